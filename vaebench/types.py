@@ -1,0 +1,215 @@
+"""Shared types and the axis legend. This module imports nothing else of the package.
+
+Axis legend, used in every docstring:
+
+====== =======================================
+``R``  lane (one model in training)
+``N``  sample
+``B``  batch sample
+``D``  feature
+``L``  latent
+``K``  importance sample
+``C``  category
+``S``  signature
+``T``  tumour
+``G``  group of equal static shape
+====== =======================================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+SCHEMA = 1
+"""Version of the results row; raised whenever a column changes its meaning."""
+
+
+class InputError(ValueError):
+    """Bad input from the user: one sentence that names the file or field, the value, and what is allowed."""
+
+
+def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:
+    """The error for a name that is not in a registry, with the nearest valid one and the full list."""
+    names = sorted(str(v) for v in valid)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return InputError(f"unknown {kind} {str(name)!r}{hint} (known: {', '.join(names)})")
+
+
+@dataclasses.dataclass(frozen=True)
+class Static:
+    """What fixes the shape of a compiled program: changing one field compiles again.
+
+    Attributes:
+        variant: name in the registry of variants.
+        features: D.
+        latent: L.
+        hidden: widths of the encoder's hidden layers; the decoder mirrors them.
+        batch: B, the training batch.
+        recipe: ``"textbook"`` (the papers' equations) or ``"benchmarked"`` (what the released code computed).
+        norm: ``"batch"``, ``"layer"`` or ``"none"``, after every hidden linear layer.
+        output: ``"identity"`` or ``"sigmoid"``.
+        shape: the variant's own frozen dataclass of program-changing choices.
+    """
+
+    variant: str
+    features: int
+    latent: int
+    hidden: tuple[int, ...] = (512,)
+    batch: int = 64
+    recipe: str = "textbook"
+    norm: str = "batch"
+    output: str = "identity"
+    shape: Any = None
+
+
+class Traced(NamedTuple):
+    """What may differ between the lanes of one program: scalars (or [R] arrays under ``vmap``).
+
+    ``init``, ``optimizer``, ``activation`` and ``stopping`` are positions in the tables of
+    :mod:`vaebench.networks`, :mod:`vaebench.optimizers` and :mod:`vaebench.train`; ``hyper`` is the variant's own NamedTuple.
+    """
+
+    seed: Any
+    learning_rate: Any
+    decay: Any
+    weight_decay: Any
+    clip: Any
+    init: Any
+    optimizer: Any
+    activation: Any
+    epochs: Any
+    min_epochs: Any
+    patience: Any
+    min_delta: Any
+    stopping: Any
+    hyper: Any
+
+
+class Context(NamedTuple):
+    """Where in a training a loss is evaluated.
+
+    Attributes:
+        training: Python bool; batch normalisation uses the batch's statistics when true.
+        samples: N of the split being evaluated (training or validation).
+        batch: the nominal batch size B, also for a smaller last batch.
+        iteration: number of batches seen so far, validation batches included (the released capacity schedule counts them).
+    """
+
+    training: bool
+    samples: Any
+    batch: int
+    iteration: Any
+
+
+class Aux(NamedTuple):
+    """Second value of a loss: named terms (scalars) and the updated batch statistics."""
+
+    terms: dict[str, Any]
+    statistics: Any
+
+
+class Model(NamedTuple):
+    """A variant at one :class:`Static`, as pure functions. ``variables`` is ``{"params": ..., "batch_stats": ...}``.
+
+    Attributes:
+        init: ``(key, init) -> variables``.
+        loss: ``(variables, x[B, D], key, hyper, activation, context) -> (scalar, Aux)``.
+        embed: ``(variables, x[N, D], activation) -> z[N, L]``, the posterior mean.
+        sample: ``(variables, x[N, D], key, activation) -> z[N, L]``, one posterior draw.
+        decode: ``(variables, z[N, L], activation) -> reconstruction[N, D]``.
+        posterior: ``(variables, x[N, D], activation) -> NamedTuple`` of the posterior's parameters.
+    """
+
+    init: Callable[..., Any]
+    loss: Callable[..., Any]
+    embed: Callable[..., Any]
+    sample: Callable[..., Any]
+    decode: Callable[..., Any]
+    posterior: Callable[..., Any]
+
+
+class Variant(NamedTuple):
+    """What a file of :mod:`vaebench.variants` exports.
+
+    Attributes:
+        name: registry, file and row name.
+        hyper: NamedTuple class whose defaults are the study's values.
+        shape: frozen dataclass of program-changing choices, with defaults; ``None`` when there are none.
+        build: ``Static -> Model``.
+        reference: the paper.
+    """
+
+    name: str
+    hyper: Any
+    shape: Any
+    build: Callable[[Static], Model]
+    reference: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Survival:
+    """Overall survival: ``time`` [N] in days (NaN where unknown) and ``event`` [N], true for a death."""
+
+    time: np.ndarray
+    event: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """An expression matrix ready for training, with all that an evaluation needs.
+
+    Attributes:
+        name: short name, used in rows and titles.
+        digest: sha256 (first 16 hex digits) over x, names, labels, survival, covariates and factors.
+        x: [N, D] float32, features selected and scaled with statistics of ALL samples; no missing values.
+        samples: [N] unique names.
+        features: [D] names.
+        centre: [D] float64; ``x = (raw - centre) / scale``.
+        scale: [D] float64, positive.
+        scaling: ``"zscore"``, ``"unit"`` (to [0, 1]) or ``"none"``.
+        labels: [N] int32 positions in ``label_names``; ``None`` without labels.
+        label_names: sorted names of the labels.
+        survival: times and events; ``None`` without.
+        covariates: name -> [N]; float arrays are continuous (NaN where missing), string arrays categorical ("" where missing).
+        factors: name -> [N] float features known beforehand (programmes, signature shares), NaN where missing.
+        provenance: where the data came from: source, options, counts dropped and why; JSON values only.
+    """
+
+    name: str
+    digest: str
+    x: np.ndarray
+    samples: np.ndarray
+    features: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+    scaling: str
+    labels: np.ndarray | None = None
+    label_names: tuple[str, ...] = ()
+    survival: Survival | None = None
+    covariates: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    factors: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Metric(NamedTuple):
+    """What a file of :mod:`vaebench.metrics` exports.
+
+    Attributes:
+        name: registry, file and row name.
+        needs: what the data set must have: ``"labels"``, ``"survival"``, ``"factors"``.
+        where: ``"host"`` (numpy, in a process pool) or ``"lane"`` (JAX, vmapped on the device).
+        compute: ``(z[N, L], dataset) -> {score: number, ..., "status": "OK" or a reason}``; never raises on odd embeddings.
+        reference: the paper or the library it must agree with.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    where: str
+    compute: Callable[[np.ndarray, Dataset], dict[str, Any]]
+    reference: str
