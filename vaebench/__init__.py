@@ -20,15 +20,39 @@ _NAMES = {
     "Dataset": "vaebench.types",
     "InputError": "vaebench.types",
 }
-_MODULES = ("analysis", "data", "evaluation", "figures", "metrics", "protocols", "report", "results", "space", "types", "variants")
+_MODULES = (
+    "analysis",
+    "data",
+    "evaluation",
+    "figures",
+    "metrics",
+    "protocols",
+    "report",
+    "results",
+    "space",
+    "types",
+    "variants",
+)
 
 if TYPE_CHECKING:
-    from vaebench import analysis, data, evaluation, figures, metrics, protocols, report, results, space, types, variants
-    from vaebench.evaluation import evaluate
-    from vaebench.model import fit, load_model
-    from vaebench.space import Point
-    from vaebench.sweep import run
-    from vaebench.types import Dataset, InputError
+    from vaebench import analysis as analysis
+    from vaebench import data as data
+    from vaebench import evaluation as evaluation
+    from vaebench import figures as figures
+    from vaebench import metrics as metrics
+    from vaebench import protocols as protocols
+    from vaebench import report as report
+    from vaebench import results as results
+    from vaebench import space as space
+    from vaebench import types as types
+    from vaebench import variants as variants
+    from vaebench.evaluation import evaluate as evaluate
+    from vaebench.model import fit as fit
+    from vaebench.model import load_model as load_model
+    from vaebench.space import Point as Point
+    from vaebench.sweep import run as run
+    from vaebench.types import Dataset as Dataset
+    from vaebench.types import InputError as InputError
 
 __all__ = ["__version__", *_NAMES, *_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -54,6 +54,7 @@ class Static:
         recipe: ``"textbook"`` (the papers' equations) or ``"benchmarked"`` (what the released code computed).
         norm: ``"batch"``, ``"layer"`` or ``"none"``, after every hidden linear layer.
         output: ``"identity"`` or ``"sigmoid"``.
+        clipped: whether gradients are clipped (their norm costs a pass over the weights, so it is compiled in only where asked).
         shape: the variant's own frozen dataclass of program-changing choices.
     """
 
@@ -65,6 +66,7 @@ class Static:
     recipe: str = "textbook"
     norm: str = "batch"
     output: str = "identity"
+    clipped: bool = False
     shape: Any = None
 
 
@@ -139,15 +141,15 @@ class Variant(NamedTuple):
 
     Attributes:
         name: registry, file and row name.
-        hyper: NamedTuple class whose defaults are the study's values.
-        shape: frozen dataclass of program-changing choices, with defaults; ``None`` when there are none.
+        shape: ``recipe -> frozen dataclass`` of program-changing choices, ``None`` when there are none.
+        hyper: ``shape -> NamedTuple`` of traced weights at the study's values.
         build: ``Static -> Model``.
         reference: the paper.
     """
 
     name: str
-    hyper: Any
-    shape: Any
+    shape: Callable[[str], Any]
+    hyper: Callable[[Any], Any]
     build: Callable[[Static], Model]
     reference: str
 
@@ -206,6 +208,7 @@ class Metric(NamedTuple):
         where: ``"host"`` (numpy, in a process pool) or ``"lane"`` (JAX, vmapped on the device).
         compute: ``(z[N, L], dataset) -> {score: number, ..., "status": "OK" or a reason}``; never raises on odd embeddings.
         reference: the paper or the library it must agree with.
+        scores: the score keys of the dict that ``compute`` returns, always all present; ``"status"`` comes on top.
     """
 
     name: str
@@ -213,3 +216,4 @@ class Metric(NamedTuple):
     where: str
     compute: Callable[[np.ndarray, Dataset], dict[str, Any]]
     reference: str
+    scores: tuple[str, ...]

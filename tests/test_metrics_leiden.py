@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from vaebench.metrics.leiden import knn_edges, leiden_membership, leiden_scores
+from vaebench.types import InputError
+
+
+def blobs(seed=0, size=30, latents=4):
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(3), size).astype(np.int32)
+    return (rng.normal(size=(3 * size, latents)) + 100 * labels[:, None]).astype(np.float32), labels
+
+
+def brute_edges(z, others):
+    edges = set()
+    for i in range(len(z)):
+        distance = np.sqrt(((z.astype(np.float64) - z[i].astype(np.float64)) ** 2).sum(axis=1))
+        distance[i] = np.inf
+        edges |= {(min(i, int(j)), max(i, int(j))) for j in np.argsort(distance)[:others]}
+    return edges
+
+
+def as_set(edges):
+    return set(zip(*(e.tolist() for e in edges), strict=True))
+
+
+@pytest.mark.parametrize(("include_self", "others"), [(True, 14), (False, 15)])
+@pytest.mark.parametrize("offset", [0.0, 1e8])  # far from the origin a.a - 2a.b + b.b loses all digits
+def test_edges_equal_a_brute_force_loop(include_self, others, offset):
+    z = np.random.default_rng(1).normal(size=(120, 5)) + offset
+    source, target = knn_edges(z, 15, include_self)
+    assert as_set((source, target)) == brute_edges(z, others)
+    assert (source < target).all()
+    assert len(as_set((source, target))) == len(source)
+
+
+def test_a_duplicated_row_is_never_its_own_neighbour():
+    z = np.repeat(np.random.default_rng(2).normal(size=(5, 2)), 4, axis=0)
+    source, target = knn_edges(z, 4)
+    assert (source < target).all()
+    assert len(source) == 5 * 6  # 3 others each: every group of four equal rows is complete
+
+
+def test_edges_are_permuted_with_the_samples_and_the_ari_stays():
+    z, labels = blobs(3)
+    order = np.random.default_rng(4).permutation(len(z))
+    there = {(min(a, b), max(a, b)) for a, b in ((order[i], order[j]) for i, j in as_set(knn_edges(z[order])))}
+    assert there == as_set(knn_edges(z))
+    assert leiden_scores(z[order], labels[order])["ari"] == leiden_scores(z, labels)["ari"] == 1.0
+
+
+def test_separated_blobs_are_found():
+    scores = leiden_scores(*blobs())
+    assert (scores["ari"], scores["clusters"], scores["status"]) == (1.0, 3, "OK")
+
+
+def test_ari_and_modularity_of_the_returned_membership():
+    rng = np.random.default_rng(5)
+    z, labels = rng.normal(size=(200, 3)), rng.integers(0, 4, 200)
+    source, target = knn_edges(z)
+    membership, modularity = leiden_membership(source, target, len(z))
+    scores = leiden_scores(z, labels)
+    assert scores["ari"] == pytest.approx(adjusted_rand_score(labels, membership), abs=1e-12)
+    adjacency = np.zeros((200, 200))
+    adjacency[source, target] = adjacency[target, source] = 1
+    degree, total = adjacency.sum(1), adjacency.sum()
+    same = membership[:, None] == membership[None]
+    brute = ((adjacency - np.outer(degree, degree) / total) * same).sum() / total
+    assert scores["modularity"] == pytest.approx(brute, abs=1e-12) == pytest.approx(modularity, abs=1e-12)
+    assert scores["clusters"] == len(np.unique(membership)) > 1
+
+
+def test_two_cliques_and_a_bridge_have_the_modularity_done_by_hand():
+    edges = [(i, j) for base in (0, 4) for i in range(base, base + 4) for j in range(i + 1, base + 4)] + [(3, 4)]
+    source, target = np.array(edges).T
+    membership, modularity = leiden_membership(source, target, 8)
+    assert len(set(membership[:4])) == len(set(membership[4:])) == 1
+    assert modularity == pytest.approx(2 * (6 / 13 - (13 / 26) ** 2), abs=1e-12)
+
+
+def test_the_same_seed_gives_the_same_clusters_and_options_count():
+    z = np.random.default_rng(6).normal(size=(300, 5))
+    edges = knn_edges(z)
+    first, again = (leiden_membership(*edges, 300, seed=7)[0] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert any((leiden_membership(*edges, 300, seed=s)[0] != first).any() for s in range(5))
+    assert len(knn_edges(z, 8)[0]) < len(edges[0]) < len(knn_edges(z, include_self=False)[0])
+
+
+@pytest.mark.parametrize(
+    ("z", "status"),
+    [
+        (np.full((40, 2), np.nan), "NAN_EMBEDDING: 40 of 40"),
+        (np.r_[np.full((1, 2), np.inf), np.ones((39, 2))], "NAN_EMBEDDING: 1 of 40"),
+        (np.ones((40, 2)), "COLLAPSED"),
+        (np.random.default_rng(0).normal(size=(15, 2)), "TOO_FEW_SAMPLES: 15 samples, at least 16"),
+    ],
+)
+def test_odd_embeddings_have_a_status_and_nan_scores(z, status):
+    scores = leiden_scores(z, np.arange(len(z)) % 3)
+    assert scores["status"].startswith(status)
+    assert np.isnan([scores["ari"], scores["clusters"], scores["modularity"]]).all()
+
+
+def test_bad_options_are_one_sentence():
+    with pytest.raises(InputError, match="neighbours=1 leaves no other sample"):
+        leiden_scores(*blobs(), neighbours=1)
+    with pytest.raises(InputError, match="needs at least 15 samples, got 10"):
+        knn_edges(np.zeros((10, 2)))

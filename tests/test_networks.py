@@ -1,0 +1,156 @@
+"""Networks against an independent numpy forward pass; initialisations against their moments."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special
+
+from vaebench.networks import ACTIVATIONS, INITS, Outputs, activate, gaussian_model, initial_kernel
+from vaebench.types import Context, Static
+from vaebench.variants.vae import textbook
+
+NUMPY_ACTIVATIONS = {
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+    "gelu": lambda x: x * 0.5 * (1 + special.erf(x / np.sqrt(2))),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "softplus": lambda x: np.logaddexp(0, x),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_equals_numpy_and_stays_finite(name):
+    x = np.array([-200.0, -3.0, -0.1, 0.0, 0.1, 3.0, 200.0], np.float32)
+    index = jnp.array(ACTIVATIONS.index(name))
+    np.testing.assert_allclose(activate(jnp.array(x), index), NUMPY_ACTIVATIONS[name](x), rtol=1e-5, atol=1e-6)
+    # side by side, lanes compute every activation: the gradient of none may spoil another's
+    many = jax.vmap(jax.grad(lambda x, i: activate(x, i)), in_axes=(0, None))
+    for other in range(len(ACTIVATIONS)):
+        gradients = jax.vmap(many, in_axes=(None, 0))(jnp.array(x), jnp.array([other, ACTIVATIONS.index(name)]))
+        assert np.isfinite(gradients).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "variance", "low", "high"),
+    [
+        ("default", 0, 1 / 3 / 400, -1 / 20, 1 / 20),
+        ("normal", 0, 1, -np.inf, np.inf),
+        ("uniform", 0.5, 1 / 12, 0, 1),
+        ("xavier_normal", 0, 2 / 700, -np.inf, np.inf),
+        ("xavier_uniform", 0, 2 / 700, -np.sqrt(6 / 700), np.sqrt(6 / 700)),
+        ("kaiming_uniform", 0, 2 / 400, -np.sqrt(6 / 400), np.sqrt(6 / 400)),
+        ("kaiming_normal", 0, 2 / 400, -np.inf, np.inf),
+    ],
+)
+def test_initial_kernel_has_the_scheme_moments(key, name, mean, variance, low, high):
+    normal, unit = jax.random.normal(key, (400, 300)), jax.random.uniform(key, (400, 300))
+    w = np.asarray(initial_kernel(normal, unit, jnp.array(INITS.index(name))))
+    assert abs(w.mean() - mean) < 4 * np.sqrt(variance / w.size)
+    assert abs(w.var() / variance - 1) < 0.02
+    assert low <= w.min()
+    assert w.max() <= high
+    if np.isfinite(high):  # uniform: it reaches its bounds
+        assert w.max() > high - 0.01 * (high - low)
+
+
+def test_init_touches_all_weights_in_textbook_and_two_in_benchmarked(key):
+    normal, default = jnp.array(INITS.index("normal")), jnp.array(INITS.index("default"))
+    changed = {}
+    for recipe in ("textbook", "benchmarked"):
+        model = gaussian_model(Static("vae", 30, 4, hidden=(16, 8), recipe=recipe), textbook)
+        init = jax.jit(model.init)
+        one, other = init(key, normal)["params"], init(key, default)["params"]
+        differs = jax.tree_util.tree_map_with_path(
+            lambda path, a, b: ("/".join(k.key for k in path), not np.array_equal(a, b)), one, other
+        )
+        pairs = jax.tree.leaves(differs, is_leaf=lambda leaf: isinstance(leaf, tuple))
+        changed[recipe] = {name for name, different in pairs if different}
+    assert changed["benchmarked"] == {"encoder/linear_0/kernel", "decoder/linear_0/kernel"}
+    assert changed["textbook"] == {
+        *changed["benchmarked"],
+        "encoder/linear_1/kernel",
+        "decoder/linear_1/kernel",
+        "mean_head/kernel",
+        "logvar_head/kernel",
+        "output_layer/kernel",
+    }
+
+
+def numpy_hidden(params, stats, x, widths, norm, activation, training):
+    for i in range(len(widths)):
+        layer = params[f"linear_{i}"]
+        x = x @ layer["kernel"] + layer["bias"]
+        if norm == "batch":
+            mean, var = (x.mean(0), x.var(0)) if training else (stats[f"norm_{i}"]["mean"], stats[f"norm_{i}"]["var"])
+        elif norm == "layer":
+            mean, var = x.mean(1, keepdims=True), x.var(1, keepdims=True)
+        if norm != "none":
+            own = params[f"norm_{i}"]
+            x = (x - mean) / np.sqrt(var + 1e-5) * own["scale"] + own["bias"]
+        x = NUMPY_ACTIVATIONS[activation](x)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("norm", "output", "activation"),
+    [
+        ("batch", "identity", "tanh"),
+        ("batch", "sigmoid", "relu"),
+        ("layer", "identity", "relu"),
+        ("none", "sigmoid", "tanh"),
+    ],
+)
+def test_network_equals_numpy_forward_pass(key, norm, output, activation):
+    widths = (16, 8)
+    static = Static("vae", 30, 4, hidden=widths, norm=norm, output=output)
+    # the outputs themselves as terms
+    model = gaussian_model(static, lambda outputs, hyper, context: (0.0, outputs._asdict()))
+    variables = jax.jit(model.init)(key, jnp.array(INITS.index("xavier_normal")))
+    x = jax.random.normal(jax.random.key(5), (12, 30))
+    index = jnp.array(ACTIVATIONS.index(activation))
+    params, stats = jax.tree.map(np.asarray, (variables["params"], variables["batch_stats"]))
+    for training in (True, False):
+        loss = jax.jit(lambda v, training=training: model.loss(v, x, key, (), index, Context(training, 12, 12, 0))[1])
+        aux = loss(variables)
+        got = Outputs(**aux.terms)
+        h = numpy_hidden(params["encoder"], stats.get("encoder"), np.asarray(x), widths, norm, activation, training)
+        mean = h @ params["mean_head"]["kernel"] + params["mean_head"]["bias"]
+        np.testing.assert_allclose(got.mean, mean, rtol=2e-4, atol=2e-5)
+        logvar = h @ params["logvar_head"]["kernel"] + params["logvar_head"]["bias"]
+        np.testing.assert_allclose(got.logvar, logvar, rtol=2e-4, atol=2e-5)
+        z = np.asarray(got.z)
+        out = numpy_hidden(params["decoder"], stats.get("decoder"), z, widths, norm, activation, training)
+        out = out @ params["output_layer"]["kernel"] + params["output_layer"]["bias"]
+        out = special.expit(out) if output == "sigmoid" else out
+        np.testing.assert_allclose(got.reconstruction, out, rtol=2e-4, atol=2e-5)
+    if norm == "batch":  # running statistics: a tenth of the batch's
+        first = np.asarray(x) @ params["encoder"]["linear_0"]["kernel"] + params["encoder"]["linear_0"]["bias"]
+        aux = jax.jit(lambda v: model.loss(v, x, key, (), index, Context(True, 12, 12, 0))[1])(variables)
+        np.testing.assert_allclose(
+            aux.statistics["encoder"]["norm_0"]["mean"], 0.1 * first.mean(0), rtol=1e-3, atol=1e-5
+        )
+        np.testing.assert_allclose(aux.statistics["encoder"]["norm_0"]["var"], 0.9 + 0.1 * first.var(0), rtol=1e-3)
+
+
+def test_deviation_of_posterior_draw_is_its_sigma(key):
+    model = gaussian_model(Static("vae", 5, 2, hidden=(4,), norm="none"), textbook)
+    variables = jax.jit(model.init)(key, jnp.array(0))
+    x = jnp.ones((20_000, 5))
+    z = np.asarray(model.sample(variables, x, key, jnp.array(0)))
+    q = model.posterior(variables, x[:1], jnp.array(0))
+    np.testing.assert_allclose(z.mean(0), q.mean[0], atol=0.05)
+    np.testing.assert_allclose(z.std(0), np.exp(0.5 * np.asarray(q.logvar[0])), rtol=0.03)
+
+
+def test_biases_are_the_framework_default_and_weights_are_independent(key):
+    model = gaussian_model(Static("vae", 400, 50, hidden=(300,)), textbook)
+    params = jax.jit(model.init)(key, jnp.array(INITS.index("normal")))["params"]
+    for layer, fan_in in ((params["encoder"]["linear_0"], 400), (params["output_layer"], 300)):
+        bound = fan_in**-0.5
+        assert 0.9 * bound < np.abs(layer["bias"]).max() <= bound
+        assert abs(np.mean(layer["bias"])) < 4 * bound / np.sqrt(3 * layer["bias"].size)
+    kernels = np.concatenate([np.ravel(params["mean_head"]["kernel"]), np.ravel(params["logvar_head"]["kernel"])])
+    assert len(np.unique(kernels)) > 0.99 * kernels.size  # equal draws would halve it; float32 ties are rare

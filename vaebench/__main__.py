@@ -1,0 +1,5 @@
+"""``python -m vaebench``: the command line."""
+
+from vaebench.cli import entry
+
+entry()

@@ -1,0 +1,219 @@
+"""What the commands do: options in, files and a summary out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vaebench.cli import Common, Quickstart, Report, Run
+from vaebench.data import DATASETS, load
+from vaebench.data.expression import read_table
+from vaebench.protocols import Protocol, protocol
+from vaebench.space import Point, product
+from vaebench.types import Dataset, InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN = 15
+
+
+def execute(options: Common, command: str) -> dict[str, Any]:
+    """Carry out one command; returns its summary as JSON values."""
+    if options.compilation_cache:
+        use_compilation_cache()
+    if isinstance(options, Quickstart):
+        from vaebench.quickstart import quickstart_data, quickstart_points
+
+        data, points = quickstart_data(options.seed), quickstart_points(options.seed)
+        return _run_and_report(data, points, options.out, options, command)
+    if isinstance(options, Run):
+        chosen = protocol(options.protocol)
+        points = run_points(options, chosen)
+        return _run_and_report(run_data(options, chosen), points, options.out, options, command, chosen)
+    assert isinstance(options, Report)
+    return _report(options.folder, options)
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs between processes, in the user's cache folder unless JAX was told another one."""
+    import jax
+    import platformdirs
+
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
+        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("vaebench", appauthor=False))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def run_data(options: Run, chosen: Protocol) -> Dataset:
+    """The data set that ``vaebench run`` was asked for."""
+    if not options.data:
+        raise InputError(f"--data is missing; give a table or one of: {', '.join(DATASETS)}")
+    if options.data in DATASETS:
+        return load(options.data)
+    if not Path(options.data).exists():
+        near = difflib.get_close_matches(options.data, DATASETS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise InputError(f"--data {options.data}: no such file, and no data set of that name{hint}")
+    read = _reader(options, options.scaling or chosen.data["scaling"])
+    if options.top is not None:
+        return read(options.top)
+    # the protocol's number of features is a wish: a smaller table is taken whole
+    data = read(None)
+    return data if data.x.shape[1] <= chosen.data["top"] else read(chosen.data["top"])
+
+
+def _reader(options: Run, scaling: str) -> Any:
+    def read(top: int | None) -> Dataset:
+        return read_table(
+            options.data,
+            label=options.label,
+            event=options.event,
+            time=options.time,
+            covariates=_names(options.covariates),
+            factors=_names(options.factors),
+            where=options.where,
+            ignore=_names(options.ignore),
+            samples_in=options.samples_in,
+            top=top,
+            deviation=options.deviation,
+            scaling=scaling,
+            transform=options.transform,
+            missing=options.missing,
+        )
+
+    return read
+
+
+def run_points(options: Run, chosen: Protocol) -> list[Point]:
+    """All combinations of the options; axes that are not named come from the protocol's grid."""
+    axes: dict[str, Any] = dict(chosen.grid)
+    named = {
+        "variant": _names(options.variants),
+        "latent": _numbers("latent", options.latent, int),
+        "learning_rate": _numbers("learning-rate", options.learning_rate, float),
+        "init": _names(options.init),
+        "optimizer": _names(options.optimizer),
+        "activation": _names(options.activation),
+        "recipe": _names(options.recipe),
+        "seed": tuple(range(options.seed, options.seed + options.seeds)) if options.seeds else (),
+    }
+    axes |= {name: values for name, values in named.items() if values}
+    if "seed" not in axes:
+        axes["seed"] = (options.seed,)
+    for setting in options.set:
+        name, equals, values = setting.partition("=")
+        if not equals or not values:
+            raise InputError(f"--set {setting}: it must be NAME=VALUE or NAME=VALUE,VALUE")
+        axes[name.replace("-", "_")] = _setting(name.replace("-", "_"), values)
+    return product(chosen.base, **axes)
+
+
+def _setting(name: str, text: str) -> list[Any]:
+    if name == "hidden":  # widths are joined by "-": hidden=512,512-256 are two networks
+        return [tuple(_numbers("set hidden", widths.replace("-", ","), int)) for widths in text.split(",")]
+    return [_value(part) for part in text.split(",")]
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbers(option: str, text: str, kind: type) -> tuple[Any, ...]:
+    try:
+        return tuple(kind(part) for part in _names(text))
+    except ValueError:
+        what = "whole numbers" if kind is int else "numbers"
+        raise InputError(f"--{option} is {text!r}; it must be {what} separated by commas") from None
+
+
+def _run_and_report(
+    data: Dataset, points: list[Point], out: Path, options: Any, command: str, chosen: Protocol | None = None
+) -> dict[str, Any]:
+    from vaebench.sweep import run
+
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: a file stands there; give a folder")
+    keywords: dict[str, Any] = {}
+    if isinstance(options, Run):
+        if options.lanes != "auto" and not options.lanes.isdigit():
+            raise InputError(f"--lanes is {options.lanes!r}; it must be 'auto' or a whole number of at least 1")
+        keywords = {
+            "metrics": _names(options.metrics),
+            "lanes": None if options.lanes == "auto" else int(options.lanes),
+            "workers": options.workers,
+            "embedding": options.embedding or (chosen.embedding if chosen else "mean"),
+            "label_covariate": options.label_covariate,
+        }
+    run(points, data, out=out, quiet=options.quiet, command=command, **keywords)
+    return _report(out, options)
+
+
+def _report(folder: Path, options: Common) -> dict[str, Any]:
+    from vaebench.analysis import settings_table
+    from vaebench.report import write_report
+    from vaebench.results import read_rows, read_run_json
+
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder of a run")
+    rows, record = read_rows(folder), read_run_json(folder)
+    page = write_report(folder, rows, run_info(record))
+    headline = next((c for c in ("metric/leiden/ari", "metric/cox/aic") if c in rows), "loss/valid")
+    table = settings_table(rows, by=headline)
+    if not options.quiet:
+        _print_table(table)
+        print(f"{len(rows)} rows in {folder / 'rows'}, report in {page}")
+    return {
+        "rows": len(rows),
+        "failed": int((rows["status"] != "OK").sum()),
+        "best": _json_values({str(name): value for name, value in table.iloc[0].items()}) if len(table) else None,
+        "report": str(page),
+        "out": str(folder),
+    }
+
+
+def run_info(record: Mapping[str, Any]) -> dict[str, Any]:
+    """``run.json`` as the report wants it: cost summed over the runs that filled the folder."""
+    runs = record.get("runs", [])
+    return {
+        **{
+            k: record[k]
+            for k in ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance")
+        },
+        "metrics": record["metrics"],
+        "seconds": sum(r["seconds"] for r in runs),
+        "trainings": sum(r["trainings"] for r in runs),
+        "programs": max((r["programs"] for r in runs), default=0),
+        "lane_efficiency": runs[-1]["lane_efficiency"] if runs else None,
+    }
+
+
+def _json_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        value = value.item() if hasattr(value, "item") else value
+        return None if isinstance(value, float) and value != value else value
+
+    return {name: plain(value) for name, value in values.items()}
+
+
+def _print_table(table: pd.DataFrame) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=f"best {min(_SHOWN, len(table))} of {len(table)} settings (mean ± sd over seeds)")
+    for column in table.columns:
+        shown.add_column(str(column))
+    for _, row in table.head(_SHOWN).iterrows():
+        shown.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row))
+    Console().print(shown)

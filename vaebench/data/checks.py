@@ -1,0 +1,98 @@
+"""Checks of the parts of a data set; each returns its part in the types that :class:`~vaebench.types.Dataset` wants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vaebench.types import InputError, Survival
+
+
+def matrix(x: Any) -> np.ndarray:
+    """``x`` as a floating-point matrix [N, D] with N and D at least 1; an ``InputError`` otherwise."""
+    values = np.asarray(x)
+    if values.ndim != 2 or 0 in values.shape:
+        raise InputError(f"x has shape {values.shape}; it must be samples by features, at least one of each")
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"x has the type {values.dtype}; it must hold numbers")
+    return values if values.dtype.kind == "f" else values.astype(np.float64)
+
+
+def names(kind: str, given: Any, count: int) -> np.ndarray:
+    """The names as strings [count], or ``<kind>_1..count`` without any; ``InputError`` unless unique and as many."""
+    if given is None:
+        return np.array([f"{kind}_{i + 1}" for i in range(count)])
+    array = np.array([str(name) for name in given])
+    if len(array) != count:
+        raise InputError(f"{len(array)} {kind} names are given for {count} {kind}s; there must be one for each")
+    unique, counts = np.unique(array, return_counts=True)
+    if unique.size < count:
+        repeated = unique[counts > 1]
+        raise InputError(
+            f"duplicate {kind} name {str(repeated[0])!r} ({repeated.size} names repeat); {kind} names must be unique"
+        )
+    return array
+
+
+def label_positions(labels: Any, count: int) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Int32 positions [N] in the sorted label names, and those names; ``InputError`` for a label with 1 sample."""
+    if labels is None:
+        return None, ()
+    if len(labels) != count:
+        raise InputError(f"{len(labels)} labels are given for {count} samples; there must be one for each")
+    # A NaN is the only value that differs from itself.
+    absent = sum(1 for label in labels if label is None or label != label or str(label) == "")
+    if absent:
+        raise InputError(f"{absent} of {count} samples have no label; every sample must have one")
+    found, positions, sizes = np.unique([str(v) for v in labels], return_inverse=True, return_counts=True)
+    if sizes.min() < 2:
+        raise InputError(
+            f"label {str(found[sizes.argmin()])!r} has 1 sample; each label must have at least 2 "
+            "(where, --where, can leave a label out)"
+        )
+    return positions.astype(np.int32), tuple(str(name) for name in found)
+
+
+def survival_of(survival: Survival, samples: np.ndarray) -> Survival:
+    """A copy with float64 times and boolean events [N]; ``InputError`` for a time that is negative or infinite."""
+    time = np.array(survival.time, dtype=np.float64)
+    given = np.asarray(survival.event)
+    if time.shape != samples.shape or given.shape != samples.shape:
+        raise InputError(f"survival has {time.size} times and {given.size} events for {samples.size} samples")
+    if not np.isin(given, (0, 1)).all():
+        raise InputError(
+            f"survival event {given[~np.isin(given, (0, 1))][0]!s} is not allowed; allowed are 0, 1, true, false"
+        )
+    bad = np.flatnonzero((time < 0) | np.isinf(time))
+    if bad.size:
+        raise InputError(
+            f"survival time {time[bad[0]]:g} of sample {str(samples[bad[0]])!r} is not allowed ({bad.size} such); "
+            "it must be finite and 0 or more"
+        )
+    return Survival(time=time, event=given.astype(bool) & ~np.isnan(time))
+
+
+def covariate(name: str, values: Any, count: int) -> np.ndarray:
+    """Numbers as float64 [N], anything else as strings [N] ("" where missing); ``InputError`` for a wrong length."""
+    array = np.asarray(values)
+    if array.shape != (count,):
+        raise InputError(f"covariate {name!r} has shape {array.shape}; it must be ({count},), one value a sample")
+    if array.dtype.kind in "fiub":
+        return _finite("covariate", name, array)
+    return np.array(["" if v is None or v != v else str(v) for v in array.tolist()])
+
+
+def factor(name: str, values: Any, count: int) -> np.ndarray:
+    """Float64 [N]; ``InputError`` unless ``values`` are N numbers, finite or NaN."""
+    array = np.asarray(values)
+    if array.shape != (count,) or array.dtype.kind not in "fiub":
+        raise InputError(f"factor {name!r} has shape {array.shape} and type {array.dtype}; it must be {count} numbers")
+    return _finite("factor", name, array)
+
+
+def _finite(kind: str, name: str, array: np.ndarray) -> np.ndarray:
+    infinite = int(np.isinf(array).sum())
+    if infinite:
+        raise InputError(f"{kind} {name!r} has {infinite} infinite values; they must be finite or missing")
+    return array.astype(np.float64)

@@ -1,0 +1,264 @@
+"""From arrays to a :class:`~vaebench.types.Dataset`: missing values, selection, scaling, digest; alignment by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vaebench.data import checks
+from vaebench.types import Dataset, InputError, Survival, unknown_name
+
+SCALINGS = ("zscore", "unit", "none")
+DEVIATIONS = ("mean", "median")
+MISSING = ("refuse", "impute")
+_BLOCK = 512  # features handled at once, so that the float64 copies stay small beside the matrix
+
+
+class _Statistics(NamedTuple):
+    """Per feature [D] in float64, over all samples, missing values replaced by the mean."""
+
+    mean: np.ndarray
+    sd: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    missing: np.ndarray
+
+
+def dataset_from_arrays(
+    x: Any,
+    *,
+    samples: Sequence[str] | np.ndarray | None = None,
+    features: Sequence[str] | np.ndarray | None = None,
+    labels: Sequence[Any] | np.ndarray | None = None,
+    survival: Survival | None = None,
+    covariates: Mapping[str, Any] | None = None,
+    factors: Mapping[str, Any] | None = None,
+    top: int | None = None,
+    deviation: str = "mean",
+    scaling: str = "zscore",
+    missing: str = "refuse",
+    name: str = "data",
+    provenance: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """A data set from raw values ``x`` [N, D] and what is known of the samples.
+
+    Missing values (NaN) are refused or replaced by the feature's mean, constant features are dropped, the ``top``
+    features of largest absolute deviation are kept (in their given order), and the rest is scaled with statistics
+    of all samples in float64: ``zscore`` (population sd), ``unit`` (to [0, 1]) or ``none``.
+
+    Args:
+        x: [N, D] numbers.
+        samples: [N] unique names; ``sample_1..N`` without.
+        features: [D] unique names; ``feature_1..D`` without.
+        labels: [N] names, none missing, each with at least 2 samples.
+        survival: times in days (NaN where unknown) and events.
+        covariates: name -> [N]; numbers become float64, all else strings.
+        factors: name -> [N] numbers.
+        top: how many features to keep, at most those that vary; ``None`` keeps all.
+        deviation: ``"mean"`` (mean absolute deviation from the mean, pandas' former ``mad``) or ``"median"``.
+        scaling: ``"zscore"``, ``"unit"`` or ``"none"``.
+        missing: ``"refuse"`` or ``"impute"``.
+        name: short name.
+        provenance: JSON values; the counts of this step are added to a copy.
+
+    Raises:
+        InputError: for anything that does not fit the above.
+    """
+    values = checks.matrix(x)
+    count, width = values.shape
+    sample_names = checks.names("sample", samples, count)
+    feature_names = checks.names("feature", features, width)
+    _check_choices(scaling, deviation, missing)
+    positions, label_names = checks.label_positions(labels, count)
+    survival = None if survival is None else checks.survival_of(survival, sample_names)
+    known_covariates = {str(k): checks.covariate(str(k), v, count) for k, v in (covariates or {}).items()}
+    known_factors = {str(k): checks.factor(str(k), v, count) for k, v in (factors or {}).items()}
+
+    statistics = _statistics(values, sample_names, feature_names, missing)
+    kept = np.flatnonzero((statistics.high > statistics.low) & (statistics.sd > 0))
+    if kept.size == 0:
+        raise InputError(f"all {width} features are constant over {count} samples; at least one must vary")
+    chosen = kept if top is None else kept[_selected(values, statistics.mean, kept, top, deviation)]
+    centre, scale = _centre_and_scale(statistics, chosen, scaling)
+    scaled = _scaled(values, statistics.mean, chosen, centre, scale)
+
+    treatment = {"top": top, "deviation": deviation, "scaling": scaling, "missing": missing}
+    counts = _counts(values, statistics, kept, chosen, survival)
+    dataset = Dataset(
+        name=name,
+        digest="",
+        x=scaled,
+        samples=sample_names,
+        features=feature_names[chosen],
+        centre=centre,
+        scale=scale,
+        scaling=scaling,
+        labels=positions,
+        label_names=label_names,
+        survival=survival,
+        covariates=known_covariates,
+        factors=known_factors,
+        provenance=_record(provenance or {}, treatment, counts),
+    )
+    return dataclasses.replace(dataset, digest=_digest(dataset))
+
+
+def aligned(values: Any, names: Sequence[str] | np.ndarray, wanted: Sequence[str] | np.ndarray) -> np.ndarray:
+    """The columns ``wanted`` [D] of ``values`` [N, D'], in that order: [N, D]. Columns not wanted are left out.
+
+    Args:
+        values: [N, D'] numbers.
+        names: [D'] unique feature names of ``values``.
+        wanted: [D] feature names, for example ``Dataset.features``.
+
+    Raises:
+        InputError: when a wanted feature is missing, a name appears twice, or the numbers of names and columns differ.
+    """
+    array = checks.matrix(values)
+    place = {name: position for position, name in enumerate(checks.names("feature", names, array.shape[1]).tolist())}
+    absent = [str(name) for name in wanted if str(name) not in place]
+    if absent:
+        shown = ", ".join(absent[:5]) + (", ..." if len(absent) > 5 else "")
+        raise InputError(f"{len(absent)} of {len(wanted)} features are missing from the values: {shown}")
+    return array[:, [place[str(name)] for name in wanted]]
+
+
+def absolute_deviation(values: np.ndarray, deviation: str = "mean") -> np.ndarray:
+    """Per column of ``values`` [N, D] without NaN: mean distance from the mean, or median distance from the median."""
+    middle = np.mean if deviation == "mean" else np.median
+    return middle(np.abs(values - middle(values, axis=0)), axis=0)
+
+
+def _check_choices(scaling: str, deviation: str, missing: str) -> None:
+    if scaling not in SCALINGS:
+        raise unknown_name("scaling", scaling, SCALINGS)
+    if deviation not in DEVIATIONS:
+        raise unknown_name("deviation", deviation, DEVIATIONS)
+    if missing not in MISSING:
+        raise unknown_name("treatment of missing values (missing)", missing, MISSING)
+
+
+def _blocks(width: int) -> Iterator[slice]:
+    return (slice(start, min(start + _BLOCK, width)) for start in range(0, width, _BLOCK))
+
+
+def _statistics(values: np.ndarray, samples: np.ndarray, features: np.ndarray, missing: str) -> _Statistics:
+    parts: list[tuple[np.ndarray, ...]] = []
+    total, first = 0, ""
+    for block in _blocks(values.shape[1]):
+        # Sums over the first axis of a C-ordered block add row by row: the same result, and digest, on any machine.
+        part = np.array(values[:, block], dtype=np.float64, order="C")
+        infinite = np.argwhere(np.isinf(part))
+        if infinite.size:
+            i, j = infinite[0]
+            raise InputError(
+                f"feature {str(features[block][j])!r} of sample {str(samples[i])!r} is infinite; values must be finite"
+            )
+        absent = np.isnan(part)
+        counts = absent.sum(axis=0)
+        if counts.any() and not total:
+            j = int(np.argmax(counts > 0))
+            first = f"feature {str(features[block][j])!r} of sample {str(samples[np.argmax(absent[:, j])])!r}"
+        total += int(counts.sum())
+        mean = np.where(absent, 0.0, part).sum(axis=0) / np.maximum(len(part) - counts, 1)
+        part = np.where(absent, mean, part)
+        sd = np.sqrt(np.square(part - mean).sum(axis=0) / len(part))
+        parts.append((mean, sd, part.min(axis=0), part.max(axis=0), counts))
+    if total and missing == "refuse":
+        raise InputError(
+            f"missing values: {total}, the first in {first}; "
+            'give missing="impute" (--missing impute) to use the mean of the feature'
+        )
+    return _Statistics(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _record(given: Mapping[str, Any], treatment: dict[str, Any], counts: dict[str, int]) -> dict[str, Any]:
+    options = {**given.get("options", {}), **treatment}
+    return {
+        **given,
+        "options": options,
+        "counts": {**given.get("counts", {}), **counts},
+        "statistics_from": "all samples",
+    }
+
+
+def _counts(
+    values: np.ndarray, statistics: _Statistics, kept: np.ndarray, chosen: np.ndarray, survival: Survival | None
+) -> dict[str, int]:
+    return {
+        "samples": len(values),
+        "features": chosen.size,
+        "constant_features_dropped": values.shape[1] - kept.size,
+        "features_not_selected": kept.size - chosen.size,
+        "missing_values": int(statistics.missing.sum()),
+        "features_with_missing_values": int((statistics.missing > 0).sum()),
+        "survival_missing": 0 if survival is None else int(np.isnan(survival.time).sum()),
+    }
+
+
+def _selected(values: np.ndarray, mean: np.ndarray, kept: np.ndarray, top: int, deviation: str) -> np.ndarray:
+    """Positions in ``kept`` of the ``top`` features of largest deviation, ascending; ties go to the earlier feature."""
+    if isinstance(top, bool) or not isinstance(top, int | np.integer) or not 1 <= top <= kept.size:
+        raise InputError(
+            f"top={top!r} is not allowed; it must be a whole number from 1 to {kept.size}, "
+            "the number of features that vary"
+        )
+    parts = [absolute_deviation(_filled(values, mean, kept[block]), deviation) for block in _blocks(kept.size)]
+    return np.sort(np.argsort(-np.concatenate(parts), kind="stable")[:top])
+
+
+def _filled(values: np.ndarray, mean: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    part = np.array(values[:, columns], dtype=np.float64, order="C")
+    return np.where(np.isnan(part), mean[columns], part)
+
+
+def _centre_and_scale(statistics: _Statistics, chosen: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray]:
+    if scaling == "zscore":
+        return statistics.mean[chosen], statistics.sd[chosen]
+    if scaling == "unit":
+        return statistics.low[chosen], statistics.high[chosen] - statistics.low[chosen]
+    return np.zeros(chosen.size), np.ones(chosen.size)
+
+
+def _scaled(
+    values: np.ndarray, mean: np.ndarray, chosen: np.ndarray, centre: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    x = np.empty((len(values), chosen.size), dtype=np.float32)
+    for block in _blocks(chosen.size):
+        x[:, block] = (_filled(values, mean, chosen[block]) - centre[block]) / scale[block]
+    return x
+
+
+def _digest(dataset: Dataset) -> str:
+    """First 16 hex digits of the sha256 over the contents, the same on every machine."""
+    state = hashlib.sha256()
+
+    def add(value: Any) -> None:
+        if isinstance(value, Mapping):
+            value = [part for key in sorted(value) for part in (key, value[key])]
+        if isinstance(value, Survival):
+            value = [value.time, value.event]
+        if isinstance(value, np.ndarray) and value.dtype.kind in "fib":
+            little = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
+            state.update(f"{little.dtype.str}{little.shape}".encode())
+            # Adding 0 makes -0.0 a 0.0, and every NaN gets the same bits.
+            if little.dtype.kind == "f":
+                little = np.where(np.isnan(little), np.nan, little + 0)
+            state.update(little.tobytes())
+        elif isinstance(value, np.ndarray):
+            state.update(json.dumps(value.tolist()).encode())
+        elif isinstance(value, list | tuple):
+            state.update(f"[{len(value)}".encode())
+            for part in value:
+                add(part)
+        else:
+            state.update(json.dumps(value).encode())
+
+    names = (dataset.samples, dataset.features, dataset.label_names)
+    add([dataset.x, *names, dataset.labels, dataset.survival, dataset.covariates, dataset.factors])
+    return state.hexdigest()[:16]

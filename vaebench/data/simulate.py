@@ -1,0 +1,235 @@
+"""A simulated cancer cohort in which every programme, batch and hazard is known."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vaebench.data.scaling import dataset_from_arrays
+from vaebench.types import Dataset, InputError, Survival
+
+HAZARD_COEFFICIENTS = {"age": 0.03, "proliferation": 0.5, "hypoxia": 0.35, "immune": -0.4}
+"""Log hazard per year of age and per standard deviation of a programme."""
+
+CENSORED = 0.7
+"""Share of samples whose survival is censored, as in TCGA."""
+
+_WEIBULL_SHAPE = 1.2
+_METASTASIS = 0.15
+_TISSUE_SPREAD = 0.3  # within a type, before standardising
+_BLOCK = 500  # genes drawn at once, so that memory stays near that of the float32 result
+_SIGNATURES = ("SBS1", "SBS2", "SBS5", "SBS13", "SBS15", "SBS40")
+
+
+@dataclasses.dataclass(frozen=True)
+class Truth:
+    """What was simulated, in the order of the data set's samples and of the genes before any is dropped.
+
+    Attributes:
+        types: [N] int32 positions of the types, which are the data set's labels.
+        programmes: names of the P programmes; the first are proliferation, immune and hypoxia, the last age and gender.
+        activities: [N, P] float64, standardised over the cohort.
+        loadings: [P, D] float64, log2 expression per standard deviation of activity; most are 0.
+        genes: [D] names.
+        log_hazards: [N] float64, up to a constant.
+        coefficients: factor -> log hazard per unit, as in :data:`HAZARD_COEFFICIENTS`.
+        type_effects: [C] float64, log hazard of each type.
+        batches: [N] int32.
+    """
+
+    types: np.ndarray
+    programmes: tuple[str, ...]
+    activities: np.ndarray
+    loadings: np.ndarray
+    genes: np.ndarray
+    log_hazards: np.ndarray
+    coefficients: dict[str, float]
+    type_effects: np.ndarray
+    batches: np.ndarray
+
+
+class _Cohort(NamedTuple):
+    types: np.ndarray
+    batches: np.ndarray
+    age: np.ndarray
+    female: np.ndarray
+    programmes: tuple[str, ...]
+    activities: np.ndarray
+
+
+def simulated() -> Dataset:
+    """The data set of :func:`simulate_cohort` at its defaults, for the registry."""
+    return simulate_cohort()[0]
+
+
+def simulate_cohort(
+    seed: int = 0, *, samples: int = 1200, genes: int = 1000, types: int = 12, scaling: str = "zscore"
+) -> tuple[Dataset, Truth]:
+    """A cohort of ``samples`` tumours of ``types`` cancer types, and the truth behind it.
+
+    Expression on a log2-like scale from 0 to 16 is a sum of sparse programmes (proliferation, immune infiltration,
+    hypoxia, tissue programmes that types share, age, gender), shifts of the batch, and noise that differs by gene.
+    Type sizes fall geometrically. Survival is Weibull with proportional hazards in age, proliferation, hypoxia,
+    immune and the type, 70% censored. Days to metastasis are NaN in 85% of the samples. Shares of mutations by
+    signature depend on type and age, not on expression; they sum to at most 1.
+
+    Args:
+        seed: whole number, 0 or more.
+        samples: N, at least 10 for each type, at least 60 and at most 50,000.
+        genes: D before constant genes are dropped, 50 to 25,000.
+        types: 2 to 33.
+        scaling: ``"zscore"``, ``"unit"`` or ``"none"``.
+
+    Raises:
+        InputError: for a size, seed or scaling that is not allowed.
+    """
+    _check("seed", seed, 0, None)
+    _check("types", types, 2, 33)
+    _check("samples", samples, max(60, 10 * types), 50_000)
+    _check("genes", genes, 50, 25_000)
+    clinical, genomic = (np.random.Generator(np.random.PCG64([int(seed), stream])) for stream in (0, 1))
+    cohort = _cohort(clinical, samples, types)
+    effects = clinical.normal(0.0, 0.4, types)
+    log_hazards = effects[cohort.types] + HAZARD_COEFFICIENTS["age"] * (cohort.age - 60.0)
+    for factor in ("proliferation", "hypoxia", "immune"):
+        log_hazards += HAZARD_COEFFICIENTS[factor] * cohort.activities[:, cohort.programmes.index(factor)]
+    survival = _survival(clinical, log_hazards)
+    factors = {name: cohort.activities[:, i] for i, name in enumerate(("proliferation", "immune", "hypoxia"))}
+    factors["age"], factors["gender"] = cohort.age, cohort.female.astype(np.float64)
+    factors["days_to_metastasis"] = _metastasis(clinical, factors["proliferation"], survival.time)
+    factors |= _signature_shares(clinical, cohort)
+    loadings = _loadings(genomic, cohort.programmes, genes)
+    names = np.array([f"GENE{i + 1:05d}" for i in range(genes)])
+    dataset = dataset_from_arrays(
+        _expression(genomic, cohort, loadings),
+        samples=[f"SAMPLE{i + 1:05d}" for i in range(samples)],
+        features=names,
+        labels=[f"TYPE{i + 1:02d}" for i in cohort.types],
+        survival=survival,
+        covariates={"age": cohort.age, "gender": np.where(cohort.female, "female", "male")},
+        # Rounded, as in files, so that the last digits of another machine's arithmetic do not change the digest.
+        factors={name: np.round(values, 6) for name, values in factors.items()},
+        scaling=scaling,
+        name="simulated",
+        provenance={"source": "simulate_cohort", "options": {"seed": int(seed), "genes": genes, "types": types}},
+    )
+    truth = Truth(
+        types=cohort.types,
+        programmes=cohort.programmes,
+        activities=cohort.activities,
+        loadings=loadings,
+        genes=names,
+        log_hazards=log_hazards,
+        coefficients=dict(HAZARD_COEFFICIENTS),
+        type_effects=effects,
+        batches=cohort.batches,
+    )
+    return dataset, truth
+
+
+def _check(option: str, value: Any, low: int, high: int | None) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):
+        allowed = f"{low} or more" if high is None else f"from {low} to {high}"
+        raise InputError(f"{option}={value!r} is not allowed; it must be a whole number {allowed}")
+
+
+def _type_sizes(samples: int, types: int) -> np.ndarray:
+    """Sizes [C] that fall geometrically to a twentieth, above a floor of 5, or of 15 where the samples allow."""
+    floor = 15 if samples >= 30 * types else 5
+    weights = 20.0 ** (-np.arange(types) / (types - 1))
+    sizes = floor + np.floor((samples - floor * types) * weights / weights.sum()).astype(int)
+    sizes[0] += samples - sizes.sum()
+    return sizes
+
+
+def _standardised(values: np.ndarray) -> np.ndarray:
+    return (values - values.mean(axis=0)) / values.std(axis=0)
+
+
+def _cohort(rng: np.random.Generator, samples: int, types: int) -> _Cohort:
+    kinds = rng.permutation(np.repeat(np.arange(types), _type_sizes(samples, types))).astype(np.int32)
+    # Each type comes from 3 of the batches, as collection sites do, so batch and type are partly confounded.
+    batch_count = max(3, types // 2)
+    sites = np.array([rng.permutation(batch_count)[:3] for _ in range(types)])
+    batches = sites[kinds, rng.integers(0, 3, samples)].astype(np.int32)
+    age = np.clip(rng.uniform(50.0, 68.0, types)[kinds] + rng.normal(0.0, 11.0, samples), 18.0, 90.0).round(1)
+    women = rng.uniform(0.35, 0.65, types)
+    women[0] = 1.0
+    if types > 2:
+        women[2] = 0.0
+    female = rng.random(samples) < women[kinds]
+
+    within = rng.normal(0.0, 1.0, (samples, 3))
+    within[:, 2] = 0.4 * within[:, 0] + np.sqrt(1 - 0.4**2) * within[:, 2]  # hypoxic tumours proliferate more
+    known = rng.normal(0.0, 0.8, (types, 3))[kinds] + within
+    tissues = 4 + types // 3
+    # A type uses few tissue programmes and shares them with others, so that types overlap in part.
+    profile = np.array([np.isin(np.arange(tissues), rng.permutation(tissues)[: 1 + i % 3]) for i in range(types)])
+    levels = profile * rng.uniform(1.0, 2.0, (types, tissues))
+    tissue = levels[kinds] + rng.normal(0.0, _TISSUE_SPREAD, (samples, tissues))
+    activities = np.column_stack([known, tissue, age, female])
+    names = ("proliferation", "immune", "hypoxia", *(f"tissue_{i + 1}" for i in range(tissues)), "age", "gender")
+    return _Cohort(kinds, batches, age, female, names, _standardised(activities))
+
+
+def _loadings(rng: np.random.Generator, programmes: tuple[str, ...], genes: int) -> np.ndarray:
+    """[P, D]: each programme moves its own random share of the genes; one gene may belong to several."""
+    loadings = np.zeros((len(programmes), genes))
+    for row, name in enumerate(programmes):
+        share, size = {"age": (0.05, 0.15), "gender": (0.01, 1.0)}.get(name, (0.12, 0.8))
+        members = rng.permutation(genes)[: max(3, round(share * genes))]
+        signs = np.where(rng.random(members.size) < 0.75, 1.0, -1.0)
+        loadings[row, members] = size * signs * rng.gamma(4.0, 0.25, members.size)
+    return loadings
+
+
+def _expression(rng: np.random.Generator, cohort: _Cohort, loadings: np.ndarray) -> np.ndarray:
+    """[N, D] float32 in 0..16 with 4 decimals, drawn block by block of genes."""
+    samples, genes = len(cohort.types), loadings.shape[1]
+    x = np.empty((samples, genes), dtype=np.float32)
+    for start in range(0, genes, _BLOCK):
+        block = slice(start, min(start + _BLOCK, genes))
+        width = block.stop - block.start
+        level = np.clip(rng.normal(8.0, 2.5, width), 1.0, 14.0)
+        shifts = rng.normal(0.0, 0.25, (int(cohort.batches.max()) + 1, width))
+        spread = np.exp(rng.normal(np.log(0.8), 0.35, width))
+        part = rng.normal(0.0, 1.0, (samples, width)) * spread
+        part += level + cohort.activities @ loadings[:, block] + shifts[cohort.batches]
+        x[:, block] = np.clip(part, 0.0, 16.0).round(4)
+    return x
+
+
+def _survival(rng: np.random.Generator, log_hazards: np.ndarray) -> Survival:
+    """Weibull times with a median near 5 years, in whole days; the follow-up is scaled to the wanted censoring."""
+    waits = rng.exponential(1.0, log_hazards.size)
+    days = 2000.0 * (waits * np.exp(-(log_hazards - log_hazards.mean()))) ** (1 / _WEIBULL_SHAPE)
+    follow_up = rng.gamma(1.5, 1.0, log_hazards.size)
+    follow_up *= np.quantile(days / follow_up, 1 - CENSORED)
+    return Survival(time=np.ceil(np.minimum(days, follow_up)), event=days <= follow_up)
+
+
+def _metastasis(rng: np.random.Generator, proliferation: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Days to metastasis [N], sooner with proliferation; NaN where none was seen within the survival time."""
+    days = rng.exponential(1.0, time.size) * np.exp(-0.7 * proliferation)
+    days = np.ceil(days / np.quantile(days / time, _METASTASIS))
+    return np.where(days <= time, days, np.nan)
+
+
+def _signature_shares(rng: np.random.Generator, cohort: _Cohort) -> dict[str, np.ndarray]:
+    """Share of each signature in a sample's mutations, [N] each; the rest is of signatures that are not listed."""
+    samples, types = len(cohort.types), int(cohort.types.max()) + 1
+    apobec = rng.lognormal(-1.5, 1.0, types)[cohort.types] * rng.lognormal(0.0, 1.0, samples)
+    burdens = {
+        "SBS1": 0.5 * np.exp(0.03 * (cohort.age - 60.0)) * rng.gamma(8.0, 1 / 8, samples),
+        "SBS2": apobec * rng.gamma(12.0, 1 / 12, samples),
+        "SBS5": np.exp(0.01 * (cohort.age - 60.0)) * rng.gamma(4.0, 1 / 4, samples),
+        "SBS13": 0.8 * apobec * rng.gamma(12.0, 1 / 12, samples),
+        # Mismatch repair fails in few samples, and then it outweighs most else.
+        "SBS15": np.where(rng.random(samples) < 0.03, rng.gamma(4.0, 1.0, samples), 0.0),
+        "SBS40": rng.lognormal(-0.7, 0.5, types)[cohort.types] * rng.gamma(3.0, 1 / 3, samples),
+    }
+    total = sum(burdens.values()) + rng.gamma(2.0, 0.25, samples)
+    return {name: np.floor(1e6 * burdens[name] / total) / 1e6 for name in _SIGNATURES}

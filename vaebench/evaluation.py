@@ -1,0 +1,178 @@
+"""From an embedding to its scores. One bad embedding gives a status, never the end of a sweep."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vaebench.metrics import metric
+from vaebench.metrics.cox import prepared_cox
+from vaebench.types import Dataset, InputError, Metric
+
+
+def evaluate(
+    z: np.ndarray, dataset: Dataset, metrics: Sequence[str | Metric] = ("leiden", "cox")
+) -> dict[str, dict[str, Any]]:
+    """Scores of any embedding z [N, L] of the samples of a data set, in their order.
+
+    Returns:
+        Per metric a dict with all its scores (NaN where not computed), ``status`` ("OK" or the reason) and ``seconds``.
+
+    Raises:
+        InputError: z is not a numeric matrix with a row per sample, an unknown metric, or a data set that lacks what a
+            metric needs.
+    """
+    chosen = check_metrics(metrics, dataset)
+    z = np.asarray(z)
+    samples = len(dataset.samples)
+    if z.dtype.kind not in "fiub":
+        raise InputError(f"the embedding must be numeric, got dtype {z.dtype}")
+    if z.ndim != 2 or z.shape[0] != samples or not z.shape[1]:
+        raise InputError(
+            f"the embedding must be [{samples} samples of {dataset.name!r}, latents >= 1], got shape {z.shape}"
+        )
+    return {m.name: _scores(m, z, dataset) for m in chosen}
+
+
+def evaluate_flat(
+    z: np.ndarray, dataset: Dataset, metrics: Sequence[str | Metric] = ("leiden", "cox")
+) -> dict[str, Any]:
+    """:func:`evaluate` as columns of a row, for worker processes: picklable; a :func:`light` data set will do."""
+    return flat_scores(evaluate(z, dataset, metrics))
+
+
+def check_metrics(metrics: Sequence[str | Metric], dataset: Dataset) -> tuple[Metric, ...]:
+    """The metrics asked for, by name or prepared; ``InputError`` before any training where one cannot be computed."""
+    chosen = _resolved(metrics)
+    for m in chosen:
+        for need in m.needs:
+            problem = _lack(need, dataset)
+            if problem:
+                raise InputError(f"metric {m.name!r} needs {need}, and data set {dataset.name!r} {problem}")
+    return chosen
+
+
+def prepared_metrics(
+    metrics: Sequence[str | Metric], dataset: Dataset, *, label_covariate: bool = True
+) -> tuple[Metric, ...]:
+    """:func:`check_metrics`, with what does not depend on the embedding computed once for this data set.
+
+    Pass the result to :func:`evaluate_flat` instead of names. ``label_covariate``: the label is a Cox covariate.
+    """
+    chosen = check_metrics(metrics, dataset)
+    return tuple(prepared_cox(dataset, label_covariate=label_covariate) if m.name == "cox" else m for m in chosen)
+
+
+def flat_scores(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """``{"leiden": {"ari": 0.7, ...}}`` as columns ``{"metric/leiden/ari": 0.7, ...}``."""
+    return {f"metric/{name}/{key}": value for name, values in scores.items() for key, value in values.items()}
+
+
+def skipped_scores(metrics: Sequence[str | Metric], reason: str) -> dict[str, Any]:
+    """The columns of :func:`evaluate_flat` for an embedding that does not exist: NaN, and ``reason`` as status."""
+    return flat_scores(
+        {m.name: dict.fromkeys(m.scores, math.nan) | _footer(reason, math.nan) for m in _resolved(metrics)}
+    )
+
+
+def light(dataset: Dataset) -> Dataset:
+    """The data set without its expression values and features (D = 0), small enough to send with every task."""
+    return dataclasses.replace(
+        dataset,
+        x=dataset.x[:, :0].copy(),  # a view would keep the whole matrix alive
+        features=dataset.features[:0],
+        centre=dataset.centre[:0],
+        scale=dataset.scale[:0],
+    )
+
+
+def pca_embedding(x: np.ndarray, latent: int) -> np.ndarray:
+    """Principal component scores z [N, min(latent, N - 1, D)] of x [N, D], float64: the baseline of every VAE.
+
+    Computed from the eigenvectors of the smaller Gram matrix of the centred x, faster than a singular value
+    decomposition. Components whose singular value is below about 1e-7 of the largest are rounding noise.
+    Signs: the loading of largest size is positive in every component, so the order of samples does not matter.
+
+    Raises:
+        InputError: latent < 1, fewer than two samples, or values that are not finite.
+    """
+    from scipy.linalg import eigh
+
+    x = np.asarray(x, np.float64)
+    if x.ndim != 2 or x.shape[0] < 2 or not x.shape[1]:
+        raise InputError(f"PCA needs a matrix of at least 2 samples and 1 feature, got shape {x.shape}")
+    if latent < 1:
+        raise InputError(f"PCA needs latent >= 1, got {latent}")
+    if not np.isfinite(x).all():
+        raise InputError("PCA needs finite values, x has NaN or infinite ones")
+    samples, features = x.shape
+    latent = min(latent, samples - 1, features)
+    x = x - x.mean(axis=0)
+    gram = x @ x.T if samples < features else x.T @ x
+    values, vectors = eigh(gram, subset_by_index=(len(gram) - latent, len(gram) - 1))
+    vectors = vectors[:, ::-1]
+    if samples < features:
+        z = vectors * np.sqrt(np.clip(values[::-1], 0, None))
+        loadings = x.T @ vectors
+    else:
+        z = x @ vectors
+        loadings = vectors
+    largest = np.take_along_axis(loadings, np.abs(loadings).argmax(axis=0)[None], axis=0)
+    return z * np.where(largest < 0, -1.0, 1.0)
+
+
+def _resolved(metrics: Sequence[str | Metric]) -> tuple[Metric, ...]:
+    names = (metrics,) if isinstance(metrics, str) else metrics
+    chosen = tuple(metric(m) if isinstance(m, str) else m for m in names)
+    seen = [m.name for m in chosen]
+    twice = sorted({name for name in seen if seen.count(name) > 1})
+    if twice:
+        raise InputError(f"metric {twice[0]!r} is named more than once")
+    return chosen
+
+
+def _lack(need: str, dataset: Dataset) -> str:
+    """What a data set lacks of a need, "" if nothing."""
+    if need == "labels" and dataset.labels is not None:
+        without = int((np.asarray(dataset.labels) < 0).sum())
+        return f"has {without} samples without one" if without else ""
+    present = {"labels": False, "survival": dataset.survival is not None, "factors": bool(dataset.factors)}
+    return "" if present[need] else "has none"
+
+
+def _scores(chosen: Metric, z: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+    start = time.perf_counter()
+    try:
+        scores = dict(chosen.compute(z, dataset))
+    except InputError:
+        raise  # about the data set, so the same for every embedding
+    except Exception as error:
+        # The one catch-all of the package: a library that fails on one odd embedding must not end a sweep of thousands.
+        # The status carries the whole cause.
+        scores = {**dict.fromkeys(chosen.scores, math.nan), "status": f"FAILED: {_cause(error)}"}
+    status = scores.pop("status")
+    return scores | _footer(status, time.perf_counter() - start)
+
+
+def _footer(status: str, seconds: float) -> dict[str, Any]:
+    return {"status": status, "seconds": seconds}
+
+
+def _cause(error: BaseException) -> str:
+    """``Name: message (file.py:12)`` of an exception and of those that it came from, in one line."""
+    parts = []
+    link: BaseException | None = error
+    while link is not None and len(parts) < 5:
+        frames = traceback.extract_tb(link.__traceback__)
+        where = (
+            f" ({frames[-1].filename.replace(chr(92), '/').rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+        )
+        parts.append(f"{type(link).__name__}: {' '.join(str(link).split())[:500]}{where}")
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "; caused by ".join(parts)

@@ -1,0 +1,116 @@
+"""Validation loss over the epochs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from vaebench.analysis import is_baseline
+from vaebench.analysis import value_text as show
+from vaebench.figures import style
+
+_HISTORY = "history/valid"
+_RATE = "traced/learning_rate"
+PANELS = 12
+POINTS = 300
+
+
+def _curve(value: object) -> np.ndarray:
+    """A history as finite leading values; a lane's padding after its last epoch is NaN and is cut."""
+    if not isinstance(value, list | tuple | np.ndarray):
+        return np.empty(0)
+    curve = np.asarray(value, dtype=float)
+    bad = ~np.isfinite(curve)
+    return curve[: int(np.argmax(bad))] if bad.any() else curve
+
+
+def _matrix(curves: list[np.ndarray]) -> np.ndarray:
+    """[seed, epoch], each curve continued at its last value so that early stoppers do not leave the mean."""
+    length = max(len(c) for c in curves)
+    return np.stack([np.pad(c, (0, length - len(c)), mode="edge") for c in curves])
+
+
+def _draw(ax: Axes, frame: pd.DataFrame, colours: dict[Any, str], lines: dict[Any, Any]) -> None:
+    seen = []
+    for (rate, latent), group in frame.groupby([_RATE, "static/latent"]):
+        matrix = _matrix(list(group["curve"]))
+        # A drawn line needs no more points than it has pixels.
+        at = np.unique(np.linspace(0, matrix.shape[1] - 1, POINTS).round().astype(int))
+        part = matrix[:, at]
+        mark = "." if part.shape[1] == 1 else ""
+        look = {"color": colours[rate], "linestyle": lines[latent], "linewidth": 1.6, "marker": mark}
+        ax.plot(at + 1, part.mean(axis=0), **look)
+        ax.fill_between(at + 1, part.min(axis=0), part.max(axis=0), color=colours[rate], alpha=0.15, linewidth=0)
+        seen.append(part.ravel())
+    style.wide_scale(ax, np.concatenate(seen))
+
+
+def _prepared(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The trained rows that have a history and a learning rate, and a sentence on the others."""
+    models = rows[~is_baseline(rows)].reset_index(drop=True)
+    frame = models.assign(curve=models[_HISTORY].map(_curve) if len(models) else [])
+    good = (frame["status"] == "OK") & (frame["curve"].map(len) > 0) & frame[_RATE].notna()
+    bad = frame.loc[~good, "status"].fillna("no status").astype(str).replace("OK", "without history")
+    text = f"{int(good.sum())} of {len(models)} trained rows have a curve."
+    if len(bad):
+        text += f" Not shown: {'; '.join(f'{n} {style.plain(str(s), 40)}' for s, n in bad.value_counts().items())}."
+    return frame[good], text
+
+
+def _picked(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[float], list[float], str]:
+    """Cut to what one figure can carry, and say what was cut."""
+    variants = sorted(frame["static/variant"].astype(str).unique())
+    rates, latents = sorted(frame[_RATE].unique()), sorted(frame["static/latent"].dropna().unique())
+    kept = variants[:PANELS], style.spread(rates, len(style.PALETTE)), style.spread(latents, len(style.LINES))
+    cut = [
+        f"{len(full) - len(part)} more {name}"
+        for full, part, name in zip(
+            (variants, rates, latents), kept, ("variants", "learning rates", "latents"), strict=True
+        )
+        if len(full) > len(part)
+    ]
+    mine = frame["static/variant"].astype(str).isin(kept[0]) & frame[_RATE].isin(kept[1])
+    frame = frame[mine & frame["static/latent"].isin(kept[2])]
+    return frame, *kept, f"Not drawn, for room: {', '.join(cut)}." if cut else ""
+
+
+def loss_curves(rows: pd.DataFrame) -> Figure:
+    """Validation loss by epoch, a panel a variant: colour is the learning rate, line style the latent width.
+
+    A line is the mean over seeds (and whatever else varies within that variant, rate and latent), its band the lowest
+    and highest; a run that stopped early keeps its last value.
+    """
+    if _HISTORY not in rows.columns or _RATE not in rows.columns:
+        return style.empty_figure("Nothing to draw: these rows have no loss history.")
+    frame, counts = _prepared(rows)
+    if frame.empty:
+        return style.empty_figure(f"No loss history to draw. {counts}")
+    frame, variants, rates, latents, cut = _picked(frame)
+    colours = {rate: style.PALETTE[i] for i, rate in enumerate(rates)}
+    lines = {latent: style.LINES[i] for i, latent in enumerate(latents)}
+    columns = min(2, len(variants))
+    height = -(-len(variants) // columns)
+    figure, axes = style.new_figure(1.4 + (2.3 if height > 1 else 3.0) * height, height, columns)
+    for ax in axes[len(variants) :]:
+        ax.set_visible(False)
+    for ax, variant in zip(axes, variants, strict=False):
+        mine = frame[frame["static/variant"].astype(str) == variant]
+        if len(mine):
+            _draw(ax, mine, colours, lines)
+        ax.set_title(style.plain(variant, 28), loc="left", fontsize=11)
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    for ax in axes[max(0, len(variants) - columns) : len(variants)]:
+        ax.set_xlabel("epoch")
+    figure.supylabel("validation loss", fontsize=10)
+    handles = [Line2D([], [], color=colours[r], label=f"lr={show(r)}") for r in rates]
+    handles += [Line2D([], [], color="#444444", linestyle=lines[v], label=f"L={show(v)}") for v in latents]
+    figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL, frameon=False)
+    key = "Line: mean over seeds and all else that varies; band: lowest to highest. A stopped run keeps its last value."
+    style.add_footnote(figure, key, cut, counts)
+    return figure

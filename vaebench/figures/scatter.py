@@ -1,0 +1,127 @@
+"""Two scores of every trained row against each other: colour is the variant, marker the latent width."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from vaebench.analysis import AIC, ARI, LOSS, best_setting, is_baseline, rank_correlation, settings_table, usable
+from vaebench.analysis import column as numbers
+from vaebench.analysis import value_text as show
+from vaebench.figures import style
+
+_COVARIATES = "metric/cox/aic_covariates"
+_NAMES = {ARI: "Leiden ARI (higher is better)", AIC: "Cox AIC (lower is better)", LOSS: "validation loss"}
+_METRIC = {ARI: "leiden", AIC: "cox"}
+_COMPARABLE = "Losses may be compared only within one variant and one latent width: one colour, one marker."
+
+
+def _absent(rows: pd.DataFrame, scores: tuple[str, ...]) -> str:
+    gone = [_METRIC.get(s, "loss") for s in scores if s not in rows.columns]
+    return f"Nothing to draw: these rows have no column for {' and '.join(gone)}." if gone else ""
+
+
+def _draw(ax: Axes, models: pd.DataFrame, x: pd.Series, y: pd.Series) -> list[Line2D]:
+    """Scatter the rows and return the legend's handles."""
+    variants = sorted(models["static/variant"].astype(str).unique())
+    latents = sorted(models["static/latent"].dropna().unique())
+    handles = []
+    for i, variant in enumerate(variants):
+        colour = style.PALETTE[i % len(style.PALETTE)]
+        # Past the palette's end colours come round again, hollow.
+        face = colour if i < len(style.PALETTE) else "none"
+        edge = "#666600" if colour == "#F0E442" else colour
+        for j, latent in enumerate(latents):
+            mine = (models["static/variant"].astype(str) == variant) & (models["static/latent"] == latent)
+            mark = style.MARKERS[min(j, len(style.MARKERS) - 1)]
+            where = mine[mine].index
+            ax.scatter(
+                x[where], y[where], s=30, marker=mark, facecolors=face, edgecolors=edge, linewidths=0.8, alpha=0.7
+            )
+        handles.append(_handle(style.plain(variant, 18), "o", face, edge))
+    for j, latent in enumerate(latents[: len(style.MARKERS)]):
+        more = j == len(style.MARKERS) - 1 and len(latents) > len(style.MARKERS)
+        handles.append(_handle(f"L={show(latent)}{' and up' if more else ''}", style.MARKERS[j], "none", "#444444"))
+    return handles
+
+
+def _handle(label: str, marker: str, face: str, edge: str) -> Line2D:
+    return Line2D([], [], linestyle="", marker=marker, markerfacecolor=face, markeredgecolor=edge, label=label)
+
+
+def _references(ax: Axes, rows: pd.DataFrame, score: str) -> list[Line2D]:
+    """Vertical lines for the best baseline and, for AIC, the covariates alone; returns their handles."""
+    handles = []
+    pca = best_setting(settings_table(rows, by=score), score, "baseline")
+    if pca is not None:
+        handles.append(ax.axvline(pca[f"{score}/mean"], color=style.BASELINE, linewidth=1.1, linestyle=style.LINES[1]))
+        handles[-1].set_label(f"best PCA (L={show(pca['static/latent'])})")
+    alone = numbers(rows, _COVARIATES).dropna()
+    # One line stands for all rows only if they were fitted on the same samples.
+    if score == AIC and len(alone) and np.isclose(alone.min(), alone.max(), rtol=1e-6):
+        handles.append(ax.axvline(alone.iloc[0], color="#666666", linewidth=1.4, linestyle=style.LINES[2]))
+        handles[-1].set_label("covariates alone")
+    return handles
+
+
+def _loss_against(rows: pd.DataFrame, score: str, title: str) -> Figure:
+    message = _absent(rows, (LOSS, score))
+    if message:
+        return style.empty_figure(message)
+    models = rows[~is_baseline(rows)].reset_index(drop=True)
+    x, y = usable(models, score), usable(models, LOSS)
+    drawn = models[x.notna() & y.notna()]
+    counts = style.not_shown(models, [LOSS, score], "trained rows") if len(models) else "No row was trained."
+    if drawn.empty:
+        return style.empty_figure(f"No trained row has both numbers. {counts}")
+    figure, (ax,) = style.new_figure(4.9)
+    handles = _draw(ax, drawn, x, y)
+    style.wide_scale(ax, y[drawn.index])
+    handles += _references(ax, rows, score)
+    ax.set_xlabel(_NAMES[score])
+    ax.set_ylabel(_NAMES[LOSS])
+    ax.set_title(title, loc="left", fontsize=12)
+    figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL, frameon=False)
+    style.add_footnote(figure, _COMPARABLE, counts)
+    return figure
+
+
+def loss_against_ari(rows: pd.DataFrame) -> Figure:
+    """Validation loss of every trained row against its Leiden ARI, with the best PCA as a line."""
+    return _loss_against(rows, ARI, "Validation loss against ARI")
+
+
+def loss_against_aic(rows: pd.DataFrame) -> Figure:
+    """Validation loss of every trained row against its Cox AIC, with the best PCA and the covariates alone as lines."""
+    return _loss_against(rows, AIC, "Validation loss against Cox AIC")
+
+
+def ari_against_aic(rows: pd.DataFrame) -> Figure:
+    """Leiden ARI of every row against its Cox AIC; Spearman's rho is over trained rows, baselines are black stars."""
+    message = _absent(rows, (ARI, AIC))
+    if message:
+        return style.empty_figure(message)
+    rows = rows.reset_index(drop=True)
+    x, y = usable(rows, AIC), usable(rows, ARI)
+    has = x.notna() & y.notna()
+    counts = style.not_shown(rows, [ARI, AIC])
+    if not has.any():
+        return style.empty_figure(f"No row has both numbers. {counts}")
+    models, baselines = rows[has & ~is_baseline(rows)], rows[has & is_baseline(rows)]
+    figure, (ax,) = style.new_figure(4.7)
+    handles = _draw(ax, models, x, y) if len(models) else []
+    if len(baselines):
+        ax.scatter(x[baselines.index], y[baselines.index], s=90, marker="*", color=style.BASELINE, zorder=3)
+        handles.append(_handle("PCA", "*", style.BASELINE, style.BASELINE))
+    found = rank_correlation(rows, ARI, AIC)
+    rho = f"Spearman ρ = {found.rho:+.2f}" if np.isfinite(found.rho) else "Spearman ρ is not defined"
+    ax.set_xlabel(_NAMES[AIC])
+    ax.set_ylabel(_NAMES[ARI])
+    ax.set_title(f"ARI against Cox AIC: {rho} (n = {found.n})", loc="left", fontsize=12)
+    figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL, frameon=False)
+    note = "ρ is over trained rows; a negative one means that rows good in ARI are good in AIC too."
+    style.add_footnote(figure, note, counts)
+    return figure

@@ -1,0 +1,105 @@
+"""What all figures share: canvas, palette, scales, labels and footnotes. Nothing here touches matplotlib's settings."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from vaebench.analysis import left_out
+
+# Okabe and Ito's palette; black is kept for baselines, and grey stands in as the eighth colour.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999", "#F0E442")
+BASELINE = "#000000"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)))
+WIDTH = 7.5
+SMALL = 9
+
+_T = TypeVar("_T")
+
+
+def new_figure(height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with its own Agg canvas (no pyplot, so nothing is kept alive) and its axes, in reading order."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
+    for ax in axes:
+        ax.tick_params(labelsize=SMALL)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.25, linewidth=0.6)
+        ax.set_axisbelow(True)
+    return figure, axes
+
+
+def empty_figure(message: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    figure, (ax,) = new_figure(1.6)
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, textwrap.fill(plain(message), 80), ha="center", va="center", fontsize=11, color="#444444")
+    return figure
+
+
+def plain(text: str, width: int | None = None) -> str:
+    """Text that matplotlib draws as it stands: no mathematics, only glyphs its font has, cut to ``width``."""
+    safe = "".join(c if c.isprintable() and c.encode("latin-1", "ignore") else "?" for c in text)
+    if width is not None and len(safe) > width:
+        safe = safe[: width - 1] + "…"
+    return safe.replace("$", r"\$")
+
+
+def two_lines(text: str, width: int) -> str:
+    """At most two lines of ``width`` characters, broken between words; the rest is cut with an ellipsis."""
+    lines = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+    if len(lines) > 2:
+        lines = [lines[0], plain(" ".join(lines[1:]), width)]
+        return plain(lines[0]) + "\n" + lines[1]
+    return "\n".join(plain(line) for line in lines)
+
+
+def spread(values: Sequence[_T], count: int) -> list[_T]:
+    """At most ``count`` of the sorted values, evenly picked, first and last included."""
+    if len(values) <= count:
+        return list(values)
+    return [values[i] for i in np.unique(np.linspace(0, len(values) - 1, count).round().astype(int))]
+
+
+def wide_scale(ax: Axes, values: Any) -> None:
+    """A log y axis where positive values span more than two decades; symmetric log where some are negative."""
+    finite = np.asarray(values, dtype=float)
+    finite = finite[np.isfinite(finite)]
+    if not finite.size:
+        return
+    if finite.min() > 0:
+        if finite.max() / finite.min() > 100:
+            ax.set_yscale("log")
+        return
+    typical = float(np.median(np.abs(finite)))
+    if typical > 0 and np.abs(finite).max() / typical > 100:
+        ax.set_yscale("symlog", linthresh=typical)
+
+
+def not_shown(rows: pd.DataFrame, scores: Sequence[str], what: str = "rows") -> str:
+    """How many rows are drawn and, by cause, how many are not; a figure never drops a row silently."""
+    # "cox: COLLAPSED: all 10 latents are constant" -> "cox: COLLAPSED"; the details are for the table of failures.
+    reasons = left_out(rows, scores).str.replace(r"([A-Z_]{4,}): .*", r"\1", regex=True)
+    causes = reasons[reasons != ""].value_counts()
+    text = f"{int((reasons == '').sum())} of {len(rows)} {what} are shown."
+    if causes.empty:
+        return text
+    named = [f"{count} {plain(str(reason), 48)}" for reason, count in causes.head(4).items()]
+    if len(causes) > 4:
+        named.append(f"{int(causes.iloc[4:].sum())} for other causes")
+    return f"{text} Not shown: {', '.join(named)}."
+
+
+def add_footnote(figure: Figure, *sentences: str) -> None:
+    """The small print under the figure; the layout keeps room for it."""
+    text = textwrap.fill(" ".join(s for s in sentences if s), 98, break_on_hyphens=False)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="#444444")

@@ -1,0 +1,205 @@
+"""One trained lane as an object that people hold: embed, reconstruct, sample, save, load."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vaebench import __version__
+from vaebench.networks import ACTIVATIONS
+from vaebench.pool import trained_points
+from vaebench.space import Point, static_of
+from vaebench.space import point as make_point
+from vaebench.types import SCHEMA, Dataset, InputError
+from vaebench.variants import variant as variant_named
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WEIGHTS, CARD = "weights.safetensors", "model.json"
+_AFFINE = ("centre", "scale", "own_centre", "own_scale")
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A trained VAE with what is needed to use it on new samples.
+
+    Attributes:
+        point: the settings it was trained with.
+        variables: parameters and batch statistics, numpy trees.
+        features: [D] names, in the order of the network's input.
+        centre: [D] float64; ``Dataset.x`` is (raw - centre) / scale.
+        scale: [D] float64.
+        own_centre: [D]; the network sees (x - own_centre) / own_scale: 0 and 1 unless scaled by its training rows.
+        own_scale: [D].
+        status: ``"OK"`` or ``"DIVERGED"``.
+        stop: ``"converged"``, ``"out_of_epochs"`` or ``"diverged"``.
+        epochs: epochs trained.
+        losses: name -> value after the last epoch.
+        history: validation loss after every epoch.
+        digest: of the data it was trained on.
+    """
+
+    point: Point
+    variables: Any
+    features: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+    own_centre: np.ndarray
+    own_scale: np.ndarray
+    status: str
+    stop: str
+    epochs: int
+    losses: Mapping[str, float]
+    history: tuple[float, ...]
+    digest: str
+
+    def embed(self, x: np.ndarray) -> np.ndarray:
+        """Posterior mean z [N, L] of ``x`` [N, D], scaled as the training data's ``Dataset.x``."""
+        return np.asarray(self._model().embed(self.variables, self._scaled(x), self._activation()))
+
+    def embed_table(self, table: pd.DataFrame) -> np.ndarray:
+        """Posterior mean z [N, L] of raw values with samples in rows: features are aligned by name, then scaled.
+
+        Raises:
+            InputError: features that the model needs are missing from the table.
+        """
+        from vaebench.data.scaling import aligned
+
+        raw = aligned(table.to_numpy(), np.asarray(table.columns, dtype=str), self.features)
+        return self.embed((raw.astype(np.float64) - self.centre) / self.scale)
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """Reconstruction [N, D] of scaled ``x`` [N, D] through the posterior mean."""
+        return self.decode(self.embed(x))
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        """Decoder mean [N, D], on the scale of ``Dataset.x``, of ``z`` [N, L]."""
+        z = np.asarray(z, np.float32)
+        if z.ndim != 2 or z.shape[1] != self.point.latent:
+            raise InputError(f"z has shape {z.shape}; it must be [N, {self.point.latent}]")
+        out = np.asarray(self._model().decode(self.variables, jnp.asarray(z), self._activation()))
+        return out * self.own_scale + self.own_centre
+
+    def sample(self, key: jax.Array, samples: int) -> np.ndarray:
+        """Decoder means [samples, D] of z drawn from the prior N(0, 1)."""
+        return self.decode(np.asarray(jax.random.normal(key, (samples, self.point.latent))))
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write ``weights.safetensors`` and ``model.json`` into ``folder``; returns the folder."""
+        from safetensors.numpy import save_file
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self.variables)
+        arrays = {"/".join(key.key for key in path): np.ascontiguousarray(leaf) for path, leaf in leaves}
+        arrays |= {f"data/{name}": np.asarray(getattr(self, name)) for name in _AFFINE}
+        card = {
+            "schema": SCHEMA,
+            "version": __version__,
+            "point": dataclasses.asdict(self.point),
+            "features": self.features.tolist(),
+            **{k: getattr(self, k) for k in ("status", "stop", "epochs", "losses", "history", "digest")},
+        }
+        # weights first: a folder with a card is complete
+        save_file(arrays, folder / f"{WEIGHTS}.tmp")
+        os.replace(folder / f"{WEIGHTS}.tmp", folder / WEIGHTS)
+        (folder / f"{CARD}.tmp").write_text(json.dumps(card, indent=1), encoding="utf-8")
+        os.replace(folder / f"{CARD}.tmp", folder / CARD)
+        return folder
+
+    def _model(self) -> Any:
+        return variant_named(self.point.variant).build(static_of(self.point, len(self.features)))
+
+    def _activation(self) -> int:
+        return ACTIVATIONS.index(self.point.activation)
+
+    def _scaled(self, x: np.ndarray) -> jax.Array:
+        x = np.asarray(x, np.float32)
+        if x.ndim != 2 or x.shape[1] != len(self.features):
+            raise InputError(
+                f"x has shape {x.shape}; the model needs [N, {len(self.features)}] (its features in its order); "
+                "use embed_table to align a table by feature names"
+            )
+        if not np.isfinite(x).all():
+            raise InputError(f"x holds {int((~np.isfinite(x)).sum())} values that are missing or not finite")
+        return jnp.asarray((x - self.own_centre) / self.own_scale)
+
+
+def fit(data: Dataset, *, variant: str = "vae", latent: int = 50, seed: int = 0, point: Point | None = None) -> Trained:
+    """Train one VAE on ``data`` with the recommended setting and return it.
+
+    Args:
+        data: a data set, for example of :func:`vaebench.data.read_table`.
+        variant: name of the VAE variant.
+        latent: L.
+        seed: of split, weights, data order and posterior draws.
+        point: every setting at once, in place of the three above.
+
+    Source of the setting: eltager2023 recommends learning rate 1e-3, Kaiming uniform, Adam, tanh. A training that
+    diverges is returned with status ``"DIVERGED"``, not raised.
+    """
+    point = point or make_point(variant=variant, latent=latent, seed=seed, batch=min(64, max(2, len(data.x) // 8)))
+    ticks = trained_points([point], data, jnp.asarray(data.x), lanes=1, keep=lambda p: True)
+    done = next(finished for tick in ticks for finished in tick.finished)
+    return Trained(
+        point=point,
+        variables=done.variables,
+        features=data.features,
+        centre=data.centre,
+        scale=data.scale,
+        own_centre=done.split.centre,
+        own_scale=done.split.scale,
+        status="DIVERGED" if done.stop == "diverged" else "OK",
+        stop=done.stop,
+        epochs=done.epochs,
+        losses=done.losses,
+        history=tuple(done.history),
+        digest=data.digest,
+    )
+
+
+def load_model(folder: str | os.PathLike[str]) -> Trained:
+    """The model that :meth:`Trained.save` wrote to ``folder``.
+
+    Raises:
+        InputError: a file is missing, or was written with another schema.
+    """
+    from safetensors.numpy import load_file
+
+    folder = Path(folder)
+    for name in (CARD, WEIGHTS):
+        if not (folder / name).is_file():
+            raise InputError(f"no model in {str(folder)!r}: {name} is missing")
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    if card["schema"] != SCHEMA:
+        raise InputError(
+            f"the model in {str(folder)!r} has schema {card['schema']}; this version reads schema {SCHEMA}"
+        )
+    arrays = load_file(folder / WEIGHTS)
+    variables: dict[str, Any] = {"batch_stats": {}}
+    for name, value in arrays.items():
+        *parents, leaf = name.split("/")
+        if parents[0] == "data":
+            continue
+        node = variables
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = value
+    fields = {k: (tuple(map(tuple, v)) if k in ("shape", "hyper") else v) for k, v in card["point"].items()}
+    return Trained(
+        point=Point(**{**fields, "hidden": tuple(fields["hidden"])}),
+        variables=variables,
+        features=np.asarray(card["features"], dtype=str),
+        **{name: arrays[f"data/{name}"] for name in _AFFINE},
+        history=tuple(card["history"]),
+        **{k: card[k] for k in ("status", "stop", "epochs", "losses", "digest")},
+    )

@@ -1,0 +1,278 @@
+"""Points (what to train), their combination, their identity, and their grouping by compiled program."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from vaebench.networks import ACTIVATIONS, INITS, NORMS, OUTPUTS
+from vaebench.optimizers import OPTIMIZERS
+from vaebench.types import SCHEMA, InputError, Static, Traced, unknown_name
+from vaebench.variants import variant
+
+RECIPES = ("textbook", "benchmarked")
+STOPPING = ("patience", "relative", "fixed")
+"""Stopping rules, in the order of the traced index; see :func:`vaebench.train.make_train`."""
+
+SCALING_FROM = ("all", "train")
+
+_CHOICES = {
+    "recipe": RECIPES,
+    "norm": NORMS,
+    "output": OUTPUTS,
+    "init": INITS,
+    "optimizer": OPTIMIZERS,
+    "activation": ACTIVATIONS,
+    "stopping": STOPPING,
+    "scaling_from": SCALING_FROM,
+}
+_POSITIVE = ("latent", "batch", "epochs", "min_epochs", "patience", "learning_rate", "decay", "clip")
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One training: everything that decides its result, apart from the data.
+
+    Attributes:
+        variant: name of the VAE variant.
+        latent: L.
+        hidden: widths of the encoder's hidden layers; the decoder mirrors them.
+        norm: ``"batch"``, ``"layer"`` or ``"none"``.
+        output: ``"identity"`` or ``"sigmoid"``.
+        batch: training batch; the last partial batch of an epoch is dropped.
+        recipe: ``"textbook"`` or ``"benchmarked"``.
+        init: one of :data:`vaebench.networks.INITS`.
+        optimizer: one of :data:`vaebench.optimizers.OPTIMIZERS`.
+        activation: one of :data:`vaebench.networks.ACTIVATIONS`.
+        learning_rate: at the first epoch.
+        decay: factor on the learning rate after every epoch.
+        weight_decay: L2 (adamw: decoupled).
+        clip: largest global norm of a gradient; ``inf`` for none.
+        epochs: at most this many.
+        min_epochs: never stop by the stopping rule before.
+        patience: epochs without improvement (rule ``patience``).
+        min_delta: smallest improvement that counts (``patience``), or the relative change (``relative``).
+        stopping: ``"patience"``, ``"relative"`` or ``"fixed"``.
+        valid_fraction: share of the samples held out for validation.
+        stratified: whether the split keeps the labels' shares.
+        scaling_from: ``"all"`` samples (as the studies) or ``"train"`` only.
+        seed: of split, weights, data order and posterior draws.
+        shape: the variant's program-changing choices, as sorted (name, value) pairs; completed with defaults.
+        hyper: the variant's weights, as (name, value) pairs; completed with defaults.
+        study: free label that groups rows.
+    """
+
+    variant: str = "vae"
+    latent: int = 50
+    hidden: tuple[int, ...] = (512,)
+    norm: str = "batch"
+    output: str = "identity"
+    batch: int = 64
+    recipe: str = "textbook"
+    init: str = "kaiming_uniform"
+    optimizer: str = "adam"
+    activation: str = "tanh"
+    learning_rate: float = 1e-3
+    decay: float = 1.0
+    weight_decay: float = 0.0
+    clip: float = math.inf
+    epochs: int = 200
+    min_epochs: int = 5
+    patience: int = 20
+    min_delta: float = 0.0
+    stopping: str = "patience"
+    valid_fraction: float = 0.2
+    stratified: bool = True
+    scaling_from: str = "all"
+    seed: int = 0
+    shape: tuple[tuple[str, Any], ...] = ()
+    hyper: tuple[tuple[str, float], ...] = ()
+    study: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self)
+        shape = dataclasses.asdict(default) if (default := variant(self.variant).shape(self.recipe)) else {}
+        shape |= _known(dict(self.shape), shape, f"shape of {self.variant}")
+        object.__setattr__(self, "shape", tuple(shape.items()))
+        hyper = variant(self.variant).hyper(_shape(self))._asdict()
+        hyper |= _known(dict(self.hyper), hyper, f"hyper of {self.variant}")
+        object.__setattr__(self, "hyper", tuple((name, float(value)) for name, value in hyper.items()))
+
+
+def _check(point: Point) -> None:
+    variant(point.variant)
+    for field, allowed in _CHOICES.items():
+        if getattr(point, field) not in allowed:
+            raise unknown_name(field, getattr(point, field), allowed)
+    for field in _POSITIVE:
+        if not getattr(point, field) > 0:
+            raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
+    if not 0 < point.valid_fraction < 1:
+        raise InputError(f"valid_fraction is {point.valid_fraction!r}; it must lie between 0 and 1")
+    if not point.hidden or min(point.hidden) < 1:
+        raise InputError(f"hidden is {point.hidden!r}; it must hold at least one width, each at least 1")
+    if not 0 <= point.seed < 2**31:
+        raise InputError(f"seed is {point.seed!r}; it must lie between 0 and 2147483647")
+
+
+def _known(given: Mapping[str, Any], valid: Iterable[str], kind: str) -> Mapping[str, Any]:
+    for name in given:
+        if name not in valid:
+            raise unknown_name(kind, name, valid)
+    return given
+
+
+def _shape(point: Point) -> Any:
+    default = variant(point.variant).shape(point.recipe)
+    if default is None:
+        return None
+    shape = dataclasses.replace(default, **dict(point.shape))
+    for name, allowed in getattr(shape, "choices", {}).items():
+        if getattr(shape, name) not in allowed:
+            raise unknown_name(f"{name} of {point.variant}", getattr(shape, name), allowed)
+    return shape
+
+
+def static_of(point: Point, features: int) -> Static:
+    """What a compiled program for ``point`` on data with ``features`` features depends on."""
+    return Static(
+        variant=point.variant,
+        features=features,
+        latent=point.latent,
+        hidden=point.hidden,
+        batch=point.batch,
+        recipe=point.recipe,
+        norm=point.norm,
+        output=point.output,
+        clipped=math.isfinite(point.clip),
+        shape=_shape(point),
+    )
+
+
+def traced_of(point: Point) -> Traced:
+    """What a lane for ``point`` carries as numbers: Python scalars, names turned into positions."""
+    hyper = variant(point.variant).hyper(_shape(point))
+    return Traced(
+        seed=point.seed,
+        learning_rate=float(point.learning_rate),
+        decay=float(point.decay),
+        weight_decay=float(point.weight_decay),
+        clip=float(point.clip),
+        init=INITS.index(point.init),
+        optimizer=OPTIMIZERS.index(point.optimizer),
+        activation=ACTIVATIONS.index(point.activation),
+        epochs=int(point.epochs),
+        min_epochs=int(point.min_epochs),
+        patience=int(point.patience),
+        min_delta=float(point.min_delta),
+        stopping=STOPPING.index(point.stopping),
+        hyper=hyper._replace(**dict(point.hyper)),
+    )
+
+
+def settings(point: Point) -> dict[str, Any]:
+    """The point as flat row columns: ``static/*``, ``shape/*``, ``traced/*``, ``hyper/*`` and its part of ``data/*``."""
+    static = ("variant", "latent", "hidden", "norm", "output", "batch", "recipe")
+    data = ("valid_fraction", "stratified", "scaling_from")
+    columns: dict[str, Any] = {"study": point.study}
+    for field in dataclasses.fields(point):
+        value = getattr(point, field.name)
+        if field.name in static:
+            columns[f"static/{field.name}"] = "-".join(map(str, value)) if field.name == "hidden" else value
+        elif field.name in data:
+            columns[f"data/{field.name}"] = value
+        elif field.name in ("shape", "hyper"):
+            columns |= {f"{field.name}/{name}": inner for name, inner in value}
+        elif field.name != "study":
+            columns[f"traced/{field.name}"] = value
+    return columns
+
+
+def point_id(point: Point, digest: str) -> str:
+    """Identity of a row: 16 hex digits over the row's schema, the point and the data's digest; machine independent."""
+    content = json.dumps([SCHEMA, dataclasses.asdict(point), digest], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def point(base: Point | None = None, **fields: Any) -> Point:
+    """``base`` (default settings when absent) with ``fields`` changed.
+
+    A name that is no field of :class:`Point` is taken as one of the variant's shape or hyper fields (``beta=4``).
+
+    Raises:
+        InputError: a name or value that is not known, with the nearest valid one.
+    """
+    base = base or Point()
+    known = {f.name for f in dataclasses.fields(Point)}
+    own = {name: value for name, value in fields.items() if name in known}
+    extra = {name: value for name, value in fields.items() if name not in known}
+    if "hidden" in own:
+        own["hidden"] = tuple(int(width) for width in own["hidden"])
+    # another variant, recipe or form has another shape and other hypers: only what was named by the caller carries over
+    changes_kind = any(name in fields for name in ("variant", "recipe"))
+    chosen = variant(own.get("variant", base.variant))
+    default_shape = chosen.shape(own.get("recipe", base.recipe))
+    shape_names = [f.name for f in dataclasses.fields(default_shape)] if default_shape is not None else []
+    shape = {name: value for name, value in extra.items() if name in shape_names}
+    hyper = {name: value for name, value in extra.items() if name not in shape_names}
+    own["shape"] = tuple((({} if changes_kind else dict(base.shape)) | shape).items())
+    keep_hyper = not changes_kind and not shape
+    own["hyper"] = tuple(((dict(base.hyper) if keep_hyper else {}) | hyper).items())
+    try:
+        return dataclasses.replace(base, **own)
+    except InputError:
+        bare = dataclasses.replace(base, **{**own, "hyper": ()})
+        for name in hyper:
+            if name not in dict(bare.hyper):
+                raise unknown_name("setting", name, [*known, *shape_names, *dict(bare.hyper)]) from None
+        raise
+
+
+def product(base: Point | None = None, **axes: Iterable[Any] | str | float) -> list[Point]:
+    """All combinations of ``axes`` (field name -> values; one value stands for itself), the last axis fastest.
+
+    ``product(variant=["vae", "beta_vae"], latent=[10, 50], seed=range(5))`` gives 20 points.
+    """
+    return [point(base, **fields) for fields in _combinations(axes)]
+
+
+def zipped(base: Point | None = None, **axes: Sequence[Any]) -> list[Point]:
+    """Points that take the i-th value of every axis; all axes of one length."""
+    lengths = {name: len(values) for name, values in axes.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"zipped axes have lengths {lengths}; they must be equal")
+    return [point(base, **dict(zip(axes, values, strict=True))) for values in zip(*axes.values(), strict=True)]
+
+
+def chain(*parts: Iterable[Point]) -> list[Point]:
+    """The points of all parts in order, each once."""
+    return list(dict.fromkeys(itertools.chain(*parts)))
+
+
+def _combinations(axes: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    columns = [_values(name, values) for name, values in axes.items()]
+    for name, values in zip(axes, columns, strict=True):
+        if not values:
+            raise InputError(f"axis {name!r} is empty; give at least one value")
+    return (dict(zip(axes, values, strict=True)) for values in itertools.product(*columns))
+
+
+def _values(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        return [values]
+    values = list(values)
+    # hidden=(512, 256) is one network, hidden=[(512,), (512, 256)] two
+    return [tuple(values)] if name == "hidden" and values and isinstance(values[0], int) else values
+
+
+def group_by_static(points: Iterable[Point], features: int) -> dict[tuple[Static, float], list[Point]]:
+    """Points by compiled program: equal :class:`Static` and equal split sizes, in order of first appearance."""
+    groups: dict[tuple[Static, float], list[Point]] = {}
+    for p in points:
+        groups.setdefault((static_of(p, features), p.valid_fraction), []).append(p)
+    return groups
