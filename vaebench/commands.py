@@ -192,6 +192,7 @@ def run_info(record: Mapping[str, Any]) -> dict[str, Any]:
             for k in ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance")
         },
         "metrics": record["metrics"],
+        "labels": record["data"]["labels"],
         "seconds": sum(r["seconds"] for r in runs),
         "trainings": sum(r["trainings"] for r in runs),
         "programs": max((r["programs"] for r in runs), default=0),
@@ -208,12 +209,26 @@ def _json_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _print_table(table: pd.DataFrame) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(title=f"best {min(_SHOWN, len(table))} of {len(table)} settings (mean ± sd over seeds)")
-    for column in table.columns:
-        shown.add_column(str(column))
+    """The best settings as fixed-width text: what was set, seeds, failures, mean ± sd of every score."""
+    set_columns = [c for c in table.columns if c.split("/")[0] in ("static", "shape", "traced", "hyper", "data", "run")]
+    scores = [c.removesuffix("/mean") for c in table.columns if c.endswith("/mean")]
+    names = {"ari": "ARI", "aic": "Cox AIC", "delta_aic": "ΔAIC", "valid": "validation loss"}
+    head = [c.split("/")[-1] for c in set_columns] + ["n", "failed"] + [names[s.split("/")[-1]] for s in scores]
+    lines = [head]
     for _, row in table.head(_SHOWN).iterrows():
-        shown.add_row(*(f"{v:.4g}" if isinstance(v, float) else str(v) for v in row))
-    Console().print(shown)
+        settings = [
+            "" if row[c] != row[c] else f"{row[c]:g}" if isinstance(row[c], float) else str(row[c]) for c in set_columns
+        ]
+        cells = [_mean_sd(row[f"{score}/mean"], row[f"{score}/sd"]) for score in scores]
+        lines.append([*settings, str(row["n"]), str(row["failures"]), *cells])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    print(f"best {len(lines) - 1} of {len(table)} settings, mean ± sd over seeds:")
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _mean_sd(mean: float, sd: float) -> str:
+    if mean != mean:
+        return "-"
+    digits = 3 if abs(mean) < 10 else 1
+    return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if sd == sd else "")

@@ -38,6 +38,11 @@ class Split(NamedTuple):
     scale: Any
 
 
+def scaled(x: jax.Array, split: Split) -> jax.Array:
+    """Rows x [B, D] on the lane's own scale."""
+    return (x - split.centre[None]) / split.scale[None]
+
+
 class Lane(NamedTuple):
     """One model in training; under ``vmap`` every leaf gains a leading [R] axis. Losses are those of the last epoch."""
 
@@ -93,7 +98,7 @@ def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
     model = variant(static.variant).build(static)
 
     def rows(lane: Lane, x: jax.Array, index: jax.Array) -> jax.Array:
-        return (x[index] - lane.split.centre) / lane.split.scale
+        return scaled(x[index], lane.split)
 
     def train_epoch(lane: Lane, x: jax.Array) -> tuple[Lane, jax.Array]:
         samples = lane.split.train.shape[0]
@@ -188,7 +193,7 @@ def stopped(lane: Lane, before: Lane, valid_loss: jax.Array, terms: dict[str, ja
     status = jnp.where(lane.epoch >= rule.epochs, OUT_OF_EPOCHS, RUNNING)
     status = jnp.where(by_rule & (lane.epoch >= rule.min_epochs), CONVERGED, status)
     return lane._replace(
-        status=jnp.where(finite, status, DIVERGED),
+        status=jnp.where(finite, status, DIVERGED).astype(jnp.int32),
         best_loss=jnp.where(better, valid_loss, lane.best_loss),
         best_epoch=jnp.where(better, lane.epoch, lane.best_epoch),
         waited=waited,
@@ -227,11 +232,11 @@ def make_start(static: Static) -> Callable[[Traced, Split], Lane]:
             step=count,
             batches=count,
             status=jnp.full((), RUNNING, jnp.int32),
-            best_loss=jnp.full((), jnp.inf),
+            best_loss=jnp.full((), jnp.inf, jnp.float32),
             best_epoch=count,
             waited=count,
-            train_loss=jnp.full((), jnp.nan),
-            valid_loss=jnp.full((), jnp.nan),
+            train_loss=jnp.full((), jnp.nan, jnp.float32),
+            valid_loss=jnp.full((), jnp.nan, jnp.float32),
             terms=term_zeros(variables, traced),
         )
 
@@ -274,7 +279,7 @@ def make_train(static: Static, lanes: int) -> Train:
         return jax.tree.map(lambda many: many[slot], pool)
 
     def embed(lane: Lane, x: jax.Array, sample: bool) -> jax.Array:
-        x = (x - lane.split.centre) / lane.split.scale
+        x = scaled(x, lane.split)
         if sample:
             key = jax.random.fold_in(lane.key, 2**31 - 1)
             return model.sample(lane.variables, x, key, lane.traced.activation)

@@ -1,0 +1,90 @@
+"""The pool: every point once, the same whatever its company, and splits as promised."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vaebench.pool import make_split, trained_points
+from vaebench.space import Point, point, product
+from vaebench.types import InputError
+
+BASE = Point(latent=3, hidden=(8,), batch=8, epochs=30, patience=2, learning_rate=1e-2)
+
+
+def finished(points, dataset, lanes, **options):
+    ticks = list(trained_points(points, dataset, jnp.asarray(dataset.x), lanes, **options))
+    return {item.point: item for tick in ticks for item in tick.finished}, ticks
+
+
+def test_every_point_is_trained_once_and_equals_itself_in_other_company(tiny):
+    points = product(BASE, seed=range(7), learning_rate=[1e-2, 1e-1])
+    done, ticks = finished(points, tiny, 3)
+    assert set(done) == set(points)
+    assert sum(len(tick.finished) for tick in ticks) == len(points)
+    assert {item.stop for item in done.values()} <= {"converged", "out_of_epochs"}
+    assert len({item.epochs for item in done.values()}) > 2, "lanes should stop at different epochs"
+    again, _ = finished(points[::-1][:5], tiny, 3)
+    for p, item in again.items():
+        np.testing.assert_array_equal(item.z, done[p].z)
+        assert item.history == done[p].history
+        assert item.losses == done[p].losses
+
+
+def test_history_and_losses_agree(tiny):
+    done, _ = finished([point(BASE, seed=1)], tiny, 1)
+    (item,) = done.values()
+    assert len(item.history) == item.epochs
+    assert item.history[-1] == item.losses["valid"]
+    assert item.best_epoch == int(np.argmin(item.history)) + 1
+    assert item.losses["best_valid"] == min(item.history)
+    assert item.z.shape == (60, 3)
+
+
+def test_diverged_points_have_no_embedding_and_others_are_untouched(tiny):
+    good = product(BASE, seed=range(2))
+    bad = point(BASE, learning_rate=1e20, optimizer="sgd", activation="relu", seed=9)
+    done, _ = finished([*good, bad], tiny, 3)
+    alone, _ = finished(good, tiny, 3)
+    assert done[bad].stop == "diverged"
+    assert done[bad].z is None
+    for p in good:
+        np.testing.assert_array_equal(done[p].z, alone[p].z)
+
+
+def test_useful_epochs_are_counted(tiny):
+    points = product(BASE, seed=range(4), stopping="fixed", epochs=[3, 9])
+    done, ticks = finished(points, tiny, 2)
+    assert sum(tick.useful for tick in ticks) == sum(item.epochs for item in done.values()) == 4 * 12
+    assert all(tick.computed >= tick.useful for tick in ticks)
+
+
+def test_sample_differs_from_mean_and_is_reproducible(tiny):
+    (mean,) = finished([BASE], tiny, 1)[0].values()
+    (one,) = finished([BASE], tiny, 1, sample=True)[0].values()
+    (two,) = finished([BASE], tiny, 1, sample=True)[0].values()
+    assert not np.allclose(mean.z, one.z)
+    np.testing.assert_array_equal(one.z, two.z)
+
+
+@pytest.mark.parametrize("scaling", ["zscore", "unit"])
+def test_scaling_by_training_rows(tiny, scaling):
+    dataset = dataclasses.replace(tiny, scaling=scaling)
+    split = make_split(point(BASE, scaling_from="train"), dataset)
+    x = (dataset.x - split.centre) / split.scale
+    rows = x[split.train]
+    if scaling == "zscore":
+        np.testing.assert_allclose(rows.mean(0), 0, atol=1e-5)
+        np.testing.assert_allclose(rows.std(0), 1, rtol=1e-5)
+    else:
+        np.testing.assert_allclose(rows.min(0), 0, atol=1e-6)
+        np.testing.assert_allclose(rows.max(0), 1, rtol=1e-5)
+    np.testing.assert_array_equal(make_split(BASE, dataset).scale, 1)
+
+
+def test_a_batch_larger_than_the_training_part_is_refused(tiny):
+    with pytest.raises(InputError, match="batch is 64, but only 48 of 60 samples"):
+        make_split(point(BASE, batch=64), tiny)

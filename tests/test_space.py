@@ -1,0 +1,132 @@
+"""Points: combination, completion with defaults, identity, and one clear sentence for what is not known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from vaebench.networks import INITS
+from vaebench.space import (
+    Point,
+    chain,
+    group_by_static,
+    point,
+    point_id,
+    product,
+    settings,
+    static_of,
+    traced_of,
+    zipped,
+)
+from vaebench.types import InputError
+
+
+def test_product_is_all_combinations_last_axis_fastest():
+    points = product(variant=["vae", "beta_vae"], latent=[10, 50], learning_rate=1e-2, seed=range(3))
+    assert len(points) == 12
+    assert [(p.variant, p.latent, p.seed) for p in points[:4]] == [
+        ("vae", 10, 0),
+        ("vae", 10, 1),
+        ("vae", 10, 2),
+        ("vae", 50, 0),
+    ]
+    assert {p.learning_rate for p in points} == {1e-2}
+
+
+def test_hyper_and_shape_are_axes_and_are_completed():
+    points = product(variant="beta_vae", beta=[1, 4])
+    assert [dict(p.hyper) for p in points] == [{"beta": 1.0}, {"beta": 4.0}]
+    assert dict(points[0].shape) == {"form": "plain"}
+    capacity = point(variant="beta_vae", form="capacity", gamma=5)
+    assert dict(capacity.hyper) == {"gamma": 5.0, "c_max": 25.0, "c_iterations": 10_000.0}
+    assert dict(point(variant="beta_vae", recipe="benchmarked").shape) == {"form": "capacity"}
+
+
+def test_changing_the_variant_drops_the_old_variants_hyper():
+    base = point(variant="beta_vae", beta=4)
+    assert point(base, variant="vae").hyper == ()
+    assert dict(point(base, latent=3).hyper) == {"beta": 4.0}
+    assert dict(point(base, form="capacity").hyper) == {"gamma": 10.0, "c_max": 25.0, "c_iterations": 10_000.0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"variant": "bta_vae"}, ["variant", "bta_vae", "did you mean 'beta_vae'"]),
+        ({"optimizer": "adm"}, ["optimizer", "did you mean 'adam'"]),
+        ({"variant": "beta_vae", "betta": 3}, ["betta", "did you mean 'beta'"]),
+        ({"variant": "beta_vae", "form": "plane"}, ["form", "plane", "did you mean 'plain'"]),
+        ({"laten": 3}, ["laten", "did you mean 'latent'"]),
+        ({"latent": 0}, ["latent is 0", "greater than 0"]),
+        ({"learning_rate": float("nan")}, ["learning_rate", "greater than 0"]),
+        ({"valid_fraction": 1.0}, ["valid_fraction", "between 0 and 1"]),
+        ({"hidden": ()}, ["hidden"]),
+        ({"seed": -1}, ["seed is -1"]),
+    ],
+)
+def test_bad_settings_are_one_clear_sentence(fields, words):
+    with pytest.raises(InputError) as error:
+        point(**fields)
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_bad_axes():
+    with pytest.raises(InputError, match="axis 'seed' is empty"):
+        product(seed=[])
+    with pytest.raises(InputError, match="lengths"):
+        zipped(seed=[1, 2], latent=[3])
+
+
+def test_zip_and_chain():
+    assert [(p.latent, p.seed) for p in zipped(latent=[2, 3], seed=[7, 8])] == [(2, 7), (3, 8)]
+    assert len(chain(product(seed=range(3)), product(seed=range(5)))) == 5
+
+
+def test_hidden_is_one_network_or_many():
+    assert [p.hidden for p in product(hidden=(512, 256))] == [(512, 256)]
+    assert [p.hidden for p in product(hidden=[(512,), (512, 256)])] == [(512,), (512, 256)]
+
+
+def test_identity_depends_on_every_field_and_the_data_and_nothing_else():
+    base = point(variant="beta_vae")
+    other = {"hidden": (3,), "shape": (("form", "capacity"),), "stratified": False, "study": "x", "variant": "vae"}
+    other |= {"norm": "none", "output": "sigmoid", "recipe": "benchmarked", "init": "normal", "optimizer": "sgd"}
+    other |= {"activation": "relu", "stopping": "fixed", "scaling_from": "train", "valid_fraction": 0.5, "clip": 1.0}
+    ids = {point_id(base, "d")}
+    for field in dataclasses.fields(Point):
+        if field.name == "hyper":
+            changed = point(variant="beta_vae", beta=3)
+        else:
+            value = other[field.name] if field.name in other else getattr(base, field.name) + 1
+            hyper = {} if field.name not in ("variant", "shape", "recipe") else {"hyper": (), "shape": ()}
+            changed = dataclasses.replace(base, **{**hyper, field.name: value})
+        ids.add(point_id(changed, "d"))
+    assert len(ids) == len(dataclasses.fields(Point)) + 1
+    assert point_id(base, "d") == point_id(point(variant="beta_vae"), "d") != point_id(base, "e")
+    assert set(point_id(base, "d")) <= set("0123456789abcdef")
+
+
+def test_groups_are_the_distinct_programs():
+    points = product(variant=["vae", "beta_vae"], latent=[5, 10], learning_rate=[1e-2, 1e-3], init=INITS)
+    assert len(group_by_static(points, 100)) == 4
+    assert sum(map(len, group_by_static(points, 100).values())) == len(points)
+    assert len(group_by_static(product(clip=[0.5, 0.8, float("inf")]), 100)) == 2
+
+
+def test_settings_are_flat_columns():
+    columns = settings(point(variant="beta_vae", hidden=(4, 2), study="s"))
+    assert columns["static/hidden"] == "4-2"
+    assert columns["hyper/beta"] == 10.0
+    assert columns["shape/form"] == "plain"
+    assert columns["traced/learning_rate"] == 1e-3
+    assert columns["study"] == "s"
+    assert all(isinstance(v, (str, int, float, bool)) for v in columns.values())
+
+
+def test_static_and_traced_split_a_point():
+    p = point(variant="beta_vae", init="normal", latent=7)
+    assert static_of(p, 9).features == 9
+    assert hash(static_of(p, 9)) == hash(static_of(point(p, seed=3, beta=2), 9))
+    assert traced_of(p).init == INITS.index("normal")
+    assert traced_of(p).hyper.beta == 10.0
