@@ -168,7 +168,7 @@ def initial_variables(module: nn.Module, key: jax.Array, init: jax.Array, featur
     leaves, place = [], 0
     for path, leaf in paths:
         if path[:-1] not in fan_in:
-            leaves.append(jnp.full(leaf.shape, _CONSTANTS[path[-1].key]))
+            leaves.append(jnp.full(leaf.shape, _CONSTANTS[path[-1].key], leaf.dtype))
             continue
         normal, unit = (draw[place : place + leaf.size].reshape(leaf.shape) for draw in (normals, units))
         place += leaf.size
