@@ -21,5 +21,7 @@ def test_python_example_runs_without_a_main_guard(tmp_path):
 
 
 def test_ci_calls_the_readmes_test_command():
-    (command,) = re.findall(r"^python3 -m venv .*pytest$", README.read_text(encoding="utf-8"), flags=re.M)
-    assert command.split(" && ")[-1].split("/")[-1] in (README.parent / ".ci" / "run").read_text(encoding="utf-8")
+    """It takes the command out of the README, so there must be just one that looks like it."""
+    script = (README.parent / ".ci" / "run").read_text(encoding="utf-8")
+    (pattern,) = re.findall(r'grep -E "(.*)" README.md', script)
+    assert len(re.findall(pattern, README.read_text(encoding="utf-8"), flags=re.M)) == 1

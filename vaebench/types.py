@@ -21,9 +21,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np  # for annotations only: the command line starts without it
 
 SCHEMA = 1
 """Version of the results row; raised whenever a column changes its meaning."""

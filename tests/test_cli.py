@@ -1,0 +1,180 @@
+"""The command line: what a new user types, wrong arguments included."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.cli import main
+from vaebench.protocols import eltager2023, protocol
+from vaebench.results import read_rows
+from vaebench.types import InputError
+
+QUICK = ["--set", "hidden=8", "epochs=2", "batch=16", "--latent", "2,3", "--no-compilation-cache"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A small cohort as a CSV file."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(40, 6)), columns=[f"G{i}" for i in range(6)])
+    frame.insert(0, "sample", [f"S{i}" for i in range(40)])
+    frame["type"] = ["A", "B"] * 20
+    frame["dead"] = rng.integers(0, 2, 40)
+    frame["days"] = rng.exponential(300, 40).round(1)
+    frame["age"] = rng.normal(60, 9, 40).round()
+    frame.to_csv(tmp_path / "cohort.csv", index=False)
+    return tmp_path / "cohort.csv"
+
+
+def columns(table):
+    return ["run", "--data", str(table), "--label", "type", "--event", "dead", "--time", "days", "--covariates", "age"]
+
+
+def test_run_writes_rows_report_and_a_summary(table, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*columns(table), *QUICK, "--seeds", "2", "--out", str(out), "--json"]) == 0
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out.splitlines()[-1])
+    assert summary["rows"] == 2 * 2 + 2
+    assert (out / "report.html").is_file()
+    assert (out / "figures" / "ari_by_setting.png").is_file()
+    rows = read_rows(out)
+    assert set(rows["static/latent"]) == {2, 3}
+    assert json.loads((out / "run.json").read_text())["command"].startswith("vaebench run --data")
+    assert main([*columns(table), *QUICK, "--seeds", "2", "--out", str(out), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["report", str(out), "--quiet"]) == 0
+
+
+def test_config_file_is_the_same_as_options(table, tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text(
+        f'data = "{table.as_posix()}"\nlabel = "type"\nlatent = [2, 3]\nmetrics = ["leiden"]\n'
+        "compilation-cache = false\n[set]\nhidden = 8\nepochs = 2\nbatch = 16\n"
+    )
+    out = tmp_path / "out"
+    assert main(["run", "--config", str(config), "--latent", "3", "--out", str(out), "--quiet"]) == 0
+    rows = read_rows(out)
+    assert set(rows["static/latent"]) == {3}
+    assert set(rows["traced/epochs"].dropna()) == {2}
+
+
+def changed(table, find, replace):
+    text = table.read_text().splitlines()
+    text[3] = text[3].replace(find, replace) if find else replace
+    table.write_text("\n".join(text) + "\n")
+
+
+BAD = {
+    "missing file": (None, ["--data", "absent.csv"], ["absent.csv", "no such file"]),
+    "unknown column": (None, ["--label", "typ"], ["typ", "did you mean 'type'"]),
+    "unknown variant": (None, ["--variants", "vea"], ["variant", "'vea'", "did you mean 'vae'"]),
+    "unknown metric": (None, ["--metrics", "leidn"], ["leidn", "did you mean 'leiden'"]),
+    "unknown protocol": (None, ["--protocol", "eltager"], ["eltager", "eltager2023"]),
+    "text for a number": (None, ["--latent", "ten"], ["--latent", "ten", "whole numbers"]),
+    "no such setting": (None, ["--set", "bach=3"], ["bach", "did you mean 'batch'"]),
+    "not a setting": (None, ["--set", "batch"], ["--set batch", "NAME=VALUE"]),
+    "zero lanes": (None, ["--lanes", "0"], ["lanes", "at least 1"]),
+    "lanes no number": (None, ["--lanes", "many"], ["--lanes", "'many'"]),
+    "text in a gene": (lambda row: {**row, "G1": "high"}, [], ["G1", "high"]),
+    "missing value": (lambda row: {**row, "G1": ""}, [], ["missing", "impute"]),
+    "label with one sample": (lambda row: {**row, "type": "C"}, [], ["'C'", "1"]),
+    "negative time": (lambda row: {**row, "days": -5}, [], ["time", "-5", "S2"]),
+    "duplicate sample": (lambda row: {**row, "sample": "S0"}, [], ["S0"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_exit_code_2(table, tmp_path, capsys, case):
+    edit, options, words = BAD[case]
+    if edit:
+        frame = pd.read_csv(table, dtype=str)
+        for name, value in edit(frame.loc[2].to_dict()).items():
+            frame.loc[2, name] = str(value)
+        frame.to_csv(table, index=False)
+    out = tmp_path / "out"
+    assert main([*columns(table), *QUICK, *options, "--out", str(out), "--quiet"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1, captured.err
+    assert all(word in captured.err for word in words), captured.err
+    assert not out.exists()
+
+
+def test_constant_features(tmp_path, capsys):
+    frame = pd.DataFrame({"sample": ["a", "b", "c"], "G1": [1, 1, 1], "G2": [2.0, 2, 2]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert main(["run", "--data", str(tmp_path / "t.csv"), "--out", str(tmp_path / "out")]) == 2
+    assert "constant" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rn"], ["unknown command 'rn'", "did you mean 'run'"]),
+        (["run", "--dta", "x"], ["--dta", "--data"]),
+        (["run"], ["--data is missing"]),
+        (["run", "--workers", "two"], ["two"]),
+        (["report", "nowhere"], ["nowhere", "not a folder"]),
+        (["run", "--config", "absent.toml"], ["absent.toml", "no such file"]),
+    ],
+)
+def test_wrong_arguments(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert all(word in error for word in words), error
+
+
+def test_an_unknown_key_in_a_config_file(tmp_path, capsys):
+    (tmp_path / "c.toml").write_text("latnt = [3]\n")
+    assert main(["run", "--config", str(tmp_path / "c.toml")]) == 2
+    assert "did you mean 'latent'" in capsys.readouterr().err
+
+
+def test_out_is_a_file(table, tmp_path, capsys):
+    assert main([*columns(table), *QUICK, "--out", str(table)]) == 2
+    assert "a file stands there" in capsys.readouterr().err
+
+
+def test_version_and_help():
+    for arguments, word in (
+        (["--version"], "vaebench "),
+        (["--help"], "quickstart"),
+        (["run", "--help"], "--learning-rate"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "vaebench", *arguments], capture_output=True, text=True, check=True
+        )
+        assert word in done.stdout
+
+
+def test_interrupt_says_how_to_go_on(table, tmp_path, capsys, monkeypatch):
+    from vaebench import sweep
+
+    def interrupted(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "trained_points", interrupted)
+    assert main([*columns(table), *QUICK, "--out", str(tmp_path / "out"), "--quiet"]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_eltager2023_holds_the_studys_grid():
+    base = eltager2023.base
+    assert eltager2023.grid["latent"] == (10, 20, 30, 50, 100, 200)
+    assert eltager2023.grid["learning_rate"] == (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+    per_variant_and_seed = eltager2023.points() // len(eltager2023.grid["variant"]) // len(eltager2023.grid["seed"])
+    assert per_variant_and_seed == 1080
+    assert (base.batch, base.hidden, base.decay, base.epochs, base.patience) == (64, (512,), 0.95, 1000, 3)
+    assert (base.min_delta, base.min_epochs, base.valid_fraction, base.recipe) == (1e-4, 5, 0.3, "benchmarked")
+    with pytest.raises(InputError, match="did you mean 'eltager2023'"):
+        protocol("eltager203")

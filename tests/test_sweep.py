@@ -1,0 +1,195 @@
+"""From points to rows: complete, resumable, honest about failures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from vaebench import progress, sweep
+from vaebench.metrics.leiden import leiden_scores
+from vaebench.results import finished, read_rows
+from vaebench.space import Point, point, point_id, product
+from vaebench.sweep import run
+from vaebench.types import InputError
+
+BASE = Point(latent=3, hidden=(8,), batch=8, epochs=5, stopping="fixed", learning_rate=1e-2)
+POINTS = product(BASE, variant=["vae", "beta_vae"], seed=range(2))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, tiny):
+    """One small run that the tests of this file look at."""
+    out = tmp_path_factory.mktemp("run")
+    bad = point(BASE, learning_rate=1e20, optimizer="sgd", activation="relu")
+    run([*POINTS, bad], tiny, out=out, lanes=2, quiet=True, command="test")
+    return out
+
+
+def test_every_point_and_baseline_has_a_row(folder, tiny):
+    rows = read_rows(folder)
+    models = rows[rows["static/variant"] != "pca"]
+    assert set(models["point"]) >= {point_id(p, tiny.digest) for p in POINTS}
+    assert len(rows) == len(POINTS) + 2
+    good = rows[rows["status"] == "OK"]
+    assert good["metric/leiden/ari"].notna().all()
+    assert good["metric/cox/aic"].notna().all()
+    assert good["metric/cox/aic_covariates"].notna().all()
+    assert (models["data/steps"] == 48 // 8).all()
+    assert (models["run/lanes"] == 2).all()
+
+
+def test_a_diverged_point_is_a_row_with_a_status(folder):
+    rows = read_rows(folder)
+    (bad,) = rows[rows["status"] == "DIVERGED"].to_dict("records")
+    assert bad["run/stop"] == "diverged"
+    assert np.isnan(bad["metric/leiden/ari"])
+    assert bad["metric/leiden/status"] == "SKIPPED: the lane diverged"
+    assert not np.isfinite(bad["loss/valid"])
+
+
+def test_pca_baseline_equals_sklearns_clusters(folder, tiny):
+    from sklearn.decomposition import PCA
+
+    rows = read_rows(folder)
+    baseline = rows[rows["static/variant"] == "pca"].iloc[0]
+    z = PCA(3, svd_solver="full").fit_transform(tiny.x)
+    assert baseline["metric/leiden/ari"] == leiden_scores(z, tiny.labels)["ari"]
+    assert baseline["run/components"] == 3
+
+
+def test_a_rerun_trains_nothing_and_more_points_only_what_is_missing(folder, tiny, monkeypatch):
+    trained = []
+    original = sweep.trained_points
+
+    def spy(points, *arguments, **keywords):
+        trained.extend(points)
+        return original(points, *arguments, **keywords)
+
+    monkeypatch.setattr(sweep, "trained_points", spy)
+    before = read_rows(folder)
+    after = run(POINTS, tiny, out=folder, quiet=True)
+    assert not trained
+    assert after["point"].tolist() == before["point"].tolist()
+    extra = point(BASE, seed=5)
+    run([*POINTS, extra], tiny, out=folder, quiet=True)
+    assert trained == [extra]
+
+
+def test_rows_do_not_depend_on_the_order_of_points_or_on_a_resume(tmp_path, tiny):
+    forward = run(POINTS, tiny, out=tmp_path / "a", lanes=2, quiet=True)
+    run(POINTS[3:], tiny, out=tmp_path / "b", lanes=2, quiet=True)
+    backward = run(POINTS[::-1], tiny, out=tmp_path / "b", lanes=2, quiet=True)
+    columns = [c for c in forward if not c.endswith("seconds") and c not in ("point", "history/valid")]
+    one, two = (rows.set_index("point").sort_index() for rows in (forward, backward))
+    assert one[columns].equals(two[columns])
+    for a, b in zip(one["history/valid"].dropna(), two["history/valid"].dropna(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_number_of_lanes_agrees_to_rounding(tmp_path, tiny):
+    points = [point(p, norm="layer") for p in POINTS]
+    one = run(points, tiny, out=tmp_path / "1", lanes=1, quiet=True).set_index("point").sort_index()
+    three = run(points, tiny, out=tmp_path / "3", lanes=3, quiet=True).set_index("point").sort_index()
+    np.testing.assert_allclose(one["loss/valid"], three["loss/valid"], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"metrics": ["leiden"]}, "metrics"),
+        ({"embedding": "sample"}, "embedding"),
+        ({"lanes": 3}, "lanes"),
+        ({"label_covariate": False}, "label_covariate"),
+    ],
+)
+def test_another_option_in_an_old_folder_is_refused(folder, tiny, change, words):
+    with pytest.raises(InputError, match=rf"was made with {words}.*--out"):
+        run(POINTS, tiny, out=folder, quiet=True, **change)
+
+
+def test_other_data_in_an_old_folder_is_refused(folder, tiny):
+    import dataclasses
+
+    with pytest.raises(InputError, match="digest"):
+        run(POINTS, dataclasses.replace(tiny, digest="another"), out=folder, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("points", "options", "message"),
+    [
+        ([], {}, "no point"),
+        (POINTS, {"metrics": ["leidn"]}, "did you mean 'leiden'"),
+        (POINTS, {"embedding": "median"}, "'mean' or 'sample'"),
+        (POINTS, {"lanes": 0}, "at least 1"),
+        ([point(BASE, batch=64)], {}, "batch is 64"),
+    ],
+)
+def test_bad_input_leaves_nothing_behind(tmp_path, tiny, points, options, message):
+    with pytest.raises(InputError, match=message):
+        run(points, tiny, out=tmp_path / "out", quiet=True, **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_a_folder_the_rows_come_back_all_the_same(tiny):
+    rows = run(POINTS[:1], tiny, metrics=["leiden"], quiet=True)
+    assert len(rows) == 2
+    assert "metric/cox/aic" not in rows
+
+
+def test_an_interruption_keeps_the_finished_rows(tmp_path, tiny, monkeypatch):
+    class Interrupting:
+        def show(self, state):
+            if state.done >= 3:
+                raise KeyboardInterrupt
+
+    def interrupting(quiet):
+        import contextlib
+
+        return contextlib.nullcontext(Interrupting())
+
+    monkeypatch.setattr(sweep, "display", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        run(product(BASE, seed=range(12)), tiny, out=tmp_path, lanes=1, quiet=True)
+    kept = finished(tmp_path)
+    assert 3 <= len(kept) < 13
+    monkeypatch.undo()
+    rows = run(product(BASE, seed=range(12)), tiny, out=tmp_path, quiet=True)
+    assert len(rows) == 13
+    assert rows["point"].is_unique
+
+
+def test_run_json_says_what_made_the_rows(folder, tiny):
+    record = json.loads((folder / "run.json").read_text())
+    assert record["digest"] == tiny.digest
+    assert record["lanes"] == 2
+    assert record["runs"][0]["programs"] == 2
+    assert record["runs"][0]["trainings"] == len(POINTS) + 1
+    assert {"python", "jax", "numpy"} <= set(record["versions"])
+
+
+def test_a_script_from_standard_input_needs_no_main_guard(tmp_path):
+    script = """
+        import vaebench as vb
+        data, _ = vb.data.simulate_cohort(samples=150, genes=50, types=3)
+        points = vb.space.product(latent=2, hidden=(8,), epochs=2, batch=16)
+        print(len(vb.run(points, data, metrics=["leiden"], quiet=True)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-"], input=textwrap.dedent(script), capture_output=True, text=True, cwd=tmp_path, timeout=120
+    )
+    assert done.stdout.strip() == "2", done.stderr
+
+
+def test_progress_line_and_durations():
+    state = progress.State(2, 1, 10, 5, 1, 3, 50, 0.97, 30.0)
+    text = progress.line(state)
+    assert "5/10 points (1 failed)" in text
+    assert "10.0 trainings/min" in text
+    assert "lane efficiency 97%" in text
+    assert text.endswith("30 s left")
+    assert [progress.duration(s) for s in (42, 185, 7800)] == ["42 s", "3 min 05 s", "2 h 10 min"]
