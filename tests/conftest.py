@@ -17,8 +17,7 @@ def key() -> jax.Array:
     return jax.random.key(0)
 
 
-@pytest.fixture(scope="session")
-def tiny() -> Dataset:
+def tiny_dataset() -> Dataset:
     """60 samples x 20 genes, three well separated types, survival and covariates."""
     rng = np.random.default_rng(0)
     labels = np.repeat(["A", "B", "C"], 20)
@@ -27,3 +26,8 @@ def tiny() -> Dataset:
     survival = Survival(rng.exponential(500, 60), rng.random(60) < 0.6)
     covariates = {"age": rng.normal(60, 10, 60), "gender": rng.choice(["FEMALE", "MALE"], 60)}
     return dataset_from_arrays(x, labels=labels, survival=survival, covariates=covariates, name="tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Dataset:
+    return tiny_dataset()

@@ -158,12 +158,12 @@ def test_version_and_help():
 
 
 def test_interrupt_says_how_to_go_on(table, tmp_path, capsys, monkeypatch):
-    from vaebench import sweep
+    from vaebench import task
 
     def interrupted(*arguments, **keywords):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep, "trained_points", interrupted)
+    monkeypatch.setattr(task, "trained_points", interrupted)
     assert main([*columns(table), *QUICK, "--out", str(tmp_path / "out"), "--quiet"]) == 130
     assert "the same command goes on" in capsys.readouterr().err
 

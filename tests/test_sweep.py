@@ -10,9 +10,9 @@ import textwrap
 import numpy as np
 import pytest
 
-from vaebench import progress, sweep
+from vaebench import progress, sweep, task
 from vaebench.metrics.leiden import leiden_scores
-from vaebench.results import finished, read_rows
+from vaebench.results import finished, read_costs, read_rows
 from vaebench.space import Point, point, point_id, product
 from vaebench.sweep import run
 from vaebench.types import InputError
@@ -64,13 +64,13 @@ def test_pca_baseline_equals_sklearns_clusters(folder, tiny):
 
 def test_a_rerun_trains_nothing_and_more_points_only_what_is_missing(folder, tiny, monkeypatch):
     trained = []
-    original = sweep.trained_points
+    original = task.trained_points
 
     def spy(points, *arguments, **keywords):
         trained.extend(points)
         return original(points, *arguments, **keywords)
 
-    monkeypatch.setattr(sweep, "trained_points", spy)
+    monkeypatch.setattr(task, "trained_points", spy)
     before = read_rows(folder)
     after = run(POINTS, tiny, out=folder, quiet=True)
     assert not trained
@@ -147,6 +147,9 @@ def test_an_interruption_keeps_the_finished_rows(tmp_path, tiny, monkeypatch):
             if state.done >= 3:
                 raise KeyboardInterrupt
 
+        def end(self, cost):
+            raise AssertionError("the run should not come to its end")
+
     def interrupting(quiet):
         import contextlib
 
@@ -167,8 +170,10 @@ def test_run_json_says_what_made_the_rows(folder, tiny):
     record = json.loads((folder / "run.json").read_text())
     assert record["digest"] == tiny.digest
     assert record["lanes"] == 2
-    assert record["runs"][0]["programs"] == 2
-    assert record["runs"][0]["trainings"] == len(POINTS) + 1
+    cost = read_costs(folder)[0]
+    assert cost["programs"] == 2
+    assert cost["trainings"] == len(POINTS) + 1
+    assert cost["epochs"] <= cost["computed_epochs"]
     assert {"python", "jax", "numpy"} <= set(record["versions"])
 
 
@@ -192,4 +197,5 @@ def test_progress_line_and_durations():
     assert "10.0 trainings/min" in text
     assert "lane efficiency 97%" in text
     assert text.endswith("30 s left")
+    assert "(600/h)" in text
     assert [progress.duration(s) for s in (42, 185, 7800)] == ["42 s", "3 min 05 s", "2 h 10 min"]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaebench.pool import _on_device
+from vaebench.pool import on_device
 from vaebench.space import Point, point, static_of, traced_of
 from vaebench.train import (
     CONVERGED,
@@ -50,9 +50,10 @@ def small(**fields) -> Point:
 
 def pool_of(points: list[Point], lanes: int):
     program = make_train(static_of(points[0], D), lanes)
-    pool = program.idle(_on_device(traced_of(points[0])), split())
-    for slot, p in enumerate(points):
-        pool = program.put(pool, slot, program.start(_on_device(traced_of(p)), split(p.seed)))
+    started = [program.start(on_device(traced_of(p)), split(p.seed)) for p in points]
+    pool = program.idle(started[0])
+    for slot, lane in enumerate(started):
+        pool = program.put(pool, slot, lane)
     return program, pool
 
 
@@ -81,7 +82,7 @@ def test_two_epochs_equal_a_plain_loop(norm, optimizer):
     p = small(seed=4, learning_rate=1e-2, decay=0.9, epochs=2, norm=norm, optimizer=optimizer)
     lane = trained([p], 1, (2,))[0]
     model = variant("vae").build(static_of(p, D))
-    start = jax.jit(make_start(static_of(p, D)))(_on_device(traced_of(p)), split(4))
+    start = jax.jit(make_start(static_of(p, D)))(on_device(traced_of(p)), split(4))
     variables, rows = start.variables, split(4)
     rule = optax.inject_hyperparams(getattr(optax, optimizer))(learning_rate=1e-2)
     state = rule.init(variables["params"])
@@ -254,7 +255,7 @@ def test_stopping_equals_plain_python(rule, losses, patience, min_delta, epochs,
     start, step = one_stop()
     reconstructions = [value * 0.5 for value in losses]
     chosen = small(stopping=rule, patience=patience, min_delta=min_delta, epochs=epochs, min_epochs=min_epochs)
-    lane = start(_on_device(traced_of(chosen)))
+    lane = start(on_device(traced_of(chosen)))
     for loss, reconstruction in zip(losses, reconstructions, strict=True):
         if lane.status == RUNNING:
             lane = step(lane, jnp.float32(loss), jnp.float32(reconstruction))

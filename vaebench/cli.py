@@ -17,7 +17,7 @@ import tyro
 from tyro.conf import Positional
 
 from vaebench import __version__
-from vaebench.types import InputError, unknown_name
+from vaebench.types import InputError, RunError, unknown_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,9 +103,21 @@ class Run(Common):
     label_covariate: bool = True
     """Whether the label is a Cox covariate, as in the study."""
     lanes: str = "auto"
-    """Models side by side in one program."""
-    workers: int = 2
-    """Processes for the evaluation."""
+    """Models side by side in one program; fixed for a folder."""
+    workers: int = 1
+    """Training processes."""
+    evaluators: int | None = None
+    """Evaluation processes beside each training process."""
+    shard: str = "1/1"
+    """Do only part i of n of the points ("i/n", i from 1): for arrays of jobs that share --out."""
+    keep_embeddings: bool = False
+    """Store every embedding, one safetensors file a program."""
+    keep_models: str = "none"
+    """Store the trained models: "none", "best" of every program by validation loss, or "all"."""
+    checkpoint_minutes: float = 0.0
+    """Also store the running lanes this often, so that long trainings survive a crash; 0 for never."""
+    dry_run: bool = False
+    """Train nothing: print points, programs, lanes, memory and an estimate of the time."""
     out: Path = Path("results/run")
     """Folder for rows, figures and report.html; a folder with rows is continued."""
 
@@ -140,6 +152,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"error: {error.strerror or error}", file=sys.stderr)
         return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,16 @@ def execute(options: Common, command: str) -> dict[str, Any]:
         from vaebench.quickstart import quickstart_data, quickstart_points
 
         data, points = quickstart_data(options.seed), quickstart_points(options.seed)
-        return _run_and_report(data, points, options.out, options, command)
+        _check_out(options.out)
+        from vaebench.sweep import run
+
+        run(points, data, out=options.out, quiet=options.quiet, command=command)
+        return _report(options.out, options)
     if isinstance(options, Run):
         chosen = protocol(options.protocol)
         points = run_points(options, chosen)
-        return _run_and_report(run_data(options, chosen), points, options.out, options, command, chosen)
+        data = run_data(options, chosen)
+        return _dry_run(points, data, options) if options.dry_run else _run(points, data, options, chosen, command)
     assert isinstance(options, Report)
     return _report(options.folder, options)
 
@@ -138,54 +143,113 @@ def _numbers(option: str, text: str, kind: type) -> tuple[Any, ...]:
         raise InputError(f"--{option} is {text!r}; it must be {what} separated by commas") from None
 
 
-def _run_and_report(
-    data: Dataset, points: list[Point], out: Path, options: Any, command: str, chosen: Protocol | None = None
-) -> dict[str, Any]:
-    from vaebench.sweep import run
-
+def _check_out(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: a file stands there; give a folder")
-    keywords: dict[str, Any] = {}
-    if isinstance(options, Run):
-        if options.lanes != "auto" and not options.lanes.isdigit():
-            raise InputError(f"--lanes is {options.lanes!r}; it must be 'auto' or a whole number of at least 1")
-        keywords = {
-            "metrics": _names(options.metrics),
-            "lanes": None if options.lanes == "auto" else int(options.lanes),
-            "workers": options.workers,
-            "embedding": options.embedding or (chosen.embedding if chosen else "mean"),
-            "label_covariate": options.label_covariate,
-        }
-    run(points, data, out=out, quiet=options.quiet, command=command, **keywords)
-    return _report(out, options)
+
+
+def _run(points: list[Point], data: Dataset, options: Run, chosen: Protocol, command: str) -> dict[str, Any]:
+    from vaebench.sweep import run
+
+    _check_out(options.out)
+    run(
+        points,
+        data,
+        _names(options.metrics),
+        options.out,
+        lanes=_lanes(options.lanes),
+        workers=options.workers,
+        evaluators=options.evaluators,
+        shard=_shard(options.shard),
+        embedding=options.embedding or chosen.embedding,
+        label_covariate=options.label_covariate,
+        keep_embeddings=options.keep_embeddings,
+        keep_models=options.keep_models,
+        checkpoint_minutes=options.checkpoint_minutes,
+        quiet=options.quiet,
+        command=command,
+    )
+    return _report(options.out, options)
+
+
+def _lanes(text: str) -> int | None:
+    if text != "auto" and not text.isdigit():
+        raise InputError(f"--lanes is {text!r}; it must be 'auto' or a whole number of at least 1")
+    return None if text == "auto" else int(text)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, shards = text.partition("/")
+    if not (number.isdigit() and shards.isdigit()):
+        raise InputError(f"--shard is {text!r}; it must be i/n, such as 1/4")
+    return int(number), int(shards)
+
+
+def _dry_run(points: list[Point], data: Dataset, options: Run) -> dict[str, Any]:
+    """Print what a run would cost."""
+    from vaebench.cost import estimated
+    from vaebench.progress import duration
+
+    estimate = estimated(points, data, _lanes(options.lanes))
+    longest = max(program.epochs for program in estimate.programs)
+    lines = [f"{len(points)} points in {len(estimate.programs)} compiled programs of {estimate.lanes} lanes"]
+    lines += [
+        f"  {p.variant} latent {p.latent}: {p.points} points, {p.parameters:,} weights, {p.steps} steps an epoch"
+        for p in estimate.programs
+    ]
+    limit = f" of {estimate.bytes_limit / 2**30:.1f}" if estimate.bytes_limit else ""
+    lines.append(f"memory of the largest program: {estimate.bytes / 2**30:.2f}{limit} GiB")
+    compiling = estimate.compile_seconds * len(estimate.programs)
+    lines.append(f"compiling: about {duration(compiling)} (once; later starts read the cache)")
+    lines.append(f"training: about {duration(estimate.seconds_per_epoch)} for one epoch of every point, that is")
+    means = [epochs for epochs in (10, 40, 100, 400, 1000) if epochs < longest] + [longest]
+    lines += [
+        f"  {duration(compiling + epochs * estimate.seconds_per_epoch)} at a mean of {epochs} epochs"
+        for epochs in means
+    ]
+    lines.append("evaluation runs beside the training and is not counted")
+    if not options.quiet:
+        print("\n".join(lines))
+    return {
+        "points": len(points),
+        "programs": len(estimate.programs),
+        "lanes": estimate.lanes,
+        "bytes": estimate.bytes,
+        "seconds_per_epoch": estimate.seconds_per_epoch,
+        "compile_seconds": compiling,
+    }
 
 
 def _report(folder: Path, options: Common) -> dict[str, Any]:
-    from vaebench.analysis import settings_table
+    from vaebench.analysis import failure_table, settings_table
     from vaebench.report import write_report
-    from vaebench.results import read_rows, read_run_json
+    from vaebench.results import read_costs, read_rows, read_run_json
 
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder of a run")
     rows, record = read_rows(folder), read_run_json(folder)
-    page = write_report(folder, rows, run_info(record))
+    page = write_report(folder, rows, run_info(record, read_costs(folder)))
     headline = next((c for c in ("metric/leiden/ari", "metric/cox/aic") if c in rows), "loss/valid")
     table = settings_table(rows, by=headline)
+    failures = failure_table(rows)
     if not options.quiet:
         _print_table(table)
+        for _, line in failures.iterrows():
+            print(f"failed: {line['count']} of {line['of']} ({line['source']}): {line['reason']}")
         print(f"{len(rows)} rows in {folder / 'rows'}, report in {page}")
     return {
         "rows": len(rows),
         "failed": int((rows["status"] != "OK").sum()),
+        "failures": {f"{f['source']}: {f['reason']}": int(f["count"]) for _, f in failures.iterrows()},
         "best": _json_values({str(name): value for name, value in table.iloc[0].items()}) if len(table) else None,
         "report": str(page),
         "out": str(folder),
     }
 
 
-def run_info(record: Mapping[str, Any]) -> dict[str, Any]:
-    """``run.json`` as the report wants it: cost summed over the runs that filled the folder."""
-    runs = record.get("runs", [])
+def run_info(record: Mapping[str, Any], costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """``run.json`` as the report wants it: cost summed over the processes that filled the folder."""
+    computed = sum(cost["computed_epochs"] for cost in costs)
     return {
         **{
             k: record[k]
@@ -193,10 +257,10 @@ def run_info(record: Mapping[str, Any]) -> dict[str, Any]:
         },
         "metrics": record["metrics"],
         "labels": record["data"]["labels"],
-        "seconds": sum(r["seconds"] for r in runs),
-        "trainings": sum(r["trainings"] for r in runs),
-        "programs": max((r["programs"] for r in runs), default=0),
-        "lane_efficiency": runs[-1]["lane_efficiency"] if runs else None,
+        "seconds": round(sum(cost["seconds"] for cost in costs), 1),
+        "trainings": sum(cost["trainings"] for cost in costs),
+        "programs": max((cost["programs"] for cost in costs), default=0),
+        "lane efficiency": round(sum(cost["epochs"] for cost in costs) / computed, 3) if computed else None,
     }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,12 @@ from vaebench.evaluation import evaluate_flat, light, prepared_metrics, skipped_
 from vaebench.results import compact, write_rows
 from vaebench.types import Dataset
 
-_QUEUED_PER_WORKER = 8
-"""Embeddings waiting per worker before training waits for the host: bounds memory, never reached when the host keeps up."""
+_QUEUED = 8
+"""Embeddings waiting per evaluator before training waits for the host: bounds memory where the host does not keep up."""
+_TRIES = 2
+"""How often an embedding is evaluated whose process was killed: it may have been another's fault, or its own."""
+_PARTS = 200
+"""Part files of a process before they are merged into one."""
 
 
 def _ignore_interrupts() -> None:
@@ -32,22 +37,37 @@ def process_pool(workers: int) -> Executor:
     return ProcessPoolExecutor(max_workers=workers, initializer=_ignore_interrupts, env=threads, timeout=None)
 
 
+class _Waiting(NamedTuple):
+    """An embedding whose evaluation is not done: the other columns of its row, z, and how often it was tried."""
+
+    row: Mapping[str, Any]
+    z: np.ndarray
+    tries: int
+
+
 class EvaluationQueue:
     """Evaluates embeddings on the host while the device trains on, and writes every row that is complete.
 
     A context manager: leaving it normally waits for all rows; leaving it by an exception writes the rows that are
     complete and drops the rest.
+
+    Args:
+        dataset: the data set, with or without its matrix.
+        metrics: names of metrics.
+        out: folder of the rows.
+        evaluators: processes; 0 for a thread of this process.
+        label_covariate: whether the label is a Cox covariate.
     """
 
     def __init__(
-        self, dataset: Dataset, metrics: Sequence[str], out: Path, workers: int, label_covariate: bool = True
+        self, dataset: Dataset, metrics: Sequence[str], out: Path, evaluators: int, label_covariate: bool = True
     ) -> None:
         self.dataset = light(dataset)
         self.metrics = prepared_metrics(metrics, self.dataset, label_covariate=label_covariate)
         self.out = out
-        self.workers = workers
-        self.executor = process_pool(workers)
-        self.pending: dict[Future[dict[str, Any]], Mapping[str, Any]] = {}
+        self.evaluators = evaluators
+        self.executor = self._pool()
+        self.pending: dict[Future[dict[str, Any]], _Waiting] = {}
         self.parts: list[Path] = []
         self.done = 0
         self.failed = 0
@@ -57,13 +77,12 @@ class EvaluationQueue:
         if z is None:
             self._write([{**row, **skipped_scores(self.metrics, "SKIPPED: the lane diverged")}])
             return
-        future = self.executor.submit(evaluate_flat, z, self.dataset, self.metrics)
-        self.pending[future] = row
+        self._submit(_Waiting(row, z, 0))
 
     def collect(self, wait: Callable[[], None] = lambda: None) -> None:
         """Write the rows of all finished evaluations; while too many wait, call ``wait`` and look again."""
         self._harvest()
-        while len(self.pending) > _QUEUED_PER_WORKER * self.workers:
+        while len(self.pending) > _QUEUED * max(1, self.evaluators):
             self._wait_for_one(wait)
 
     def drain(self, wait: Callable[[], None] = lambda: None) -> None:
@@ -71,24 +90,54 @@ class EvaluationQueue:
         while self.pending:
             self._wait_for_one(wait)
 
-    def _wait_for_one(self, wait: Callable[[], None]) -> None:
-        from concurrent.futures import FIRST_COMPLETED
-        from concurrent.futures import wait as wait_for
+    def _pool(self) -> Executor:
+        return process_pool(self.evaluators) if self.evaluators else ThreadPoolExecutor(1)
 
+    def _submit(self, item: _Waiting) -> None:
+        try:
+            future = self.executor.submit(evaluate_flat, item.z, self.dataset, self.metrics)
+        except BrokenExecutor:
+            self._replace_pool()
+            future = self.executor.submit(evaluate_flat, item.z, self.dataset, self.metrics)
+        self.pending[future] = item._replace(tries=item.tries + 1)
+
+    def _wait_for_one(self, wait: Callable[[], None]) -> None:
         wait()
         wait_for(self.pending, timeout=1.0, return_when=FIRST_COMPLETED)
         self._harvest()
 
     def _harvest(self) -> None:
-        ready = [future for future in self.pending if future.done()]
-        rows = [{**self.pending.pop(future), **future.result()} for future in ready]
+        rows, again = [], []
+        for future in [future for future in self.pending if future.done()]:
+            item = self.pending.pop(future)
+            error = None if future.cancelled() else future.exception()
+            if error is None and not future.cancelled():
+                rows.append({**item.row, **future.result()})
+            elif not isinstance(error, BrokenExecutor) and error is not None:
+                raise error
+            elif item.tries < _TRIES:
+                again.append(item)
+            else:
+                reason = f"FAILED: the evaluation's process died {_TRIES} times"
+                rows.append({**item.row, **skipped_scores(self.metrics, reason), "status": "FAILED"})
         if rows:
             self._write(rows)
+        if again:
+            # a worker that was killed takes its whole pool along: a new one does what was under way
+            self._replace_pool()
+            for item in again:
+                self._submit(item)
+
+    def _replace_pool(self) -> None:
+        self.executor.shutdown(wait=False)
+        self.executor = self._pool()
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         self.parts.append(write_rows(rows, self.out))
         self.done += len(rows)
         self.failed += sum(row["status"] != "OK" for row in rows)
+        if len(self.parts) >= _PARTS:
+            self.parts = [compact(self.out, self.parts)]
 
     def __enter__(self) -> EvaluationQueue:
         return self
@@ -96,15 +145,17 @@ class EvaluationQueue:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.drain()
-        else:
-            for future in self.pending:
-                future.cancel()
-            self.pending = {
-                f: r for f, r in self.pending.items() if f.done() and not f.cancelled() and not f.exception()
-            }
-            self._harvest()
-        self.executor.shutdown(wait=kind is None, kill_workers=kind is not None)  # pyright: ignore[reportCallIssue]
+        try:
+            if kind is None:
+                self.drain()
+            else:
+                ready = {f: i for f, i in self.pending.items() if f.done() and not f.cancelled() and not f.exception()}
+                self.pending = ready
+                self._harvest()
+        finally:
+            if self.evaluators:
+                self.executor.shutdown(wait=kind is None, kill_workers=kind is not None)  # pyright: ignore
+            else:
+                self.executor.shutdown(wait=kind is None, cancel_futures=True)
         if len(self.parts) > 1:
             self.parts = [compact(self.out, self.parts)]

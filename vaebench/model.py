@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench import __version__
+from vaebench.checkpoint import EMBEDDINGS, MODELS, kept, read_arrays, write_arrays
 from vaebench.networks import ACTIVATIONS
-from vaebench.pool import trained_points
+from vaebench.pool import Finished, trained_points
 from vaebench.space import Point, static_of
 from vaebench.space import point as make_point
 from vaebench.types import SCHEMA, Dataset, InputError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 WEIGHTS, CARD = "weights.safetensors", "model.json"
 _AFFINE = ("centre", "scale", "own_centre", "own_scale")
+_CARD = ("status", "stop", "epochs", "losses", "history", "digest")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,25 +97,11 @@ class Trained:
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``weights.safetensors`` and ``model.json`` into ``folder``; returns the folder."""
-        from safetensors.numpy import save_file
-
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        leaves, _ = jax.tree_util.tree_flatten_with_path(self.variables)
-        arrays = {"/".join(key.key for key in path): np.ascontiguousarray(leaf) for path, leaf in leaves}
-        arrays |= {f"data/{name}": np.asarray(getattr(self, name)) for name in _AFFINE}
-        card = {
-            "schema": SCHEMA,
-            "version": __version__,
-            "point": dataclasses.asdict(self.point),
-            "features": self.features.tolist(),
-            **{k: getattr(self, k) for k in ("status", "stop", "epochs", "losses", "history", "digest")},
-        }
         # weights first: a folder with a card is complete
-        save_file(arrays, folder / f"{WEIGHTS}.tmp")
-        os.replace(folder / f"{WEIGHTS}.tmp", folder / WEIGHTS)
-        (folder / f"{CARD}.tmp").write_text(json.dumps(card, indent=1), encoding="utf-8")
-        os.replace(folder / f"{CARD}.tmp", folder / CARD)
+        write_arrays(folder / WEIGHTS, arrays_of(self))
+        (folder / f"{CARD}.unfinished").write_text(json.dumps(card_of(self), indent=1), encoding="utf-8")
+        os.replace(folder / f"{CARD}.unfinished", folder / CARD)
         return folder
 
     def _model(self) -> Any:
@@ -134,6 +122,25 @@ class Trained:
         return jnp.asarray((x - self.own_centre) / self.own_scale)
 
 
+def trained(item: Finished, data: Dataset) -> Trained:
+    """A finished point, with its variables, as a model on the data set it was trained on."""
+    return Trained(
+        point=item.point,
+        variables=item.variables,
+        features=data.features,
+        centre=data.centre,
+        scale=data.scale,
+        own_centre=item.split.centre,
+        own_scale=item.split.scale,
+        status="DIVERGED" if item.stop == "diverged" else "OK",
+        stop=item.stop,
+        epochs=item.epochs,
+        losses=item.losses,
+        history=tuple(item.history),
+        digest=data.digest,
+    )
+
+
 def fit(data: Dataset, *, variant: str = "vae", latent: int = 50, seed: int = 0, point: Point | None = None) -> Trained:
     """Train one VAE on ``data`` with the recommended setting and return it.
 
@@ -149,42 +156,31 @@ def fit(data: Dataset, *, variant: str = "vae", latent: int = 50, seed: int = 0,
     """
     point = point or make_point(variant=variant, latent=latent, seed=seed, batch=min(64, max(2, len(data.x) // 8)))
     ticks = trained_points([point], data, jnp.asarray(data.x), lanes=1, keep=lambda p: True)
-    done = next(finished for tick in ticks for finished in tick.finished)
-    return Trained(
-        point=point,
-        variables=done.variables,
-        features=data.features,
-        centre=data.centre,
-        scale=data.scale,
-        own_centre=done.split.centre,
-        own_scale=done.split.scale,
-        status="DIVERGED" if done.stop == "diverged" else "OK",
-        stop=done.stop,
-        epochs=done.epochs,
-        losses=done.losses,
-        history=tuple(done.history),
-        digest=data.digest,
-    )
+    return trained(next(item for tick in ticks for item in tick.finished), data)
 
 
-def load_model(folder: str | os.PathLike[str]) -> Trained:
-    """The model that :meth:`Trained.save` wrote to ``folder``.
+def arrays_of(model: Trained) -> dict[str, np.ndarray]:
+    """The model's arrays by name: its variables and its scaling."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(model.variables)
+    arrays = {"/".join(key.key for key in path): np.asarray(leaf) for path, leaf in leaves}
+    return arrays | {f"data/{name}": np.asarray(getattr(model, name)) for name in _AFFINE}
 
-    Raises:
-        InputError: a file is missing, or was written with another schema.
-    """
-    from safetensors.numpy import load_file
 
-    folder = Path(folder)
-    for name in (CARD, WEIGHTS):
-        if not (folder / name).is_file():
-            raise InputError(f"no model in {str(folder)!r}: {name} is missing")
-    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+def card_of(model: Trained) -> dict[str, Any]:
+    """All of the model that is no array, as JSON values."""
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "point": dataclasses.asdict(model.point),
+        "features": model.features.tolist(),
+        **{name: getattr(model, name) for name in _CARD},
+    }
+
+
+def model_from(arrays: Mapping[str, np.ndarray], card: Mapping[str, Any], source: str) -> Trained:
+    """The model of :func:`arrays_of` and :func:`card_of`; ``source`` names the file in an error."""
     if card["schema"] != SCHEMA:
-        raise InputError(
-            f"the model in {str(folder)!r} has schema {card['schema']}; this version reads schema {SCHEMA}"
-        )
-    arrays = load_file(folder / WEIGHTS)
+        raise InputError(f"the model in {source!r} has schema {card['schema']}; this version reads schema {SCHEMA}")
     variables: dict[str, Any] = {"batch_stats": {}}
     for name, value in arrays.items():
         *parents, leaf = name.split("/")
@@ -194,12 +190,36 @@ def load_model(folder: str | os.PathLike[str]) -> Trained:
         for parent in parents:
             node = node.setdefault(parent, {})
         node[leaf] = value
-    fields = {k: (tuple(map(tuple, v)) if k in ("shape", "hyper") else v) for k, v in card["point"].items()}
+    fields = {k: tuple(map(tuple, v)) if k in ("shape", "hyper") else v for k, v in card["point"].items()}
     return Trained(
         point=Point(**{**fields, "hidden": tuple(fields["hidden"])}),
         variables=variables,
         features=np.asarray(card["features"], dtype=str),
         **{name: arrays[f"data/{name}"] for name in _AFFINE},
+        **{name: card[name] for name in _CARD if name != "history"},
         history=tuple(card["history"]),
-        **{k: card[k] for k in ("status", "stop", "epochs", "losses", "digest")},
     )
+
+
+def load_model(folder: str | os.PathLike[str]) -> Trained:
+    """The model that :meth:`Trained.save` wrote to ``folder``.
+
+    Raises:
+        InputError: a file is missing, or was written with another schema.
+    """
+    folder = Path(folder)
+    for name in (CARD, WEIGHTS):
+        if not (folder / name).is_file():
+            raise InputError(f"no model in {str(folder)!r}: {name} is missing")
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    return model_from(read_arrays(folder / WEIGHTS)[0], card, str(folder))
+
+
+def kept_models(folder: str | os.PathLike[str]) -> dict[str, Trained]:
+    """Point id -> model, of a run with ``keep_models``."""
+    return {p: model_from(arrays, card, str(folder)) for p, (arrays, card) in kept(Path(folder) / MODELS).items()}
+
+
+def kept_embeddings(folder: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Point id -> z [N, L], of a run with ``keep_embeddings``; rows in the order of ``Dataset.samples``."""
+    return {point: arrays["z"] for point, (arrays, _) in kept(Path(folder) / EMBEDDINGS).items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +21,7 @@ from vaebench.space import Point, static_of, traced_of
 from vaebench.train import MAX_CALL_EPOCHS, RUNNING, STOP_NAMES, Lane, Split, Train, make_train
 from vaebench.types import Dataset, InputError
 
-_CALL_SECONDS = 0.05
+CALL_SECONDS = 0.05
 """Wished length of one call of the program: short enough to refill soon, long enough to hide the host's work (1-2 ms)."""
 
 
@@ -39,13 +39,29 @@ class Finished(NamedTuple):
     split: Split
 
 
+class Saved(NamedTuple):
+    """A lane in the middle of its training, as numpy arrays (its key as raw data), with its losses so far."""
+
+    lane: Lane
+    history: list[float]
+
+
 class Tick(NamedTuple):
-    """What one look at the pool saw: lanes that finished, useful lane-epochs, lane-epochs that were computed, seconds."""
+    """What one look at the pool saw.
+
+    Attributes:
+        finished: lanes that finished.
+        useful: lane-epochs trained.
+        computed: lane-epochs that the device computed, those of finished and idle lanes included.
+        seconds: since the look before.
+        snapshot: gives the running lanes, to be called before the next look.
+    """
 
     finished: list[Finished]
     useful: int
     computed: int
     seconds: float
+    snapshot: Callable[[], dict[Point, Saved]]
 
 
 def expected_length(point: Point) -> float:
@@ -77,7 +93,9 @@ def make_split(point: Point, dataset: Dataset) -> Split:
     return Split(train, valid, centre, scale)
 
 
-def _on_device(tree: Any) -> Any:
+def on_device(tree: Any) -> Any:
+    """A tree of numbers and numpy arrays as float32 and int32 arrays of the device."""
+
     def leaf(value: Any) -> jax.Array:
         value = np.asarray(value)
         return jnp.asarray(value.astype({"f": np.float32, "i": np.int32}[value.dtype.kind]))
@@ -85,13 +103,55 @@ def _on_device(tree: Any) -> Any:
     return jax.tree.map(leaf, tree)
 
 
+class _Slots:
+    """The host's view of a pool: which point runs where, and its losses so far."""
+
+    def __init__(self, program: Train, lanes: int, dataset: Dataset, saved: Mapping[Point, Saved]) -> None:
+        self.program = program
+        self.dataset = dataset
+        self.saved = saved
+        self.points: list[Point | None] = [None] * lanes
+        self.history: list[list[float]] = [[] for _ in range(lanes)]
+        self.pool: Any = None
+
+    def fill(self, waiting: deque[Point]) -> None:
+        """Put waiting points into free slots."""
+        for slot, point in enumerate(self.points):
+            if point is None and waiting:
+                self.points[slot] = waiting.popleft()
+                lane, self.history[slot] = self._lane(self.points[slot])
+                if self.pool is None:
+                    self.pool = self.program.idle(lane)
+                self.pool = self.program.put(self.pool, slot, lane)
+
+    def _lane(self, point: Point | None) -> tuple[Lane, list[float]]:
+        assert point is not None
+        if point in self.saved:
+            lane, history = self.saved[point]
+            lane = jax.tree.map(jnp.asarray, lane)
+            return lane._replace(key=jax.random.wrap_key_data(lane.key)), list(history)
+        return self.program.start(on_device(traced_of(point)), on_device(make_split(point, self.dataset))), []
+
+    def snapshot(self) -> dict[Point, Saved]:
+        """The running lanes as numpy arrays."""
+        lanes = {}
+        for slot, point in enumerate(self.points):
+            if point is not None:
+                lane = self.program.take(self.pool, slot)
+                lane = lane._replace(key=jax.random.key_data(lane.key))
+                lanes[point] = Saved(jax.tree.map(np.asarray, lane), list(self.history[slot]))
+        return lanes
+
+
 def trained_points(
     points: Iterable[Point],
     dataset: Dataset,
     x: jax.Array,
     lanes: int,
+    *,
     sample: bool = False,
     keep: Callable[[Point], bool] = lambda point: False,
+    saved: Mapping[Point, Saved] | None = None,
 ) -> Iterator[Tick]:
     """Train all ``points`` (of equal static shape and split sizes) in a pool of ``lanes``, yielding as they finish.
 
@@ -102,42 +162,34 @@ def trained_points(
         lanes: R.
         sample: embed with one posterior draw in place of the posterior mean.
         keep: whether a point's variables are brought back to the host.
+        saved: lanes of a :class:`Tick`'s snapshot; these points go on from there, to the same result.
     """
     waiting = deque(sorted(points, key=expected_length, reverse=True))
     program = make_train(static_of(waiting[0], dataset.x.shape[1]), lanes)
-    first = (_on_device(traced_of(waiting[0])), _on_device(make_split(waiting[0], dataset)))
-    pool = program.idle(*first)
-    running: list[Point | None] = [None] * lanes
-    history: dict[int, list[float]] = {}
+    slots = _Slots(program, lanes, dataset, saved or {})
     epoch_seconds = math.inf
-
-    while waiting or any(running):
+    while waiting or any(slots.points):
         started = time.perf_counter()
-        for slot in range(lanes):
-            if running[slot] is None and waiting:
-                point = waiting.popleft()
-                lane = program.start(_on_device(traced_of(point)), _on_device(make_split(point, dataset)))
-                pool = program.put(pool, slot, lane)
-                running[slot], history[slot] = point, []
-        before = np.atleast_1d(np.asarray(pool.epoch))
-        epochs = int(np.clip(_CALL_SECONDS / epoch_seconds, 1, MAX_CALL_EPOCHS))
+        slots.fill(waiting)
+        before = np.atleast_1d(np.asarray(slots.pool.epoch))
+        epochs = int(np.clip(CALL_SECONDS / epoch_seconds, 1, MAX_CALL_EPOCHS))
         called = time.perf_counter()
-        pool, losses = program.advance(pool, x, epochs)
-        status, after = np.atleast_1d(np.asarray(pool.status)), np.atleast_1d(np.asarray(pool.epoch))
+        slots.pool, losses = program.advance(slots.pool, x, epochs)
+        status, after = np.atleast_1d(np.asarray(slots.pool.status)), np.atleast_1d(np.asarray(slots.pool.epoch))
         done = after - before
         # the first call compiles; its time says nothing about an epoch, and the next one replaces it
         epoch_seconds = (time.perf_counter() - called) / max(1, done.max())
         losses = np.reshape(np.asarray(losses), (lanes, -1))
         finished = []
-        for slot, point in enumerate(running):
+        for slot, point in enumerate(slots.points):
             if point is None:
                 continue
-            history[slot] += [float(v) for v in losses[slot, : done[slot]]]
+            slots.history[slot] += [float(v) for v in losses[slot, : done[slot]]]
             if status[slot] != RUNNING:
-                lane = program.take(pool, slot)
-                finished.append(_finished(point, lane, program, x, history.pop(slot), sample, keep(point)))
-                running[slot] = None
-        yield Tick(finished, int(done.sum()), int(done.max()) * lanes, time.perf_counter() - started)
+                lane = program.take(slots.pool, slot)
+                finished.append(_finished(point, lane, program, x, slots.history[slot], sample, keep(point)))
+                slots.points[slot] = None
+        yield Tick(finished, int(done.sum()), int(done.max()) * lanes, time.perf_counter() - started, slots.snapshot)
 
 
 def _finished(

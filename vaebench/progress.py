@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol, TextIO
+from typing import Any, NamedTuple, Protocol, TextIO
 
 PLAIN_SECONDS = 10.0
 
 
 class State(NamedTuple):
-    """Progress of a run: numbers of groups and points, and the host's queue.
+    """Progress of a run.
 
-    ``started`` is the clock at which training began; ``already`` counts points done before this run.
+    Attributes:
+        groups: compiled programs, or pieces of work on several processes.
+        group: the one at work, or how many pieces are done.
+        points: to be done by this process.
+        done: points that have their row.
+        failed: of these, with a status other than OK.
+        queued: embeddings that wait for their evaluation.
+        epochs: lane-epochs trained.
+        efficiency: share of the computed lane-epochs that trained something; ``None`` where it is not known.
+        seconds: since the start.
     """
 
     groups: int
@@ -24,7 +33,7 @@ class State(NamedTuple):
     failed: int
     queued: int
     epochs: int
-    efficiency: float
+    efficiency: float | None
     seconds: float
 
 
@@ -33,6 +42,10 @@ class Display(Protocol):
 
     def show(self, state: State) -> None:
         """Show the state of the run."""
+        ...
+
+    def end(self, cost: Mapping[str, Any]) -> None:
+        """Say what the run cost."""
         ...
 
 
@@ -47,19 +60,42 @@ def duration(seconds: float) -> str:
 
 
 def line(state: State) -> str:
-    """One line of progress: programs, points, rate, lane efficiency, host queue, time left."""
+    """One line of progress: programs, points done, failed and waiting, rate, lane efficiency, host queue, time left."""
     rate = state.done / state.seconds if state.seconds > 0 else 0.0
     left = duration((state.points - state.done) / rate) if rate > 0 else "unknown"
     return (
         f"program {state.group}/{state.groups} · {state.done}/{state.points} points"
-        f"{f' ({state.failed} failed)' if state.failed else ''} · {60 * rate:.1f} trainings/min · "
-        f"{state.epochs / max(state.seconds, 1e-9):.1f} epochs/s · lane efficiency {100 * state.efficiency:.0f}% · "
-        f"{state.queued} waiting for evaluation · {left} left"
+        f"{f' ({state.failed} failed)' if state.failed else ''} · {60 * rate:.1f} trainings/min ({3600 * rate:.0f}/h)"
+        f"{_engine(state)} · {left} left"
+    )
+
+
+def _engine(state: State) -> str:
+    """What only the process that trains knows."""
+    if state.efficiency is None:
+        return ""
+    speed = state.epochs / max(state.seconds, 1e-9)
+    return f" · {speed:.1f} epochs/s · lane efficiency {100 * state.efficiency:.0f}% · {state.queued} in evaluation"
+
+
+def summary(cost: Mapping[str, Any]) -> str:
+    """The line at the end of a run."""
+    trained, seconds = cost["trainings"], cost["seconds"]
+    if not trained:
+        return "nothing was left to train"
+    rate = 3600 * trained / max(seconds, 1e-9)
+    efficiency = 100 * cost["epochs"] / max(1, cost["computed_epochs"])
+    return (
+        f"trained {trained} points in {duration(seconds)} ({rate:.0f}/h), {cost['epochs'] / trained:.0f} epochs on average, "
+        f"{cost['programs']} compiled programs, lane efficiency {efficiency:.1f}%"
     )
 
 
 class _Quiet:
     def show(self, state: State) -> None:
+        """Nothing."""
+
+    def end(self, cost: Mapping[str, Any]) -> None:
         """Nothing."""
 
 
@@ -74,6 +110,10 @@ class _Plain:
         if now - self.last >= PLAIN_SECONDS or state.done == state.points:
             self.last = now
             print(line(state), file=self.stream, flush=True)
+
+    def end(self, cost: Mapping[str, Any]) -> None:
+        """The summary."""
+        print(summary(cost), file=self.stream, flush=True)
 
 
 @contextmanager
@@ -96,5 +136,9 @@ def display(quiet: bool = False) -> Iterator[Display]:
             def show(self, state: State) -> None:
                 """Move the bar."""
                 bars.update(task, description=line(state), total=state.points, completed=state.done)
+
+            def end(self, cost: Mapping[str, Any]) -> None:
+                """The summary, above the bar that goes."""
+                bars.console.print(summary(cost), highlight=False)
 
         yield Bar()

@@ -109,6 +109,18 @@ def write_run_json(record: Mapping[str, Any], folder: str | Path) -> Path:
     return path
 
 
+def write_cost(cost: Mapping[str, Any], folder: str | Path) -> Path:
+    """Writes what one process spent (JSON values) as a file of its own below ``costs/``, so that none overwrites another's."""
+    path = Path(folder) / "costs" / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
+    _write(path, json.dumps(dict(cost)).encode() + b"\n")
+    return path
+
+
+def read_costs(folder: str | Path) -> list[dict[str, Any]]:
+    """What every process that filled a folder spent, in the order of their ends."""
+    return [json.loads(path.read_bytes()) for path in sorted((Path(folder) / "costs").glob("*.json"))]
+
+
 def read_run_json(folder: str | Path) -> dict[str, Any]:
     """The record of :func:`write_run_json`; ``InputError`` when there is none or it cannot be read."""
     path = Path(folder) / "run.json"

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import os
 import platform
 import tempfile
-import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from vaebench import __version__
-from vaebench.evaluation import check_metrics, pca_embedding
-from vaebench.host import EvaluationQueue
-from vaebench.pool import Finished, make_split, trained_points
-from vaebench.progress import Display, State, display
-from vaebench.results import finished, read_rows, read_run_json, write_run_json
-from vaebench.space import Point, chain, group_by_static, point_id, settings, traced_of
-from vaebench.train import Split, make_start
-from vaebench.types import SCHEMA, Dataset, InputError
+from vaebench.cost import chosen_lanes
+from vaebench.evaluation import check_metrics
+from vaebench.pool import make_split
+from vaebench.progress import display
+from vaebench.results import finished, read_rows, read_run_json, write_cost, write_run_json
+from vaebench.scale import through_executor
+from vaebench.space import Point, chain, point_id
+from vaebench.task import KEEP_MODELS, Task, carry_out, device_name
+from vaebench.types import SCHEMA, Dataset, InputError, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BASELINE = "pca"
-_CPU_SMALL_PROGRAM = 2_000_000
-"""Parameters below which a CPU gains from lanes: overhead-bound. Above, it is bound by memory and matrix multiplies."""
 
 
 def run(
@@ -39,9 +37,15 @@ def run(
     out: str | Path | None = None,
     *,
     lanes: int | None = None,
-    workers: int = 2,
+    workers: int = 1,
+    evaluators: int | None = None,
+    executor: Executor | None = None,
+    shard: tuple[int, int] = (1, 1),
     embedding: str = "mean",
     label_covariate: bool = True,
+    keep_embeddings: bool = False,
+    keep_models: str = "none",
+    checkpoint_minutes: float = 0.0,
     quiet: bool = False,
     command: str = "",
 ) -> pd.DataFrame:
@@ -53,52 +57,91 @@ def run(
         metrics: names in the registry of metrics.
         out: folder for ``rows/*.parquet`` and ``run.json``; a folder with rows is continued. ``None``: a temporary one.
         lanes: R, models side by side in one program; ``None`` chooses. Fixed for a folder, since another R rounds differently.
-        workers: processes for the evaluation.
+        workers: training processes on this machine; 1 trains in this one.
+        evaluators: evaluation processes beside each training process; ``None`` chooses.
+        executor: trains on any ``concurrent.futures.Executor`` (a Dask client's, for a cluster) in place of ``workers``;
+            its workers must see ``out`` under the same path.
+        shard: (i, n): do only the i-th of n parts of the points, i from 1; for arrays of jobs that share ``out``.
         embedding: ``"mean"`` (posterior mean) or ``"sample"`` (one draw, as in the released code).
         label_covariate: whether the label is a Cox covariate, as in the study.
+        keep_embeddings: store every z, one file a group; see :func:`vaebench.model.kept_embeddings`.
+        keep_models: ``"none"``, ``"best"`` of every group by validation loss, or ``"all"``; see
+            :func:`vaebench.model.kept_models`.
+        checkpoint_minutes: also store the running lanes this often, so that long trainings survive a crash; 0: never.
         quiet: no progress on stderr.
         command: recorded in ``run.json``.
 
     Raises:
         InputError: bad points or metrics, or a folder made from other data or by other options.
+        RunError: workers kept dying; finished rows are in ``out``.
     """
     points = chain(points)
+    _check(points, dataset, metrics, lanes, workers, evaluators, shard, embedding, keep_models)
+    with contextlib.ExitStack() as stack:
+        folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
+        options = {"metrics": list(metrics), "embedding": embedding, "label_covariate": label_covariate}
+        record = _run_record(folder, dataset, options, lanes, points, command)
+        if evaluators is None:
+            # in a worker the cores are taken: a thread evaluates what its own device leaves idle
+            evaluators = 0 if executor or workers > 1 else min(4, os.cpu_count() or 1)
+        task = Task(
+            points=tuple(sharded(points, dataset.digest, shard)),
+            out=folder,
+            record=record,
+            baselines=tuple(sorted({p.latent for p in points})) if shard[0] == 1 else (),
+            evaluators=evaluators,
+            keep_embeddings=keep_embeddings,
+            keep_models=keep_models,
+            checkpoint_minutes=checkpoint_minutes,
+        )
+        shown = stack.enter_context(display(quiet))
+        if executor or workers > 1:
+            cost = through_executor(task, dataset, workers, executor, shown.show)
+        else:
+            cost = carry_out(task, dataset, shown.show)
+        shown.end(cost)
+        write_cost(cost, folder)
+        return read_rows(folder)
+
+
+def sharded(points: Sequence[Point], digest: str, shard: tuple[int, int]) -> list[Point]:
+    """The i-th of n equal parts of the points (i from 1), the same whatever the order they are given in."""
+    number, shards = shard
+    return sorted(points, key=lambda point: point_id(point, digest))[number - 1 :: shards]
+
+
+def _check(
+    points: list[Point],
+    dataset: Dataset,
+    metrics: Sequence[str],
+    lanes: int | None,
+    workers: int,
+    evaluators: int | None,
+    shard: tuple[int, int],
+    embedding: str,
+    keep_models: str,
+) -> None:
     if not points:
         raise InputError("there is no point to train; give at least one")
     if embedding not in ("mean", "sample"):
         raise InputError(f"embedding is {embedding!r}; it must be 'mean' or 'sample'")
-    if workers < 1 or (lanes is not None and lanes < 1):
-        raise InputError(f"lanes ({lanes}) and workers ({workers}) must be at least 1")
+    if keep_models not in KEEP_MODELS:
+        raise unknown_name("keep_models", keep_models, KEEP_MODELS)
+    for name, value, least in (("lanes", lanes, 1), ("workers", workers, 1), ("evaluators", evaluators, 0)):
+        if value is not None and value < least:
+            raise InputError(f"{name} is {value}; it must be at least {least}")
+    if not 1 <= shard[0] <= shard[1]:
+        raise InputError(f"shard is {shard[0]}/{shard[1]}; it must be i/n with i from 1 to n")
     check_metrics(metrics, dataset)
-    for sizes in {(p.valid_fraction, p.batch): p for p in points}.values():
-        make_split(sizes, dataset)
-    if out is None:
-        with tempfile.TemporaryDirectory(prefix="vaebench-") as folder:
-            return run(
-                points,
-                dataset,
-                metrics,
-                folder,
-                lanes=lanes,
-                workers=workers,
-                embedding=embedding,
-                label_covariate=label_covariate,
-                quiet=quiet,
-                command=command,
-            )
-    out = Path(out)
-    options = {"metrics": list(metrics), "embedding": embedding, "label_covariate": label_covariate}
-    record = _run_record(out, dataset, options, lanes, points, command)
-    with display(quiet) as shown:
-        _train_missing(points, dataset, out, record, workers, shown)
-    return read_rows(out)
+    for point in {(p.valid_fraction, p.batch): p for p in points}.values():
+        make_split(point, dataset)
 
 
 def _run_record(
     out: Path, dataset: Dataset, options: Mapping[str, Any], lanes: int | None, points: list[Point], command: str
 ) -> dict[str, Any]:
     """``run.json`` of the folder, made now or checked against what is asked for."""
-    fixed = {"schema": SCHEMA, "digest": dataset.digest, **options}
+    fixed = {"schema": SCHEMA, "digest": dataset.digest, **options, "devices": len(jax.local_devices())}
     if (out / "run.json").exists():
         record = read_run_json(out)
         wanted = fixed if lanes is None else {**fixed, "lanes": lanes}
@@ -111,15 +154,15 @@ def _run_record(
         return record
     if finished(out):
         raise InputError(f"{out} holds rows but no run.json, so nobody can say what made them; choose another --out")
-    device = jax.devices()[0]
     record = {
         **fixed,
-        "lanes": lanes or chosen_lanes(points, dataset.x.shape[1]),
+        "lanes": lanes or chosen_lanes(points, dataset),
         "command": command,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "version": __version__,
         "versions": {"python": platform.python_version(), "jax": jax.__version__, "numpy": np.__version__},
-        "device": f"{device.platform} {device.device_kind}".strip(),
+        "study": points[0].study,
+        "device": device_name(),
         "data": {
             "name": dataset.name,
             "samples": dataset.x.shape[0],
@@ -130,133 +173,3 @@ def _run_record(
     }
     write_run_json(record, out)
     return record
-
-
-def chosen_lanes(points: Sequence[Point], features: int) -> int:
-    """R for a folder, from the device and the largest program: 8 or 2 on a CPU, 64 on an accelerator, no more than points."""
-    sizes = []
-    groups = group_by_static(points, features)
-    for (static, _), group in groups.items():
-        init = jax.eval_shape(make_start(static), *_shapes(group[0], features))
-        sizes.append(sum(leaf.size for leaf in jax.tree.leaves(init.variables["params"])))
-    on_cpu = jax.devices()[0].platform == "cpu"
-    lanes = (8 if max(sizes) < _CPU_SMALL_PROGRAM else 2) if on_cpu else 64
-    return max(1, min(lanes, max(len(group) for group in groups.values())))
-
-
-def _shapes(point: Point, features: int) -> tuple[Any, Any]:
-
-    scale = np.ones(features, np.float32)
-    return traced_of(point), Split(np.zeros(2, np.int32), np.zeros(2, np.int32), scale, scale)
-
-
-def _train_missing(
-    points: list[Point], dataset: Dataset, out: Path, record: Mapping[str, Any], workers: int, shown: Display
-) -> None:
-    started = time.perf_counter()
-    done = finished(out)
-    waiting = [p for p in points if point_id(p, dataset.digest) not in done]
-    baselines = [row for row in baseline_rows(points, dataset, record) if row["point"] not in done]
-    if not waiting and not baselines:
-        return
-    groups = group_by_static(waiting, dataset.x.shape[1])
-    x = jnp.asarray(dataset.x)
-    useful = computed = epochs = 0
-    with EvaluationQueue(dataset, record["metrics"], out, workers, record["label_covariate"]) as queue:
-
-        def show(group: int) -> None:
-            shown.show(
-                State(
-                    groups=len(groups),
-                    group=group,
-                    points=len(waiting) + len(baselines),
-                    done=queue.done,
-                    failed=queue.failed,
-                    queued=len(queue.pending),
-                    epochs=epochs,
-                    efficiency=useful / computed if computed else 1.0,
-                    seconds=time.perf_counter() - started,
-                )
-            )
-
-        _submit_baselines(baselines, dataset, queue)
-        for number, group in enumerate(groups.values(), 1):
-            for tick in trained_points(group, dataset, x, record["lanes"], record["embedding"] == "sample"):
-                useful, computed, epochs = useful + tick.useful, computed + tick.computed, epochs + tick.useful
-                for item in tick.finished:
-                    queue.submit(model_row(item, dataset, record), item.z)
-                queue.collect(lambda number=number: show(number))
-                show(number)
-        queue.drain(lambda: show(len(groups)))
-        show(len(groups))
-    cost = {
-        "seconds": round(time.perf_counter() - started, 1),
-        "trainings": len(waiting),
-        "programs": len(groups),
-        "lane_efficiency": round(useful / computed, 4) if computed else None,
-        "epochs": epochs,
-    }
-    write_run_json({**record, "runs": [*record.get("runs", []), cost]}, out)
-
-
-def _data_columns(dataset: Dataset, record: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "data/name": dataset.name,
-        "data/digest": dataset.digest,
-        "data/samples": dataset.x.shape[0],
-        "data/features": dataset.x.shape[1],
-        "data/scaling": dataset.scaling,
-        "run/embedding": record["embedding"],
-        "run/version": __version__,
-        "run/device": record["device"],
-    }
-
-
-def model_row(item: Finished, dataset: Dataset, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a trained point without its metrics."""
-    train, valid = len(item.split.train), len(item.split.valid)
-    return {
-        "point": point_id(item.point, dataset.digest),
-        "status": "DIVERGED" if item.stop == "diverged" else "OK",
-        **settings(item.point),
-        **_data_columns(dataset, record),
-        "data/train": train,
-        "data/valid": valid,
-        "data/steps": train // item.point.batch,
-        "run/lanes": record["lanes"],
-        "run/stop": item.stop,
-        "run/epochs": item.epochs,
-        "run/best_epoch": item.best_epoch,
-        **{f"loss/{name}": value for name, value in item.losses.items()},
-        "history/valid": item.history,
-    }
-
-
-def baseline_rows(points: Sequence[Point], dataset: Dataset, record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Rows, without metrics, of PCA of all samples at every number of dimensions that the points use."""
-    rows = []
-    for latent in sorted({p.latent for p in points}):
-        rows.append(
-            {
-                "point": f"{BASELINE}-{latent}-{dataset.digest}",
-                "status": "OK",
-                "study": points[0].study,
-                "static/variant": BASELINE,
-                "static/latent": latent,
-                **_data_columns(dataset, record),
-                "run/components": min(latent, dataset.x.shape[0] - 1, dataset.x.shape[1]),
-            }
-        )
-    return rows
-
-
-def _submit_baselines(rows: list[dict[str, Any]], dataset: Dataset, queue: EvaluationQueue) -> None:
-    if rows:
-        components = pca_embedding(dataset.x, max(row["static/latent"] for row in rows))
-        for row in rows:
-            queue.submit(row, components[:, : row["static/latent"]])
-
-
-def compiled_programs(points: Sequence[Point], dataset: Dataset) -> int:
-    """Number of programs that a run of ``points`` on ``dataset`` compiles: its distinct static shapes and split sizes."""
-    return len(group_by_static(points, dataset.x.shape[1]))

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
 
 from vaebench.optimizers import Moments, clipped, coefficients, initial_moments, update
-from vaebench.types import Context, Static, Traced
+from vaebench.types import Context, InputError, Static, Traced
 from vaebench.variants import variant
 
 RUNNING, CONVERGED, OUT_OF_EPOCHS, DIVERGED, IDLE = range(5)
@@ -68,7 +69,7 @@ class Train(NamedTuple):
 
     Attributes:
         start: ``(traced, split) -> Lane``, a fresh lane; always unbatched.
-        idle: ``(traced, split) -> pool`` of R idle lanes, shaped as :func:`start`'s.
+        idle: ``Lane -> pool`` of R idle lanes of that lane's shapes.
         put: ``(pool, slot, lane) -> pool`` with the lane at that place; the old pool is consumed.
         take: ``(pool, slot) -> Lane``.
         advance: ``(pool, x[N, D], k) -> (pool, history[R, MAX_CALL_EPOCHS])``: at most k more epochs for every running
@@ -268,9 +269,9 @@ def make_train(static: Static, lanes: int) -> Train:
 
     start = make_start(static)
 
-    def idle(traced: Traced, split: Split) -> Lane:
-        lane = start(traced, split)._replace(status=jnp.full((), IDLE, jnp.int32))
-        return lane if lanes == 1 else jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lanes, *leaf.shape)), lane)
+    def idle(lane: Lane) -> Lane:
+        pool = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lanes, *leaf.shape)), lane)
+        return pool._replace(status=jnp.full((lanes,), IDLE, jnp.int32))
 
     def put(pool: Lane, slot: jax.Array, lane: Lane) -> Lane:
         return jax.tree.map(lambda many, one: many.at[slot].set(one), pool, lane)
@@ -285,12 +286,37 @@ def make_train(static: Static, lanes: int) -> Train:
             return model.sample(lane.variables, x, key, lane.traced.activation)
         return model.embed(lane.variables, x, lane.traced.activation)
 
-    alone = lanes == 1
+    if lanes == 1:
+        return Train(
+            start=jax.jit(start),
+            idle=lambda lane: lane,
+            put=lambda pool, slot, lane: lane,
+            take=lambda pool, slot: pool,
+            advance=jax.jit(advance, donate_argnums=0),
+            embed=jax.jit(embed, static_argnums=2),
+        )
+    # several devices of one machine: the lane axis is cut between them, the data stay whole on each
+    layout = lane_sharding(lanes)
+    whole = None if layout is None else NamedSharding(layout.mesh, PartitionSpec())
     return Train(
         start=jax.jit(start),
-        idle=jax.jit(idle),
-        put=(lambda pool, slot, lane: lane) if alone else jax.jit(put, donate_argnums=0),
-        take=(lambda pool, slot: pool) if alone else jax.jit(take),
-        advance=jax.jit(advance if alone else jax.vmap(advance, in_axes=(0, None, None)), donate_argnums=0),
+        idle=jax.jit(idle, out_shardings=layout),
+        put=jax.jit(put, donate_argnums=0, out_shardings=layout),
+        take=jax.jit(take, out_shardings=whole),
+        advance=jax.jit(jax.vmap(advance, in_axes=(0, None, None)), donate_argnums=0, out_shardings=layout),
         embed=jax.jit(embed, static_argnums=2),
     )
+
+
+def lane_sharding(lanes: int) -> NamedSharding | None:
+    """How a pool of ``lanes`` lies on this machine's devices: ``None`` on one device, else cut along the lane axis.
+
+    Raises:
+        InputError: the lanes cannot be shared equally between the devices.
+    """
+    devices = jax.local_devices()
+    if len(devices) == 1:
+        return None
+    if lanes % len(devices):
+        raise InputError(f"lanes is {lanes}; it must be 1 or a multiple of the {len(devices)} local devices")
+    return NamedSharding(jax.make_mesh((len(devices),), ("lane",), devices=devices), PartitionSpec("lane"))

@@ -34,6 +34,10 @@ class InputError(ValueError):
     """Bad input from the user: one sentence that names the file or field, the value, and what is allowed."""
 
 
+class RunError(RuntimeError):
+    """A failure of ours or of the machine that ends a run: one sentence that says what is left and how to go on."""
+
+
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:
     """The error for a name that is not in a registry, with the nearest valid one and the full list."""
     names = sorted(str(v) for v in valid)

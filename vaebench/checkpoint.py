@@ -1,0 +1,126 @@
+"""Lanes in the middle of their training, and what is kept of finished ones, as safetensors files."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from vaebench.pool import Saved
+from vaebench.types import InputError
+
+LANES, EMBEDDINGS, MODELS = "checkpoints", "embeddings", "models"
+"""Folders of a run, below its own."""
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
+    """Write one safetensors file so that it is complete or not there."""
+    from safetensors.numpy import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
+    try:
+        save_file({k: np.asarray(v, order="C") for k, v in arrays.items()}, unfinished, dict(metadata or {}))
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Arrays and metadata of a safetensors file; :class:`InputError` names a file that cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read ({error}); delete it to go on without it") from error
+
+
+def save_lanes(path: Path, lanes: Mapping[str, Saved]) -> None:
+    """Write lanes by point id: every leaf of the lane's tree, in its order, and the losses so far."""
+    arrays = {}
+    for point, (lane, history) in lanes.items():
+        arrays |= {f"{point}/{i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(lane))}
+        arrays[f"{point}/history"] = np.asarray(history, np.float64)
+    write_arrays(path, arrays)
+
+
+def load_lanes(folder: Path) -> dict[str, list[np.ndarray]]:
+    """Point id -> leaves of its lane, then its losses, from all checkpoints in ``folder``; the longest trained wins."""
+    found: dict[str, list[np.ndarray]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            arrays, _ = read_arrays(path)
+        except InputError:
+            if path.exists():
+                raise
+            continue  # another process finished its work and removed its checkpoint
+        for point in {name.split("/")[0] for name in arrays}:
+            leaves = [arrays[name] for name in sorted(arrays) if name.split("/")[0] == point]
+            if point not in found or len(leaves[-1]) > len(found[point][-1]):
+                found[point] = leaves
+    return found
+
+
+def restored(leaves: list[np.ndarray], template: Any) -> Saved | None:
+    """The saved lane in the structure of ``template`` (shapes, the key as raw data); ``None`` when it is of another shape."""
+    *values, history = leaves
+    shapes, tree = jax.tree.flatten(template)
+    if [v.shape for v in values] != [s.shape for s in shapes]:
+        return None
+    return Saved(tree.unflatten(values), [float(v) for v in history])
+
+
+def forget_lanes(folder: Path, finished: set[str]) -> None:
+    """Remove the checkpoints whose points are all finished."""
+    for path in folder.glob("*.safetensors"):
+        arrays, _ = read_arrays(path)
+        if {name.split("/")[0] for name in arrays} <= finished:
+            path.unlink(missing_ok=True)
+
+
+def keep_part(folder: Path, point: str, arrays: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> None:
+    """Write what is kept of one finished point below ``folder``; :func:`merge_parts` joins them."""
+    named = {f"{point}/{name}": value for name, value in arrays.items()}
+    write_arrays(folder / f"{point}.safetensors", named, {point: json.dumps(card)})
+
+
+def merge_parts(folder: Path, best: bool = False) -> Path | None:
+    """Join the parts of a group, and what was joined before, into ``<folder>.safetensors``; the parts are removed.
+
+    With ``best`` only the point with the lowest ``valid`` loss on its card stays.
+    """
+    parts = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    if not parts:
+        return None
+    whole = folder.with_name(f"{folder.name}.safetensors")
+    arrays, cards = read_arrays(whole) if whole.exists() else ({}, {})
+    for path in parts:
+        more, card = read_arrays(path)
+        arrays, cards = arrays | more, cards | card
+    if best:
+        first = min(cards, key=lambda point: json.loads(cards[point])["losses"]["valid"])
+        arrays = {name: value for name, value in arrays.items() if name.startswith(f"{first}/")}
+        cards = {first: cards[first]}
+    write_arrays(whole, arrays, cards)
+    for path in parts:
+        path.unlink()
+    return whole
+
+
+def kept(folder: Path) -> dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]]:
+    """Point id -> (arrays, card) of all files below ``folder``, joined or not."""
+    found = {}
+    for path in sorted(folder.rglob("*.safetensors")):
+        arrays, cards = read_arrays(path)
+        for point, card in cards.items():
+            own = {k.removeprefix(f"{point}/"): v for k, v in arrays.items() if k.startswith(f"{point}/")}
+            found[point] = (own, json.loads(card))
+    return found
