@@ -52,7 +52,7 @@ def through_executor(
             reason = f"{type(error).__name__}: {error}"
         finally:
             if pool is not executor:
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(wait=False)
     left = set(wanted) - finished(task.out)
     if left:
         raise RunError(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from vaebench.optimizers import Moments, clipped, coefficients, initial_moments, update
 from vaebench.types import Context, InputError, Static, Traced
@@ -319,4 +319,4 @@ def lane_sharding(lanes: int) -> NamedSharding | None:
         return None
     if lanes % len(devices):
         raise InputError(f"lanes is {lanes}; it must be 1 or a multiple of the {len(devices)} local devices")
-    return NamedSharding(jax.make_mesh((len(devices),), ("lane",), devices=devices), PartitionSpec("lane"))
+    return NamedSharding(jax.make_mesh((len(devices),), ("lane",), (AxisType.Auto,), devices=devices), PartitionSpec("lane"))
