@@ -16,8 +16,8 @@ from vaebench.train import make_start, make_train
 from vaebench.types import Dataset
 
 CPU_SMALL = 1_000_000
-"""Parameters below which a CPU gains from lanes: it is bound by overhead. Above, by memory and matrix products."""
-LANES_CPU_SMALL, LANES_CPU, LANES_MOST = 8, 2, 256
+"""Weights below which two lanes cost a CPU no more than one; above, one unbatched lane is fastest (benchmarks/lane_step.py)."""
+LANES_CPU_SMALL, LANES_CPU, LANES_MOST = 2, 1, 256
 MEMORY_SHARE = 0.8
 """Share of a device's memory that a pool may take."""
 _CALIBRATION_SECONDS = 5.0

@@ -1,43 +1,92 @@
 """Registry of data sets, and the package's public names; each is loaded on first use.
 
-A new data set is one module with a function ``() -> Dataset`` and one line in :data:`DATASETS`.
+A new data set is one module with a function that returns a Dataset, and one line in :data:`DATASETS`.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vaebench.types import Dataset, unknown_name
 
 DATASETS = {
+    "gtex": "vaebench.data.gtex_files:gtex",
     "simulated": "vaebench.data.simulate:simulated",
+    "tcga": "vaebench.data.tcga_files:tcga",
 }
 """Name of a data set -> ``module:function``, imported only when it is loaded."""
 
 _NAMES = {
     "aligned": "vaebench.data.scaling",
+    "checked": "vaebench.data.summary",
     "dataset_from_arrays": "vaebench.data.scaling",
+    "fetch": "vaebench.data.download",
+    "gtex": "vaebench.data.gtex_files",
+    "read_anndata": "vaebench.data.h5ad",
     "read_table": "vaebench.data.expression",
     "simulate_cohort": "vaebench.data.simulate",
     "split_indices": "vaebench.data.splits",
+    "summary_text": "vaebench.data.summary",
+    "tcga": "vaebench.data.tcga_files",
+    "to_anndata": "vaebench.data.h5ad",
+    "write_h5ad": "vaebench.data.h5ad",
+    "write_table": "vaebench.data.writing",
 }
 
 if TYPE_CHECKING:
+    from vaebench.data.download import fetch
     from vaebench.data.expression import read_table
+    from vaebench.data.gtex_files import gtex
+    from vaebench.data.h5ad import read_anndata, to_anndata, write_h5ad
     from vaebench.data.scaling import aligned, dataset_from_arrays
     from vaebench.data.simulate import simulate_cohort
     from vaebench.data.splits import split_indices
+    from vaebench.data.summary import checked, summary_text
+    from vaebench.data.tcga_files import tcga
+    from vaebench.data.writing import write_table
 
-__all__ = ["DATASETS", "aligned", "dataset_from_arrays", "load", "read_table", "simulate_cohort", "split_indices"]
+__all__ = [
+    "DATASETS",
+    "aligned",
+    "checked",
+    "dataset_from_arrays",
+    "fetch",
+    "gtex",
+    "load",
+    "read_anndata",
+    "read_table",
+    "simulate_cohort",
+    "split_indices",
+    "summary_text",
+    "tcga",
+    "to_anndata",
+    "write_h5ad",
+    "write_table",
+]
 
 
-def load(name: str) -> Dataset:
-    """The data set registered under ``name`` in :data:`DATASETS`; an unknown name is an ``InputError``."""
+def load(name: str, options: Mapping[str, Any] | None = None) -> Dataset:
+    """The data set registered under ``name`` in :data:`DATASETS`.
+
+    Args:
+        name: for example ``"tcga"``.
+        options: keywords of the data set's function, for example ``{"folder": "downloads", "scaling": "unit"}``.
+
+    Raises:
+        InputError: for an unknown name or option, or what the data set itself refuses.
+    """
     if name not in DATASETS:
         raise unknown_name("data set", name, DATASETS)
     module, function = DATASETS[name].split(":")
-    return getattr(importlib.import_module(module), function)()
+    made = getattr(importlib.import_module(module), function)
+    allowed = inspect.signature(made).parameters
+    for option in options or {}:
+        if option not in allowed:
+            raise unknown_name(f"option of the data set {name!r}", option, allowed)
+    return made(**(options or {}))
 
 
 def __getattr__(name: str) -> Any:

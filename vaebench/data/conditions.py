@@ -7,7 +7,8 @@ import re
 
 import numpy as np
 
-from vaebench.data.files import Table, as_number
+from vaebench.data.files import Table
+from vaebench.data.opening import as_number
 from vaebench.types import InputError
 
 _OPERATORS = {

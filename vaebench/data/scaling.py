@@ -105,7 +105,7 @@ def dataset_from_arrays(
         factors=known_factors,
         provenance=_record(provenance or {}, treatment, counts),
     )
-    return dataclasses.replace(dataset, digest=_digest(dataset))
+    return dataclasses.replace(dataset, digest=content_digest(dataset))
 
 
 def aligned(values: Any, names: Sequence[str] | np.ndarray, wanted: Sequence[str] | np.ndarray) -> np.ndarray:
@@ -234,7 +234,7 @@ def _scaled(
     return x
 
 
-def _digest(dataset: Dataset) -> str:
+def content_digest(dataset: Dataset) -> str:
     """First 16 hex digits of the sha256 over the contents, the same on every machine."""
     state = hashlib.sha256()
 

@@ -59,6 +59,13 @@ def split_indices(
     return np.sort(order[~chosen]).astype(np.int32), np.sort(order[chosen]).astype(np.int32)
 
 
+def unsplit_labels(labels: Any, samples: int, valid_fraction: float) -> list[Any]:
+    """The labels too small for a validation sample: :func:`split_indices` keeps all of their samples in training."""
+    found, counts = np.unique(np.asarray(labels), return_counts=True)
+    shares = _shares(counts, round(samples * valid_fraction))
+    return found[shares == 0].tolist()
+
+
 def _shares(counts: np.ndarray, wanted: int) -> np.ndarray:
     """Validation samples per label [C], in whole numbers throughout so that ties are exact."""
     available = np.where(counts >= 2, counts, 0)

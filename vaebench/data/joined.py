@@ -1,0 +1,221 @@
+"""A matrix of genes x samples and a table about the samples, from two files, as one data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vaebench.data.barcodes import matched_rows, no_match, sample_types
+from vaebench.data.cache import cache_folder, cached, file_record
+from vaebench.data.expression import check_choice, check_treatment, transformed
+from vaebench.data.files import DUPLICATES, Table, table_from_file
+from vaebench.data.matrix import Matrix, matrix_from_file, matrix_layout, row_names
+from vaebench.data.roles import (
+    Roles,
+    check_roles,
+    label_texts,
+    numbers,
+    restricted,
+    role_columns,
+    selected,
+    survival_from,
+)
+from vaebench.data.scaling import dataset_from_arrays
+from vaebench.types import Dataset, InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Two files, what their columns mean, and how values are treated; every field is part of the cache's key.
+
+    Attributes:
+        name: of the data set.
+        expression: genes x samples.
+        annotation: one line a sample.
+        sample: column of the annotation that names samples.
+        roles: columns of the annotation.
+        top: features to keep, as the next four in :func:`vaebench.data.read_table`.
+        deviation: mean or median.
+        scaling: zscore, unit or none.
+        transform: none or log2.
+        missing: refuse or impute.
+        duplicates: genes that come twice: refuse, apart or sum.
+        logged: whether values are log2(x + 1), so that sums are of x.
+        names_from: which of the columns before the samples names the genes.
+        shares: file of factors by sample, such as signature shares, each in 0..1.
+        genes: lists of genes whose expression is summed into a factor: factor -> names.
+        names: column -> its name in the data set, where that differs.
+        numbered: categorical column -> its factor's name, and the text that is 1.
+    """
+
+    name: str
+    expression: Path
+    annotation: Path
+    sample: str
+    roles: Roles
+    top: int | None
+    deviation: str
+    scaling: str
+    transform: str
+    missing: str
+    duplicates: str
+    logged: bool = False
+    names_from: int = 0
+    shares: Path | None = None
+    genes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    numbered: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+
+
+def study_dataset(study: Study, cache: bool | str | Path, verify: Callable[[dict[str, Any]], None]) -> Dataset:
+    """The data set of ``study``, from the cache where it was made before.
+
+    Args:
+        study: files and options.
+        cache: ``True`` for the user's cache folder, a folder, or ``False``.
+        verify: is given the record (name, bytes, sha256) of each file before anything is read, and may raise.
+
+    Raises:
+        InputError: for files or options that do not fit.
+    """
+    check_treatment(study.transform, study.deviation, study.scaling, study.missing)
+    check_choice("duplicates", study.duplicates, DUPLICATES)
+    check_roles(study.roles)
+    folder = cache_folder(cache)
+    paths = [path for path in (study.expression, study.annotation, study.shares) if path is not None]
+    records = [file_record(path, folder) for path in paths]
+    for record in records:
+        verify(record)
+    options = {
+        field.name: getattr(study, field.name)
+        for field in dataclasses.fields(study)
+        if field.name not in ("expression", "annotation", "shares", "roles")
+    } | dataclasses.asdict(study.roles)
+    options = json.loads(json.dumps(options))  # the same lists whether built now or kept before
+    inputs = {"files": records, "options": options}
+    return cached(folder, inputs, lambda: _built(study, records, options))
+
+
+def _built(study: Study, records: list[dict[str, Any]], options: dict[str, Any]) -> Dataset:
+    layout = matrix_layout(study.expression)
+    table = table_from_file(study.annotation)
+    known = _known(table, study)
+    given = "sample_type" in table.columns
+    if not given:
+        table.columns["sample_type"] = sample_types(known)
+    role_columns(table, study.roles)
+    rows, counts = matched_rows(layout.samples, known, table.source)
+    if (rows < 0).all():
+        raise no_match(layout.file.name, layout.samples, row_names(layout, 100), known, table.source)
+    joined = np.flatnonzero(rows >= 0)
+    counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
+    names = np.array(layout.samples)[joined]
+    table = restricted(table, rows[joined])
+    if not given:  # the expression matrix knows its samples best
+        table.columns["sample_type"] = sample_types(names.tolist())
+    table, kept, dropped = selected(table, study.roles)
+    names = names[kept]
+    survival = survival_from(table, study.roles, names)
+    columns = joined[kept]
+    matrix = matrix_from_file(
+        layout, columns, duplicates=study.duplicates, names_from=study.names_from, logged=study.logged
+    )
+    transformed(matrix.values, study.transform)
+    factors = {
+        study.names.get(column, column): numbers(table, "factors", column, names) for column in study.roles.factors
+    }
+    factors |= _numbered(table, study.numbered)
+    for factor, genes in study.genes.items():
+        factors[factor], counts[f"{factor}_genes_not_found"] = _score(matrix, factor, genes, study.expression)
+    if study.shares is not None:
+        shares = _shares(study.shares, names)
+        counts["samples_without_shares"] = int(np.isnan(next(iter(shares.values()))).sum())
+        factors |= shares
+    return dataset_from_arrays(
+        matrix.values.T,
+        samples=names,
+        features=matrix.features,
+        labels=label_texts(table, study.roles.label),
+        survival=survival,
+        covariates={study.names.get(column, column): table.columns[column] for column in study.roles.covariates},
+        factors=factors,
+        top=study.top,
+        deviation=study.deviation,
+        scaling=study.scaling,
+        missing=study.missing,
+        name=study.name,
+        provenance={
+            "source": layout.file.name,
+            "files": records,
+            "options": options,
+            "counts": {**counts, **dropped, "features_with_a_repeated_name": matrix.repeated},
+        },
+    )
+
+
+def _known(table: Table, study: Study) -> list[str]:
+    if study.sample not in table.columns:
+        raise InputError(
+            f"{study.annotation} has no column {study.sample!r} with sample names; its columns begin "
+            f"{', '.join(list(table.columns)[:5])}"
+        )
+    return _names_in(table, study.sample)
+
+
+def _names_in(table: Table, column: str) -> list[str]:
+    values = table.first_texts if column == table.first else table.columns[column]
+    absent = [int(line) for line, value in zip(table.lines, values, strict=True) if value is None]
+    if absent:
+        raise InputError(
+            f"line {absent[0]} of {table.source} has no sample name in column {column!r}; each must have one"
+        )
+    return [str(value) for value in values]
+
+
+def _numbered(table: Table, numbered: Mapping[str, tuple[str, str]]) -> dict[str, np.ndarray]:
+    """Categories of two values as 1, 0, and NaN where missing."""
+    found = {}
+    for column, (factor, one) in numbered.items():
+        values = [np.nan if v is None else float(str(v).lower() == one) for v in table.columns[column].tolist()]
+        found[factor] = np.array(values)
+    return found
+
+
+def _score(matrix: Matrix, factor: str, genes: Sequence[str], file: Path) -> tuple[np.ndarray, int]:
+    """Sum of the genes' expression [N], missing values as the gene's mean; and how many genes are not in the file."""
+    place = {name: position for position, name in enumerate(matrix.features)}
+    rows = [place[gene] for gene in dict.fromkeys(genes) if gene in place]
+    if not rows:
+        raise InputError(
+            f"none of the {len(genes)} genes listed for {factor!r} is in {file}; the first is {genes[0]!r}"
+        )
+    values = matrix.values[rows].astype(np.float64)
+    absent = np.isnan(values)
+    means = np.where(absent, 0, values).sum(axis=1) / np.maximum((~absent).sum(axis=1), 1)
+    return np.where(absent, means[:, None], values).sum(axis=0), len(set(genes)) - len(rows)
+
+
+def _shares(file: Path, names: np.ndarray) -> dict[str, np.ndarray]:
+    """Each column of numbers of ``file`` for each sample [N], NaN for samples that it lacks."""
+    table = table_from_file(file)
+    known = _names_in(table, table.first)
+    rows, _ = matched_rows(names.tolist(), known, table.source)
+    if (rows < 0).all():
+        raise no_match("the expression matrix", names.tolist(), [], known, table.source)
+    found = {}
+    for column in table.columns:
+        if column != table.first:
+            values = numbers(table, "shares", column, np.array(known))
+            bad = np.flatnonzero((values < 0) | (values > 1))
+            if bad.size:
+                raise InputError(
+                    f"line {table.lines[bad[0]]}, column {column!r} of {table.source} holds {values[bad[0]]:g}; "
+                    "a share must be from 0 to 1"
+                )
+            found[column] = np.where(rows >= 0, values[rows], np.nan)
+    return found

@@ -1,0 +1,222 @@
+"""What the columns of a table mean: samples, labels, survival, covariates and factors; which samples are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+
+from vaebench.data.conditions import compared, parsed
+from vaebench.data.files import Table
+from vaebench.data.opening import as_number
+from vaebench.types import InputError, Survival, unknown_name
+
+DAYS = {"days": 1.0, "months": 365.25 / 12, "years": 365.25}
+"""Days in each unit of time."""
+
+SAMPLE_COLUMNS = frozenset(("sample", "samples", "sample_id", "sampleid", "sample_name", "id", "case_id", "barcode"))
+"""Names, in lower case, of a first column that holds sample names."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """The columns that options name; see :func:`vaebench.data.read_table` for each."""
+
+    label: str | None = None
+    event: str | None = None
+    time: str | None = None
+    time_unit: str = "days"
+    covariates: tuple[str, ...] = ()
+    factors: tuple[str, ...] = ()
+    where: str | None = None
+    ignore: tuple[str, ...] = ()
+
+
+def listed(names: Sequence[str]) -> tuple[str, ...]:
+    """A sequence of names as a tuple; one bare name is one name."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def check_roles(roles: Roles) -> None:
+    """``InputError`` for half a survival or an unknown unit of time."""
+    if (roles.event is None) != (roles.time is None):
+        present, absent = ("event", "time") if roles.time is None else ("time", "event")
+        raise InputError(
+            f"{present}={roles.event or roles.time!r} is given without {absent}; survival needs both event and time"
+        )
+    if roles.time_unit not in DAYS:
+        raise unknown_name("time_unit", roles.time_unit, DAYS)
+
+
+def role_columns(table: Table, roles: Roles) -> set[str]:
+    """Columns that an option names, each of which must exist; none of them is a feature."""
+    named = [("label", roles.label), ("time", roles.time)]
+    named += [("covariates", column) for column in roles.covariates]
+    named += [("factors", column) for column in roles.factors]
+    event, ignore = roles.event, roles.ignore
+    if event is not None:
+        columns = [event] if event in table.columns or not _is_comparison(event) else _columns("event", event)
+        named += [("event", column) for column in columns]
+    if roles.where is not None:
+        named += [("where", column) for column in _columns("where", roles.where)]
+    for option, column in [*named, *(("ignore", column) for column in ignore)]:
+        if column is not None and column not in table.columns:
+            raise _unknown_column(table, option, column)
+    for option, column in named:
+        if column in ignore:
+            raise InputError(f"column {column!r} is named by both {option} and ignore; it can be in one of them only")
+    return {column for _, column in named if column is not None} | set(ignore)
+
+
+def selected(table: Table, roles: Roles) -> tuple[Table, np.ndarray, dict[str, int]]:
+    """The samples that ``where`` keeps and that have a label, their positions, and how many were dropped and why."""
+    read = len(table.lines)
+    first = _filtered(table, roles.where)
+    table = restricted(table, first)
+    second = _labelled(table, roles.label)
+    counts = {"samples_read": read, "samples_dropped_by_where": read - first.size}
+    counts["samples_dropped_without_label"] = first.size - second.size
+    return restricted(table, second), first[second], counts
+
+
+def restricted(table: Table, positions: np.ndarray) -> Table:
+    """The table's samples at ``positions``, in that order."""
+    if len(positions) == len(table.lines) and (positions == np.arange(len(positions))).all():
+        return table
+    columns = {name: values[positions] for name, values in table.columns.items()}
+    return table._replace(columns=columns, first_texts=table.first_texts[positions], lines=table.lines[positions])
+
+
+def texts(values: np.ndarray) -> list[str]:
+    """Labels as text; whole numbers are written without a decimal point."""
+    return [f"{value:.15g}" if isinstance(value, float) else str(value) for value in values.tolist()]
+
+
+def _is_comparison(text: str) -> bool:
+    return any(sign in text for sign in ("=", "<", ">"))
+
+
+def _columns(option: str, text: str) -> list[str]:
+    return [column for column, _, _ in parsed(option, text)]
+
+
+def _unknown_column(table: Table, option: str, column: str) -> InputError:
+    names = [known for known in table.columns if known]
+    near = difflib.get_close_matches(str(column), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; its columns begin {', '.join(names[:5])}"
+    if table.samples_in == "rows" and column in set(table.columns[table.first].tolist()):
+        hint = '; it names a row: give samples_in="columns" (--samples-in columns)'
+    kind = "column" if table.samples_in == "rows" else "row"
+    return InputError(f"{option} (--{option}) names {column!r}, which is no {kind} of {table.source}{hint}")
+
+
+def _filtered(table: Table, where: str | None) -> np.ndarray:
+    if where is None:
+        return np.arange(len(table.lines))
+    comparisons = parsed("where", where)
+    mask = np.logical_and.reduce([compared(table, "where", comparison)[0] for comparison in comparisons])
+    if not mask.any():
+        column = comparisons[0][0]
+        values = table.columns[column]
+        present = values[~np.isnan(values)] if values.dtype.kind == "f" else [v for v in values if v is not None]
+        shown = texts(np.unique(np.asarray(present)))
+        held = ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")
+        raise InputError(
+            f"where={where!r} keeps none of the {len(mask)} samples of {table.source}; {column!r} holds {held}"
+        )
+    return np.flatnonzero(mask)
+
+
+def _labelled(table: Table, label: str | None) -> np.ndarray:
+    if label is None:
+        return np.arange(len(table.lines))
+    values = table.columns[label]
+    mask = ~np.isnan(values) if values.dtype.kind == "f" else np.array([value is not None for value in values])
+    if not mask.any():
+        raise InputError(
+            f"label={label!r} is empty in all {len(mask)} samples of {table.source}; at least 2 need a label"
+        )
+    return np.flatnonzero(mask)
+
+
+def sample_names(table: Table, roles: set[str]) -> tuple[np.ndarray | None, set[str]]:
+    """Sample names [N], and the column they come from; ``None`` and no column when the file has no names."""
+    values = table.columns[table.first]
+    mostly_different = values.dtype.kind == "O" and len({v for v in values if v is not None}) * 2 > len(values)
+    if table.first in roles or not (not table.first or table.first.lower() in SAMPLE_COLUMNS or mostly_different):
+        return None, set()
+    absent = [line for line, text in zip(table.lines, table.first_texts, strict=True) if not text]
+    if absent:
+        raise InputError(
+            f"{len(absent)} samples of {table.source} have no name, the first in line {absent[0]}; each must have one"
+        )
+    names = table.first_texts.astype(str)
+    unique, counts = np.unique(names, return_counts=True)
+    if counts.max() > 1:
+        repeated = str(unique[counts.argmax()])
+        raise InputError(
+            f"duplicate sample name {repeated!r} ({counts.max()} times) in column {table.first!r} of {table.source}; "
+            "names must be unique"
+        )
+    return names, {table.first}
+
+
+def _place(table: Table, position: int, samples: np.ndarray | None) -> str:
+    kind = "line" if table.samples_in == "rows" else "column"
+    named = "" if samples is None else f", sample {str(samples[position])!r}"
+    return f"{kind} {table.lines[position]}{named}"
+
+
+def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) -> np.ndarray:
+    """The column as [N] float64; any text is an error that names its first place."""
+    values = table.columns[column]
+    if values.dtype.kind == "f":
+        return values
+    for position, text in enumerate(values):
+        if as_number(text) is None:
+            raise InputError(
+                f"{option} column {column!r} of {table.source} holds the text {text!r} "
+                f"({_place(table, position, samples)}); it must hold numbers only"
+            )
+    return np.array([as_number(text) for text in values], dtype=np.float64)
+
+
+def _zero_or_one(value: float | str | None) -> float | None:
+    """0, 1, NaN when missing, and ``None`` for any other value."""
+    number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value)) if isinstance(value, str) else value
+    if value is None or number != number:
+        return np.nan
+    return number if number in (0.0, 1.0) else None
+
+
+def survival_from(table: Table, roles: Roles, samples: np.ndarray | None) -> Survival | None:
+    """Times in days and events [N]; ``None`` without these columns, an ``InputError`` for values that are neither."""
+    event, time = roles.event, roles.time
+    if event is None or time is None:
+        return None
+    times = numbers(table, "time", time, samples) * DAYS[roles.time_unit]
+    if event in table.columns:
+        found = np.array([_zero_or_one(value) for value in table.columns[event].tolist()], dtype=object)
+        for position, number in enumerate(found):
+            if number is None:
+                shown = texts(table.columns[event][position : position + 1])[0]
+                raise InputError(
+                    f"event column {event!r} of {table.source} holds {shown!r} ({_place(table, position, samples)}); "
+                    f'allowed are 0, 1, true, false, or a comparison such as event="{event}=={shown}"'
+                )
+        held = found.astype(np.float64)
+        holds, present = held == 1, ~np.isnan(held)
+    else:
+        parts = [compared(table, "event", comparison) for comparison in parsed("event", event)]
+        holds, present = (np.logical_and.reduce(part) for part in zip(*parts, strict=True))
+    times = np.where(present, times, np.nan)
+    if np.isnan(times).all():
+        raise InputError(f"no sample of {table.source} has both event {event!r} and time {time!r}; at least one must")
+    return Survival(time=times, event=holds & ~np.isnan(times))
+
+
+def label_texts(table: Table, label: str | None) -> list[str] | None:
+    """The label of each sample as text, ``None`` without a label."""
+    return None if label is None else texts(table.columns[label])

@@ -1,0 +1,68 @@
+"""A data set as a table on disk, in the layout that :func:`vaebench.data.read_table` reads."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vaebench.types import Dataset, InputError
+
+KINDS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+
+
+def table_columns(dataset: Dataset) -> dict[str, list[str]]:
+    """The columns that are no features, by the option of ``read_table`` that takes them."""
+    covariates = list(dataset.covariates)
+    return {
+        "label": ["label"] if dataset.labels is not None else [],
+        "event": ["event"] if dataset.survival is not None else [],
+        "time": ["time"] if dataset.survival is not None else [],
+        "covariates": covariates,
+        "factors": [f"{name}_factor" if name in covariates else name for name in dataset.factors],
+    }
+
+
+def write_table(dataset: Dataset, path: str | Path) -> Path:
+    """Writes samples in rows: ``sample``, ``label``, ``event``, ``time``, covariates, factors, features; returns the path.
+
+    A factor that has the name of a covariate gets ``_factor`` after it.
+
+    Raises:
+        InputError: for an extension that is none of :data:`KINDS`.
+    """
+    file = Path(path)
+    kind = next((k for k in sorted(KINDS, key=len, reverse=True) if file.name.lower().endswith(k)), None)
+    if kind is None:
+        raise InputError(f"{file} has no known extension; it must be one of {', '.join(KINDS)}")
+    columns: dict[str, Any] = {"sample": dataset.samples}
+    if dataset.labels is not None:
+        columns["label"] = np.array(dataset.label_names)[dataset.labels]
+    if dataset.survival is not None:
+        columns |= {"event": dataset.survival.event.astype(int), "time": dataset.survival.time}
+    columns |= dict(dataset.covariates)
+    columns |= dict(zip(table_columns(dataset)["factors"], dataset.factors.values(), strict=True))
+    values = pd.DataFrame(dataset.x, columns=pd.Index(dataset.features.tolist()))
+    frame = pd.concat([pd.DataFrame(columns), values], axis=1)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".tmp")
+    os.close(handle)
+    try:
+        _write(frame, Path(temporary), kind)
+        os.replace(temporary, file)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return file
+
+
+def _write(frame: pd.DataFrame, temporary: Path, kind: str) -> None:
+    if kind == ".parquet":
+        frame.to_parquet(temporary, index=False)
+        return
+    # without a time stamp, so that the same data give the same bytes
+    packed: Any = {"method": "gzip", "mtime": 0} if kind.endswith(".gz") else None
+    frame.to_csv(temporary, sep="\t" if kind.startswith(".tsv") else ",", index=False, compression=packed)
