@@ -1,6 +1,6 @@
 """The engine against doing without it: refill against masks only, its overhead over bare steps, programs compiled.
 
-    python benchmarks/engine.py [--samples 600 --features 400 --hidden 128 --lanes 8 --repeats 3]
+    python benchmarks/engine.py [--samples 300 --features 200 --hidden 64 --lanes 8 --repeats 2]
 
 1. Refill: 20 points a lane whose numbers of epochs spread as in a grid of learning rates (log-normal, 5 to 1,000), in a
    pool with refill and, with masks only, in batches of R that run until their slowest lane is done. Seconds and ratio.
@@ -63,9 +63,13 @@ def refill(options, data, x) -> None:
         ]
         masked = sum(part[0] for part in parts)
         ratios.append(masked / with_refill)
-    print(f"refill: {len(points)} points, {epochs.mean():.0f} epochs on average (5 to {epochs.max()}), {options.lanes} lanes")
+    print(
+        f"refill: {len(points)} points, {epochs.mean():.0f} epochs on average (5 to {epochs.max()}), {options.lanes} lanes"
+    )
     print(f"  lane efficiency {useful / computed:.1%} against {useful / sum(p[2] for p in parts):.1%} with masks only")
-    print(f"  {with_refill:.1f} s against {masked:.1f} s: {statistics.median(ratios):.2f}x (median of {options.repeats})")
+    print(
+        f"  {with_refill:.1f} s against {masked:.1f} s: {statistics.median(ratios):.2f}x (median of {options.repeats})"
+    )
 
 
 def overhead(options, data, x) -> None:
@@ -102,7 +106,7 @@ def programs() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in {"samples": 600, "features": 400, "hidden": 128, "lanes": 8, "repeats": 3}.items():
+    for name, default in {"samples": 300, "features": 200, "hidden": 64, "lanes": 8, "repeats": 2}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--programs-only", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

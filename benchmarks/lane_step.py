@@ -22,9 +22,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.lane import Split
 from vaebench.pool import on_device
 from vaebench.space import Point, static_of, traced_of
-from vaebench.train import Split, make_train
+from vaebench.train import make_train
 
 TORCH = ("torch, Adam", "torch, fused Adam")
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from vaebench.data import DATASETS, aligned, dataset_from_arrays, load, read_table
+from vaebench.data import DATASETS, aligned, checked, dataset_from_arrays, load, read_table
 from vaebench.types import InputError, Survival
 
 N, D = 12, 7
@@ -458,9 +458,27 @@ def test_porpoise(real):
         "label": "cohort",
         "event": "censorship==0",
         "time": "survival_months",
+        "time_unit": "months",
         "covariates": ["age", "is_female"],
     }
     data = read_table(real / "porpoise_13_cohorts_z.csv.gz", **options)
     assert data.x.shape == (5240, 1526)
     assert len(data.label_names) == 13
     assert data.survival.event.sum() == 1680
+    assert np.nanmax(data.survival.time) > 5000
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("name", "scale", "shape"),
+    [
+        ("metagsca_11_cohorts", "log", (1204, 3345)),
+        ("pancan_eb_1106x198", "linear", (1106, 201)),
+        ("gtex_520x467", "log", (520, 467)),
+        ("porpoise_13_cohorts_z", "z-score", (5240, 1530)),
+    ],
+)
+def test_scale_of_the_real_files_is_guessed(real, name, scale, shape):
+    summary = checked(real / f"{name}.csv.gz")
+    assert summary.values.scale == scale
+    assert (summary.samples, summary.values.features) == shape

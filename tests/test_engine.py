@@ -227,7 +227,7 @@ DEVICES = """
     assert len(jax.local_devices()) == 4
     tiny = conftest.tiny_dataset()
     rows = vb.run(test_engine.POINTS, tiny, out=sys.argv[1], lanes=4, quiet=True)
-    from vaebench.train import lane_sharding
+    from vaebench.lane import lane_sharding
     assert lane_sharding(4) is not None
     try:
         lane_sharding(6)

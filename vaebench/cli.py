@@ -1,4 +1,4 @@
-"""The command line: every command is a dataclass whose fields are its options. No logic of its own."""
+"""The command line: arguments in, exit code out. Options are dataclasses (:mod:`vaebench.options`); no logic of its own."""
 
 from __future__ import annotations
 
@@ -11,126 +11,13 @@ import shlex
 import sys
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
-from tyro.conf import Positional
 
 from vaebench import __version__
+from vaebench.options import COMMANDS, Data, Run
 from vaebench.types import InputError, RunError, unknown_name
-
-
-@dataclasses.dataclass(frozen=True)
-class Common:
-    """Options of every command."""
-
-    seed: int = 0
-    """Seed of everything random; seeds of a sweep count up from it."""
-    quiet: bool = False
-    """No progress and no table."""
-    json: bool = False
-    """A machine-readable summary as the last line of stdout."""
-    compilation_cache: bool = True
-    """Keep compiled programs in the user's cache folder, so that the next start compiles nothing."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Quickstart(Common):
-    """Train 24 small VAEs on a simulated pan-cancer cohort, evaluate them, and write a report. No file, no network."""
-
-    out: Path = Path("results/quickstart")
-    """Folder for rows, figures and report.html."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Run(Common):
-    """Train and evaluate VAEs on an expression table, every combination of the options once, and write a report."""
-
-    data: str = ""
-    """Name of a data set, or a table: CSV, TSV or Parquet, gzip or not."""
-    label: str | None = None
-    """Column of the class that clusters are compared with."""
-    event: str | None = None
-    """Column that is 1 for a death and 0 for a censored sample, or a comparison such as "censorship==0"."""
-    time: str | None = None
-    """Column of the time to death or to the last visit."""
-    covariates: str = ""
-    """Columns of Cox covariates, separated by commas."""
-    factors: str = ""
-    """Columns of features known beforehand, separated by commas."""
-    ignore: str = ""
-    """Columns to leave out, separated by commas."""
-    where: str | None = None
-    """Samples to keep: "COLUMN==VALUE", also != < <= > >=, joined by " & "."""
-    samples_in: str = "rows"
-    """Whether samples are in "rows" or in "columns" of the table."""
-    transform: str = "none"
-    """"log2" for log2(max(x, 0) + 1) of linear values, or "none"."""
-    top: int | None = None
-    """Keep this many features of largest deviation; the protocol's number, or all where there are fewer, by default."""
-    deviation: str = "mean"
-    """Mean or median absolute deviation for --top."""
-    scaling: str | None = None
-    """"zscore", "unit" (to [0, 1]) or "none"; the protocol's by default."""
-    missing: str = "refuse"
-    """"refuse" missing values, or "impute" them by the feature's mean."""
-    protocol: str = "default"
-    """Settings of a study, its grid included unless options name another one."""
-    config: Path | None = None
-    """TOML file with these options as keys; options on the command line win."""
-    variants: str = ""
-    """VAE variants, separated by commas."""
-    latent: str = ""
-    """Latent dimensions, separated by commas."""
-    learning_rate: str = ""
-    """Learning rates, separated by commas."""
-    init: str = ""
-    """Weight initialisations, separated by commas."""
-    optimizer: str = ""
-    """Optimizers, separated by commas."""
-    activation: str = ""
-    """Activations, separated by commas."""
-    seeds: int = 0
-    """Number of seeds; each redraws split, weights and order."""
-    recipe: str = ""
-    """"textbook" (the papers' equations) or "benchmarked" (what the studies' released code computed)."""
-    set: tuple[str, ...] = ()
-    """Any other setting, as NAME=VALUE[,VALUE...]: --set batch=32 beta=1,4,10."""
-    metrics: str = "leiden,cox"
-    """Metrics, separated by commas."""
-    embedding: str = ""
-    """Evaluate the posterior "mean" or one posterior "sample"; the protocol's by default."""
-    label_covariate: bool = True
-    """Whether the label is a Cox covariate, as in the study."""
-    lanes: str = "auto"
-    """Models side by side in one program; fixed for a folder."""
-    workers: int = 1
-    """Training processes."""
-    evaluators: int | None = None
-    """Evaluation processes beside each training process."""
-    shard: str = "1/1"
-    """Do only part i of n of the points ("i/n", i from 1): for arrays of jobs that share --out."""
-    keep_embeddings: bool = False
-    """Store every embedding, one safetensors file a program."""
-    keep_models: str = "none"
-    """Store the trained models: "none", "best" of every program by validation loss, or "all"."""
-    checkpoint_minutes: float = 0.0
-    """Also store the running lanes this often, so that long trainings survive a crash; 0 for never."""
-    dry_run: bool = False
-    """Train nothing: print points, programs, lanes, memory and an estimate of the time."""
-    out: Path = Path("results/run")
-    """Folder for rows, figures and report.html; a folder with rows is continued."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Report(Common):
-    """Write report.html and the figures of a finished or unfinished run again."""
-
-    folder: Annotated[Positional[Path], tyro.conf.arg(metavar="DIR")] = Path("results/quickstart")
-    """Folder of the run."""
-
-
-COMMANDS = {"quickstart": Quickstart, "run": Run, "report": Report}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -180,6 +67,8 @@ def _parsed(arguments: list[str]) -> Any:
         if stop.code in (0, None):
             raise
         raise InputError(_one_sentence(messages.getvalue(), arguments[0])) from None
+    if isinstance(options, Data):
+        return options.action
     return _with_config(options) if isinstance(options, Run) and options.config else options
 
 

@@ -7,21 +7,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaebench.cli import Common, Quickstart, Report, Run
 from vaebench.data import DATASETS, load
 from vaebench.data.expression import read_table
+from vaebench.options import Common, DataCheck, DataFetch, DataList, DataSimulate, Quickstart, Report, Run
 from vaebench.protocols import Protocol, protocol
 from vaebench.space import Point, product
 from vaebench.types import Dataset, InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-_SHOWN = 15
+    pass
 
 
 def execute(options: Common, command: str) -> dict[str, Any]:
     """Carry out one command; returns its summary as JSON values."""
+    if isinstance(options, DataList | DataFetch | DataCheck | DataSimulate):
+        text, summary = _data(options)
+        if not options.quiet:
+            print(text)
+        return summary
     if options.compilation_cache:
         use_compilation_cache()
     if isinstance(options, Quickstart):
@@ -186,44 +189,21 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 def _dry_run(points: list[Point], data: Dataset, options: Run) -> dict[str, Any]:
-    """Print what a run would cost."""
     from vaebench.cost import estimated
-    from vaebench.progress import duration
+    from vaebench.texts import estimate_text
 
     estimate = estimated(points, data, _lanes(options.lanes))
-    longest = max(program.epochs for program in estimate.programs)
-    lines = [f"{len(points)} points in {len(estimate.programs)} compiled programs of {estimate.lanes} lanes"]
-    lines += [
-        f"  {p.variant} latent {p.latent}: {p.points} points, {p.parameters:,} weights, {p.steps} steps an epoch"
-        for p in estimate.programs
-    ]
-    limit = f" of {estimate.bytes_limit / 2**30:.1f}" if estimate.bytes_limit else ""
-    lines.append(f"memory of the largest program: {estimate.bytes / 2**30:.2f}{limit} GiB")
-    compiling = estimate.compile_seconds * len(estimate.programs)
-    lines.append(f"compiling: about {duration(compiling)} (once; later starts read the cache)")
-    lines.append(f"training: about {duration(estimate.seconds_per_epoch)} for one epoch of every point, that is")
-    means = [epochs for epochs in (10, 40, 100, 400, 1000) if epochs < longest] + [longest]
-    lines += [
-        f"  {duration(compiling + epochs * estimate.seconds_per_epoch)} at a mean of {epochs} epochs"
-        for epochs in means
-    ]
-    lines.append("evaluation runs beside the training and is not counted")
     if not options.quiet:
-        print("\n".join(lines))
-    return {
-        "points": len(points),
-        "programs": len(estimate.programs),
-        "lanes": estimate.lanes,
-        "bytes": estimate.bytes,
-        "seconds_per_epoch": estimate.seconds_per_epoch,
-        "compile_seconds": compiling,
-    }
+        print(estimate_text(len(points), estimate))
+    programs = [program._asdict() for program in estimate.programs]
+    return {"points": len(points), **estimate._asdict(), "programs": programs}
 
 
 def _report(folder: Path, options: Common) -> dict[str, Any]:
     from vaebench.analysis import failure_table, settings_table
     from vaebench.report import write_report
     from vaebench.results import read_costs, read_rows, read_run_json
+    from vaebench.texts import table_text
 
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder of a run")
@@ -233,7 +213,7 @@ def _report(folder: Path, options: Common) -> dict[str, Any]:
     table = settings_table(rows, by=headline)
     failures = failure_table(rows)
     if not options.quiet:
-        _print_table(table)
+        print(table_text(table))
         for _, line in failures.iterrows():
             print(f"failed: {line['count']} of {line['of']} ({line['source']}): {line['reason']}")
         print(f"{len(rows)} rows in {folder / 'rows'}, report in {page}")
@@ -272,27 +252,32 @@ def _json_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: plain(value) for name, value in values.items()}
 
 
-def _print_table(table: pd.DataFrame) -> None:
-    """The best settings as fixed-width text: what was set, seeds, failures, mean ± sd of every score."""
-    set_columns = [c for c in table.columns if c.split("/")[0] in ("static", "shape", "traced", "hyper", "data", "run")]
-    scores = [c.removesuffix("/mean") for c in table.columns if c.endswith("/mean")]
-    names = {"ari": "ARI", "aic": "Cox AIC", "delta_aic": "ΔAIC", "valid": "validation loss"}
-    head = [c.split("/")[-1] for c in set_columns] + ["n", "failed"] + [names[s.split("/")[-1]] for s in scores]
-    lines = [head]
-    for _, row in table.head(_SHOWN).iterrows():
-        settings = [
-            "" if row[c] != row[c] else f"{row[c]:g}" if isinstance(row[c], float) else str(row[c]) for c in set_columns
-        ]
-        cells = [_mean_sd(row[f"{score}/mean"], row[f"{score}/sd"]) for score in scores]
-        lines.append([*settings, str(row["n"]), str(row["failures"]), *cells])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    print(f"best {len(lines) - 1} of {len(table)} settings, mean ± sd over seeds:")
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+def _data(options: DataList | DataFetch | DataCheck | DataSimulate) -> tuple[str, dict[str, Any]]:
+    """One ``data`` command: text for a person, and the same as JSON values."""
+    from vaebench.data import actions
+    from vaebench.data.summary import checked
 
-
-def _mean_sd(mean: float, sd: float) -> str:
-    if mean != mean:
-        return "-"
-    digits = 3 if abs(mean) < 10 else 1
-    return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if sd == sd else "")
+    if isinstance(options, DataList):
+        return actions.listed_sets(options.folder)
+    if isinstance(options, DataFetch):
+        o = options
+        return actions.fetched_set(o.name, o.folder, o.mirror, o.timeout, o.retries, o.quiet)
+    if isinstance(options, DataSimulate):
+        return actions.simulated_table(options.out, options.seed, options.samples, options.genes, options.types)
+    if not options.path:
+        raise InputError("data check needs a PATH: a file, or the folder or name of a public data set")
+    chosen = protocol(options.protocol)
+    found = checked(
+        options.path,
+        label=options.label,
+        event=options.event,
+        time=options.time,
+        covariates=_names(options.covariates),
+        factors=_names(options.factors),
+        ignore=_names(options.ignore),
+        where=options.where,
+        samples_in=options.samples_in,
+        scaling=chosen.data["scaling"],
+        valid_fraction=chosen.base.valid_fraction,
+    )
+    return actions.told_summary(found)

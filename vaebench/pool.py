@@ -17,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.data.splits import split_indices
+from vaebench.lane import RUNNING, STOP_NAMES, Lane, Split
 from vaebench.space import Point, static_of, traced_of
-from vaebench.train import MAX_CALL_EPOCHS, RUNNING, STOP_NAMES, Lane, Split, Train, make_train
+from vaebench.train import MAX_CALL_EPOCHS, Train, make_train
 from vaebench.types import Dataset, InputError
 
 CALL_SECONDS = 0.05

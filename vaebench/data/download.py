@@ -54,12 +54,16 @@ def fetch(
         InputError: for an unknown name, an address that does not exist, or a file that is cut off, altered or a web page.
         ConnectionError: when the connection breaks off more often than ``retries``.
     """
+    files = source(name).files
     place = data_folder(name, folder)
+    if mirror is not None and not Path(mirror).is_dir():
+        for file in files:
+            _in_mirror(str(mirror), file)
     if timeout <= 0 or retries < 0 or pause < 0:
         raise InputError(f"timeout={timeout}, retries={retries}, pause={pause}: none may be negative, nor timeout 0")
     place.mkdir(parents=True, exist_ok=True)
     found = []
-    for file, address in source(name).files.items():
+    for file, address in files.items():
         path = place / file
         if not path.exists():
             if mirror is not None and Path(mirror).is_dir():

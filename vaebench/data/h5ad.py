@@ -215,7 +215,7 @@ def _table(held: Any, origin: str) -> Table:
 
 
 def _values(held: Any, layer: str | None, origin: str, kept: np.ndarray) -> np.ndarray:
-    """The values of the kept observations [N, D], dense, as a copy."""
+    """The values of the kept observations [N, D], dense; picking rows by position copies them."""
     if layer is not None and layer not in held.layers:
         raise unknown_name(f"layer of {origin}", layer, held.layers)
     values = held.X if layer is None else held.layers[layer]
@@ -223,4 +223,4 @@ def _values(held: Any, layer: str | None, origin: str, kept: np.ndarray) -> np.n
         raise InputError(f"{origin} has no X; name a layer (it has: {', '.join(held.layers) or 'none'})")
     rows = values[kept]
     dense = np.asarray(rows.todense() if hasattr(rows, "todense") else rows)
-    return np.array(dense, dtype=dense.dtype if dense.dtype.kind == "f" else np.float64)
+    return np.asarray(dense, dtype=dense.dtype if dense.dtype.kind == "f" else np.float64)

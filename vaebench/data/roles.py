@@ -106,8 +106,13 @@ def _unknown_column(table: Table, option: str, column: str) -> InputError:
     names = [known for known in table.columns if known]
     near = difflib.get_close_matches(str(column), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else f"; its columns begin {', '.join(names[:5])}"
-    if table.samples_in == "rows" and column in set(table.columns[table.first].tolist()):
+    if table.samples_in == "rows" and column in set(table.first_texts.tolist()):
         hint = '; it names a row: give samples_in="columns" (--samples-in columns)'
+    elif table.samples_in == "rows" and sum(name.startswith(("TCGA-", "GTEX-")) for name in names) * 2 > len(names):
+        hint = (
+            f"; its columns are samples, such as {names[-1]!r}, and genes were taken for samples: "
+            'give samples_in="columns" (--samples-in columns)'
+        )
     kind = "column" if table.samples_in == "rows" else "row"
     return InputError(f"{option} (--{option}) names {column!r}, which is no {kind} of {table.source}{hint}")
 

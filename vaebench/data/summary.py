@@ -102,18 +102,16 @@ def checked(
         source, table, blocks = _from_study(name, folder)
         survival = ("OS", "OS.time") if name == "tcga" and event is None else (event, time)
         roles = dataclasses.replace(roles, label=label or _LABEL[name], event=survival[0], time=survival[1])
-        annotated = None
+        annotations = None
     else:
-        source, table, blocks, annotated = _from_file(Path(path), samples_in, roles)
+        source, table, blocks, annotations = _from_file(Path(path), samples_in, roles)
     role_columns(table, roles)
     table, kept, _ = selected(table, dataclasses.replace(roles, label=None))
     values = profile_of((names, block[:, kept]) for names, block in blocks)
     survival = survival_from(table, roles, None)
     labels = _label_counts(table, roles.label)
-    text = (
-        {c: _different(v) for c, v in table.columns.items() if c and v.dtype.kind == "O"} if annotated is None else {}
-    )
-    text = annotated if annotated is not None else text
+    if annotations is None:
+        annotations = {c: _different(v) for c, v in table.columns.items() if c and v.dtype.kind == "O"}
     warnings = _warnings(table, values, labels, roles.label, scaling, valid_fraction)
     return Summary(
         source=source,
@@ -122,7 +120,7 @@ def checked(
         labels=labels,
         events=None if survival is None else int(survival.event.sum()),
         with_survival=0 if survival is None else int((~np.isnan(survival.time)).sum()),
-        annotations=text,
+        annotations=annotations,
         warnings=tuple(warnings),
     )
 

@@ -14,7 +14,7 @@ from vaebench.types import InputError
 if TYPE_CHECKING:
     import requests
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 14  # bytes; a chunk that breaks off is lost, so it is small
 _WAIT_AT_MOST = 60.0
 _AGAIN = frozenset((408, 416, 429))  # besides all of 500 and above
 
