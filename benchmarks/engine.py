@@ -4,8 +4,8 @@
 
 1. Refill: 20 points a lane whose numbers of epochs spread as in a grid of learning rates (log-normal, 5 to 1,000), in a
    pool with refill and, with masks only, in batches of R that run until their slowest lane is done. Seconds and ratio.
-2. Overhead: seconds of a whole pool run, starts and embeddings included, against the same number of epochs of the bare
-   compiled program.
+2. Overhead: CPU seconds of a whole pool run (1000-256-10, 40 epochs a training), starts and embeddings included, against
+   the same number of epochs of the bare compiled program.
 3. Programs: all 1,080 settings of one variant (6 latents x 6 learning rates x 5 inits x 3 optimizers x 2 activations),
    one epoch each on a small table, and how often the training program was compiled; then the same in a second process with
    the persistent cache: what was compiled there.
@@ -72,23 +72,37 @@ def refill(options, data, x) -> None:
     )
 
 
-def overhead(options, data, x) -> None:
-    base = Point(latent=10, hidden=(options.hidden,), stopping="fixed", epochs=60)
-    points = product(base, seed=range(4 * options.lanes))
-    program = make_train(static_of(base, data.x.shape[1]), options.lanes)
+def overhead(repeats: int) -> None:
+    """On a network of realistic size: CPU seconds of a pool run over those of the same epochs of the bare program."""
+    data, lanes, epochs, rounds = table(600, 1000), 2, 40, 3
+    x = jnp.asarray(data.x)
+    base = Point(latent=10, hidden=(256,), stopping="fixed", epochs=epochs)
+    points = product(base, seed=range(rounds * lanes))
+    program = make_train(static_of(base, data.x.shape[1]), lanes)
     lane = program.start(on_device(traced_of(point(base, epochs=10**6))), on_device(make_split(base, data)))
     pool = program.idle(lane)
-    for slot in range(options.lanes):
+    for slot in range(lanes):
         pool = program.put(pool, slot, lane)
     pool, _ = program.advance(pool, x, 1)
-    shares = []
-    for _ in range(options.repeats):
-        started = time.perf_counter()
-        for _ in range(4):
-            pool, _ = jax.block_until_ready(program.advance(pool, x, 60))
-        bare = time.perf_counter() - started
-        shares.append(pooled(points, data, x, options.lanes)[0] / bare - 1)
-    print(f"overhead over bare steps, starts and embeddings included: {statistics.median(shares):.1%}")
+    pooled(points[:lanes], data, x, lanes)
+    engine, ends = [], []
+    for _ in range(repeats):
+        started = time.process_time()
+        for _ in range(rounds):
+            pool, _ = jax.block_until_ready(program.advance(pool, x, epochs))
+        steps, started = time.process_time() - started, time.process_time()
+        for p in points:
+            jax.block_until_ready(program.start(on_device(traced_of(p)), on_device(make_split(p, data))))
+            jax.block_until_ready(program.embed(lane, x, False))
+        own, started = time.process_time() - started, time.process_time()
+        pooled(points, data, x, lanes)
+        engine.append((time.process_time() - started - own) / steps - 1)
+        ends.append(own / steps)
+    spread = f"{min(engine):.1%} to {max(engine):.1%} in {repeats} repeats, CPU seconds"
+    print(f"overhead over bare steps: {statistics.median(engine):.1%} ({spread});")
+    print(
+        f"  initial weights and embeddings, which any way of training needs, come to another {statistics.median(ends):.1%}"
+    )
 
 
 def programs() -> None:
@@ -124,7 +138,7 @@ def main() -> None:
     data = table(options.samples, options.features)
     x = jnp.asarray(data.x)
     refill(options, data, x)
-    overhead(options, data, x)
+    overhead(5)
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             **os.environ,
