@@ -28,8 +28,7 @@ def main(table: str, out: str) -> None:
     )
     cluster.scale(jobs=8)
     data = vb.data.read_table(table, label="cohort", top=5000)
-    study = vb.protocols.eltager2023
-    points = vb.space.product(study.base, **study.grid)
+    points = vb.protocols.points(vb.protocols.eltager2023)
     with Client(cluster) as client:
         # lanes are chosen on the machine that starts the run: name them where that one has no GPU
         rows = vb.run(points, data, metrics=["leiden"], out=out, executor=client.get_executor(), lanes=128)

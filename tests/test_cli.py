@@ -172,7 +172,7 @@ def test_eltager2023_holds_the_studys_grid():
     base = eltager2023.base
     assert eltager2023.grid["latent"] == (10, 20, 30, 50, 100, 200)
     assert eltager2023.grid["learning_rate"] == (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-    per_variant_and_seed = eltager2023.points() // len(eltager2023.grid["variant"]) // len(eltager2023.grid["seed"])
+    per_variant_and_seed = eltager2023.size() // len(eltager2023.grid["variant"]) // len(eltager2023.grid["seed"])
     assert per_variant_and_seed == 1080
     assert (base.batch, base.hidden, base.decay, base.epochs, base.patience) == (64, (512,), 0.95, 1000, 3)
     assert (base.min_delta, base.min_epochs, base.valid_fraction, base.recipe) == (1e-4, 5, 0.3, "benchmarked")

@@ -81,7 +81,7 @@ def killed_run(folder, kills: int) -> list[int]:
     chance = random.Random(0)
     counts = [0]
     for left in range(kills, 0, -1):
-        target = counts[-1] + chance.randint(0, 2 * (48 - counts[-1]) // (left + 1))
+        target = counts[-1] + chance.randint(0, max(0, 2 * (48 - counts[-1]) // (left + 1)))
         process = start(out, cache)
         while len(finished(out)) < target and process.poll() is None:
             time.sleep(0.01)
@@ -303,7 +303,7 @@ def test_a_full_disk_is_reported_and_earlier_rows_stay(tmp_path, tiny, monkeypat
     assert len(run(POINTS, tiny, metrics=["leiden"], out=tmp_path, quiet=True)) == 7
 
 
-def kill_own_process(z, dataset, metrics):
+def kill_own_process(z, dataset, metrics, given):
     os.kill(os.getpid(), signal.SIGKILL)
 
 

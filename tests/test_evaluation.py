@@ -19,7 +19,9 @@ from vaebench.evaluation import (
     skipped_scores,
 )
 from vaebench.metrics import METRICS
-from vaebench.types import Dataset, InputError, Metric, Survival
+from vaebench.metrics.cox import CoxOptions
+from vaebench.metrics.leiden import LeidenOptions
+from vaebench.types import Dataset, Given, InputError, Metric, Posterior, Survival
 
 
 @pytest.fixture
@@ -46,14 +48,14 @@ def z():
     return np.random.default_rng(1).normal(size=(60, 2)).astype(np.float32)
 
 
-def raising(z, dataset):
+def raising(z, dataset, given):
     try:
         raise ValueError("inner\nreason")
     except ValueError as error:
         raise RuntimeError("outer") from error
 
 
-def complaining(z, dataset):
+def complaining(z, dataset, given):
     raise InputError("bad data")
 
 
@@ -135,6 +137,35 @@ def test_metrics_are_checked_before_any_work(data):
         check_metrics(("aric",), data)
     with pytest.raises(InputError, match="metric 'cox' is named more than once"):
         check_metrics(("cox", "cox"), data)
+
+
+def test_options_travel_to_their_metric(z, data):
+    options = {"leiden": LeidenOptions(seeds=(1, 2)), "cox": CoxOptions(label_covariate=False)}
+    scores = evaluate(z, data, ("leiden", "cox"), options=options)
+    assert scores["leiden"]["seeds"] == 2
+    assert scores["cox"]["parameters"] == 3
+    prepared = prepared_metrics(("leiden", "cox"), data, options=options)
+    assert prepared[1].options == options["cox"]
+    assert without_time(evaluate_flat(z, data, prepared)) == without_time(flat_scores(scores))
+    assert prepared_metrics(prepared, data) == prepared
+    with pytest.raises(InputError, match="metric 'cox' takes CoxOptions, got options of type LeidenOptions"):
+        evaluate(z, data, "cox", options={"cox": LeidenOptions()})
+    with pytest.raises(InputError, match="unknown metric in options 'cocks'; did you mean 'cox'"):
+        evaluate(z, data, "cox", options={"cocks": CoxOptions()})
+    with pytest.raises(InputError, match="metric 'sap' has no options"):
+        evaluate(z, dataclasses.replace(data, factors={"f": z[:, 0]}), "sap", options={"sap": CoxOptions()})
+
+
+def test_what_is_given_must_fit_to_the_embedding(z, data):
+    cases = {
+        "posterior's mean and logvar": Given(posterior=Posterior(z, z[:, :1])),
+        r"reconstruction must be \(60, 7\)": Given(reconstruction=np.zeros((60, 6))),
+        "split must be two sets": Given(split=(np.arange(30), np.arange(29, 60))),
+    }
+    for message, given in cases.items():
+        with pytest.raises(InputError, match=message):
+            evaluate(z, data, "leiden", given)
+    assert evaluate(z, light(data), "leiden", Given(reconstruction=np.zeros((60, 7))))["leiden"]["status"] == "OK"
 
 
 @pytest.mark.parametrize("shape", [(50, 8), (12, 40), (20, 20)])

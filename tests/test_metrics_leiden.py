@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from sklearn import metrics
 from sklearn.metrics import adjusted_rand_score
 
-from vaebench.metrics.leiden import knn_edges, leiden_membership, leiden_scores
+from vaebench.metrics.leiden import LeidenOptions, fuzzy_edges, knn_edges, leiden_membership, leiden_scores
+from vaebench.metrics.neighbours import nearest
 from vaebench.types import InputError
 
 
@@ -54,6 +59,7 @@ def test_edges_are_permuted_with_the_samples_and_the_ari_stays():
 
 def test_separated_blobs_are_found():
     scores = leiden_scores(*blobs())
+    assert scores["ami"] == pytest.approx(1) == scores["nmi"] == scores["homogeneity"]
     assert (scores["ari"], scores["clusters"], scores["status"]) == (1.0, 3, "OK")
 
 
@@ -107,6 +113,59 @@ def test_odd_embeddings_have_a_status_and_nan_scores(z, status):
 
 def test_bad_options_are_one_sentence():
     with pytest.raises(InputError, match="neighbours=1 leaves no other sample"):
-        leiden_scores(*blobs(), neighbours=1)
-    with pytest.raises(InputError, match="needs at least 15 samples, got 10"):
+        leiden_scores(*blobs(), LeidenOptions(neighbours=1))
+    with pytest.raises(InputError, match="14 neighbours need at least 15 samples, got 10"):
         knn_edges(np.zeros((10, 2)))
+    for bad in ({"weights": "soft"}, {"engine": "louvain"}, {"resolution": 0}, {"iterations": 0}, {"seeds": ()}):
+        with pytest.raises(InputError, match=f"Leiden's {next(iter(bad))}"):
+            LeidenOptions(**bad)
+
+
+def test_fuzzy_weights_solve_their_equation():
+    z = np.random.default_rng(7).normal(size=(80, 4))
+    z[:3] = z[0]  # duplicates: rho is the distance to the nearest that differs
+    source, target, weight = fuzzy_edges(z, 10)
+    assert as_set((source, target)) == as_set(knn_edges(z, 10))
+    distance = np.sqrt(((z[:, None] - z[None]) ** 2).sum(-1))
+    np.fill_diagonal(distance, np.inf)
+    one, (index, _) = np.zeros((80, 80)), nearest(z, 9)
+    for i in range(80):
+        near = index[i]
+        d = distance[i, near]
+        beyond = np.clip(d - d[d > 0].min(), 0, None)
+        excess = lambda s, beyond=beyond: np.exp(-beyond / s).sum() - np.log2(10)  # noqa: E731
+        one[i, near] = np.exp(-beyond / brentq(excess, 1e-6, 1e6, xtol=1e-14))
+    both = one + one.T - one * one.T
+    np.testing.assert_allclose(weight, both[source, target], atol=1e-9)
+
+
+def test_several_seeds_give_means_and_spreads_and_engines_agree_on_blobs():
+    rng = np.random.default_rng(8)
+    z, labels = rng.normal(size=(150, 3)), rng.integers(0, 3, 150)
+    seeds = [leiden_scores(z, labels, LeidenOptions(seeds=(s,))) for s in (1, 2, 3)]
+    together = leiden_scores(z, labels, LeidenOptions(seeds=(1, 2, 3)))
+    for name in ("ari", "ami", "nmi", "homogeneity", "clusters", "modularity", "silhouette"):
+        values = [s[name] for s in seeds]
+        assert together[name] == pytest.approx(np.mean(values))
+        assert together[name + "_spread"] == pytest.approx(np.ptp(values))
+        assert seeds[0][name + "_spread"] == 0
+    for options in (LeidenOptions(engine="igraph"), LeidenOptions(weights="fuzzy")):
+        assert leiden_scores(*blobs(), options)["ari"] == 1.0
+    fine = leiden_scores(z, labels, LeidenOptions(resolution=4.0))
+    assert fine["clusters"] > seeds[0]["clusters"]
+    igraph = LeidenOptions(engine="igraph", seeds=(5,))
+    state = random.getstate()
+    assert leiden_scores(z, labels, igraph) == leiden_scores(z, labels, igraph)
+    assert random.getstate() == state
+
+
+def test_agreement_scores_equal_sklearn():
+    rng = np.random.default_rng(9)
+    z, labels = rng.normal(size=(120, 3)) + 200, rng.integers(0, 3, 120)
+    scores = leiden_scores(z, labels)
+    found, _ = leiden_membership(*knn_edges(z), 120)
+    assert scores["ami"] == pytest.approx(metrics.adjusted_mutual_info_score(labels, found))
+    assert scores["nmi"] == pytest.approx(metrics.normalized_mutual_info_score(labels, found))
+    assert scores["homogeneity"] == pytest.approx(metrics.homogeneity_score(labels, found))
+    assert scores["silhouette"] == pytest.approx(metrics.silhouette_score(z, found), abs=1e-6)
+    assert scores["label_silhouette"] == pytest.approx(metrics.silhouette_score(z, labels), abs=1e-6)

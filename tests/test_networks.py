@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import special
 
-from vaebench.networks import ACTIVATIONS, INITS, Outputs, activate, gaussian_model, initial_kernel
+from vaebench.networks import ACTIVATIONS, INITS, Outputs, activate, autoencoder_model, initial_kernel
 from vaebench.types import Context, Static
+from vaebench.variants import variant
 from vaebench.variants.vae import textbook
 
 NUMPY_ACTIVATIONS = {
@@ -60,7 +61,7 @@ def test_init_touches_all_weights_in_textbook_and_two_in_benchmarked(key):
     normal, default = jnp.array(INITS.index("normal")), jnp.array(INITS.index("default"))
     changed = {}
     for recipe in ("textbook", "benchmarked"):
-        model = gaussian_model(Static("vae", 30, 4, hidden=(16, 8), recipe=recipe), textbook)
+        model = autoencoder_model(Static("vae", 30, 4, hidden=(16, 8), recipe=recipe), textbook)
         init = jax.jit(model.init)
         one, other = init(key, normal)["params"], init(key, default)["params"]
         differs = jax.tree_util.tree_map_with_path(
@@ -79,64 +80,120 @@ def test_init_touches_all_weights_in_textbook_and_two_in_benchmarked(key):
     }
 
 
+def numpy_norm(params, stats, x, norm, training):
+    if norm == "none":
+        return x
+    if norm == "batch":
+        mean, var = (x.mean(0), x.var(0)) if training else (stats["mean"], stats["var"])
+    else:
+        mean, var = x.mean(1, keepdims=True), x.var(1, keepdims=True)
+    return (x - mean) / np.sqrt(var + 1e-5) * params["scale"] + params["bias"]
+
+
+def numpy_linear(layer, x):
+    return x @ layer["kernel"] + layer["bias"]
+
+
 def numpy_hidden(params, stats, x, widths, norm, activation, training):
     for i in range(len(widths)):
-        layer = params[f"linear_{i}"]
-        x = x @ layer["kernel"] + layer["bias"]
-        if norm == "batch":
-            mean, var = (x.mean(0), x.var(0)) if training else (stats[f"norm_{i}"]["mean"], stats[f"norm_{i}"]["var"])
-        elif norm == "layer":
-            mean, var = x.mean(1, keepdims=True), x.var(1, keepdims=True)
-        if norm != "none":
-            own = params[f"norm_{i}"]
-            x = (x - mean) / np.sqrt(var + 1e-5) * own["scale"] + own["bias"]
+        x = numpy_linear(params[f"linear_{i}"], x)
+        x = numpy_norm(params.get(f"norm_{i}"), (stats or {}).get(f"norm_{i}"), x, norm, training)
         x = NUMPY_ACTIVATIONS[activation](x)
     return x
 
 
 @pytest.mark.parametrize(
-    ("norm", "output", "activation"),
+    ("norm", "output", "activation", "draws", "extra"),
     [
-        ("batch", "identity", "tanh"),
-        ("batch", "sigmoid", "relu"),
-        ("layer", "identity", "relu"),
-        ("none", "sigmoid", "tanh"),
+        ("batch", "identity", "tanh", None, 0),
+        ("batch", "normalised_sigmoid", "relu", None, 0),
+        ("batch", "sigmoid", "tanh", 3, 6),
+        ("layer", "identity", "relu", None, 0),
+        ("none", "normalised_sigmoid", "tanh", None, 0),
     ],
 )
-def test_network_equals_numpy_forward_pass(key, norm, output, activation):
+def test_network_equals_numpy_forward_pass(key, norm, output, activation, draws, extra):
+    """Both halves, in training and not; K draws are decoded as K*B rows; the extra layer is linear."""
     widths = (16, 8)
     static = Static("vae", 30, 4, hidden=widths, norm=norm, output=output)
+
     # the outputs themselves as terms
-    model = gaussian_model(static, lambda outputs, hyper, context: (0.0, outputs._asdict()))
+    def objective(outputs, hyper, context):
+        return 0.0, outputs._replace(key=None)._asdict()
+
+    model = autoencoder_model(static, objective, draws=draws, extra=extra)
     variables = jax.jit(model.init)(key, jnp.array(INITS.index("xavier_normal")))
+    # scales and offsets other than 1 and 0, so that their use is tested
+    variables["params"] = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: leaf + 0.3 if path[-1].key in ("scale", "bias") else leaf, variables["params"]
+    )
     x = jax.random.normal(jax.random.key(5), (12, 30))
     index = jnp.array(ACTIVATIONS.index(activation))
     params, stats = jax.tree.map(np.asarray, (variables["params"], variables["batch_stats"]))
+
+    def close(got, expected):
+        np.testing.assert_allclose(got, expected, rtol=5e-4, atol=5e-5)
+
     for training in (True, False):
         loss = jax.jit(lambda v, training=training: model.loss(v, x, key, (), index, Context(training, 12, 12, 0))[1])
         aux = loss(variables)
         got = Outputs(**aux.terms)
         h = numpy_hidden(params["encoder"], stats.get("encoder"), np.asarray(x), widths, norm, activation, training)
-        mean = h @ params["mean_head"]["kernel"] + params["mean_head"]["bias"]
-        np.testing.assert_allclose(got.mean, mean, rtol=2e-4, atol=2e-5)
-        logvar = h @ params["logvar_head"]["kernel"] + params["logvar_head"]["bias"]
-        np.testing.assert_allclose(got.logvar, logvar, rtol=2e-4, atol=2e-5)
-        z = np.asarray(got.z)
-        out = numpy_hidden(params["decoder"], stats.get("decoder"), z, widths, norm, activation, training)
-        out = out @ params["output_layer"]["kernel"] + params["output_layer"]["bias"]
-        out = special.expit(out) if output == "sigmoid" else out
-        np.testing.assert_allclose(got.reconstruction, out, rtol=2e-4, atol=2e-5)
-    if norm == "batch":  # running statistics: a tenth of the batch's
-        first = np.asarray(x) @ params["encoder"]["linear_0"]["kernel"] + params["encoder"]["linear_0"]["bias"]
-        aux = jax.jit(lambda v: model.loss(v, x, key, (), index, Context(True, 12, 12, 0))[1])(variables)
-        np.testing.assert_allclose(
-            aux.statistics["encoder"]["norm_0"]["mean"], 0.1 * first.mean(0), rtol=1e-3, atol=1e-5
-        )
-        np.testing.assert_allclose(aux.statistics["encoder"]["norm_0"]["var"], 0.9 + 0.1 * first.var(0), rtol=1e-3)
+        h = numpy_linear(params["extra_layer"], h) if extra else h
+        close(got.posterior.mean, numpy_linear(params["mean_head"], h))
+        close(got.posterior.logvar, numpy_linear(params["logvar_head"], h))
+        assert got.z.shape == ((draws, 12, 4) if draws else (12, 4))
+        z = np.asarray(got.z).reshape(-1, 4)
+        hidden = numpy_hidden(params["decoder"], stats.get("decoder"), z, widths, norm, activation, training)
+        out = numpy_linear(params["output_layer"], hidden)
+        if output == "normalised_sigmoid":
+            out = numpy_norm(params.get("output_norm"), stats.get("output_norm"), out, norm, training)
+        out = out if output == "identity" else special.expit(out)
+        close(got.reconstruction, out.reshape(*got.z.shape[:-1], 30))
+        if norm != "batch":
+            continue
+        first = numpy_linear(params["encoder"]["linear_0"], np.asarray(x))
+        back = numpy_linear(params["decoder"]["linear_0"], z)
+        for half, values in (("encoder", first), ("decoder", back)):  # a tenth of the batch's, the variance unbiased
+            running = aux.statistics[half]["norm_0"]
+            close(running["mean"], 0.1 * values.mean(0) if training else 0 * values[0])
+            close(running["var"], 0.9 + 0.1 * values.var(0, ddof=1) if training else 1 + 0 * values[0])
+
+
+def test_benchmarked_embeds_by_the_batch_and_textbook_by_running_statistics(key):
+    x, tanh = jax.random.normal(key, (9, 30)), jnp.array(1)
+    for recipe in ("textbook", "benchmarked"):
+        model = variant("vae").build(Static("vae", 30, 4, hidden=(8,), recipe=recipe))
+        variables = jax.jit(model.init)(key, jnp.array(0))
+        params, stats = jax.tree.map(np.asarray, (variables["params"], variables["batch_stats"]["encoder"]))
+        h = numpy_hidden(params["encoder"], stats, np.asarray(x), (8,), "batch", "tanh", recipe == "benchmarked")
+        expected = numpy_linear(params["mean_head"], h)
+        z = jax.jit(model.embed)(variables, x, tanh)
+        np.testing.assert_allclose(z, expected, rtol=1e-3, atol=1e-5)
+        # sigma of a draw aside, the sample has the same mean
+        logvar = numpy_linear(params["logvar_head"], h)
+        noise = (np.asarray(model.sample(variables, x, key, tanh)) - expected) / np.exp(0.5 * logvar)
+        np.testing.assert_allclose(noise, jax.random.normal(key, (9, 4)), rtol=1e-2, atol=1e-3)
+        running = numpy_hidden(params["encoder"], stats, np.asarray(x), (8,), "batch", "tanh", False)
+        q = model.posterior(variables, x, tanh)
+        np.testing.assert_allclose(q.mean, numpy_linear(params["mean_head"], running), rtol=1e-3, atol=1e-5)
+
+
+def test_beta_tc_vae_has_one_more_layer_in_benchmarked_alone(key):
+    found = {}
+    for recipe in ("textbook", "benchmarked"):
+        v = variant("beta_tc_vae")
+        static = Static("beta_tc_vae", 30, 4, hidden=(512,), recipe=recipe, shape=v.shape(recipe))
+        found[recipe] = jax.eval_shape(v.build(static).init, key, jnp.array(0))["params"]
+    assert "extra_layer" not in found["textbook"]
+    assert found["textbook"]["mean_head"]["kernel"].shape == (512, 4)
+    assert found["benchmarked"]["extra_layer"]["kernel"].shape == (512, 256)
+    assert found["benchmarked"]["mean_head"]["kernel"].shape == (256, 4)
+    assert found["benchmarked"]["decoder"]["linear_0"]["kernel"].shape == (4, 512)
 
 
 def test_deviation_of_posterior_draw_is_its_sigma(key):
-    model = gaussian_model(Static("vae", 5, 2, hidden=(4,), norm="none"), textbook)
+    model = autoencoder_model(Static("vae", 5, 2, hidden=(4,), norm="none"), textbook)
     variables = jax.jit(model.init)(key, jnp.array(0))
     x = jnp.ones((20_000, 5))
     z = np.asarray(model.sample(variables, x, key, jnp.array(0)))
@@ -146,7 +203,7 @@ def test_deviation_of_posterior_draw_is_its_sigma(key):
 
 
 def test_biases_are_the_framework_default_and_weights_are_independent(key):
-    model = gaussian_model(Static("vae", 400, 50, hidden=(300,)), textbook)
+    model = autoencoder_model(Static("vae", 400, 50, hidden=(300,)), textbook)
     params = jax.jit(model.init)(key, jnp.array(INITS.index("normal")))["params"]
     for layer, fan_in in ((params["encoder"]["linear_0"], 400), (params["output_layer"], 300)):
         bound = fan_in**-0.5

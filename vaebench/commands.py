@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from vaebench.data import DATASETS, load
 from vaebench.data.expression import read_table
 from vaebench.options import Common, DataCheck, DataFetch, DataList, DataSimulate, Quickstart, Report, Run
-from vaebench.protocols import Protocol, protocol
-from vaebench.space import Point, product
+from vaebench.protocols import Protocol, points, protocol
+from vaebench.space import Point
 from vaebench.types import Dataset, InputError
 
 if TYPE_CHECKING:
@@ -30,17 +30,19 @@ def execute(options: Common, command: str) -> dict[str, Any]:
     if isinstance(options, Quickstart):
         from vaebench.quickstart import quickstart_data, quickstart_points
 
-        data, points = quickstart_data(options.seed), quickstart_points(options.seed)
+        data, planned = quickstart_data(options.seed), quickstart_points(options.seed)
         _check_out(options.out)
         from vaebench.sweep import run
 
-        run(points, data, out=options.out, quiet=options.quiet, command=command)
+        run(planned, data, out=options.out, quiet=options.quiet, command=command)
         return _report(options.out, options)
     if isinstance(options, Run):
         chosen = protocol(options.protocol)
-        points = run_points(options, chosen)
+        axes = run_axes(options)
+        points(chosen, axes, samples=10**6)  # wrong settings are said before a large table is read
         data = run_data(options, chosen)
-        return _dry_run(points, data, options) if options.dry_run else _run(points, data, options, chosen, command)
+        planned = points(chosen, axes, samples=data.x.shape[0])
+        return _dry_run(planned, data, options) if options.dry_run else _run(planned, data, options, chosen, command)
     assert isinstance(options, Report)
     return _report(options.folder, options)
 
@@ -95,9 +97,9 @@ def _reader(options: Run, scaling: str) -> Any:
     return read
 
 
-def run_points(options: Run, chosen: Protocol) -> list[Point]:
-    """All combinations of the options; axes that are not named come from the protocol's grid."""
-    axes: dict[str, Any] = dict(chosen.grid)
+def run_axes(options: Run) -> dict[str, Any]:
+    """The axes that the options name, to be replaced or added in the protocol's grid."""
+    axes: dict[str, Any] = {}
     named = {
         "variant": _names(options.variants),
         "latent": _numbers("latent", options.latent, int),
@@ -106,17 +108,17 @@ def run_points(options: Run, chosen: Protocol) -> list[Point]:
         "optimizer": _names(options.optimizer),
         "activation": _names(options.activation),
         "recipe": _names(options.recipe),
-        "seed": tuple(range(options.seed, options.seed + options.seeds)) if options.seeds else (),
+        "seed": tuple(range(options.seed, options.seed + max(1, options.seeds)))
+        if options.seeds or options.seed
+        else (),
     }
     axes |= {name: values for name, values in named.items() if values}
-    if "seed" not in axes:
-        axes["seed"] = (options.seed,)
     for setting in options.set:
         name, equals, values = setting.partition("=")
         if not equals or not values:
             raise InputError(f"--set {setting}: it must be NAME=VALUE or NAME=VALUE,VALUE")
         axes[name.replace("-", "_")] = _setting(name.replace("-", "_"), values)
-    return product(chosen.base, **axes)
+    return axes
 
 
 def _setting(name: str, text: str) -> list[Any]:
@@ -151,12 +153,12 @@ def _check_out(out: Path) -> None:
         raise InputError(f"--out {out}: a file stands there; give a folder")
 
 
-def _run(points: list[Point], data: Dataset, options: Run, chosen: Protocol, command: str) -> dict[str, Any]:
+def _run(planned: list[Point], data: Dataset, options: Run, chosen: Protocol, command: str) -> dict[str, Any]:
     from vaebench.sweep import run
 
     _check_out(options.out)
     run(
-        points,
+        planned,
         data,
         _names(options.metrics),
         options.out,
@@ -188,15 +190,15 @@ def _shard(text: str) -> tuple[int, int]:
     return int(number), int(shards)
 
 
-def _dry_run(points: list[Point], data: Dataset, options: Run) -> dict[str, Any]:
+def _dry_run(planned: list[Point], data: Dataset, options: Run) -> dict[str, Any]:
     from vaebench.cost import estimated
     from vaebench.texts import estimate_text
 
-    estimate = estimated(points, data, _lanes(options.lanes))
+    estimate = estimated(planned, data, _lanes(options.lanes))
     if not options.quiet:
-        print(estimate_text(len(points), estimate))
+        print(estimate_text(len(planned), estimate))
     programs = [program._asdict() for program in estimate.programs]
-    return {"points": len(points), **estimate._asdict(), "programs": programs}
+    return {"points": len(planned), **estimate._asdict(), "programs": programs}
 
 
 def _report(folder: Path, options: Common) -> dict[str, Any]:

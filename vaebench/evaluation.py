@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 import traceback
@@ -12,23 +13,36 @@ from typing import Any
 import numpy as np
 
 from vaebench.metrics import metric
-from vaebench.metrics.cox import prepared_cox
-from vaebench.types import Dataset, InputError, Metric
+from vaebench.types import Dataset, Given, InputError, Metric, unknown_name
+
+_LACKS_NOTHING = Given()
 
 
 def evaluate(
-    z: np.ndarray, dataset: Dataset, metrics: Sequence[str | Metric] = ("leiden", "cox")
+    z: np.ndarray,
+    dataset: Dataset,
+    metrics: Sequence[str | Metric] = ("leiden", "cox"),
+    given: Given = _LACKS_NOTHING,
+    *,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Scores of any embedding z [N, L] of the samples of a data set, in their order.
+
+    Args:
+        z: one row per sample.
+        dataset: labels, survival and factors, as the metrics need.
+        metrics: names, or metrics from :func:`prepared_metrics`.
+        given: what else is known of the embedding: posterior, reconstruction, split.
+        options: metric name -> an instance of the metric's options, for metrics named by their names.
 
     Returns:
         Per metric a dict with all its scores (NaN where not computed), ``status`` ("OK" or the reason) and ``seconds``.
 
     Raises:
-        InputError: z is not a numeric matrix with a row per sample, an unknown metric, or a data set that lacks what a
-            metric needs.
+        InputError: z is not a numeric matrix with a row per sample, ``given`` does not fit to it, an unknown metric, or
+            a data set or ``given`` that lacks what a metric needs.
     """
-    chosen = check_metrics(metrics, dataset)
+    chosen = _bound(check_metrics(metrics, dataset), options or {})
     z = np.asarray(z)
     samples = len(dataset.samples)
     if z.dtype.kind not in "fiub":
@@ -37,14 +51,22 @@ def evaluate(
         raise InputError(
             f"the embedding must be [{samples} samples of {dataset.name!r}, latents >= 1], got shape {z.shape}"
         )
-    return {m.name: _scores(m, z, dataset) for m in chosen}
+    _check_given(given, z, dataset)
+    for m in chosen:
+        for need in m.needs:
+            if need in Given._fields and getattr(given, need) is None:
+                raise InputError(f"metric {m.name!r} needs a {need}, and none was given with the embedding")
+    return {m.name: _scores(m, z, dataset, given) for m in chosen}
 
 
 def evaluate_flat(
-    z: np.ndarray, dataset: Dataset, metrics: Sequence[str | Metric] = ("leiden", "cox")
+    z: np.ndarray,
+    dataset: Dataset,
+    metrics: Sequence[str | Metric] = ("leiden", "cox"),
+    given: Given = _LACKS_NOTHING,
 ) -> dict[str, Any]:
     """:func:`evaluate` as columns of a row, for worker processes: picklable; a :func:`light` data set will do."""
-    return flat_scores(evaluate(z, dataset, metrics))
+    return flat_scores(evaluate(z, dataset, metrics, given))
 
 
 def check_metrics(metrics: Sequence[str | Metric], dataset: Dataset) -> tuple[Metric, ...]:
@@ -52,21 +74,42 @@ def check_metrics(metrics: Sequence[str | Metric], dataset: Dataset) -> tuple[Me
     chosen = _resolved(metrics)
     for m in chosen:
         for need in m.needs:
-            problem = _lack(need, dataset)
+            problem = "" if need in Given._fields else _lack(need, dataset)
             if problem:
                 raise InputError(f"metric {m.name!r} needs {need}, and data set {dataset.name!r} {problem}")
     return chosen
 
 
 def prepared_metrics(
-    metrics: Sequence[str | Metric], dataset: Dataset, *, label_covariate: bool = True
+    metrics: Sequence[str | Metric],
+    dataset: Dataset,
+    *,
+    options: Mapping[str, Any] | None = None,
+    label_covariate: bool = True,
 ) -> tuple[Metric, ...]:
     """:func:`check_metrics`, with what does not depend on the embedding computed once for this data set.
 
-    Pass the result to :func:`evaluate_flat` instead of names. ``label_covariate``: the label is a Cox covariate.
+    Pass the result to :func:`evaluate_flat` instead of names, with this data set only.
+
+    Args:
+        metrics: names (or prepared metrics, which stay as they are).
+        dataset: the data set of the embeddings to come.
+        options: metric name -> an instance of the metric's options; the defaults where not named.
+        label_covariate: whether the label is a covariate, for the Cox metrics that ``options`` does not name.
     """
-    chosen = check_metrics(metrics, dataset)
-    return tuple(prepared_cox(dataset, label_covariate=label_covariate) if m.name == "cox" else m for m in chosen)
+    asked = _listed(metrics)
+    options = dict(options or {})
+    for name in asked:
+        if not isinstance(name, str) or name in options:
+            continue
+        default = metric(name).options
+        if default is not None and hasattr(default, "label_covariate"):
+            options[name] = dataclasses.replace(default, label_covariate=label_covariate)
+    chosen = _bound(check_metrics(metrics, dataset), options)
+    return tuple(
+        m.prepare(dataset, m.options) if isinstance(name, str) and m.prepare else m
+        for name, m in zip(asked, chosen, strict=True)
+    )
 
 
 def flat_scores(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -127,9 +170,12 @@ def pca_embedding(x: np.ndarray, latent: int) -> np.ndarray:
     return z * np.where(largest < 0, -1.0, 1.0)
 
 
+def _listed(metrics: Sequence[str | Metric]) -> tuple[str | Metric, ...]:
+    return (metrics,) if isinstance(metrics, str) else tuple(metrics)
+
+
 def _resolved(metrics: Sequence[str | Metric]) -> tuple[Metric, ...]:
-    names = (metrics,) if isinstance(metrics, str) else metrics
-    chosen = tuple(metric(m) if isinstance(m, str) else m for m in names)
+    chosen = tuple(metric(m) if isinstance(m, str) else m for m in _listed(metrics))
     seen = [m.name for m in chosen]
     twice = sorted({name for name in seen if seen.count(name) > 1})
     if twice:
@@ -137,19 +183,59 @@ def _resolved(metrics: Sequence[str | Metric]) -> tuple[Metric, ...]:
     return chosen
 
 
+def _bound(chosen: Sequence[Metric], options: Mapping[str, Any]) -> tuple[Metric, ...]:
+    """The metrics with the options that are named for them; ``InputError`` for options of no metric or a wrong type."""
+    for name, choice in options.items():
+        found = next((m for m in chosen if m.name == name), None)
+        if found is None:
+            raise unknown_name("metric in options", name, [m.name for m in chosen])
+        if found.options is None or type(choice) is not type(found.options):
+            wanted = "has no options" if found.options is None else f"takes {type(found.options).__name__}"
+            raise InputError(f"metric {name!r} {wanted}, got options of type {type(choice).__name__}")
+    return tuple(
+        m._replace(compute=functools.partial(m.compute, options=options[m.name]), options=options[m.name])
+        if m.name in options
+        else m
+        for m in chosen
+    )
+
+
+def _check_given(given: Given, z: np.ndarray, dataset: Dataset) -> None:
+    samples = len(z)
+    if given.posterior is not None:
+        shapes = [np.shape(part) for part in given.posterior]
+        if shapes != [z.shape, z.shape]:
+            raise InputError(f"the posterior's mean and logvar must be {z.shape} like the embedding, got {shapes}")
+    if given.reconstruction is not None:
+        shape = np.shape(given.reconstruction)
+        features = dataset.x.shape[1] or shape[-1]
+        if shape != (samples, features):
+            raise InputError(f"the reconstruction must be {(samples, features)} like the data, got {shape}")
+    if given.split is not None:
+        train, valid = (np.asarray(part) for part in given.split)
+        both = np.concatenate([train, valid])
+        if both.dtype.kind not in "iu" or len(np.unique(both)) < len(both) or ((both < 0) | (both >= samples)).any():
+            raise InputError(f"the split must be two sets of different positions from 0 to {samples - 1}")
+
+
 def _lack(need: str, dataset: Dataset) -> str:
     """What a data set lacks of a need, "" if nothing."""
     if need == "labels" and dataset.labels is not None:
         without = int((np.asarray(dataset.labels) < 0).sum())
         return f"has {without} samples without one" if without else ""
-    present = {"labels": False, "survival": dataset.survival is not None, "factors": bool(dataset.factors)}
+    present = {
+        "labels": False,
+        "survival": dataset.survival is not None,
+        "factors": bool(dataset.factors),
+        "expression": bool(dataset.x.shape[1]),
+    }
     return "" if present[need] else "has none"
 
 
-def _scores(chosen: Metric, z: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+def _scores(chosen: Metric, z: np.ndarray, dataset: Dataset, given: Given) -> dict[str, Any]:
     start = time.perf_counter()
     try:
-        scores = dict(chosen.compute(z, dataset))
+        scores = dict(chosen.compute(z, dataset, given))
     except InputError:
         raise  # about the data set, so the same for every embedding
     except Exception as error:

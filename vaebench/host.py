@@ -14,7 +14,7 @@ import numpy as np
 
 from vaebench.evaluation import evaluate_flat, light, prepared_metrics, skipped_scores
 from vaebench.results import compact, write_rows
-from vaebench.types import Dataset
+from vaebench.types import Dataset, Given, Metric
 
 _QUEUED = 8
 """Embeddings waiting per evaluator before training waits for the host: bounds memory where the host does not keep up."""
@@ -29,12 +29,14 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def process_pool(workers: int) -> Executor:
-    """``workers`` fresh processes with one thread each; needs no ``__main__`` guard in the calling script."""
+def process_pool(workers: int, host_only: bool = False) -> Executor:
+    """``workers`` fresh processes with one BLAS thread each; needs no ``__main__`` guard in the calling script."""
     from loky import ProcessPoolExecutor
 
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-    return ProcessPoolExecutor(max_workers=workers, initializer=_ignore_interrupts, env=threads, timeout=None)
+    # the accelerator belongs to the training; a metric that uses JAX stays on the host
+    env = {**threads, **({"JAX_PLATFORMS": "cpu"} if host_only else {})}
+    return ProcessPoolExecutor(max_workers=workers, initializer=_ignore_interrupts, env=env, timeout=None)
 
 
 class _Waiting(NamedTuple):
@@ -42,7 +44,12 @@ class _Waiting(NamedTuple):
 
     row: Mapping[str, Any]
     z: np.ndarray
+    given: Given
     tries: int
+
+
+def _lacks(metric: Metric, given: Given) -> bool:
+    return any(getattr(given, need, True) is None for need in metric.needs)
 
 
 class EvaluationQueue:
@@ -72,12 +79,18 @@ class EvaluationQueue:
         self.done = 0
         self.failed = 0
 
-    def submit(self, row: Mapping[str, Any], z: np.ndarray | None) -> None:
-        """Queue one embedding [N, L]; ``row`` are its other columns. ``None`` (a diverged lane) is a row of its own."""
+    def submit(self, row: Mapping[str, Any], z: np.ndarray | None, given: Given = Given()) -> None:  # noqa: B008
+        """Queue one embedding [N, L]; ``row`` are its other columns. ``None`` (a diverged lane) is a row of its own.
+
+        ``given`` is what is known beside z; metrics that need more of it (a baseline has no split) are skipped by name.
+        """
         if z is None:
             self._write([{**row, **skipped_scores(self.metrics, "SKIPPED: the lane diverged")}])
             return
-        self._submit(_Waiting(row, z, 0))
+        lacking = [m for m in self.metrics if _lacks(m, given)]
+        if lacking:
+            row = {**row, **skipped_scores(lacking, "SKIPPED: not defined for this embedding")}
+        self._submit(_Waiting(row, z, given, 0))
 
     def collect(self, wait: Callable[[], None] = lambda: None) -> None:
         """Write the rows of all finished evaluations; while too many wait, call ``wait`` and look again."""
@@ -91,14 +104,15 @@ class EvaluationQueue:
             self._wait_for_one(wait)
 
     def _pool(self) -> Executor:
-        return process_pool(self.evaluators) if self.evaluators else ThreadPoolExecutor(1)
+        return process_pool(self.evaluators, host_only=True) if self.evaluators else ThreadPoolExecutor(1)
 
     def _submit(self, item: _Waiting) -> None:
+        work = (item.z, self.dataset, [m for m in self.metrics if not _lacks(m, item.given)], item.given)
         try:
-            future = self.executor.submit(evaluate_flat, item.z, self.dataset, self.metrics)
+            future = self.executor.submit(evaluate_flat, *work)
         except BrokenExecutor:
             self._replace_pool()
-            future = self.executor.submit(evaluate_flat, item.z, self.dataset, self.metrics)
+            future = self.executor.submit(evaluate_flat, *work)
         self.pending[future] = item._replace(tries=item.tries + 1)
 
     def _wait_for_one(self, wait: Callable[[], None]) -> None:

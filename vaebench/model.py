@@ -92,8 +92,8 @@ class Trained:
         return out * self.own_scale + self.own_centre
 
     def sample(self, key: jax.Array, samples: int) -> np.ndarray:
-        """Decoder means [samples, D] of z drawn from the prior N(0, 1)."""
-        return self.decode(np.asarray(jax.random.normal(key, (samples, self.point.latent))))
+        """Decoder means [samples, D] of z drawn from the variant's prior."""
+        return self.decode(np.asarray(self._model().prior(key, samples)))
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``weights.safetensors`` and ``model.json`` into ``folder``; returns the folder."""

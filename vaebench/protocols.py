@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from vaebench.networks import INITS
-from vaebench.space import Point
-from vaebench.types import unknown_name
+from vaebench.space import Point, chain, point, product
+from vaebench.types import InputError, unknown_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +23,9 @@ class Protocol:
         grid: axis name -> values that the study varied (axes of :func:`vaebench.space.product`).
         data: options of :func:`vaebench.data.read_table`: ``top``, ``deviation``, ``scaling``.
         embedding: ``"mean"`` or ``"sample"``: what the study clustered.
+        per_variant: variant -> settings in which the study treated it differently; they also hold for variants
+            outside the grid.
+        steps_per_epoch: training batches per epoch that the batch is chosen for; ``None`` takes ``base.batch`` literally.
     """
 
     name: str
@@ -31,10 +34,70 @@ class Protocol:
     grid: Mapping[str, tuple[Any, ...]]
     data: Mapping[str, Any]
     embedding: str = "mean"
+    per_variant: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    steps_per_epoch: int | None = None
 
-    def points(self) -> int:
+    def size(self) -> int:
         """Number of points of the full grid."""
         return math.prod(len(values) for values in self.grid.values())
+
+
+def scaled_batch(train_samples: int, steps: int) -> int:
+    """The batch of at least 2 samples that makes the number of full batches in ``train_samples`` closest to ``steps``.
+
+    Raises:
+        InputError: fewer than 2 training samples or 1 step.
+    """
+    if train_samples < 2 or steps < 1:
+        raise InputError(f"{train_samples} training samples and {steps} steps per epoch: at least 2 and 1 are needed")
+    below = max(train_samples // steps, 2)
+    # n // B falls with B: only the batches around n / steps can be closest
+    return min(range(max(below - 1, 2), below + 2), key=lambda batch: (abs(train_samples // batch - steps), batch))
+
+
+def points(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int | None = None) -> list[Point]:
+    """The protocol's points: its grid with ``axes`` (name -> values) replaced or added.
+
+    Precedence: ``axes``, then ``per_variant``, then ``base``. ``samples`` is N of the data set, from which a protocol with
+    ``steps_per_epoch`` chooses the batch, unless ``axes`` names one; every split size chooses its own.
+
+    Raises:
+        InputError: an unknown name or value, or a protocol with ``steps_per_epoch`` without ``samples``.
+    """
+    named = dict(axes or {})
+    grid = {**chosen.grid, **named}
+    variants = grid.pop("variant", chosen.base.variant)
+    made = []
+    for name in [variants] if isinstance(variants, str) else variants:
+        own = {k: [v] for k, v in chosen.per_variant.get(name, {}).items() if k not in named}
+        made += product(chosen.base, variant=name, **{**own, **grid})
+    if chosen.steps_per_epoch and "batch" not in named:
+        if samples is None:
+            raise InputError(f"protocol {chosen.name!r} chooses the batch from the number of samples; give samples")
+        made = [_with_steps(p, samples, chosen.steps_per_epoch) for p in made]
+    return chain(made)
+
+
+def _with_steps(base: Point, samples: int, steps: int) -> Point:
+    # as vaebench.data.splits counts them
+    return point(base, batch=scaled_batch(samples - round(samples * base.valid_fraction), steps))
+
+
+def scaled(chosen: Protocol, steps: int) -> Protocol:
+    """The protocol with the batch chosen for ``steps`` batches per epoch, so that decay and patience keep their meaning."""
+    return dataclasses.replace(chosen, **_renamed(chosen, "scaled"), steps_per_epoch=steps)
+
+
+def textbook(chosen: Protocol) -> Protocol:
+    """The protocol with the papers' equations (recipe ``textbook``) and all else equal."""
+    renamed = _renamed(chosen, "textbook")
+    base = point(renamed["base"], recipe="textbook")
+    return dataclasses.replace(chosen, **{**renamed, "base": base})
+
+
+def _renamed(chosen: Protocol, suffix: str) -> dict[str, Any]:
+    name = f"{chosen.name}_{suffix}"
+    return {"name": name, "base": dataclasses.replace(chosen.base, study=name)}
 
 
 default = Protocol(
@@ -65,7 +128,7 @@ eltager2023 = Protocol(
         stratified=False,  # the paper says stratified; the released code's split is not
     ),
     grid={
-        "variant": ("vae", "beta_vae"),
+        "variant": ("vae", "beta_vae", "beta_tc_vae", "dip_vae", "iwae", "categorical_vae"),
         "latent": (10, 20, 30, 50, 100, 200),
         "learning_rate": (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6),
         "init": tuple(INITS[1:6]),
@@ -75,9 +138,89 @@ eltager2023 = Protocol(
     },
     data={"top": 5000, "deviation": "mean", "scaling": "zscore"},
     embedding="sample",
+    per_variant={"beta_tc_vae": {"decay": 1.0}, "dip_vae": {"decay": 0.97}, "logcosh_vae": {"decay": 0.97}},
 )
 
-PROTOCOLS = {p.name: p for p in (default, eltager2023)}
+_THESES = Point(
+    recipe="benchmarked",  # inferred: the theses' code is not available
+    hidden=(256,),
+    norm="batch",
+    output="normalised_sigmoid",
+    batch=1000,
+    activation="relu",
+    init="default",
+    decay=0.95,
+    stratified=False,
+)
+_THESES_VARIANTS = ("vae", "iwae", "info_vae", "logcosh_vae")
+_THESES_DATA = {
+    "top": 5000,
+    "deviation": "mean",
+    "scaling": "unit",
+}  # [0, 1] is inferred from the sigmoid for korkic2021
+
+korkic2021 = Protocol(
+    name="korkic2021",
+    reference="Korkic 2021, Benchmarking the hyper-parameter sensitivity of VAE models for cancer treatment, TU Delft",
+    base=dataclasses.replace(
+        _THESES,
+        study="korkic2021",
+        epochs=100,
+        min_epochs=1,
+        min_delta=0.01,
+        stopping="relative",
+        valid_fraction=0.1,
+    ),
+    grid={
+        "variant": _THESES_VARIANTS,
+        "latent": (10, 20, 30, 50, 100, 200),
+        "learning_rate": (1e-1, 1e-2, 1e-3, 1e-4, 1e-5),
+        "optimizer": ("adam", "sgd", "rmsprop"),
+    },
+    data=_THESES_DATA,
+    per_variant={"info_vae": {"clip": 0.8}},
+)
+
+kroskinski2021 = Protocol(
+    name="kroskinski2021",
+    reference="Kroskinski 2021, The Effect of Different Initialization Methods on VAEs for Modeling Cancer, TU Delft",
+    base=dataclasses.replace(
+        _THESES,
+        study="kroskinski2021",
+        latent=100,
+        learning_rate=0.005,
+        epochs=50,
+        stopping="fixed",
+        valid_fraction=0.2,
+    ),
+    grid={
+        "variant": _THESES_VARIANTS,
+        "init": tuple(INITS[:5]),
+        "seed": tuple(range(10)),
+    },
+    data=_THESES_DATA,
+    per_variant={"info_vae": {"clip": 0.8}},
+)
+
+kroskinski2021_deep = dataclasses.replace(
+    kroskinski2021,
+    name="kroskinski2021_deep",
+    base=dataclasses.replace(kroskinski2021.base, study="kroskinski2021_deep", hidden=(1024, 512, 256)),
+    grid={**kroskinski2021.grid, "variant": ("vae",)},
+)
+
+_STUDIES = ((eltager2023, 120), (korkic2021, 9), (kroskinski2021, 8), (kroskinski2021_deep, 8))
+"""Studies, and their batches per epoch on the data that they used."""
+
+PROTOCOLS = {
+    p.name: p
+    for p in (
+        default,
+        *(kind for study, steps in _STUDIES for kind in (study, scaled(study, steps), textbook(study))),
+        *(textbook(scaled(study, steps)) for study, steps in _STUDIES),
+    )
+}
+"""``NAME``, ``NAME_scaled``, ``NAME_textbook`` and ``NAME_scaled_textbook`` of every study, and ``default``."""
 
 
 def protocol(name: str) -> Protocol:

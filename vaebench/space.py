@@ -43,7 +43,7 @@ class Point:
         latent: L.
         hidden: widths of the encoder's hidden layers; the decoder mirrors them.
         norm: ``"batch"``, ``"layer"`` or ``"none"``.
-        output: ``"identity"`` or ``"sigmoid"``.
+        output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
         batch: training batch; the last partial batch of an epoch is dropped.
         recipe: ``"textbook"`` or ``"benchmarked"``.
         init: one of :data:`vaebench.networks.INITS`.
@@ -109,6 +109,9 @@ def _check(point: Point) -> None:
     for field, allowed in _CHOICES.items():
         if getattr(point, field) not in allowed:
             raise unknown_name(field, getattr(point, field), allowed)
+    if point.recipe not in variant(point.variant).recipes:
+        known = ", ".join(variant(point.variant).recipes)
+        raise InputError(f"recipe {point.recipe!r} does not exist for variant {point.variant!r} (known: {known})")
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
@@ -135,6 +138,12 @@ def _shape(point: Point) -> Any:
     for name, allowed in getattr(shape, "choices", {}).items():
         if getattr(shape, name) not in allowed:
             raise unknown_name(f"{name} of {point.variant}", getattr(shape, name), allowed)
+    for field in dataclasses.fields(shape):
+        value = getattr(shape, field.name)
+        if type(field.default) is int and (type(value) is not int or value < 1):
+            raise InputError(f"{field.name} of {point.variant} is {value!r}; it must be a whole number of at least 1")
+    if hasattr(shape, "check"):
+        shape.check(point.latent)
     return shape
 
 

@@ -132,7 +132,12 @@ def _check(
             raise InputError(f"{name} is {value}; it must be at least {least}")
     if not 1 <= shard[0] <= shard[1]:
         raise InputError(f"shard is {shard[0]}/{shard[1]}; it must be i/n with i from 1 to n")
-    check_metrics(metrics, dataset)
+    for metric in check_metrics(metrics, dataset):
+        beyond = {"posterior", "reconstruction", "expression"} & set(metric.needs)
+        if beyond:
+            raise InputError(
+                f"metric {metric.name!r} needs the {min(beyond)}, which a run does not pass on; use evaluate()"
+            )
     for point in {(p.valid_fraction, p.batch): p for p in points}.values():
         make_split(point, dataset)
 

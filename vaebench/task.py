@@ -37,7 +37,7 @@ from vaebench.progress import State
 from vaebench.results import finished
 from vaebench.space import Point, group_by_static, point_id, settings, static_of, traced_of
 from vaebench.train import make_start
-from vaebench.types import Dataset
+from vaebench.types import Dataset, Given
 
 BASELINE = "pca"
 KEEP_MODELS = ("none", "best", "all")
@@ -127,7 +127,8 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[State], None] = lamb
                 tally = tally.after(tick)
                 for item in tick.finished:
                     _keep(task, name, item, dataset)
-                    queue.submit(model_row(item, dataset, task.record, lanes), item.z)
+                    given = Given(split=(item.split.train, item.split.valid))
+                    queue.submit(model_row(item, dataset, task.record, lanes), item.z, given)
                 queue.collect(lambda tally=tally: show(tally.state(queue)))
                 show(tally.state(queue))
             merge_parts(task.out / EMBEDDINGS / name)

@@ -1,4 +1,4 @@
-"""Loss terms, one function each, with equation and source. Sums run over features or latents, never over the batch."""
+"""Loss terms, one function each, with equation and source. Per-sample terms sum over features or latents, not the batch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,113 @@ def gaussian_kl(mean: jax.Array, logvar: jax.Array) -> jax.Array:
 
 
 def gaussian_nll(x: jax.Array, reconstruction: jax.Array) -> jax.Array:
-    """-log N(x; reconstruction, I) in nats, [B]: 1/2 sum_d (x - reconstruction)^2 + D/2 log(2 pi)."""
+    """-log N(x; reconstruction, I) in nats, [..., B]: 1/2 sum_d (x - reconstruction)^2 + D/2 log(2 pi).
+
+    Leading axes of 1 are broadcast: x [1, B, D] against a reconstruction [K, B, D].
+    """
     return 0.5 * jnp.sum((x - reconstruction) ** 2, axis=-1) + 0.5 * x.shape[-1] * jnp.log(2 * jnp.pi)
 
 
 def mean_squared_error(x: jax.Array, reconstruction: jax.Array) -> jax.Array:
     """Scalar: (x - reconstruction)^2 averaged over samples and features."""
     return jnp.mean((x - reconstruction) ** 2)
+
+
+def log_cosh(difference: jax.Array, a: jax.Array | float) -> jax.Array:
+    """log(cosh(a t)) / a of every entry t; near a t^2 / 2 for small t and |t| for large, without overflow.
+
+    Source: Chen et al. 2018, Log hyperbolic cosine loss improves variational auto-encoder. log cosh u is
+    logaddexp(u, -u) - log 2.
+    """
+    return (jnp.logaddexp(a * difference, -a * difference) - jnp.log(2.0)) / a
+
+
+def gaussian_log_density(z: jax.Array, mean: jax.Array, logvar: jax.Array) -> jax.Array:
+    """log N(z; mean, exp(logvar)) of every entry, shapes broadcast together."""
+    return -0.5 * (jnp.log(2 * jnp.pi) + logvar + (z - mean) ** 2 * jnp.exp(-logvar))
+
+
+def log_importance_weights(nll: jax.Array, z: jax.Array, mean: jax.Array, logvar: jax.Array) -> jax.Array:
+    """log [p(x|z) p(z) / q(z|x)], [K, B], of draws z [K, B, L] with -log p(x|z) ``nll`` [K, B]; p(z) is N(0, I).
+
+    Source: Burda et al. 2016, Importance weighted autoencoders, eq. 8.
+    """
+    log_prior = gaussian_log_density(z, jnp.zeros(()), jnp.zeros(())).sum(-1)
+    return log_prior - nll - gaussian_log_density(z, mean[None], logvar[None]).sum(-1)
+
+
+def importance_bound(log_weights: jax.Array, axis: int = 0) -> jax.Array:
+    """log of the mean weight over the K draws of ``axis``: the importance weighted bound of log p(x), one axis less."""
+    return jax.nn.logsumexp(log_weights, axis=axis) - jnp.log(log_weights.shape[axis])
+
+
+def stratified_log_weights(batch: int, samples: int) -> jax.Array:
+    """log weights [B, B] that make sum_j w_ij q(z|x_j), i's own sample in the batch, unbiased for q(z) of N samples.
+
+    w_ii = 1/N, w_ij = 1/(B - 1), and (N - B + 1)/(N (B - 1)) for one j, here i + 1 modulo B; rows sum to 1.
+
+    Source: Chen et al. 2018, Isolating sources of disentanglement, appendix C.2.
+    """
+    others = max(batch - 1, 1)
+    offset = (jnp.arange(batch)[None] - jnp.arange(batch)[:, None]) % batch
+    weights = jnp.where(offset == 1, (samples - batch + 1) / (samples * others), 1 / others)
+    return jnp.log(jnp.where(offset == 0, 1 / samples, weights))
+
+
+def mixture_log_densities(
+    z: jax.Array, mean: jax.Array, logvar: jax.Array, log_weights: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """log q(z|x), log q(z) and sum_l log q(z_l), each [B], with q the mixture sum_j w_ij q(.|x_j) of the batch.
+
+    ``z``, ``mean`` and ``logvar`` are [B, L], ``log_weights`` [B, B]: row of z, column of the component.
+
+    Source: Chen et al. 2018, section 3 and appendix C.
+    """
+    own = gaussian_log_density(z, mean, logvar).sum(-1)
+    each = gaussian_log_density(z[:, None], mean[None], logvar[None])
+    joint = jax.nn.logsumexp(log_weights + each.sum(-1), axis=1)
+    product = jax.nn.logsumexp(log_weights[..., None] + each, axis=1).sum(-1)
+    return own, joint, product
+
+
+def covariance(mean: jax.Array) -> jax.Array:
+    """Covariance [L, L] of ``mean`` [B, L] over the batch, divided by B."""
+    centred = mean - mean.mean(0, keepdims=True)
+    return centred.T @ centred / len(mean)
+
+
+def covariance_penalty(matrix: jax.Array, off_diagonal: jax.Array | float, diagonal: jax.Array | float) -> jax.Array:
+    """off_diagonal sum_{i != j} C_ij^2 + diagonal sum_i (C_ii - 1)^2 of C [L, L]; scalar.
+
+    Source: Kumar et al. 2018, Variational inference of disentangled latent concepts, eqs. 6-7.
+    """
+    own = jnp.eye(len(matrix), dtype=bool)
+    squares = jnp.where(own, diagonal * (matrix - 1) ** 2, off_diagonal * matrix**2)
+    return jnp.sum(squares)
+
+
+def categorical_kl(logits: jax.Array) -> jax.Array:
+    """KL(categorical(softmax(logits)) || uniform) in nats, over the last axis [..., C] -> [...]: sum_c q log q + log C."""
+    log_q = jax.nn.log_softmax(logits, axis=-1)
+    return jnp.sum(jnp.exp(log_q) * log_q, axis=-1) + jnp.log(logits.shape[-1])
+
+
+def squared_distances(u: jax.Array, v: jax.Array) -> jax.Array:
+    """Squared Euclidean distances [B, B] between the rows of u and v [B, L], by a matrix product: no [B, B, L]."""
+    products = jnp.matmul(u, v.T, precision=jax.lax.Precision.HIGHEST)
+    return jnp.maximum(jnp.sum(u**2, 1)[:, None] + jnp.sum(v**2, 1)[None] - 2 * products, 0.0)
+
+
+def off_diagonal_sum(matrix: jax.Array) -> jax.Array:
+    """Sum of a square matrix without its diagonal; scalar."""
+    return jnp.sum(jnp.where(jnp.eye(len(matrix), dtype=bool), 0.0, matrix))
+
+
+def sliced_wasserstein(z: jax.Array, prior: jax.Array, directions: jax.Array) -> jax.Array:
+    """Squared 2-Wasserstein distance of the projections of z and prior [B, L], averaged over unit ``directions`` [P, L].
+
+    In one dimension the optimal transport pairs sorted values: mean_p mean_b (sorted(z d_p)_b - sorted(prior d_p)_b)^2.
+
+    Source: Kolouri et al. 2019, Sliced Wasserstein auto-encoders.
+    """
+    return jnp.mean((jnp.sort(z @ directions.T, axis=0) - jnp.sort(prior @ directions.T, axis=0)) ** 2)

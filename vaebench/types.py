@@ -58,7 +58,7 @@ class Static:
         batch: B, the training batch.
         recipe: ``"textbook"`` (the papers' equations) or ``"benchmarked"`` (what the released code computed).
         norm: ``"batch"``, ``"layer"`` or ``"none"``, after every hidden linear layer.
-        output: ``"identity"`` or ``"sigmoid"``.
+        output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
         clipped: whether gradients are clipped (their norm costs a pass over the weights, so it is compiled in only where asked).
         shape: the variant's own frozen dataclass of program-changing choices.
     """
@@ -127,10 +127,12 @@ class Model(NamedTuple):
     Attributes:
         init: ``(key, init) -> variables``.
         loss: ``(variables, x[B, D], key, hyper, activation, context) -> (scalar, Aux)``.
-        embed: ``(variables, x[N, D], activation) -> z[N, L]``, the posterior mean.
-        sample: ``(variables, x[N, D], key, activation) -> z[N, L]``, one posterior draw.
+        embed: ``(variables, x[N, D], activation) -> z[N, L]``, the posterior mean. In recipe ``"benchmarked"`` batch
+            normalisation uses the statistics of the given x, here and in ``sample``.
+        sample: ``(variables, x[N, D], key, activation, hyper=None) -> z[N, L]``, one posterior draw.
         decode: ``(variables, z[N, L], activation) -> reconstruction[N, D]``.
         posterior: ``(variables, x[N, D], activation) -> NamedTuple`` of the posterior's parameters.
+        prior: ``(key, N) -> z[N, L]``, draws of p(z).
     """
 
     init: Callable[..., Any]
@@ -139,6 +141,7 @@ class Model(NamedTuple):
     sample: Callable[..., Any]
     decode: Callable[..., Any]
     posterior: Callable[..., Any]
+    prior: Callable[..., Any]
 
 
 class Variant(NamedTuple):
@@ -146,10 +149,13 @@ class Variant(NamedTuple):
 
     Attributes:
         name: registry, file and row name.
-        shape: ``recipe -> frozen dataclass`` of program-changing choices, ``None`` when there are none.
+        shape: ``recipe -> frozen dataclass`` of program-changing choices, ``None`` when there are none. Its class attribute
+            ``choices`` lists allowed values by field, and its method ``check(latent)`` refuses what cannot be built.
         hyper: ``shape -> NamedTuple`` of traced weights at the study's values.
         build: ``Static -> Model``.
         reference: the paper.
+        recipes: those that exist.
+        redundant: ``Static -> columns`` of z that the other columns determine: a regression on z leaves them out.
     """
 
     name: str
@@ -157,6 +163,8 @@ class Variant(NamedTuple):
     hyper: Callable[[Any], Any]
     build: Callable[[Static], Model]
     reference: str
+    recipes: tuple[str, ...] = ("textbook", "benchmarked")
+    redundant: Callable[[Static], tuple[int, ...]] = lambda static: ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,21 +212,49 @@ class Dataset:
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
+class Posterior(NamedTuple):
+    """A diagonal Gaussian q(z | x) per sample: ``mean`` and ``logvar`` (natural logarithm of the variance), [N, L] each."""
+
+    mean: np.ndarray
+    logvar: np.ndarray
+
+
+class Given(NamedTuple):
+    """What an evaluation may know beside the embedding, in the order of the data set's samples; ``None`` where unknown.
+
+    Attributes:
+        posterior: of every sample.
+        reconstruction: [N, D], on the scale of the data set's ``x``.
+        split: positions of the training and of the validation samples.
+    """
+
+    posterior: Posterior | None = None
+    reconstruction: np.ndarray | None = None
+    split: tuple[np.ndarray, np.ndarray] | None = None
+
+
 class Metric(NamedTuple):
     """What a file of :mod:`vaebench.metrics` exports.
 
     Attributes:
         name: registry, file and row name.
-        needs: what the data set must have: ``"labels"``, ``"survival"``, ``"factors"``.
-        where: ``"host"`` (numpy, in a process pool) or ``"lane"`` (JAX, vmapped on the device).
-        compute: ``(z[N, L], dataset) -> {score: number, ..., "status": "OK" or a reason}``; never raises on odd embeddings.
+        needs: what must be there: ``"labels"``, ``"survival"``, ``"factors"``, ``"expression"`` in the data set,
+            ``"posterior"``, ``"reconstruction"``, ``"split"`` in :class:`Given`.
+        where: ``"host"`` (a process pool; a data set without expression will do) or ``"lane"`` (beside the training).
+        compute: ``(z[N, L], dataset, given) -> {score: number, ..., "status": "OK" or a reason}``; never raises on odd
+            embeddings. With keyword ``options`` where ``options`` below is not ``None``.
         reference: the paper or the library it must agree with.
         scores: the score keys of the dict that ``compute`` returns, always all present; ``"status"`` comes on top.
+        options: the defaults, an instance of the metric's own frozen dataclass; ``None`` when there is nothing to choose.
+        prepare: ``(dataset, options) -> Metric`` with all that does not depend on the embedding computed; ``None`` when
+            binding the options is all there is to do.
     """
 
     name: str
     needs: tuple[str, ...]
     where: str
-    compute: Callable[[np.ndarray, Dataset], dict[str, Any]]
+    compute: Callable[..., dict[str, Any]]
     reference: str
     scores: tuple[str, ...]
+    options: Any = None
+    prepare: Callable[[Dataset, Any], Metric] | None = None

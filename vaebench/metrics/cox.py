@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vaebench.types import Dataset, InputError, Metric
+from vaebench.metrics.concordance import concordance, partial_log_likelihood
+from vaebench.metrics.cox_solver import Risk, risk_sets, solve, standard_errors, status_of
+from vaebench.types import Dataset, Given, InputError, Metric
 
 SCORES = (
     "aic",
     "aic_covariates",
     "delta_aic",
     "log_likelihood",
+    "likelihood_ratio_p",
+    "concordance",
+    "concordance_covariates",
     "parameters",
     "events",
     "samples",
@@ -23,19 +28,49 @@ SCORES = (
     "left_out_no_event_labels",
     "labels_left_out",
     "constant_latents",
+    "iterations",
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class CoxOptions:
+    """What may be chosen.
+
+    Attributes:
+        label_covariate: the label is a covariate (the study's model).
+        ridge: penalty ridge |b|^2 / 2 on the coefficients per standard deviation; 0 is the maximum of the likelihood.
+        events_per_parameter: with fewer events a parameter the status is ``TOO_FEW_EVENTS`` and the AIC is not ranked.
+    """
+
+    label_covariate: bool = True
+    ridge: float = 0.0
+    events_per_parameter: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.ridge) and self.ridge >= 0):
+            raise InputError(f"ridge is {self.ridge}; it must be a finite number, 0 or more")
+        if not (math.isfinite(self.events_per_parameter) and self.events_per_parameter >= 0):
+            raise InputError(f"events_per_parameter is {self.events_per_parameter}; it must be finite and not negative")
+
+
 class Fit(NamedTuple):
-    """One Cox fit: ``aic`` and ``log_likelihood`` (NaN unless ``status`` is ``"OK"``), number of ``parameters``."""
+    """One Cox fit. Numbers are NaN unless ``status`` is ``"OK"`` or ``TOO_FEW_EVENTS`` of a fit that has a maximum.
+
+    ``coefficients`` and their standard ``errors`` [d] are per unit of the columns given; constant columns have 0 and NaN.
+    ``parameters`` is their number, with a ridge the effective number.
+    """
 
     aic: float
     log_likelihood: float
-    parameters: int
+    parameters: float
+    concordance: float
+    coefficients: np.ndarray
+    errors: np.ndarray
+    iterations: int
     status: str
 
 
-class _Cohort(NamedTuple):
+class Cohort(NamedTuple):
     """The samples that Cox regression can use: ``keep`` [N], and time, event and covariates of those kept."""
 
     keep: np.ndarray
@@ -48,7 +83,12 @@ class _Cohort(NamedTuple):
 
 
 def cox_scores(
-    z: np.ndarray, dataset: Dataset, *, label_covariate: bool = True, baseline: Fit | None = None
+    z: np.ndarray,
+    dataset: Dataset,
+    given: Given = Given(),  # noqa: B008 - an immutable tuple
+    *,
+    options: CoxOptions = CoxOptions(),
+    baseline: Fit | None = None,
 ) -> dict[str, Any]:
     """AIC of a Cox proportional hazards model of survival on z [N, L] and covariates, against the covariates alone.
 
@@ -61,63 +101,92 @@ def cox_scores(
     samples leave every risk set, so leaving them out is the limit of the likelihood and keeps the estimate finite.
     Constant latents say nothing: they are left out of the model and of k, and counted.
 
-    Args:
-        z: [N, L].
-        dataset: needs ``survival``; labels and covariates are used where present.
-        label_covariate: the label is a covariate (the study's model).
-        baseline: value of :func:`covariate_aic` for the same data set and ``label_covariate``; computed if ``None``.
+    ``baseline`` is :func:`covariate_fit` of the same data set and options; computed if ``None``. ``given`` is not used.
 
     Returns:
         ``aic``, ``aic_covariates``, ``delta_aic`` = aic - aic_covariates (negative: the latents help),
-        ``log_likelihood``, ``parameters`` (k), ``events`` and ``samples`` in the fit, ``left_out_missing`` and
-        ``left_out_no_event_labels`` (samples), ``labels_left_out`` (labels), ``constant_latents`` and ``status``:
-        ``NAN_EMBEDDING``, ``COLLAPSED`` (all latents constant), ``TOO_FEW_EVENTS`` (events <= k), ``SINGULAR`` (columns
-        depend linearly on each other), ``NOT_CONVERGED``, or ``BASELINE: ...`` (the same for the covariates alone).
-        Whatever could not be computed is NaN.
+        ``log_likelihood``, ``likelihood_ratio_p`` (all latents against none, chi squared; approximate with a ridge),
+        ``concordance`` (Harrell's, on the samples of the fit) and ``concordance_covariates``, ``parameters`` (k),
+        ``events`` and ``samples`` in the fit, ``left_out_missing`` and ``left_out_no_event_labels`` (samples),
+        ``labels_left_out`` (labels), ``constant_latents``, ``iterations`` and ``status``: ``NAN_EMBEDDING``,
+        ``COLLAPSED`` (all latents constant), ``SINGULAR`` (columns depend linearly on each other), ``SEPARATED`` (the
+        likelihood has no maximum), ``NOT_CONVERGED``, ``TOO_FEW_EVENTS`` (fewer than 5 a parameter: the scores are
+        there, but are not to be ranked), or ``BASELINE: ...`` (the covariates alone have no fit). Whatever could not
+        be computed is NaN.
 
     Raises:
         InputError: no survival in the data set.
     """
-    cohort = _cohort(dataset, label_covariate)
-    baseline = _fit(cohort.covariates, cohort) if baseline is None else baseline
+    cohort = survival_cohort(dataset, options.label_covariate)
+    baseline = _fit(cohort.covariates, cohort, options) if baseline is None else baseline
     scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan) | {
         "aic_covariates": baseline.aic,
+        "concordance_covariates": baseline.concordance,
         "events": int(cohort.event.sum()),
         "samples": len(cohort.time),
         "left_out_missing": cohort.left_out_missing,
         "left_out_no_event_labels": cohort.left_out_no_event_labels,
         "labels_left_out": cohort.labels_left_out,
     }
-    bad = int((~np.isfinite(z).all(axis=1)).sum())
-    if bad:
-        return scores | {"status": f"NAN_EMBEDDING: {bad} of {len(z)} samples are not finite"}
-    latents = _standardised(np.asarray(z, np.float64)[cohort.keep])
-    scores["constant_latents"] = z.shape[1] - latents.shape[1]
-    if len(cohort.time) and not latents.shape[1]:
-        return scores | {"status": f"COLLAPSED: all {z.shape[1]} latents are constant"}
-    fit = _fit(np.hstack([latents, cohort.covariates]), cohort)
+    problem, latents, constant = usable_latents(z, cohort)
+    scores["constant_latents"] = constant
+    if problem:
+        return scores | {"status": problem}
+    fit = _fit(np.hstack([latents, cohort.covariates]), cohort, options)
     return scores | {
         "aic": fit.aic,
         "delta_aic": fit.aic - baseline.aic,
         "log_likelihood": fit.log_likelihood,
+        "likelihood_ratio_p": likelihood_ratio_p(fit, baseline),
+        "concordance": fit.concordance,
         "parameters": fit.parameters,
-        "status": fit.status if baseline.status == "OK" else f"BASELINE: {baseline.status}",
+        "iterations": fit.iterations,
+        "status": f"BASELINE: {baseline.status}" if math.isnan(baseline.aic) else fit.status,
     }
 
 
-def covariate_aic(dataset: Dataset, *, label_covariate: bool = True) -> Fit:
+def covariate_fit(dataset: Dataset, options: CoxOptions = CoxOptions()) -> Fit:
     """The Cox fit of the covariates alone, the same for every embedding of a data set; see :func:`cox_scores`."""
-    cohort = _cohort(dataset, label_covariate)
-    return _fit(cohort.covariates, cohort)
+    cohort = survival_cohort(dataset, options.label_covariate)
+    return _fit(cohort.covariates, cohort, options)
 
 
-def prepared_cox(dataset: Dataset, *, label_covariate: bool = True) -> Metric:
-    """The metric with its baseline computed once for this data set; picklable, to be used with this data set only."""
-    baseline = covariate_aic(dataset, label_covariate=label_covariate)
-    return METRIC._replace(compute=functools.partial(cox_scores, label_covariate=label_covariate, baseline=baseline))
+def cox_fit(
+    design: np.ndarray,
+    time: np.ndarray,
+    event: np.ndarray,
+    options: CoxOptions = CoxOptions(),
+) -> Fit:
+    """Cox regression of ``time`` [N] and ``event`` [N] (bool) on the columns of ``design`` [N, d], all of them finite."""
+    standard, scale = standardised(np.asarray(design, np.float64))
+    fit = fitted(standard, risk_sets(np.asarray(time, np.float64), np.asarray(event, bool)), options)
+    known = np.where(scale > 0, scale, np.nan)
+    return fit._replace(coefficients=np.where(scale > 0, fit.coefficients / known, 0.0), errors=fit.errors / known)
 
 
-def _cohort(dataset: Dataset, label_covariate: bool) -> _Cohort:
+def likelihood_ratio_p(fit: Fit, smaller: Fit) -> float:
+    """P value of the likelihood-ratio test of ``fit`` against a model within it; NaN where one of them has no fit."""
+    from scipy.stats import chi2
+
+    statistic = 2 * (fit.log_likelihood - smaller.log_likelihood)
+    return (
+        float(chi2.sf(max(statistic, 0.0), fit.parameters - smaller.parameters)) if statistic == statistic else math.nan
+    )
+
+
+def usable_latents(z: np.ndarray, cohort: Cohort) -> tuple[str, np.ndarray, float]:
+    """What is wrong with z [N, L] ("" if nothing), the standardised latents of the cohort, and how many are constant."""
+    bad = int((~np.isfinite(z).all(axis=1)).sum())
+    if bad:
+        return f"NAN_EMBEDDING: {bad} of {len(z)} samples are not finite", z[:0], math.nan
+    latents, scale = standardised(np.asarray(z, np.float64)[cohort.keep])
+    constant = int((scale == 0).sum())
+    collapsed = len(latents) and constant == z.shape[1]
+    return f"COLLAPSED: all {z.shape[1]} latents are constant" if collapsed else "", latents, constant
+
+
+def survival_cohort(dataset: Dataset, label_covariate: bool) -> Cohort:
+    """The samples and columns that :func:`cox_scores` uses; ``InputError`` without survival."""
     if dataset.survival is None:
         raise InputError(f"Cox regression needs survival times, and data set {dataset.name!r} has none")
     time = np.asarray(dataset.survival.time, np.float64)
@@ -136,12 +205,12 @@ def _cohort(dataset: Dataset, label_covariate: bool) -> _Cohort:
     columns = [v[keep, None].astype(np.float64) if _is_number(v) else _indicators(v[keep]) for v in covariates]
     if labels is not None:
         columns.append(_indicators(labels[keep]))
-    design = np.hstack([np.empty((int(keep.sum()), 0)), *columns])
-    return _Cohort(
+    design, scale = standardised(np.hstack([np.empty((int(keep.sum()), 0)), *columns]))
+    return Cohort(
         keep=keep,
         time=time[keep],
         event=event[keep] > 0,
-        covariates=_standardised(design),
+        covariates=design[:, scale > 0],
         left_out_missing=int((~known).sum()),
         left_out_no_event_labels=int((known & ~keep).sum()),
         labels_left_out=len(no_event),
@@ -157,81 +226,58 @@ def _indicators(values: np.ndarray) -> np.ndarray:
     return (values[:, None] == np.unique(values)[None, 1:]).astype(np.float64)
 
 
-def _standardised(columns: np.ndarray) -> np.ndarray:
-    """The columns that vary, with mean 0 and standard deviation 1.
+def standardised(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns [n, d] with mean 0 and standard deviation 1, or all 0 where constant; and the deviations [d], 0 likewise.
 
-    A column that varies by less than 1e-6 of its size is constant: what is left is float32 rounding.
+    A column that varies by less than 1e-6 of its size is constant: what is left is float32 rounding. It stays in the
+    matrix as zeros, so that the solver sees the same shape, and compiles once, however many latents collapsed.
     """
     if not len(columns):
-        return columns[:, :0]
+        return columns, np.zeros(columns.shape[1])
     scale = columns.std(axis=0)
     varies = scale > 1e-6 * np.abs(columns).max(axis=0)
-    return (columns[:, varies] - columns[:, varies].mean(axis=0)) / scale[varies]
+    centred = np.where(varies, columns - columns.mean(axis=0), 0.0)
+    return centred / np.where(varies, scale, 1.0), np.where(varies, scale, 0.0)
 
 
-def _fit(design: np.ndarray, cohort: _Cohort) -> Fit:
-    """Maximum of the partial likelihood over standardised columns ``design`` [n, k]."""
-    parameters, events = design.shape[1], int(cohort.event.sum())
-
-    def failed(status: str) -> Fit:
-        return Fit(math.nan, math.nan, parameters, status)
-
-    if events <= parameters:
-        return failed(f"TOO_FEW_EVENTS: {events} events for {parameters} parameters")
-    if not parameters:
-        likelihood = _null_log_likelihood(cohort.time, cohort.event)
-        return Fit(-2 * likelihood, likelihood, 0, "OK")
-    orthogonal, triangle = np.linalg.qr(design)
-    # Singular values below 1e-6 of the largest; the embedding is float32, so less is not there. (Fewer samples than
-    # columns cannot come here: then there are fewer events too.)
-    values = np.linalg.svd(triangle, compute_uv=False)
-    dependent = int((values <= 1e-6 * values[0]).sum())
-    if dependent:
-        return failed(f"SINGULAR: {dependent} of {parameters} columns depend linearly on the others")
-    # The same model in orthogonal columns of variance 1 has the same likelihood. lifelines needs it: it shrinks its
-    # steps by the size of the coefficients, and stops short where latents almost give the label: on the best embeddings.
-    likelihood, problem = _lifelines_log_likelihood(orthogonal * math.sqrt(len(design)), cohort)
-    if problem:
-        return failed(f"NOT_CONVERGED: {problem}")
-    return Fit(2 * parameters - 2 * likelihood, likelihood, parameters, "OK")
+def _fit(design: np.ndarray, cohort: Cohort, options: CoxOptions) -> Fit:
+    return fitted(design, risk_sets(cohort.time, cohort.event), options)
 
 
-def _null_log_likelihood(time: np.ndarray, event: np.ndarray) -> float:
-    """Efron's partial log likelihood without covariates: - sum over times t of sum_{l < d_t} ln(n_t - l)."""
-    times, deaths = np.unique(time[event], return_counts=True)
-    at_risk = len(time) - np.searchsorted(np.sort(time), times)
-    return -sum(float(np.log(n - np.arange(d)).sum()) for n, d in zip(at_risk, deaths, strict=True))
+def fitted(design: np.ndarray, risk: Risk, options: CoxOptions) -> Fit:
+    """Maximum of the partial likelihood over standardised columns ``design`` [n, d] (zeros where constant)."""
+    columns, events = int((design != 0).any(axis=0).sum()), int(risk.use.sum())
+    unknown = np.full(design.shape[1], np.nan)
+    empty = Fit(math.nan, math.nan, columns, math.nan, unknown, unknown, 0, "")
+    few = f"TOO_FEW_EVENTS: {events} events for {columns} parameters, at least {options.events_per_parameter:g} each"
+    if not events or (events <= columns and not options.ridge):
+        return empty._replace(status=few)
+    if not columns:
+        likelihood = partial_log_likelihood(np.zeros(len(design)), risk)
+        return empty._replace(aic=-2 * likelihood, log_likelihood=likelihood, concordance=0.5, status="OK")
+    solution = solve(design, risk, options.ridge)
+    status = status_of(solution, options.ridge)
+    if status != "OK":
+        return empty._replace(iterations=int(solution.iterations), status=status)
+    coefficients = np.asarray(solution.coefficients)
+    likelihood = float(solution.log_likelihood)
+    errors, effective = standard_errors(solution, options.ridge)
+    parameters = effective if options.ridge else columns
+    return Fit(
+        aic=2 * parameters - 2 * likelihood,
+        log_likelihood=likelihood,
+        parameters=parameters,
+        concordance=concordance(design @ coefficients, risk),
+        coefficients=coefficients,
+        errors=errors,
+        iterations=int(solution.iterations),
+        status=few if events < options.events_per_parameter * parameters else "OK",
+    )
 
 
-def _lifelines_log_likelihood(design: np.ndarray, cohort: _Cohort) -> tuple[float, str]:
-    """Log likelihood and what went wrong ("" if nothing)."""
-    import pandas as pd
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
-
-    table = pd.DataFrame({f"x{i}": column for i, column in enumerate(design.T)})
-    table["time"], table["event"] = cohort.time, cohort.event
-    # lifelines stops at a relative change of 1e-9, which at ln L = -50,000 is too coarse to compare AICs.
-    options = {"precision": 1e-9, "r_precision": 1e-12}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            fitter = CoxPHFitter().fit(table, "time", "event", fit_options=options)
-        except ConvergenceError as error:
-            return math.nan, _sentence(error)
-    for warning in caught:
-        # Warnings before the fit (a column of low variance among the deaths) are guesses; those of the solver are not.
-        solver = str(warning.message).startswith(("Newton-Raphson", "The log-likelihood is getting"))
-        if solver and issubclass(warning.category, ConvergenceWarning):
-            return math.nan, _sentence(warning.message)
-    likelihood = float(fitter.log_likelihood_)
-    return likelihood, "" if math.isfinite(likelihood) else "the log likelihood is not finite"
-
-
-def _sentence(message: object) -> str:
-    """First sentence of a message, in one line."""
-    text = message.args[0] if isinstance(message, Exception) and message.args else message
-    return " ".join(str(text).split()).split(". ")[0][:200]
+def _prepare(dataset: Dataset, options: CoxOptions) -> Metric:
+    compute = functools.partial(cox_scores, options=options, baseline=covariate_fit(dataset, options))
+    return METRIC._replace(compute=compute, options=options)
 
 
 METRIC = Metric(
@@ -239,6 +285,8 @@ METRIC = Metric(
     needs=("survival",),
     where="host",
     compute=cox_scores,
-    reference="Cox 1972; Efron 1977 for ties (lifelines, CoxPHFitter)",
+    reference="Cox 1972; Efron 1977 for ties; Harrell et al. 1982 (agrees with lifelines, CoxPHFitter)",
     scores=SCORES,
+    options=CoxOptions(),
+    prepare=_prepare,
 )

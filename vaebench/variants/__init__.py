@@ -1,13 +1,32 @@
 """The registry of VAE variants: one file and one line each."""
 
 from vaebench.types import Variant, unknown_name
-from vaebench.variants import beta_vae, vae
+from vaebench.variants import (
+    beta_tc_vae,
+    beta_vae,
+    categorical_vae,
+    dip_vae,
+    info_vae,
+    iwae,
+    logcosh_vae,
+    miwae,
+    swae,
+    vae,
+)
 
 VARIANTS: dict[str, Variant] = {
     module.VARIANT.name: module.VARIANT
     for module in (
         vae,
         beta_vae,
+        beta_tc_vae,
+        dip_vae,
+        iwae,
+        categorical_vae,
+        info_vae,
+        logcosh_vae,
+        miwae,
+        swae,
     )
 }
 

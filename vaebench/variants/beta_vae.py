@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.networks import Outputs, gaussian_model
+from vaebench.networks import Outputs, autoencoder_model
 from vaebench.terms import gaussian_kl, gaussian_nll, mean_squared_error
 from vaebench.types import Context, Model, Static, Variant
 
@@ -52,7 +52,7 @@ def textbook(
     Source: eltager2023, eq. 2 (plain); Burgess et al. 2018, eq. 8 (capacity).
     """
     reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
-    kl = jnp.mean(gaussian_kl(outputs.mean, outputs.logvar))
+    kl = jnp.mean(gaussian_kl(*outputs.posterior))
     return reconstruction + weighted_kl(kl, hyper, context), {"reconstruction": reconstruction, "kl": kl}
 
 
@@ -65,14 +65,14 @@ def benchmarked(
     D beta B / (2 N), and the capacity's clock also counts validation batches.
     """
     reconstruction = mean_squared_error(outputs.x, outputs.reconstruction)
-    kl = jnp.mean(gaussian_kl(outputs.mean, outputs.logvar))
+    kl = jnp.mean(gaussian_kl(*outputs.posterior))
     loss = reconstruction + context.batch / context.samples * weighted_kl(kl, hyper, context)
     return loss, {"reconstruction": reconstruction, "kl": kl}
 
 
 def build(static: Static) -> Model:
     """The model for one static shape."""
-    return gaussian_model(static, textbook if static.recipe == "textbook" else benchmarked)
+    return autoencoder_model(static, textbook if static.recipe == "textbook" else benchmarked)
 
 
 VARIANT = Variant(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.networks import Outputs, gaussian_model
+from vaebench.networks import Outputs, autoencoder_model
 from vaebench.terms import gaussian_kl, gaussian_nll, mean_squared_error
 from vaebench.types import Context, Model, Static, Variant
 
@@ -22,7 +22,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
     Source: eltager2023, eq. 1.
     """
     reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
-    kl = jnp.mean(gaussian_kl(outputs.mean, outputs.logvar))
+    kl = jnp.mean(gaussian_kl(*outputs.posterior))
     return reconstruction + kl, {"reconstruction": reconstruction, "kl": kl}
 
 
@@ -33,13 +33,13 @@ def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.A
     genes, the batch and the size of the split, not on the data's noise.
     """
     reconstruction = mean_squared_error(outputs.x, outputs.reconstruction)
-    kl = jnp.mean(gaussian_kl(outputs.mean, outputs.logvar))
+    kl = jnp.mean(gaussian_kl(*outputs.posterior))
     return reconstruction + context.batch / context.samples * kl, {"reconstruction": reconstruction, "kl": kl}
 
 
 def build(static: Static) -> Model:
     """The model for one static shape."""
-    return gaussian_model(static, textbook if static.recipe == "textbook" else benchmarked)
+    return autoencoder_model(static, textbook if static.recipe == "textbook" else benchmarked)
 
 
 VARIANT = Variant(

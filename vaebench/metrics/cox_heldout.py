@@ -1,0 +1,103 @@
+"""Do the latents predict the survival of samples that the regression has not seen."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from vaebench.metrics.concordance import concordance, partial_log_likelihood
+from vaebench.metrics.cox import CoxOptions, fitted, survival_cohort, usable_latents
+from vaebench.metrics.cox_solver import risk_sets
+from vaebench.types import Dataset, Given, InputError, Metric
+
+SCORES = (
+    "concordance",
+    "concordance_covariates",
+    "log_likelihood",
+    "log_likelihood_covariates",
+    "gain_per_event",
+    "parameters",
+    "train_events",
+    "valid_events",
+    "valid_samples",
+)
+
+
+def heldout_scores(
+    z: np.ndarray,
+    dataset: Dataset,
+    given: Given,
+    *,
+    options: CoxOptions = CoxOptions(),  # noqa: B008 - frozen
+) -> dict[str, Any]:
+    """Cox regression on z [N, L] fitted to the training part, judged on the validation part; model and options of ``cox``.
+
+    An AIC over all samples cannot tell what latents learnt from the samples it is computed on; this can. The partial
+    likelihood of the validation part has risk sets of validation samples only (Verweij & van Houwelingen 1993 use the
+    difference of two likelihoods instead, which needs every fold). Samples of labels without a training event are left
+    out of both parts.
+
+    Returns:
+        On the validation part, of the model and of the covariates alone: ``concordance`` (Harrell's, 0.5 by chance),
+        ``log_likelihood`` (Efron), ``gain_per_event`` = their difference by event (nats; positive: the latents help).
+        ``parameters``, ``train_events``, ``valid_events``, ``valid_samples`` and ``status``, as for ``cox``, and
+        ``TOO_FEW_EVENTS`` where the validation part has no pair to compare.
+
+    Raises:
+        InputError: no survival, or no split.
+    """
+    if given.split is None:
+        raise InputError("held-out Cox regression needs a split into training and validation samples")
+    train = np.zeros(len(z), bool)
+    valid = np.zeros(len(z), bool)
+    train[given.split[0]], valid[given.split[1]] = True, True
+    cohort = survival_cohort(dataset, options.label_covariate)
+    inside = _labels_with_events(dataset, options, train & cohort.keep)[cohort.keep]
+    train, valid = train[cohort.keep] & inside, valid[cohort.keep] & inside
+    scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan) | {
+        "train_events": int((cohort.event & train).sum()),
+        "valid_events": int((cohort.event & valid).sum()),
+        "valid_samples": int(valid.sum()),
+    }
+    problem, latents, _ = usable_latents(z, cohort)
+    if problem:
+        return scores | {"status": problem}
+    fitting, judging = (risk_sets(cohort.time, cohort.event, part) for part in (train, valid))
+    results, status = {}, "OK"
+    # the covariates alone come first: where they have no fit, that is the reason to give
+    for name, columns in (("_covariates", cohort.covariates), ("", np.hstack([latents, cohort.covariates]))):
+        # Within the training part a column may be constant (an indicator), which the whole cohort does not show.
+        varies = np.ptp(columns[train], axis=0) > 1e-9 if train.any() else np.zeros(columns.shape[1], bool)
+        columns = np.where(varies[None], columns, 0.0)
+        fit = fitted(columns, fitting, options)
+        if math.isnan(fit.aic):
+            return scores | {"status": f"BASELINE: {fit.status}" if name else fit.status}
+        eta = columns @ fit.coefficients if varies.any() else np.zeros(len(columns))
+        results["concordance" + name] = concordance(eta, judging)
+        results["log_likelihood" + name] = partial_log_likelihood(eta, judging)
+        scores["parameters"], status = fit.parameters, fit.status
+    if math.isnan(results["concordance"]):
+        return scores | {"status": f"TOO_FEW_EVENTS: {scores['valid_events']} events among the validation samples"}
+    gain = (results["log_likelihood"] - results["log_likelihood_covariates"]) / scores["valid_events"]
+    return scores | results | {"gain_per_event": gain, "status": status}
+
+
+def _labels_with_events(dataset: Dataset, options: CoxOptions, train: np.ndarray) -> np.ndarray:
+    """[N] bool: samples whose label has an event among the training samples (all, where the label is no covariate)."""
+    if dataset.labels is None or not options.label_covariate or dataset.survival is None:
+        return np.ones(len(train), bool)
+    dead = train & (np.nan_to_num(np.asarray(dataset.survival.event, np.float64)) > 0)
+    return np.isin(dataset.labels, dataset.labels[dead])
+
+
+METRIC = Metric(
+    name="cox_heldout",
+    needs=("survival", "split"),
+    where="host",
+    compute=heldout_scores,
+    reference="Cox 1972; Efron 1977 for ties; Harrell et al. 1982",
+    scores=SCORES,
+    options=CoxOptions(),
+)

@@ -1,0 +1,48 @@
+"""Silhouette widths of many groupings of one embedding in one pass over its distances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def silhouettes(z: np.ndarray, groupings: Sequence[np.ndarray]) -> list[float]:
+    """Mean silhouette width (Rousseeuw 1987) of each grouping [N] of z [N, L], by Euclidean distance.
+
+    s = (b - a) / max(a, b), a the mean distance to the other samples of the own group, b the smallest mean distance to
+    another group; 0 for a sample alone in its group, and for all where there is only one group.
+    """
+    z = np.asarray(z, np.float64)
+    z = z - z.mean(axis=0)
+    size = float(np.abs(z).max()) or 1.0
+    # float32 distances are right to 1e-3 of the smallest ones, and a mean of thousands of them is what is asked for
+    single = (z / size).astype(np.float32)
+    norms = np.einsum("nl,nl->n", single, single)
+    codes = [np.unique(g, return_inverse=True)[1] for g in groupings]
+    members = [np.eye(code.max() + 1, dtype=np.float32)[code] for code in codes]
+    everything = np.concatenate(members, axis=1)
+    totals = np.empty((len(z), everything.shape[1]), np.float64)
+    for first in range(0, len(z), 1024):
+        rows = slice(first, first + 1024)
+        squared = norms[rows, None] + norms[None] - 2 * (single[rows] @ single.T)
+        np.clip(squared, 0, None, out=squared)
+        own = np.arange(first, min(first + 1024, len(z)))
+        squared[own - first, own] = 0
+        totals[rows] = np.sqrt(squared, out=squared) @ everything
+    ends = np.cumsum([0, *(m.shape[1] for m in members)])
+    return [_mean_width(totals[:, low:high], code) for low, high, code in zip(ends[:-1], ends[1:], codes, strict=True)]
+
+
+def _mean_width(totals: np.ndarray, code: np.ndarray) -> float:
+    sizes = np.bincount(code)
+    if len(sizes) < 2:
+        return 0.0
+    rows = np.arange(len(code))
+    own = totals[rows, code] / np.maximum(sizes[code] - 1, 1)
+    others = totals / sizes[None]
+    others[rows, code] = np.inf
+    nearest = others.min(axis=1)
+    larger = np.maximum(own, nearest)
+    width = np.where((sizes[code] > 1) & (larger > 0), (nearest - own) / np.where(larger > 0, larger, 1.0), 0.0)
+    return float(width.mean())

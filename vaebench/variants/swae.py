@@ -1,0 +1,72 @@
+"""Sliced Wasserstein autoencoder: no noise, and q(z) is moved to p(z) (Kolouri et al. 2019). Recipe textbook only."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from vaebench.networks import Family, Outputs, autoencoder_model
+from vaebench.terms import gaussian_nll, sliced_wasserstein
+from vaebench.types import Context, Model, Static, Variant
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """``projections``: random directions per batch."""
+
+    projections: int = 50
+
+
+class Hyper(NamedTuple):
+    """``lambda_sw``: weight of the sliced Wasserstein distance; no study gives a value."""
+
+    lambda_sw: float = 100.0
+
+
+class Point(NamedTuple):
+    """A posterior without spread: ``mean`` [B, L]."""
+
+    mean: jax.Array
+
+
+def point_draw(key: jax.Array, q: Point, hyper: Any, draws: int | None) -> jax.Array:
+    """The mean itself, [B, L]: there is nothing to draw."""
+    return q.mean
+
+
+POINT = Family(("mean_head",), Point, point_draw, lambda q: q.mean)
+
+
+def textbook(
+    projections: int, outputs: Outputs, hyper: Hyper, context: Context
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """mean_b -log N(x; reconstruction, I) + lambda_sw SW_2^2(q(z), N(0, I)).
+
+    Source: Kolouri et al. 2019, with the squared error as a unit-variance likelihood, so that losses compare
+    with the other variants'. There is no KL: q(z|x) is a point.
+    """
+    directions = jax.random.normal(outputs.key, (projections, outputs.z.shape[-1]))
+    directions = directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
+    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    distance = sliced_wasserstein(outputs.z, outputs.prior, directions)
+    return reconstruction + hyper.lambda_sw * distance, {"reconstruction": reconstruction, "wasserstein": distance}
+
+
+def build(static: Static) -> Model:
+    """The model for one static shape."""
+    return autoencoder_model(
+        static, lambda outputs, hyper, context: textbook(static.shape.projections, outputs, hyper, context), POINT
+    )
+
+
+VARIANT = Variant(
+    name="swae",
+    shape=lambda recipe: Shape(),
+    hyper=lambda shape: Hyper(),
+    build=build,
+    reference="Kolouri et al. 2019, Sliced Wasserstein auto-encoders, ICLR (arXiv:1804.01947)",
+    recipes=("textbook",),
+)
