@@ -189,7 +189,10 @@ def _group_ticks(
         yield lanes, tick
         if task.checkpoint_minutes and time.perf_counter() - written >= 60 * task.checkpoint_minutes:
             running = tick.snapshot()
-            save_lanes(checkpoint, {point_id(point, dataset.digest): lane for point, lane in running.items()})
+            if running:  # a file without arrays could not be read again
+                save_lanes(checkpoint, {point_id(point, dataset.digest): lane for point, lane in running.items()})
+            else:
+                checkpoint.unlink(missing_ok=True)
             written = time.perf_counter()
     checkpoint.unlink(missing_ok=True)
 
