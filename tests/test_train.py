@@ -183,8 +183,7 @@ def test_history_holds_the_losses_of_the_epochs_that_were_run():
     assert pool.status == OUT_OF_EPOCHS
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-@pytest.mark.parametrize("recipe", ["textbook", "benchmarked"])
+@pytest.mark.parametrize(("name", "recipe"), [(name, r) for name, v in VARIANTS.items() for r in v.recipes])
 def test_overfits_a_probe(name, recipe):
     """Data of rank two: the loss falls well below that of predicting the mean."""
     fields = {"epochs": 40, "learning_rate": 1e-2, "seed": 1, "recipe": recipe, "latent": 10}

@@ -65,7 +65,13 @@ class Trained:
     digest: str
 
     def embed(self, x: np.ndarray) -> np.ndarray:
-        """Posterior mean z [N, L] of ``x`` [N, D], scaled as the training data's ``Dataset.x``."""
+        """Posterior mean z [N, L] of ``x`` [N, D], scaled as the training data's ``Dataset.x``.
+
+        In recipe ``benchmarked`` batch normalisation uses the statistics of ``x`` itself, as the released code did, so z of
+        a sample depends on the others and at least two are needed.
+        """
+        if self.point.recipe == "benchmarked" and len(x) < 2:
+            raise InputError("a model of recipe 'benchmarked' normalises by the samples it is given: give at least 2")
         return np.asarray(self._model().embed(self.variables, self._scaled(x), self._activation()))
 
     def embed_table(self, table: pd.DataFrame) -> np.ndarray:

@@ -216,7 +216,7 @@ def make_train(static: Static, lanes: int) -> Train:
         x = scaled(x, lane.split)
         if sample:
             key = jax.random.fold_in(lane.key, 2**31 - 1)
-            return model.sample(lane.variables, x, key, lane.traced.activation)
+            return model.sample(lane.variables, x, key, lane.traced.activation, lane.traced.hyper)
         return model.embed(lane.variables, x, lane.traced.activation)
 
     if lanes == 1:
