@@ -51,7 +51,8 @@ ALLOWED = {
     "texts": {"progress"},
     "analysis": {"types", "results"},
     "figures": {"types", "results", "analysis", "figures"},
-    "report": {"types", "analysis", "figures"},
+    "page": set(),
+    "report": {"types", "analysis", "figures", "page"},
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -14,6 +13,7 @@ import pandas as pd
 
 from vaebench import analysis, figures
 from vaebench.analysis import AIC, ARI, DELTA_AIC, column, is_baseline, span, value_text
+from vaebench.page import cell, definitions, head, picture, sortable, write_page
 from vaebench.types import InputError
 
 GAP = 0.05
@@ -25,64 +25,6 @@ FIRST = 50
 _HEADS = {ARI: "ARI", AIC: "Cox AIC", DELTA_AIC: "ΔAIC", "loss/valid": "validation loss"}
 _FORMATS = {ARI: ".3f", AIC: ".1f", DELTA_AIC: "+.1f"}
 _COST = ("seconds", "trainings", "programs", "lanes", "lane_efficiency", "device")
-
-_CSS = """
-:root{color-scheme:light}*{box-sizing:border-box}
-body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:#1d2329;margin:0 auto;max-width:70rem;
-padding:1.5rem 1rem 4rem;background:#fff}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .6rem}h2{font-size:1.15rem;
-margin:2.4rem 0 .6rem;border-bottom:1px solid #d5dbe1;padding-bottom:.25rem}p{max-width:46rem;margin:.5rem 0;
-overflow-wrap:anywhere}.explain{border-left:4px solid #d55e00;background:#fdf6f1;padding:.6rem .9rem;max-width:48rem}
-.wide{overflow-x:auto;border:1px solid #d5dbe1;border-radius:4px}table{border-collapse:collapse;font-size:.875rem;
-width:100%;font-variant-numeric:tabular-nums}th,td{padding:.35rem .6rem;text-align:left;vertical-align:top;
-border-bottom:1px solid #e8ecef;white-space:nowrap}th{background:#f4f6f8;font-weight:600}td.n,th.n{text-align:right}
-td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:14rem}td small{display:block;color:#5a6570;
-font-size:.75rem}tr.baseline td{background:#f7f7f4}tr.baseline td:first-child{box-shadow:inset 3px 0 #000}
-th[aria-sort]{cursor:pointer}th[aria-sort=ascending]::after{content:" ▲"}
-th[aria-sort=descending]::after{content:" ▼"}
-figure{margin:1.2rem 0}figure img{max-width:100%;width:750px;height:auto;display:block}figcaption,.note{color:#4a545e;
-font-size:.875rem;max-width:46rem}dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.25rem 1rem;
-font-size:.9rem}dt{color:#4a545e}dd{margin:0;overflow-wrap:anywhere;min-width:0}button{font:inherit;margin:.6rem 0;
-padding:.3rem .8rem;border:1px solid #aab4bd;border-radius:4px;background:#f4f6f8}
-@media (max-width:36rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1{font-size:1.35rem}}
-@media print{body{max-width:none;padding:0;font-size:10pt}.wide{overflow:visible;border:0}button{display:none}
-table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr{break-inside:avoid}h2{break-after:avoid}}
-"""
-
-_JS = """
-document.querySelectorAll("table.sortable").forEach(function (table) {
-  var body = table.tBodies[0], heads = Array.from(table.tHead.rows[0].cells), limit = Number(table.dataset.first);
-  function trim() { Array.from(body.rows).forEach(function (row, i) { row.hidden = i >= limit; }); }
-  function value(row, i) {
-    var v = row.cells[i].dataset.v;
-    return v === undefined ? row.cells[i].textContent : v === "" ? NaN : Number(v);
-  }
-  function sort(head, i) {
-    var now = head.getAttribute("aria-sort"), up = now === "none" ? !head.dataset.down : now === "descending";
-    heads.forEach(function (h) { h.setAttribute("aria-sort", h === head ? up ? "ascending" : "descending" : "none"); });
-    Array.from(body.rows).sort(function (a, b) {
-      var x = value(a, i), y = value(b, i);
-      if (x !== x || y !== y) return (x !== x) - (y !== y);
-      return (typeof x === "number" ? x - y : x.localeCompare(y)) * (up ? 1 : -1);
-    }).forEach(function (row) { body.appendChild(row); });
-    trim();
-  }
-  heads.forEach(function (head, i) {
-    head.tabIndex = 0; head.setAttribute("aria-sort", "none"); head.onclick = function () { sort(head, i); };
-    head.onkeydown = function (e) { if (e.key === "Enter") sort(head, i); };
-  });
-  if (body.rows.length <= limit) return;
-  var button = document.createElement("button"); button.textContent = "Show all " + body.rows.length + " settings";
-  button.onclick = function () { limit = Infinity; trim(); button.remove(); };
-  table.parentNode.after(button); trim();
-});
-"""
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
-content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>vaebench report</title><style>{css}</style></head><body><main>{body}</main><script>{js}</script></body></html>
-"""
 
 
 def _number(value: Any, score: str) -> str:
@@ -137,17 +79,8 @@ def _explanation(rows: pd.DataFrame, table: pd.DataFrame) -> str:
     return f'<p class="explain">{escape(text)}</p>'
 
 
-def _head(text: str, numeric: bool, down: bool = False) -> str:
-    first = ' data-down="1"' if down else ""  # the first click puts the best on top
-    kind = ' class="n"' if numeric else ""
-    return f"<th{kind}{first}>{escape(text)}</th>"
-
-
-def _cell(value: Any, numeric: bool, small: str = "") -> str:
-    if not numeric:
-        return f"<td>{escape(value_text(value))}</td>"
-    key = "" if pd.isna(value) else repr(float(value))
-    return f'<td class="n" data-v="{key}">{small or escape(value_text(value))}</td>'
+def _cell(value: Any, numeric: bool, shown: str = "") -> str:
+    return cell(shown or escape(value_text(value)), (np.nan if pd.isna(value) else value) if numeric else None)
 
 
 def _score_cell(line: Mapping[Any, Any], score: str) -> str:
@@ -160,9 +93,9 @@ def _settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
     names = analysis.setting_columns(rows)
     counts, scores = ["n", "failures"], analysis.present_scores(rows)
     numeric = {name: pd.api.types.is_numeric_dtype(table[name]) for name in names}
-    heads = _head("#", True) + "".join(_head(n.rpartition("/")[2], numeric[n]) for n in names)
-    heads += "".join(_head(name, True) for name in counts)
-    heads += "".join(_head(_HEADS[score], True, analysis.SCORES[score]) for score in scores)
+    heads = head("#", True) + "".join(head(n.rpartition("/")[2], numeric[n]) for n in names)
+    heads += "".join(head(name, True) for name in counts)
+    heads += "".join(head(_HEADS[score], True, analysis.SCORES[score]) for score in scores)
     body = []
     for place, line in enumerate(table.to_dict("records"), 1):
         cells = [_cell(place, True), *(_cell(line[n], numeric[n]) for n in names)]
@@ -173,10 +106,7 @@ def _settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
         "the number n of rows used. Lines with a black edge are baselines. Losses are comparable only within one variant "
         "and one latent width. Click a header to sort."
     )
-    return (
-        f'<p class="note">{note}</p><div class="wide"><table class="sortable" data-first="{FIRST}"><thead><tr>{heads}'
-        f"</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
+    return f'<p class="note">{note}</p>{sortable(heads, body, FIRST)}'
 
 
 def _pictures(rows: pd.DataFrame, folder: Path) -> str:
@@ -185,10 +115,7 @@ def _pictures(rows: pd.DataFrame, folder: Path) -> str:
         if not set(figures.NEEDS[name]) <= set(rows.columns):
             continue
         path = figures.save(draw(rows), folder / "figures" / f"{name}.png")
-        data = base64.b64encode(path.read_bytes()).decode()
-        caption = escape(figures.CAPTIONS[name])
-        image = f'<img src="data:image/png;base64,{data}" alt="{caption}" width="750">'
-        parts.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
+        parts.append(picture(path, figures.CAPTIONS[name]))
     return "".join(parts) or "<p>These rows have no column that a figure needs.</p>"
 
 
@@ -221,22 +148,7 @@ def _cox(rows: pd.DataFrame) -> str:
     text = (
         "ΔAIC is the AIC with the latents less that of the covariates alone, on the same samples: below 0, they help."
     )
-    return f'<p class="note">{text}</p>{_definitions(values)}'
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_text(inner)}" for name, inner in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
-    return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else str(value)
-
-
-def _definitions(values: Mapping[str, Any]) -> str:
-    lines = (
-        f"<dt>{escape(str(k))}</dt><dd>{escape(_text(v))}</dd>" for k, v in values.items() if v not in (None, {}, [])
-    )
-    return f"<dl>{''.join(lines)}</dl>"
+    return f'<p class="note">{text}</p>{definitions(values)}'
 
 
 def _cost(info: Mapping[str, Any]) -> str:
@@ -244,7 +156,7 @@ def _cost(info: Mapping[str, Any]) -> str:
     known = {heads.get(k, k): info[k] for k in _COST if info.get(k) is not None}
     if info.get("seconds") and info.get("trainings"):
         known["seconds per training"] = float(info["seconds"]) / float(info["trainings"])
-    return _definitions(known) if known else "<p>Not recorded.</p>"
+    return definitions(known) if known else "<p>Not recorded.</p>"
 
 
 def _provenance(rows: pd.DataFrame, info: Mapping[str, Any]) -> str:
@@ -258,7 +170,7 @@ def _provenance(rows: pd.DataFrame, info: Mapping[str, Any]) -> str:
         values["data digest"] = list(dict.fromkeys(rows["data/digest"].dropna().astype(str)))
     values |= {f"data: {name}": value for name, value in dict(info.get("provenance") or {}).items()}
     told = {"started", "command", "version", "versions", "metrics", "digest", "provenance", "notes", "labels", *_COST}
-    return _definitions(values | {str(k): v for k, v in info.items() if k not in told})
+    return definitions(values | {str(k): v for k, v in info.items() if k not in told})
 
 
 def write_report(folder: str | os.PathLike[str], rows: pd.DataFrame, run_info: Mapping[str, Any]) -> Path:
@@ -285,15 +197,6 @@ def write_report(folder: str | os.PathLike[str], rows: pd.DataFrame, run_info: M
         "Cost": _cost(run_info),
         "Provenance": _provenance(rows, run_info),
     }
-    head = _summary(rows, table, run_info) + _explanation(rows, table)
-    head += "".join(f'<p class="note">{escape(str(note))}</p>' for note in notes)
-    body = "".join(f"<section><h2>{name}</h2>{text}</section>" for name, text in sections.items())
-    page = _PAGE.format(css=_CSS, js=_JS, body=f"<h1>Variational autoencoders, measured</h1>{head}{body}")
-    target = place / "report.html"
-    part = target.with_name(f".report.html.{os.getpid()}.part")
-    try:
-        part.write_text(page, encoding="utf-8")
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-    return target
+    introduction = _summary(rows, table, run_info) + _explanation(rows, table)
+    introduction += "".join(f'<p class="note">{escape(str(note))}</p>' for note in notes)
+    return write_page(place, "Variational autoencoders, measured", introduction, sections)

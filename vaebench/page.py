@@ -1,0 +1,128 @@
+"""One offline HTML page: style, script, pictures, tables. Nothing in it is loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+_CSS = """
+:root{color-scheme:light}*{box-sizing:border-box}
+body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:#1d2329;margin:0 auto;max-width:70rem;
+padding:1.5rem 1rem 4rem;background:#fff}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .6rem}h2{font-size:1.15rem;
+margin:2.4rem 0 .6rem;border-bottom:1px solid #d5dbe1;padding-bottom:.25rem}p{max-width:46rem;margin:.5rem 0;
+overflow-wrap:anywhere}.explain{border-left:4px solid #d55e00;background:#fdf6f1;padding:.6rem .9rem;max-width:48rem}
+.wide{overflow-x:auto;border:1px solid #d5dbe1;border-radius:4px}table{border-collapse:collapse;font-size:.875rem;
+width:100%;font-variant-numeric:tabular-nums}th,td{padding:.35rem .6rem;text-align:left;vertical-align:top;
+border-bottom:1px solid #e8ecef;white-space:nowrap}th{background:#f4f6f8;font-weight:600}td.n,th.n{text-align:right}
+td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:14rem}td small{display:block;color:#5a6570;
+font-size:.75rem}tr.baseline td{background:#f7f7f4}tr.baseline td:first-child{box-shadow:inset 3px 0 #000}
+th[aria-sort]{cursor:pointer}th[aria-sort=ascending]::after{content:" ▲"}
+th[aria-sort=descending]::after{content:" ▼"}
+figure{margin:1.2rem 0}figure img{max-width:100%;width:750px;height:auto;display:block}figcaption,.note{color:#4a545e;
+font-size:.875rem;max-width:46rem}dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.25rem 1rem;
+font-size:.9rem}dt{color:#4a545e}dd{margin:0;overflow-wrap:anywhere;min-width:0}button{font:inherit;margin:.6rem 0;
+padding:.3rem .8rem;border:1px solid #aab4bd;border-radius:4px;background:#f4f6f8}
+@media (max-width:36rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1{font-size:1.35rem}}
+@media print{body{max-width:none;padding:0;font-size:10pt}.wide{overflow:visible;border:0}button{display:none}
+table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr{break-inside:avoid}h2{break-after:avoid}}
+"""
+
+_JS = """
+document.querySelectorAll("table.sortable").forEach(function (table) {
+  var body = table.tBodies[0], heads = Array.from(table.tHead.rows[0].cells), limit = Number(table.dataset.first);
+  function trim() { Array.from(body.rows).forEach(function (row, i) { row.hidden = i >= limit; }); }
+  function value(row, i) {
+    var v = row.cells[i].dataset.v;
+    return v === undefined ? row.cells[i].textContent : v === "" ? NaN : Number(v);
+  }
+  function sort(head, i) {
+    var now = head.getAttribute("aria-sort"), up = now === "none" ? !head.dataset.down : now === "descending";
+    heads.forEach(function (h) { h.setAttribute("aria-sort", h === head ? up ? "ascending" : "descending" : "none"); });
+    Array.from(body.rows).sort(function (a, b) {
+      var x = value(a, i), y = value(b, i);
+      if (x !== x || y !== y) return (x !== x) - (y !== y);
+      return (typeof x === "number" ? x - y : x.localeCompare(y)) * (up ? 1 : -1);
+    }).forEach(function (row) { body.appendChild(row); });
+    trim();
+  }
+  heads.forEach(function (head, i) {
+    head.tabIndex = 0; head.setAttribute("aria-sort", "none"); head.onclick = function () { sort(head, i); };
+    head.onkeydown = function (e) { if (e.key === "Enter") sort(head, i); };
+  });
+  if (body.rows.length <= limit) return;
+  var button = document.createElement("button"); button.textContent = "Show all " + body.rows.length + " settings";
+  button.onclick = function () { limit = Infinity; trim(); button.remove(); };
+  table.parentNode.after(button); trim();
+});
+"""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>vaebench report</title><style>{css}</style></head><body><main>{body}</main><script>{js}</script></body></html>
+"""
+
+
+def text(value: Any) -> str:
+    """A value for people: mappings and sequences in one line, large and small numbers short."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {text(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(text, value))
+    return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else str(value)
+
+
+def definitions(values: Mapping[str, Any]) -> str:
+    """A list of names and values; empty values are left out."""
+    lines = (
+        f"<dt>{escape(str(k))}</dt><dd>{escape(text(v))}</dd>" for k, v in values.items() if v not in (None, {}, [])
+    )
+    return f"<dl>{''.join(lines)}</dl>"
+
+
+def head(name: str, numeric: bool, down: bool = False) -> str:
+    """The head of a column; ``down``: the first click sorts downwards, which puts the best on top."""
+    first = ' data-down="1"' if down else ""
+    kind = ' class="n"' if numeric else ""
+    return f"<th{kind}{first}>{escape(name)}</th>"
+
+
+def cell(shown: str, key: float | None = None) -> str:
+    """A cell: ``shown`` is HTML; a numeric cell sorts by ``key``, NaN last."""
+    if key is None:
+        return f"<td>{shown}</td>"
+    return f'<td class="n" data-v="{"" if key != key else repr(float(key))}">{shown}</td>'
+
+
+def sortable(heads: str, rows: Iterable[str], first: int) -> str:
+    """A table sorted by a click on a head, of which ``first`` rows are shown before "show all"."""
+    return (
+        f'<div class="wide"><table class="sortable" data-first="{first}"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def picture(path: Path, caption: str) -> str:
+    """A PNG inside the page, its caption below."""
+    data = base64.b64encode(path.read_bytes()).decode()
+    image = f'<img src="data:image/png;base64,{data}" alt="{escape(caption)}" width="750">'
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def write_page(folder: Path, title: str, introduction: str, sections: Mapping[str, str]) -> Path:
+    """Write ``folder/report.html`` whole or not at all; ``introduction`` and sections (heading -> body) are HTML."""
+    body = "".join(f"<section><h2>{escape(name)}</h2>{content}</section>" for name, content in sections.items())
+    page = _PAGE.format(css=_CSS, js=_JS, body=f"<h1>{escape(title)}</h1>{introduction}{body}")
+    target = folder / "report.html"
+    part = target.with_name(f".report.html.{os.getpid()}.part")
+    try:
+        part.write_text(page, encoding="utf-8")
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
