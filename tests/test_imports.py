@@ -47,6 +47,7 @@ ALLOWED = {
     },
     "scale": {"types", "space", "pool", "host", "results", "progress", "data", "task"},
     "sweep": {"types", "space", "pool", "cost", "evaluation", "results", "progress", "task", "scale"},
+    "signatures": {"types", "networks", "terms", "data", "signatures"},
     "options": set(),
     "texts": {"progress"},
     "analysis": {"types", "results"},

@@ -29,6 +29,7 @@ _MODULES = (
     "protocols",
     "report",
     "results",
+    "signatures",
     "space",
     "types",
     "variants",
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from vaebench import protocols as protocols
     from vaebench import report as report
     from vaebench import results as results
+    from vaebench import signatures as signatures
     from vaebench import space as space
     from vaebench import types as types
     from vaebench import variants as variants

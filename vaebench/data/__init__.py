@@ -21,18 +21,25 @@ DATASETS = {
 
 _NAMES = {
     "aligned": "vaebench.data.scaling",
+    "cancer_types": "vaebench.data.mutations",
     "checked": "vaebench.data.summary",
     "dataset_from_arrays": "vaebench.data.scaling",
     "fetch": "vaebench.data.download",
     "gtex": "vaebench.data.gtex_files",
     "read_anndata": "vaebench.data.h5ad",
+    "read_catalogue": "vaebench.data.mutations",
+    "read_exposures": "vaebench.data.mutations",
+    "read_signatures": "vaebench.data.mutations",
     "read_table": "vaebench.data.expression",
     "simulate_cohort": "vaebench.data.simulate",
     "split_indices": "vaebench.data.splits",
     "summary_text": "vaebench.data.summary",
     "tcga": "vaebench.data.tcga_files",
     "to_anndata": "vaebench.data.h5ad",
+    "write_catalogue": "vaebench.data.mutations",
+    "write_exposures": "vaebench.data.mutations",
     "write_h5ad": "vaebench.data.h5ad",
+    "write_signatures": "vaebench.data.mutations",
     "write_table": "vaebench.data.writing",
 }
 
@@ -41,6 +48,15 @@ if TYPE_CHECKING:
     from vaebench.data.expression import read_table
     from vaebench.data.gtex_files import gtex
     from vaebench.data.h5ad import read_anndata, to_anndata, write_h5ad
+    from vaebench.data.mutations import (
+        cancer_types,
+        read_catalogue,
+        read_exposures,
+        read_signatures,
+        write_catalogue,
+        write_exposures,
+        write_signatures,
+    )
     from vaebench.data.scaling import aligned, dataset_from_arrays
     from vaebench.data.simulate import simulate_cohort
     from vaebench.data.splits import split_indices
@@ -51,19 +67,26 @@ if TYPE_CHECKING:
 __all__ = [
     "DATASETS",
     "aligned",
+    "cancer_types",
     "checked",
     "dataset_from_arrays",
     "fetch",
     "gtex",
     "load",
     "read_anndata",
+    "read_catalogue",
+    "read_exposures",
+    "read_signatures",
     "read_table",
     "simulate_cohort",
     "split_indices",
     "summary_text",
     "tcga",
     "to_anndata",
+    "write_catalogue",
+    "write_exposures",
     "write_h5ad",
+    "write_signatures",
     "write_table",
 ]
 

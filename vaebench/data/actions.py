@@ -20,7 +20,7 @@ Told = tuple[str, dict[str, Any]]
 def listed_sets(folder: Path | None) -> Told:
     """The data sets that have a name, and which files of the public ones are in ``folder`` or the user's cache."""
     lines, found = [], {}
-    for name in DATASETS:
+    for name in sorted({*DATASETS, *SOURCES}):
         if name not in SOURCES:
             lines.append(f"{name}: made in memory, nothing to fetch")
             found[name] = {"files": {}}

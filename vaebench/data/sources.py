@@ -23,6 +23,7 @@ class Source:
 
 _XENA = "https://tcga-pancan-atlas-hub.s3.us-east-1.amazonaws.com/download/"
 _GTEX = "https://storage.googleapis.com/adult-gtex/"
+_COSMIC = "https://cog.sanger.ac.uk/cosmic-signatures-production/documents/"
 
 SOURCES = {
     "tcga": Source(
@@ -41,6 +42,10 @@ SOURCES = {
             + "annotations/v8/metadata-files/GTEx_Analysis_v8_Annotations_SampleAttributesDS.txt",
         },
         about="GTEx V8 gene TPM and the attributes of its samples, from the GTEx portal",
+    ),
+    "cosmic": Source(
+        files={"COSMIC_v3.4_SBS_GRCh37.txt": _COSMIC + "COSMIC_v3.4_SBS_GRCh37.txt"},
+        about="COSMIC mutational signatures v3.4 (SBS, GRCh37), under COSMIC's terms: not to be passed on",
     ),
 }
 """Name of a data set -> its files. No digest is given here: it is recorded when a file is first fetched."""

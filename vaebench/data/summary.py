@@ -25,7 +25,7 @@ from vaebench.data.roles import (
     selected,
     survival_from,
 )
-from vaebench.data.sources import SOURCES, found_files
+from vaebench.data.sources import found_files
 from vaebench.data.splits import unsplit_labels
 from vaebench.types import InputError
 
@@ -144,18 +144,18 @@ def summary_text(summary: Summary) -> str:
 
 
 def _study(path: str | Path) -> tuple[str, Path | None] | None:
-    if str(path) in SOURCES:
+    if str(path) in _SAMPLE_COLUMN:
         return str(path), None
     folder = Path(path)
     if folder.is_dir():
-        for name in SOURCES:
+        for name in _SAMPLE_COLUMN:
             try:
                 found_files(name, folder)
             except InputError:
                 continue
             return name, folder
         raise InputError(
-            f"{folder} is a folder without the files of a public data set ({', '.join(SOURCES)}); name a file"
+            f"{folder} is a folder without the files of a public data set ({', '.join(_SAMPLE_COLUMN)}); name a file"
         )
     return None
 

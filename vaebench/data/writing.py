@@ -35,10 +35,6 @@ def write_table(dataset: Dataset, path: str | Path) -> Path:
     Raises:
         InputError: for an extension that is none of :data:`KINDS`.
     """
-    file = Path(path)
-    kind = next((k for k in sorted(KINDS, key=len, reverse=True) if file.name.lower().endswith(k)), None)
-    if kind is None:
-        raise InputError(f"{file} has no known extension; it must be one of {', '.join(KINDS)}")
     columns: dict[str, Any] = {"sample": dataset.samples}
     if dataset.labels is not None:
         columns["label"] = np.array(dataset.label_names)[dataset.labels]
@@ -47,7 +43,19 @@ def write_table(dataset: Dataset, path: str | Path) -> Path:
     columns |= dict(dataset.covariates)
     columns |= dict(zip(table_columns(dataset)["factors"], dataset.factors.values(), strict=True))
     values = pd.DataFrame(dataset.x, columns=pd.Index(dataset.features.tolist()))
-    frame = pd.concat([pd.DataFrame(columns), values], axis=1)
+    return write_frame(pd.concat([pd.DataFrame(columns), values], axis=1), path)
+
+
+def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
+    """Writes the columns of ``frame``, without its index, whole or not at all; returns the path.
+
+    Raises:
+        InputError: for an extension that is none of :data:`KINDS`.
+    """
+    file = Path(path)
+    kind = next((k for k in sorted(KINDS, key=len, reverse=True) if file.name.lower().endswith(k)), None)
+    if kind is None:
+        raise InputError(f"{file} has no known extension; it must be one of {', '.join(KINDS)}")
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".tmp")
     os.close(handle)

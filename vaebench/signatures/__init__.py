@@ -1,0 +1,33 @@
+"""Mutational signatures: a catalogue in, signatures and exposures out. Public names are loaded on first use.
+
+Between the modules go arrays: X [T, 96] counts, ``signatures`` [S, 96] with rows that sum to 1, ``exposures`` [T, S] in
+mutations; the mean of X is exposures @ signatures. What a user gives and gets are data frames with these labels.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_NAMES = {
+    "matches": "vaebench.signatures.matching",
+    "recovery": "vaebench.signatures.matching",
+}
+
+if TYPE_CHECKING:
+    from vaebench.signatures.matching import matches, recovery
+
+__all__ = [
+    "matches",
+    "recovery",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'vaebench.signatures' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

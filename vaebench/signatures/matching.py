@@ -1,0 +1,117 @@
+"""Extracted signatures against true or reference ones: cosines, one-to-one matches, and scores of a recovery."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from vaebench.data.mutations import checked_signatures
+
+CUT_OFFS = np.linspace(0.8, 1.0, 201)
+"""Cosines at which an extracted signature may begin to count as found."""
+
+_ROUNDING = 1e-9  # a signature that equals the true one counts as found at the cut-off 1
+
+
+def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Cosine similarity of the rows of ``left`` [S, 96] and ``right`` [S', 96]: [S, S']; 0 with a row of zeros."""
+    unit = []
+    for rows in (left, right):
+        values = np.asarray(rows, np.float64)
+        lengths = np.linalg.norm(values, axis=1, keepdims=True)
+        unit.append(values / np.where(lengths > 0, lengths, 1.0))
+    return np.clip(unit[0] @ unit[1].T, -1.0, 1.0)
+
+
+def assigned(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the one-to-one pairs with the largest total ``similarity`` [S, S'], by Hungarian assignment."""
+    from scipy.optimize import linear_sum_assignment
+
+    return linear_sum_assignment(similarity, maximize=True)
+
+
+def matches(extracted: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """What each extracted signature is called in ``reference``, one row each.
+
+    ``reference`` and ``cosine`` are of the one-to-one assignment with the largest total cosine, missing where all
+    references are taken; ``nearest`` and ``nearest_cosine`` are of the most similar reference, taken or not.
+
+    Args:
+        extracted: signatures [S, 96].
+        reference: signatures [S', 96], COSMIC's or the true ones.
+
+    Raises:
+        InputError: for tables that are no signatures.
+    """
+    found = checked_signatures(extracted, source="the table of extracted signatures")
+    known = checked_signatures(reference, source="the reference")
+    similarity = cosines(found.to_numpy(), known.to_numpy())
+    rows, columns = assigned(similarity)
+    names = known.index.to_numpy(dtype=object)
+    matched, cosine = np.full(len(found), None, dtype=object), np.full(len(found), np.nan)
+    matched[rows], cosine[rows] = names[columns], similarity[rows, columns]
+    nearest = similarity.argmax(axis=1)
+    return pd.DataFrame(
+        {
+            "extracted": found.index.to_numpy(dtype=object),
+            "reference": matched,
+            "cosine": cosine,
+            "nearest": names[nearest],
+            "nearest_cosine": similarity.max(axis=1),
+        }
+    )
+
+
+class Recovery(NamedTuple):
+    """How well extracted signatures recover the true ones.
+
+    Attributes:
+        cosines: by true signature: that of its match, or its best one where it was left without a match.
+        mean_cosine: over the true signatures.
+        sd_cosine: over the true signatures, with divisor n.
+        precision: area under (hits / extracted) over the cut-offs 0.8 to 1, divided by 0.2; a hit is a match that reaches
+            the cut-off.
+        sensitivity: the same of hits / true.
+        f1: the same of their harmonic mean, 2 hits / (extracted + true).
+        extracted: number of extracted signatures.
+        true: number of true signatures.
+    """
+
+    cosines: pd.Series
+    mean_cosine: float
+    sd_cosine: float
+    precision: float
+    sensitivity: float
+    f1: float
+    extracted: int
+    true: int
+
+
+def recovery(extracted: pd.DataFrame, truth: pd.DataFrame) -> Recovery:
+    """Scores of ``extracted`` [S, 96] against the true signatures [S', 96].
+
+    Source: the benchmark of Islam et al. 2022 (SigProfilerExtractor), with areas over 201 cut-offs by the trapezoid rule.
+
+    Raises:
+        InputError: for tables that are no signatures.
+    """
+    found = checked_signatures(extracted, source="the table of extracted signatures")
+    known = checked_signatures(truth, source="the table of true signatures")
+    similarity = cosines(found.to_numpy(), known.to_numpy())
+    rows, columns = assigned(similarity)
+    by_true = similarity.max(axis=0)
+    by_true[columns] = similarity[rows, columns]
+    hits = np.sum(similarity[rows, columns] >= CUT_OFFS[:, None] - _ROUNDING, axis=1)
+    area = float(np.trapezoid(hits, CUT_OFFS)) / (CUT_OFFS[-1] - CUT_OFFS[0])
+    return Recovery(
+        cosines=pd.Series(by_true, known.index, name="cosine"),
+        mean_cosine=float(by_true.mean()),
+        sd_cosine=float(by_true.std()),
+        precision=area / len(found),
+        sensitivity=area / len(known),
+        f1=2 * area / (len(found) + len(known)),
+        extracted=len(found),
+        true=len(known),
+    )
