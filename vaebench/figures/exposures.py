@@ -1,0 +1,167 @@
+"""Exposures: by cancer type, how well they rebuild the counts, a map of the samples, and intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from vaebench.figures import style
+
+TYPES_SHOWN = 24
+SAMPLES_SHOWN = 12
+
+
+def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figure:
+    """Median share of each signature among the samples in which it is present, by cancer type; dot size: how many those are.
+
+    Args:
+        exposures: [T, S] mutations.
+        types: cancer type of each sample; ``None`` takes all samples as one.
+    """
+    labels = types.reindex(exposures.index) if types is not None else pd.Series("all samples", index=exposures.index)
+    totals = exposures.sum(axis=1)
+    shares = exposures.div(totals.where(totals > 0), axis=0)
+    present = shares > 0.01
+    kinds = labels.value_counts().index[:TYPES_SHOWN]
+    figure, (ax,) = style.new_figure(0.28 * len(kinds) + 2.3)
+    points = None
+    for row, kind in enumerate(kinds):
+        inside = labels == kind
+        count = present[inside].mean()
+        median = shares[inside].where(present[inside]).median()
+        points = ax.scatter(
+            range(exposures.shape[1]),
+            [row] * exposures.shape[1],
+            s=150 * count,
+            c=median.fillna(0),
+            vmin=0,
+            vmax=1,
+            cmap="viridis",
+            linewidths=0,
+        )
+    if points is not None:
+        figure.colorbar(points, ax=ax, label="median share", shrink=0.8)
+    ax.set_xticks(range(exposures.shape[1]), [style.plain(str(c), 14) for c in exposures.columns], rotation=90)
+    ax.set_yticks(range(len(kinds)), [f"{style.plain(str(k), 24)} ({int((labels == k).sum())})" for k in kinds])
+    ax.set_ylim(len(kinds) - 0.5, -0.5)
+    ax.tick_params(labelsize=7)
+    rest = labels.nunique() - len(kinds)
+    style.add_footnote(
+        figure,
+        "Dot size: share of the type's samples in which the signature makes up more than 1%; colour: its median share there.",
+        f"{rest} smaller types are not drawn." if rest > 0 else "",
+    )
+    return figure
+
+
+def reconstruction_quality(catalogue: pd.DataFrame, exposures: pd.DataFrame, signatures: pd.DataFrame) -> Figure:
+    """Cosine of each sample's counts with exposures @ signatures, against its number of mutations.
+
+    Args:
+        catalogue: [T, 96] counts.
+        exposures: [T, S].
+        signatures: [S, 96].
+    """
+    x, mean = catalogue.to_numpy(float), exposures.to_numpy(float) @ signatures.to_numpy(float)
+    totals = x.sum(1)
+    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(mean, axis=1)
+    used = norms > 0
+    cosine = (x * mean).sum(1)[used] / norms[used]
+    figure, (ax,) = style.new_figure(3.2)
+    ax.scatter(totals[used], cosine, s=9, color=style.PALETTE[0], alpha=0.5, linewidths=0)
+    ax.set_xscale("log")
+    ax.set_ylim(
+        min(0.895, float(cosine.min(initial=1)) - 0.01), 1.005
+    )  # a perfect fit must not fill the axis with noise
+    ax.set_xlabel("mutations in the sample")
+    ax.set_ylabel("cosine, counts and their fit")
+    low = int((cosine < 0.9).sum())
+    style.add_footnote(
+        figure,
+        f"{used.sum()} samples; {low} have a cosine below 0.90. Few mutations give a low cosine by chance alone.",
+        f"{(~used).sum()} samples without mutations or exposures are not drawn." if (~used).any() else "",
+    )
+    return figure
+
+
+def sample_map(coordinates: np.ndarray, types: pd.Series | None, method: str) -> Figure:
+    """Samples on the plane by a two-dimensional embedding [T, 2], coloured by cancer type; ``method`` names it."""
+    figure, (ax,) = style.new_figure(4.6)
+    labels = types.to_numpy() if types is not None else np.repeat("all samples", len(coordinates))
+    kinds = list(pd.Series(labels).value_counts().index)
+    for i, kind in enumerate(kinds):
+        inside = labels == kind
+        ax.scatter(
+            *coordinates[inside].T,
+            s=9,
+            color=style.PALETTE[i % len(style.PALETTE)],
+            marker=style.MARKERS[(i // len(style.PALETTE)) % len(style.MARKERS)],
+            alpha=0.7,
+            linewidths=0,
+            label=style.plain(f"{kind} ({inside.sum()})", 30),
+        )
+    if len(kinds) <= 40:
+        ax.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, ncols=1 + (len(kinds) > 24))
+    ax.set_xticks([])
+    ax.set_yticks([])
+    style.add_footnote(figure, f"{method}; only near neighbours mean something in it, not distances.")
+    return figure
+
+
+def interval_panels(intervals: pd.DataFrame, level: float, samples: list[str] | None = None) -> Figure:
+    """Exposures of a few samples with their intervals and the probability that each signature is present.
+
+    Args:
+        intervals: long table with ``sample, signature, exposure, lower, upper, presence``.
+        level: nominal coverage of the intervals.
+        samples: which to draw; the first twelve by default.
+    """
+    names = list(dict.fromkeys(intervals["sample"]))
+    chosen = (samples or names)[:SAMPLES_SHOWN]
+    signatures = list(dict.fromkeys(intervals["signature"]))
+    columns = min(3, len(chosen))
+    rows = -(-len(chosen) // columns)
+    figure, axes = style.new_figure(rows * (0.17 * len(signatures) + 0.7) + 0.8, rows, columns)
+    for ax in axes[len(chosen) :]:
+        ax.set_axis_off()
+    for place, (ax, sample) in enumerate(zip(axes, chosen, strict=False)):
+        lines = intervals[intervals["sample"] == sample].set_index("signature").reindex(signatures)
+        y = np.arange(len(signatures))
+        presence = lines["presence"].fillna(1.0).clip(0, 1).to_numpy()
+        shade = [(0, 0.447, 0.698, 0.15 + 0.85 * p) for p in presence]
+        ax.hlines(y, lines["lower"], lines["upper"], colors=shade, linewidth=2)
+        ax.scatter(lines["exposure"], y, s=14, c=shade, zorder=3)
+        ax.set_yticks(y, [style.plain(str(s), 14) for s in signatures] if place % columns == 0 else [""] * len(y))
+        ax.set_ylim(len(y) - 0.5, -0.5)
+        ax.tick_params(labelsize=6)
+        ax.locator_params(axis="x", nbins=4)
+        ax.set_title(style.plain(str(sample), 30), fontsize=7, loc="left")
+    rest = len(names) - len(chosen)
+    style.add_footnote(
+        figure,
+        f"Mutations: estimate and {level:.0%} interval. Pale lines: the signature is probably absent.",
+        f"{rest} more samples are in the table." if rest else "",
+    )
+    return figure
+
+
+def coverage_bars(coverage: pd.DataFrame, level: float) -> Figure:
+    """Expected coverage by signature, with the nominal level as a line.
+
+    Args:
+        coverage: one row a group with columns ``group`` and ``coverage`` (0 to 1), and ``count``.
+        level: nominal coverage.
+    """
+    figure, (ax,) = style.new_figure(0.26 * len(coverage) + 1.6)
+    y = np.arange(len(coverage))
+    p, n = coverage["coverage"].to_numpy(float), coverage["count"].to_numpy(float)
+    half = 1.96 * np.sqrt(np.clip(p * (1 - p), 0, None) / np.maximum(n, 1))
+    ax.errorbar(p, y, xerr=half, fmt="o", color=style.PALETTE[0], markersize=4, linewidth=1.2)
+    ax.axvline(level, color=style.BASELINE, linewidth=0.9, linestyle=style.LINES[1])
+    ax.set_yticks(y, [f"{style.plain(str(g), 24)} ({int(c)})" for g, c in zip(coverage["group"], n, strict=True)])
+    ax.set_ylim(len(y) - 0.5, -0.5)
+    ax.tick_params(labelsize=7)
+    ax.set_xlabel("share of simulated exposures inside their interval")
+    style.add_footnote(figure, f"Dashed: nominal {level:.0%}. Bars: 95% of the counting error. In brackets: exposures.")
+    return figure

@@ -1,0 +1,94 @@
+"""The options of the commands on mutational signatures, as dataclasses: a field is an option, its docstring the help."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from vaebench.options import Common
+
+
+@dataclasses.dataclass(frozen=True)
+class Extract(Common):
+    """Extract mutational signatures and exposures from a table of SBS96 counts, their number chosen, and write a report."""
+
+    catalogue: Positional[Path | None] = None
+    """Table of counts, channels by name; without it a small catalogue is simulated."""
+    out: Path = Path("results/extract")
+    """Folder for signatures.csv, exposures.csv, selection.csv, matches.csv and report.html."""
+    method: str = "sparse"
+    """"sparse" (spike-and-slab, ours), "nmf" (KL-NMF), or a variational autoencoder: "muse_xae", "folded_normal_vae", ..."""
+    k_min: int = 2
+    """Smallest number of signatures tried."""
+    k_max: int = 15
+    """Largest number of signatures tried."""
+    restarts: int = 10
+    """Trainings from different starts for every number of signatures."""
+    reference: Path | None = None
+    """Table of known signatures to match with."""
+    types: Path | None = None
+    """Table of the samples' cancer types (first column sample, second type); names like "type::sample" need none."""
+    fractions: bool = False
+    """Allow counts that are not whole numbers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Refit(Common):
+    """Exposures of known signatures in a table of SBS96 counts, with intervals, and a report."""
+
+    catalogue: Positional[Path]
+    """Table of counts, channels by name."""
+    signatures: Positional[Path]
+    """Table of signatures, channels by name."""
+    out: Path = Path("results/refit")
+    """Folder for exposures.csv, intervals.csv, fit.json and report.html."""
+    intervals: str = "spike_slab"
+    """Method of the intervals."""
+    level: float = 0.95
+    """Nominal coverage of the intervals."""
+    noise: str = "poisson"
+    """"poisson" (with its dispersion estimated) or "negative_binomial"."""
+    types: Path | None = None
+    """Table of the samples' cancer types (first column sample, second type); names like "type::sample" need none."""
+    fractions: bool = False
+    """Allow counts that are not whole numbers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Match(Common):
+    """Pair two sets of signatures so that the sum of their cosine similarities is largest."""
+
+    signatures: Positional[Path]
+    """Table of signatures, channels by name."""
+    reference: Positional[Path]
+    """Table of signatures to match with."""
+    out: Path | None = None
+    """Folder for matches.csv."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibrate(Common):
+    """Simulate from the fit of a cohort and report how often intervals would hold the truth, by signature and size."""
+
+    catalogue: Positional[Path]
+    """Table of counts, channels by name."""
+    signatures: Positional[Path]
+    """Table of signatures, channels by name."""
+    out: Path = Path("results/calibrate")
+    """Folder for coverage.csv, calibration.json and report.html."""
+    intervals: str = "spike_slab"
+    """Method of the intervals."""
+    level: float = 0.95
+    """Nominal coverage of the intervals."""
+    draws: int = 5
+    """Cohorts simulated."""
+    noise: str = "poisson"
+    """"poisson" (with its dispersion estimated) or "negative_binomial"."""
+    fractions: bool = False
+    """Allow counts that are not whole numbers."""
+
+
+SIGNATURE_COMMANDS = {"extract": Extract, "refit": Refit, "match": Match, "calibrate": Calibrate}
+"""Command name -> its options."""
