@@ -1,0 +1,202 @@
+"""What the commands on mutational signatures do: options in, files and a summary out."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vaebench import __version__
+from vaebench.data import mutations
+from vaebench.data.writing import write_frame
+from vaebench.progress import duration
+from vaebench.signature_options import Calibrate, Extract, Match, Refit
+from vaebench.types import InputError
+
+
+def execute(options: Extract | Refit | Match | Calibrate, command: str) -> dict[str, Any]:
+    """Carry out one command; returns its summary as JSON values."""
+    if isinstance(options, Match):
+        return _match(options)
+    folder = options.out
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: a file stands there; give a folder")
+    work = {Extract: _extract, Refit: _refit, Calibrate: _calibrate}[type(options)]
+    return work(options, command)  # pyright: ignore[reportArgumentType]
+
+
+def _extract(options: Extract, command: str) -> dict[str, Any]:
+    from vaebench.signature_report import extraction_page
+    from vaebench.signatures.extraction import extract
+
+    if options.k_min < 1 or options.k_max < options.k_min:
+        raise InputError(
+            f"--k-min {options.k_min} --k-max {options.k_max}: no number of signatures lies between them; "
+            "the smallest must be at least 1 and not above the largest"
+        )
+    reference = mutations.read_signatures(options.reference) if options.reference else None
+    if options.catalogue is None:
+        from vaebench.data.mutation_simulate import simulate_catalogue
+
+        catalogue, truth = simulate_catalogue(options.seed)
+        reference = truth.signatures if reference is None else reference
+    else:
+        catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions)
+    types = mutations.cancer_types(catalogue.index, options.types)
+    started = time.perf_counter()
+    result = extract(
+        catalogue,
+        k=range(options.k_min, options.k_max + 1),
+        method=options.method,
+        restarts=options.restarts,
+        seed=options.seed,
+        reference=reference,
+        progress=Progress(options.quiet),
+    )
+    seconds = time.perf_counter() - started
+    folder = options.out
+    folder.mkdir(parents=True, exist_ok=True)
+    mutations.write_signatures(result.signatures, folder / "signatures.csv")
+    mutations.write_exposures(result.exposures, folder / "exposures.csv")
+    write_frame(result.selection, folder / "selection.csv")
+    if result.matches is not None:
+        write_frame(result.matches, folder / "matches.csv")
+    info = _info(command, seconds, options.seed, catalogue)
+    notes = list(result.notes)
+    page = extraction_page(
+        folder, catalogue, result, types=types, reference=reference, info=info, notes=notes, seed=options.seed
+    )
+    summary = {"signatures": len(result.signatures), "samples": len(catalogue), "notes": notes, "report": str(page)}
+    _write_json(folder / "run.json", info | summary)
+    if not options.quiet:
+        print(f"{len(result.signatures)} signatures in {len(catalogue)} samples, {duration(seconds)}")
+        if result.matches is not None:
+            print(result.matches.to_string(index=False, float_format="{:.3f}".format))
+        print("\n".join([*notes, f"report: {page}"]))
+    return summary
+
+
+def _refit(options: Refit, command: str) -> dict[str, Any]:
+    from vaebench.signature_report import refit_page
+    from vaebench.signatures.refitting import refit
+
+    catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions)
+    signatures = mutations.read_signatures(options.signatures)
+    types = mutations.cancer_types(catalogue.index, options.types)
+    started = time.perf_counter()
+    fit = refit(
+        catalogue,
+        signatures,
+        intervals=options.intervals,
+        noise=options.noise,
+        level=options.level,
+        seed=options.seed,
+        types=types,
+        progress=Progress(options.quiet),
+    )
+    seconds = time.perf_counter() - started
+    folder = options.out
+    folder.mkdir(parents=True, exist_ok=True)
+    mutations.write_exposures(fit.exposures, folder / "exposures.csv")
+    if fit.intervals is not None:
+        write_frame(fit.intervals, folder / "intervals.csv")
+    info = _info(command, seconds, options.seed, catalogue)
+    notes = list(fit.notes)
+    fitted = {"method": fit.method, "level": fit.level, "dispersion": fit.dispersion, "noise": options.noise}
+    _write_json(folder / "fit.json", fitted | {"notes": notes} | info)
+    page = refit_page(folder, catalogue, signatures, fit, types=types, info=info, notes=notes)
+    if not options.quiet:
+        print(f"{len(catalogue)} samples, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
+        print("\n".join([*notes, f"report: {page}"]))
+    return fitted | {"samples": len(catalogue), "notes": notes, "report": str(page)}
+
+
+def _calibrate(options: Calibrate, command: str) -> dict[str, Any]:
+    from vaebench.signature_report import calibration_page
+    from vaebench.signatures.calibration import calibrate
+
+    catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions)
+    signatures = mutations.read_signatures(options.signatures)
+    started = time.perf_counter()
+    coverage = calibrate(
+        catalogue,
+        signatures,
+        intervals=options.intervals,
+        noise=options.noise,
+        level=options.level,
+        draws=options.draws,
+        seed=options.seed,
+        progress=Progress(options.quiet),
+    )
+    info = _info(command, time.perf_counter() - started, options.seed, catalogue)
+    folder = options.out
+    folder.mkdir(parents=True, exist_ok=True)
+    write_frame(coverage, folder / "coverage.csv")
+    page = calibration_page(folder, coverage, options.level, info)
+    _write_json(folder / "calibration.json", info | {"method": options.intervals, "level": options.level})
+    if not options.quiet:
+        print(coverage.to_string(index=False, float_format="{:.3f}".format))
+        print(f"report: {page}")
+    return {"coverage": coverage.to_dict("records"), "report": str(page)}
+
+
+def _match(options: Match) -> dict[str, Any]:
+    from vaebench.signatures.matching import matches
+
+    found = matches(mutations.read_signatures(options.signatures), mutations.read_signatures(options.reference))
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        write_frame(found, options.out / "matches.csv")
+    if not options.quiet:
+        print(found.to_string(index=False, float_format="{:.3f}".format))
+    values = found.astype(object).where(found.notna(), None)
+    return {"matches": values.to_dict("records"), "mean_cosine": float(found["cosine"].mean())}
+
+
+class Progress:
+    """Shows ``(what, done, total)`` on stderr: a line every few seconds with the time left; nothing when quiet."""
+
+    SECONDS = 5.0
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.started = self.last = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Say what is done."""
+        now = time.monotonic()
+        if self.quiet or (now - self.last < self.SECONDS and done != total):
+            return
+        self.last = now
+        left = duration((now - self.started) / done * (total - done)) if done else "unknown"
+        print(f"{what}: {done}/{total} · {left} left", file=sys.stderr, flush=True)
+
+
+def _info(command: str, seconds: float, seed: int, catalogue: pd.DataFrame) -> dict[str, Any]:
+    import jax
+
+    digest = hashlib.sha256(catalogue.to_csv().encode()).hexdigest()[:16]
+    return {
+        "command": command,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+        "jax": jax.__version__,
+        "device": str(jax.devices()[0].device_kind),
+        "seconds": round(seconds, 1),
+        "seed": seed,
+        "catalogue digest": digest,
+    }
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
