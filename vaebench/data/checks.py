@@ -9,6 +9,14 @@ import numpy as np
 from vaebench.types import InputError, Survival
 
 
+def whole_number(option: str, value: Any, low: int, high: int | None) -> None:
+    """``InputError`` unless ``value`` is a whole number from ``low`` to ``high``, or without an upper end for ``None``."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):
+        allowed = f"{low} or more" if high is None else f"from {low} to {high}"
+        raise InputError(f"{option}={value!r} is not allowed; it must be a whole number {allowed}")
+
+
 def matrix(x: Any) -> np.ndarray:
     """``x`` as a floating-point matrix [N, D] with N and D at least 1; an ``InputError`` otherwise."""
     values = np.asarray(x)
