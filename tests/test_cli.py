@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -50,6 +51,20 @@ def test_run_writes_rows_report_and_a_summary(table, tmp_path, capsys):
     assert main([*columns(table), *QUICK, "--seeds", "2", "--out", str(out), "--quiet"]) == 0
     assert capsys.readouterr().out == ""
     assert main(["report", str(out), "--quiet"]) == 0
+
+
+def test_run_on_a_matrix_of_genes_with_a_table_about_its_samples(table, tmp_path):
+    frame = pd.read_csv(table).set_index("sample")
+    frame.filter(like="G").T.to_csv(tmp_path / "x.tsv", sep="\t")
+    frame.drop(columns=list(frame.filter(like="G"))).to_csv(tmp_path / "samples.csv")
+    options = ["--annotation", str(tmp_path / "samples.csv"), "--time-unit", "months", "--metrics", "leiden"]
+    arguments = columns(table)
+    arguments[2] = str(tmp_path / "x.tsv")
+    out = tmp_path / "out"
+    assert main([*arguments, *QUICK, *options, "--out", str(out), "--quiet"]) == 0
+    record = json.loads((out / "run.json").read_text())
+    assert record["provenance"]["options"]["time_unit"] == "months"
+    assert record["data"] == {"name": "x", "samples": 40, "features": 6, "labels": 2}
 
 
 def test_config_file_is_the_same_as_options(table, tmp_path):
@@ -123,6 +138,10 @@ def test_constant_features(tmp_path, capsys):
         (["run", "--workers", "two"], ["two"]),
         (["report", "nowhere"], ["nowhere", "not a folder"]),
         (["run", "--config", "absent.toml"], ["absent.toml", "no such file"]),
+        (["run", "--data", "tcgaa"], ["tcgaa", "no such file", "did you mean 'tcga'"]),
+        (["run", "--data", "simulated", "--label", "type"], ["option of the data set 'simulated'", "'label'"]),
+        (["run", "--data", "simulated", "--data-option", "genes"], ["--data-option genes", "NAME=VALUE"]),
+        (["describe", "eltager"], ["unknown protocol 'eltager'", "eltager2023"]),
     ],
 )
 def test_wrong_arguments(arguments, words, capsys, tmp_path, monkeypatch):
@@ -132,6 +151,42 @@ def test_wrong_arguments(arguments, words, capsys, tmp_path, monkeypatch):
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert all(word in error for word in words), error
+
+
+def test_describe_prints_what_the_study_did(capsys):
+    assert main(["describe", "eltager2023", "--json"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    told = dict(re.split(r"  +", line, maxsplit=1) for line in lines)
+    assert told["batch"] == "64"
+    assert told["learning_rate (6)"] == "0.1, 0.01, 0.001, 0.0001, 1e-05, 1e-06"
+    assert told["split"].startswith("30% held out, not stratified")
+    assert told["only dip_vae"] == "decay 0.97"
+    assert (told["points"], told["compiled programs"]) == ("64,800", "36")  # 6 variants x 6 latents
+    assert json.loads(last) == {"protocol": "eltager2023", "points": 64_800, "programs": 36}
+
+
+def test_describe_with_data_chooses_the_batch_and_estimates_the_cost(capsys):
+    options = ["--data", "simulated", "--data-option", "samples=100", "genes=50", "types=3", "--no-compilation-cache"]
+    assert main(["describe", "kroskinski2021_deep_scaled", *options, "--json"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert any("9: 8 steps an epoch of 80 training samples, chosen for 8" in line for line in lines)
+    summary = json.loads(last)
+    assert summary["programs"][0]["points"] == summary["points"] == 50
+    assert summary["seconds_per_epoch"] > 0
+    # the literal batch of the study leaves no step here: that is said, and the table is printed all the same
+    assert main(["describe", "kroskinski2021_deep", *options]) == 0
+    assert "batch is 1000, but only 80 of 100 samples" in capsys.readouterr().out
+
+
+def test_data_options_reach_the_named_data_sets(tmp_path, capsys):
+    from vaebench.inputs import run_data
+    from vaebench.options import Run
+
+    chosen = protocol("korkic2021")
+    data = run_data(Run(data="simulated", data_option=("samples=100", "genes=50", "types=3")), chosen)
+    assert data.x.shape == (100, 50)
+    assert data.scaling == "unit"  # the protocol's
+    assert run_data(Run(data="simulated", scaling="none"), chosen).scaling == "none"
 
 
 def test_an_unknown_key_in_a_config_file(tmp_path, capsys):

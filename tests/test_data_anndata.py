@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.data import checked, dataset_from_arrays, read_anndata, to_anndata, write_h5ad
+from vaebench.data import checked, dataset_from_arrays, load, read_anndata, to_anndata, write_h5ad
 from vaebench.types import InputError, Survival
 
 # Warnings of these packages about each other's versions are not ours to mend.
@@ -68,6 +68,7 @@ def test_in(anndata, tmp_path, kind):
     assert data.name == ("cells" if kind == "file" else "anndata")
     if kind == "file":
         assert data.provenance["files"][0]["name"] == "cells.h5ad"
+        assert load(source, {"where": "type!=A", "time_unit": "months", **ROLES}, {"top": "<=50"}).digest == data.digest
         assert checked(source, label="type").labels == {"A": 20, "B": 20, "C": 20}
 
 

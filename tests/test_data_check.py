@@ -159,7 +159,7 @@ def test_commands(tmp_path, capsys):
     assert "120 samples x" in text[0]
     assert sum(json.loads(last)["labels"].values()) == 120
     assert main(["data", "list", "--folder", str(tmp_path), "--json"]) == 0
-    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])) == {"gtex", "simulated", "tcga"}
+    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])) == {"cosmic", "gtex", "simulated", "tcga"}
     for arguments, words in (
         (["check"], "needs a PATH"),
         (["check", "no.csv"], "no.csv does not exist"),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaebench.data import read_table
+from vaebench.data import load, read_matrix, read_table
 from vaebench.data.matrix import matrix_from_file, matrix_layout
 from vaebench.types import InputError
 
@@ -196,3 +196,48 @@ def test_nan_block_is_counted_and_imputed(tmp_path):
 def test_genes_taken_for_samples_when_the_label_is_elsewhere(tmp_path):
     path = written(tmp_path, "gene,TCGA-00-0000-01,TCGA-00-0001-01\nA,1,2\nB,4,5\n")
     refused(path, "genes were taken for samples", "--samples-in columns", label="cancer_type")
+
+
+def gct(folder: Path, x: np.ndarray, samples: list[str]) -> Path:
+    lines = ["#1.2", f"{len(x)}\t{len(samples)}", "\t".join(["Name", "Description", *samples])]
+    lines += ["\t".join([f"E{i}", f"G{i // 2}", *map(repr, row.tolist())]) for i, row in enumerate(x)]
+    return written(folder, gzip.compress("\n".join(lines).encode()), "x.gct.gz")
+
+
+def test_matrix_with_a_table_about_its_samples(tmp_path):
+    x = np.random.default_rng(0).normal(size=(6, 8)).round(3)
+    samples = [f"s{i}" for i in range(8)]
+    path = gct(tmp_path, x, samples)
+    table = pd.DataFrame({"id": [*samples[::-1], "other"], "type": list("ABABABABC"), "t": range(9), "e": 1})
+    table.to_csv(tmp_path / "samples.tsv", sep="\t", index=False)
+    options = {"label": "type", "time": "t", "event": "e", "time_unit": "years", "factors": "t", "where": "t>0"}
+    data = read_matrix(path, tmp_path / "samples.tsv", scaling="none", **options)
+    assert data.samples.tolist() == samples[:7]  # the last has t = 0
+    assert data.features.tolist() == [f"E{i}" for i in range(6)]
+    np.testing.assert_allclose(data.x, x.T[:7], rtol=1e-6)
+    assert [data.label_names[i] for i in data.labels] == list("BABABAB")
+    np.testing.assert_allclose(data.survival.time, 365.25 * np.arange(7, 0, -1))
+    assert data.provenance["options"]["label"] == "type"
+    assert load(path, {"annotation": tmp_path / "samples.tsv", "scaling": "none", **options}).digest == data.digest
+    summed = load(path, {"genes": "symbol", "duplicates": "sum", "scaling": "none"})
+    assert (summed.features.tolist(), summed.labels, summed.name) == (["G0", "G1", "G2"], None, "x")
+    np.testing.assert_allclose(summed.x, (x[::2] + x[1::2]).T, rtol=1e-5)
+    with pytest.raises(InputError, match="duplicate feature name 'G0'"):
+        read_matrix(path, genes="symbol")
+    with pytest.raises(InputError, match="names 'tpye'"):
+        read_matrix(path, tmp_path / "samples.tsv", label="tpye")
+    with pytest.raises(InputError, match="option of a matrix of genes x samples 'samples_in'"):
+        load(path, {"samples_in": "columns"})
+
+
+def test_the_largest_number_of_features_as_a_wish(tmp_path):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 8)), columns=[f"G{i}" for i in range(8)])
+    frame.to_csv(tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv", top="<=5000").x.shape[1] == 8
+    assert read_table(tmp_path / "t.csv", top="<=3").features.tolist() == (
+        read_table(tmp_path / "t.csv", top=3).features.tolist()
+    )
+    assert load(tmp_path / "t.csv", {"top": 3}, {"top": "<=5", "unknown": 1}).x.shape[1] == 3
+    for wrong in ("<=", "5", "<=0", ">=3"):
+        with pytest.raises(InputError, match="whole number from 1 to 8"):
+            read_table(tmp_path / "t.csv", top=wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -10,7 +11,7 @@ from vaebench.protocols import PROTOCOLS, points, protocol, scaled_batch
 from vaebench.types import InputError
 from vaebench.variants import VARIANTS
 
-STUDIES = ("eltager2023", "korkic2021", "kroskinski2021", "kroskinski2021_deep")
+STUDIES = ("eltager2023", "korkic2021", "kroskinski2021", "kroskinski2021_deep", "kroskinski2021_zscore")
 
 
 def test_registry_has_four_kinds_of_every_study_under_their_own_names():
@@ -30,6 +31,7 @@ def test_full_grids_have_the_studies_sizes():
     assert protocol("korkic2021").size() == 4 * 90
     assert protocol("kroskinski2021").size() == 4 * 5 * 10
     assert protocol("kroskinski2021_deep").size() == 5 * 10
+    assert protocol("kroskinski2021_zscore").size() == 4 * 5 * 10
     for name in ("korkic2021", "kroskinski2021", "kroskinski2021_textbook"):
         assert len(points(protocol(name))) == protocol(name).size()
 
@@ -53,6 +55,14 @@ def test_settings_that_differ_between_variants_follow_the_variant():
     assert decays == {**dict.fromkeys(names, 0.95), "beta_tc_vae": 1.0, "dip_vae": 0.97, "logcosh_vae": 0.97}
     clips = {p.variant: p.clip for p in points(protocol("korkic2021"), {"latent": [10]})}
     assert clips == {"vae": math.inf, "iwae": math.inf, "logcosh_vae": math.inf, "info_vae": 0.8}
+
+
+def test_the_second_experiment_of_kroskinski2021_differs_in_scaling_and_the_output_that_it_needs():
+    first, second = protocol("kroskinski2021"), protocol("kroskinski2021_zscore")
+    assert (first.data["scaling"], second.data["scaling"]) == ("unit", "zscore")
+    assert dataclasses.replace(first.base, output="identity", study=second.name) == second.base
+    assert first.base.validation == "whole"
+    assert protocol("korkic2021").base.validation == "batches"
 
 
 def test_named_axes_win_over_the_variants_own_settings():

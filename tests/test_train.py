@@ -124,6 +124,19 @@ def test_benchmarked_validation_is_the_unweighted_mean_over_batches():
     np.testing.assert_allclose(lane.valid_loss, np.mean(parts), rtol=1e-5)
 
 
+def test_whole_validation_is_the_loss_of_all_validation_samples_in_one_batch():
+    # the released objective weighs the KL by the nominal batch, and its draws depend on how the samples are cut
+    p = small(seed=4, recipe="benchmarked", epochs=1, validation="whole")
+    lane = trained([p], 1, (1,))[0]
+    model = variant("vae").build(static_of(p, D))
+    keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(jax.random.wrap_key_data(lane.key), 0), 1), 1)
+    context = Context(False, 12, 8, 0)
+    loss = model.loss(lane.variables, data()[split(4).valid], keys[0], (), jnp.asarray(1), context)[0]
+    np.testing.assert_allclose(lane.valid_loss, loss, rtol=1e-5)
+    assert lane.batches == 4 + 1
+    assert static_of(p, D) != static_of(small(recipe="benchmarked"), D)
+
+
 @given(samples=st.integers(1, 300), batch=st.integers(1, 40))
 def test_validation_chunks_cover_all_samples(samples, batch):
     full, rest = validation_chunks(samples, batch)

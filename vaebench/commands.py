@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from vaebench.data import DATASETS, load
-from vaebench.data.expression import read_table
-from vaebench.options import Common, DataCheck, DataFetch, DataList, DataSimulate, Quickstart, Report, Run
+from vaebench.inputs import column_options, listed, run_axes, run_data
+from vaebench.options import Common, DataCheck, DataFetch, DataList, DataSimulate, Describe, Quickstart, Report, Run
 from vaebench.protocols import Protocol, points, protocol
-from vaebench.space import Point
+from vaebench.space import Point, group_by_static
 from vaebench.types import Dataset, InputError
-
-if TYPE_CHECKING:
-    pass
 
 
 def execute(options: Common, command: str) -> dict[str, Any]:
@@ -36,6 +31,8 @@ def execute(options: Common, command: str) -> dict[str, Any]:
 
         run(planned, data, out=options.out, quiet=options.quiet, command=command)
         return _report(options.out, options)
+    if isinstance(options, Describe):
+        return _describe(options)
     if isinstance(options, Run):
         chosen = protocol(options.protocol)
         axes = run_axes(options)
@@ -57,97 +54,6 @@ def use_compilation_cache() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
-def run_data(options: Run, chosen: Protocol) -> Dataset:
-    """The data set that ``vaebench run`` was asked for."""
-    if not options.data:
-        raise InputError(f"--data is missing; give a table or one of: {', '.join(DATASETS)}")
-    if options.data in DATASETS:
-        return load(options.data)
-    if not Path(options.data).exists():
-        near = difflib.get_close_matches(options.data, DATASETS, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise InputError(f"--data {options.data}: no such file, and no data set of that name{hint}")
-    read = _reader(options, options.scaling or chosen.data["scaling"])
-    if options.top is not None:
-        return read(options.top)
-    # the protocol's number of features is a wish: a smaller table is taken whole
-    data = read(None)
-    return data if data.x.shape[1] <= chosen.data["top"] else read(chosen.data["top"])
-
-
-def _reader(options: Run, scaling: str) -> Any:
-    def read(top: int | None) -> Dataset:
-        return read_table(
-            options.data,
-            label=options.label,
-            event=options.event,
-            time=options.time,
-            covariates=_names(options.covariates),
-            factors=_names(options.factors),
-            where=options.where,
-            ignore=_names(options.ignore),
-            samples_in=options.samples_in,
-            top=top,
-            deviation=options.deviation,
-            scaling=scaling,
-            transform=options.transform,
-            missing=options.missing,
-        )
-
-    return read
-
-
-def run_axes(options: Run) -> dict[str, Any]:
-    """The axes that the options name, to be replaced or added in the protocol's grid."""
-    axes: dict[str, Any] = {}
-    named = {
-        "variant": _names(options.variants),
-        "latent": _numbers("latent", options.latent, int),
-        "learning_rate": _numbers("learning-rate", options.learning_rate, float),
-        "init": _names(options.init),
-        "optimizer": _names(options.optimizer),
-        "activation": _names(options.activation),
-        "recipe": _names(options.recipe),
-        "seed": tuple(range(options.seed, options.seed + max(1, options.seeds)))
-        if options.seeds or options.seed
-        else (),
-    }
-    axes |= {name: values for name, values in named.items() if values}
-    for setting in options.set:
-        name, equals, values = setting.partition("=")
-        if not equals or not values:
-            raise InputError(f"--set {setting}: it must be NAME=VALUE or NAME=VALUE,VALUE")
-        axes[name.replace("-", "_")] = _setting(name.replace("-", "_"), values)
-    return axes
-
-
-def _setting(name: str, text: str) -> list[Any]:
-    if name == "hidden":  # widths are joined by "-": hidden=512,512-256 are two networks
-        return [tuple(_numbers("set hidden", widths.replace("-", ","), int)) for widths in text.split(",")]
-    return [_value(part) for part in text.split(",")]
-
-
-def _value(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text.lower(), text)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _numbers(option: str, text: str, kind: type) -> tuple[Any, ...]:
-    try:
-        return tuple(kind(part) for part in _names(text))
-    except ValueError:
-        what = "whole numbers" if kind is int else "numbers"
-        raise InputError(f"--{option} is {text!r}; it must be {what} separated by commas") from None
-
-
 def _check_out(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: a file stands there; give a folder")
@@ -160,7 +66,7 @@ def _run(planned: list[Point], data: Dataset, options: Run, chosen: Protocol, co
     run(
         planned,
         data,
-        _names(options.metrics),
+        listed(options.metrics),
         options.out,
         lanes=_lanes(options.lanes),
         workers=options.workers,
@@ -197,8 +103,37 @@ def _dry_run(planned: list[Point], data: Dataset, options: Run) -> dict[str, Any
     estimate = estimated(planned, data, _lanes(options.lanes))
     if not options.quiet:
         print(estimate_text(len(planned), estimate))
-    programs = [program._asdict() for program in estimate.programs]
-    return {"points": len(planned), **estimate._asdict(), "programs": programs}
+    return {"points": len(planned), **_estimate_values(estimate)}
+
+
+def _estimate_values(estimate: Any) -> dict[str, Any]:
+    return {**estimate._asdict(), "programs": [program._asdict() for program in estimate.programs]}
+
+
+def _describe(options: Describe) -> dict[str, Any]:
+    from vaebench.texts import estimate_text, protocol_text
+
+    chosen = protocol(options.protocol)
+    data = run_data(options, chosen) if options.data else None
+    # the number of programs does not depend on the data, a batch chosen for them does
+    samples = 10**4 if data is None else data.x.shape[0]
+    planned = points(chosen, samples=samples)
+    programs = len(group_by_static(planned, 1))
+    text = protocol_text(chosen, len(planned), programs, None if data is None else samples)
+    summary = {"protocol": chosen.name, "points": len(planned), "programs": programs}
+    if data is not None:
+        from vaebench.cost import estimated
+
+        try:
+            estimate = estimated(planned, data, _lanes(options.lanes))
+        except InputError as error:  # a protocol that does not fit the data is described all the same
+            text += f"\n\non {data.name}: {error}"
+        else:
+            text += f"\n\non {data.name}: {estimate_text(len(planned), estimate)}"
+            summary |= _estimate_values(estimate)
+    if not options.quiet:
+        print(text)
+    return summary
 
 
 def _report(folder: Path, options: Common) -> dict[str, Any]:
@@ -271,14 +206,7 @@ def _data(options: DataList | DataFetch | DataCheck | DataSimulate) -> tuple[str
     chosen = protocol(options.protocol)
     found = checked(
         options.path,
-        label=options.label,
-        event=options.event,
-        time=options.time,
-        covariates=_names(options.covariates),
-        factors=_names(options.factors),
-        ignore=_names(options.ignore),
-        where=options.where,
-        samples_in=options.samples_in,
+        **column_options(options),
         scaling=chosen.data["scaling"],
         valid_fraction=chosen.base.valid_fraction,
     )

@@ -33,11 +33,9 @@ class Quickstart(Common):
 
 
 @dataclasses.dataclass(frozen=True)
-class Run(Common):
-    """Train and evaluate VAEs on an expression table, every combination of the options once, and write a report."""
+class Columns(Common):
+    """What the columns of a table hold, and which samples are taken."""
 
-    data: str = ""
-    """Name of a data set, or a table: CSV, TSV or Parquet, gzip or not."""
     label: str | None = None
     """Column of the class that clusters are compared with."""
     event: str | None = None
@@ -52,18 +50,40 @@ class Run(Common):
     """Columns to leave out, separated by commas."""
     where: str | None = None
     """Samples to keep: "COLUMN==VALUE", also != < <= > >=, joined by " & "."""
-    samples_in: str = "rows"
-    """Whether samples are in "rows" or in "columns" of the table."""
-    transform: str = "none"
+    annotation: Path | None = None
+    """Table about the samples of a file of genes by samples: names first, then label, survival and so on."""
+    samples_in: str | None = None
+    """Whether samples are in "rows" or in "columns" of the table; rows by default, and "auto" for data check."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source(Columns):
+    """Where data come from, and how they are selected and scaled; what is not named is as the data set has it."""
+
+    data: str = ""
+    """Name of a data set, or a file: CSV, TSV or Parquet, gzip or not, .gct or .h5ad."""
+    data_option: tuple[str, ...] = ()
+    """Any other option of the data set or file, as NAME=VALUE: folder=downloads genes=symbol layer=log cache=false."""
+    time_unit: str | None = None
+    """Unit of the time column: "days" (the default), "months" or "years"."""
+    duplicates: str | None = None
+    """Features whose name comes twice: "refuse" them, keep them "apart", or "sum" them."""
+    transform: str | None = None
     """"log2" for log2(max(x, 0) + 1) of linear values, or "none"."""
     top: int | None = None
     """Keep this many features of largest deviation; the protocol's number, or all where there are fewer, by default."""
-    deviation: str = "mean"
-    """Mean or median absolute deviation for --top."""
+    deviation: str | None = None
+    """"mean" (the default) or "median" absolute deviation for --top."""
     scaling: str | None = None
     """"zscore", "unit" (to [0, 1]) or "none"; the protocol's by default."""
-    missing: str = "refuse"
-    """"refuse" missing values, or "impute" them by the feature's mean."""
+    missing: str | None = None
+    """"refuse" missing values (the default for files), or "impute" them by the feature's mean."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run(Source):
+    """Train and evaluate VAEs on an expression table, every combination of the options once, and write a report."""
+
     protocol: str = "default"
     """Settings of a study, its grid included unless options name another one."""
     config: Path | None = None
@@ -113,6 +133,16 @@ class Run(Common):
 
 
 @dataclasses.dataclass(frozen=True)
+class Describe(Source):
+    """Print what a protocol holds, how much there is to train, and, with --data, what that would cost."""
+
+    protocol: Annotated[Positional[str], tyro.conf.arg(metavar="PROTOCOL")] = "default"
+    """Name of a protocol."""
+    lanes: str = "auto"
+    """Models side by side in one program."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Report(Common):
     """Write report.html and the figures of a finished or unfinished run again."""
 
@@ -145,27 +175,11 @@ class DataFetch(Common):
 
 
 @dataclasses.dataclass(frozen=True)
-class DataCheck(Common):
+class DataCheck(Columns):
     """Print what there is to know of a data file: size, labels, survival, missing values, range and scale."""
 
     path: Annotated[Positional[str], tyro.conf.arg(metavar="PATH")] = ""
     """A table, a .gct or .h5ad file, or a public data set by its folder or name."""
-    label: str | None = None
-    """Column of the labels."""
-    event: str | None = None
-    """Column of events, or a comparison."""
-    time: str | None = None
-    """Column of times."""
-    covariates: str = ""
-    """Columns of Cox covariates, separated by commas."""
-    factors: str = ""
-    """Columns of features known beforehand, separated by commas."""
-    ignore: str = ""
-    """Columns to leave out, separated by commas."""
-    where: str | None = None
-    """Samples to keep."""
-    samples_in: str = "auto"
-    """Whether samples are in "rows" or "columns"; "auto" tells by the header."""
     protocol: str = "default"
     """The protocol that the data are for."""
 
@@ -196,5 +210,11 @@ class Data:
     )
 
 
-COMMANDS = {"quickstart": Quickstart, "run": Run, "report": Report, "data": tyro.conf.OmitArgPrefixes[Data]}
+COMMANDS = {
+    "quickstart": Quickstart,
+    "run": Run,
+    "describe": Describe,
+    "report": Report,
+    "data": tyro.conf.OmitArgPrefixes[Data],
+}
 """Name of a command -> its options."""

@@ -192,6 +192,7 @@ kroskinski2021 = Protocol(
         epochs=50,
         stopping="fixed",
         valid_fraction=0.2,
+        validation="whole",
     ),
     grid={
         "variant": _THESES_VARIANTS,
@@ -209,7 +210,21 @@ kroskinski2021_deep = dataclasses.replace(
     grid={**kroskinski2021.grid, "variant": ("vae",)},
 )
 
-_STUDIES = ((eltager2023, 120), (korkic2021, 9), (kroskinski2021, 8), (kroskinski2021_deep, 8))
+kroskinski2021_zscore = dataclasses.replace(
+    kroskinski2021,
+    name="kroskinski2021_zscore",
+    # inferred: a sigmoid cannot reach z-scores
+    base=dataclasses.replace(kroskinski2021.base, study="kroskinski2021_zscore", output="identity"),
+    data={**_THESES_DATA, "scaling": "zscore"},
+)
+
+_STUDIES = (
+    (eltager2023, 120),
+    (korkic2021, 9),
+    (kroskinski2021, 8),
+    (kroskinski2021_deep, 8),
+    (kroskinski2021_zscore, 8),
+)
 """Studies, and their batches per epoch on the data that they used."""
 
 PROTOCOLS = {

@@ -20,6 +20,7 @@ STOPPING = ("patience", "relative", "fixed")
 """Stopping rules, in the order of the traced index; see :func:`vaebench.train.make_train`."""
 
 SCALING_FROM = ("all", "train")
+VALIDATION = ("batches", "whole")
 
 _CHOICES = {
     "recipe": RECIPES,
@@ -30,6 +31,7 @@ _CHOICES = {
     "activation": ACTIVATIONS,
     "stopping": STOPPING,
     "scaling_from": SCALING_FROM,
+    "validation": VALIDATION,
 }
 _POSITIVE = ("latent", "batch", "epochs", "min_epochs", "patience", "learning_rate", "decay", "clip")
 
@@ -59,6 +61,7 @@ class Point:
         min_delta: smallest improvement that counts (``patience``), or the relative change (``relative``).
         stopping: ``"patience"``, ``"relative"`` or ``"fixed"``.
         valid_fraction: share of the samples held out for validation.
+        validation: in ``"batches"`` of the training size, or ``"whole"``: as one batch (a loss may depend on its size).
         stratified: whether the split keeps the labels' shares.
         scaling_from: ``"all"`` samples (as the studies) or ``"train"`` only.
         seed: of split, weights, data order and posterior draws.
@@ -87,6 +90,7 @@ class Point:
     min_delta: float = 0.0
     stopping: str = "patience"
     valid_fraction: float = 0.2
+    validation: str = "batches"
     stratified: bool = True
     scaling_from: str = "all"
     seed: int = 0
@@ -159,6 +163,7 @@ def static_of(point: Point, features: int) -> Static:
         norm=point.norm,
         output=point.output,
         clipped=math.isfinite(point.clip),
+        validation=point.validation,
         shape=_shape(point),
     )
 
@@ -186,7 +191,7 @@ def traced_of(point: Point) -> Traced:
 
 def settings(point: Point) -> dict[str, Any]:
     """The point as flat row columns: ``static/*``, ``shape/*``, ``traced/*``, ``hyper/*`` and its part of ``data/*``."""
-    static = ("variant", "latent", "hidden", "norm", "output", "batch", "recipe")
+    static = ("variant", "latent", "hidden", "norm", "output", "batch", "recipe", "validation")
     data = ("valid_fraction", "stratified", "scaling_from")
     columns: dict[str, Any] = {"study": point.study}
     for field in dataclasses.fields(point):

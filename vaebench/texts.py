@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vaebench.progress import duration
+from vaebench.protocols import scaled_batch
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from vaebench.cost import Estimate
+    from vaebench.protocols import Protocol
+    from vaebench.space import Point
 
 _SHOWN = 15
 
@@ -34,6 +37,64 @@ def estimate_text(points: int, estimate: Estimate) -> str:
     ]
     lines.append("evaluation runs beside the training and is not counted")
     return "\n".join(lines)
+
+
+def protocol_text(chosen: Protocol, points: int, programs: int, samples: int | None) -> str:
+    """A protocol as a table of what it fixes, what it varies, and how much that is; ``samples`` is N where known."""
+    base = chosen.base
+    lines = [
+        ("protocol", chosen.name),
+        ("source", chosen.reference),
+        ("recipe", base.recipe),
+        ("features", f"{chosen.data['top']} of largest {chosen.data['deviation']} absolute deviation"),
+        ("scaling", f"{chosen.data['scaling']}, by {base.scaling_from} samples"),
+        ("split", _split_text(base)),
+        ("batch", _batch_text(chosen, samples)),
+        ("drop last", "yes: a partial batch of an epoch is not trained on"),
+        ("schedule", f"learning rate x {base.decay:g} after every epoch"),
+        ("stopping", _stopping_text(base)),
+        ("epochs", f"at most {base.epochs}" if base.stopping != "fixed" else str(base.epochs)),
+        ("network", _network_text(base)),
+        ("embedding", f"posterior {chosen.embedding}"),
+    ]
+    held = ("latent", "learning_rate", "init", "optimizer", "activation")
+    lines += [(name, f"{getattr(base, name)}") for name in held if name not in chosen.grid]
+    for variant, own in chosen.per_variant.items():
+        lines.append((f"only {variant}", ", ".join(f"{name} {value:g}" for name, value in own.items())))
+    for name, values in chosen.grid.items():
+        lines.append((f"{name} ({len(values)})", ", ".join(map(str, values))))
+    lines += [("points", f"{points:,}"), ("compiled programs", str(programs))]
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines)
+
+
+def _split_text(base: Point) -> str:
+    kind = "stratified by label" if base.stratified else "not stratified"
+    whole = "as one batch" if base.validation == "whole" else "in batches"
+    return f"{base.valid_fraction:.0%} held out, {kind}, redrawn for every seed; validated {whole}"
+
+
+def _batch_text(chosen: Protocol, samples: int | None) -> str:
+    steps = chosen.steps_per_epoch
+    if samples is None:
+        return f"chosen for {steps} steps an epoch" if steps else str(chosen.base.batch)
+    train = samples - round(samples * chosen.base.valid_fraction)
+    batch = scaled_batch(train, steps) if steps else chosen.base.batch
+    wanted = f", chosen for {steps}" if steps else ""
+    return f"{batch}: {train // batch} steps an epoch of {train} training samples{wanted}"
+
+
+def _stopping_text(base: Point) -> str:
+    return {
+        "patience": f"no fall of the validation loss by more than {base.min_delta:g} for {base.patience} epochs",
+        "relative": f"the validation loss falls and its reconstruction changes by at most {base.min_delta:.0%}",
+        "fixed": "none",
+    }[base.stopping] + (f", not before epoch {base.min_epochs}" if base.stopping != "fixed" else "")
+
+
+def _network_text(base: Point) -> str:
+    norm = {"batch": "batch normalisation", "layer": "layer normalisation", "none": "no normalisation"}[base.norm]
+    return f"hidden {'-'.join(map(str, base.hidden))}, {norm}, output {base.output.replace('_', ' ')}"
 
 
 def table_text(table: pd.DataFrame) -> str:

@@ -96,7 +96,8 @@ def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
 
     def validate(lane: Lane, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
         valid = lane.split.valid
-        full, rest = validation_chunks(valid.shape[0], static.batch)
+        whole = static.validation == "whole"
+        full, rest = (0, valid.shape[0]) if whole else validation_chunks(valid.shape[0], static.batch)
         keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(lane.key, lane.epoch), 1), full + 1)
 
         def batch(index: jax.Array, key: jax.Array, seen: jax.Array) -> Any:

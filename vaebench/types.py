@@ -60,6 +60,7 @@ class Static:
         norm: ``"batch"``, ``"layer"`` or ``"none"``, after every hidden linear layer.
         output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
         clipped: whether gradients are clipped (their norm costs a pass over the weights, so it is compiled in only where asked).
+        validation: ``"batches"`` of the training size, or ``"whole"``: the validation samples as one batch.
         shape: the variant's own frozen dataclass of program-changing choices.
     """
 
@@ -72,6 +73,7 @@ class Static:
     norm: str = "batch"
     output: str = "identity"
     clipped: bool = False
+    validation: str = "batches"
     shape: Any = None
 
 

@@ -5,12 +5,14 @@ A new data set is one module with a function that returns a Dataset, and one lin
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaebench.types import Dataset, unknown_name
+from vaebench.types import Dataset, InputError, unknown_name
 
 DATASETS = {
     "gtex": "vaebench.data.gtex_files:gtex",
@@ -29,6 +31,7 @@ _NAMES = {
     "read_anndata": "vaebench.data.h5ad",
     "read_catalogue": "vaebench.data.mutations",
     "read_exposures": "vaebench.data.mutations",
+    "read_matrix": "vaebench.data.joined",
     "read_signatures": "vaebench.data.mutations",
     "read_table": "vaebench.data.expression",
     "simulate_cohort": "vaebench.data.simulate",
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from vaebench.data.expression import read_table
     from vaebench.data.gtex_files import gtex
     from vaebench.data.h5ad import read_anndata, to_anndata, write_h5ad
+    from vaebench.data.joined import read_matrix
     from vaebench.data.mutations import (
         cancer_types,
         read_catalogue,
@@ -76,6 +80,7 @@ __all__ = [
     "read_anndata",
     "read_catalogue",
     "read_exposures",
+    "read_matrix",
     "read_signatures",
     "read_table",
     "simulate_cohort",
@@ -91,25 +96,47 @@ __all__ = [
 ]
 
 
-def load(name: str, options: Mapping[str, Any] | None = None) -> Dataset:
-    """The data set registered under ``name`` in :data:`DATASETS`.
+def load(
+    name: str | Path, options: Mapping[str, Any] | None = None, defaults: Mapping[str, Any] | None = None
+) -> Dataset:
+    """The data set registered under ``name`` in :data:`DATASETS`, or the one in the file of that name.
+
+    A file is read by :func:`read_anndata` (``.h5ad``), :func:`read_matrix` (``.gct``, or with ``annotation``) or
+    :func:`read_table`.
 
     Args:
-        name: for example ``"tcga"``.
-        options: keywords of the data set's function, for example ``{"folder": "downloads", "scaling": "unit"}``.
+        name: for example ``"tcga"`` or ``"cohort.csv.gz"``.
+        options: keywords of the function, for example ``{"folder": "downloads", "scaling": "unit"}``.
+        defaults: the same, for what ``options`` do not name; those that the function does not have are passed over.
 
     Raises:
         InputError: for an unknown name or option, or what the data set itself refuses.
     """
-    if name not in DATASETS:
-        raise unknown_name("data set", name, DATASETS)
-    module, function = DATASETS[name].split(":")
-    made = getattr(importlib.import_module(module), function)
+    options = dict(options or {})
+    made, kind = _reader(name, options)
     allowed = inspect.signature(made).parameters
-    for option in options or {}:
+    for option in options:
         if option not in allowed:
-            raise unknown_name(f"option of the data set {name!r}", option, allowed)
-    return made(**(options or {}))
+            raise unknown_name(f"option of {kind}", option, allowed)
+    arguments = {k: v for k, v in (defaults or {}).items() if k in allowed} | options
+    return made(**arguments) if name in DATASETS else made(name, **arguments)
+
+
+def _reader(name: str | Path, options: Mapping[str, Any]) -> tuple[Any, str]:
+    """The function that makes a data set, and what it is in a message."""
+    if name in DATASETS:
+        module, function = DATASETS[str(name)].split(":")
+        return getattr(importlib.import_module(module), function), f"the data set {str(name)!r}"
+    if not Path(name).exists():
+        near = difflib.get_close_matches(str(name), DATASETS, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise InputError(f"{name}: no such file, and no data set of that name{hint}")
+    endings = [ending.lower() for ending in Path(name).suffixes]
+    if ".h5ad" in endings:
+        return __getattr__("read_anndata"), "AnnData files"
+    if ".gct" in endings or "annotation" in options:
+        return __getattr__("read_matrix"), "a matrix of genes x samples"
+    return __getattr__("read_table"), "a table"
 
 
 def __getattr__(name: str) -> Any:

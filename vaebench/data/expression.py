@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,10 @@ import numpy as np
 from vaebench.data.cache import file_record
 from vaebench.data.files import DUPLICATES, SAMPLES_IN, Table, table_from_file
 from vaebench.data.opening import as_number
-from vaebench.data.roles import (
-    Roles,
-    check_roles,
-    label_texts,
-    listed,
-    numbers,
-    role_columns,
-    sample_names,
-    selected,
-    survival_from,
-)
-from vaebench.data.scaling import DEVIATIONS, MISSING, SCALINGS, dataset_from_arrays
+from vaebench.data.roles import Roles, label_texts, numbers, role_columns, sample_names, selected, survival_from
+from vaebench.data.scaling import Treatment, dataset_from_arrays
 from vaebench.types import Dataset, InputError, unknown_name
 
-TRANSFORMS = ("none", "log2")
 _EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
 
 
@@ -41,7 +31,7 @@ def read_table(
     where: str | None = None,
     ignore: Sequence[str] = (),
     samples_in: str = "rows",
-    top: int | None = None,
+    top: int | str | None = None,
     deviation: str = "mean",
     scaling: str = "zscore",
     transform: str = "none",
@@ -67,7 +57,7 @@ def read_table(
         where: samples to keep, such as ``"tumor==1 & age>=40"``; its columns are no features.
         ignore: columns to leave out.
         samples_in: ``"rows"``, or ``"columns"`` for genes (and label, event, ...) in rows.
-        top: keep this many features of largest absolute deviation; ``None`` keeps all.
+        top: keep this many features of largest absolute deviation, ``"<=5000"`` as many or fewer; ``None`` keeps all.
         deviation: ``"mean"`` or ``"median"`` absolute deviation.
         scaling: ``"zscore"``, ``"unit"`` or ``"none"``.
         transform: ``"none"``, or ``"log2"`` for log2(max(x, 0) + 1) before selection and scaling.
@@ -79,44 +69,64 @@ def read_table(
     Raises:
         InputError: one sentence that names the file, column or option, the value, and what is allowed.
     """
-    roles = Roles(label, event, time, time_unit, listed(covariates), listed(factors), where, listed(ignore))
+    roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore)
+    treatment = Treatment(top, deviation, scaling, transform, missing)
     check_choice("samples_in", samples_in, SAMPLES_IN)
     check_choice("duplicates", duplicates, DUPLICATES)
-    check_treatment(transform, deviation, scaling, missing)
-    check_roles(roles)
     table = table_from_file(path, samples_in, duplicates)
     taken = role_columns(table, roles)
     table, _, counts = selected(table, roles)
     samples, first = sample_names(table, taken)
-    survival = survival_from(table, roles, samples)
     features, matrix, annotations = _features(table, taken | first, samples)
     if duplicates == "sum":
         features, matrix = _summed(features, matrix, table.repeats)
-    counts["features_with_a_repeated_name"] = len(table.repeats)
-    options = {"label": label, "event": event, "time": time, "time_unit": time_unit}
-    options |= {"covariates": list(roles.covariates), "factors": list(roles.factors), "where": where}
-    options |= {"ignore": list(roles.ignore), "samples_in": samples_in, "transform": transform}
-    options["duplicates"] = duplicates
+    provenance = {
+        "source": table.source,
+        "files": [file_record(path)],
+        "options": {"samples_in": samples_in, "duplicates": duplicates},
+        "annotations": annotations,
+        "counts": counts | {"features_with_a_repeated_name": len(table.repeats)},
+    }
+    name = stem(table.source) if name is None else name
+    return assembled(table, roles, treatment, matrix, features, samples, name, provenance)
+
+
+def assembled(
+    table: Table,
+    roles: Roles,
+    treatment: Treatment,
+    values: np.ndarray,
+    features: Sequence[str],
+    samples: np.ndarray | None,
+    name: str,
+    provenance: Mapping[str, Any],
+    *,
+    names: Mapping[str, str] | None = None,
+    more_factors: Mapping[str, np.ndarray] | None = None,
+) -> Dataset:
+    """The data set of ``values`` [N, D], which are changed in place, and of what the table's columns mean.
+
+    ``names`` holds other names for covariates and factors. Roles and treatment join the provenance's options.
+    """
+    new = dict(names or {})
+    factors = {new.get(column, column): numbers(table, "factors", column, samples) for column in roles.factors}
+    # lists, as they come back from a cache
+    said = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(roles).items()}
+    options = said | {"transform": treatment.transform} | provenance["options"]
     return dataset_from_arrays(
-        transformed(matrix, transform),
+        transformed(values, treatment.transform),
         samples=samples,
         features=features,
-        labels=label_texts(table, label),
-        survival=survival,
-        covariates={column: table.columns[column] for column in roles.covariates},
-        factors={column: numbers(table, "factors", column, samples) for column in roles.factors},
-        top=top,
-        deviation=deviation,
-        scaling=scaling,
-        missing=missing,
-        name=stem(table.source) if name is None else name,
-        provenance={
-            "source": table.source,
-            "files": [file_record(path)],
-            "options": options,
-            "annotations": annotations,
-            "counts": counts,
-        },
+        labels=label_texts(table, roles.label),
+        survival=survival_from(table, roles, samples),
+        covariates={new.get(column, column): table.columns[column] for column in roles.covariates},
+        factors=factors | dict(more_factors or {}),
+        top=treatment.top,
+        deviation=treatment.deviation,
+        scaling=treatment.scaling,
+        missing=treatment.missing,
+        name=name,
+        provenance={**provenance, "options": options},
     )
 
 
@@ -124,14 +134,6 @@ def check_choice(option: str, value: str, allowed: Sequence[str]) -> None:
     """``InputError`` unless the value is among those that its option allows."""
     if value not in allowed:
         raise unknown_name(option, value, allowed)
-
-
-def check_treatment(transform: str, deviation: str, scaling: str, missing: str) -> None:
-    """``InputError`` unless these options of every reader are known, so that nothing is read in vain."""
-    check_choice("transform", transform, TRANSFORMS)
-    check_choice("deviation", deviation, DEVIATIONS)
-    check_choice("scaling", scaling, SCALINGS)
-    check_choice("missing", missing, MISSING)
 
 
 def transformed(values: np.ndarray, transform: str) -> np.ndarray:

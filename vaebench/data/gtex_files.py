@@ -6,12 +6,11 @@ from pathlib import Path
 
 from vaebench.data.download import verified
 from vaebench.data.expression import check_choice
-from vaebench.data.joined import Study, study_dataset
+from vaebench.data.joined import GENE_NAMES, Study, study_dataset
 from vaebench.data.roles import Roles
+from vaebench.data.scaling import Treatment
 from vaebench.data.sources import data_folder, found_files
 from vaebench.types import Dataset
-
-GENE_NAMES = ("identifier", "symbol")
 
 
 def gtex(
@@ -19,7 +18,7 @@ def gtex(
     *,
     label: str = "SMTS",
     genes: str = "identifier",
-    top: int | None = 5000,
+    top: int | str | None = 5000,
     deviation: str = "mean",
     scaling: str = "zscore",
     transform: str = "log2",
@@ -57,11 +56,7 @@ def gtex(
         annotation=attributes,
         sample="SAMPID",
         roles=Roles(label=label, where=where),
-        top=top,
-        deviation=deviation,
-        scaling=scaling,
-        transform=transform,
-        missing=missing,
+        treatment=Treatment(top, deviation, scaling, transform, missing),
         duplicates=duplicates,
         names_from=GENE_NAMES.index(genes),
     )

@@ -13,20 +13,11 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.cache import file_record
-from vaebench.data.expression import check_treatment, stem, transformed
+from vaebench.data.expression import assembled, stem
 from vaebench.data.files import Table, column_from
 from vaebench.data.opening import refusing_broken
-from vaebench.data.roles import (
-    Roles,
-    check_roles,
-    label_texts,
-    listed,
-    numbers,
-    role_columns,
-    selected,
-    survival_from,
-)
-from vaebench.data.scaling import dataset_from_arrays
+from vaebench.data.roles import Roles, role_columns, selected
+from vaebench.data.scaling import Treatment
 from vaebench.types import Dataset, InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -44,7 +35,7 @@ def read_anndata(
     covariates: Sequence[str] = (),
     factors: Sequence[str] = (),
     where: str | None = None,
-    top: int | None = None,
+    top: int | str | None = None,
     deviation: str = "mean",
     scaling: str = "zscore",
     transform: str = "none",
@@ -74,9 +65,8 @@ def read_anndata(
         InputError: for a missing extra, file, layer or column, repeated names, or values that do not fit.
     """
     package = _anndata()
-    roles = Roles(label, event, time, time_unit, listed(covariates), listed(factors), where)
-    check_treatment(transform, deviation, scaling, missing)
-    check_roles(roles)
+    roles = Roles(label, event, time, time_unit, covariates, factors, where)
+    treatment = Treatment(top, deviation, scaling, transform, missing)
     files: list[dict[str, Any]] = []
     held: Any = source
     origin = "AnnData"
@@ -88,29 +78,11 @@ def read_anndata(
     table = _table(held, origin)
     role_columns(table, roles)
     table, kept, counts = selected(table, roles)
-    samples = table.first_texts.astype(str)
-    options = {"layer": layer, "label": label, "event": event, "time": time, "time_unit": time_unit}
-    options |= {"covariates": list(roles.covariates), "factors": list(roles.factors), "where": where}
-    return dataset_from_arrays(
-        transformed(_values(held, layer, origin, kept), transform),
-        samples=samples,
-        features=[str(feature) for feature in held.var_names],
-        labels=label_texts(table, label),
-        survival=survival_from(table, roles, samples),
-        covariates={column: table.columns[column] for column in roles.covariates},
-        factors={column: numbers(table, "factors", column, samples) for column in roles.factors},
-        top=top,
-        deviation=deviation,
-        scaling=scaling,
-        missing=missing,
-        name=(stem(origin) if files else "anndata") if name is None else name,
-        provenance={
-            "source": origin,
-            "files": files,
-            "options": options | {"transform": transform},
-            "counts": counts,
-        },
-    )
+    provenance = {"source": origin, "files": files, "options": {"layer": layer}, "counts": counts}
+    values = _values(held, layer, origin, kept)
+    features = [str(feature) for feature in held.var_names]
+    name = (stem(origin) if files else "anndata") if name is None else name
+    return assembled(table, roles, treatment, values, features, table.first_texts.astype(str), name, provenance)
 
 
 def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = None) -> anndata.AnnData:

@@ -12,21 +12,14 @@ import numpy as np
 
 from vaebench.data.barcodes import matched_rows, no_match, sample_types
 from vaebench.data.cache import cache_folder, cached, file_record
-from vaebench.data.expression import check_choice, check_treatment, transformed
+from vaebench.data.expression import assembled, check_choice, stem
 from vaebench.data.files import DUPLICATES, Table, table_from_file
-from vaebench.data.matrix import Matrix, matrix_from_file, matrix_layout, row_names
-from vaebench.data.roles import (
-    Roles,
-    check_roles,
-    label_texts,
-    numbers,
-    restricted,
-    role_columns,
-    selected,
-    survival_from,
-)
-from vaebench.data.scaling import dataset_from_arrays
+from vaebench.data.matrix import Layout, Matrix, matrix_from_file, matrix_layout, row_names
+from vaebench.data.roles import Roles, numbers, restricted, role_columns, selected, survival_from
+from vaebench.data.scaling import Treatment
 from vaebench.types import Dataset, InputError
+
+GENE_NAMES = ("identifier", "symbol")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,15 +29,11 @@ class Study:
     Attributes:
         name: of the data set.
         expression: genes x samples.
-        annotation: one line a sample.
-        sample: column of the annotation that names samples.
+        annotation: one line a sample; ``None`` when nothing is known of the samples but their names.
         roles: columns of the annotation.
-        top: features to keep, as the next four in :func:`vaebench.data.read_table`.
-        deviation: mean or median.
-        scaling: zscore, unit or none.
-        transform: none or log2.
-        missing: refuse or impute.
+        treatment: of the values.
         duplicates: genes that come twice: refuse, apart or sum.
+        sample: column of the annotation that names samples; its first by default.
         logged: whether values are log2(x + 1), so that sums are of x.
         names_from: which of the columns before the samples names the genes.
         shares: file of factors by sample, such as signature shares, each in 0..1.
@@ -55,15 +44,11 @@ class Study:
 
     name: str
     expression: Path
-    annotation: Path
-    sample: str
+    annotation: Path | None
     roles: Roles
-    top: int | None
-    deviation: str
-    scaling: str
-    transform: str
-    missing: str
+    treatment: Treatment
     duplicates: str
+    sample: str | None = None
     logged: bool = False
     names_from: int = 0
     shares: Path | None = None
@@ -72,7 +57,67 @@ class Study:
     numbered: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
 
 
-def study_dataset(study: Study, cache: bool | str | Path, verify: Callable[[dict[str, Any]], None]) -> Dataset:
+def read_matrix(
+    path: str | Path,
+    annotation: str | Path | None = None,
+    *,
+    label: str | None = None,
+    event: str | None = None,
+    time: str | None = None,
+    time_unit: str = "days",
+    covariates: Sequence[str] = (),
+    factors: Sequence[str] = (),
+    where: str | None = None,
+    genes: str = "identifier",
+    top: int | str | None = None,
+    deviation: str = "mean",
+    scaling: str = "zscore",
+    transform: str = "none",
+    missing: str = "refuse",
+    duplicates: str = "refuse",
+    name: str | None = None,
+    cache: bool | str | Path = False,
+) -> Dataset:
+    """The data set in a table of genes x samples (``.gct``, or tab or comma separated), and a table about the samples.
+
+    Samples are joined by name, see :func:`vaebench.data.barcodes.matched_rows`. The file is read in blocks of genes.
+
+    Args:
+        path: genes in rows.
+        annotation: one line a sample, its name in the first column; the columns below are of this table.
+        label: as all further options in :func:`vaebench.data.read_table`.
+        event: column or comparison.
+        time: column.
+        time_unit: unit of ``time``.
+        covariates: columns.
+        factors: columns.
+        where: samples to keep.
+        genes: which of the two names in a ``.gct``: ``"identifier"`` or ``"symbol"``.
+        top: features to keep.
+        deviation: mean or median.
+        scaling: zscore, unit or none.
+        transform: none or log2.
+        missing: refuse or impute.
+        duplicates: refuse, apart or sum.
+        name: short name; the file's name by default.
+        cache: where the result is kept: a folder, ``True`` for the user's cache folder, or ``False``.
+    """
+    check_choice("genes", genes, GENE_NAMES)
+    study = Study(
+        name=stem(Path(path).name) if name is None else name,
+        expression=Path(path),
+        annotation=None if annotation is None else Path(annotation),
+        roles=Roles(label, event, time, time_unit, covariates, factors, where),
+        treatment=Treatment(top, deviation, scaling, transform, missing),
+        duplicates=duplicates,
+        names_from=GENE_NAMES.index(genes),
+    )
+    return study_dataset(study, cache)
+
+
+def study_dataset(
+    study: Study, cache: bool | str | Path, verify: Callable[[dict[str, Any]], None] = lambda record: None
+) -> Dataset:
     """The data set of ``study``, from the cache where it was made before.
 
     Args:
@@ -83,9 +128,7 @@ def study_dataset(study: Study, cache: bool | str | Path, verify: Callable[[dict
     Raises:
         InputError: for files or options that do not fit.
     """
-    check_treatment(study.transform, study.deviation, study.scaling, study.missing)
     check_choice("duplicates", study.duplicates, DUPLICATES)
-    check_roles(study.roles)
     folder = cache_folder(cache)
     paths = [path for path in (study.expression, study.annotation, study.shares) if path is not None]
     records = [file_record(path, folder) for path in paths]
@@ -94,77 +137,84 @@ def study_dataset(study: Study, cache: bool | str | Path, verify: Callable[[dict
     options = {
         field.name: getattr(study, field.name)
         for field in dataclasses.fields(study)
-        if field.name not in ("expression", "annotation", "shares", "roles")
-    } | dataclasses.asdict(study.roles)
-    options = json.loads(json.dumps(options))  # the same lists whether built now or kept before
-    inputs = {"files": records, "options": options}
-    return cached(folder, inputs, lambda: _built(study, records, options))
+        if field.name not in ("name", "expression", "annotation", "shares", "roles", "treatment")
+    } | {"study": study.name}
+    # the same lists whether built now or kept before
+    kept = options | dataclasses.asdict(study.roles) | dataclasses.asdict(study.treatment)
+    inputs = {"files": records, "options": json.loads(json.dumps(kept))}
+    return cached(folder, inputs, lambda: _built(study, records, json.loads(json.dumps(options))))
+
+
+def annotated(layout: Layout, annotation: Path | None, sample: str | None) -> tuple[Table, np.ndarray, dict[str, int]]:
+    """A line of the annotation for each sample of the matrix that has one, their positions, and counts of the join.
+
+    Where the annotation has no column ``sample_type``, it gets that of the matrix's barcodes. Without an annotation the
+    table holds the samples' names.
+    """
+    lines = np.arange(len(layout.samples)) + layout.leads + 1
+    everyone = np.arange(len(layout.samples))
+    if annotation is None:
+        names = np.array(layout.samples, dtype=object)
+        columns = {"": names, "sample_type": sample_types(layout.samples)}
+        return Table(layout.file.name, columns, "", names, "columns", lines, {}), everyone, {}
+    table = table_from_file(annotation)
+    column = table.first if sample is None else sample
+    if column not in table.columns:
+        raise InputError(
+            f"{annotation} has no column {column!r} with sample names; its columns begin "
+            f"{', '.join(list(table.columns)[:5])}"
+        )
+    known = _names_in(table, column)
+    rows, counts = matched_rows(layout.samples, known, table.source)
+    if (rows < 0).all():
+        raise no_match(layout.file.name, layout.samples, row_names(layout, 100), known, table.source)
+    joined = everyone[rows >= 0]
+    counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
+    given = "sample_type" in table.columns
+    table = restricted(table, rows[joined])
+    if not given:
+        table.columns["sample_type"] = sample_types([layout.samples[i] for i in joined])
+    return table, joined, counts
 
 
 def _built(study: Study, records: list[dict[str, Any]], options: dict[str, Any]) -> Dataset:
     layout = matrix_layout(study.expression)
-    table = table_from_file(study.annotation)
-    known = _known(table, study)
-    given = "sample_type" in table.columns
-    if not given:
-        table.columns["sample_type"] = sample_types(known)
+    if study.names_from >= layout.leads:
+        raise InputError(f"{study.expression} has one column of gene names; genes='symbol' needs a .gct file with two")
+    table, joined, counts = annotated(layout, study.annotation, study.sample)
     role_columns(table, study.roles)
-    rows, counts = matched_rows(layout.samples, known, table.source)
-    if (rows < 0).all():
-        raise no_match(layout.file.name, layout.samples, row_names(layout, 100), known, table.source)
-    joined = np.flatnonzero(rows >= 0)
-    counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
-    names = np.array(layout.samples)[joined]
-    table = restricted(table, rows[joined])
-    if not given:  # the expression matrix knows its samples best
-        table.columns["sample_type"] = sample_types(names.tolist())
     table, kept, dropped = selected(table, study.roles)
-    names = names[kept]
-    survival = survival_from(table, study.roles, names)
     columns = joined[kept]
+    names = np.array(layout.samples)[columns]
+    survival_from(table, study.roles, names)  # what is wrong there is said before the matrix is read
     matrix = matrix_from_file(
         layout, columns, duplicates=study.duplicates, names_from=study.names_from, logged=study.logged
     )
-    transformed(matrix.values, study.transform)
-    factors = {
-        study.names.get(column, column): numbers(table, "factors", column, names) for column in study.roles.factors
-    }
-    factors |= _numbered(table, study.numbered)
+    factors = _numbered(table, study.numbered)
     for factor, genes in study.genes.items():
         factors[factor], counts[f"{factor}_genes_not_found"] = _score(matrix, factor, genes, study.expression)
     if study.shares is not None:
         shares = _shares(study.shares, names)
         counts["samples_without_shares"] = int(np.isnan(next(iter(shares.values()))).sum())
         factors |= shares
-    return dataset_from_arrays(
+    provenance = {
+        "source": layout.file.name,
+        "files": records,
+        "options": options,
+        "counts": {**counts, **dropped, "features_with_a_repeated_name": matrix.repeated},
+    }
+    return assembled(
+        table,
+        study.roles,
+        study.treatment,
         matrix.values.T,
-        samples=names,
-        features=matrix.features,
-        labels=label_texts(table, study.roles.label),
-        survival=survival,
-        covariates={study.names.get(column, column): table.columns[column] for column in study.roles.covariates},
-        factors=factors,
-        top=study.top,
-        deviation=study.deviation,
-        scaling=study.scaling,
-        missing=study.missing,
-        name=study.name,
-        provenance={
-            "source": layout.file.name,
-            "files": records,
-            "options": options,
-            "counts": {**counts, **dropped, "features_with_a_repeated_name": matrix.repeated},
-        },
+        matrix.features,
+        names,
+        study.name,
+        provenance,
+        names=study.names,
+        more_factors=factors,
     )
-
-
-def _known(table: Table, study: Study) -> list[str]:
-    if study.sample not in table.columns:
-        raise InputError(
-            f"{study.annotation} has no column {study.sample!r} with sample names; its columns begin "
-            f"{', '.join(list(table.columns)[:5])}"
-        )
-    return _names_in(table, study.sample)
 
 
 def _names_in(table: Table, column: str) -> list[str]:

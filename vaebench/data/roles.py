@@ -28,26 +28,22 @@ class Roles:
     event: str | None = None
     time: str | None = None
     time_unit: str = "days"
-    covariates: tuple[str, ...] = ()
-    factors: tuple[str, ...] = ()
+    covariates: Sequence[str] = ()
+    factors: Sequence[str] = ()
     where: str | None = None
-    ignore: tuple[str, ...] = ()
+    ignore: Sequence[str] = ()
 
-
-def listed(names: Sequence[str]) -> tuple[str, ...]:
-    """A sequence of names as a tuple; one bare name is one name."""
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
-def check_roles(roles: Roles) -> None:
-    """``InputError`` for half a survival or an unknown unit of time."""
-    if (roles.event is None) != (roles.time is None):
-        present, absent = ("event", "time") if roles.time is None else ("time", "event")
-        raise InputError(
-            f"{present}={roles.event or roles.time!r} is given without {absent}; survival needs both event and time"
-        )
-    if roles.time_unit not in DAYS:
-        raise unknown_name("time_unit", roles.time_unit, DAYS)
+    def __post_init__(self) -> None:
+        for name in ("covariates", "factors", "ignore"):  # one bare name is one name
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        if (self.event is None) != (self.time is None):
+            present, absent = ("event", "time") if self.time is None else ("time", "event")
+            raise InputError(
+                f"{present}={self.event or self.time!r} is given without {absent}; survival needs both event and time"
+            )
+        if self.time_unit not in DAYS:
+            raise unknown_name("time_unit", self.time_unit, DAYS)
 
 
 def role_columns(table: Table, roles: Roles) -> set[str]:

@@ -13,10 +13,29 @@ import numpy as np
 from vaebench.data import checks
 from vaebench.types import Dataset, InputError, Survival, unknown_name
 
-SCALINGS = ("zscore", "unit", "none")
-DEVIATIONS = ("mean", "median")
-MISSING = ("refuse", "impute")
+CHOICES = {
+    "transform": ("none", "log2"),
+    "deviation": ("mean", "median"),
+    "scaling": ("zscore", "unit", "none"),
+    "missing": ("refuse", "impute"),
+}
 _BLOCK = 512  # features handled at once, so that the float64 copies stay small beside the matrix
+
+
+@dataclasses.dataclass(frozen=True)
+class Treatment:
+    """What is done to values on their way into a data set; see :func:`vaebench.data.read_table` for each field."""
+
+    top: int | str | None = None
+    deviation: str = "mean"
+    scaling: str = "zscore"
+    transform: str = "none"
+    missing: str = "refuse"
+
+    def __post_init__(self) -> None:
+        for option, allowed in CHOICES.items():
+            if getattr(self, option) not in allowed:
+                raise unknown_name(option, getattr(self, option), allowed)
 
 
 class _Statistics(NamedTuple):
@@ -38,7 +57,7 @@ def dataset_from_arrays(
     survival: Survival | None = None,
     covariates: Mapping[str, Any] | None = None,
     factors: Mapping[str, Any] | None = None,
-    top: int | None = None,
+    top: int | str | None = None,
     deviation: str = "mean",
     scaling: str = "zscore",
     missing: str = "refuse",
@@ -59,7 +78,7 @@ def dataset_from_arrays(
         survival: times in days (NaN where unknown) and events.
         covariates: name -> [N]; numbers become float64, all else strings.
         factors: name -> [N] numbers.
-        top: how many features to keep, at most those that vary; ``None`` keeps all.
+        top: how many features to keep, at most those that vary; ``"<=5000"`` for as many or fewer; ``None`` keeps all.
         deviation: ``"mean"`` (mean absolute deviation from the mean, pandas' former ``mad``) or ``"median"``.
         scaling: ``"zscore"``, ``"unit"`` or ``"none"``.
         missing: ``"refuse"`` or ``"impute"``.
@@ -73,7 +92,7 @@ def dataset_from_arrays(
     count, width = values.shape
     sample_names = checks.names("sample", samples, count)
     feature_names = checks.names("feature", features, width)
-    _check_choices(scaling, deviation, missing)
+    treatment = Treatment(top, deviation, scaling, "none", missing)
     positions, label_names = checks.label_positions(labels, count)
     survival = None if survival is None else checks.survival_of(survival, sample_names)
     known_covariates = {str(k): checks.covariate(str(k), v, count) for k, v in (covariates or {}).items()}
@@ -87,7 +106,6 @@ def dataset_from_arrays(
     centre, scale = _centre_and_scale(statistics, chosen, scaling)
     scaled = _scaled(values, statistics.mean, chosen, centre, scale)
 
-    treatment = {"top": top, "deviation": deviation, "scaling": scaling, "missing": missing}
     counts = _counts(values, statistics, kept, chosen, survival)
     dataset = Dataset(
         name=name,
@@ -134,15 +152,6 @@ def absolute_deviation(values: np.ndarray, deviation: str = "mean") -> np.ndarra
     return middle(np.abs(values - middle(values, axis=0)), axis=0)
 
 
-def _check_choices(scaling: str, deviation: str, missing: str) -> None:
-    if scaling not in SCALINGS:
-        raise unknown_name("scaling", scaling, SCALINGS)
-    if deviation not in DEVIATIONS:
-        raise unknown_name("deviation", deviation, DEVIATIONS)
-    if missing not in MISSING:
-        raise unknown_name("treatment of missing values (missing)", missing, MISSING)
-
-
 def _blocks(width: int) -> Iterator[slice]:
     return (slice(start, min(start + _BLOCK, width)) for start in range(0, width, _BLOCK))
 
@@ -177,11 +186,10 @@ def _statistics(values: np.ndarray, samples: np.ndarray, features: np.ndarray, m
     return _Statistics(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _record(given: Mapping[str, Any], treatment: dict[str, Any], counts: dict[str, int]) -> dict[str, Any]:
-    options = {**given.get("options", {}), **treatment}
+def _record(given: Mapping[str, Any], treatment: Treatment, counts: dict[str, int]) -> dict[str, Any]:
     return {
         **given,
-        "options": options,
+        "options": {**dataclasses.asdict(treatment), **given.get("options", {})},
         "counts": {**given.get("counts", {}), **counts},
         "statistics_from": "all samples",
     }
@@ -201,12 +209,14 @@ def _counts(
     }
 
 
-def _selected(values: np.ndarray, mean: np.ndarray, kept: np.ndarray, top: int, deviation: str) -> np.ndarray:
+def _selected(values: np.ndarray, mean: np.ndarray, kept: np.ndarray, top: int | str, deviation: str) -> np.ndarray:
     """Positions in ``kept`` of the ``top`` features of largest deviation, ascending; ties go to the earlier feature."""
+    if isinstance(top, str) and top.startswith("<=") and top[2:].isdigit():
+        top = min(int(top[2:]), kept.size)
     if isinstance(top, bool) or not isinstance(top, int | np.integer) or not 1 <= top <= kept.size:
         raise InputError(
             f"top={top!r} is not allowed; it must be a whole number from 1 to {kept.size}, "
-            "the number of features that vary"
+            'the number of features that vary, or such as "<=5000"'
         )
     parts = [absolute_deviation(_filled(values, mean, kept[block]), deviation) for block in _blocks(kept.size)]
     return np.sort(np.argsort(-np.concatenate(parts), kind="stable")[:top])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from vaebench.data.checks import whole_number
 from vaebench.data.scaling import dataset_from_arrays
-from vaebench.types import Dataset, InputError, Survival
+from vaebench.types import Dataset, Survival
 
 HAZARD_COEFFICIENTS = {"age": 0.03, "proliferation": 0.5, "hypoxia": 0.35, "immune": -0.4}
 """Log hazard per year of age and per standard deviation of a programme."""
@@ -59,9 +60,11 @@ class _Cohort(NamedTuple):
     activities: np.ndarray
 
 
-def simulated() -> Dataset:
-    """The data set of :func:`simulate_cohort` at its defaults, for the registry."""
-    return simulate_cohort()[0]
+def simulated(
+    seed: int = 0, samples: int = 1200, genes: int = 1000, types: int = 12, scaling: str = "zscore"
+) -> Dataset:
+    """The data set of :func:`simulate_cohort`, for the registry."""
+    return simulate_cohort(seed, samples=samples, genes=genes, types=types, scaling=scaling)[0]
 
 
 def simulate_cohort(
@@ -85,10 +88,10 @@ def simulate_cohort(
     Raises:
         InputError: for a size, seed or scaling that is not allowed.
     """
-    _check("seed", seed, 0, None)
-    _check("types", types, 2, 33)
-    _check("samples", samples, max(60, 10 * types), 50_000)
-    _check("genes", genes, 50, 25_000)
+    whole_number("seed", seed, 0, None)
+    whole_number("types", types, 2, 33)
+    whole_number("samples", samples, max(60, 10 * types), 50_000)
+    whole_number("genes", genes, 50, 25_000)
     clinical, genomic = (np.random.Generator(np.random.PCG64([int(seed), stream])) for stream in (0, 1))
     cohort = _cohort(clinical, samples, types)
     effects = clinical.normal(0.0, 0.4, types)
@@ -127,13 +130,6 @@ def simulate_cohort(
         batches=cohort.batches,
     )
     return dataset, truth
-
-
-def _check(option: str, value: Any, low: int, high: int | None) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
-        allowed = f"{low} or more" if high is None else f"from {low} to {high}"
-        raise InputError(f"{option}={value!r} is not allowed; it must be a whole number {allowed}")
 
 
 def _type_sizes(samples: int, types: int) -> np.ndarray:

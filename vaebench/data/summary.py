@@ -5,26 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from vaebench.data.barcodes import matched_rows, no_match, sample_types
+from vaebench.data.barcodes import sample_types
 from vaebench.data.expression import check_choice
 from vaebench.data.files import SAMPLES_IN, Table, table_from_file
-from vaebench.data.matrix import matrix_blocks, matrix_layout, row_names
+from vaebench.data.joined import annotated
+from vaebench.data.matrix import matrix_blocks, matrix_layout
 from vaebench.data.opening import opened, refusing_broken, starts_with
 from vaebench.data.profile import Profile, profile_of
-from vaebench.data.roles import (
-    Roles,
-    check_roles,
-    label_texts,
-    listed,
-    role_columns,
-    sample_names,
-    selected,
-    survival_from,
-)
+from vaebench.data.roles import Roles, label_texts, role_columns, sample_names, selected, survival_from
 from vaebench.data.sources import found_files
 from vaebench.data.splits import unsplit_labels
 from vaebench.types import InputError
@@ -72,6 +63,7 @@ def checked(
     ignore: Sequence[str] = (),
     where: str | None = None,
     samples_in: str = "auto",
+    annotation: str | Path | None = None,
     scaling: str = "zscore",
     valid_fraction: float = 0.3,
 ) -> Summary:
@@ -87,6 +79,7 @@ def checked(
         ignore: columns to leave out.
         where: samples to keep.
         samples_in: ``"rows"``, ``"columns"``, or ``"auto"``: columns if the header holds TCGA or GTEx barcodes.
+        annotation: table about the samples of a file of genes x samples.
         scaling: what a protocol will do, for the warnings.
         valid_fraction: share of validation samples, for the warnings.
 
@@ -94,17 +87,17 @@ def checked(
         InputError: for a file that cannot be read at all, or a column that is not there.
     """
     check_choice("samples_in", samples_in, _LAYOUTS)
-    roles = Roles(label, event, time, "days", listed(covariates), listed(factors), where, listed(ignore))
-    check_roles(roles)
+    roles = Roles(label, event, time, "days", covariates, factors, where, ignore)
     study = _study(path)
     if study is not None:
         name, folder = study
-        source, table, blocks = _from_study(name, folder)
+        expression, annotation = found_files(name, folder)
+        source, table, blocks = _from_matrix(expression, annotation, _SAMPLE_COLUMN[name])
         survival = ("OS", "OS.time") if name == "tcga" and event is None else (event, time)
         roles = dataclasses.replace(roles, label=label or _LABEL[name], event=survival[0], time=survival[1])
         annotations = None
     else:
-        source, table, blocks, annotations = _from_file(Path(path), samples_in, roles)
+        source, table, blocks, annotations = _from_file(Path(path), samples_in, roles, annotation)
     role_columns(table, roles)
     table, kept, _ = selected(table, dataclasses.replace(roles, label=None))
     values = profile_of((names, block[:, kept]) for names, block in blocks)
@@ -160,38 +153,35 @@ def _study(path: str | Path) -> tuple[str, Path | None] | None:
     return None
 
 
-def _from_study(name: str, folder: Path | None) -> tuple[str, Table, Iterator[Block]]:
-    expression, annotation = found_files(name, folder)
-    layout, table = matrix_layout(expression), table_from_file(annotation)
-    known = [str(v) for v in table.columns[_SAMPLE_COLUMN[name]]]
-    rows, _ = matched_rows(layout.samples, known, table.source)
-    if (rows < 0).all():
-        raise no_match(layout.file.name, layout.samples, row_names(layout, 100), known, table.source)
+def _from_matrix(file: Path, annotation: Path | None, sample: str | None) -> tuple[str, Table, Iterator[Block]]:
+    layout = matrix_layout(file)
+    table, joined, _ = annotated(layout, annotation, sample)
     # a sample that the annotation lacks has no value in any column
-    columns: dict[str, Any] = {}
+    everyone = np.full(len(layout.samples), -1)
+    everyone[joined] = np.arange(len(joined))
+    columns = {}
     for column, given in table.columns.items():
-        values = given[rows]
-        values[rows < 0] = np.nan if values.dtype.kind == "f" else None
-        columns[column] = values
-    columns.setdefault("sample_type", sample_types(layout.samples))
-    lines = np.arange(len(rows)) + layout.leads + 1
-    table = table._replace(columns=columns, first_texts=np.array(layout.samples, dtype=object), lines=lines)
-    return layout.file.name, table, matrix_blocks(layout)
+        columns[column] = given[everyone]
+        columns[column][everyone < 0] = np.nan if given.dtype.kind == "f" else None
+    columns["sample_type"] = np.where(everyone < 0, sample_types(layout.samples), columns["sample_type"])
+    names = np.array(layout.samples, dtype=object)
+    lines = np.arange(len(names)) + layout.leads + 1
+    return file.name, table._replace(columns=columns, first_texts=names, lines=lines), matrix_blocks(layout)
 
 
-def _from_file(file: Path, samples_in: str, roles: Roles) -> tuple[str, Table, Iterable[Block], dict[str, int] | None]:
+def _from_file(
+    file: Path, samples_in: str, roles: Roles, annotation: str | Path | None
+) -> tuple[str, Table, Iterable[Block], dict[str, int] | None]:
     if file.suffix == ".h5ad":
         from vaebench.data.h5ad import obs_and_values
 
         table, names, x = obs_and_values(file)
         return file.name, table, [(names, x.T)], None
+    if annotation is not None:
+        return *_from_matrix(file, Path(annotation), None), None
     layout = _layout_of(file) if samples_in == "auto" else samples_in
     if layout == "matrix" or (layout == "columns" and roles == Roles()):
-        matrix = matrix_layout(file)
-        names = np.array(matrix.samples, dtype=object)
-        lines = np.arange(len(names)) + matrix.leads + 1
-        table = Table(file.name, {"": names}, "", names, "columns", lines, {})
-        return file.name, table, matrix_blocks(matrix), {}
+        return *_from_matrix(file, None, None), {}
     table = table_from_file(file, layout, "apart")
     taken = role_columns(table, roles)
     _, first = sample_names(table, taken)

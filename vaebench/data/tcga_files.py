@@ -8,6 +8,7 @@ from pathlib import Path
 from vaebench.data.download import verified
 from vaebench.data.joined import Study, study_dataset
 from vaebench.data.roles import Roles
+from vaebench.data.scaling import Treatment
 from vaebench.data.sources import data_folder, found_files
 from vaebench.types import Dataset, InputError
 
@@ -19,7 +20,7 @@ _RECURRENCE = "new_tumor_event_dx_days_to"
 def tcga(
     folder: str | Path | None = None,
     *,
-    top: int | None = 5000,
+    top: int | str | None = 5000,
     deviation: str = "mean",
     scaling: str = "zscore",
     missing: str = "impute",
@@ -66,11 +67,7 @@ def tcga(
             factors=(_AGE, _RECURRENCE),
             where=where,
         ),
-        top=top,
-        deviation=deviation,
-        scaling=scaling,
-        transform="none",
-        missing=missing,
+        treatment=Treatment(top, deviation, scaling, "none", missing),
         duplicates=duplicates,
         logged=True,
         shares=None if signatures is None else Path(signatures),
