@@ -55,6 +55,8 @@ ALLOWED = {
     "figures": {"types", "results", "analysis", "figures"},
     "page": set(),
     "report": {"types", "analysis", "figures", "page"},
+    "signature_options": {"options"},
+    "signature_report": {"figures", "page"},
 }
 
 

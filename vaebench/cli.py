@@ -16,8 +16,12 @@ from typing import Any
 import tyro
 
 from vaebench import __version__
-from vaebench.options import COMMANDS, Data, Run
+from vaebench.options import COMMANDS as EXPRESSION_COMMANDS
+from vaebench.options import Data, Run
+from vaebench.signature_options import SIGNATURE_COMMANDS
 from vaebench.types import InputError, RunError, unknown_name
+
+COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,9 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = _parsed(arguments)
         out = getattr(options, "out", None)
-        from vaebench import commands
-
-        summary = commands.execute(options, "vaebench " + shlex.join(arguments))
+        if isinstance(options, tuple(SIGNATURE_COMMANDS.values())):
+            from vaebench.signature_commands import execute
+        else:
+            from vaebench.commands import execute
+        summary = execute(options, "vaebench " + shlex.join(arguments))
         if options.json:
             print(json.dumps(summary))
         return 0

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from vaebench import __version__
+from vaebench.commands import use_compilation_cache
 from vaebench.data import mutations
 from vaebench.data.writing import write_frame
 from vaebench.progress import duration
@@ -26,6 +27,8 @@ def execute(options: Extract | Refit | Match | Calibrate, command: str) -> dict[
     """Carry out one command; returns its summary as JSON values."""
     if isinstance(options, Match):
         return _match(options)
+    if options.compilation_cache:
+        use_compilation_cache()
     folder = options.out
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: a file stands there; give a folder")

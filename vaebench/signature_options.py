@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
+import tyro
 from tyro.conf import Positional
 
 from vaebench.options import Common
@@ -14,7 +16,7 @@ from vaebench.options import Common
 class Extract(Common):
     """Extract mutational signatures and exposures from a table of SBS96 counts, their number chosen, and write a report."""
 
-    catalogue: Positional[Path | None] = None
+    catalogue: Annotated[Positional[Path | None], tyro.conf.arg(metavar="CATALOGUE")] = None
     """Table of counts, channels by name; without it a small catalogue is simulated."""
     out: Path = Path("results/extract")
     """Folder for signatures.csv, exposures.csv, selection.csv, matches.csv and report.html."""
@@ -34,13 +36,13 @@ class Extract(Common):
     """Allow counts that are not whole numbers."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Refit(Common):
     """Exposures of known signatures in a table of SBS96 counts, with intervals, and a report."""
 
-    catalogue: Positional[Path]
+    catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
     """Table of counts, channels by name."""
-    signatures: Positional[Path]
+    signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
     """Table of signatures, channels by name."""
     out: Path = Path("results/refit")
     """Folder for exposures.csv, intervals.csv, fit.json and report.html."""
@@ -56,25 +58,25 @@ class Refit(Common):
     """Allow counts that are not whole numbers."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Match(Common):
     """Pair two sets of signatures so that the sum of their cosine similarities is largest."""
 
-    signatures: Positional[Path]
+    signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
     """Table of signatures, channels by name."""
-    reference: Positional[Path]
+    reference: Annotated[Positional[Path], tyro.conf.arg(metavar="REFERENCE")]
     """Table of signatures to match with."""
     out: Path | None = None
     """Folder for matches.csv."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Calibrate(Common):
     """Simulate from the fit of a cohort and report how often intervals would hold the truth, by signature and size."""
 
-    catalogue: Positional[Path]
+    catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
     """Table of counts, channels by name."""
-    signatures: Positional[Path]
+    signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
     """Table of signatures, channels by name."""
     out: Path = Path("results/calibrate")
     """Folder for coverage.csv, calibration.json and report.html."""
