@@ -1,0 +1,158 @@
+"""Figures of signatures draw what they are given; every page is whole and offline."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from vaebench.data.mutation_simulate import simulate_catalogue
+from vaebench.figures import exposures as drawn_exposures
+from vaebench.figures.spectra import SUBSTITUTION_COLOURS, k_selection, similarity, spectra
+from vaebench.signature_report import calibration_page, extraction_page, refit_page, table
+from vaebench.signatures.matching import cosines, matches
+
+
+class Extraction(NamedTuple):
+    signatures: pd.DataFrame
+    exposures: pd.DataFrame
+    selection: pd.DataFrame
+    matches: pd.DataFrame | None
+
+
+class Refit(NamedTuple):
+    exposures: pd.DataFrame
+    intervals: pd.DataFrame | None
+    dispersion: float
+    level: float
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    return simulate_catalogue(0, tumours=40)
+
+
+def long_intervals(exposures: pd.DataFrame) -> pd.DataFrame:
+    long = exposures.stack().rename("exposure").reset_index()
+    long.columns = ["sample", "signature", "exposure"]
+    return long.assign(lower=long["exposure"] * 0.8, upper=long["exposure"] * 1.2 + 5, presence=0.9)
+
+
+def footnote(figure: Any) -> str:
+    return re.sub(r"\s+", " ", figure.get_supxlabel())
+
+
+def test_spectra_have_96_bars_in_the_standard_colours(cohort):
+    _, truth = cohort
+    figure = spectra(truth.signatures)
+    assert len(figure.axes) == len(truth.signatures)
+    for ax, (_, values) in zip(figure.axes, truth.signatures.iterrows(), strict=True):
+        assert [bar.get_height() for bar in ax.patches] == pytest.approx(values.to_numpy())
+    colours = [to_hex(bar.get_facecolor()).upper() for bar in figure.axes[0].patches]
+    expected = [SUBSTITUTION_COLOURS[c[2:5]].upper() for c in truth.signatures.columns]
+    assert colours == expected
+    assert colours[0] == "#03BCEE"
+    assert colours[-1] == "#EBC6C4"
+
+
+def test_more_signatures_than_fit_are_counted():
+    many = pd.DataFrame(np.full((33, 96), 1 / 96), columns=simulate_catalogue(0, tumours=30)[0].columns)
+    figure = spectra(many.rename(index=str))
+    assert len(figure.axes) == 30
+    assert "3 more signatures are not drawn" in footnote(figure)
+
+
+def test_similarity_shows_the_cosines(cohort):
+    _, truth = cohort
+    figure = similarity(truth.signatures, truth.signatures.iloc[::-1])
+    shown = figure.axes[0].images[0].get_array()
+    names = [t.get_text() for t in figure.axes[0].get_xticklabels()]
+    expected = pd.DataFrame(
+        cosines(truth.signatures.to_numpy(), truth.signatures.to_numpy()),
+        truth.signatures.index,
+        truth.signatures.index,
+    )
+    np.testing.assert_allclose(shown, expected[names].to_numpy())
+    assert names == list(truth.signatures.index)  # each row's closest stands on the diagonal
+
+
+def test_the_chosen_k_is_marked():
+    selection = pd.DataFrame({"k": [2, 3, 4], "criterion": [3.0, 1.0, 2.0], "chosen": [False, True, False]})
+    figure = k_selection(selection)
+    (ax,) = figure.axes
+    assert [line.get_xdata()[0] for line in ax.lines[1:]] == [3]
+    assert "K = 3" in footnote(figure)
+    assert "No K was chosen" in footnote(k_selection(selection.assign(chosen=False)))
+
+
+def test_reconstruction_counts_poor_and_empty_samples(cohort):
+    catalogue, truth = cohort
+    wrong = truth.exposures.copy()
+    wrong.iloc[0] = 0.0
+    figure = drawn_exposures.reconstruction_quality(catalogue, wrong, truth.signatures)
+    assert f"{len(catalogue) - 1} samples" in footnote(figure)
+    assert "1 samples without mutations or exposures" in footnote(figure)
+    (dots,) = figure.axes[0].collections
+    mean = truth.exposures.to_numpy() @ truth.signatures.to_numpy()
+    expected = np.diag(cosines(catalogue.to_numpy(), mean))[1:]
+    np.testing.assert_allclose(np.asarray(dots.get_offsets())[:, 1], expected)
+
+
+def test_exposures_by_type_show_presence_and_median(cohort):
+    _, truth = cohort
+    figure = drawn_exposures.exposures_by_type(truth.exposures, truth.types)
+    kinds = truth.types.value_counts().index
+    assert [t.get_text().split(" (")[0] for t in figure.axes[0].get_yticklabels()] == list(kinds)
+    shares = truth.exposures.div(truth.exposures.sum(axis=1), axis=0)[truth.types == kinds[0]]
+    dots = figure.axes[0].collections[0]
+    np.testing.assert_allclose(dots.get_sizes(), 150 * (shares > 0.01).mean())
+    np.testing.assert_allclose(dots.get_array(), shares.where(shares > 0.01).median().fillna(0))
+
+
+def test_intervals_are_drawn_where_they_lie(cohort):
+    _, truth = cohort
+    long = long_intervals(truth.exposures)
+    figure = drawn_exposures.interval_panels(long, 0.95, samples=list(truth.exposures.index[:2]))
+    first = long[long["sample"] == truth.exposures.index[0]]
+    segments = figure.axes[0].collections[0].get_segments()
+    np.testing.assert_allclose([s[0, 0] for s in segments], first["lower"])
+    np.testing.assert_allclose([s[1, 0] for s in segments], first["upper"])
+    assert f"{len(truth.exposures) - 2} more samples" in footnote(figure)
+
+
+def test_pages_are_whole_and_offline(cohort, tmp_path):
+    catalogue, truth = cohort
+    selection = pd.DataFrame({"k": [2, 3], "criterion": [1.0, np.nan], "chosen": [True, False]})
+    found = Extraction(truth.signatures, truth.exposures, selection, matches(truth.signatures, truth.signatures))
+    page = extraction_page(
+        tmp_path,
+        catalogue,
+        found,
+        types=truth.types,
+        reference=truth.signatures,
+        info={"command": "a <b>"},
+        notes=["x < y"],
+    )
+    text = page.read_text(encoding="utf-8")
+    assert "a &lt;b&gt;" in text
+    assert "x &lt; y" in text
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    names = {"signatures", "selection", "exposures", "reconstruction", "map", "similarity"}
+    assert {p.stem for p in (tmp_path / "figures").iterdir()} == names
+    fit = Refit(truth.exposures, long_intervals(truth.exposures), 1.2, 0.95)
+    text = refit_page(tmp_path, catalogue, truth.signatures, fit, types=None, info={}).read_text(encoding="utf-8")
+    assert "Dispersion 1.20" in text
+    assert text.count("<tr>") > len(truth.exposures)
+    coverage = pd.DataFrame({"group": ["all"], "coverage": [0.94], "count": [100]})
+    assert "nominal 95%" in calibration_page(tmp_path, coverage, 0.95, {}).read_text(encoding="utf-8")
+
+
+def test_table_sorts_by_number_and_escapes_text():
+    html = table(pd.DataFrame({"name": ["<i>"], "value": [np.nan], "other": [1234.5678]}))
+    assert "&lt;i&gt;" in html
+    assert 'data-v=""' in html
+    assert 'data-v="1234.5678"' in html
