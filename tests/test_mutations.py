@@ -298,6 +298,9 @@ def test_cancer_types(tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)
     assert cancer_types(["c"], tmp_path / "t.csv").to_dict() == {"c": "B"}
     assert cancer_types(["c"], table.set_index("Sample")).to_dict() == {"c": "B"}
+    (tmp_path / "u.tsv").write_text("tumour\tdiagnosis\tstage\n1\tA\t2\n2\tB\t3\n")
+    assert cancer_types(["2", "1"], tmp_path / "u.tsv").to_dict() == {"2": "B", "1": "A"}
+    assert cancer_types(["1"], pd.DataFrame({"diagnosis": ["A"]}, index=["1"])).to_dict() == {"1": "A"}
     with pytest.raises(InputError, match=r"t.csv lacks the sample 'd'"):
         cancer_types(["a", "d"], tmp_path / "t.csv")
     with pytest.raises(InputError, match="no column of cancer types"):

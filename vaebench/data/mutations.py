@@ -122,8 +122,8 @@ def cancer_types(samples: Iterable[str], table: pd.DataFrame | str | Path | None
 
     Args:
         samples: names; ``type::sample`` holds the type. The rest get :data:`UNKNOWN_TYPE` where some have one.
-        table: columns of sample names and of cancer types (``Cancer type``, ``Type``, ...), or the path of such a table;
-            it must have every sample.
+        table: columns of sample names and of cancer types (``Cancer type``, ``Type``, ...; else the first two columns, or
+            the index and the first), or the path of such a table; it must have every sample.
 
     Raises:
         InputError: for a sample that the table lacks, or a table without such columns.
@@ -254,13 +254,16 @@ def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
     source = "the table of cancer types" if isinstance(table, pd.DataFrame) else str(table)
     if not isinstance(table, pd.DataFrame):
         read = table_from_file(table, "rows", "apart")
-        table = pd.DataFrame({name: _texts(read, name) for name in read.columns})
-        if _name_columns(map(str, table.columns))[0] is None:
-            table = table.set_index(read.first)
+        table = pd.DataFrame({name: _texts(read, name) for name in read.columns}).set_index(read.first, drop=False)
     named, kinds = _name_columns([str(name) for name in table.columns])
-    if kinds is None:
-        raise InputError(f"{source} has no column of cancer types; it must have one called 'Cancer type' or 'Type'")
     samples = table.index if named is None else table[named]
+    if kinds is None:
+        rest = [name for name in table.columns if name not in (named, table.index.name)]
+        if not rest:
+            raise InputError(
+                f"{source} has no column of cancer types; it must have one, called 'Type' or coming second"
+            )
+        kinds = rest[0]
     known = dict(zip([str(name) for name in samples], [str(kind) for kind in table[kinds]], strict=True))
     for name in names:
         if name not in known:
