@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from vaebench.cli import main
+from vaebench.metrics.cox import CoxOptions
+from vaebench.metrics.leiden import LeidenOptions
 from vaebench.protocols import eltager2023, protocol
 from vaebench.results import read_rows
 from vaebench.types import InputError
@@ -93,6 +95,9 @@ BAD = {
     "unknown metric": (None, ["--metrics", "leidn"], ["leidn", "did you mean 'leiden'"]),
     "unknown protocol": (None, ["--protocol", "eltager"], ["eltager", "eltager2023"]),
     "text for a number": (None, ["--latent", "ten"], ["--latent", "ten", "whole numbers"]),
+    "no such metric option": (None, ["--metric-option", "leiden.k=3"], ["option of metric 'leiden'", "neighbours"]),
+    "text for a metric option": (None, ["--metric-option", "leiden.neighbours=x"], ["leiden", "int"]),
+    "bad metric option": (None, ["--metric-option", "leiden.engine=louvain"], ["Leiden's engine is 'louvain'"]),
     "no such setting": (None, ["--set", "bach=3"], ["bach", "did you mean 'batch'"]),
     "not a setting": (None, ["--set", "batch"], ["--set batch", "NAME=VALUE"]),
     "zero lanes": (None, ["--lanes", "0"], ["lanes", "at least 1"]),
@@ -176,6 +181,17 @@ def test_describe_with_data_chooses_the_batch_and_estimates_the_cost(capsys):
     # the literal batch of the study leaves no step here: that is said, and the table is printed all the same
     assert main(["describe", "kroskinski2021_deep", *options]) == 0
     assert "batch is 1000, but only 80 of 100 samples" in capsys.readouterr().out
+
+
+def test_metric_options_are_typed():
+    from vaebench.inputs import metric_options
+
+    texts = ["leiden.neighbours=30", "leiden.seeds=1,2", "leiden.include-self=false", "cox.ridge=0.5"]
+    found = metric_options(texts, label_covariate=False)
+    assert found["leiden"] == LeidenOptions(neighbours=30, seeds=(1, 2), include_self=False)
+    assert found["cox"] == CoxOptions(ridge=0.5, label_covariate=False)
+    with pytest.raises(InputError, match="metric 'sap' has no options"):
+        metric_options(["sap.bins=3"], True)
 
 
 def test_data_options_reach_the_named_data_sets(tmp_path, capsys):

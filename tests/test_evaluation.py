@@ -160,6 +160,8 @@ def test_what_is_given_must_fit_to_the_embedding(z, data):
     cases = {
         "posterior's mean and logvar": Given(posterior=Posterior(z, z[:, :1])),
         r"reconstruction must be \(60, 7\)": Given(reconstruction=np.zeros((60, 6))),
+        r"redundant is \(2,\)": Given(redundant=(2,)),
+        r"redundant is \(0, 1\)": Given(redundant=(0, 1)),
         "split must be two sets": Given(split=(np.arange(30), np.arange(29, 60))),
     }
     for message, given in cases.items():

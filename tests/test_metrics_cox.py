@@ -179,6 +179,18 @@ def test_constant_latents_are_not_parameters():
     assert scores["aic"] == pytest.approx(cox_scores(z, data)["aic"], abs=1e-9)
 
 
+def test_redundant_latents_are_left_out_and_counted():
+    z, data = cohort(80, latents=3, seed=3)
+    shares = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    assert cox_scores(shares, data)["status"].startswith("SINGULAR: 1 of 4")
+    scores = cox_scores(shares, data, Given(redundant=(1,)))
+    assert (scores["status"], scores["redundant_latents"], scores["parameters"]) == ("OK", 1, 3)
+    assert scores["aic"] == pytest.approx(cox_scores(shares[:, [0, 2]], data)["aic"], abs=1e-9)
+    split = (np.arange(60), np.arange(60, 80))
+    heldout = heldout_scores(shares, data, Given(split=split, redundant=(1,)))
+    assert heldout["concordance"] == heldout_scores(shares[:, [0, 2]], data, Given(split=split))["concordance"]
+
+
 def survival_replaced(data, event):
     return dataclasses.replace(data, survival=Survival(data.survival.time, event))
 

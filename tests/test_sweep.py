@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from vaebench import progress, sweep, task
-from vaebench.metrics.leiden import leiden_scores
+from vaebench.metrics.latent_use import latent_use_scores
+from vaebench.metrics.leiden import LeidenOptions, leiden_scores
+from vaebench.model import kept_embeddings, kept_models
 from vaebench.results import finished, read_costs, read_rows
 from vaebench.space import Point, point, point_id, product
 from vaebench.sweep import run
-from vaebench.types import InputError
+from vaebench.types import Given, InputError
 
 BASE = Point(latent=3, hidden=(8,), batch=8, epochs=5, stopping="fixed", learning_rate=1e-2)
 POINTS = product(BASE, variant=["vae", "beta_vae"], seed=range(2))
@@ -105,6 +107,7 @@ def test_another_number_of_lanes_agrees_to_rounding(tmp_path, tiny):
         ({"embedding": "sample"}, "embedding"),
         ({"lanes": 3}, "lanes"),
         ({"label_covariate": False}, "label_covariate"),
+        ({"metric_options": {"leiden": LeidenOptions(neighbours=10)}}, "metric_options"),
     ],
 )
 def test_another_option_in_an_old_folder_is_refused(folder, tiny, change, words):
@@ -175,6 +178,41 @@ def test_run_json_says_what_made_the_rows(folder, tiny):
     assert cost["trainings"] == len(POINTS) + 1
     assert cost["epochs"] <= cost["computed_epochs"]
     assert {"python", "jax", "numpy"} <= set(record["versions"])
+
+
+def test_metrics_of_posterior_reconstruction_and_categories_run_with_their_options(tmp_path, tiny):
+    points = [
+        *product(BASE, recipe=["textbook", "benchmarked"]),
+        point(BASE, variant="categorical_vae", latent=6, categories=3),
+    ]
+    metrics = ["leiden", "cox", "latent_use", "reconstruction"]
+    options = {"leiden": LeidenOptions(neighbours=9, seeds=(1, 2))}
+    kept = {"keep_models": "all", "keep_embeddings": True, "lanes": 1}
+    rows = run(points, tiny, metrics, tmp_path, metric_options=options, quiet=True, **kept).set_index("point")
+    assert json.loads((tmp_path / "run.json").read_text())["metric_options"]["leiden"]["seeds"] == [1, 2]
+    embeddings, models = kept_embeddings(tmp_path), kept_models(tmp_path)
+    for name, z in embeddings.items():
+        row, model = rows.loc[name], models[name]
+        assert row["metric/leiden/ari"] == leiden_scores(z, tiny.labels, options["leiden"])["ari"]
+        error = tiny.x - model.decode(z)
+        np.testing.assert_allclose(row["metric/reconstruction/mse"], np.mean(error.astype(np.float64) ** 2), rtol=1e-5)
+        if row["static/variant"] == "categorical_vae":
+            # its last column of every variable says nothing new
+            assert row["metric/cox/redundant_latents"] == 2
+            assert row["metric/cox/parameters"] == 6 - 2 + 4
+            assert np.isfinite(row["metric/cox/aic"])
+            assert row["metric/latent_use/status"] == "SKIPPED: not defined for this embedding"
+            continue
+        posterior = model.posterior(tiny.x)
+        np.testing.assert_allclose(posterior.mean, z, rtol=1e-4, atol=1e-5)  # also by the batch's statistics
+        wanted = latent_use_scores(z, tiny, Given(posterior))
+        np.testing.assert_allclose(row["metric/latent_use/kl"], wanted["kl"], rtol=1e-4)
+    baselines = rows[rows["static/variant"] == "pca"].set_index("static/latent")
+    full = ((tiny.x - tiny.x.mean(0)) ** 2).mean()
+    singular = np.linalg.svd(tiny.x - tiny.x.mean(0), compute_uv=False)
+    left = (singular[6:] ** 2).sum() / (singular**2).sum() * full
+    np.testing.assert_allclose(baselines.loc[6, "metric/reconstruction/mse"], left, rtol=1e-5)
+    assert baselines.loc[6, "metric/latent_use/status"] == "SKIPPED: not defined for this embedding"
 
 
 def test_a_script_from_standard_input_needs_no_main_guard(tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vaebench.inputs import column_options, listed, run_axes, run_data
+from vaebench.inputs import column_options, listed, metric_options, run_axes, run_data
 from vaebench.options import Common, DataCheck, DataFetch, DataList, DataSimulate, Describe, Quickstart, Report, Run
 from vaebench.protocols import Protocol, points, protocol
 from vaebench.space import Point, group_by_static
@@ -68,6 +68,7 @@ def _run(planned: list[Point], data: Dataset, options: Run, chosen: Protocol, co
         data,
         listed(options.metrics),
         options.out,
+        metric_options=metric_options(options.metric_option, options.label_covariate),
         lanes=_lanes(options.lanes),
         workers=options.workers,
         evaluators=options.evaluators,

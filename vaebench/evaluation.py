@@ -42,7 +42,7 @@ def evaluate(
         InputError: z is not a numeric matrix with a row per sample, ``given`` does not fit to it, an unknown metric, or
             a data set or ``given`` that lacks what a metric needs.
     """
-    chosen = _bound(check_metrics(metrics, dataset), options or {})
+    chosen = check_metrics(metrics, dataset, options)
     z = np.asarray(z)
     samples = len(dataset.samples)
     if z.dtype.kind not in "fiub":
@@ -69,9 +69,15 @@ def evaluate_flat(
     return flat_scores(evaluate(z, dataset, metrics, given))
 
 
-def check_metrics(metrics: Sequence[str | Metric], dataset: Dataset) -> tuple[Metric, ...]:
-    """The metrics asked for, by name or prepared; ``InputError`` before any training where one cannot be computed."""
-    chosen = _resolved(metrics)
+def check_metrics(
+    metrics: Sequence[str | Metric], dataset: Dataset, options: Mapping[str, Any] | None = None
+) -> tuple[Metric, ...]:
+    """The metrics asked for, by name or prepared, with their options bound.
+
+    Raises:
+        InputError: before any training where a metric cannot be computed, or options that no metric takes.
+    """
+    chosen = _bound(_resolved(metrics), options or {})
     for m in chosen:
         for need in m.needs:
             problem = "" if need in Given._fields else _lack(need, dataset)
@@ -105,7 +111,7 @@ def prepared_metrics(
         default = metric(name).options
         if default is not None and hasattr(default, "label_covariate"):
             options[name] = dataclasses.replace(default, label_covariate=label_covariate)
-    chosen = _bound(check_metrics(metrics, dataset), options)
+    chosen = check_metrics(metrics, dataset, options)
     return tuple(
         m.prepare(dataset, m.options) if isinstance(name, str) and m.prepare else m
         for name, m in zip(asked, chosen, strict=True)
@@ -170,6 +176,16 @@ def pca_embedding(x: np.ndarray, latent: int) -> np.ndarray:
     return z * np.where(largest < 0, -1.0, 1.0)
 
 
+def pca_reconstruction(x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """x [N, D] as the principal component scores z [N, L] give it back: its mean plus the least squares fit on z."""
+    x = np.asarray(x, np.float64)
+    mean = x.mean(axis=0)
+    # scores are orthogonal; a component without variance gives nothing back
+    size = np.einsum("nl,nl->l", z, z)
+    loadings = (z.T @ (x - mean)) / np.where(size > 0, size, np.inf)[:, None]
+    return (mean + z @ loadings).astype(np.float32)
+
+
 def _listed(metrics: Sequence[str | Metric]) -> tuple[str | Metric, ...]:
     return (metrics,) if isinstance(metrics, str) else tuple(metrics)
 
@@ -216,6 +232,8 @@ def _check_given(given: Given, z: np.ndarray, dataset: Dataset) -> None:
         both = np.concatenate([train, valid])
         if both.dtype.kind not in "iu" or len(np.unique(both)) < len(both) or ((both < 0) | (both >= samples)).any():
             raise InputError(f"the split must be two sets of different positions from 0 to {samples - 1}")
+    if len(set(given.redundant)) < len(given.redundant) or not set(given.redundant) < set(range(z.shape[1])):
+        raise InputError(f"redundant is {given.redundant}; it must be some of the {z.shape[1]} latents, each once")
 
 
 def _lack(need: str, dataset: Dataset) -> str:

@@ -58,19 +58,29 @@ class EvaluationQueue:
     A context manager: leaving it normally waits for all rows; leaving it by an exception writes the rows that are
     complete and drops the rest.
 
+    Metrics that belong beside the training (``where`` is ``"lane"``) are computed when an embedding is submitted.
+
     Args:
-        dataset: the data set, with or without its matrix.
+        dataset: the data set.
         metrics: names of metrics.
         out: folder of the rows.
         evaluators: processes; 0 for a thread of this process.
         label_covariate: whether the label is a Cox covariate.
+        options: metric name -> its options, where they are not the defaults.
     """
 
     def __init__(
-        self, dataset: Dataset, metrics: Sequence[str], out: Path, evaluators: int, label_covariate: bool = True
+        self,
+        dataset: Dataset,
+        metrics: Sequence[str],
+        out: Path,
+        evaluators: int,
+        label_covariate: bool = True,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.dataset = light(dataset)
-        self.metrics = prepared_metrics(metrics, self.dataset, label_covariate=label_covariate)
+        self.whole, self.dataset = dataset, light(dataset)
+        self.metrics = prepared_metrics(metrics, dataset, options=options, label_covariate=label_covariate)
+        self.needs = {need for m in self.metrics for need in m.needs}
         self.out = out
         self.evaluators = evaluators
         self.executor = self._pool()
@@ -90,7 +100,10 @@ class EvaluationQueue:
         lacking = [m for m in self.metrics if _lacks(m, given)]
         if lacking:
             row = {**row, **skipped_scores(lacking, "SKIPPED: not defined for this embedding")}
-        self._submit(_Waiting(row, z, given, 0))
+        beside = [m for m in self.metrics if m.where == "lane" and m not in lacking]
+        if beside:
+            row = {**row, **evaluate_flat(z, self.whole, beside, given)}
+        self._submit(_Waiting(row, z, given._replace(reconstruction=None), 0))
 
     def collect(self, wait: Callable[[], None] = lambda: None) -> None:
         """Write the rows of all finished evaluations; while too many wait, call ``wait`` and look again."""
@@ -107,7 +120,8 @@ class EvaluationQueue:
         return process_pool(self.evaluators, host_only=True) if self.evaluators else ThreadPoolExecutor(1)
 
     def _submit(self, item: _Waiting) -> None:
-        work = (item.z, self.dataset, [m for m in self.metrics if not _lacks(m, item.given)], item.given)
+        chosen = [m for m in self.metrics if m.where == "host" and not _lacks(m, item.given)]
+        work = (item.z, self.dataset, chosen, item.given)
         try:
             future = self.executor.submit(evaluate_flat, *work)
         except BrokenExecutor:
@@ -133,7 +147,7 @@ class EvaluationQueue:
                 again.append(item)
             else:
                 reason = f"FAILED: the evaluation's process died {_TRIES} times"
-                rows.append({**item.row, **skipped_scores(self.metrics, reason), "status": "FAILED"})
+                rows.append({**skipped_scores(self.metrics, reason), **item.row, "status": "FAILED"})
         if rows:
             self._write(rows)
         if again:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from vaebench.data import DATASETS, load
+from vaebench.metrics import metric
 from vaebench.options import Columns, Common, Run, Source
 from vaebench.protocols import Protocol
-from vaebench.types import Dataset, InputError
+from vaebench.types import Dataset, InputError, unknown_name
 
 _OTHER = {f.name for f in dataclasses.fields(Common)} | {"data", "data_option"}
 _READING = tuple(f.name for f in dataclasses.fields(Source) if f.name not in _OTHER)
@@ -48,7 +50,33 @@ def run_axes(options: Run) -> dict[str, Any]:
     return axes | {name: _setting(name, values) for name, values in pairs("set", options.set)}
 
 
-def pairs(option: str, texts: tuple[str, ...]) -> list[tuple[str, str]]:
+def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any]:
+    """``METRIC.OPTION=VALUE`` texts as the metrics' options, typed as their defaults; a list is separated by commas."""
+    import msgspec
+
+    given: dict[str, dict[str, Any]] = {}
+    for name, text in pairs("metric-option", texts):
+        kind, _, option = name.partition(".")
+        defaults = metric(kind).options
+        if defaults is None:
+            raise InputError(f"--metric-option {name}={text}: metric {kind!r} has no options")
+        known = dataclasses.asdict(defaults)
+        if option not in known:
+            raise unknown_name(f"option of metric {kind!r}", option, known)
+        if "label_covariate" in known:
+            known["label_covariate"] = label_covariate
+        value = text.split(",") if isinstance(known[option], tuple) else text
+        given[kind] = given.get(kind, known) | {option: value}
+    found = {}
+    for kind, values in given.items():
+        try:
+            found[kind] = msgspec.convert(values, type(metric(kind).options), strict=False)
+        except msgspec.ValidationError as error:
+            raise InputError(f"--metric-option for {kind}: {error}") from None
+    return found
+
+
+def pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
     """``NAME=VALUE`` texts as names, with underscores, and values."""
     found = []
     for text in texts:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,11 @@ import numpy as np
 
 from vaebench import __version__
 from vaebench.checkpoint import EMBEDDINGS, MODELS, kept, read_arrays, write_arrays
-from vaebench.networks import ACTIVATIONS
+from vaebench.networks import ACTIVATIONS, Gaussian
 from vaebench.pool import Finished, trained_points
 from vaebench.space import Point, static_of
 from vaebench.space import point as make_point
-from vaebench.types import SCHEMA, Dataset, InputError
+from vaebench.types import SCHEMA, Dataset, Given, InputError, Model, Posterior, Static
 from vaebench.variants import variant as variant_named
 
 if TYPE_CHECKING:
@@ -110,8 +111,14 @@ class Trained:
         os.replace(folder / f"{CARD}.unfinished", folder / CARD)
         return folder
 
-    def _model(self) -> Any:
-        return variant_named(self.point.variant).build(static_of(self.point, len(self.features)))
+    def posterior(self, x: np.ndarray) -> Posterior | None:
+        """q(z | x), [N, L] each, of ``x`` scaled as in :meth:`embed`, which gives its mean; ``None`` if it is not Gaussian."""
+        by_batch = self.point.recipe == "benchmarked"
+        found = self._model().posterior(self.variables, self._scaled(x), self._activation(), by_batch)
+        return Posterior(*(np.asarray(part) for part in found)) if isinstance(found, Gaussian) else None
+
+    def _model(self) -> Model:
+        return _compiled(static_of(self.point, len(self.features)))
 
     def _activation(self) -> int:
         return ACTIVATIONS.index(self.point.activation)
@@ -126,6 +133,29 @@ class Trained:
         if not np.isfinite(x).all():
             raise InputError(f"x holds {int((~np.isfinite(x)).sum())} values that are missing or not finite")
         return jnp.asarray((x - self.own_centre) / self.own_scale)
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(static: Static) -> Model:
+    model = variant_named(static.variant).build(static)
+    posterior = jax.jit(model.posterior, static_argnums=3)
+    return model._replace(embed=jax.jit(model.embed), decode=jax.jit(model.decode), posterior=posterior)
+
+
+def given_of(item: Finished, data: Dataset, needs: Container[str]) -> Given:
+    """What an evaluation may know of a finished point beside its z: the split, redundant columns, and what ``needs`` names.
+
+    ``"posterior"`` and ``"reconstruction"`` (of the z that was evaluated) want the point's variables.
+    """
+    redundant = variant_named(item.point.variant).redundant(static_of(item.point, data.x.shape[1]))
+    given = Given(split=(item.split.train, item.split.valid), redundant=redundant)
+    if item.z is None:
+        return given
+    if "posterior" in needs:
+        given = given._replace(posterior=trained(item, data).posterior(data.x))
+    if "reconstruction" in needs:
+        given = given._replace(reconstruction=trained(item, data).decode(item.z))
+    return given
 
 
 def trained(item: Finished, data: Dataset) -> Trained:

@@ -108,6 +108,8 @@ class Run(Source):
     """Any other setting, as NAME=VALUE[,VALUE...]: --set batch=32 beta=1,4,10."""
     metrics: str = "leiden,cox"
     """Metrics, separated by commas."""
+    metric_option: tuple[str, ...] = ()
+    """Options of metrics, as METRIC.OPTION=VALUE: leiden.neighbours=30 leiden.seeds=1,2,3 cox.ridge=0.1."""
     embedding: str = ""
     """Evaluate the posterior "mean" or one posterior "sample"; the protocol's by default."""
     label_covariate: bool = True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
+import json
 import os
 import platform
 import tempfile
@@ -36,6 +38,7 @@ def run(
     metrics: Sequence[str] = ("leiden", "cox"),
     out: str | Path | None = None,
     *,
+    metric_options: Mapping[str, Any] | None = None,
     lanes: int | None = None,
     workers: int = 1,
     evaluators: int | None = None,
@@ -56,6 +59,7 @@ def run(
         dataset: data to train on and to embed (all samples).
         metrics: names in the registry of metrics.
         out: folder for ``rows/*.parquet`` and ``run.json``; a folder with rows is continued. ``None``: a temporary one.
+        metric_options: metric name -> an instance of the metric's options, such as ``{"leiden": LeidenOptions(neighbours=30)}``.
         lanes: R, models side by side in one program; ``None`` chooses. Fixed for a folder, since another R rounds differently.
         workers: training processes on this machine; 1 trains in this one.
         evaluators: evaluation processes beside each training process; ``None`` chooses.
@@ -75,11 +79,13 @@ def run(
         InputError: bad points or metrics, or a folder made from other data or by other options.
         RunError: workers kept dying; finished rows are in ``out``.
     """
-    points = chain(points)
-    _check(points, dataset, metrics, lanes, workers, evaluators, shard, embedding, keep_models)
+    points, own = chain(points), dict(metric_options or {})
+    _check(points, dataset, metrics, lanes, workers, evaluators, shard, embedding, keep_models, own)
     with contextlib.ExitStack() as stack:
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
         options = {"metrics": list(metrics), "embedding": embedding, "label_covariate": label_covariate}
+        # as they come back from the file
+        options["metric_options"] = {name: json.loads(json.dumps(dataclasses.asdict(o))) for name, o in own.items()}
         record = _run_record(folder, dataset, options, lanes, points, command)
         if evaluators is None:
             # in a worker the cores are taken: a thread evaluates what its own device leaves idle
@@ -93,6 +99,7 @@ def run(
             keep_embeddings=keep_embeddings,
             keep_models=keep_models,
             checkpoint_minutes=checkpoint_minutes,
+            metric_options=own,
         )
         shown = stack.enter_context(display(quiet))
         if executor or workers > 1:
@@ -120,6 +127,7 @@ def _check(
     shard: tuple[int, int],
     embedding: str,
     keep_models: str,
+    metric_options: Mapping[str, Any],
 ) -> None:
     if not points:
         raise InputError("there is no point to train; give at least one")
@@ -132,12 +140,7 @@ def _check(
             raise InputError(f"{name} is {value}; it must be at least {least}")
     if not 1 <= shard[0] <= shard[1]:
         raise InputError(f"shard is {shard[0]}/{shard[1]}; it must be i/n with i from 1 to n")
-    for metric in check_metrics(metrics, dataset):
-        beyond = {"posterior", "reconstruction", "expression"} & set(metric.needs)
-        if beyond:
-            raise InputError(
-                f"metric {metric.name!r} needs the {min(beyond)}, which a run does not pass on; use evaluate()"
-            )
+    check_metrics(metrics, dataset, metric_options)
     for point in {(p.valid_fraction, p.batch): p for p in points}.values():
         make_split(point, dataset)
 

@@ -28,10 +28,10 @@ from vaebench.checkpoint import (
     restored,
     save_lanes,
 )
-from vaebench.evaluation import pca_embedding
+from vaebench.evaluation import pca_embedding, pca_reconstruction
 from vaebench.host import EvaluationQueue
 from vaebench.lane import lane_sharding
-from vaebench.model import arrays_of, card_of, trained
+from vaebench.model import arrays_of, card_of, given_of, trained
 from vaebench.pool import Finished, Saved, Tick, make_split, on_device, trained_points
 from vaebench.progress import State
 from vaebench.results import finished
@@ -56,6 +56,7 @@ class Task:
         keep_embeddings: store z of every point.
         keep_models: ``"none"``, ``"best"`` (lowest validation loss of each group) or ``"all"``.
         checkpoint_minutes: minutes between two checkpoints of the running lanes; 0 for none.
+        metric_options: metric name -> its options, where they are not the defaults.
     """
 
     points: tuple[Point, ...]
@@ -66,6 +67,7 @@ class Task:
     keep_embeddings: bool = False
     keep_models: str = "none"
     checkpoint_minutes: float = 0.0
+    metric_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Tally(NamedTuple):
@@ -117,17 +119,18 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[State], None] = lamb
     if not tally.points:
         return tally.cost()
     metrics, label = task.record["metrics"], task.record["label_covariate"]
-    with EvaluationQueue(dataset, metrics, task.out, task.evaluators, label) as queue:
+    with EvaluationQueue(dataset, metrics, task.out, task.evaluators, label, task.metric_options) as queue:
+        keep = task.keep_models != "none" or bool({"posterior", "reconstruction"} & queue.needs)
         _submit_baselines(baselines, dataset, queue)
         x = on_all_devices(dataset.x) if groups else None
         for group in groups.values():
             name = group_name(group[0], dataset)
             tally = tally._replace(group=tally.group + 1)
-            for lanes, tick in _group_ticks(task, name, group, dataset, x):
+            for lanes, tick in _group_ticks(task, name, group, dataset, x, keep):
                 tally = tally.after(tick)
                 for item in tick.finished:
                     _keep(task, name, item, dataset)
-                    given = Given(split=(item.split.train, item.split.valid))
+                    given = given_of(item, dataset, queue.needs)
                     queue.submit(model_row(item, dataset, task.record, lanes), item.z, given)
                 queue.collect(lambda tally=tally: show(tally.state(queue)))
                 show(tally.state(queue))
@@ -153,7 +156,7 @@ def on_all_devices(x: np.ndarray) -> jax.Array:
 
 
 def _group_ticks(
-    task: Task, name: str, group: Sequence[Point], dataset: Dataset, x: jax.Array | None
+    task: Task, name: str, group: Sequence[Point], dataset: Dataset, x: jax.Array | None, keep: bool
 ) -> Iterator[tuple[int, Tick]]:
     """(lanes, tick) of one group. A group whose first steps do not fit the device starts again with half the lanes."""
     assert x is not None
@@ -168,7 +171,7 @@ def _group_ticks(
             x,
             lanes,
             sample=task.record["embedding"] == "sample",
-            keep=lambda point: task.keep_models != "none",
+            keep=lambda point: keep,
             saved=saved,
         )
         try:
@@ -286,4 +289,6 @@ def _submit_baselines(rows: list[dict[str, Any]], dataset: Dataset, queue: Evalu
     if rows:
         components = pca_embedding(dataset.x, max(row["static/latent"] for row in rows))
         for row in rows:
-            queue.submit(row, components[:, : row["static/latent"]])
+            z = components[:, : row["static/latent"]]
+            given = Given(reconstruction=pca_reconstruction(dataset.x, z) if "reconstruction" in queue.needs else None)
+            queue.submit(row, z, given)

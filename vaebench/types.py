@@ -228,11 +228,13 @@ class Given(NamedTuple):
         posterior: of every sample.
         reconstruction: [N, D], on the scale of the data set's ``x``.
         split: positions of the training and of the validation samples.
+        redundant: columns of z that the others determine: a regression leaves them out.
     """
 
     posterior: Posterior | None = None
     reconstruction: np.ndarray | None = None
     split: tuple[np.ndarray, np.ndarray] | None = None
+    redundant: tuple[int, ...] = ()
 
 
 class Metric(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ SCORES = (
     "left_out_no_event_labels",
     "labels_left_out",
     "constant_latents",
+    "redundant_latents",
     "iterations",
 )
 
@@ -99,17 +101,18 @@ def cox_scores(
     Left out, and counted: samples without time, event, covariate or (if used) label, and, when the label is a
     covariate, samples of labels without an event. The coefficient of such a label runs to minus infinity, where its
     samples leave every risk set, so leaving them out is the limit of the likelihood and keeps the estimate finite.
-    Constant latents say nothing: they are left out of the model and of k, and counted.
+    Constant latents say nothing, and those in ``given.redundant`` nothing new: they are left out of the model and of k,
+    and counted.
 
-    ``baseline`` is :func:`covariate_fit` of the same data set and options; computed if ``None``. ``given`` is not used.
+    ``baseline`` is :func:`covariate_fit` of the same data set and options; computed if ``None``.
 
     Returns:
         ``aic``, ``aic_covariates``, ``delta_aic`` = aic - aic_covariates (negative: the latents help),
         ``log_likelihood``, ``likelihood_ratio_p`` (all latents against none, chi squared; approximate with a ridge),
         ``concordance`` (Harrell's, on the samples of the fit) and ``concordance_covariates``, ``parameters`` (k),
         ``events`` and ``samples`` in the fit, ``left_out_missing`` and ``left_out_no_event_labels`` (samples),
-        ``labels_left_out`` (labels), ``constant_latents``, ``iterations`` and ``status``: ``NAN_EMBEDDING``,
-        ``COLLAPSED`` (all latents constant), ``SINGULAR`` (columns depend linearly on each other), ``SEPARATED`` (the
+        ``labels_left_out`` (labels), ``constant_latents``, ``redundant_latents``, ``iterations`` and ``status``:
+        ``NAN_EMBEDDING``, ``COLLAPSED`` (all latents constant), ``SINGULAR`` (columns depend linearly on each other), ``SEPARATED`` (the
         likelihood has no maximum), ``NOT_CONVERGED``, ``TOO_FEW_EVENTS`` (fewer than 5 a parameter: the scores are
         there, but are not to be ranked), or ``BASELINE: ...`` (the covariates alone have no fit). Whatever could not
         be computed is NaN.
@@ -128,8 +131,8 @@ def cox_scores(
         "left_out_no_event_labels": cohort.left_out_no_event_labels,
         "labels_left_out": cohort.labels_left_out,
     }
-    problem, latents, constant = usable_latents(z, cohort)
-    scores["constant_latents"] = constant
+    problem, latents, constant = usable_latents(z, cohort, given.redundant)
+    scores |= {"constant_latents": constant, "redundant_latents": len(given.redundant)}
     if problem:
         return scores | {"status": problem}
     fit = _fit(np.hstack([latents, cohort.covariates]), cohort, options)
@@ -174,14 +177,17 @@ def likelihood_ratio_p(fit: Fit, smaller: Fit) -> float:
     )
 
 
-def usable_latents(z: np.ndarray, cohort: Cohort) -> tuple[str, np.ndarray, float]:
-    """What is wrong with z [N, L] ("" if nothing), the standardised latents of the cohort, and how many are constant."""
+def usable_latents(z: np.ndarray, cohort: Cohort, redundant: Sequence[int] = ()) -> tuple[str, np.ndarray, float]:
+    """What is wrong with z [N, L] ("" if nothing), the standardised latents of the cohort, and how many are constant.
+
+    The columns at positions ``redundant`` are left out.
+    """
     bad = int((~np.isfinite(z).all(axis=1)).sum())
     if bad:
         return f"NAN_EMBEDDING: {bad} of {len(z)} samples are not finite", z[:0], math.nan
-    latents, scale = standardised(np.asarray(z, np.float64)[cohort.keep])
+    latents, scale = standardised(np.delete(np.asarray(z, np.float64)[cohort.keep], list(redundant), axis=1))
     constant = int((scale == 0).sum())
-    collapsed = len(latents) and constant == z.shape[1]
+    collapsed = len(latents) and constant == latents.shape[1]
     return f"COLLAPSED: all {z.shape[1]} latents are constant" if collapsed else "", latents, constant
 
 

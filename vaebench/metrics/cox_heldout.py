@@ -61,7 +61,7 @@ def heldout_scores(
         "valid_events": int((cohort.event & valid).sum()),
         "valid_samples": int(valid.sum()),
     }
-    problem, latents, _ = usable_latents(z, cohort)
+    problem, latents, _ = usable_latents(z, cohort, given.redundant)
     if problem:
         return scores | {"status": problem}
     fitting, judging = (risk_sets(cohort.time, cohort.event, part) for part in (train, valid))
