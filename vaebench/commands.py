@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from vaebench.inputs import column_options, listed, metric_options, run_axes, run_data
-from vaebench.options import Common, DataCheck, DataFetch, DataList, DataSimulate, Describe, Quickstart, Report, Run
+from vaebench.options import (
+    Common,
+    DataCheck,
+    DataFetch,
+    DataList,
+    DataSimulate,
+    Describe,
+    Evaluate,
+    Quickstart,
+    Report,
+    Run,
+)
 from vaebench.protocols import Protocol, points, protocol
 from vaebench.space import Point, group_by_static
 from vaebench.types import Dataset, InputError
@@ -31,6 +42,8 @@ def execute(options: Common, command: str) -> dict[str, Any]:
 
         run(planned, data, out=options.out, quiet=options.quiet, command=command)
         return _report(options.out, options)
+    if isinstance(options, Evaluate):
+        return _evaluate(options, command)
     if isinstance(options, Describe):
         return _describe(options)
     if isinstance(options, Run):
@@ -109,6 +122,32 @@ def _dry_run(planned: list[Point], data: Dataset, options: Run) -> dict[str, Any
 
 def _estimate_values(estimate: Any) -> dict[str, Any]:
     return {**estimate._asdict(), "programs": [program._asdict() for program in estimate.programs]}
+
+
+def _evaluate(options: Evaluate, command: str) -> dict[str, Any]:
+    from vaebench.embeddings import evaluated_embedding
+    from vaebench.texts import scores_text
+
+    if options.embedding is None:
+        raise InputError("--embedding is missing; give a table with a line a sample, or a .npy file")
+    _check_out(options.out)
+    rows = evaluated_embedding(
+        options.embedding,
+        run_data(options, protocol(options.protocol)),
+        listed(options.metrics),
+        options.out,
+        name=options.name,
+        options=metric_options(options.metric_option, options.label_covariate),
+        label_covariate=options.label_covariate,
+        command=command,
+    )
+    if not options.quiet:
+        print(scores_text(rows))
+        print(f"{len(rows)} rows in {options.out / 'rows'}")
+    return {
+        "out": str(options.out),
+        "rows": [_json_values({str(k): v for k, v in row.items()}) for row in rows.to_dict("records")],
+    }
 
 
 def _describe(options: Describe) -> dict[str, Any]:

@@ -145,6 +145,26 @@ class Describe(Source):
 
 
 @dataclasses.dataclass(frozen=True)
+class Evaluate(Source):
+    """Score an embedding that another program made, beside PCA at its number of dimensions and the covariates alone."""
+
+    embedding: Path | None = None
+    """Table with a line a sample (its name first) and a column a latent: CSV, TSV or Parquet; or .npy, rows in order."""
+    name: str | None = None
+    """Name of the embedding in the rows; the file's name by default."""
+    protocol: str = "default"
+    """The protocol whose selection and scaling PCA gets."""
+    metrics: str = "leiden,cox"
+    """Metrics, separated by commas; those of a posterior, a reconstruction or a split cannot be computed."""
+    metric_option: tuple[str, ...] = ()
+    """Options of metrics, as METRIC.OPTION=VALUE: leiden.neighbours=30 cox.ridge=0.1."""
+    label_covariate: bool = True
+    """Whether the label is a Cox covariate, as in the study."""
+    out: Path = Path("results/embedding")
+    """Folder for rows and run.json."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Report(Common):
     """Write report.html and the figures of a finished or unfinished run again."""
 
@@ -215,6 +235,7 @@ class Data:
 COMMANDS = {
     "quickstart": Quickstart,
     "run": Run,
+    "evaluate": Evaluate,
     "describe": Describe,
     "report": Report,
     "data": tyro.conf.OmitArgPrefixes[Data],

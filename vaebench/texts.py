@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vaebench.analysis import value_text
 from vaebench.progress import duration
 from vaebench.protocols import scaled_batch
 
@@ -64,8 +65,7 @@ def protocol_text(chosen: Protocol, points: int, programs: int, samples: int | N
     for name, values in chosen.grid.items():
         lines.append((f"{name} ({len(values)})", ", ".join(map(str, values))))
     lines += [("points", f"{points:,}"), ("compiled programs", str(programs))]
-    width = max(len(name) for name, _ in lines)
-    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in lines)
+    return _aligned([list(line) for line in lines])
 
 
 def _split_text(base: Point) -> str:
@@ -97,6 +97,24 @@ def _network_text(base: Point) -> str:
     return f"hidden {'-'.join(map(str, base.hidden))}, {norm}, output {base.output.replace('_', ' ')}"
 
 
+def scores_text(rows: pd.DataFrame) -> str:
+    """Every score of each row side by side, and that of the covariates alone where there is one."""
+    columns = [c for c in rows.columns if c.startswith("metric/") and not c.endswith(("_covariates", "/seconds"))]
+    lines = [["", *rows["static/variant"], "covariates alone"]]
+    lines.append(["latents", *map(str, rows["static/latent"]), ""])
+    for column in columns:
+        alone = f"{column}_covariates"
+        other = value_text(rows[alone].iloc[0]) if alone in rows.columns else ""
+        lines.append([column.removeprefix("metric/"), *map(value_text, rows[column]), other])
+    return _aligned(lines)
+
+
+def _aligned(lines: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join(padded)
+
+
 def table_text(table: pd.DataFrame) -> str:
     """The best settings as fixed-width text: what was set, seeds, failures, mean ± sd of every score."""
     set_columns = [c for c in table.columns if c.split("/")[0] in ("static", "shape", "traced", "hyper", "data", "run")]
@@ -110,9 +128,7 @@ def table_text(table: pd.DataFrame) -> str:
         ]
         cells = [_mean_sd(row[f"{score}/mean"], row[f"{score}/sd"]) for score in scores]
         lines.append([*settings, str(row["n"]), str(row["failures"]), *cells])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([f"best {len(lines) - 1} of {len(table)} settings, mean ± sd over seeds:", *padded])
+    return f"best {len(lines) - 1} of {len(table)} settings, mean ± sd over seeds:\n{_aligned(lines)}"
 
 
 def _mean_sd(mean: float, sd: float) -> str:
