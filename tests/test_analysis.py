@@ -9,7 +9,9 @@ from rows_factory import fail, make_rows
 
 from vaebench import analysis
 from vaebench.analysis import AIC, ARI, LOSS
+from vaebench.texts import table_text
 from vaebench.types import InputError
+from vaebench.uncertainty import paired_difference
 
 
 def test_numbers_equal_a_hand_calculation():
@@ -26,6 +28,42 @@ def test_numbers_equal_a_hand_calculation():
     assert last[f"{ARI}/sd"] == pytest.approx(math.sqrt((0.04 + 0.01 + 0.09) / 2))
     assert (last[f"{ARI}/min"], last[f"{ARI}/max"], last[f"{ARI}/n_used"]) == (0.2, 0.7, 3)
     assert math.isnan(table.iloc[1][f"{ARI}/sd"])
+
+
+def test_settings_are_compared_with_the_first_seed_by_seed():
+    rows = make_rows(variants=("vae",), latents=(10,), rates=(1e-3, 1e-4), seeds=3)
+    rows.loc[:2, ARI] = [0.5, 0.6, 0.7]  # seeds 0, 1, 2
+    rows.loc[3:5, ARI] = [0.6, 0.4, 0.65]
+    rows.loc[6, ARI] = 0.62  # PCA has no seed
+    pca, first, second = analysis.settings_table(rows).to_dict("records")
+    assert math.isnan(pca[f"{ARI}/behind"])
+    expected = paired_difference(np.array([0.5, 0.6, 0.7]), np.full(3, 0.62))
+    assert first[f"{ARI}/behind"] == pytest.approx(0.02) == pytest.approx(-expected.mean)
+    assert (first[f"{ARI}/behind_low"], first[f"{ARI}/behind_high"]) == pytest.approx((-expected.high, -expected.low))
+    assert first[f"{ARI}/beats_first"] == pytest.approx(expected.better)
+    assert (second[f"{ARI}/low"], second[f"{ARI}/high"]) == pytest.approx((0.4, 0.65))  # all that 3 seeds can tell
+    rows = rows.drop(index=6)
+    rows.loc[1, "status"] = "DIVERGED"  # its seed has no partner
+    first, second = analysis.settings_table(rows).to_dict("records")
+    expected = paired_difference(np.array([0.6, 0.65]), np.array([0.5, 0.7]))
+    assert second[f"{ARI}/behind"] == pytest.approx(-expected.mean)
+    assert second[f"{ARI}/beats_first"] == pytest.approx(expected.better)
+    rows.loc[[0, 2], AIC], rows.loc[3:5, AIC] = [90.0, 100], [95.0, 99, 103]
+    aic = analysis.settings_table(rows, by=AIC).to_dict("records")  # lower is better
+    assert aic[1][f"{AIC}/behind"] == pytest.approx((5 + 3) / 2)
+    assert aic[1][f"{AIC}/beats_first"] == pytest.approx(paired_difference(np.zeros(2), np.array([5.0, 3])).better)
+
+
+def test_the_printed_table_tells_the_ranking_how_sure_it_is():
+    text = table_text(analysis.settings_table(make_rows(seeds=5)))
+    head, first, second = text.splitlines()[1:4]
+    assert "ARI [95%]" in head
+    assert head.rstrip().endswith("behind the first [95%]  P(better)")
+    assert first.count("[") == 1
+    assert second.count("[") == 2
+    assert 0 <= float(second.split()[-1]) <= 0.5
+    alone = analysis.settings_table(make_rows(variants=("vae",), latents=(10,), rates=(1e-3,), seeds=1, baseline=False))
+    assert "[0" not in table_text(alone)
 
 
 def test_failed_rows_and_metrics_are_counted_and_not_used():

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.types import InputError, unknown_name
+from vaebench.uncertainty import paired_difference, ragged_intervals
 
 ARI = "metric/leiden/ari"
 AIC = "metric/cox/aic"
@@ -137,8 +138,12 @@ def settings_table(
 
     Columns: ``setting`` (see :func:`setting_ids`), ``kind`` (``"model"`` or ``"baseline"``), those of
     :func:`setting_columns`, ``n`` (rows, that is seeds), ``failures`` (rows whose status is not ``OK``), and for each
-    headline score present (and ``by``) ``<score>/mean``, ``/sd`` (ddof 1; NaN with one seed), ``/min``, ``/max`` and
-    ``/n_used``. ``higher_is_better`` is known for the headline scores and must be given for any other ``by``.
+    headline score present (and ``by``) ``<score>/mean``, ``/sd`` (ddof 1; NaN with one seed), ``/low`` and ``/high`` (95%
+    bootstrap interval of the mean over seeds), ``/min``, ``/max`` and ``/n_used``. ``<by>/behind`` is how much worse than
+    the first line a setting is, by paired differences over the seeds of both (a baseline without a seed stands against
+    each), with its 95% interval ``/behind_low`` and ``/behind_high``, and ``<by>/beats_first`` the probability that its
+    mean is better; NaN in the first line itself. The first line is the best of many, so rather too good.
+    ``higher_is_better`` is known for the headline scores and must be given for any other ``by``.
     """
     check_rows(rows)
     candidates = [c for c in rows.columns if c.startswith(("metric/", "loss/")) and not c.endswith("/status")]
@@ -157,15 +162,45 @@ def settings_table(
     table["failures"] = (rows["status"] != "OK").groupby(ids).sum().to_numpy()
     for score in dict.fromkeys([*present_scores(rows), by]):
         groups = usable(rows, score).groupby(ids)
+        low, high = ragged_intervals([group.dropna().to_numpy() for _, group in groups])
         for label, values in {
             "mean": groups.mean(),
             "sd": groups.std(ddof=1),
+            "low": low,
+            "high": high,
             "min": groups.min(),
             "max": groups.max(),
             "n_used": groups.count(),
         }.items():
-            table[f"{score}/{label}"] = values.to_numpy()
-    return table.sort_values(f"{by}/mean", ascending=not higher, kind="stable", na_position="last", ignore_index=True)
+            table[f"{score}/{label}"] = np.asarray(values)
+    table = table.sort_values(f"{by}/mean", ascending=not higher, kind="stable", na_position="last", ignore_index=True)
+    return pd.concat([table, _behind(rows, ids, table, by, higher)], axis=1)
+
+
+def _behind(rows: pd.DataFrame, ids: pd.Series, table: pd.DataFrame, by: str, higher: bool) -> pd.DataFrame:
+    """The columns of :func:`settings_table` that compare every line with the first."""
+    scores = pd.DataFrame({"score": usable(rows, by), "seed": column(rows, "traced/seed"), "id": ids}).dropna(
+        subset="score"
+    )
+    by_seed = {i: group.groupby("seed", dropna=False)["score"].mean() for i, group in scores.groupby("id")}
+    none, sign = pd.Series(dtype=float), 1 if higher else -1
+    first = sign * by_seed.get(table["setting"].iloc[0], none)
+    lines = [[np.nan] * 4]
+    for setting in table["setting"].iloc[1:]:
+        found = paired_difference(*_paired(sign * by_seed.get(setting, none), first))
+        lines.append([-found.mean, -found.high, -found.low, found.better])
+    names = [f"{by}/{label}" for label in ("behind", "behind_low", "behind_high", "beats_first")]
+    return pd.DataFrame(lines, columns=pd.Index(names))
+
+
+def _paired(a: pd.Series, b: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of two settings at the seeds of both; one value without a seed, as a baseline has, stands for every seed."""
+    if len(a) == 1 and a.index.hasnans:
+        a = pd.Series(a.iloc[0], index=b.index)
+    elif len(b) == 1 and b.index.hasnans:
+        b = pd.Series(b.iloc[0], index=a.index)
+    common = a.index.intersection(b.index)
+    return a[common].to_numpy(), b[common].to_numpy()
 
 
 def best_setting(table: pd.DataFrame, score: str, kind: str = "model") -> dict[str, Any] | None:

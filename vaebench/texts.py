@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vaebench.analysis import value_text
 from vaebench.progress import duration
 from vaebench.protocols import scaled_batch
@@ -116,19 +118,40 @@ def _aligned(lines: list[list[str]]) -> str:
 
 
 def table_text(table: pd.DataFrame) -> str:
-    """The best settings as fixed-width text: what was set, seeds, failures, mean ± sd of every score."""
+    """The best settings as fixed-width text: what was set, seeds, failures, mean ± sd of every score.
+
+    The score that ranks also has the interval of its mean, and how a setting stands against the first, seed by seed.
+    """
     set_columns = [c for c in table.columns if c.split("/")[0] in ("static", "shape", "traced", "hyper", "data", "run")]
     scores = [c.removesuffix("/mean") for c in table.columns if c.endswith("/mean")]
     names = {"ari": "ARI", "aic": "Cox AIC", "delta_aic": "ΔAIC", "valid": "validation loss"}
-    head = [c.split("/")[-1] for c in set_columns] + ["n", "failed"] + [names[s.split("/")[-1]] for s in scores]
+    by = next(c.removesuffix("/behind") for c in table.columns if c.endswith("/behind"))
+    head = [c.split("/")[-1] for c in set_columns] + ["n", "failed"]
+    head += [names.get(s.split("/")[-1], s) + (" [95%]" if s == by else "") for s in scores]
+    head += ["behind the first [95%]", "P(better)"]
     lines = [head]
     for _, row in table.head(_SHOWN).iterrows():
         settings = [
             "" if row[c] != row[c] else f"{row[c]:g}" if isinstance(row[c], float) else str(row[c]) for c in set_columns
         ]
-        cells = [_mean_sd(row[f"{score}/mean"], row[f"{score}/sd"]) for score in scores]
+        cells = [
+            _mean_sd(row[f"{s}/mean"], row[f"{s}/sd"]) + (_interval(row, s, "low", "high") if s == by else "")
+            for s in scores
+        ]
+        gap = row[f"{by}/behind"]
+        cells.append(_mean_sd(gap, np.nan) + _interval(row, by, "behind_low", "behind_high"))
+        chance = row[f"{by}/beats_first"]
+        cells.append("" if chance != chance else f"{chance:.2f}")
         lines.append([*settings, str(row["n"]), str(row["failures"]), *cells])
     return f"best {len(lines) - 1} of {len(table)} settings, mean ± sd over seeds:\n{_aligned(lines)}"
+
+
+def _interval(row: pd.Series, score: str, low: str, high: str) -> str:
+    ends = [row[f"{score}/{end}"] for end in (low, high)]
+    if any(end != end for end in ends):
+        return ""
+    digits = 3 if max(map(abs, ends)) < 10 else 1
+    return f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
 
 
 def _mean_sd(mean: float, sd: float) -> str:

@@ -1,0 +1,105 @@
+"""How sure a mean over seeds is, and whether one setting beats another: bootstrap over seeds, exact where seeds are few."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+EXACT = 8
+"""Most seeds for which every resample is counted (6,435 of them); with more, :data:`DRAWS` are drawn."""
+DRAWS = 4000
+
+
+class Difference(NamedTuple):
+    """Paired differences of two settings over seeds: their mean with its interval, P(mean > 0), and their number."""
+
+    mean: float
+    low: float
+    high: float
+    better: float
+    n: int
+
+
+@functools.lru_cache(maxsize=64)
+def resamples(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Shares [B, n] of each of n values in every bootstrap resample, and the resamples' probabilities [B].
+
+    For n up to :data:`EXACT` all resamples, which differ by how often each value is in them (n values n times:
+    multinomial); else draws from a generator seeded by ``seed``.
+    """
+    if n > EXACT:
+        counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=DRAWS)
+        return counts / n, np.full(DRAWS, 1 / DRAWS)
+    # a resample is where n stars stand between n - 1 bars
+    bars = np.array(list(itertools.combinations(range(2 * n - 1), n - 1)), int).reshape(-1, n - 1)
+    edges = np.pad(bars, ((0, 0), (1, 1)), constant_values=(-1, 2 * n - 1))
+    counts = np.diff(edges, axis=1) - 1
+    ways = [math.factorial(n) / math.prod(map(math.factorial, row)) for row in counts.tolist()]
+    return counts / n, np.array(ways) / n**n
+
+
+def intervals(values: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends [S] of the bootstrap intervals of the means of ``values`` [S, n]; NaN for n = 1.
+
+    Percentiles of the resampled means. Plain percentiles are too narrow for few seeds, by sqrt((n - 1) / n) and by normal
+    in place of t quantiles, so the tails are Phi(-sqrt(n / (n - 1)) t), t Student's quantile with n - 1 degrees of freedom.
+    No resample reaches beyond the values: of normal data 95% intervals cover 75% at n = 3, 88% at 4, 92% at 5, 95% from 10.
+
+    Source: Efron 1979; the expanded percentile interval of Hesterberg 2015, The American Statistician 69, 371-386.
+    """
+    from scipy.stats import norm, t
+
+    values = np.asarray(values, np.float64)
+    n = values.shape[1]
+    if n < 2:
+        return np.full(len(values), np.nan), np.full(len(values), np.nan)
+    shares, probability = resamples(n, seed)
+    tail = norm.cdf(-math.sqrt(n / (n - 1)) * t.ppf(0.5 + level / 2, n - 1))
+    means = values @ shares.T
+    order = np.argsort(means, axis=1)
+    ranked, mass = np.take_along_axis(means, order, axis=1), np.cumsum(probability[order], axis=1)
+    last = means.shape[1] - 1
+    # a hair of slack: the masses are sums of rounded numbers
+    first = np.minimum((mass < tail - 1e-12).sum(axis=1), last)
+    upper = np.minimum((mass < 1 - tail - 1e-12).sum(axis=1), last)
+    rows = np.arange(len(values))
+    return ranked[rows, first], ranked[rows, upper]
+
+
+def ragged_intervals(groups: Sequence[np.ndarray], level: float = 0.95, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`intervals` of groups of different sizes, a few hundred of one size at a time."""
+    low, high = np.full(len(groups), np.nan), np.full(len(groups), np.nan)
+    sizes = np.array([len(group) for group in groups], int)
+    for size in np.unique(sizes[sizes > 1]):
+        places = np.flatnonzero(sizes == size)
+        for part in np.array_split(places, -(-len(places) // 500)):
+            low[part], high[part] = intervals(np.array([groups[i] for i in part]), level, seed)
+    return low, high
+
+
+def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95, seed: int = 0) -> Difference:
+    """Differences a - b of two settings' scores [n], equal seeds in equal places (a seed redraws the split for both).
+
+    ``better`` is the probability that the mean of a is the larger one: the share of resamples in which it is (ties count
+    half), widened for few seeds as :func:`intervals` is, so that, from 5 seeds on, an interval leaves out 0 just where
+    ``better`` lies outside its level. No share counts as less than half the rarest resample. With one seed only the mean is known.
+    """
+    from scipy.stats import norm, t
+
+    differences = np.asarray(a, np.float64) - np.asarray(b, np.float64)
+    n = len(differences)
+    if n < 2:
+        return Difference(float(differences[0]) if n else math.nan, math.nan, math.nan, math.nan, n)
+    low, high = intervals(differences[None], level, seed)
+    shares, probability = resamples(n, seed)
+    means = shares @ differences
+    slack = 1e-12 * np.abs(differences).max()
+    share = probability[means > slack].sum() + 0.5 * probability[np.abs(means) <= slack].sum()
+    least = 0.5 * probability.min()
+    better = t.cdf(norm.ppf(np.clip(share, least, 1 - least)) * math.sqrt((n - 1) / n), n - 1)
+    return Difference(float(differences.mean()), float(low[0]), float(high[0]), float(better), n)
