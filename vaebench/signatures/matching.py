@@ -104,7 +104,7 @@ def recovery(extracted: pd.DataFrame, truth: pd.DataFrame) -> Recovery:
     by_true = similarity.max(axis=0)
     by_true[columns] = similarity[rows, columns]
     hits = np.sum(similarity[rows, columns] >= CUT_OFFS[:, None] - _ROUNDING, axis=1)
-    area = float(np.trapezoid(hits, CUT_OFFS)) / (CUT_OFFS[-1] - CUT_OFFS[0])
+    area = float(np.trapezoid(hits, CUT_OFFS) / (CUT_OFFS[-1] - CUT_OFFS[0]))
     return Recovery(
         cosines=pd.Series(by_true, known.index, name="cosine"),
         mean_cosine=float(by_true.mean()),
