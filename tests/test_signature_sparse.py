@@ -1,0 +1,185 @@
+"""The sparse extraction: each step against an independent solver, and the whole on catalogues with known truth."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import minimize, nnls
+from scipy.special import kl_div
+from sklearn.decomposition import non_negative_factorization
+
+from vaebench.data.mutation_simulate import simulate_catalogue
+from vaebench.signatures import annealing, growing, saem, sparse
+from vaebench.signatures.matching import cosines
+
+
+def arrays(seed=0, **options):
+    catalogue, truth = simulate_catalogue(seed, **options)
+    return catalogue.to_numpy(), truth.signatures.to_numpy(), truth.exposures.to_numpy()
+
+
+def f32(values):
+    return jnp.asarray(values, jnp.float32)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return arrays(3, tumours=200, signatures=3, types=1)
+
+
+@pytest.fixture(scope="module")
+def rare():
+    """200 tumours with three common signatures, and a fourth in 5 of them."""
+    _, signatures, exposures = arrays(5, tumours=200, signatures=4, types=1)
+    exposures[:, 3] = 0
+    exposures[:5, 3] = 600
+    return np.random.default_rng(0).poisson(exposures @ signatures).astype(float), signatures, exposures
+
+
+def test_deviance_is_twice_the_generalised_divergence(small):
+    counts, signatures, exposures = small
+    expected = 2 * kl_div(counts, exposures @ signatures).sum(1)
+    np.testing.assert_allclose(annealing.deviances(counts, exposures, signatures), expected, rtol=1e-10)
+
+
+def test_updates_are_those_of_sklearn(small):
+    counts, _, _ = small
+    rng = np.random.default_rng(1)
+    begin = rng.dirichlet(np.ones(96), 3)
+    exposures = rng.dirichlet(np.ones(3), len(counts)) * counts.sum(1, keepdims=True)
+    options = {"solver": "mu", "beta_loss": "kullback-leibler", "init": "custom", "tol": 0, "max_iter": 25}
+    w, h, _ = non_negative_factorization(counts, exposures.copy(), begin.copy(), n_components=3, **options)
+    ours = annealing.alternated(f32(counts), f32(begin), f32(exposures), 1.0, 25)
+    np.testing.assert_allclose(ours[0], h / h.sum(1, keepdims=True), atol=2e-6)
+    np.testing.assert_allclose(np.asarray(ours[1]) @ np.asarray(ours[0]), w @ h, rtol=2e-3, atol=1e-3)
+
+
+def test_gamma_prior_ends_at_a_stationary_point_and_zeros(small):
+    counts, signatures, _ = small
+    begin = annealing.even(f32(counts), f32(signatures))
+    found = np.asarray(annealing.exposed(f32(counts), f32(signatures), begin, 0.5, 3000), np.float64)
+    assert (found == 0).any()
+    slope = (counts / (found @ signatures)) @ signatures.T - 1 + (0.5 - 1) / np.where(found > 0, found, 1)
+    np.testing.assert_allclose(slope[found > 1], 0, atol=1e-4)
+
+
+def test_likeliest_exposures_are_those_of_an_optimiser(small):
+    counts, signatures, _ = small
+    found = annealing.likeliest(f32(counts), f32(signatures))
+    ours = annealing.deviances(counts, found, signatures)
+    for t in range(5):
+
+        def loss(e, x=counts[t]):
+            mean = e @ signatures
+            return mean.sum() - x @ np.log(mean)
+
+        start = np.full(3, counts[t].sum() / 3)
+        best = minimize(loss, start, bounds=[(1e-9, None)] * 3, method="L-BFGS-B", options={"ftol": 1e-14}).x
+        assert ours[t] == pytest.approx(annealing.deviances(counts[t : t + 1], best[None], signatures)[0], abs=0.05)
+
+
+def test_padding_changes_nothing(small, key):
+    counts, signatures, exposures = small
+    x, wide = f32(counts), annealing.padded(signatures, 7)
+    assert wide.shape == (8, 96)
+    narrow, padded = (annealing.annealed(x, begin) for begin in (annealing.padded(signatures), wide))
+    np.testing.assert_allclose(narrow[0][:3], padded[0][:3], atol=1e-5)
+    np.testing.assert_allclose(narrow[1][:, :3], padded[1][:, :3], rtol=1e-3, atol=0.1)
+    assert np.asarray(padded[0])[3:].sum() == np.asarray(padded[1])[:, 3:].sum() == 0
+    fit = saem.improved(key, x, wide, jnp.zeros((200, 8)).at[:, :3].set(exposures), 20)
+    assert np.asarray(fit.signatures)[3:].sum() == np.asarray(fit.exposures)[:, 3:].sum() == 0
+    assert np.isfinite(np.asarray(fit.signatures)).all()
+
+
+def test_quadratic_step_is_nnls():
+    rng = np.random.default_rng(0)
+    a, target = rng.normal(size=(96, 12, 3)), rng.normal(size=(96, 12))
+    products, projections = np.einsum("cij,cik->cjk", a, a), np.einsum("cij,ci->cj", a, target)
+    found = saem.quadratic_minimum(jnp.ones((3, 96)), f32(products), f32(projections), rounds=200)
+    expected = np.array([nnls(a[c], target[c])[0] for c in range(96)]).T
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_stochastic_fit_moves_towards_the_truth(key):
+    counts, signatures, exposures = arrays(1, tumours=200, signatures=4)
+    rng = np.random.default_rng(0)
+    begin = 0.7 * signatures + 0.3 * rng.dirichlet(np.ones(96), 4)
+    fit = saem.improved(key, f32(counts), f32(begin), f32(exposures), 300)
+    before, after = (np.diag(cosines(s, signatures)) for s in (begin, np.asarray(fit.signatures)))
+    assert before.min() < 0.97
+    assert after.min() > 0.985
+    presence = np.asarray(fit.presence)
+    assert presence[exposures == 0].mean() < 0.2 < 0.95 < presence[exposures > 200].mean()
+
+
+def test_seed_is_the_signature_that_is_missing(rare):
+    counts, signatures, _ = rare
+    known = annealing.padded(signatures[:3])
+    seed = growing.best_seed(f32(counts), known, annealing.likeliest(f32(counts), known))
+    assert cosines(seed.signature[None], signatures)[0, 3] > 0.95
+    everything = annealing.padded(signatures)
+    again = growing.best_seed(f32(counts), everything, annealing.likeliest(f32(counts), everything))
+    assert seed.gain > 3 * again.gain
+
+
+def test_seed_gain_is_a_fall_of_deviance(rare):
+    counts, signatures, _ = rare
+    known = annealing.padded(signatures[:3])
+    best = annealing.likeliest(f32(counts), known)
+    seed = growing.best_seed(f32(counts), known, best)
+    whole = np.vstack([signatures[:3], seed.signature[None]])
+    refitted = annealing.likeliest(f32(counts), annealing.padded(whole))
+    fall = annealing.deviances(counts, best, known).sum() - annealing.deviances(counts, refitted[:, :4], whole).sum()
+    assert 0 < seed.gain < 1.1 * fall
+
+
+def test_a_rare_signature_is_more_useful_than_a_duplicate(rare):
+    counts, signatures, exposures = rare
+    half = 0.5 * signatures[0] + 0.5 * signatures[1]
+    whole = np.vstack([signatures, half / half.sum()])
+    shared = np.hstack([exposures, np.full((len(counts), 1), 50.0)])
+    rises = growing.usefulness(f32(counts), annealing.padded(whole), np.pad(shared, ((0, 0), (0, 3))))
+    assert np.isinf(rises[5:]).all()
+    assert np.argmin(rises[:5]) == 4
+    assert rises[3] > 100
+
+
+def test_rise_without_a_signature_is_that_of_a_fit_without_it(rare):
+    counts, signatures, exposures = rare
+    rises = growing.usefulness(f32(counts), annealing.padded(signatures), exposures)
+    everything = annealing.likeliest(f32(counts), annealing.padded(signatures))
+    left = np.delete(signatures, 2, 0)
+    without = annealing.exposed(f32(counts), f32(left), annealing.even(f32(counts), f32(left)), 1.0, 3000)
+    rise = annealing.deviances(counts, without, left).sum() - annealing.deviances(counts, everything, signatures).sum()
+    assert rises[2] == pytest.approx(rise - (exposures[:, 2] > 0.5).sum() * np.log(96), rel=0.02)
+
+
+def test_weights_follow_the_overdispersion():
+    rng = np.random.default_rng(0)
+    flat = np.full(96, 1 / 96)
+    totals = np.exp(rng.uniform(np.log(500), np.log(50_000), 400))
+    mean = totals[:, None] * flat[None, :]
+    poisson = sparse.sample_weights(rng.poisson(mean).astype(float), flat[None, :])
+    assert poisson.min() > 0.95
+    wide = sparse.sample_weights(rng.poisson(mean * rng.gamma(20, 1 / 20, mean.shape)).astype(float), flat[None, :])
+    np.testing.assert_allclose(wide, 1 / (1 + totals / (96 * 20)), rtol=0.15)
+
+
+def test_number_and_signatures_are_found_with_a_rare_one(rare):
+    counts, signatures, exposures = rare
+    lines = []
+    path = sparse.sparse_path(counts, range(3, 7), restarts=3, seed=0, tell=lambda *line: lines.append(line))
+    assert path.rows[path.chosen].count == 4
+    found = path.rows[path.chosen].fitted
+    similarity = cosines(found.signatures, signatures)
+    assert similarity.max(0).min() > 0.95
+    order = similarity.argmax(0)
+    assert sorted(order) == [0, 1, 2, 3]
+    totals, true = found.exposures[:, order].sum(0), exposures.sum(0)
+    np.testing.assert_allclose(totals[:3], true[:3], rtol=0.1)
+    assert totals[3] == pytest.approx(true[3], rel=0.25)  # of 5 tumours
+    assert (np.diff(found.exposures.sum(0)) <= 0).all()
+    assert path.rows[-1].fitted is None or path.rows[-1].criterion > path.rows[path.chosen].criterion
+    assert [row.restarts.shape for row in path.rows] == [(3, k, 96) for k in range(3, 7)]
+    assert [line[1:] for line in lines] == [(i, 5) for i in range(1, 6)]

@@ -1,0 +1,142 @@
+"""Search for signatures that a fit lacks: seeds from the worst samples, and the use of each signature already there.
+
+A rare signature is seen only in the few samples that have it, so random starts miss it. What a new signature could explain
+is tried on the samples that fit worst; what each old one explains is the rise of the objective when it is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vaebench.signatures.annealing import PRESENT, deviances, exposed, likeliest, padded
+
+WORST = 76
+"""Samples on which seeds compete."""
+
+_SINGLE, _SUMMED, _WHOLE = 12, (4, 10, 30), 5
+_TINY = 1e-10
+
+
+class Seed(NamedTuple):
+    """A new signature [96] and the deviance it saves on the worst samples."""
+
+    signature: np.ndarray
+    gain: float
+
+
+def seeds(x: np.ndarray, mean: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Candidates [J, 96] for a new signature, rows that sum to 1.
+
+    Positive residuals of each of the worst 12 samples, summed residuals of the worst 4, 10 and 30, and the whole spectra of
+    the worst 5.
+
+    Args:
+        x: [T, 96] counts.
+        mean: [T, 96] fitted.
+        order: [T] samples, the worst first.
+    """
+    residuals = np.maximum(x[order[:30]] - mean[order[:30]], 0.0)
+    found = [
+        *residuals[:_SINGLE],
+        *(residuals[:many].sum(0) for many in _SUMMED),
+        *np.asarray(x[order[:_WHOLE]], np.float64),
+    ]
+    shares = np.array([spectrum / max(spectrum.sum(), _TINY) for spectrum in found]) + 1e-4
+    return shares / shares.sum(1, keepdims=True)
+
+
+@jax.jit
+def _grown(x: Any, signatures: Any, exposures: Any, candidates: Any) -> tuple[Any, Any]:
+    """Each candidate [J, 96] after 150 steps in which only it and the exposures of x [M, 96] move, and its exposures.
+
+    The new exposures have a Gamma prior of shape 0.5, so that a seed stays in the few samples that need it.
+    """
+    total = x.sum(1, keepdims=True)
+    shape = jnp.ones(len(signatures) + 1).at[-1].set(0.5)
+    share = 0.01 / len(signatures) * (signatures.sum(1) > 0)
+    begin = jnp.concatenate([0.8 * exposures + total * share[None, :], 0.2 * total], 1)
+
+    def one(candidate: Any) -> tuple[Any, Any]:
+        def step(_: Any, both: tuple[Any, Any]) -> tuple[Any, Any]:
+            new, exposures = both
+            everything = jnp.concatenate([signatures, new[None, :]], 0)
+            ratio = x / (exposures @ everything + _TINY)
+            exposures = jnp.maximum(exposures * (ratio @ everything.T) + (shape - 1)[None, :], 0)
+            ratio = x / (exposures @ everything + _TINY)
+            moved = new * (exposures[:, -1] @ ratio)
+            return moved / jnp.maximum(moved.sum(), _TINY), exposures
+
+        return jax.lax.fori_loop(0, 150, step, (candidate, begin))
+
+    return jax.vmap(one)(candidates)
+
+
+def best_seed(x: Any, signatures: Any, exposures: Any) -> Seed:
+    """The candidate that saves most deviance on the worst samples.
+
+    Args:
+        x: [T, 96] counts.
+        signatures: [S, 96], rows of zeros where there is none.
+        exposures: [T, S] of the maximum of the likelihood.
+    """
+    counts, found = np.asarray(x), np.asarray(exposures)
+    each = deviances(counts, found, signatures)
+    order = np.argsort(-each, kind="stable")
+    rows = order[:WORST]
+    candidates = seeds(counts, found @ np.asarray(signatures), order)
+    new, moved = _grown(x[rows], signatures, exposures[rows], jnp.asarray(candidates, jnp.float32))
+    new, moved = np.asarray(new), np.asarray(moved)
+    gains = [
+        each[rows].sum() - deviances(counts[rows], e, np.vstack([signatures, s[None]])).sum()
+        for s, e in zip(new, moved, strict=True)
+    ]
+    best = int(np.argmax(gains))
+    return Seed(new[best], float(gains[best]))
+
+
+@jax.jit
+def _without_each(x: Any, signatures: Any, exposures: Any) -> Any:
+    """Exposures [S, T, S] near the likelihood's maximum when one signature after the other is dropped."""
+    count = len(signatures)
+    there = (signatures.sum(1) > 0).astype(jnp.float32)
+
+    def one(k: Any) -> Any:
+        left = there * (jnp.arange(count) != k)
+        spread = x.sum(1, keepdims=True) * (left / jnp.maximum(left.sum(), 1.0))[None, :]
+        begin = 0.9 * exposures * left[None, :] + 0.1 * spread
+        return exposed(x, signatures * left[:, None], begin, 1.0, 100)
+
+    return jax.lax.map(one, jnp.arange(count))
+
+
+def usefulness(x: Any, signatures: Any, sparse: np.ndarray) -> np.ndarray:
+    """Rise [S] of deviance + nonzeros ln 96 when a signature is dropped; infinite for rows of zeros.
+
+    By deviance alone a duplicate of a common signature, which helps a thousand samples a little, looks more useful than a
+    rare signature, so each exposure is charged as in the objective.
+
+    Args:
+        x: [T, 96] counts.
+        signatures: [S, 96].
+        sparse: [T, S] exposures of the annealed prior, which say where each signature is present.
+    """
+    best = likeliest(x, signatures)
+    known = np.asarray(signatures)
+    counts = np.asarray(x)
+    base = deviances(counts, best, known).sum()
+    present = (np.asarray(sparse) > PRESENT).sum(0)
+    without = np.asarray(_without_each(x, signatures, best))
+    rises = np.full(len(known), np.inf)
+    for k in np.flatnonzero(known.any(1)):
+        left = known * (np.arange(len(known)) != k)[:, None]
+        rises[k] = deviances(counts, without[k], left).sum() - base - present[k] * np.log(counts.shape[1])
+    return rises
+
+
+def added(signatures: np.ndarray, seed: Seed) -> Any:
+    """``signatures`` [S, 96] and the seed, padded."""
+    return padded(np.vstack([signatures, seed.signature[None]]))
