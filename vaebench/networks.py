@@ -40,8 +40,10 @@ OUTPUTS = ("identity", "sigmoid", "normalised_sigmoid")
 """Of the decoder; ``normalised_sigmoid`` has the hidden layers' normalisation before the sigmoid (korkic2021)."""
 
 
-def activate(x: jax.Array, activation: jax.Array) -> jax.Array:
-    """``x`` after the activation at position ``activation`` of :data:`ACTIVATIONS`; same shape."""
+def activate(x: jax.Array, activation: jax.Array | str) -> jax.Array:
+    """``x`` after the activation of that name or traced position in :data:`ACTIVATIONS`; same shape."""
+    if isinstance(activation, str):
+        return _ACTIVATIONS[activation](x)
     return jax.lax.switch(activation, tuple(_ACTIVATIONS.values()), x)
 
 
@@ -102,19 +104,23 @@ class Norm(nn.Module):
 
 
 class Hidden(nn.Module):
-    """Linear, normalisation, activation, for every width: [B, in] -> [B, widths[-1]]."""
+    """Linear, normalisation, activation, for every width: [B, in] -> [B, widths[-1]]; ``norm_last``: the norm comes last."""
 
     widths: tuple[int, ...]
     norm: str
+    norm_last: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array, activation: jax.Array, training: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, activation: jax.Array | str, training: bool) -> jax.Array:
         """The last hidden layer's activations."""
         for i, width in enumerate(self.widths):
             x = nn.Dense(width, name=f"linear_{i}")(x)
+            if self.norm_last:
+                x = activate(x, activation)
             if self.norm != "none":
                 x = Norm(self.norm, name=f"norm_{i}")(x, training)
-            x = activate(x, activation)
+            if not self.norm_last:
+                x = activate(x, activation)
         return x
 
 

@@ -21,6 +21,7 @@ from vaebench.lane import RUNNING, STOP_NAMES, Lane, Split
 from vaebench.space import Point, static_of, traced_of
 from vaebench.train import MAX_CALL_EPOCHS, Train, make_train
 from vaebench.types import Dataset, InputError
+from vaebench.variants import VARIANTS, variant
 
 CALL_SECONDS = 0.05
 """Wished length of one call of the program: short enough to refill soon, long enough to hide the host's work (1-2 ms)."""
@@ -73,6 +74,11 @@ def expected_length(point: Point) -> float:
 
 def make_split(point: Point, dataset: Dataset) -> Split:
     """Rows and scaling for a point, as numpy arrays; the split depends on the seed, the labels and the fraction alone."""
+    if variant(point.variant).domain != "expression":
+        raise InputError(
+            f"variant {point.variant!r} is for mutation counts, and this is expression data; use vaebench extract or refit, "
+            f"or one of: {', '.join(name for name, v in VARIANTS.items() if v.domain == 'expression')}"
+        )
     samples, features = dataset.x.shape
     train, valid = split_indices(dataset.labels, samples, point.valid_fraction, point.seed, point.stratified)
     if len(train) < point.batch:
@@ -107,9 +113,11 @@ def on_device(tree: Any) -> Any:
 class _Slots:
     """The host's view of a pool: which point runs where, and its losses so far."""
 
-    def __init__(self, program: Train, lanes: int, dataset: Dataset, saved: Mapping[Point, Saved]) -> None:
+    def __init__(
+        self, program: Train, lanes: int, begin: Callable[[Train, Point], Lane], saved: Mapping[Point, Saved]
+    ) -> None:
         self.program = program
-        self.dataset = dataset
+        self.begin = begin
         self.saved = saved
         self.points: list[Point | None] = [None] * lanes
         self.history: list[list[float]] = [[] for _ in range(lanes)]
@@ -134,7 +142,7 @@ class _Slots:
             lane, history = self.saved[point]
             lane = jax.tree.map(jnp.asarray, lane)
             return lane._replace(key=jax.random.wrap_key_data(lane.key)), list(history)
-        return self.program.start(on_device(traced_of(point)), on_device(make_split(point, self.dataset))), []
+        return self.begin(self.program, point), []
 
     def snapshot(self) -> dict[Point, Saved]:
         """The running lanes as numpy arrays."""
@@ -156,21 +164,28 @@ def trained_points(
     sample: bool = False,
     keep: Callable[[Point], bool] = lambda point: False,
     saved: Mapping[Point, Saved] | None = None,
+    begin: Callable[[Train, Point], Lane] | None = None,
 ) -> Iterator[Tick]:
     """Train all ``points`` (of equal static shape and split sizes) in a pool of ``lanes``, yielding as they finish.
 
     Args:
         points: in any order; long ones are started first.
         dataset: where splits and scaling come from.
-        x: ``dataset.x`` on the device, shared by all pools.
+        x: ``dataset.x`` on the device, shared by all pools; the rows that the lanes' splits point into.
         lanes: R.
         sample: embed with one posterior draw in place of the posterior mean.
         keep: whether a point's variables are brought back to the host.
         saved: lanes of a :class:`Tick`'s snapshot; these points go on from there, to the same result.
+        begin: a point's lane before its first epoch, where its split is not the data set's; such lanes embed ``dataset.x``.
     """
     waiting = deque(sorted(points, key=expected_length, reverse=True))
     program = make_train(static_of(waiting[0], dataset.x.shape[1]), lanes)
-    slots = _Slots(program, lanes, dataset, saved or {})
+
+    def begun(program: Train, point: Point) -> Lane:
+        return program.start(on_device(traced_of(point)), on_device(make_split(point, dataset)))
+
+    embedded = x if begin is None else jnp.asarray(dataset.x)
+    slots = _Slots(program, lanes, begin or begun, saved or {})
     epoch_seconds = math.inf
     while waiting or any(slots.points):
         started = time.perf_counter()
@@ -192,7 +207,7 @@ def trained_points(
             slots.history[slot] += [float(v) for v in losses[slot, : done[slot]]]
             if status[slot, 0] != RUNNING:
                 lane = program.take(slots.pool, slot)
-                finished.append(_finished(point, lane, program, x, slots.history[slot], sample, keep(point)))
+                finished.append(_finished(point, lane, program, embedded, slots.history[slot], sample, keep(point)))
                 slots.points[slot] = None
         yield Tick(finished, int(done.sum()), int(done.max()) * lanes, time.perf_counter() - started, slots.snapshot)
 

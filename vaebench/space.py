@@ -164,6 +164,7 @@ def static_of(point: Point, features: int) -> Static:
         output=point.output,
         clipped=math.isfinite(point.clip),
         validation=point.validation,
+        activation=point.activation if variant(point.variant).domain == "counts" else "",
         shape=_shape(point),
     )
 

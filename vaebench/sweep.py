@@ -141,7 +141,7 @@ def _check(
     if not 1 <= shard[0] <= shard[1]:
         raise InputError(f"shard is {shard[0]}/{shard[1]}; it must be i/n with i from 1 to n")
     check_metrics(metrics, dataset, metric_options)
-    for point in {(p.valid_fraction, p.batch): p for p in points}.values():
+    for point in {(p.variant, p.valid_fraction, p.batch): p for p in points}.values():
         make_split(point, dataset)
 
 

@@ -125,3 +125,19 @@ def sliced_wasserstein(z: jax.Array, prior: jax.Array, directions: jax.Array) ->
     Source: Kolouri et al. 2019, Sliced Wasserstein auto-encoders.
     """
     return jnp.mean((jnp.sort(z @ directions.T, axis=0) - jnp.sort(prior @ directions.T, axis=0)) ** 2)
+
+
+def poisson_loss(x: jax.Array, rate: jax.Array) -> jax.Array:
+    """rate - x log(rate + 1e-7) of every entry: -log Poisson(x; rate) less what does not depend on the rate.
+
+    Leading axes of 1 are broadcast. Source: the Poisson loss of Keras, with its constant.
+    """
+    return rate - x * jnp.log(rate + 1e-7)
+
+
+def log_volume(rows: jax.Array) -> jax.Array:
+    """Natural log det(W W' + I) of W [L, D]; scalar, 0 for W = 0: small where the rows are short or alike.
+
+    Source: Pancotti et al. 2024 (minimum volume), there to base 10.
+    """
+    return jnp.linalg.slogdet(rows @ rows.T + jnp.eye(len(rows)))[1]

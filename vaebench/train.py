@@ -86,6 +86,8 @@ def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
             params, moments = update(
                 variables["params"], grads, moments, count + 1, rate, lane.traced.weight_decay, rule
             )
+            if model.constrained is not None:
+                params = model.constrained(params)
             return ({"params": params, "batch_stats": aux.statistics}, moments, count + 1, seen + 1), value
 
         carry = (lane.variables, lane.moments, lane.step, lane.batches)

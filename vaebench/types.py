@@ -61,6 +61,8 @@ class Static:
         output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
         clipped: whether gradients are clipped (their norm costs a pass over the weights, so it is compiled in only where asked).
         validation: ``"batches"`` of the training size, or ``"whole"``: the validation samples as one batch.
+        activation: compiled in where it is not ``""``: of variants for counts, whose layers are so small that computing all
+            the activations that lanes may choose from takes a third of the time.
         shape: the variant's own frozen dataclass of program-changing choices.
     """
 
@@ -74,6 +76,7 @@ class Static:
     output: str = "identity"
     clipped: bool = False
     validation: str = "batches"
+    activation: str = ""
     shape: Any = None
 
 
@@ -135,6 +138,9 @@ class Model(NamedTuple):
         decode: ``(variables, z[N, L], activation) -> reconstruction[N, D]``.
         posterior: ``(variables, x[N, D], activation) -> NamedTuple`` of the posterior's parameters.
         prior: ``(key, N) -> z[N, L]``, draws of p(z).
+        constrained: ``params -> params`` after every update, for weights that must stay in a set; ``None`` for none.
+        latent_kl: ``(variables, x[N, D], key, activation, hyper) -> KL(q(z_l|x) || p(z_l))[N, L]`` in nats; ``None`` where
+            not needed (Gaussian posteriors tell it themselves) or not defined.
     """
 
     init: Callable[..., Any]
@@ -144,6 +150,8 @@ class Model(NamedTuple):
     decode: Callable[..., Any]
     posterior: Callable[..., Any]
     prior: Callable[..., Any]
+    constrained: Callable[[Any], Any] | None = None
+    latent_kl: Callable[..., Any] | None = None
 
 
 class Variant(NamedTuple):
@@ -158,6 +166,7 @@ class Variant(NamedTuple):
         reference: the paper.
         recipes: those that exist.
         redundant: ``Static -> columns`` of z that the other columns determine: a regression on z leaves them out.
+        domain: ``"expression"`` (rows of a :class:`Dataset`) or ``"counts"`` (rows of an SBS96 catalogue).
     """
 
     name: str
@@ -167,6 +176,7 @@ class Variant(NamedTuple):
     reference: str
     recipes: tuple[str, ...] = ("textbook", "benchmarked")
     redundant: Callable[[Static], tuple[int, ...]] = lambda static: ()
+    domain: str = "expression"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,12 +6,17 @@ from vaebench.variants import (
     beta_vae,
     categorical_vae,
     dip_vae,
+    exponential_vae,
+    folded_normal_vae,
     info_vae,
     iwae,
     logcosh_vae,
     miwae,
+    muse_xae,
+    spike_slab_vae,
     swae,
     vae,
+    weibull_vae,
 )
 
 VARIANTS: dict[str, Variant] = {
@@ -27,6 +32,11 @@ VARIANTS: dict[str, Variant] = {
         logcosh_vae,
         miwae,
         swae,
+        muse_xae,
+        folded_normal_vae,
+        exponential_vae,
+        weibull_vae,
+        spike_slab_vae,
     )
 }
 

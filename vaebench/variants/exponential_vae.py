@@ -1,0 +1,88 @@
+"""VAE of mutation counts with an exponential posterior and prior (proposed by gislum2024)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from vaebench.networks import Family
+from vaebench.signature_networks import SignatureOutputs, negative_bound, signature_model
+from vaebench.types import Context, Model, Static, Variant
+
+_LEAST = 1e-6
+"""Of a posterior's mean, so that its logarithm stays finite."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """``draws``: K posterior draws of every sample; ``frozen``: the decoder is given and only the encoder is trained."""
+
+    draws: int = 1
+    frozen: bool = False
+
+
+class Hyper(NamedTuple):
+    """Weights of the KL and of the decoder's log det."""
+
+    beta: float = 1.0
+    min_volume: float = 0.001
+
+
+class Exponential(NamedTuple):
+    """Independent exponentials: ``mean`` [B, L], the reciprocal of the rate."""
+
+    mean: jax.Array
+
+
+def exponential_kl(mean: jax.Array) -> jax.Array:
+    """KL(Exponential of that mean || Exponential of mean 1) in nats, entry by entry: mean - 1 - log(mean)."""
+    return mean - 1 - jnp.log(mean)
+
+
+def exponential_draw(key: jax.Array, q: Exponential, hyper: Any, draws: int | None) -> jax.Array:
+    """z = -mean log(u), u from U(0, 1): [B, L], or [draws, B, L]."""
+    if draws is None:
+        return q.mean * jax.random.exponential(key, q.mean.shape)
+    return q.mean[None] * jax.random.exponential(key, (draws, *q.mean.shape))
+
+
+EXPONENTIAL = Family(
+    ("mean_head",),
+    lambda h: Exponential(jax.nn.softplus(h) + _LEAST),
+    exponential_draw,
+    lambda q: q.mean,
+    jax.random.exponential,
+)
+
+
+def divergence(q: Exponential, prior: Any, hyper: Any, key: jax.Array) -> jax.Array:
+    """The closed form, [N, L]."""
+    return exponential_kl(q.mean)
+
+
+def textbook(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """mean_b [sum_c Poisson loss + beta sum_l KL_bl] + min_volume log det(W W' + I).
+
+    An exponential is as wide as it is long: whatever beta is, no draw of z tells the mean to better than 100%.
+    """
+    return negative_bound(outputs, jnp.sum(exponential_kl(outputs.posterior.mean), axis=-1), hyper)
+
+
+def build(static: Static) -> Model:
+    """The model for one static shape."""
+    shape = static.shape
+    return signature_model(static, textbook, EXPONENTIAL, divergence, draws=shape.draws, frozen=shape.frozen)
+
+
+VARIANT = Variant(
+    name="exponential_vae",
+    shape=lambda recipe: Shape(),
+    hyper=lambda shape: Hyper(),
+    build=build,
+    reference="gislum2024, proposed as future work",
+    recipes=("textbook",),
+    domain="counts",
+)

@@ -1,0 +1,100 @@
+"""MUSE-XAE: a deterministic autoencoder of mutation counts with a minimum-volume decoder (Pancotti et al. 2024)."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from vaebench.networks import Family
+from vaebench.signature_networks import SignatureOutputs, signature_model
+from vaebench.terms import log_volume, poisson_loss
+from vaebench.types import Context, Model, Static, Variant
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """``frozen``: the decoder is given and only the encoder is trained (the refit), with another loss."""
+
+    frozen: bool = False
+
+
+class Hyper(NamedTuple):
+    """``min_volume``: weight of the decoder's log det."""
+
+    min_volume: float = 0.001
+
+
+class RefitHyper(NamedTuple):
+    """``l1``: weight of the exposures' sum."""
+
+    l1: float = 0.001
+
+
+class Code(NamedTuple):
+    """A posterior without spread: ``value`` [B, L], not negative."""
+
+    value: jax.Array
+
+
+def code_draw(key: jax.Array, q: Code, hyper: Any, draws: int | None) -> jax.Array:
+    """The code itself, [B, L]: there is nothing to draw."""
+    return q.value
+
+
+def code_family(frozen: bool) -> Family:
+    """Softplus code; ReLU where the decoder is frozen, so that an exposure can be 0."""
+    positive = jax.nn.relu if frozen else jax.nn.softplus
+    return Family(("code_head",), lambda h: Code(positive(h)), code_draw, lambda q: q.value, jax.random.exponential)
+
+
+def textbook(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Poisson loss, averaged over samples AND channels, + min_volume log det(W W' + I), natural logarithm.
+
+    Source: Pancotti et al. 2024.
+    """
+    reconstruction = jnp.mean(poisson_loss(outputs.x, outputs.reconstruction))
+    volume = log_volume(outputs.signatures)
+    return reconstruction + hyper.min_volume * volume, {"reconstruction": reconstruction, "volume": volume}
+
+
+def benchmarked(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The released loss: the volume's logarithm is to base 10, and validation looks at the mean squared error.
+
+    Deviates: training and stopping rule see different losses; the released code also returns to the best epoch's weights,
+    here the last epoch's stay; its layers' normalisation keeps 99% of the running statistics (here 90%).
+    """
+    loss, terms = textbook(outputs, hyper._replace(min_volume=hyper.min_volume / math.log(10)), context)
+    if not context.training:
+        loss = jnp.mean((outputs.x - outputs.reconstruction) ** 2)
+    return loss, {**terms, "volume": terms["volume"] / math.log(10)}
+
+
+def refit(outputs: SignatureOutputs, hyper: RefitHyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """mean |x - reconstruction| + l1 mean_b sum_l z_bl; validation looks at the mean squared error, as released."""
+    reconstruction = jnp.mean(jnp.abs(outputs.x - outputs.reconstruction))
+    size = jnp.mean(jnp.sum(outputs.z, axis=-1))
+    terms = {"reconstruction": reconstruction, "size": size}
+    if not context.training:
+        return jnp.mean((outputs.x - outputs.reconstruction) ** 2), terms
+    return reconstruction + hyper.l1 * size, terms
+
+
+def build(static: Static) -> Model:
+    """The model for one static shape."""
+    frozen = static.shape.frozen
+    objective = textbook if static.recipe == "textbook" else benchmarked
+    return signature_model(static, refit if frozen else objective, code_family(frozen), norm_last=True, frozen=frozen)
+
+
+VARIANT = Variant(
+    name="muse_xae",
+    shape=lambda recipe: Shape(),
+    hyper=lambda shape: RefitHyper() if shape.frozen else Hyper(),
+    build=build,
+    reference="Pancotti et al. 2024, MUSE-XAE: MUtational Signature Extraction with eXplainable AutoEncoder, Bioinformatics",
+    domain="counts",
+)

@@ -1,0 +1,161 @@
+"""VAE of mutation counts whose exposures may be exactly 0: a spike at 0 and a log-normal slab."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from vaebench.networks import Family
+from vaebench.signature_networks import SignatureOutputs, negative_bound, signature_model
+from vaebench.types import Context, Model, Static, Variant
+
+_LOGVAR = (-20.0, 3.0)
+"""Range of the slab's log variance: beyond, its mean exp(location + variance / 2) leaves float32."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """Choices that change the program.
+
+    Attributes:
+        prior: ``"fixed"``, or ``"learned"``: presence, location and variance of every latent's prior are trained with it.
+        draws: K posterior draws of every sample.
+        frozen: whether the decoder is given and only the encoder is trained.
+    """
+
+    prior: str = "fixed"
+    draws: int = 1
+    frozen: bool = False
+
+    choices = {"prior": ("fixed", "learned")}  # noqa: RUF012  (a class constant, not a field)
+
+
+class FixedHyper(NamedTuple):
+    """Weights of the KL and of the decoder's log det; ``temperature`` of the relaxed presence; ``presence`` of the prior."""
+
+    beta: float = 1.0
+    min_volume: float = 0.001
+    temperature: float = 0.5
+    presence: float = 0.5
+
+
+class LearnedHyper(NamedTuple):
+    """Weights of the KL and of the decoder's log det; ``temperature`` of the relaxed presence."""
+
+    beta: float = 1.0
+    min_volume: float = 0.001
+    temperature: float = 0.5
+
+
+class SpikeSlab(NamedTuple):
+    """z is 0, or with probability sigmoid(``logit``) log-normal of ``location`` and ``logvar``; all [B, L]."""
+
+    logit: jax.Array
+    location: jax.Array
+    logvar: jax.Array
+
+
+def presence_kl(logit: jax.Array, prior_logit: jax.Array) -> jax.Array:
+    """KL(Bernoulli(sigmoid(logit)) || Bernoulli(sigmoid(prior_logit))) in nats; shapes broadcast together."""
+    p = jax.nn.sigmoid(logit)
+    # the logits' difference plus the ratio of the spikes: finite for any logit
+    return p * (logit - prior_logit) + jax.nn.log_sigmoid(-logit) - jax.nn.log_sigmoid(-prior_logit)
+
+
+def spike_slab_kl(q: SpikeSlab, prior: SpikeSlab) -> jax.Array:
+    """KL between two spike-and-slabs in nats, entry by entry: that of the presences + P(present) KL of the slabs.
+
+    The slabs' KL is that of the normals of log z: 1/2 (v/v0 + (m - m0)^2/v0 - 1 - log(v/v0)).
+    """
+    spread = q.logvar - prior.logvar
+    slabs = 0.5 * (jnp.exp(spread) + (q.location - prior.location) ** 2 * jnp.exp(-prior.logvar) - 1 - spread)
+    return presence_kl(q.logit, prior.logit) + jax.nn.sigmoid(q.logit) * slabs
+
+
+def spike_slab_draw(key: jax.Array, q: SpikeSlab, hyper: Any, draws: int | None) -> jax.Array:
+    """Without ``draws`` an exact draw [B, L], zeros included; with them relaxed ones [draws, B, L], which have gradients.
+
+    Relaxed: presence sigmoid((logit + logistic noise) / temperature).
+
+    Source: Maddison et al. 2017, The concrete distribution.
+    """
+    slab_key, gate_key = jax.random.split(key)
+    shape = q.logit.shape if draws is None else (draws, *q.logit.shape)
+    q = q if draws is None else SpikeSlab(*(part[None] for part in q))
+    slab = jnp.exp(q.location + jnp.exp(0.5 * q.logvar) * jax.random.normal(slab_key, shape))
+    evidence = q.logit + jax.random.logistic(gate_key, shape)
+    if draws is None:
+        return jnp.where(evidence > 0, slab, 0.0)
+    return jax.nn.sigmoid(evidence / (hyper or FixedHyper()).temperature) * slab
+
+
+def spike_slab_mean(q: SpikeSlab) -> jax.Array:
+    """P(present) exp(location + variance / 2), entry by entry."""
+    return jax.nn.sigmoid(q.logit) * jnp.exp(q.location + 0.5 * jnp.exp(q.logvar))
+
+
+def spike_slab_prior(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """Draws [N, L] of the fixed prior: absent in half the cases, else log-normal(0, 1)."""
+    zero = jnp.zeros(shape)
+    return spike_slab_draw(key, SpikeSlab(zero, zero, zero), None, None)
+
+
+def spike_slab_posterior(logit: jax.Array, location: jax.Array, logvar: jax.Array) -> SpikeSlab:
+    """The heads' values, the log variance kept within its range."""
+    return SpikeSlab(logit, location, jnp.clip(logvar, *_LOGVAR))
+
+
+SPIKE_SLAB = Family(
+    ("presence_head", "location_head", "logvar_head"),
+    spike_slab_posterior,
+    spike_slab_draw,
+    spike_slab_mean,
+    spike_slab_prior,
+)
+
+
+def prior_of(learned: Any, hyper: Any) -> SpikeSlab:
+    """The fixed prior [1, 1], or the one of the learned rows [3, L], [1, L]."""
+    if learned is not None:
+        return spike_slab_posterior(*learned[:, None])
+    zero = jnp.zeros((1, 1))
+    return SpikeSlab(zero + jnp.log(hyper.presence) - jnp.log1p(-hyper.presence), zero, zero)
+
+
+def divergence(q: SpikeSlab, prior: Any, hyper: Any, key: jax.Array) -> jax.Array:
+    """The closed form [N, L]."""
+    return spike_slab_kl(q, prior_of(prior, hyper))
+
+
+def textbook(
+    outputs: SignatureOutputs, hyper: FixedHyper | LearnedHyper, context: Context
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """mean_b [sum_c Poisson loss + beta sum_l KL_bl] + min_volume log det(W W' + I).
+
+    Deviates: the reconstruction comes from relaxed presences, the KL from the presences themselves.
+    """
+    kl = spike_slab_kl(outputs.posterior, prior_of(outputs.prior, hyper))
+    return negative_bound(outputs, jnp.sum(kl, axis=-1), hyper)
+
+
+def build(static: Static) -> Model:
+    """The model for one static shape."""
+    shape = static.shape
+    learned = 3 if shape.prior == "learned" else 0
+    return signature_model(
+        static, textbook, SPIKE_SLAB, divergence, draws=shape.draws, frozen=shape.frozen, prior_rows=learned
+    )
+
+
+VARIANT = Variant(
+    name="spike_slab_vae",
+    shape=lambda recipe: Shape(),
+    hyper=lambda shape: LearnedHyper() if shape.prior == "learned" else FixedHyper(),
+    build=build,
+    reference="ours; the relaxation: Maddison et al. 2017, The concrete distribution, arXiv:1611.00712",
+    recipes=("textbook",),
+    domain="counts",
+)

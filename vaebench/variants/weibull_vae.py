@@ -1,0 +1,165 @@
+"""VAE of mutation counts with a Weibull posterior, and a Gamma or a learned VampPrior as prior."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import gammaln
+
+from vaebench.networks import Family
+from vaebench.signature_networks import SignatureOutputs, negative_bound, signature_model
+from vaebench.types import Context, Model, Static, Variant
+
+_LEAST = 1e-6
+"""Of a scale and of an exponential draw, so that their logarithms stay finite."""
+_LEAST_CONCENTRATION = 0.1
+"""Below it the mean, scale Gamma(1 + 1/concentration), leaves float32."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """Choices that change the program.
+
+    Attributes:
+        prior: ``"gamma"`` (fixed) or ``"vamp"`` (learned: the posteriors of ``components`` learned inputs, mixed evenly).
+        draws: K posterior draws of every sample.
+        components: of the learned prior.
+        frozen: whether the decoder is given and only the encoder is trained.
+    """
+
+    prior: str = "gamma"
+    draws: int = 1
+    components: int = 20
+    frozen: bool = False
+
+    choices = {"prior": ("gamma", "vamp")}  # noqa: RUF012  (a class constant, not a field)
+
+
+class GammaHyper(NamedTuple):
+    """Weights of the KL and of the decoder's log det; ``concentration`` of the Gamma prior: below 1 it favours 0."""
+
+    beta: float = 1.0
+    min_volume: float = 0.001
+    concentration: float = 1.0
+
+
+class VampHyper(NamedTuple):
+    """Weights of the KL and of the decoder's log det."""
+
+    beta: float = 1.0
+    min_volume: float = 0.001
+
+
+class Weibull(NamedTuple):
+    """Independent Weibulls: ``concentration`` (shape) and ``scale``, both [B, L]."""
+
+    concentration: jax.Array
+    scale: jax.Array
+
+
+def weibull_gamma_kl(q: Weibull, concentration: jax.Array | float) -> jax.Array:
+    """KL(Weibull(k, s) || Gamma(a, rate 1)) in nats, entry by entry; g is Euler's constant.
+
+    g a / k - a log s + log k + s Gamma(1 + 1/k) - g - 1 + log Gamma(a).
+
+    Source: Zhang et al. 2018, WHAI: Weibull hybrid autoencoding inference, eq. 7.
+    """
+    k, s = q
+    own = jnp.euler_gamma * (concentration / k - 1) - concentration * jnp.log(s) + jnp.log(k) - 1
+    return own + weibull_mean(q) + gammaln(concentration)
+
+
+def weibull_mean(q: Weibull) -> jax.Array:
+    """scale Gamma(1 + 1/concentration), entry by entry."""
+    return q.scale * jnp.exp(gammaln(1 + 1 / q.concentration))
+
+
+def weibull_log_density(log_z: jax.Array, q: Weibull) -> jax.Array:
+    """log Weibull(z; k, s) of every entry: log(k / s) + (k - 1) log(z / s) - (z / s)^k; shapes broadcast together."""
+    ratio = log_z - jnp.log(q.scale)
+    return jnp.log(q.concentration / q.scale) + (q.concentration - 1) * ratio - jnp.exp(q.concentration * ratio)
+
+
+def log_draws(key: jax.Array, q: Weibull, draws: int) -> jax.Array:
+    """log z [draws, B, L]: log scale + log(e) / concentration, e from an exponential of mean 1."""
+    noise = jnp.maximum(jax.random.exponential(key, (draws, *q.scale.shape)), _LEAST)
+    return jnp.log(q.scale)[None] + jnp.log(noise) / q.concentration[None]
+
+
+def weibull_draw(key: jax.Array, q: Weibull, hyper: Any, draws: int | None) -> jax.Array:
+    """z: [B, L], or [draws, B, L]."""
+    z = jnp.exp(log_draws(key, q, draws or 1))
+    return z if draws else z[0]
+
+
+def weibull_posterior(concentration: jax.Array, scale: jax.Array) -> Weibull:
+    """Both heads through a softplus, kept away from 0."""
+    return Weibull(jax.nn.softplus(concentration) + _LEAST_CONCENTRATION, jax.nn.softplus(scale) + _LEAST)
+
+
+WEIBULL = Family(
+    ("concentration_head", "scale_head"), weibull_posterior, weibull_draw, weibull_mean, jax.random.exponential
+)
+
+
+def mixture_log_densities(log_z: jax.Array, components: Weibull) -> tuple[jax.Array, jax.Array]:
+    """log p(z) [K, B] and log p(z_l) [K, B, L] of the even mixture of ``components`` [C, L], at log z [K, B, L]."""
+    rows = Weibull(*(part[None, None] for part in components))
+    each = weibull_log_density(log_z[:, :, None], rows)
+    even = jnp.log(each.shape[2])
+    return jax.nn.logsumexp(each.sum(-1), axis=2) - even, jax.nn.logsumexp(each, axis=2) - even
+
+
+def vamp_kl(log_z: jax.Array, q: Weibull, components: Weibull) -> jax.Array:
+    """log q(z|x) - log p(z) averaged over the draws log z [K, B, L] from q: an estimate of KL(q || p), [B].
+
+    Source: Tomczak & Welling 2018, VAE with a VampPrior.
+    """
+    own = weibull_log_density(log_z, Weibull(*(part[None] for part in q))).sum(-1)
+    return jnp.mean(own - mixture_log_densities(log_z, components)[0], axis=0)
+
+
+def divergence(q: Weibull, prior: Weibull | None, hyper: Any, key: jax.Array) -> jax.Array:
+    """[N, L]: the closed form (``gamma``), or from 8 draws the divergence from the prior's marginals (``vamp``)."""
+    if prior is None:
+        return weibull_gamma_kl(q, hyper.concentration)
+    log_z = log_draws(key, q, 8)
+    own = weibull_log_density(log_z, Weibull(*(part[None] for part in q)))
+    return jnp.mean(own - mixture_log_densities(log_z, prior)[1], axis=0)
+
+
+def textbook(
+    outputs: SignatureOutputs, hyper: GammaHyper | VampHyper, context: Context
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """mean_b [sum_c Poisson loss + beta KL_b] + min_volume log det(W W' + I).
+
+    Deviates: with ``vamp`` the KL is estimated from the draws that are decoded.
+    """
+    if isinstance(hyper, VampHyper):
+        kl = vamp_kl(jnp.log(jnp.maximum(outputs.z, _LEAST**2)), outputs.posterior, outputs.prior)
+    else:
+        kl = jnp.sum(weibull_gamma_kl(outputs.posterior, hyper.concentration), axis=-1)
+    return negative_bound(outputs, kl, hyper)
+
+
+def build(static: Static) -> Model:
+    """The model for one static shape."""
+    shape = static.shape
+    learned = shape.components if shape.prior == "vamp" else 0
+    return signature_model(
+        static, textbook, WEIBULL, divergence, draws=shape.draws, frozen=shape.frozen, pseudo=learned
+    )
+
+
+VARIANT = Variant(
+    name="weibull_vae",
+    shape=lambda recipe: Shape(),
+    hyper=lambda shape: VampHyper() if shape.prior == "vamp" else GammaHyper(),
+    build=build,
+    reference="Zhang et al. 2018, WHAI, arXiv:1803.01328; Tomczak & Welling 2018, VAE with a VampPrior, arXiv:1705.07120",
+    recipes=("textbook",),
+    domain="counts",
+)
