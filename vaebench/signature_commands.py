@@ -63,6 +63,7 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
         seed=options.seed,
         reference=reference,
         progress=Progress(options.quiet),
+        fractions=options.fractions,
     )
     seconds = time.perf_counter() - started
     folder = options.out

@@ -93,8 +93,8 @@ def k_selection(selection: pd.DataFrame) -> Figure:
             reconstruction error, information criterion.
     """
     scores = {
-        "silhouette_mean": "mean silhouette",
-        "silhouette_min": "lowest silhouette",
+        "mean_silhouette": "mean silhouette",
+        "min_silhouette": "lowest silhouette",
         "error": "reconstruction error",
         "deviance": "deviance",
         "criterion": "information criterion",

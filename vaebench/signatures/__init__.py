@@ -10,14 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _NAMES = {
+    "extract": "vaebench.signatures.extraction",
     "matches": "vaebench.signatures.matching",
     "recovery": "vaebench.signatures.matching",
 }
 
 if TYPE_CHECKING:
+    from vaebench.signatures.extraction import extract
     from vaebench.signatures.matching import matches, recovery
 
 __all__ = [
+    "extract",
     "matches",
     "recovery",
 ]
