@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import random
 
+import igraph
 import numpy as np
 import pytest
 from scipy.optimize import brentq
+from scipy.sparse import csr_matrix, triu
 from sklearn import metrics
 from sklearn.metrics import adjusted_rand_score
 
+from vaebench.data.simulate import simulate_cohort
+from vaebench.evaluation import pca_embedding
 from vaebench.metrics.leiden import LeidenOptions, fuzzy_edges, knn_edges, leiden_membership, leiden_scores
 from vaebench.metrics.neighbours import nearest
 from vaebench.types import InputError
@@ -169,3 +173,32 @@ def test_agreement_scores_equal_sklearn():
     assert scores["homogeneity"] == pytest.approx(metrics.homogeneity_score(labels, found))
     assert scores["silhouette"] == pytest.approx(metrics.silhouette_score(z, found), abs=1e-6)
     assert scores["label_silhouette"] == pytest.approx(metrics.silhouette_score(z, labels), abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")  # scanpy's warnings about its own future are not ours to mend
+def test_graph_and_ari_equal_scanpys():
+    """The same edges, weights to 1e-5, and over Leiden's random order the same ARI and modularity."""
+    scanpy = pytest.importorskip("scanpy", reason="scanpy is not installed")
+    data, _ = simulate_cohort(0, samples=400, genes=150, types=8)
+    assert data.labels is not None
+    z = pca_embedding(data.x, 10).astype(np.float32)
+    cells = scanpy.AnnData(z)
+    scanpy.pp.neighbors(cells, n_neighbors=15, use_rep="X")
+    theirs = triu(cells.obsp["connectivities"]).tocoo()
+    near = cells.obsp["distances"].tocoo()
+    assert as_set(knn_edges(z, 15)) == {(min(i, j), max(i, j)) for i, j in zip(near.row, near.col, strict=True)}
+    source, target, weight = fuzzy_edges(z, 15)
+    ours = csr_matrix((weight, (source, target)), shape=theirs.shape)
+    np.testing.assert_allclose(ours.toarray(), theirs.toarray(), atol=1e-5)
+    ari, quality = [], []
+    for seed in range(10):
+        scanpy.tl.leiden(cells, flavor="leidenalg", n_iterations=-1, random_state=seed, directed=False)
+        found = [cells.obs["leiden"].astype(int).to_numpy()]
+        found.append(leiden_membership(source, target, len(z), weights=weight, seed=seed)[0])
+        ari.append([adjusted_rand_score(data.labels, m) for m in found])
+        graph = igraph.Graph(n=len(z), edges=np.column_stack([source, target]).tolist())
+        quality.append([graph.modularity(m.tolist(), weights=weight.tolist()) for m in found])
+    (their_ari, our_ari), (their_quality, our_quality) = np.mean(ari, axis=0), np.mean(quality, axis=0)
+    assert 0.5 < our_ari < 0.95  # an example on which methods could differ
+    assert our_ari == pytest.approx(their_ari, abs=0.03)
+    assert our_quality == pytest.approx(their_quality, abs=0.003)

@@ -87,7 +87,8 @@ def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95, seed: i
 
     ``better`` is the probability that the mean of a is the larger one: the share of resamples in which it is (ties count
     half), widened for few seeds as :func:`intervals` is, so that, from 5 seeds on, an interval leaves out 0 just where
-    ``better`` lies outside its level. No share counts as less than half the rarest resample. With one seed only the mean is known.
+    ``better`` lies outside its level. No share counts as less than half the rarest resample. With one seed only
+    the mean is known.
     """
     from scipy.stats import norm, t
 
