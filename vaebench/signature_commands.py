@@ -52,7 +52,7 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
         catalogue, truth = simulate_catalogue(options.seed)
         reference = truth.signatures if reference is None else reference
     else:
-        catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions)
+        catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
     types = mutations.cancer_types(catalogue.index, options.types)
     started = time.perf_counter()
     result = extract(
@@ -92,7 +92,7 @@ def _refit(options: Refit, command: str) -> dict[str, Any]:
     from vaebench.signature_report import refit_page
     from vaebench.signatures.refitting import refit
 
-    catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions)
+    catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
     signatures = mutations.read_signatures(options.signatures)
     types = mutations.cancer_types(catalogue.index, options.types)
     started = time.perf_counter()
@@ -127,7 +127,7 @@ def _calibrate(options: Calibrate, command: str) -> dict[str, Any]:
     from vaebench.signature_report import calibration_page
     from vaebench.signatures.calibration import calibrate
 
-    catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions)
+    catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
     signatures = mutations.read_signatures(options.signatures)
     started = time.perf_counter()
     coverage = calibrate(

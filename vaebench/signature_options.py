@@ -34,6 +34,8 @@ class Extract(Common):
     """Table of the samples' cancer types (first column sample, second type); names like "type::sample" need none."""
     fractions: bool = False
     """Allow counts that are not whole numbers."""
+    names: str = "samples"
+    """"types" where the header names cancer types and not samples, so that names come again."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class Refit(Common):
     """Table of the samples' cancer types (first column sample, second type); names like "type::sample" need none."""
     fractions: bool = False
     """Allow counts that are not whole numbers."""
+    names: str = "samples"
+    """"types" where the header names cancer types and not samples, so that names come again."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,6 +94,8 @@ class Calibrate(Common):
     """"poisson" (with its dispersion estimated) or "negative_binomial"."""
     fractions: bool = False
     """Allow counts that are not whole numbers."""
+    names: str = "samples"
+    """"types" where the header names cancer types and not samples, so that names come again."""
 
 
 SIGNATURE_COMMANDS = {"extract": Extract, "refit": Refit, "match": Match, "calibrate": Calibrate}
