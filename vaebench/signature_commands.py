@@ -161,8 +161,7 @@ def _match(options: Match) -> dict[str, Any]:
         write_frame(found, options.out / "matches.csv")
     if not options.quiet:
         print(found.to_string(index=False, float_format="{:.3f}".format))
-    values = found.astype(object).where(found.notna(), None)
-    return {"matches": values.to_dict("records"), "mean_cosine": float(found["cosine"].mean())}
+    return {"matches": json.loads(found.to_json(orient="records")), "mean_cosine": float(found["cosine"].mean())}
 
 
 class Progress:

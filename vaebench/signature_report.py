@@ -27,16 +27,24 @@ FIRST = 50
 
 def table(frame: pd.DataFrame) -> str:
     """A sortable table of a frame's columns; numbers short, text as it stands."""
-    numeric = [bool(pd.api.types.is_numeric_dtype(frame.iloc[:, i])) for i in range(frame.shape[1])]
+    numeric = [frame.iloc[:, i].dtype.kind in "iuf" for i in range(frame.shape[1])]
     heads = "".join(head(str(name), number) for name, number in zip(frame.columns, numeric, strict=True))
     rows = []
     for line in frame.itertuples(index=False):
         cells = [
-            cell("–" if pd.isna(value) else f"{value:,.4g}", float(value)) if number else cell(escape(str(value)))
+            cell(_short(value), float(value)) if number else cell(escape(_word(value)))
             for value, number in zip(line, numeric, strict=True)
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return sortable(heads, rows, FIRST)
+
+
+def _short(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+
+
+def _word(value: object) -> str:
+    return ("yes" if value else "") if isinstance(value, bool | np.bool_) else str(value)
 
 
 def _drawn(folder: Path, name: str, figure: Any, caption: str) -> str:
