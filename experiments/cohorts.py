@@ -1,0 +1,44 @@
+"""The data sets of the experiments: real ones from the folder that VAEBENCH_DATA names, and a small simulated one.
+
+They are not part of this repository. `metagsca`: 602 tumours of 11 TCGA cohorts, 3,341 genes (Haocan223/MetaGSCA);
+`pancan_eb`: 1,106 tumours of all 33 TCGA types, 198 genes (greenelab/mpmp); `gtex`: 520 samples of 26 tissues, 460 genes
+(WangNing0420/SCIRA).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vaebench.data import simulate_cohort
+from vaebench.data.expression import read_table
+from vaebench.types import Dataset, InputError, unknown_name
+
+FILES = {
+    "metagsca": "metagsca_11_cohorts.csv.gz",
+    "pancan_eb": "pancan_eb_1106x198.csv.gz",
+    "gtex": "gtex_520x467.csv.gz",
+}
+NAMES = (*FILES, "simulated")
+
+
+def cohort(name: str, scaling: str = "zscore") -> Dataset:
+    """The data set of that name, all features, scaled; age and gender are covariates, and factors for disentanglement."""
+    if name == "simulated":
+        return simulate_cohort(seed=0, samples=240, genes=60, types=6)[0]
+    if name not in FILES:
+        raise unknown_name("data set", name, NAMES)
+    if "VAEBENCH_DATA" not in os.environ:
+        raise InputError(
+            f"data set {name!r} is a file; set VAEBENCH_DATA to the folder that holds expression/{FILES[name]}"
+        )
+    path = Path(os.environ["VAEBENCH_DATA"]) / "expression" / FILES[name]
+    if name == "gtex":
+        return read_table(path, name=name, label="tissue", scaling=scaling)
+    survival = {"event": "OS", "time": "OS.time", "covariates": ("age", "gender"), "factors": ("age",)}
+    if name == "metagsca":
+        return read_table(path, name=name, label="cohort", where="tumor==1", scaling=scaling, **survival)
+    # the samples' type is always "primary" or blood: a column of text, no feature
+    return read_table(
+        path, name=name, label="cancer_type", transform="log2", ignore=("sample_type",), scaling=scaling, **survival
+    )
