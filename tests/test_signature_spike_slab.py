@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vaebench.signatures.likelihood import BACKGROUND
 from vaebench.signatures.spike_slab import (
-    BACKGROUND,
     Prior,
     Problem,
     State,

@@ -17,11 +17,9 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.signatures.conditional import Proposal, Slab, prior_log_density, shared, single, uniforms
+from vaebench.signatures.likelihood import BACKGROUND
 
 NOISES = ("gaussian", "poisson", "negative_binomial")
-
-BACKGROUND = 1e-6
-"""Mutations added to every mean in a logarithm, so that one stray count in a channel of zeros does not rule a fit out."""
 
 FEW = 10.0
 """Samples of the whole cohort that count towards the prior of each cancer type."""
