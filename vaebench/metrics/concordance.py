@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from vaebench.metrics.cox_solver import Risk
+from vaebench.metrics.risk import Risk
 
 
 def partial_log_likelihood(eta: np.ndarray, risk: Risk) -> float:

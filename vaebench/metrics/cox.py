@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vaebench.metrics.concordance import concordance, partial_log_likelihood
-from vaebench.metrics.cox_solver import Risk, risk_sets, solve, standard_errors, status_of
+from vaebench.metrics.cox_solver import solve, standard_errors, status_of
+from vaebench.metrics.risk import Risk, risk_sets
 from vaebench.types import Dataset, Given, InputError, Metric
 
 SCORES = (
@@ -112,10 +113,10 @@ def cox_scores(
         ``concordance`` (Harrell's, on the samples of the fit) and ``concordance_covariates``, ``parameters`` (k),
         ``events`` and ``samples`` in the fit, ``left_out_missing`` and ``left_out_no_event_labels`` (samples),
         ``labels_left_out`` (labels), ``constant_latents``, ``redundant_latents``, ``iterations`` and ``status``:
-        ``NAN_EMBEDDING``, ``COLLAPSED`` (all latents constant), ``SINGULAR`` (columns depend linearly on each other), ``SEPARATED`` (the
-        likelihood has no maximum), ``NOT_CONVERGED``, ``TOO_FEW_EVENTS`` (fewer than 5 a parameter: the scores are
-        there, but are not to be ranked), or ``BASELINE: ...`` (the covariates alone have no fit). Whatever could not
-        be computed is NaN.
+        ``NAN_EMBEDDING``, ``COLLAPSED`` (all latents constant), ``SINGULAR`` (columns depend linearly on each other),
+        ``SEPARATED`` (the likelihood has no maximum), ``NOT_CONVERGED``, ``TOO_FEW_EVENTS`` (fewer than 5 a parameter: the
+        scores are there, but are not to be ranked), or ``BASELINE: ...`` (the covariates alone have no fit). Whatever could
+        not be computed is NaN.
 
     Raises:
         InputError: no survival in the data set.
@@ -162,7 +163,7 @@ def cox_fit(
 ) -> Fit:
     """Cox regression of ``time`` [N] and ``event`` [N] (bool) on the columns of ``design`` [N, d], all of them finite."""
     standard, scale = standardised(np.asarray(design, np.float64))
-    fit = fitted(standard, risk_sets(np.asarray(time, np.float64), np.asarray(event, bool)), options)
+    fit = fitted(standard, risk_sets(np.asarray(time, np.float64), np.asarray(event, bool)), options, errors=True)
     known = np.where(scale > 0, scale, np.nan)
     return fit._replace(coefficients=np.where(scale > 0, fit.coefficients / known, 0.0), errors=fit.errors / known)
 
@@ -250,8 +251,11 @@ def _fit(design: np.ndarray, cohort: Cohort, options: CoxOptions) -> Fit:
     return fitted(design, risk_sets(cohort.time, cohort.event), options)
 
 
-def fitted(design: np.ndarray, risk: Risk, options: CoxOptions) -> Fit:
-    """Maximum of the partial likelihood over standardised columns ``design`` [n, d] (zeros where constant)."""
+def fitted(design: np.ndarray, risk: Risk, options: CoxOptions, errors: bool = False) -> Fit:
+    """Maximum of the partial likelihood over standardised columns ``design`` [n, d] (zeros where constant).
+
+    Standard errors cost one more pass over the samples, and are NaN unless asked for.
+    """
     columns, events = int((design != 0).any(axis=0).sum()), int(risk.use.sum())
     unknown = np.full(design.shape[1], np.nan)
     empty = Fit(math.nan, math.nan, columns, math.nan, unknown, unknown, 0, "")
@@ -267,15 +271,17 @@ def fitted(design: np.ndarray, risk: Risk, options: CoxOptions) -> Fit:
         return empty._replace(iterations=int(solution.iterations), status=status)
     coefficients = np.asarray(solution.coefficients)
     likelihood = float(solution.log_likelihood)
-    errors, effective = standard_errors(solution, options.ridge)
-    parameters = effective if options.ridge else columns
+    parameters, unsure = columns, unknown
+    if errors or options.ridge:
+        unsure, effective = standard_errors(solution, design, risk, options.ridge)
+        parameters = effective if options.ridge else columns
     return Fit(
         aic=2 * parameters - 2 * likelihood,
         log_likelihood=likelihood,
         parameters=parameters,
         concordance=concordance(design @ coefficients, risk),
         coefficients=coefficients,
-        errors=errors,
+        errors=unsure,
         iterations=int(solution.iterations),
         status=few if events < options.events_per_parameter * parameters else "OK",
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from vaebench.metrics.concordance import concordance, partial_log_likelihood
 from vaebench.metrics.cox import CoxOptions, fitted, survival_cohort, usable_latents
-from vaebench.metrics.cox_solver import risk_sets
+from vaebench.metrics.risk import risk_sets
 from vaebench.types import Dataset, Given, InputError, Metric
 
 SCORES = (
