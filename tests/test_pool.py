@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import logging
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vaebench.data.scaling import dataset_from_arrays
 from vaebench.pool import make_split, trained_points
-from vaebench.space import Point, point, product
+from vaebench.space import Point, group_by_static, point, product, static_of
 from vaebench.types import InputError
+from vaebench.variants import VARIANTS
 
 BASE = Point(latent=3, hidden=(8,), batch=8, epochs=30, patience=2, learning_rate=1e-2)
 
@@ -68,6 +73,57 @@ def test_sample_differs_from_mean_and_is_reproducible(tiny):
     (two,) = finished([BASE], tiny, 1, sample=True)[0].values()
     assert not np.allclose(mean.z, one.z)
     np.testing.assert_array_equal(one.z, two.z)
+
+
+def mixed_sweep() -> list[Point]:
+    """Every variant for expression in every recipe and form, each with three lanes that differ in all that is traced."""
+    base = Point(latent=4, hidden=(4,), batch=4, epochs=1, stopping="fixed")
+    points = []
+    for name, v in VARIANTS.items():
+        for recipe in v.recipes if v.domain == "expression" else ():
+            shape = v.shape(recipe)
+            choices = {"categories": [2]} if hasattr(shape, "categories") else getattr(shape, "choices", {})
+            for values in itertools.product(*choices.values()):
+                first = point(base, variant=name, recipe=recipe, **dict(zip(choices, values, strict=True)))
+                other = {"seed": 1, "learning_rate": 0.1, "decay": 0.5, "init": "normal", "activation": "relu"}
+                doubled = {k: 2 * v for k, v in first.hyper}
+                points += [
+                    first,
+                    point(first, **other, optimizer="sgd", epochs=2, patience=3),
+                    point(
+                        first, **other, optimizer="rmsprop", stopping="relative", min_delta=0.1, min_epochs=1, **doubled
+                    ),
+                ]
+    return points
+
+
+def compiled(points: list[Point], caplog) -> int:
+    """Programs that training the points compiles: what the compiler itself says."""
+    rng = np.random.default_rng(0)
+    data = dataset_from_arrays(rng.normal(size=(24, 6)))
+    x, seen = jnp.asarray(data.x), 0
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        for group in group_by_static(points, 6).values():
+            seen += sum(len(tick.finished) for tick in trained_points(group, data, x, 1))
+    assert seen == len(points)
+    return sum("Finished XLA compilation of jit(advance)" in record.getMessage() for record in caplog.records)
+
+
+def test_a_mixed_sweep_has_as_many_groups_as_distinct_static_values():
+    points = mixed_sweep()
+    assert len(set(points)) == len(points)
+    assert {p.variant for p in points} == {name for name, v in VARIANTS.items() if v.domain == "expression"}
+    assert len(group_by_static(points, 6)) == len({static_of(p, 6) for p in points}) == len(points) // 3
+
+
+def test_traced_values_share_a_program(caplog):
+    assert compiled([p for p in mixed_sweep() if p.variant == "vae"], caplog) == 2  # its two recipes
+
+
+@pytest.mark.slow
+def test_a_mixed_sweep_compiles_as_many_programs_as_it_has_distinct_static_values(caplog):
+    points = mixed_sweep()
+    assert compiled(points, caplog) == len({static_of(p, 6) for p in points})
 
 
 @pytest.mark.parametrize("scaling", ["zscore", "unit"])
