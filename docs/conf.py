@@ -1,0 +1,124 @@
+"""Guides and a notebook in MyST Markdown, the reference from docstrings: `sphinx-build -W -b html docs build/docs`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from importlib.util import find_spec
+from typing import Any
+
+import vaebench
+from vaebench.metrics import METRICS
+from vaebench.protocols import PROTOCOLS
+from vaebench.variants import VARIANTS
+
+project = "vaebench"
+author = "The vaebench authors"
+copyright = "2026, the vaebench authors"
+version = release = vaebench.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+html_theme = "furo"
+html_title = f"vaebench {release}"
+html_static_path: list[str] = []
+
+myst_enable_extensions = ["substitution", "colon_fence"]
+myst_heading_anchors = 3
+nb_execution_mode = "force"  # a notebook that fails, or is slow, fails the build
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_execution_in_temp = True
+nb_kernel_rgx_aliases = {".*": "python3"}
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True}
+autodoc_preserve_defaults = True
+napoleon_use_ivar = True  # fields are described once, under Attributes
+python_use_unqualified_type_names = True
+# annotations that name pandas' types cannot be evaluated, and are looked up by their last part, which need not be unique
+suppress_warnings = ["ref.python"]
+
+
+def _table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+    cells = [head, ("---",) * len(head), *lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+
+
+def _variant_line(name: str) -> tuple[str, ...]:
+    variant = VARIANTS[name]
+    hyper = variant.hyper(variant.shape(variant.recipes[0]))._asdict()
+    weights = ", ".join(f"`{field}` {value:g}" for field, value in hyper.items())
+    return f"`{name}`", variant.domain, ", ".join(variant.recipes), weights or "none", variant.reference
+
+
+# the registries as tables, so that no page lists names of its own
+myst_substitutions = {
+    "variants_table": _table(
+        ("Variant", "Trains on", "Recipes", "Weights and their defaults", "Source"),
+        [_variant_line(n) for n in VARIANTS],
+    ),
+    "metrics_table": _table(
+        ("Metric", "Needs", "Scores", "Source"),
+        [
+            (f"`{name}`", ", ".join(m.needs) or "nothing", ", ".join(f"`{s}`" for s in m.scores), m.reference)
+            for name, m in METRICS.items()
+        ],
+    ),
+    "protocols_table": _table(
+        ("Protocol", "Trainings", "Varied", "Source"),
+        [
+            (f"`{name}`", f"{p.size():,}", ", ".join(f"`{axis}` ({len(v)})" for axis, v in p.grid.items()), p.reference)
+            for name, p in PROTOCOLS.items()
+            if not name.endswith(("_scaled", "_textbook"))
+        ],
+    ),
+}
+
+
+def _skipped(app: Any, what: str, name: str, member: object, skip: bool, options: Any) -> bool | None:
+    """Fields of named tuples are described under Attributes; what is generated for them says nothing."""
+    return True if type(member).__name__ == "_tuplegetter" else None
+
+
+_CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
+
+
+def _escaped(app: Any, what: str, name: str, member: object, options: Any, lines: list[str]) -> None:
+    """Docstrings write |x| and E_ as mathematics does; for reStructuredText these are marks."""
+    parts = _CODE.split("\n".join(lines))
+    parts[::2] = [re.sub(r"\||(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
+    lines[:] = "".join(parts).split("\n")
+
+
+def _sections(package: re.Match[str]) -> str:
+    """A section of the reference for every module of a package, so that a new file needs no line in a page."""
+    spec = find_spec(package[1])
+    assert spec is not None
+    names = [f"{package[1]}.{m.name}" for m in pkgutil.iter_modules(spec.submodule_search_locations)]
+    return "\n\n".join(f"## `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n```" for name in names)
+
+
+def _functions(package: re.Match[str]) -> str:
+    """The public functions of a package that loads them from its modules."""
+    module = importlib.import_module(package[1])
+    found = [getattr(module, name) for name in module.__all__]
+    lines = [
+        f".. autofunction:: {f.__module__}.{f.__name__}"
+        for f in found
+        if getattr(f, "__module__", package[1]) != package[1]
+    ]
+    return "```{eval-rst}\n" + "\n".join(lines) + "\n```"
+
+
+def _expanded(app: Any, page: str, source: list[str]) -> None:
+    source[0] = re.sub(r"<!-- modules of (\S+) -->", _sections, source[0])
+    source[0] = re.sub(r"<!-- functions of (\S+) -->", _functions, source[0])
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-skip-member", _skipped)
+    app.connect("autodoc-process-docstring", _escaped, priority=400)  # before napoleon, which writes marks of its own
+    app.connect("source-read", _expanded)
