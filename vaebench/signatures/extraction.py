@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.sbs96 import checked_catalogue, checked_signatures
-from vaebench.signatures.annealing import likeliest, padded, score
+from vaebench.signatures.annealing import padded, scored, sparse_exposures
 from vaebench.signatures.autoencoding import trained_signatures
 from vaebench.signatures.consensus import consensus_of
+from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import matches
 from vaebench.signatures.nmf import factorised, random_starts
 from vaebench.signatures.selection import RULES, Candidate, selection_table
@@ -188,7 +189,7 @@ def _sparse(counts: np.ndarray, numbers: list[int], restarts: int, seed: int, te
     table["swaps"] = [row.swaps for row in path.rows]
     best = path.rows[path.chosen].fitted
     assert best is not None
-    return _Found(best.signatures, best.exposures, table)
+    return _Found(best.signatures, best.score.exposures, table)
 
 
 def _sparse_candidate(row: Row, seed: int) -> Candidate:
@@ -198,7 +199,8 @@ def _sparse_candidate(row: Row, seed: int) -> Candidate:
     error = float(np.mean(row.objectives))
     if row.fitted is None:
         return Candidate(row.count, widths, error, math.nan, math.nan, "NOT_FITTED: the criterion had risen before")
-    return Candidate(row.count, widths, error, row.fitted.score.deviance, row.fitted.score.nonzeros)
+    score = row.fitted.score
+    return Candidate(row.count, widths, error, score.deviance, score.nonzeros.sum(), "OK", score.criterion)
 
 
 def _alive(runs: np.ndarray) -> np.ndarray:
@@ -237,16 +239,17 @@ def _by_restarts(
                 continue
             clusters = consensus_of(runs.signatures, seed)
             means[k] = clusters.signatures
-            fit = score(x, padded(clusters.signatures))
-            candidates.append(Candidate(k, clusters.silhouettes, runs.error, fit.deviance, fit.nonzeros, runs.status))
+            spectra = padded(clusters.signatures)
+            score = scored(x, spectra, sparse_exposures(x, spectra))
+            seen = (runs.error, score.deviance, score.nonzeros.sum(), "OK", score.criterion)
+            candidates.append(Candidate(k, clusters.silhouettes, *seen))
         table = selection_table(candidates, len(counts), rule=rule)
         if not table["chosen"].any():
             raise RunError(f"{candidates[0].status}; no number of signatures has a restart that ended well")
         for name in extras[0]:
             table[name] = [extra[name] for extra in extras]
         chosen = means[int(table.loc[table["chosen"], "k"].iloc[0])]
-        exposures = np.asarray(likeliest(x, padded(chosen)), np.float64)[:, : len(chosen)]
-    return _Found(chosen, exposures, table)
+    return _Found(chosen, maximum_likelihood(counts, chosen).exposures, table)
 
 
 def _factorised(counts: np.ndarray, k: int, restarts: int, seed: int) -> _Runs:

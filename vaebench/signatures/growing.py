@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.annealing import PRESENT, deviances, exposed, likeliest, padded
+from vaebench.signatures.annealing import PRESENT, deviances, exposed
 
 WORST = 76
 """Samples on which seeds compete."""
@@ -22,7 +22,7 @@ _TINY = 1e-10
 
 
 class Seed(NamedTuple):
-    """A new signature [96] and the deviance it saves on the worst samples."""
+    """A new signature [96], and the deviance less ln 96 that it saves in all samples where it saves that much."""
 
     signature: np.ndarray
     gain: float
@@ -76,26 +76,25 @@ def _grown(x: Any, signatures: Any, exposures: Any, candidates: Any) -> tuple[An
 
 
 def best_seed(x: Any, signatures: Any, exposures: Any) -> Seed:
-    """The candidate that saves most deviance on the worst samples.
+    """The candidate that gains most on the worst samples.
 
     Args:
         x: [T, 96] counts.
         signatures: [S, 96], rows of zeros where there is none.
-        exposures: [T, S] of the maximum of the likelihood.
+        exposures: [T, S] at the maximum of the likelihood, zeros where nothing is present.
     """
-    counts, found = np.asarray(x), np.asarray(exposures)
-    each = deviances(counts, found, signatures)
+    counts, found, known = np.asarray(x), np.asarray(exposures), np.asarray(signatures)
+    each = deviances(counts, known, found)
     order = np.argsort(-each, kind="stable")
     rows = order[:WORST]
-    candidates = seeds(counts, found @ np.asarray(signatures), order)
-    new, moved = _grown(x[rows], signatures, exposures[rows], jnp.asarray(candidates, jnp.float32))
-    new, moved = np.asarray(new), np.asarray(moved)
-    gains = [
-        each[rows].sum() - deviances(counts[rows], e, np.vstack([signatures, s[None]])).sum()
-        for s, e in zip(new, moved, strict=True)
-    ]
+    candidates = seeds(counts, found @ known, order)
+    new, moved = _grown(x[rows], signatures, jnp.asarray(found[rows]), jnp.asarray(candidates, jnp.float32))
+    gains = []
+    for s, e in zip(np.asarray(new), np.asarray(moved), strict=True):
+        saved = each[rows] - deviances(counts[rows], np.vstack([known, s[None]]), e) - np.log(counts.shape[1])
+        gains.append(np.maximum(saved, 0).sum())  # a sample may do without
     best = int(np.argmax(gains))
-    return Seed(new[best], float(gains[best]))
+    return Seed(np.asarray(new)[best], float(gains[best]))
 
 
 @jax.jit
@@ -113,30 +112,23 @@ def _without_each(x: Any, signatures: Any, exposures: Any) -> Any:
     return jax.lax.map(one, jnp.arange(count))
 
 
-def usefulness(x: Any, signatures: Any, sparse: np.ndarray) -> np.ndarray:
-    """Rise [S] of deviance + nonzeros ln 96 when a signature is dropped; infinite for rows of zeros.
+def usefulness(x: Any, signatures: Any, exposures: Any) -> np.ndarray:
+    """Rise [S] of deviance less ln 96 in the samples that have a signature, when it is dropped; infinite for rows of zeros.
 
     By deviance alone a duplicate of a common signature, which helps a thousand samples a little, looks more useful than a
-    rare signature, so each exposure is charged as in the objective.
+    rare signature, so each exposure is charged as in the criterion.
 
     Args:
         x: [T, 96] counts.
         signatures: [S, 96].
-        sparse: [T, S] exposures of the annealed prior, which say where each signature is present.
+        exposures: [T, S] at the maximum of the likelihood, zeros where nothing is present.
     """
-    best = likeliest(x, signatures)
-    known = np.asarray(signatures)
-    counts = np.asarray(x)
-    base = deviances(counts, best, known).sum()
-    present = (np.asarray(sparse) > PRESENT).sum(0)
-    without = np.asarray(_without_each(x, signatures, best))
+    counts, known, found = np.asarray(x), np.asarray(signatures), np.asarray(exposures)
+    each = deviances(counts, known, found)
+    without = np.asarray(_without_each(x, signatures, jnp.asarray(found)))
     rises = np.full(len(known), np.inf)
     for k in np.flatnonzero(known.any(1)):
+        rows = np.flatnonzero(found[:, k] > PRESENT)
         left = known * (np.arange(len(known)) != k)[:, None]
-        rises[k] = deviances(counts, without[k], left).sum() - base - present[k] * np.log(counts.shape[1])
+        rises[k] = np.sum(deviances(counts[rows], left, without[k][rows]) - each[rows] - np.log(counts.shape[1]))
     return rises
-
-
-def added(signatures: np.ndarray, seed: Seed) -> Any:
-    """``signatures`` [S, 96] and the seed, padded."""
-    return padded(np.vstack([signatures, seed.signature[None]]))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.signatures.spike_slab import Prior, Problem, sweeps, updated_prior
+from vaebench.signatures.spike_slab import Prior, Problem, State, sweeps, updated_prior
 
 _FLOOR = 0.05
 """Smallest variance of a count: a channel with a mean of 0 would leave the data no say."""
@@ -22,19 +22,19 @@ _LEAST_PRESENCE = 1e-9
 
 
 class Fit(NamedTuple):
-    """Signatures [S, 96], posterior means of the exposures [T, S], probabilities of presence [T, S], and the prior [S]."""
+    """Signatures [S, 96], a draw of the exposures [T, S], their means [T, S], probabilities of presence, and the prior [S]."""
 
     signatures: Any
+    draw: Any
     exposures: Any
     presence: Any
     prior: Prior
 
 
 class _State(NamedTuple):
-    """The last draw, and running averages: of the mean [T, 96], of E'E / v [96, S, S] and E'x / v [96, S], and the fit."""
+    """Running averages of the mean [T, 96], of E'E / v [96, S, S] and E'x / v [96, S], and the fit."""
 
     key: Any
-    exposures: Any
     mean: Any
     products: Any
     projections: Any
@@ -66,7 +66,7 @@ def _towards(old: Any, new: Any, step: Any) -> Any:
     return jax.tree.map(lambda a, b: a + step * (b - a), old, new)
 
 
-def _prior_of(state: Any, there: Any, typical: Any) -> Prior:
+def _prior_of(state: State, there: Any, typical: Any) -> Prior:
     """The prior [S] that fits one draw; nothing is present where no component is."""
     fitted = updated_prior(state, jnp.ones((len(state.exposures), 1)), typical)
     prior = Prior(*(values[0] for values in fitted))
@@ -75,12 +75,12 @@ def _prior_of(state: Any, there: Any, typical: Any) -> Prior:
 
 def _advanced(state: _State, x: Any, there: Any, step: Any) -> _State:
     """One iteration: a draw of the exposures, then the averages moved by ``step``, then the signatures."""
-    fit, (samples, count) = state.fit, state.exposures.shape
+    fit, (samples, count) = state.fit, state.fit.draw.shape
     variance = jnp.maximum(state.mean, _FLOOR)
     key, own = jax.random.split(state.key)
     # a component that is not there needs a spectrum, to have a direction at all
     spectra = jnp.where(there[:, None] > 0, fit.signatures, 1 / x.shape[1])
-    drawn = sweeps(own, state.exposures, Problem(x, spectra, variance), fit.prior, 1)
+    drawn = sweeps(own, fit.draw, Problem(x, spectra, variance), fit.prior, 1)
     exposures = drawn.exposures * there[None, :]
     prior = _towards(fit.prior, _prior_of(drawn, there, x.sum() / x.shape[0] / there.sum()), 0.3 * step)
     pairs = (exposures[:, :, None] * exposures[:, None, :]).reshape(samples, count * count)
@@ -94,12 +94,12 @@ def _advanced(state: _State, x: Any, there: Any, step: Any) -> _State:
     signatures, exposures = signatures / sums[:, None], exposures * sums[None, :]
     return _State(
         key=key,
-        exposures=exposures,
         mean=_towards(state.mean, exposures @ signatures, 0.1 * step),
         products=products * (sums[:, None] * sums[None, :])[None, :, :],
         projections=projections * sums[None, :],
         fit=Fit(
             signatures=signatures,
+            draw=exposures,
             exposures=_towards(fit.exposures, exposures, step),
             presence=_towards(fit.presence, drawn.presence * there[None, :], step),
             prior=prior._replace(log_mean=prior.log_mean + jnp.log(sums)),
@@ -122,15 +122,14 @@ def improved(key: Any, x: Any, signatures: Any, exposures: Any, iterations: Any)
     """
     there = (signatures.sum(1) > 0).astype(jnp.float32)
     count, channels = signatures.shape
-    begin = Fit(signatures, exposures, (exposures > 0).astype(jnp.float32), Prior(0.0, 0.0, 0.0))
-    prior = _prior_of(begin, there, x.sum() / x.shape[0] / there.sum())
+    present = (exposures > 0).astype(jnp.float32)
+    prior = _prior_of(State(exposures, present, exposures), there, x.sum() / x.shape[0] / there.sum())
     state = _State(
         key=key,
-        exposures=exposures,
         mean=exposures @ signatures,
         products=jnp.zeros((channels, count, count)),
         projections=jnp.zeros((channels, count)),
-        fit=begin._replace(prior=prior),
+        fit=Fit(signatures, exposures, exposures, present, prior),
     )
 
     def one(i: Any, state: _State) -> _State:

@@ -24,6 +24,7 @@ class Candidate(NamedTuple):
         deviance: of the best fit, 2 sum (x ln(x / mean) - x + mean).
         nonzeros: number of exposures that are not 0 in that fit.
         status: ``"OK"``, or why this number cannot be chosen.
+        criterion: the method's own, in place of :func:`criterion`; NaN without one.
     """
 
     k: int
@@ -32,6 +33,7 @@ class Candidate(NamedTuple):
     deviance: float
     nonzeros: float
     status: str = "OK"
+    criterion: float = math.nan
 
 
 def criterion(deviance: float, nonzeros: float, k: int, samples: int) -> float:
@@ -83,7 +85,7 @@ def selection_table(
         status = c.status
         if status == "OK" and rule == "stability":
             status = _stability(mean, lowest, mean_silhouette, min_silhouette)
-        value = criterion(c.deviance, c.nonzeros, c.k, samples)
+        value = criterion(c.deviance, c.nonzeros, c.k, samples) if math.isnan(c.criterion) else c.criterion
         if status == "OK" and math.isnan(value if rule == "criterion" else c.error):
             status = f"UNKNOWN: its {'criterion' if rule == 'criterion' else 'error'} is not a number"
         rows.append((c.k, mean, lowest, c.error, c.deviance, c.nonzeros, value, False, status))
