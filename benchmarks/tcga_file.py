@@ -84,7 +84,7 @@ def make(folder: Path, genes: int, samples: int) -> None:
 
 def load(folder: Path, cache: Path, top: int) -> dict[str, object]:
     """Time and peak memory of reading, selecting and scaling, imports left out of the time but not of the memory."""
-    from vaebench.data.tcga_files import tcga
+    from vaebench.data.public import tcga
 
     start = time.perf_counter()
     data = tcga(folder, top=top, cache=cache)

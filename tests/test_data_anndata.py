@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.data import checked, dataset_from_arrays, load, read_anndata, to_anndata, write_h5ad
+from vaebench.data import checked, dataset_from_arrays, load, read_table, to_anndata, write_h5ad
 from vaebench.types import InputError, Survival
 
 # Warnings of these packages about each other's versions are not ours to mend.
@@ -56,7 +56,7 @@ def test_in(anndata, tmp_path, kind):
     if kind == "file":
         source.write_h5ad(tmp_path / "cells.h5ad")
         source = tmp_path / "cells.h5ad"
-    data = read_anndata(source, where="type!=A", time_unit="months", **ROLES, **options)
+    data = read_table(source, where="type!=A", time_unit="months", **ROLES, **options)
     expected = dataset_from_arrays(x()[N // 3 :])
     np.testing.assert_allclose(data.x, expected.x, rtol=1e-5, atol=1e-5)
     assert data.features.tolist() == [f"G{j}" for j in range(D)]
@@ -74,7 +74,7 @@ def test_in(anndata, tmp_path, kind):
 
 def test_object_is_left_as_it_is(anndata):
     source = held(anndata)
-    read_anndata(source, transform="log2", **ROLES)
+    read_table(source, transform="log2", **ROLES)
     np.testing.assert_array_equal(source.X, x())
 
 
@@ -105,7 +105,7 @@ def test_out_and_back(anndata, tmp_path):
         "covariates": ["age", "sex"],
         "factors": ["age_factor"],
     }
-    back = read_anndata(path, scaling="none", **options)
+    back = read_table(path, scaling="none", **options)
     np.testing.assert_array_equal(back.x, data.x)
     np.testing.assert_array_equal(back.labels, data.labels)
     np.testing.assert_array_equal(back.survival.event, data.survival.event)
@@ -124,27 +124,27 @@ def test_out_and_back(anndata, tmp_path):
 )
 def test_refuses(anndata, options, words):
     with pytest.raises(InputError, match=words):
-        read_anndata(held(anndata), **options)
+        read_table(held(anndata), **options)
 
 
 def test_refuses_what_is_no_file(anndata, tmp_path):
     (tmp_path / "bad.h5ad").write_bytes(b"not at all")
     with pytest.raises(InputError, match=r"bad\.h5ad"):
-        read_anndata(tmp_path / "bad.h5ad")
+        read_table(tmp_path / "bad.h5ad")
     with pytest.raises(InputError, match="does not exist"):
-        read_anndata(tmp_path / "no.h5ad")
+        read_table(tmp_path / "no.h5ad")
     with pytest.raises(InputError, match="type dict"):
-        read_anndata({})
+        read_table({})
     source = held(anndata)
     source.obs_names = ["same"] * N
     with pytest.raises(InputError, match="duplicate observation name 'same'"):
-        read_anndata(source)
+        read_table(source)
 
 
 def test_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "anndata", None)
     with pytest.raises(InputError, match=r"pip install 'vaebench\[anndata\]'"):
-        read_anndata("x.h5ad")
+        read_table("x.h5ad")
 
 
 def test_scanpy_clusters_and_draws_our_embedding(anndata, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaebench.data import load, read_matrix, read_table
+from vaebench.data import load, read_table
 from vaebench.data.matrix import matrix_from_file, matrix_layout
 from vaebench.types import InputError
 
@@ -211,7 +211,7 @@ def test_matrix_with_a_table_about_its_samples(tmp_path):
     table = pd.DataFrame({"id": [*samples[::-1], "other"], "type": list("ABABABABC"), "t": range(9), "e": 1})
     table.to_csv(tmp_path / "samples.tsv", sep="\t", index=False)
     options = {"label": "type", "time": "t", "event": "e", "time_unit": "years", "factors": "t", "where": "t>0"}
-    data = read_matrix(path, tmp_path / "samples.tsv", scaling="none", **options)
+    data = read_table(path, annotation=tmp_path / "samples.tsv", scaling="none", **options)
     assert data.samples.tolist() == samples[:7]  # the last has t = 0
     assert data.features.tolist() == [f"E{i}" for i in range(6)]
     np.testing.assert_allclose(data.x, x.T[:7], rtol=1e-6)
@@ -223,11 +223,13 @@ def test_matrix_with_a_table_about_its_samples(tmp_path):
     assert (summed.features.tolist(), summed.labels, summed.name) == (["G0", "G1", "G2"], None, "x")
     np.testing.assert_allclose(summed.x, (x[::2] + x[1::2]).T, rtol=1e-5)
     with pytest.raises(InputError, match="duplicate feature name 'G0'"):
-        read_matrix(path, genes="symbol")
+        read_table(path, genes="symbol")
     with pytest.raises(InputError, match="names 'tpye'"):
-        read_matrix(path, tmp_path / "samples.tsv", label="tpye")
-    with pytest.raises(InputError, match="option of a matrix of genes x samples 'samples_in'"):
-        load(path, {"samples_in": "columns"})
+        read_table(path, annotation=tmp_path / "samples.tsv", label="tpye")
+    with pytest.raises(InputError, match=r"genes for \.gct files"):
+        read_table(written(tmp_path, "sample,A\ns1,1\ns2,2\n"), genes="symbol")
+    with pytest.raises(InputError, match="option of a table 'gene'"):
+        load(path, {"gene": "symbol"})
 
 
 def test_the_largest_number_of_features_as_a_wish(tmp_path):

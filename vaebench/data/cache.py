@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from vaebench.data.scaling import content_digest
 from vaebench.types import Dataset, Survival
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key; raised whenever reading, selecting or scaling gives other values than before."""
 
 
@@ -74,17 +75,23 @@ def cached(folder: Path | None, inputs: Mapping[str, Any], build: Callable[[], D
     return dataset
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON in one step: a reader finds the old file or the new one."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write in place of ``path``, which gets its name at the end: a reader finds the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f".tmp{path.suffix}")
+    os.close(handle)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file)
+        yield Path(temporary)
         os.replace(temporary, path)
-    except BaseException:
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON in one step."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value), encoding="utf-8")
 
 
 def _key(value: Any) -> str:
@@ -102,60 +109,51 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 def _write_dataset(place: Path, dataset: Dataset) -> None:
     """``x.npy`` and ``rest.json`` in a folder that appears in one step; another process's folder is left as it is."""
-    survival = dataset.survival
     rest = {
-        field.name: getattr(dataset, field.name)
-        for field in dataclasses.fields(dataset)
-        if field.name not in ("x", "survival", "covariates", "factors")
+        field.name: _plain(getattr(dataset, field.name)) for field in dataclasses.fields(dataset) if field.name != "x"
     }
-    rest = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in rest.items()}
-    rest["survival"] = survival and {"time": survival.time.tolist(), "event": survival.event.tolist()}
-    rest["covariates"] = {name: values.tolist() for name, values in dataset.covariates.items()}
-    rest["factors"] = {name: values.tolist() for name, values in dataset.factors.items()}
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=".", suffix=".tmp"))
     try:
         np.save(temporary / "x.npy", dataset.x)
-        (temporary / "rest.json").write_text(json.dumps(rest), encoding="utf-8")
+        (temporary / "rest.json").write_text(json.dumps({"sha256": _key(rest), "rest": rest}), encoding="utf-8")
         if place.exists():  # only a damaged one can be here
             shutil.rmtree(place, ignore_errors=True)
         os.replace(temporary, place)
     except OSError:
-        # a full disk or another process: the data set is at hand all the same
+        pass  # a full disk or another process: the data set is at hand all the same
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, Survival):
+        return {"time": value.time.tolist(), "event": value.event.tolist()}
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _read_dataset(place: Path) -> Dataset | None:
-    rest = read_json(place / "rest.json")
-    if rest is None:
+    kept = read_json(place / "rest.json") or {}
+    if kept.get("sha256") != _key(kept.get("rest")):
         return None
     try:
-        dataset = _restored(np.asarray(np.load(place / "x.npy", mmap_mode="r")), rest)
-    except (OSError, ValueError, KeyError, TypeError):
+        dataset = _restored(np.asarray(np.load(place / "x.npy", mmap_mode="r")), kept["rest"])
+    except (OSError, ValueError):
         return None
     return dataset if content_digest(dataset) == dataset.digest else None
 
 
 def _restored(x: np.ndarray, rest: dict[str, Any]) -> Dataset:
-    survival = rest["survival"]
-    return Dataset(
-        name=rest["name"],
-        digest=rest["digest"],
-        x=x,
-        samples=np.array(rest["samples"], dtype=str),
-        features=np.array(rest["features"], dtype=str),
-        centre=np.array(rest["centre"], dtype=np.float64),
-        scale=np.array(rest["scale"], dtype=np.float64),
-        scaling=rest["scaling"],
-        labels=None if rest["labels"] is None else np.array(rest["labels"], dtype=np.int32),
-        label_names=tuple(rest["label_names"]),
-        survival=None
-        if survival is None
-        else Survival(np.array(survival["time"], dtype=np.float64), np.array(survival["event"], dtype=bool)),
-        covariates={name: np.array(values) for name, values in rest["covariates"].items()},
-        factors={name: np.array(values, dtype=np.float64) for name, values in rest["factors"].items()},
-        provenance=rest["provenance"],
-    )
+    known, survival, labels = dict(rest), rest["survival"], rest["labels"]
+    known |= {name: np.array(rest[name], dtype=str) for name in ("samples", "features")}
+    known |= {name: np.array(rest[name], dtype=np.float64) for name in ("centre", "scale")}
+    known |= {
+        "labels": None if labels is None else np.array(labels, dtype=np.int32),
+        "label_names": tuple(rest["label_names"]),
+        "survival": survival and Survival(np.array(survival["time"], float), np.array(survival["event"], bool)),
+        "covariates": {name: np.array(values) for name, values in rest["covariates"].items()},
+        "factors": {name: np.array(values, dtype=np.float64) for name, values in rest["factors"].items()},
+    }
+    return Dataset(x=x, **known)

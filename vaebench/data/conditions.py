@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from vaebench.data.files import Table
+from vaebench.data.files import Table, present
 from vaebench.data.opening import as_number
 from vaebench.types import InputError
 
@@ -54,13 +54,12 @@ def compared(table: Table, option: str, comparison: tuple[str, str, str]) -> tup
     """
     column, sign, value = comparison
     values = table.columns[column]
+    known = present(values)
     if values.dtype.kind == "f":
         number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value))
         if number is None:
             raise InputError(
                 f"{option}={''.join(comparison)!r} is not allowed; column {column!r} holds numbers, {value!r} is text"
             )
-        present = ~np.isnan(values)
-        return _OPERATORS[sign](values, number) & present, present
-    present = np.array([text is not None for text in values])
-    return np.array([text is not None and bool(_OPERATORS[sign](text, value)) for text in values]), present
+        return _OPERATORS[sign](values, number) & known, known
+    return np.array([text is not None and bool(_OPERATORS[sign](text, value)) for text in values]), known

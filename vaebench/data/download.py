@@ -9,14 +9,13 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
 import urllib.parse
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vaebench.data.cache import sha256_of, write_json
+from vaebench.data.cache import replacing, sha256_of, write_json
 from vaebench.data.sources import data_folder, source
 from vaebench.data.transfer import transferred
 from vaebench.types import InputError
@@ -131,17 +130,12 @@ def _in_mirror(mirror: str, file: str) -> str:
 def _copy(origin: Path, path: Path, wanted: dict[str, Any] | None) -> None:
     if not origin.is_file():
         raise InputError(f"{origin} does not exist; the folder must hold {origin.name}")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    os.close(handle)
-    try:
+    with replacing(path) as temporary:
         shutil.copyfile(origin, temporary)
-        check_content(Path(temporary), origin.name, str(origin))
+        check_content(temporary, origin.name, str(origin))
         record = {"bytes": os.path.getsize(temporary), "sha256": sha256_of(temporary)}
         if wanted is not None and wanted["sha256"] != record["sha256"]:
             raise _altered(origin, record, wanted)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _retrieve(

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaebench.data.assembly import assembled, check_choice, stem
 from vaebench.data.cache import file_record
 from vaebench.data.files import DUPLICATES, SAMPLES_IN, Table, table_from_file
+from vaebench.data.h5ad import anndata_dataset, is_anndata
+from vaebench.data.joined import GENE_NAMES, Study, study_dataset
 from vaebench.data.opening import as_number
-from vaebench.data.roles import Roles, label_texts, numbers, role_columns, sample_names, selected, survival_from
-from vaebench.data.scaling import Treatment, dataset_from_arrays
-from vaebench.types import Dataset, InputError, unknown_name
+from vaebench.data.roles import Roles, numbers, role_columns, sample_names, selected
+from vaebench.data.scaling import Treatment
+from vaebench.types import Dataset, InputError
 
-_EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
+if TYPE_CHECKING:
+    import anndata
 
 
 def read_table(
-    path: str | Path,
+    path: str | Path | anndata.AnnData,
     *,
     label: str | None = None,
     event: str | None = None,
@@ -31,6 +34,9 @@ def read_table(
     where: str | None = None,
     ignore: Sequence[str] = (),
     samples_in: str = "rows",
+    annotation: str | Path | None = None,
+    genes: str = "identifier",
+    layer: str | None = None,
     top: int | str | None = None,
     deviation: str = "mean",
     scaling: str = "zscore",
@@ -38,16 +44,21 @@ def read_table(
     missing: str = "refuse",
     duplicates: str = "refuse",
     name: str | None = None,
+    cache: bool | str | Path = False,
 ) -> Dataset:
-    """The data set in a CSV, TSV or Parquet table, gzipped or not.
+    """The data set in a table (CSV, TSV, Parquet), a matrix of genes x samples (``.gct``), or AnnData; gzipped or not.
 
-    Columns named by an option are what the option says; columns of text are annotations, kept out and listed in the
-    provenance; all others are features. The first column names the samples if it has no name, is called ``sample``,
-    ``sample_id`` or alike, or is text with mostly different values; else samples are called ``sample_1..N``. Samples
-    without a label are dropped; samples without survival stay, with time NaN. Both are counted in the provenance.
+    In a table, columns named by an option are what the option says; columns of text are annotations, kept out and listed
+    in the provenance; all others are features. The first column names the samples if it has no name, is called
+    ``sample``, ``sample_id`` or alike, or is text with mostly different values; else samples are called ``sample_1..N``.
+    Samples without a label are dropped; samples without survival stay, with time NaN. Both are counted in the provenance.
+
+    A ``.gct`` file, and with ``annotation`` any table with genes in rows, is read in blocks of genes, however large it is;
+    the columns are those of the annotation, joined as :func:`vaebench.data.barcodes.matched_rows` says. Of AnnData (the
+    object, which is left as it is, or ``.h5ad``; extra ``anndata``) they are those of ``obs``.
 
     Args:
-        path: the file.
+        path: the file, or an AnnData object.
         label: column of the classes, each with at least 2 samples.
         event: column of 0/1 or true/false (1 is a death), or a comparison such as ``"censorship==0"``; needs ``time``.
         time: column of survival times.
@@ -57,6 +68,9 @@ def read_table(
         where: samples to keep, such as ``"tumor==1 & age>=40"``; its columns are no features.
         ignore: columns to leave out.
         samples_in: ``"rows"``, or ``"columns"`` for genes (and label, event, ...) in rows.
+        annotation: table with one line a sample, its name in the first column.
+        genes: which of the two names in a ``.gct``: ``"identifier"`` or ``"symbol"``.
+        layer: layer of AnnData, in place of ``X``.
         top: keep this many features of largest absolute deviation, ``"<=5000"`` as many or fewer; ``None`` keeps all.
         deviation: ``"mean"`` or ``"median"`` absolute deviation.
         scaling: ``"zscore"``, ``"unit"`` or ``"none"``.
@@ -65,15 +79,36 @@ def read_table(
         duplicates: ``"refuse"`` a feature name that comes twice, keep its columns ``"apart"`` (``NAME``, ``NAME_2``, ...),
             or ``"sum"`` them as they stand in the file.
         name: short name; the file's name without extensions by default.
+        cache: where the result of a matrix is kept: a folder, ``True`` for the user's cache folder, or ``False``.
 
     Raises:
         InputError: one sentence that names the file, column or option, the value, and what is allowed.
     """
     roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore)
     treatment = Treatment(top, deviation, scaling, transform, missing)
-    check_choice("samples_in", samples_in, SAMPLES_IN)
-    check_choice("duplicates", duplicates, DUPLICATES)
-    table = table_from_file(path, samples_in, duplicates)
+    for option, value, allowed in (
+        ("samples_in", samples_in, SAMPLES_IN),
+        ("duplicates", duplicates, DUPLICATES),
+        ("genes", genes, GENE_NAMES),
+    ):
+        check_choice(option, value, allowed)
+    if is_anndata(path):
+        return anndata_dataset(path, layer, roles, treatment, name)
+    file: Any = path
+    matrix = annotation is not None or ".gct" in [ending.lower() for ending in Path(file).suffixes]
+    if layer is not None or (genes != "identifier" and not matrix):
+        raise InputError(f"{file}: the option layer is for AnnData, and genes for .gct files")
+    if matrix:
+        known = None if annotation is None else Path(annotation)
+        name = stem(Path(file).name) if name is None else name
+        study = Study(name, Path(file), known, roles, treatment, duplicates, names_from=GENE_NAMES.index(genes))
+        return study_dataset(study, cache)
+    return _table_dataset(table_from_file(file, samples_in, duplicates), Path(file), roles, treatment, duplicates, name)
+
+
+def _table_dataset(
+    table: Table, file: Path, roles: Roles, treatment: Treatment, duplicates: str, name: str | None
+) -> Dataset:
     taken = role_columns(table, roles)
     table, _, counts = selected(table, roles)
     samples, first = sample_names(table, taken)
@@ -82,74 +117,13 @@ def read_table(
         features, matrix = _summed(features, matrix, table.repeats)
     provenance = {
         "source": table.source,
-        "files": [file_record(path)],
-        "options": {"samples_in": samples_in, "duplicates": duplicates},
+        "files": [file_record(file)],
+        "options": {"samples_in": table.samples_in, "duplicates": duplicates},
         "annotations": annotations,
         "counts": counts | {"features_with_a_repeated_name": len(table.repeats)},
     }
     name = stem(table.source) if name is None else name
     return assembled(table, roles, treatment, matrix, features, samples, name, provenance)
-
-
-def assembled(
-    table: Table,
-    roles: Roles,
-    treatment: Treatment,
-    values: np.ndarray,
-    features: Sequence[str],
-    samples: np.ndarray | None,
-    name: str,
-    provenance: Mapping[str, Any],
-    *,
-    names: Mapping[str, str] | None = None,
-    more_factors: Mapping[str, np.ndarray] | None = None,
-) -> Dataset:
-    """The data set of ``values`` [N, D], which are changed in place, and of what the table's columns mean.
-
-    ``names`` holds other names for covariates and factors. Roles and treatment join the provenance's options.
-    """
-    new = dict(names or {})
-    factors = {new.get(column, column): numbers(table, "factors", column, samples) for column in roles.factors}
-    # lists, as they come back from a cache
-    said = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(roles).items()}
-    options = said | {"transform": treatment.transform} | provenance["options"]
-    return dataset_from_arrays(
-        transformed(values, treatment.transform),
-        samples=samples,
-        features=features,
-        labels=label_texts(table, roles.label),
-        survival=survival_from(table, roles, samples),
-        covariates={new.get(column, column): table.columns[column] for column in roles.covariates},
-        factors=factors | dict(more_factors or {}),
-        top=treatment.top,
-        deviation=treatment.deviation,
-        scaling=treatment.scaling,
-        missing=treatment.missing,
-        name=name,
-        provenance={**provenance, "options": options},
-    )
-
-
-def check_choice(option: str, value: str, allowed: Sequence[str]) -> None:
-    """``InputError`` unless the value is among those that its option allows."""
-    if value not in allowed:
-        raise unknown_name(option, value, allowed)
-
-
-def transformed(values: np.ndarray, transform: str) -> np.ndarray:
-    """``values`` after ``transform``, in place."""
-    if transform == "log2":
-        np.maximum(values, 0, out=values)
-        values += 1
-        np.log2(values, out=values)
-    return values
-
-
-def stem(source: str) -> str:
-    """A file's name without the extensions of tables."""
-    while Path(source).suffix.lower() in _EXTENSIONS:
-        source = Path(source).stem
-    return source
 
 
 def _features(table: Table, taken: set[str], samples: np.ndarray | None) -> tuple[list[str], np.ndarray, list[str]]:

@@ -73,6 +73,11 @@ def table_from_file(path: str | Path, samples_in: str = "rows", duplicates: str 
             raise InputError(f"{file} is not {needed} ({str(error).strip()})") from error
 
 
+def present(values: np.ndarray) -> np.ndarray:
+    """[N] bool: where a column of a :class:`Table` has a value."""
+    return ~np.isnan(values) if values.dtype.kind == "f" else np.array([value is not None for value in values], bool)
+
+
 def column_from(values: Iterable[Any]) -> np.ndarray:
     """Float64 when all values present are numbers or true/false, else strings, with ``None`` where missing: [N]."""
     texts = [None if value is None or str(value).strip().lower() in ABSENT else str(value).strip() for value in values]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from vaebench.data.cache import file_record
-from vaebench.data.expression import assembled, stem
+from vaebench.data.assembly import assembled, stem
+from vaebench.data.cache import file_record, replacing
 from vaebench.data.files import Table, column_from
 from vaebench.data.opening import refusing_broken
 from vaebench.data.roles import Roles, role_columns, selected
@@ -24,49 +22,14 @@ if TYPE_CHECKING:
     import anndata
 
 
-def read_anndata(
-    source: str | Path | anndata.AnnData,
-    *,
-    layer: str | None = None,
-    label: str | None = None,
-    event: str | None = None,
-    time: str | None = None,
-    time_unit: str = "days",
-    covariates: Sequence[str] = (),
-    factors: Sequence[str] = (),
-    where: str | None = None,
-    top: int | str | None = None,
-    deviation: str = "mean",
-    scaling: str = "zscore",
-    transform: str = "none",
-    missing: str = "refuse",
-    name: str | None = None,
-) -> Dataset:
-    """The data set in an AnnData object or an ``.h5ad`` file: ``X`` or a layer, and columns of ``obs``.
+def is_anndata(source: Any) -> bool:
+    """Whether the source is an ``.h5ad`` file, or no file at all."""
+    return not isinstance(source, str | Path) or Path(source).suffix.lower() == ".h5ad"
 
-    Args:
-        source: the object, which is left as it is, or a file.
-        layer: name of a layer in place of ``X``.
-        label: column of ``obs``; this and all further options mean the same as in :func:`vaebench.data.read_table`.
-        event: column of ``obs``, or a comparison.
-        time: column of ``obs``.
-        time_unit: unit of ``time``.
-        covariates: columns of ``obs``.
-        factors: columns of ``obs``.
-        where: observations to keep, by columns of ``obs``.
-        top: features to keep.
-        deviation: mean or median.
-        scaling: zscore, unit or none.
-        transform: none or log2.
-        missing: refuse or impute.
-        name: short name; the file's name by default.
 
-    Raises:
-        InputError: for a missing extra, file, layer or column, repeated names, or values that do not fit.
-    """
+def anndata_dataset(source: Any, layer: str | None, roles: Roles, treatment: Treatment, name: str | None) -> Dataset:
+    """The data set in an AnnData object, or its file; see :func:`vaebench.data.read_table`."""
     package = _anndata()
-    roles = Roles(label, event, time, time_unit, covariates, factors, where)
-    treatment = Treatment(top, deviation, scaling, transform, missing)
     files: list[dict[str, Any]] = []
     held: Any = source
     origin = "AnnData"
@@ -129,17 +92,10 @@ def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = N
 
 def write_h5ad(path: str | Path, dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = None) -> Path:
     """Writes :func:`to_anndata` of both to ``path`` in one step, and returns it."""
-    file = Path(path)
     held = to_anndata(dataset, embeddings)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".h5ad")
-    os.close(handle)
-    try:
-        held.write_h5ad(Path(temporary))
-        os.replace(temporary, file)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return file
+    with replacing(Path(path)) as temporary:
+        held.write_h5ad(temporary)
+    return Path(path)
 
 
 def obs_and_values(path: str | Path) -> tuple[Table, list[str], np.ndarray]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from vaebench.data.assembly import assembled, check_choice
 from vaebench.data.barcodes import matched_rows, no_match, sample_types
 from vaebench.data.cache import cache_folder, cached, file_record
-from vaebench.data.expression import assembled, check_choice, stem
 from vaebench.data.files import DUPLICATES, Table, table_from_file
 from vaebench.data.matrix import Layout, Matrix, matrix_from_file, matrix_layout, row_names
 from vaebench.data.roles import Roles, numbers, restricted, role_columns, selected, survival_from
@@ -55,64 +55,6 @@ class Study:
     genes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     names: Mapping[str, str] = dataclasses.field(default_factory=dict)
     numbered: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
-
-
-def read_matrix(
-    path: str | Path,
-    annotation: str | Path | None = None,
-    *,
-    label: str | None = None,
-    event: str | None = None,
-    time: str | None = None,
-    time_unit: str = "days",
-    covariates: Sequence[str] = (),
-    factors: Sequence[str] = (),
-    where: str | None = None,
-    genes: str = "identifier",
-    top: int | str | None = None,
-    deviation: str = "mean",
-    scaling: str = "zscore",
-    transform: str = "none",
-    missing: str = "refuse",
-    duplicates: str = "refuse",
-    name: str | None = None,
-    cache: bool | str | Path = False,
-) -> Dataset:
-    """The data set in a table of genes x samples (``.gct``, or tab or comma separated), and a table about the samples.
-
-    Samples are joined by name, see :func:`vaebench.data.barcodes.matched_rows`. The file is read in blocks of genes.
-
-    Args:
-        path: genes in rows.
-        annotation: one line a sample, its name in the first column; the columns below are of this table.
-        label: as all further options in :func:`vaebench.data.read_table`.
-        event: column or comparison.
-        time: column.
-        time_unit: unit of ``time``.
-        covariates: columns.
-        factors: columns.
-        where: samples to keep.
-        genes: which of the two names in a ``.gct``: ``"identifier"`` or ``"symbol"``.
-        top: features to keep.
-        deviation: mean or median.
-        scaling: zscore, unit or none.
-        transform: none or log2.
-        missing: refuse or impute.
-        duplicates: refuse, apart or sum.
-        name: short name; the file's name by default.
-        cache: where the result is kept: a folder, ``True`` for the user's cache folder, or ``False``.
-    """
-    check_choice("genes", genes, GENE_NAMES)
-    study = Study(
-        name=stem(Path(path).name) if name is None else name,
-        expression=Path(path),
-        annotation=None if annotation is None else Path(annotation),
-        roles=Roles(label, event, time, time_unit, covariates, factors, where),
-        treatment=Treatment(top, deviation, scaling, transform, missing),
-        duplicates=duplicates,
-        names_from=GENE_NAMES.index(genes),
-    )
-    return study_dataset(study, cache)
 
 
 def study_dataset(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vaebench.data.conditions import compared, parsed
-from vaebench.data.files import Table
+from vaebench.data.files import Table, present
 from vaebench.data.opening import as_number
 from vaebench.types import InputError, Survival, unknown_name
 
@@ -48,33 +48,35 @@ class Roles:
 
 def role_columns(table: Table, roles: Roles) -> set[str]:
     """Columns that an option names, each of which must exist; none of them is a feature."""
-    named = [("label", roles.label), ("time", roles.time)]
-    named += [("covariates", column) for column in roles.covariates]
-    named += [("factors", column) for column in roles.factors]
-    event, ignore = roles.event, roles.ignore
-    if event is not None:
-        columns = [event] if event in table.columns or not _is_comparison(event) else _columns("event", event)
-        named += [("event", column) for column in columns]
+    named = [(option, getattr(roles, option)) for option in ("label", "time")]
+    named += [(option, column) for option in ("covariates", "factors") for column in getattr(roles, option)]
+    event = roles.event
+    if event is not None and event not in table.columns and any(sign in event for sign in "=<>"):
+        named += [("event", column) for column, _, _ in parsed("event", event)]
+    else:
+        named.append(("event", event))
     if roles.where is not None:
-        named += [("where", column) for column in _columns("where", roles.where)]
-    for option, column in [*named, *(("ignore", column) for column in ignore)]:
+        named += [("where", column) for column, _, _ in parsed("where", roles.where)]
+    for option, column in [*named, *(("ignore", column) for column in roles.ignore)]:
         if column is not None and column not in table.columns:
             raise _unknown_column(table, option, column)
-    for option, column in named:
-        if column in ignore:
+        if option != "ignore" and column in roles.ignore:
             raise InputError(f"column {column!r} is named by both {option} and ignore; it can be in one of them only")
-    return {column for _, column in named if column is not None} | set(ignore)
+    return {column for _, column in named if column is not None} | set(roles.ignore)
 
 
 def selected(table: Table, roles: Roles) -> tuple[Table, np.ndarray, dict[str, int]]:
     """The samples that ``where`` keeps and that have a label, their positions, and how many were dropped and why."""
     read = len(table.lines)
-    first = _filtered(table, roles.where)
-    table = restricted(table, first)
-    second = _labelled(table, roles.label)
-    counts = {"samples_read": read, "samples_dropped_by_where": read - first.size}
-    counts["samples_dropped_without_label"] = first.size - second.size
-    return restricted(table, second), first[second], counts
+    wanted = np.ones(read, bool) if roles.where is None else _filtered(table, roles.where)
+    labelled = wanted if roles.label is None else wanted & present(table.columns[roles.label])
+    if not labelled.any():
+        raise InputError(
+            f"label={roles.label!r} is empty in all {wanted.sum()} samples of {table.source}; at least 2 need a label"
+        )
+    counts = {"samples_read": read, "samples_dropped_by_where": read - int(wanted.sum())}
+    counts["samples_dropped_without_label"] = int(wanted.sum() - labelled.sum())
+    return restricted(table, np.flatnonzero(labelled)), np.flatnonzero(labelled), counts
 
 
 def restricted(table: Table, positions: np.ndarray) -> Table:
@@ -90,56 +92,30 @@ def texts(values: np.ndarray) -> list[str]:
     return [f"{value:.15g}" if isinstance(value, float) else str(value) for value in values.tolist()]
 
 
-def _is_comparison(text: str) -> bool:
-    return any(sign in text for sign in ("=", "<", ">"))
-
-
-def _columns(option: str, text: str) -> list[str]:
-    return [column for column, _, _ in parsed(option, text)]
-
-
 def _unknown_column(table: Table, option: str, column: str) -> InputError:
     names = [known for known in table.columns if known]
     near = difflib.get_close_matches(str(column), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else f"; its columns begin {', '.join(names[:5])}"
+    turn = 'give samples_in="columns" (--samples-in columns)'
     if table.samples_in == "rows" and column in set(table.first_texts.tolist()):
-        hint = '; it names a row: give samples_in="columns" (--samples-in columns)'
+        hint = f"; it names a row: {turn}"
     elif table.samples_in == "rows" and sum(name.startswith(("TCGA-", "GTEX-")) for name in names) * 2 > len(names):
-        hint = (
-            f"; its columns are samples, such as {names[-1]!r}, and genes were taken for samples: "
-            'give samples_in="columns" (--samples-in columns)'
-        )
+        hint = f"; its columns are samples, such as {names[-1]!r}, and genes were taken for samples: {turn}"
     kind = "column" if table.samples_in == "rows" else "row"
     return InputError(f"{option} (--{option}) names {column!r}, which is no {kind} of {table.source}{hint}")
 
 
-def _filtered(table: Table, where: str | None) -> np.ndarray:
-    if where is None:
-        return np.arange(len(table.lines))
+def _filtered(table: Table, where: str) -> np.ndarray:
     comparisons = parsed("where", where)
     mask = np.logical_and.reduce([compared(table, "where", comparison)[0] for comparison in comparisons])
     if not mask.any():
-        column = comparisons[0][0]
-        values = table.columns[column]
-        present = values[~np.isnan(values)] if values.dtype.kind == "f" else [v for v in values if v is not None]
-        shown = texts(np.unique(np.asarray(present)))
+        values = table.columns[comparisons[0][0]]
+        shown = texts(np.unique(np.asarray(values[present(values)].tolist())))
         held = ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")
         raise InputError(
-            f"where={where!r} keeps none of the {len(mask)} samples of {table.source}; {column!r} holds {held}"
+            f"where={where!r} keeps none of the {len(mask)} samples of {table.source}; {comparisons[0][0]!r} holds {held}"
         )
-    return np.flatnonzero(mask)
-
-
-def _labelled(table: Table, label: str | None) -> np.ndarray:
-    if label is None:
-        return np.arange(len(table.lines))
-    values = table.columns[label]
-    mask = ~np.isnan(values) if values.dtype.kind == "f" else np.array([value is not None for value in values])
-    if not mask.any():
-        raise InputError(
-            f"label={label!r} is empty in all {len(mask)} samples of {table.source}; at least 2 need a label"
-        )
-    return np.flatnonzero(mask)
+    return mask
 
 
 def sample_names(table: Table, roles: set[str]) -> tuple[np.ndarray | None, set[str]]:
@@ -153,15 +129,13 @@ def sample_names(table: Table, roles: set[str]) -> tuple[np.ndarray | None, set[
         raise InputError(
             f"{len(absent)} samples of {table.source} have no name, the first in line {absent[0]}; each must have one"
         )
-    names = table.first_texts.astype(str)
-    unique, counts = np.unique(names, return_counts=True)
+    unique, counts = np.unique(table.first_texts.astype(str), return_counts=True)
     if counts.max() > 1:
-        repeated = str(unique[counts.argmax()])
         raise InputError(
-            f"duplicate sample name {repeated!r} ({counts.max()} times) in column {table.first!r} of {table.source}; "
-            "names must be unique"
+            f"duplicate sample name {str(unique[counts.argmax()])!r} ({counts.max()} times) in column {table.first!r} of "
+            f"{table.source}; names must be unique"
         )
-    return names, {table.first}
+    return table.first_texts.astype(str), {table.first}
 
 
 def _place(table: Table, position: int, samples: np.ndarray | None) -> str:
@@ -175,19 +149,22 @@ def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) 
     values = table.columns[column]
     if values.dtype.kind == "f":
         return values
-    for position, text in enumerate(values):
-        if as_number(text) is None:
-            raise InputError(
-                f"{option} column {column!r} of {table.source} holds the text {text!r} "
-                f"({_place(table, position, samples)}); it must hold numbers only"
-            )
-    return np.array([as_number(text) for text in values], dtype=np.float64)
+    found = [as_number(text) for text in values]
+    if None in found:
+        position = found.index(None)
+        raise InputError(
+            f"{option} column {column!r} of {table.source} holds the text {values[position]!r} "
+            f"({_place(table, position, samples)}); it must hold numbers only"
+        )
+    return np.array(found, dtype=np.float64)
 
 
 def _zero_or_one(value: float | str | None) -> float | None:
     """0, 1, NaN when missing, and ``None`` for any other value."""
     number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value)) if isinstance(value, str) else value
-    if value is None or number != number:
+    if number is None and value is not None:
+        return None
+    if number is None or number != number:
         return np.nan
     return number if number in (0.0, 1.0) else None
 
@@ -199,20 +176,20 @@ def survival_from(table: Table, roles: Roles, samples: np.ndarray | None) -> Sur
         return None
     times = numbers(table, "time", time, samples) * DAYS[roles.time_unit]
     if event in table.columns:
-        found = np.array([_zero_or_one(value) for value in table.columns[event].tolist()], dtype=object)
-        for position, number in enumerate(found):
-            if number is None:
-                shown = texts(table.columns[event][position : position + 1])[0]
-                raise InputError(
-                    f"event column {event!r} of {table.source} holds {shown!r} ({_place(table, position, samples)}); "
-                    f'allowed are 0, 1, true, false, or a comparison such as event="{event}=={shown}"'
-                )
-        held = found.astype(np.float64)
-        holds, present = held == 1, ~np.isnan(held)
+        found = [_zero_or_one(value) for value in table.columns[event].tolist()]
+        if None in found:
+            position = found.index(None)
+            shown = texts(table.columns[event][position : position + 1])[0]
+            raise InputError(
+                f"event column {event!r} of {table.source} holds {shown!r} ({_place(table, position, samples)}); "
+                f'allowed are 0, 1, true, false, or a comparison such as event="{event}=={shown}"'
+            )
+        held = np.array(found, dtype=np.float64)
+        holds, known = held == 1, ~np.isnan(held)
     else:
         parts = [compared(table, "event", comparison) for comparison in parsed("event", event)]
-        holds, present = (np.logical_and.reduce(part) for part in zip(*parts, strict=True))
-    times = np.where(present, times, np.nan)
+        holds, known = (np.logical_and.reduce(part) for part in zip(*parts, strict=True))
+    times = np.where(known, times, np.nan)
     if np.isnan(times).all():
         raise InputError(f"no sample of {table.source} has both event {event!r} and time {time!r}; at least one must")
     return Survival(time=times, event=holds & ~np.isnan(times))

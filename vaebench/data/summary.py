@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vaebench.data.assembly import check_choice
 from vaebench.data.barcodes import sample_types
-from vaebench.data.expression import check_choice
 from vaebench.data.files import SAMPLES_IN, Table, table_from_file
 from vaebench.data.joined import annotated
 from vaebench.data.matrix import matrix_blocks, matrix_layout

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from vaebench.data.cache import replacing
 from vaebench.types import Dataset, InputError
 
 KINDS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -56,21 +55,11 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
     kind = next((k for k in sorted(KINDS, key=len, reverse=True) if file.name.lower().endswith(k)), None)
     if kind is None:
         raise InputError(f"{file} has no known extension; it must be one of {', '.join(KINDS)}")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".tmp")
-    os.close(handle)
-    try:
-        _write(frame, Path(temporary), kind)
-        os.replace(temporary, file)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(file) as temporary:
+        if kind == ".parquet":
+            frame.to_parquet(temporary, index=False)
+        else:
+            # without a time stamp, so that the same data give the same bytes
+            packed: Any = {"method": "gzip", "mtime": 0} if kind.endswith(".gz") else None
+            frame.to_csv(temporary, sep="\t" if kind.startswith(".tsv") else ",", index=False, compression=packed)
     return file
-
-
-def _write(frame: pd.DataFrame, temporary: Path, kind: str) -> None:
-    if kind == ".parquet":
-        frame.to_parquet(temporary, index=False)
-        return
-    # without a time stamp, so that the same data give the same bytes
-    packed: Any = {"method": "gzip", "mtime": 0} if kind.endswith(".gz") else None
-    frame.to_csv(temporary, sep="\t" if kind.startswith(".tsv") else ",", index=False, compression=packed)
