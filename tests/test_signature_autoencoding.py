@@ -46,7 +46,7 @@ ROWS = np.array(
         [1, 0, 0, 0, 0, 0],
         [0, 0, 0, 0, 0, 0],
         [4e6, 1e6, 0, 10, 2e6, 5e5],
-        [2e6, 1.5e6, 5e5, 12, 0, 0],
+        [4e7, 3e7, 2e7, 12, 0, 0],  # more than any sample has, so that rounding shows
     ]
 )
 
@@ -59,7 +59,7 @@ def many_redraws() -> np.ndarray:
 
 def test_redraws_have_the_multinomials_moments():
     drawn = many_redraws()
-    np.testing.assert_array_equal(drawn.sum(2), np.broadcast_to(ROWS.sum(1), drawn.shape[:2]))
+    np.testing.assert_array_equal(drawn[:, :4].sum(2), np.broadcast_to(ROWS[:4].sum(1), (len(drawn), 4)))
     assert not drawn[:, ROWS == 0].any()
     for row in (0, 3):
         law = stats.multinomial(ROWS[row].sum(), ROWS[row] / ROWS[row].sum())
@@ -70,11 +70,10 @@ def test_redraws_have_the_multinomials_moments():
 
 
 def test_redraws_follow_the_binomial_of_every_channel():
-    """A test of the whole distribution at four million mutations, where a float32 sampler is off."""
+    """A test of the whole distribution; a float32 sampler fails it."""
     row, drawn = ROWS[4], many_redraws()[:, 4]
     for channel in range(3):
         law = stats.norm(row[channel], np.sqrt(row[channel] * (1 - row[channel] / row.sum())))
-        # the counts are whole numbers: their steps are a thousandth of the spread
         assert stats.kstest(drawn[:, channel], law.cdf).pvalue > 1e-3
     small = np.bincount(drawn[:, 3].astype(int), minlength=40)[4:21]
     expected = stats.binom.pmf(np.arange(4, 21), row.sum(), 12 / row.sum()) * len(drawn)
@@ -211,6 +210,49 @@ def test_bad_input_is_refused_by_name(changed, words):
     with pytest.raises(InputError) as error:
         trained_signatures(**given)
     assert all(word in str(error.value) for word in words), str(error.value)
+
+
+class Seen(Exception):
+    """Ends a call once its arguments are known."""
+
+
+def seen_by_lanes(monkeypatch, module: str, call):
+    """(points, rows, splits by point) that a function hands to the lanes."""
+    found = []
+
+    def stand_in(points, counts, rows, split_of, signatures, lanes, tell):
+        found.append((points, np.asarray(rows), [split_of(point) for point in points]))
+        raise Seen
+
+    monkeypatch.setattr(f"vaebench.signatures.{module}.trained_lanes", stand_in)
+    with pytest.raises(Seen):
+        call()
+    return found[0]
+
+
+def test_lanes_train_on_redraws_and_are_stopped_on_the_counts(monkeypatch):
+    counts = catalogue()[0]
+    points, rows, splits = seen_by_lanes(monkeypatch, "autoencoding", lambda: trained(10))
+    assert len({point.seed for point in points}) == 5
+    np.testing.assert_array_equal(rows, np.vstack([counts, redrawn(jax.random.key(0), counts, 4)]))
+    for split in splits:
+        np.testing.assert_array_equal(split.train, np.arange(120, 600))
+        np.testing.assert_array_equal(split.valid, np.arange(120))
+    plain = lambda: trained_signatures(0, counts, 3, 1, augmentation=0)  # noqa: E731
+    _, rows, (split,) = seen_by_lanes(monkeypatch, "autoencoding", plain)
+    np.testing.assert_array_equal(rows, counts)
+    np.testing.assert_array_equal(split.train, np.arange(120))
+
+
+def test_every_muse_refit_goes_from_its_own_redraw_to_the_counts(monkeypatch):
+    counts, signatures, _ = catalogue()
+    call = lambda: muse_refit(0, counts, signatures, refits=4)  # noqa: E731
+    _, rows, splits = seen_by_lanes(monkeypatch, "muse_refitting", call)
+    np.testing.assert_array_equal(rows[:, 96:], np.tile(counts, (5, 1)))
+    inputs = [rows[split.train, :96] for split in splits]
+    np.testing.assert_array_equal(np.vstack(inputs), redrawn(jax.random.key(0), counts, 4))
+    for split in splits:
+        np.testing.assert_array_equal(rows[split.valid, :96], counts)
 
 
 # refit

@@ -138,8 +138,7 @@ def consensus(exposures: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np
     """
     present = exposures > 0.5
     presence = present.mean(0)
-    with_holes = np.where(present & (presence > 0.5), exposures, np.nan)
     held = presence > 0.5
     middle = np.zeros(presence.shape)
-    middle[held] = np.nanmedian(with_holes[:, held], axis=0)
+    middle[held] = np.nanmedian(np.where(present, exposures, np.nan)[:, held], axis=0)
     return middle * (counts.sum(1) / np.maximum(middle.sum(1), _TINY))[:, None], presence
