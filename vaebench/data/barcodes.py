@@ -24,13 +24,7 @@ def matched_rows(wanted: Sequence[str], known: Sequence[str], source: str) -> tu
     3. TCGA: a known barcode of 12 characters is a patient, and all the patient's samples find it;
     4. TCGA: a wanted barcode of 12 characters finds the patient's tumour sample of the lowest type (01 before 06).
 
-    Args:
-        wanted: [N] names, for example of an expression matrix.
-        known: names of an annotation table.
-        source: that table's name, for messages.
-
-    Raises:
-        InputError: when a known name comes twice.
+    ``InputError`` when a known name comes twice; ``source`` is the name of their table.
     """
     whole: dict[str, int] = {}
     for position, name in enumerate(known):
@@ -79,14 +73,9 @@ def _cleaned(name: str) -> str:
 def no_match(
     expression: str, samples: Sequence[str], rows: Sequence[str], known: Sequence[str], source: str
 ) -> InputError:
-    """The error for two files without a common sample; it tells genes taken for samples apart from other names.
+    """The error for a file of genes x samples (names of its columns and of some rows) without a sample of the table ``source``.
 
-    Args:
-        expression: name of the file of genes x samples.
-        samples: names of its columns.
-        rows: names of some of its rows.
-        known: names in the annotation table.
-        source: that table's name.
+    It tells genes taken for samples apart from other names.
     """
     if (matched_rows(rows, known, source)[0] >= 0).any():
         return InputError(

@@ -54,13 +54,8 @@ class Table(NamedTuple):
 def table_from_file(path: str | Path, samples_in: str = "rows", duplicates: str = "refuse") -> Table:
     """The table in ``path``, told apart by content: gzip, then Parquet, else text with commas or tabs.
 
-    Args:
-        path: the file.
-        samples_in: ``"rows"``, or ``"columns"`` for genes in rows: their first column then names features and labels.
-        duplicates: ``"refuse"`` repeated feature names; else they become ``NAME_2``, ... and are listed in ``repeats``.
-
-    Raises:
-        InputError: for a file that is missing, empty, a folder, cut off, not a table, or that repeats a name.
+    With ``samples_in="columns"`` the first column names features and labels. Repeated feature names are refused, or become
+    ``NAME_2``, ..., listed in ``repeats``. ``InputError`` says what is broken, and where.
     """
     file = Path(path)
     needed = "a CSV, TSV or Parquet table"

@@ -60,15 +60,9 @@ class Study:
 def study_dataset(
     study: Study, cache: bool | str | Path, verify: Callable[[dict[str, Any]], None] = lambda record: None
 ) -> Dataset:
-    """The data set of ``study``, from the cache where it was made before.
+    """The data set of ``study``, from the cache (the user's, a folder, or none) where it was made before.
 
-    Args:
-        study: files and options.
-        cache: ``True`` for the user's cache folder, a folder, or ``False``.
-        verify: is given the record (name, bytes, sha256) of each file before anything is read, and may raise.
-
-    Raises:
-        InputError: for files or options that do not fit.
+    ``verify`` is given the record (name, bytes, sha256) of each file before anything is read, and may raise.
     """
     check_choice("duplicates", study.duplicates, DUPLICATES)
     folder = cache_folder(cache)

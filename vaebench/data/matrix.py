@@ -47,11 +47,7 @@ class Matrix(NamedTuple):
 
 
 def matrix_layout(path: str | Path) -> Layout:
-    """The layout of a file of genes x samples.
-
-    Raises:
-        InputError: for a file that is missing, empty, cut off or no such table, or that repeats a sample.
-    """
+    """The layout of a file of genes x samples; ``InputError`` where it is no such file, or repeats a sample."""
     file = Path(path)
     with refusing_broken(file, NEEDED), opened(file) as stream:
         return _layout(file, stream)
@@ -101,12 +97,7 @@ def row_names(layout: Layout, count: int) -> list[str]:
 def matrix_blocks(layout: Layout, names_from: int = 0) -> Iterator[tuple[list[str], np.ndarray]]:
     """Blocks of the file: names of its next genes, and their values [genes, N] in float32, NaN where missing.
 
-    Args:
-        layout: of the file.
-        names_from: which of the columns before the samples names the genes.
-
-    Raises:
-        InputError: naming line and column of a value that is no number or infinite, or of a line of another length.
+    ``InputError`` names line and column of a value that is no number or infinite, or a line of another length.
     """
     file, line, genes = layout.file, layout.line, 0
     with refusing_broken(file, NEEDED), opened(file) as stream:
@@ -220,14 +211,10 @@ def _bad_value(layout: Layout, line: int, column: int, found: str, allowed: str)
 def matrix_from_file(
     layout: Layout, columns: np.ndarray, *, duplicates: str = "apart", names_from: int = 0, logged: bool = False
 ) -> Matrix:
-    """The samples at positions ``columns`` of the file, all genes, with little more memory than the result takes.
+    """The samples at positions ``columns`` [N], all genes, with little more memory than the result takes.
 
-    Args:
-        layout: of the file.
-        columns: [N] positions in ``layout.samples``.
-        duplicates: ``"refuse"`` a gene that comes twice, keep its rows ``"apart"``, or ``"sum"`` them.
-        names_from: which of the columns before the samples names the genes.
-        logged: whether values are log2(x + 1): sums are then of x.
+    A gene that comes twice is refused, kept apart, or summed; sums are of x where values are log2(x + 1) (``logged``).
+    ``names_from`` is which of the columns before the samples names the genes.
     """
     width = len(columns)
     whole = width == len(layout.samples) and bool((columns == np.arange(width)).all())

@@ -86,11 +86,7 @@ def delimiter_of(line: str) -> str:
 
 
 def header(file: Path) -> tuple[list[str], str]:
-    """Column names and delimiter; a header one short (as R writes it) gets an unnamed first column.
-
-    Raises:
-        InputError: for an empty or binary file, a first line of numbers, one column, or a second line of other length.
-    """
+    """Column names and delimiter; a header one short (as R writes it) gets an unnamed first column."""
     with opened_text(file) as text:
         line = text.readline()
         if not line.strip():

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+Block = tuple[list[str], np.ndarray]
+"""Names of features, and their values [features, N]."""
+
 
 class Profile(NamedTuple):
     """Values of a matrix, seen block by block: how many, how many missing, their range, and a guess at the scale."""
@@ -21,7 +24,7 @@ class Profile(NamedTuple):
     outlying: tuple[str, ...]
 
 
-def profile_of(blocks: Iterable[tuple[list[str], np.ndarray]]) -> Profile:
+def profile_of(blocks: Iterable[Block]) -> Profile:
     """The profile of blocks of feature names and values [features, N]."""
     names: list[str] = []
     parts: list[np.ndarray] = []

@@ -95,18 +95,30 @@ def dataset_from_arrays(
     treatment = Treatment(top, deviation, scaling, "none", missing)
     positions, label_names = checks.label_positions(labels, count)
     survival = None if survival is None else checks.survival_of(survival, sample_names)
-    known_covariates = {str(k): checks.covariate(str(k), v, count) for k, v in (covariates or {}).items()}
-    known_factors = {str(k): checks.factor(str(k), v, count) for k, v in (factors or {}).items()}
-
-    statistics = _statistics(values, sample_names, feature_names, missing)
-    kept = np.flatnonzero((statistics.high > statistics.low) & (statistics.sd > 0))
+    known = _statistics(values, sample_names, feature_names, missing)
+    kept = np.flatnonzero((known.high > known.low) & (known.sd > 0))
     if kept.size == 0:
         raise InputError(f"all {width} features are constant over {count} samples; at least one must vary")
-    chosen = kept if top is None else kept[_selected(values, statistics.mean, kept, top, deviation)]
-    centre, scale = _centre_and_scale(statistics, chosen, scaling)
-    scaled = _scaled(values, statistics.mean, chosen, centre, scale)
-
-    counts = _counts(values, statistics, kept, chosen, survival)
+    chosen = kept if top is None else kept[_selected(values, known.mean, kept, top, deviation)]
+    centre, scale = {
+        "zscore": (known.mean, known.sd),
+        "unit": (known.low, known.high - known.low),
+        "none": (np.zeros(width), np.ones(width)),
+    }[scaling]
+    centre, scale = centre[chosen], scale[chosen]
+    scaled = np.empty((count, chosen.size), dtype=np.float32)
+    for block in _blocks(chosen.size):
+        scaled[:, block] = (_filled(values, known.mean, chosen[block]) - centre[block]) / scale[block]
+    given = dict(provenance or {})
+    counts = {
+        "samples": count,
+        "features": chosen.size,
+        "constant_features_dropped": width - kept.size,
+        "features_not_selected": kept.size - chosen.size,
+        "missing_values": int(known.missing.sum()),
+        "features_with_missing_values": int((known.missing > 0).sum()),
+        "survival_missing": 0 if survival is None else int(np.isnan(survival.time).sum()),
+    }
     dataset = Dataset(
         name=name,
         digest="",
@@ -119,9 +131,14 @@ def dataset_from_arrays(
         labels=positions,
         label_names=label_names,
         survival=survival,
-        covariates=known_covariates,
-        factors=known_factors,
-        provenance=_record(provenance or {}, treatment, counts),
+        covariates={str(k): checks.covariate(str(k), v, count) for k, v in (covariates or {}).items()},
+        factors={str(k): checks.factor(str(k), v, count) for k, v in (factors or {}).items()},
+        provenance={
+            **given,
+            "options": {**dataclasses.asdict(treatment), **given.get("options", {})},
+            "counts": {**given.get("counts", {}), **counts},
+            "statistics_from": "all samples",
+        },
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))
 
@@ -129,13 +146,7 @@ def dataset_from_arrays(
 def aligned(values: Any, names: Sequence[str] | np.ndarray, wanted: Sequence[str] | np.ndarray) -> np.ndarray:
     """The columns ``wanted`` [D] of ``values`` [N, D'], in that order: [N, D]. Columns not wanted are left out.
 
-    Args:
-        values: [N, D'] numbers.
-        names: [D'] unique feature names of ``values``.
-        wanted: [D] feature names, for example ``Dataset.features``.
-
-    Raises:
-        InputError: when a wanted feature is missing, a name appears twice, or the numbers of names and columns differ.
+    ``InputError`` when a wanted feature is missing, one of ``names`` [D'] comes twice, or they are not as many as columns.
     """
     array = checks.matrix(values)
     place = {name: position for position, name in enumerate(checks.names("feature", names, array.shape[1]).tolist())}
@@ -186,29 +197,6 @@ def _statistics(values: np.ndarray, samples: np.ndarray, features: np.ndarray, m
     return _Statistics(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _record(given: Mapping[str, Any], treatment: Treatment, counts: dict[str, int]) -> dict[str, Any]:
-    return {
-        **given,
-        "options": {**dataclasses.asdict(treatment), **given.get("options", {})},
-        "counts": {**given.get("counts", {}), **counts},
-        "statistics_from": "all samples",
-    }
-
-
-def _counts(
-    values: np.ndarray, statistics: _Statistics, kept: np.ndarray, chosen: np.ndarray, survival: Survival | None
-) -> dict[str, int]:
-    return {
-        "samples": len(values),
-        "features": chosen.size,
-        "constant_features_dropped": values.shape[1] - kept.size,
-        "features_not_selected": kept.size - chosen.size,
-        "missing_values": int(statistics.missing.sum()),
-        "features_with_missing_values": int((statistics.missing > 0).sum()),
-        "survival_missing": 0 if survival is None else int(np.isnan(survival.time).sum()),
-    }
-
-
 def _selected(values: np.ndarray, mean: np.ndarray, kept: np.ndarray, top: int | str, deviation: str) -> np.ndarray:
     """Positions in ``kept`` of the ``top`` features of largest deviation, ascending; ties go to the earlier feature."""
     if isinstance(top, str) and top.startswith("<=") and top[2:].isdigit():
@@ -225,23 +213,6 @@ def _selected(values: np.ndarray, mean: np.ndarray, kept: np.ndarray, top: int |
 def _filled(values: np.ndarray, mean: np.ndarray, columns: np.ndarray) -> np.ndarray:
     part = np.array(values[:, columns], dtype=np.float64, order="C")
     return np.where(np.isnan(part), mean[columns], part)
-
-
-def _centre_and_scale(statistics: _Statistics, chosen: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray]:
-    if scaling == "zscore":
-        return statistics.mean[chosen], statistics.sd[chosen]
-    if scaling == "unit":
-        return statistics.low[chosen], statistics.high[chosen] - statistics.low[chosen]
-    return np.zeros(chosen.size), np.ones(chosen.size)
-
-
-def _scaled(
-    values: np.ndarray, mean: np.ndarray, chosen: np.ndarray, centre: np.ndarray, scale: np.ndarray
-) -> np.ndarray:
-    x = np.empty((len(values), chosen.size), dtype=np.float32)
-    for block in _blocks(chosen.size):
-        x[:, block] = (_filled(values, mean, chosen[block]) - centre[block]) / scale[block]
-    return x
 
 
 def content_digest(dataset: Dataset) -> str:

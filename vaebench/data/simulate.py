@@ -84,9 +84,6 @@ def simulate_cohort(
         genes: D before constant genes are dropped, 50 to 25,000.
         types: 2 to 33.
         scaling: ``"zscore"``, ``"unit"`` or ``"none"``.
-
-    Raises:
-        InputError: for a size, seed or scaling that is not allowed.
     """
     whole_number("seed", seed, 0, None)
     whole_number("types", types, 2, 33)

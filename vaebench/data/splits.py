@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from vaebench.data.checks import whole_number
 from vaebench.types import InputError
 
 
@@ -23,18 +24,13 @@ def split_indices(
 
     Args:
         labels: [N] labels, or ``None`` for a split without strata.
-        samples: N.
-        valid_fraction: share of validation samples, above 0 and below 1.
+        samples: N, at least 2.
+        valid_fraction: share of validation samples, above 0 and below 1; neither side may be empty.
         seed: whole number, 0 or more.
         stratified: whether the labels are used.
-
-    Raises:
-        InputError: when an argument is not allowed or either side would be empty.
     """
-    if isinstance(samples, bool) or not isinstance(samples, int | np.integer) or samples < 2:
-        raise InputError(f"samples={samples!r} is not allowed; a split needs a whole number of at least 2 samples")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed={seed!r} is not allowed; it must be a whole number, 0 or more")
+    whole_number("samples", samples, 2, None)
+    whole_number("seed", seed, 0, None)
     if not 0 < valid_fraction < 1:
         raise InputError(f"valid_fraction={valid_fraction!r} is not allowed; it must be above 0 and below 1")
     wanted = round(samples * valid_fraction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,20 +11,20 @@ import numpy as np
 
 from vaebench.data.assembly import check_choice
 from vaebench.data.barcodes import sample_types
-from vaebench.data.files import SAMPLES_IN, Table, table_from_file
+from vaebench.data.files import SAMPLES_IN, Table, present, table_from_file
+from vaebench.data.h5ad import is_anndata, obs_and_values
 from vaebench.data.joined import annotated
 from vaebench.data.matrix import matrix_blocks, matrix_layout
 from vaebench.data.opening import opened, refusing_broken, starts_with
-from vaebench.data.profile import Profile, profile_of
-from vaebench.data.roles import Roles, label_texts, role_columns, sample_names, selected, survival_from
+from vaebench.data.profile import Block, Profile, profile_of
+from vaebench.data.public import TYPE
+from vaebench.data.roles import Roles, role_columns, sample_names, selected, survival_from, texts
 from vaebench.data.sources import found_files
 from vaebench.data.splits import unsplit_labels
 from vaebench.types import InputError
 
-_LAYOUTS = ("auto", *SAMPLES_IN)
-_SAMPLE_COLUMN = {"tcga": "sample", "gtex": "SAMPID"}
-_LABEL = {"tcga": "cancer type abbreviation", "gtex": "SMTS"}
-Block = tuple[list[str], np.ndarray]
+_STUDIES = {"tcga": ("sample", TYPE), "gtex": ("SAMPID", "SMTS")}
+"""Public data set -> columns of sample names and of labels."""
 _MOST_LABELS = 100  # a column with more different texts is hardly a label
 
 
@@ -67,54 +68,40 @@ def checked(
     scaling: str = "zscore",
     valid_fraction: float = 0.3,
 ) -> Summary:
-    """The summary of a table, a ``.gct`` or ``.h5ad`` file, or of a public data set by name or by its folder.
+    """The summary of a file that :func:`vaebench.data.read_table` reads, or of a public data set by name or folder.
 
-    Args:
-        path: the file, the folder of a public data set, or its name.
-        label: column of labels; a public data set has its own.
-        event: column of events, or a comparison.
-        time: column of times.
-        covariates: columns of covariates, which are no features.
-        factors: columns of factors, which are no features.
-        ignore: columns to leave out.
-        where: samples to keep.
-        samples_in: ``"rows"``, ``"columns"``, or ``"auto"``: columns if the header holds TCGA or GTEx barcodes.
-        annotation: table about the samples of a file of genes x samples.
-        scaling: what a protocol will do, for the warnings.
-        valid_fraction: share of validation samples, for the warnings.
-
-    Raises:
-        InputError: for a file that cannot be read at all, or a column that is not there.
+    ``samples_in="auto"`` takes columns for samples where the header holds TCGA or GTEx barcodes. ``scaling`` and
+    ``valid_fraction`` are what a protocol will do, for the warnings; a public data set has a label and survival of its
+    own; all else is as in ``read_table``, whose errors it raises.
     """
-    check_choice("samples_in", samples_in, _LAYOUTS)
+    check_choice("samples_in", samples_in, ("auto", *SAMPLES_IN))
     roles = Roles(label, event, time, "days", covariates, factors, where, ignore)
-    study = _study(path)
-    if study is not None:
-        name, folder = study
-        expression, annotation = found_files(name, folder)
-        source, table, blocks = _from_matrix(expression, annotation, _SAMPLE_COLUMN[name])
-        survival = ("OS", "OS.time") if name == "tcga" and event is None else (event, time)
-        roles = dataclasses.replace(roles, label=label or _LABEL[name], event=survival[0], time=survival[1])
-        annotations = None
+    file = Path(path)
+    name = _study(file)
+    if name:
+        expression, known = found_files(name, None if str(path) == name else file)
+        column, default = _STUDIES[name]
+        table, blocks = _matrix_parts(expression, known, column)
+        survival = {"event": "OS", "time": "OS.time"} if name == "tcga" and event is None else {}
+        roles = dataclasses.replace(roles, label=label or default, **survival)
     else:
-        source, table, blocks, annotations = _from_file(Path(path), samples_in, roles, annotation)
-    role_columns(table, roles)
+        table, blocks = _file_parts(file, samples_in, roles, None if annotation is None else Path(annotation))
+    taken = role_columns(table, roles) - {roles.label}
+    text = {c: v for c, v in table.columns.items() if c and c not in taken and v.dtype.kind == "O"}
     table, kept, _ = selected(table, dataclasses.replace(roles, label=None))
     values = profile_of((names, block[:, kept]) for names, block in blocks)
-    survival = survival_from(table, roles, None)
-    labels = _label_counts(table, roles.label)
-    if annotations is None:
-        annotations = {c: _different(v) for c, v in table.columns.items() if c and v.dtype.kind == "O"}
-    warnings = _warnings(table, values, labels, roles.label, scaling, valid_fraction)
+    outcome = survival_from(table, roles, None)
+    column = np.empty(0) if roles.label is None else table.columns[roles.label]
+    labels = dict(sorted(Counter(texts(column[present(column)])).items()))
     return Summary(
-        source=source,
+        source=table.source,
         samples=len(table.lines),
         values=values,
         labels=labels,
-        events=None if survival is None else int(survival.event.sum()),
-        with_survival=0 if survival is None else int((~np.isnan(survival.time)).sum()),
-        annotations=annotations,
-        warnings=tuple(warnings),
+        events=None if outcome is None else int(outcome.event.sum()),
+        with_survival=0 if outcome is None else int((~np.isnan(outcome.time)).sum()),
+        annotations={c: len({v for v in column if v is not None}) for c, column in text.items()},
+        warnings=tuple(_warnings(table, values, labels, roles.label, scaling, valid_fraction)),
     )
 
 
@@ -136,27 +123,25 @@ def summary_text(summary: Summary) -> str:
     return "\n".join(lines + [f"warning: {warning}" for warning in summary.warnings])
 
 
-def _study(path: str | Path) -> tuple[str, Path | None] | None:
-    if str(path) in _SAMPLE_COLUMN:
-        return str(path), None
-    folder = Path(path)
-    if folder.is_dir():
-        for name in _SAMPLE_COLUMN:
-            try:
-                found_files(name, folder)
-            except InputError:
-                continue
-            return name, folder
-        raise InputError(
-            f"{folder} is a folder without the files of a public data set ({', '.join(_SAMPLE_COLUMN)}); name a file"
-        )
-    return None
+def _study(path: Path) -> str:
+    """The public data set of that name or in that folder, "" for a file."""
+    if str(path) in _STUDIES:
+        return str(path)
+    if not path.is_dir():
+        return ""
+    for name in _STUDIES:
+        try:
+            found_files(name, path)
+        except InputError:
+            continue
+        return name
+    raise InputError(f"{path} is a folder without the files of a public data set ({', '.join(_STUDIES)}); name a file")
 
 
-def _from_matrix(file: Path, annotation: Path | None, sample: str | None) -> tuple[str, Table, Iterator[Block]]:
+def _matrix_parts(file: Path, annotation: Path | None, sample: str | None) -> tuple[Table, Iterator[Block]]:
+    """The annotation of every sample of a matrix, and its blocks; a sample that is not annotated has no value there."""
     layout = matrix_layout(file)
     table, joined, _ = annotated(layout, annotation, sample)
-    # a sample that the annotation lacks has no value in any column
     everyone = np.full(len(layout.samples), -1)
     everyone[joined] = np.arange(len(joined))
     columns = {}
@@ -166,31 +151,24 @@ def _from_matrix(file: Path, annotation: Path | None, sample: str | None) -> tup
     columns["sample_type"] = np.where(everyone < 0, sample_types(layout.samples), columns["sample_type"])
     names = np.array(layout.samples, dtype=object)
     lines = np.arange(len(names)) + layout.leads + 1
-    return file.name, table._replace(columns=columns, first_texts=names, lines=lines), matrix_blocks(layout)
+    return table._replace(source=file.name, columns=columns, first_texts=names, lines=lines), matrix_blocks(layout)
 
 
-def _from_file(
-    file: Path, samples_in: str, roles: Roles, annotation: str | Path | None
-) -> tuple[str, Table, Iterable[Block], dict[str, int] | None]:
-    if file.suffix == ".h5ad":
-        from vaebench.data.h5ad import obs_and_values
-
+def _file_parts(file: Path, samples_in: str, roles: Roles, annotation: Path | None) -> tuple[Table, Iterable[Block]]:
+    if is_anndata(file):
         table, names, x = obs_and_values(file)
-        return file.name, table, [(names, x.T)], None
-    if annotation is not None:
-        return *_from_matrix(file, Path(annotation), None), None
-    layout = _layout_of(file) if samples_in == "auto" else samples_in
-    if layout == "matrix" or (layout == "columns" and roles == Roles()):
-        return *_from_matrix(file, None, None), {}
+        return table, [(names, x.T)]
+    layout = _layout_of(file) if samples_in == "auto" and annotation is None else samples_in
+    if annotation is not None or layout == "matrix" or (layout == "columns" and roles == Roles()):
+        return _matrix_parts(file, annotation, None)
     table = table_from_file(file, layout, "apart")
     taken = role_columns(table, roles)
     _, first = sample_names(table, taken)
-    rest = {c: v for c, v in table.columns.items() if c and c not in taken | first}
-    features = {c: v for c, v in rest.items() if v.dtype.kind == "f"}
+    features = {c: v for c, v in table.columns.items() if c and c not in taken | first and v.dtype.kind == "f"}
     if not features:
         raise InputError(f"{file} has no column of numbers left for features; at least one is needed")
-    text = {c: _different(v) for c, v in rest.items() if v.dtype.kind == "O"}
-    return file.name, table, [(list(features), np.array(list(features.values())))], text
+    columns = {c: v for c, v in table.columns.items() if c not in first}
+    return table._replace(columns=columns), [(list(features), np.array(list(features.values())))]
 
 
 def _layout_of(file: Path) -> str:
@@ -205,20 +183,6 @@ def _layout_of(file: Path) -> str:
     names = first.replace(b'"', b"").replace(b".", b"-").replace(b",", b"\t").split(b"\t")[1:]
     barcodes = sum(name.startswith((b"TCGA-", b"GTEX-")) for name in names)
     return "columns" if barcodes * 2 > len(names) else "rows"
-
-
-def _different(values: np.ndarray) -> int:
-    return len({value for value in values if value is not None})
-
-
-def _label_counts(table: Table, label: str | None) -> dict[str, int]:
-    if label is None:
-        return {}
-    values = table.columns[label]
-    present = ~np.isnan(values) if values.dtype.kind == "f" else np.array([v is not None for v in values])
-    column = table._replace(columns={label: values[present]})
-    found, counts = np.unique(np.array(label_texts(column, label) or [], dtype=str), return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def _warnings(

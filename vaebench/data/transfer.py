@@ -33,19 +33,10 @@ def transferred(
 ) -> None:
     """Fill ``part`` with what ``url`` gives, all of it.
 
-    A partial file is continued only if the server says that the content has not changed since (ETag or Last-Modified).
-
-    Args:
-        url: http or https.
-        part: the partial file; beside it, ``part + ".json"`` remembers what it is a part of.
-        timeout: seconds without an answer.
-        retries: how often a transfer that breaks off is tried again.
-        pause: seconds before the first retry; doubled each time, up to a minute.
-        advance: is told the bytes so far and in all (``None`` where unknown).
-
-    Raises:
-        InputError: for an address that does not exist or redirects without end.
-        ConnectionError: when it breaks off more often than ``retries``.
+    A partial file is continued only if the server says that the content has not changed since (ETag or Last-Modified);
+    ``part + ".json"`` remembers what it is a part of. ``pause`` is doubled from one retry to the next, up to a minute;
+    ``advance`` is told the bytes so far and in all. ``InputError`` for an address that does not exist or redirects without
+    end, ``ConnectionError`` when it breaks off more often than ``retries``.
     """
     memory = part.with_name(part.name + ".json")
     for attempt in range(retries + 1):
