@@ -27,6 +27,7 @@ class Extraction(NamedTuple):
 class Refit(NamedTuple):
     exposures: pd.DataFrame
     intervals: pd.DataFrame | None
+    samples: pd.DataFrame
     dispersion: float
     level: float
 
@@ -143,9 +144,12 @@ def test_pages_are_whole_and_offline(cohort, tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', text)
     names = {"signatures", "selection", "exposures", "reconstruction", "map", "similarity"}
     assert {p.stem for p in (tmp_path / "figures").iterdir()} == names
-    fit = Refit(truth.exposures, long_intervals(truth.exposures), 1.2, 0.95)
+    samples = pd.DataFrame({"mutations": 5.0, "flag": ""}, truth.exposures.index)
+    samples.iloc[0, 1] = "misfit"
+    fit = Refit(truth.exposures, long_intervals(truth.exposures), samples, 1.2, 0.95)
     text = refit_page(tmp_path, catalogue, truth.signatures, fit, types=None, info={}).read_text(encoding="utf-8")
     assert "Dispersion 1.20" in text
+    assert text.count("misfit") == 1
     assert text.count("<tr>") > len(truth.exposures)
     coverage = pd.DataFrame({"group": ["all"], "coverage": [0.94], "count": [100]})
     assert "nominal 95%" in calibration_page(tmp_path, coverage, 0.95, {}).read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import math
 import os
 import sys
 import time
@@ -104,17 +105,20 @@ def _refit(options: Refit, command: str) -> dict[str, Any]:
         level=options.level,
         seed=options.seed,
         types=types,
+        fractions=options.fractions,
         progress=Progress(options.quiet),
     )
     seconds = time.perf_counter() - started
     folder = options.out
     folder.mkdir(parents=True, exist_ok=True)
     mutations.write_exposures(fit.exposures, folder / "exposures.csv")
+    write_frame(fit.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
     if fit.intervals is not None:
         write_frame(fit.intervals, folder / "intervals.csv")
     info = _info(command, seconds, options.seed, catalogue)
     notes = list(fit.notes)
     fitted = {"method": fit.method, "level": fit.level, "dispersion": fit.dispersion, "noise": options.noise}
+    fitted |= {"psi": fit.psi, "size": fit.size if math.isfinite(fit.size) else None}
     _write_json(folder / "fit.json", fitted | {"notes": notes} | info)
     page = refit_page(folder, catalogue, signatures, fit, types=types, info=info, notes=notes)
     if not options.quiet:
@@ -138,6 +142,8 @@ def _calibrate(options: Calibrate, command: str) -> dict[str, Any]:
         level=options.level,
         draws=options.draws,
         seed=options.seed,
+        types=mutations.cancer_types(catalogue.index),
+        fractions=options.fractions,
         progress=Progress(options.quiet),
     )
     info = _info(command, time.perf_counter() - started, options.seed, catalogue)

@@ -138,6 +138,9 @@ def refit_page(
     drawn = _drawn(folder, "exposures", exposures_by_type(e, types), "Exposures by cancer type.")
     quality = reconstruction_quality(catalogue, e, signatures)
     sections["Exposures"] = drawn + _drawn(folder, "reconstruction", quality, "How well each sample is rebuilt.")
+    flagged = fit.samples[fit.samples["flag"] != ""]
+    if len(flagged):
+        sections["Samples to look at"] = table(flagged.rename_axis("sample").reset_index())
     sections["Provenance"] = definitions(info)
     text = f"{len(signatures)} signatures in {len(catalogue):,} samples. Dispersion {fit.dispersion:.2f} (1: Poisson)."
     return write_page(folder, "Exposures of known signatures", f"<p>{escape(text)}</p>{_notes(notes)}", sections)

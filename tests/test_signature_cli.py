@@ -1,0 +1,106 @@
+"""The commands on mutational signatures: their files, their summaries, and one sentence for bad input."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from vaebench.cli import main
+from vaebench.data.mutation_simulate import simulate_catalogue
+from vaebench.data.mutations import read_exposures, read_signatures, write_catalogue, write_signatures
+from vaebench.signatures.matching import recovery
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    catalogue, truth = simulate_catalogue(3, tumours=40, signatures=3, types=2)
+    write_catalogue(catalogue, folder / "catalogue.csv")
+    write_signatures(truth.signatures, folder / "signatures.csv")
+    return folder, catalogue, truth
+
+
+def summary(capsys):
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_extract_writes_what_it_found(tables, tmp_path, capsys):
+    folder, catalogue, truth = tables
+    arguments = [str(folder / "catalogue.csv"), "--method", "nmf", "--k-min", "3", "--k-max", "3", "--restarts", "3"]
+    arguments += ["--reference", str(folder / "signatures.csv"), "--out", str(tmp_path), "--quiet", "--json"]
+    assert main(["extract", *arguments]) == 0
+    assert summary(capsys)["signatures"] == 3
+    found, exposures = read_signatures(tmp_path / "signatures.csv"), read_exposures(tmp_path / "exposures.csv")
+    assert found.shape == (3, 96)
+    assert list(exposures.index) == list(catalogue.index)
+    assert list(exposures.columns) == list(found.index)
+    matches = pd.read_csv(tmp_path / "matches.csv")
+    assert matches["cosine"].mean() == pytest.approx(recovery(found, truth.signatures).mean_cosine, abs=1e-6)
+    assert pd.read_csv(tmp_path / "selection.csv")["chosen"].tolist() == [True]
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert json.loads((tmp_path / "run.json").read_text())["command"].startswith("vaebench extract ")
+
+
+def test_refit_writes_exposures_and_intervals(tables, tmp_path, capsys):
+    folder, catalogue, truth = tables
+    arguments = [str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "profile_likelihood"]
+    assert main(["refit", *arguments, "--out", str(tmp_path), "--quiet", "--json"]) == 0
+    assert summary(capsys)["method"] == "profile_likelihood"
+    long = pd.read_csv(tmp_path / "intervals.csv")
+    assert list(long.columns) == ["sample", "signature", "exposure", "lower", "upper", "presence"]
+    assert len(long) == catalogue.shape[0] * 3
+    assert (long["lower"] <= long["exposure"]).all()
+    assert (long["exposure"] <= long["upper"]).all()
+    true = truth.exposures.stack().to_numpy()
+    inside = ((long["lower"] <= true) & (true <= long["upper"]))[true > 0]
+    assert inside.mean() > 0.85  # 95% of about 90: below 0.85 once in ten thousand
+    assert pd.read_csv(tmp_path / "samples.csv").shape[0] == len(catalogue)
+    fit = json.loads((tmp_path / "fit.json").read_text())
+    assert fit["level"] == 0.95
+    assert 0.8 < fit["dispersion"] < 1.2
+
+
+def test_calibrate_reports_coverage(tables, tmp_path, capsys):
+    folder, _, _ = tables
+    arguments = [str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "profile_likelihood"]
+    assert main(["calibrate", *arguments, "--draws", "1", "--out", str(tmp_path), "--quiet", "--json"]) == 0
+    coverage = pd.read_csv(tmp_path / "coverage.csv")
+    assert {"group", "coverage", "count"} <= set(coverage.columns)
+    assert coverage["coverage"].dropna().between(0, 1).all()
+    assert (tmp_path / "report.html").is_file()
+    assert summary(capsys)["coverage"][0]["group"] == coverage["group"][0]
+
+
+def test_match_prints_pairs(tables, tmp_path, capsys):
+    folder, _, truth = tables
+    path = str(folder / "signatures.csv")
+    assert main(["match", path, path, "--out", str(tmp_path), "--json"]) == 0
+    assert summary(capsys)["mean_cosine"] == pytest.approx(1.0)
+    assert pd.read_csv(tmp_path / "matches.csv")["reference"].tolist() == list(truth.signatures.index)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["extract", "{}/none.csv"], "does not exist"),
+        (["extract", "{}/catalogue.csv", "--k-min", "5", "--k-max", "3"], "--k-min 5 --k-max 3"),
+        (["extract", "{}/catalogue.csv", "--method", "nfm"], "did you mean 'nmf'"),
+        (["extract", "{}/catalogue.csv", "--k-max", "60", "--method", "nmf"], "60"),
+        (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--intervals", "spike"], "spike_slab"),
+        (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--level", "1.5"], "level=1.5"),
+        (["refit", "{}/signatures.csv", "{}/signatures.csv"], "fraction"),
+        (["refit", "{}/catalogue.csv"], "SIGNATURES"),
+        (["match", "{}/signatures.csv", "{}/catalogue.csv"], "sum"),
+    ],
+)
+def test_bad_input_is_one_sentence(tables, tmp_path, capsys, arguments, said):
+    folder, _, _ = tables
+    out = [] if arguments[0] == "match" else ["--out", str(tmp_path / "out")]
+    assert main([a.format(folder) for a in arguments] + out) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
