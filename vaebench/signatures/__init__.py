@@ -10,19 +10,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _NAMES = {
+    "calibrate": "vaebench.signatures.calibration",
+    "coverage_summary": "vaebench.signatures.coverage",
+    "coverage_table": "vaebench.signatures.coverage",
     "extract": "vaebench.signatures.extraction",
     "matches": "vaebench.signatures.matching",
     "recovery": "vaebench.signatures.matching",
+    "refit": "vaebench.signatures.refitting",
 }
 
 if TYPE_CHECKING:
+    from vaebench.signatures.calibration import calibrate
+    from vaebench.signatures.coverage import coverage_summary, coverage_table
     from vaebench.signatures.extraction import extract
     from vaebench.signatures.matching import matches, recovery
+    from vaebench.signatures.refitting import refit
 
 __all__ = [
+    "calibrate",
+    "coverage_summary",
+    "coverage_table",
     "extract",
     "matches",
     "recovery",
+    "refit",
 ]
 
 

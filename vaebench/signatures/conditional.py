@@ -19,6 +19,7 @@ WIDE = 5.0
 
 _HALF_LOG_TWO_PI = 0.9189385332046727
 _NARROW = 1e-3  # smallest extent of a grid, where likelihood and prior hardly overlap
+_NOTHING = 1e-9  # standard deviations: a smaller exposure is 0 for all the data can tell
 _LOST = -30.0  # log weight of a cell, relative to the largest, that counts as off the grid
 
 
@@ -84,6 +85,7 @@ def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposa
     root = jnp.sqrt(centre * centre + reach)
     upper = jnp.where(centre > 0, centre + WIDE * sd, reach / (root - jnp.minimum(centre, 0)))
     low = jnp.maximum(centre - WIDE * sd, jnp.exp(slab.log_mean - WIDE * slab.log_sd))
+    low = jnp.maximum(low, _NOTHING * sd)
     high = jnp.minimum(upper, jnp.exp(slab.log_mean + WIDE * slab.log_sd))
     low, high = jnp.minimum(low, high), jnp.maximum(low, high)  # apart: the mass is in between
     origin = jnp.maximum(centre / sd, 0)

@@ -26,6 +26,7 @@ _HALVINGS = 12
 _DAMPING = 1e-9
 _MARGIN = 0.1  # standard deviations from 0
 _BLOCK = 2**22  # elements of the largest array at once, 32 MB
+_LEAST_BLOCK = 64
 _LARGEST_SIZE = 1e6  # of a negative binomial that is Poisson for all that can be told
 
 
@@ -62,18 +63,23 @@ def _log_likelihood(x: Any, mean: Any, size: Any) -> Any:
     return jnp.sum(x * jnp.log(mean + BACKGROUND) - (x + size) * jnp.log1p(mean / size), 1)
 
 
+def slope_by_mean(x: Any, mean: Any, size: Any) -> Any:
+    """Derivative of the log likelihood by the mean, [T, 96]; Poisson for a ``size`` of ``None``."""
+    share = x / (mean + BACKGROUND)
+    return share - 1 if size is None else share - (x + size) / (mean + size)
+
+
 def _slope(x: Any, mean: Any, size: Any) -> tuple[Any, Any]:
     """Derivative of the log likelihood by the mean and a positive curvature, [T, 96] each.
 
     The curvature is the observed one under Poisson and at least a tenth of the expected one under negative binomial,
     whose observed one may be negative.
     """
-    share = x / (mean + BACKGROUND)
+    slope, curved = slope_by_mean(x, mean, size), x / (mean + BACKGROUND) ** 2
     if size is None:
-        return share - 1, share / (mean + BACKGROUND)
-    spread = (x + size) / (mean + size)
-    observed = share / (mean + BACKGROUND) - spread / (mean + size)
-    return share - spread, jnp.maximum(observed, 0.1 / (mean + BACKGROUND + mean**2 / size))
+        return slope, curved
+    observed = curved - (x + size) / (mean + size) ** 2
+    return slope, jnp.maximum(observed, 0.1 / (mean + BACKGROUND + mean**2 / size))
 
 
 class _Search(NamedTuple):
@@ -166,15 +172,15 @@ def maximum_likelihood(
     if start is None:
         start = np.repeat(np.sum(x, 1, keepdims=True) / count, count, 1)
     free = np.ones((samples, count), bool) if free is None else free
-    width = max(64, _BLOCK // max(count * count, x.shape[1]))
+    width = 1 << (max(_LEAST_BLOCK, _BLOCK // max(count * count, x.shape[1])).bit_length() - 1)
     found = []
     with jax.enable_x64(True):
         s = jnp.asarray(signatures, jnp.float64)
         given = None if size is None else jnp.asarray(size, jnp.float64)
         for rows in (slice(i, i + width) for i in range(0, samples, width)):
             arrays = (np.asarray(x[rows], np.float64), np.asarray(start[rows], np.float64), free[rows])
-            # one compiled program: the last block is filled up with copies of samples without counts
-            short = (width if samples > width else len(arrays[0])) - len(arrays[0])
+            # few compiled programs: a block is filled up to a power of two with samples without counts
+            short = max(_LEAST_BLOCK, 1 << (len(arrays[0]) - 1).bit_length()) - len(arrays[0])
             block = [np.concatenate([a, np.zeros((short, *a.shape[1:]), a.dtype)]) for a in arrays]
             state = _search(block[0], s, block[1], block[2], given)
             found.append([np.asarray(v)[: len(arrays[0])] for v in state[:3]])

@@ -24,7 +24,11 @@ NOISES = ("gaussian", "poisson", "negative_binomial")
 FEW = 10.0
 """Samples of the whole cohort that count towards the prior of each cancer type."""
 
-_LEAST_SD = 0.1
+UNTAUGHT = 10
+"""Sweeps from a start that is not sparse, from which a prior would learn that all samples have a little of everything."""
+
+_LEAST_SD, _LARGEST_SD = 0.1, 3.0
+_FIRST_SD = 1.5  # of ln e, before anything is learned: from a twentieth to twenty times the typical
 
 
 class Prior(NamedTuple):
@@ -257,7 +261,7 @@ def updated_prior(state: State, groups: Any, typical: Any) -> Prior:
         (1, 0.1, 2),
     )
     by_group = fitted(sums, weight, whole, (FEW, FEW, FEW)) if len(weight) > 1 else whole
-    return Prior(by_group[0], by_group[1], jnp.maximum(jnp.sqrt(jnp.maximum(by_group[2], 0)), _LEAST_SD))
+    return Prior(by_group[0], by_group[1], jnp.clip(jnp.sqrt(jnp.maximum(by_group[2], 0)), _LEAST_SD, _LARGEST_SD))
 
 
 @functools.partial(jax.jit, static_argnames="noise")
@@ -266,18 +270,20 @@ def learned_prior(
 ) -> tuple[Any, Prior]:
     """Exposures after ``n`` sweeps and the prior [G, S] they taught, by stochastic approximation of EM (Delyon et al. 1999).
 
-    In the first half of the sweeps the prior moves half way to each draw's own, afterwards by 1 / (sweeps of this half).
+    After :data:`UNTAUGHT` sweeps, and up to half of them all, the prior moves half way to each draw's own, then by
+    1 / (sweeps of this half).
     """
     held = _held(problem)
     typical = jnp.maximum(jnp.mean(jnp.sum(problem.x, 1)) / len(problem.signatures), 1.0)
-    start = State(exposures, (exposures > 0).astype(exposures.dtype), jnp.zeros_like(exposures[:, 0]))
+    shape = (groups.shape[1], exposures.shape[1])
+    first = (jnp.full(shape, 0.5), jnp.full(shape, jnp.log(typical)), jnp.full(shape, _FIRST_SD))
 
     def advance(i: Any, both: tuple[Any, Prior]) -> tuple[Any, Prior]:
         exposures, prior = both
         mine = Prior(*((groups @ v).T for v in prior))
         state = _swept(jax.random.fold_in(key, i), exposures, held, mine, noise)
-        step = jnp.where(i < n // 2, 0.5, 1.0 / (i - n // 2 + 2.0))
+        step = jnp.where(i < n // 2, 0.5, 1.0 / (i - n // 2 + 2.0)) * (i >= UNTAUGHT)
         target = updated_prior(state, groups, typical)
         return state.exposures, Prior(*(old + step * (new - old) for old, new in zip(prior, target, strict=True)))
 
-    return jax.lax.fori_loop(0, n, advance, (exposures, updated_prior(start, groups, typical)))
+    return jax.lax.fori_loop(0, n, advance, (exposures, Prior(*(v.astype(exposures.dtype) for v in first))))
