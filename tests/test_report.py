@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from rows_factory import fail, make_rows
 
+from vaebench import analysis
 from vaebench.report import write_report
 from vaebench.types import InputError
 
@@ -128,3 +129,14 @@ def test_bad_input(tmp_path):
         write_report(tmp_path, make_rows().iloc[:0], {})
     with pytest.raises(InputError, match="no score to report"):
         write_report(tmp_path, make_rows().filter(regex="^(?!metric|loss)"), {})
+
+
+def test_the_table_shows_intervals_and_distances_to_the_first(tmp_path):
+    rows = make_rows()
+    text, _ = page(tmp_path, rows)
+    table = analysis.settings_table(rows)
+    first, second = (table.loc[i] for i in (0, 1))
+    assert f"{first['metric/leiden/ari/low']:.3f} … {first['metric/leiden/ari/high']:.3f}" in text
+    ends = [f"{second[f'metric/leiden/ari/{end}']:.3f}".replace("-", "−") for end in ("behind_low", "behind_high")]
+    assert " … ".join(ends) in text
+    assert text.count("behind the first") == 2  # the head, and the note

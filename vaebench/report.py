@@ -84,9 +84,17 @@ def _cell(value: Any, numeric: bool, shown: str = "") -> str:
 
 
 def _score_cell(line: Mapping[Any, Any], score: str) -> str:
-    low, high, used = (line[f"{score}/{part}"] for part in ("min", "max", "n_used"))
-    reach = f"{_number(low, score)} … {_number(high, score)} " if used > 1 else ""
+    low, high, used = (line[f"{score}/{part}"] for part in ("low", "high", "n_used"))
+    reach = f"{_number(low, score)} … {_number(high, score)} " if np.isfinite(low) else ""
     return _cell(line[f"{score}/mean"], True, f"{_mean(line, score)}<small>{reach}(n {used})</small>")
+
+
+def _behind_cell(line: Mapping[Any, Any], by: str) -> str:
+    gap, low, high = (line[f"{by}/{part}"] for part in ("behind", "behind_low", "behind_high"))
+    if not np.isfinite(gap):
+        return _cell(np.nan, True, "–")
+    reach = f"<small>{_number(low, by)} … {_number(high, by)}</small>" if np.isfinite(low) else ""
+    return _cell(gap, True, f"{_number(gap, by)}{reach}")
 
 
 def _settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
@@ -96,15 +104,18 @@ def _settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
     heads = head("#", True) + "".join(head(n.rpartition("/")[2], numeric[n]) for n in names)
     heads += "".join(head(name, True) for name in counts)
     heads += "".join(head(_HEADS[score], True, analysis.SCORES[score]) for score in scores)
+    heads += head(f"{_HEADS[by]} behind the first", True)
     body = []
     for place, line in enumerate(table.to_dict("records"), 1):
         cells = [_cell(place, True), *(_cell(line[n], numeric[n]) for n in names)]
         cells += [*(_cell(line[n], True) for n in counts), *(_score_cell(line, score) for score in scores)]
+        cells.append(_behind_cell(line, by))
         body.append(f'<tr class="{line["kind"]}">{"".join(cells)}</tr>')
     note = (
-        f"Ranked by mean {_HEADS[by]}. A cell has mean ± standard deviation over seeds, then lowest … highest and "
-        "the number n of rows used. Lines with a black edge are baselines. Losses are comparable only within one variant "
-        "and one latent width. Click a header to sort."
+        f"Ranked by mean {_HEADS[by]}. A cell has mean ± standard deviation over seeds, then the mean's 95% bootstrap interval "
+        "and the number n of rows used. How far a setting is behind the first is paired by seed: where the interval holds 0, "
+        "their order is not settled. Lines with a black edge are baselines. Losses are comparable only within one variant and "
+        "one latent width. Click a header to sort."
     )
     return f'<p class="note">{note}</p>{sortable(heads, body, FIRST)}'
 
