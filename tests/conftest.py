@@ -10,6 +10,8 @@ from vaebench.data.scaling import dataset_from_arrays
 from vaebench.types import Dataset, Survival
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# the commands would turn the user's cache on for the rest of the process; tests compile for themselves
+jax.config.update("jax_enable_compilation_cache", False)
 
 
 @pytest.fixture
