@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.signatures.spike_slab import Prior, Problem, State, sweeps, updated_prior
+from vaebench.signatures.spike_slab import Prior, Problem, State, chain, updated_prior
 
 _FLOOR = 0.05
 """Smallest variance of a count: a channel with a mean of 0 would leave the data no say."""
@@ -66,10 +66,10 @@ def _towards(old: Any, new: Any, step: Any) -> Any:
     return jax.tree.map(lambda a, b: a + step * (b - a), old, new)
 
 
-def _prior_of(state: State, there: Any, typical: Any) -> Prior:
-    """The prior [S] that fits one draw; nothing is present where no component is."""
-    fitted = updated_prior(state, jnp.ones((len(state.exposures), 1)), typical)
-    prior = Prior(*(values[0] for values in fitted))
+def _prior_of(exposures: Any, there: Any, typical: Any) -> Prior:
+    """The prior [S] that fits one draw of the exposures [T, S]; nothing is present where no component is."""
+    state = State(exposures, (exposures > 0).astype(jnp.float32), exposures[:, 0])
+    prior = Prior(*(values[0] for values in updated_prior(state, jnp.ones((len(exposures), 1)), typical)))
     return prior._replace(presence=jnp.where(there > 0, prior.presence, _LEAST_PRESENCE))
 
 
@@ -80,9 +80,10 @@ def _advanced(state: _State, x: Any, there: Any, step: Any) -> _State:
     key, own = jax.random.split(state.key)
     # a component that is not there needs a spectrum, to have a direction at all
     spectra = jnp.where(there[:, None] > 0, fit.signatures, 1 / x.shape[1])
-    drawn = sweeps(own, fit.draw, Problem(x, spectra, variance), fit.prior, 1)
-    exposures = drawn.exposures * there[None, :]
-    prior = _towards(fit.prior, _prior_of(drawn, there, x.sum() / x.shape[0] / there.sum()), 0.3 * step)
+    draws, _ = chain(own, fit.draw, Problem(x, spectra, variance), fit.prior, 1)
+    exposures = draws[0] * there[None, :]
+    prior = _towards(fit.prior, _prior_of(exposures, there, x.sum() / x.shape[0] / there.sum()), 0.3 * step)
+    present = (exposures > 0).astype(jnp.float32)
     pairs = (exposures[:, :, None] * exposures[:, None, :]).reshape(samples, count * count)
     products = ((1 / variance).T @ pairs).reshape(-1, count, count)
     products = _towards(state.products, products, step)
@@ -101,7 +102,7 @@ def _advanced(state: _State, x: Any, there: Any, step: Any) -> _State:
             signatures=signatures,
             draw=exposures,
             exposures=_towards(fit.exposures, exposures, step),
-            presence=_towards(fit.presence, drawn.presence * there[None, :], step),
+            presence=_towards(fit.presence, present, step),
             prior=prior._replace(log_mean=prior.log_mean + jnp.log(sums)),
         ),
     )
@@ -123,7 +124,7 @@ def improved(key: Any, x: Any, signatures: Any, exposures: Any, iterations: Any)
     there = (signatures.sum(1) > 0).astype(jnp.float32)
     count, channels = signatures.shape
     present = (exposures > 0).astype(jnp.float32)
-    prior = _prior_of(State(exposures, present, exposures), there, x.sum() / x.shape[0] / there.sum())
+    prior = _prior_of(exposures, there, x.sum() / x.shape[0] / there.sum())
     state = _State(
         key=key,
         mean=exposures @ signatures,

@@ -91,12 +91,12 @@ def _restored(fit: Fitted, weights: np.ndarray) -> Fitted:
 
 def _best(x: Any, start: np.ndarray, grown: Fitted | None, key: Any) -> Fitted:
     """The better of the fits from a random ``start`` [S, 96] and of the ``grown`` one, which gets seeds up to S."""
-    keys = jax.random.split(key, len(start) + 1)
-    fit = fitted(x, start, keys[0])
+    first, *others = jax.random.split(key, len(start) + 1)
+    fit = fitted(x, start, first)
     if grown is None:
         return fit
-    while len(grown.signatures) < len(start):
-        grown = fitted(x, with_seed(x, grown), keys[len(grown.signatures)])
+    for own in others[len(grown.signatures) :]:  # a seed may die out again
+        grown = fitted(x, with_seed(x, grown), own)
     return min(fit, grown, key=lambda one: one.score.criterion)
 
 
