@@ -15,7 +15,6 @@ from vaebench.signatures.spike_slab import (
     State,
     chain,
     learned_prior,
-    sweeps,
     updated_prior,
 )
 
@@ -75,16 +74,14 @@ def test_posterior_of_two_signatures_is_that_summed_on_a_grid(noise):
     copies = np.tile(x, (400, 1))  # independent chains, side by side
     with jax.enable_x64(True):
         known = problem(copies, signatures, np.tile(truth, (400, 1)) @ signatures, noise=noise)
-        start = sweeps(jax.random.key(0), jnp.full((1600, 2), 10.0), known, prior, 60, noise)
-        draws, presence = chain(jax.random.key(1), start.exposures, known, prior, 40, 3, noise)
-    draws, presence = np.asarray(draws).reshape(-1, 4, 2), np.asarray(presence).reshape(-1, 4, 2).mean(0)
+        draws, accepted = chain(jax.random.key(1), jnp.full((1600, 2), 10.0), known, prior, 180, noise)
+    draws = np.asarray(draws)[60::3].reshape(-1, 4, 2)
+    assert np.asarray(accepted).min() > 0.3
     for t in range(4):
         edges, expected = grid_posterior(x[t], signatures, prior, noise, np.asarray(known.variance)[t])
         for k in range(2):
             found = np.searchsorted(np.sort(draws[:, t, k]), edges, side="right") / len(draws)
             np.testing.assert_allclose(found, expected[:, k], atol=0.025)
-        if noise == "gaussian":  # else these are the proposals' probabilities, close to the posterior's
-            np.testing.assert_allclose(presence[t], 1 - expected[0], atol=0.025)
 
 
 def test_ranks_of_exposures_from_the_prior_are_uniform():
@@ -102,9 +99,8 @@ def test_ranks_of_exposures_from_the_prior_are_uniform():
     with jax.enable_x64(True):
         known = problem(x, signatures, truth @ signatures)
         start = jnp.asarray(np.tile(x.sum(1, keepdims=True) / 5, 5))
-        state = sweeps(jax.random.key(0), start, known, prior, 60, "poisson")
-        draws, _ = chain(jax.random.key(1), state.exposures, known, prior, 99, 4, "poisson")
-    draws = np.asarray(draws)
+        draws, _ = chain(jax.random.key(1), start, known, prior, 60 + 4 * 99, "poisson")
+    draws = np.asarray(draws)[60::4]
     ties = (draws == truth.astype(np.float32)).sum(0)  # at 0, broken at random
     ranks = (draws < truth).sum(0) + rng.integers(0, ties + 1)
     for k in range(5):
@@ -117,11 +113,11 @@ def test_one_signature_needs_no_pairs():
         flat = np.full((1, 96), 1 / 96)
         known = problem(np.full((2, 96), 3.0), flat, np.full((2, 96), 3.0))
         prior = Prior(np.array([0.5]), np.log([300.0]), np.array([2.0]))
-        draws, presence = chain(jax.random.key(1), jnp.full((2, 1), 1.0), known, prior, 2000, 1, "poisson")
+        draws, _ = chain(jax.random.key(1), jnp.full((2, 1), 1.0), known, prior, 2000, "poisson")
     settled = np.asarray(draws)[100:]
     assert abs(settled.mean() - 288) < 3  # Gamma(288 + small, 1), the slab being wide
     assert abs(settled.std() - np.sqrt(288)) < 2
-    assert np.asarray(presence).min() > 0.94
+    assert settled.min() > 0
 
 
 def test_prior_is_learned_per_cancer_type():

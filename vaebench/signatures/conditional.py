@@ -24,11 +24,30 @@ _LOST = -30.0  # log weight of a cell, relative to the largest, that counts as o
 
 
 class Slab(NamedTuple):
-    """Probability of an exposure above 0, and mean and standard deviation of its logarithm there; [1, T] or [1, 1]."""
+    """The prior of an exposure, all [1, T] or [1, 1]; by :func:`slab_of`.
 
-    presence: Any
+    Attributes:
+        log_mean: of ln(exposure) where it is above 0.
+        log_sd: standard deviation there.
+        log_present: ln of the probability that it is above 0, less ln(log_sd sqrt(2 pi)).
+        log_absent: ln of the probability that it is 0.
+        low: end of the grid below.
+        high: end of the grid above.
+    """
+
     log_mean: Any
     log_sd: Any
+    log_present: Any
+    log_absent: Any
+    low: Any
+    high: Any
+
+
+def slab_of(presence: Any, log_mean: Any, log_sd: Any) -> Slab:
+    """A slab with its logarithms at hand: a sampler reads them a thousand times."""
+    scale = jnp.log(presence) - jnp.log(log_sd) - _HALF_LOG_TWO_PI
+    ends = (jnp.exp(log_mean - WIDE * log_sd), jnp.exp(log_mean + WIDE * log_sd))
+    return Slab(log_mean, log_sd, scale, jnp.log1p(-presence), *ends)
 
 
 class Proposal(NamedTuple):
@@ -46,14 +65,13 @@ class Proposal(NamedTuple):
 def slab_log_density(exposure: Any, slab: Slab) -> Any:
     """ln of presence x log-normal density, for exposures above 0."""
     log = jnp.log(exposure)
-    deviation = (log - slab.log_mean) / slab.log_sd
-    return jnp.log(slab.presence) - jnp.log(slab.log_sd) - _HALF_LOG_TWO_PI - log - 0.5 * deviation**2
+    return slab.log_present - log - 0.5 * jnp.square((log - slab.log_mean) / slab.log_sd)
 
 
 def prior_log_density(exposure: Any, slab: Slab) -> Any:
     """ln of the prior's density for exposures above 0, of its atom for exposures of 0."""
     above = exposure > 0
-    return jnp.where(above, slab_log_density(jnp.where(above, exposure, 1.0), slab), jnp.log1p(-slab.presence))
+    return jnp.where(above, slab_log_density(jnp.where(above, exposure, 1.0), slab), slab.log_absent)
 
 
 def _chosen(uniform: Any, weights: Any) -> tuple[Any, Any]:
@@ -84,9 +102,8 @@ def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposa
     reach = WIDE * WIDE * sd * sd
     root = jnp.sqrt(centre * centre + reach)
     upper = jnp.where(centre > 0, centre + WIDE * sd, reach / (root - jnp.minimum(centre, 0)))
-    low = jnp.maximum(centre - WIDE * sd, jnp.exp(slab.log_mean - WIDE * slab.log_sd))
-    low = jnp.maximum(low, _NOTHING * sd)
-    high = jnp.minimum(upper, jnp.exp(slab.log_mean + WIDE * slab.log_sd))
+    low = jnp.maximum(jnp.maximum(centre - WIDE * sd, slab.low), _NOTHING * sd)
+    high = jnp.minimum(upper, slab.high)
     low, high = jnp.minimum(low, high), jnp.maximum(low, high)  # apart: the mass is in between
     origin = jnp.maximum(centre / sd, 0)
 
@@ -108,8 +125,7 @@ def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposa
     off = (origin - centre / sd).astype(small)  # 0 unless the centre is negative
     deviation = (log_scaled + log_sd_ - slab.log_mean.astype(small)) / slab.log_sd.astype(small)
     log_weights = 0.5 * (off - origin_) ** 2 - 0.5 * (beyond + off) ** 2 - 0.5 * deviation**2
-    scale = jnp.log(slab.presence) - jnp.log(slab.log_sd) - _HALF_LOG_TWO_PI + jnp.log(step)
-    log_atom = (jnp.log1p(-slab.presence) - scale).astype(small)
+    log_atom = (slab.log_absent - slab.log_present - jnp.log(step)).astype(small)
     top = jnp.maximum(jnp.max(log_weights, 0, keepdims=True), log_atom)
     weights = jnp.exp(log_weights - top) * slope / (origin_ + beyond)
     atom = jnp.exp(log_atom - top)
@@ -161,8 +177,8 @@ def shared(uniforms: Any, old: Any, total: Any, centre: Any, sd: Any, first: Sla
     fit = -0.5 * (((low - centre) / sd).astype(small) + (step / sd).astype(small) * places) ** 2
     log_weights = fit + slab_log_density(jnp.maximum(values, least), one) + jnp.log(step_)
     log_weights = log_weights + slab_log_density(jnp.maximum(total_ - values, least), two)
-    log_none = (-0.5 * (centre / sd) ** 2).astype(small) + jnp.log1p(-one.presence) + slab_log_density(total_, two)
-    log_all = (-0.5 * ((total - centre) / sd) ** 2).astype(small) + jnp.log1p(-two.presence)
+    log_none = (-0.5 * (centre / sd) ** 2).astype(small) + one.log_absent + slab_log_density(total_, two)
+    log_all = (-0.5 * ((total - centre) / sd) ** 2).astype(small) + two.log_absent
     log_all = log_all + slab_log_density(total_, one)
     top = jnp.maximum(jnp.max(log_weights, 0, keepdims=True), jnp.maximum(log_none, log_all))
     log_weights, log_none, log_all = log_weights - top, log_none - top, log_all - top

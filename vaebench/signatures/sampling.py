@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 
 from vaebench.signatures.chains import effective_size, r_hat
 from vaebench.signatures.likelihood import Scatter
-from vaebench.signatures.spike_slab import Prior, Problem, chain, learned_prior, sweeps
+from vaebench.signatures.spike_slab import Prior, Problem, chain, learned_prior
 
 LEARNING = 150
 """Sweeps in which the prior is learned."""
@@ -170,9 +170,7 @@ def _block(
     with jax.enable_x64(True):
         mine = Problem(problem.x[twice], problem.signatures, problem.variance[twice], problem.dispersion, problem.size)
         own = Prior(*(jnp.asarray(groups[twice] @ v) for v in prior))
-        settle, draw = jax.random.split(key)
         first = jnp.asarray(np.concatenate([learned[rows], start[rows]]))
-        state = sweeps(settle, first, mine, own, SETTLING, noise)
-        draws, _ = chain(draw, state.exposures, mine, own, DRAWS // 2, 1, noise)
-    found = np.asarray(draws)
+        draws, _ = chain(key, first, mine, own, SETTLING + DRAWS // 2, noise)
+    found = np.asarray(draws)[SETTLING:]
     return found.reshape(len(found), 2, len(rows), -1).swapaxes(0, 1)

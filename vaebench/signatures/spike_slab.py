@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.signatures.conditional import Proposal, Slab, prior_log_density, shared, single, uniforms
+from vaebench.signatures.conditional import Proposal, Slab, prior_log_density, shared, single, slab_of, uniforms
 from vaebench.signatures.likelihood import BACKGROUND
 
 NOISES = ("gaussian", "poisson", "negative_binomial")
@@ -66,11 +66,13 @@ class State(NamedTuple):
 
 
 class _Held(NamedTuple):
-    """A :class:`Problem` with samples last, as the loops over signatures read it."""
+    """A :class:`Problem` as the loops over signatures read it: samples last, float32 where that is enough."""
 
-    x: Any  # [96, T]
+    x: Any  # [96, T], exact
+    counts: Any  # [96, T], x in float32
     weight: Any  # [96, T], 1 / variance
-    signatures: Any
+    signatures: Any  # [S, 96]
+    information: Any  # [S, T], of each exposure alone
     similarity: Any  # [S, S]
     dispersion: Any
     size: Any
@@ -78,34 +80,54 @@ class _Held(NamedTuple):
 
 class _Walk(NamedTuple):
     exposures: Any  # [S, T]
-    mean: Any  # [96, T]
+    rest: Any  # [96, T], x - mean: exact, for a mean of 1e6 may be known to 0.1
     presence: Any  # [S, T]
     accepted: Any  # [1, T]
 
 
-def _gain(x: Any, mean: Any, change: Any, problem: _Held, noise: str) -> Any:
-    """Rise of the log likelihood [1, T] when the mean [96, T] moves by ``change`` [96, T]; Poisson or negative binomial.
+def _gain(walk: _Walk, change: Any, problem: _Held, noise: str) -> Any:
+    """Rise of the log likelihood [1, T] when the mean moves by ``change`` [96, T]; Poisson or negative binomial.
 
     float32 is enough for ln(1 + change / mean): its relative error of 1e-7 is that of each term.
     """
-    small = jnp.float32
+    mean = (problem.x - walk.rest).astype(jnp.float32)
+    x = problem.counts
 
     def log_ratio(offset: Any) -> Any:
-        return jnp.log1p(jnp.maximum((change / (mean + offset)).astype(small), -1 + 1e-7)).astype(x.dtype)
+        return jnp.log1p(jnp.maximum(change / (mean + offset), -1 + 1e-7))
 
     if noise == "poisson":
         return jnp.sum(x * log_ratio(BACKGROUND) - change, 0, keepdims=True) / problem.dispersion
-    spread = (x + problem.size) * log_ratio(BACKGROUND + problem.size)
+    size = jnp.asarray(problem.size, jnp.float32)
+    spread = (x + size) * log_ratio(BACKGROUND + size)
     return jnp.sum(x * log_ratio(BACKGROUND) - spread, 0, keepdims=True)
 
 
+class _Line(NamedTuple):
+    """A direction in which exposures move: spectrum [96, 1], and the Gaussian likelihood's centre and sd [1, T] along it."""
+
+    spectrum: Any
+    centre: Any
+    sd: Any
+
+
+def _line(walk: _Walk, spectrum: Any, at: Any, precision: Any, problem: _Held) -> _Line:
+    """The line through the present state, which is ``at`` [1, T] of it; ``precision`` [1, T] is its information."""
+    small = spectrum.astype(jnp.float32)
+    pull = jnp.sum(small * walk.rest.astype(jnp.float32) * problem.weight, 0, keepdims=True)
+    precision = jnp.maximum(precision, 1e-30)
+    return _Line(spectrum, at + pull / precision, jax.lax.rsqrt(precision))
+
+
 def _accepted(
-    walk: _Walk, spectrum: Any, step: Any, proposal: Proposal, prior_gain: Any, gaussian_gain: Any, uniform: Any,
-    problem: _Held, noise: str,
-) -> Any:  # fmt: skip
-    """Metropolis's rule [1, T] for a move of the mean by spectrum [96, 1] x step [1, T] (Hastings 1970)."""
-    change = spectrum * step
-    gain = gaussian_gain if noise == "gaussian" else _gain(problem.x, walk.mean, change, problem, noise)
+    walk: _Walk, line: _Line, old: Any, proposal: Proposal, prior_gain: Any, uniform: Any, problem: _Held, noise: str
+) -> Any:
+    """Metropolis's rule [1, T] for a move along ``line`` from ``old`` [1, T] (Hastings 1970)."""
+    new = proposal.exposure
+    if noise == "gaussian":
+        gain = -0.5 * (new - old) * (new + old - 2 * line.centre) / (line.sd * line.sd)
+    else:
+        gain = _gain(walk, line.spectrum.astype(jnp.float32) * (new - old).astype(jnp.float32), problem, noise)
     return (jnp.log(uniform) < gain + prior_gain - proposal.log_ratio) | proposal.outside
 
 
@@ -114,53 +136,43 @@ def _row(rows: Any, k: Any) -> Any:
     return jax.lax.dynamic_slice_in_dim(rows, k, 1)
 
 
-def _line(walk: _Walk, spectrum: Any, at: Any, x: Any, weight: Any) -> tuple[Any, Any]:
-    """Centre and standard deviation [1, T] of the Gaussian likelihood along ``spectrum`` [96, 1], from ``at`` [1, T]."""
-    precision = jnp.maximum(jnp.sum(spectrum * spectrum * weight, 0, keepdims=True), 1e-30)
-    pull = jnp.sum(spectrum * (x - walk.mean) * weight, 0, keepdims=True)
-    return at + pull / precision, jax.lax.rsqrt(precision)
-
-
-def _one(k: Any, walk: _Walk, u: Any, problem: _Held, prior: Prior, noise: str) -> _Walk:
-    """Signature ``k`` drawn given all others; ``u`` [3, 1, T] uniforms, ``prior`` [S, T] or [S, 1]."""
-    spectrum, old, slab = problem.signatures[k][:, None], _row(walk.exposures, k), Slab(*(_row(v, k) for v in prior))
-    centre, sd = _line(walk, spectrum, old, problem.x, problem.weight)
-    proposal = single(u[:2], old, centre, sd, slab)
-    new = proposal.exposure
-    prior_gain = prior_log_density(new, slab) - prior_log_density(old, slab)
-    gaussian = -0.5 * (new - old) * (new + old - 2 * centre) / (sd * sd)
-    taken = _accepted(walk, spectrum, new - old, proposal, prior_gain, gaussian, u[2], problem, noise)
-    new = jnp.where(taken, new, old)
+def _one(k: Any, walk: _Walk, u: Any, problem: _Held, slabs: Slab, noise: str) -> _Walk:
+    """Signature ``k`` drawn given all others; ``u`` [3, 1, T] uniforms, ``slabs`` [S, T] or [S, 1]."""
+    old, slab = _row(walk.exposures, k), Slab(*(_row(v, k) for v in slabs))
+    line = _line(walk, problem.signatures[k][:, None], old, _row(problem.information, k), problem)
+    proposal = single(u[:2], old, line.centre, line.sd, slab)
+    prior_gain = prior_log_density(proposal.exposure, slab) - prior_log_density(old, slab)
+    taken = _accepted(walk, line, old, proposal, prior_gain, u[2], problem, noise)
+    new = jnp.where(taken, proposal.exposure, old)
     return _Walk(
         walk.exposures.at[k].set(new[0]),
-        walk.mean + spectrum * (new - old),
+        walk.rest - line.spectrum * (new - old),
         walk.presence.at[k].set(proposal.presence[0]),
         walk.accepted + taken,
     )
 
 
-def _two(j: Any, k: Any, walk: _Walk, u: Any, problem: _Held, prior: Prior, noise: str) -> _Walk:
+def _two(j: Any, k: Any, walk: _Walk, u: Any, problem: _Held, slabs: Slab, noise: str) -> _Walk:
     """The shares of signatures ``j`` and ``k`` drawn given their sum and all others; arguments as in :func:`_one`."""
+    first, second = (Slab(*(_row(v, i) for v in slabs)) for i in (j, k))
+    old, other = _row(walk.exposures, j), _row(walk.exposures, k)
+    some = old + other > 0
+    total = jnp.where(some, old + other, 1.0)
     spectrum = (problem.signatures[j] - problem.signatures[k])[:, None]
-    first, second = (Slab(*(_row(v, i) for v in prior)) for i in (j, k))
-    old, rest = _row(walk.exposures, j), _row(walk.exposures, k)
-    some = old + rest > 0
-    total = jnp.where(some, old + rest, 1.0)
-    centre, sd = _line(walk, spectrum, old, problem.x, problem.weight)
-    proposal = shared(u[:2], old, total, centre, sd, first, second)
-    new = proposal.exposure
-    left = jnp.where(new >= total, 0.0, total - new)
-    prior_gain = prior_log_density(new, first) + prior_log_density(left, second)
-    prior_gain = prior_gain - prior_log_density(old, first) - prior_log_density(rest, second)
-    gaussian = -0.5 * (new - old) * (new + old - 2 * centre) / (sd * sd)
-    taken = some & _accepted(walk, spectrum, new - old, proposal, prior_gain, gaussian, u[2], problem, noise)
-    new, left = jnp.where(taken, new, old), jnp.where(taken, left, rest)
+    precision = jnp.sum(jnp.square(spectrum.astype(jnp.float32)) * problem.weight, 0, keepdims=True)
+    line = _line(walk, spectrum, old, precision, problem)
+    proposal = shared(u[:2], old, total, line.centre, line.sd, first, second)
+    left = jnp.where(proposal.exposure >= total, 0.0, total - proposal.exposure)
+    prior_gain = prior_log_density(proposal.exposure, first) + prior_log_density(left, second)
+    prior_gain = prior_gain - prior_log_density(old, first) - prior_log_density(other, second)
+    taken = some & _accepted(walk, line, old, proposal, prior_gain, u[2], problem, noise)
+    new, left = jnp.where(taken, proposal.exposure, old), jnp.where(taken, left, other)
     return walk._replace(
-        exposures=walk.exposures.at[j].set(new[0]).at[k].set(left[0]), mean=walk.mean + spectrum * (new - old)
+        exposures=walk.exposures.at[j].set(new[0]).at[k].set(left[0]), rest=walk.rest - spectrum * (new - old)
     )
 
 
-def _swept(key: Any, exposures: Any, problem: _Held, prior: Prior, noise: str) -> State:
+def _swept(key: Any, exposures: Any, problem: _Held, slabs: Slab, noise: str) -> State:
     """One sweep over all signatures and as many pairs, similar ones more often."""
     count, samples = len(problem.signatures), len(exposures)
     dtype = exposures.dtype
@@ -168,11 +180,11 @@ def _swept(key: Any, exposures: Any, problem: _Held, prior: Prior, noise: str) -
     u = uniforms(singles, (count, 3, 1, samples), dtype)
     walk = _Walk(
         exposures.T,
-        problem.signatures.T @ exposures.T,
+        problem.x - problem.signatures.T @ exposures.T,
         jnp.zeros((count, samples), dtype),
         jnp.zeros((1, samples), dtype),
     )
-    walk = jax.lax.fori_loop(0, count, lambda k, walk: _one(k, walk, u[k], problem, prior, noise), walk)
+    walk = jax.lax.fori_loop(0, count, lambda k, walk: _one(k, walk, u[k], problem, slabs, noise), walk)
     if count > 1:
         firsts, seconds = jnp.triu_indices(count, 1)
         u = uniforms(doubles, (count, 3, 1, samples), dtype)
@@ -180,7 +192,7 @@ def _swept(key: Any, exposures: Any, problem: _Held, prior: Prior, noise: str) -
         picked = jax.random.categorical(which, jnp.log(similarity**2 + 1e-3), shape=(count,))
 
         def pair(i: Any, walk: _Walk) -> _Walk:
-            return _two(firsts[picked[i]], seconds[picked[i]], walk, u[i], problem, prior, noise)
+            return _two(firsts[picked[i]], seconds[picked[i]], walk, u[i], problem, slabs, noise)
 
         walk = jax.lax.fori_loop(0, count, pair, walk)
     return State(walk.exposures.T, walk.presence.T, walk.accepted[0] / count)
@@ -189,45 +201,35 @@ def _swept(key: Any, exposures: Any, problem: _Held, prior: Prior, noise: str) -
 def _held(problem: Problem) -> _Held:
     scaled = problem.signatures / jnp.sqrt(jnp.mean(problem.variance, 0))[None]
     unit = scaled / jnp.linalg.norm(scaled, axis=1, keepdims=True)
+    weight = 1 / problem.variance.T
     return _Held(
-        problem.x.T, 1 / problem.variance.T, problem.signatures, unit @ unit.T, problem.dispersion, problem.size
+        x=problem.x.T,
+        counts=problem.x.T.astype(jnp.float32),
+        weight=weight.astype(jnp.float32),
+        signatures=problem.signatures,
+        information=jnp.square(problem.signatures) @ weight,
+        similarity=unit @ unit.T,
+        dispersion=problem.dispersion,
+        size=problem.size,
     )
 
 
-def _by_signature(prior: Prior, dtype: Any) -> Prior:
+def _slabs(prior: Prior, dtype: Any) -> Slab:
     """``prior`` as [S, T], or [S, 1] where it is the same for all samples."""
-    return Prior(*(jnp.atleast_2d(jnp.asarray(v, dtype)).T for v in prior))
+    return slab_of(*(jnp.atleast_2d(jnp.asarray(v, dtype)).T for v in prior))
 
 
-@functools.partial(jax.jit, static_argnames="noise")
-def sweeps(key: Any, exposures: Any, problem: Problem, prior: Prior, n: Any, noise: str = "gaussian") -> State:
-    """The state after ``n`` sweeps from ``exposures`` [T, S], which may hold zeros."""
-    held, fixed = _held(problem), _by_signature(prior, exposures.dtype)
-
-    def advance(i: Any, state: State) -> State:
-        return _swept(jax.random.fold_in(key, i), state.exposures, held, fixed, noise)
-
-    start = State(exposures, jnp.zeros_like(exposures), jnp.zeros_like(exposures[:, 0]))
-    return jax.lax.fori_loop(0, n, advance, start)
-
-
-@functools.partial(jax.jit, static_argnames=("n", "thin", "noise"))
-def chain(
-    key: Any, exposures: Any, problem: Problem, prior: Prior, n: int, thin: int = 1, noise: str = "gaussian"
-) -> tuple[Any, Any]:
-    """Draws [n, T, S] in float32, ``thin`` sweeps apart, and the mean [T, S] of the probabilities of presence."""
-    held, fixed = _held(problem), _by_signature(prior, exposures.dtype)
+@functools.partial(jax.jit, static_argnames=("n", "noise"))
+def chain(key: Any, exposures: Any, problem: Problem, prior: Prior, n: int, noise: str = "gaussian") -> tuple[Any, Any]:
+    """Draws [n, T, S] in float32, one a sweep, from ``exposures`` [T, S] on; and the share of moves accepted [T]."""
+    held, slabs = _held(problem), _slabs(prior, exposures.dtype)
 
     def kept(carried: tuple[Any, Any], i: Any) -> tuple[tuple[Any, Any], Any]:
-        def advance(j: Any, now: tuple[Any, Any]) -> tuple[Any, Any]:
-            state = _swept(jax.random.fold_in(key, i * thin + j), now[0], held, fixed, noise)
-            return state.exposures, now[1] + state.presence / (n * thin)
+        state = _swept(jax.random.fold_in(key, i), carried[0], held, slabs, noise)
+        return (state.exposures, carried[1] + state.accepted / n), state.exposures.astype(jnp.float32)
 
-        carried = jax.lax.fori_loop(0, thin, advance, carried)
-        return carried, carried[0].astype(jnp.float32)
-
-    (_, presence), draws = jax.lax.scan(kept, (exposures, jnp.zeros_like(exposures)), jnp.arange(n))
-    return draws, presence
+    (_, accepted), draws = jax.lax.scan(kept, (exposures, jnp.zeros_like(exposures[:, 0])), jnp.arange(n))
+    return draws, accepted
 
 
 def updated_prior(state: State, groups: Any, typical: Any) -> Prior:
@@ -237,7 +239,7 @@ def updated_prior(state: State, groups: Any, typical: Any) -> Prior:
     signature); each group's is shrunk towards it as by :data:`FEW` samples more.
 
     Args:
-        state: from :func:`sweeps`.
+        state: after a sweep.
         groups: [T, G], weights of the samples in each group, mostly 0 and 1; one column of ones for one prior.
         typical: scalar, an exposure to expect of a signature no sample has.
     """
@@ -280,7 +282,7 @@ def learned_prior(
 
     def advance(i: Any, both: tuple[Any, Prior]) -> tuple[Any, Prior]:
         exposures, prior = both
-        mine = Prior(*((groups @ v).T for v in prior))
+        mine = _slabs(Prior(*(groups @ v for v in prior)), exposures.dtype)
         state = _swept(jax.random.fold_in(key, i), exposures, held, mine, noise)
         step = jnp.where(i < n // 2, 0.5, 1.0 / (i - n // 2 + 2.0)) * (i >= UNTAUGHT)
         target = updated_prior(state, groups, typical)
