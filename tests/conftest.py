@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import gc
+
 import jax
 import numpy as np
 import pytest
 
 from vaebench.data.scaling import dataset_from_arrays
+from vaebench.train import make_train
 from vaebench.types import Dataset, Survival
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # the commands would turn the user's cache on for the rest of the process; tests compile for themselves
 jax.config.update("jax_enable_compilation_cache", False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_forgotten():
+    """Compiled programs go with their module: kept, they exhaust the memory maps that Linux allows a process (65,530)."""
+    yield
+    make_train.cache_clear()
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture
