@@ -101,44 +101,48 @@ def run(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All rows and groups, new ones added one by one to the files."""
     options.out.mkdir(parents=True, exist_ok=True)
     paths = [options.out / "rows.csv", options.out / "groups.csv"]
-    frames = [pd.read_csv(path) if path.exists() else None for path in paths]
-    done = set() if frames[0] is None else set(frames[0][KEYS].itertuples(index=False, name=None))
+    rows, groups = [pd.read_csv(path) if path.exists() else pd.DataFrame() for path in paths]
+    done = set(rows[KEYS].itertuples(index=False, name=None)) if len(rows) else set()
     for task in tasks(options):
         if tuple(task[key] for key in KEYS) in done:
             continue
         try:
-            row, groups = measured(task)
+            row, new = measured(task)
         except RunError as error:
-            row, groups = {**task, "status": str(error)}, None
-        new = [pd.DataFrame([row]), groups]
-        for i, (path, frame) in enumerate(zip(paths, new, strict=True)):
-            if frame is None:
-                continue
-            frames[i] = frame if frames[i] is None else pd.concat([frames[i], frame], ignore_index=True)
+            row, new = {**task, "status": str(error)}, pd.DataFrame()
+        rows, groups = added(rows, pd.DataFrame([row])), added(groups, new)
+        for path, frame in zip(paths, (rows, groups), strict=True):
             part = path.with_suffix(".part")
-            frames[i].to_csv(part, index=False, float_format="%.6g")
+            frame.to_csv(part, index=False, float_format="%.6g")
             os.replace(part, path)
         print(row, file=sys.stderr, flush=True)
-    return frames[0], frames[1]
+    return rows, groups
+
+
+def added(frame: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Both, one below the other; an empty one has no say in the types of columns."""
+    return pd.concat([part for part in (frame, new) if len(part)], ignore_index=True) if len(new) else frame
 
 
 def table(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """One line a (scenario, setting, method): coverage pooled over the repeats, the worst signature, means of the rest."""
     lines = []
-    for keys, mine in groups.groupby(KEYS[:3], sort=False):
+    for (scenario, setting, method), mine in groups.groupby(KEYS[:3], sort=False):
         held = mine.assign(held=mine["coverage"] * mine["count"]).groupby(["kind", "group"])[["held", "count"]].sum()
         pooled = (held["held"] / held["count"]).where(held["count"] > 0)
-        line = dict(zip(KEYS[:3], keys, strict=True)) | {"repeats": mine["repeat"].nunique()}
+        line: dict[str, Any] = {"scenario": scenario, "setting": setting, "method": method}
+        line |= {"repeats": mine["repeat"].nunique()}
         line |= {name.replace("-", "_"): pooled["size", name] for name in SIZES}
         line |= {"least": pooled["signature"].idxmin(), "least_coverage": pooled["signature"].min()}
-        same = (rows[KEYS[:3]] == list(keys)).all(axis=1)
+        same = (rows[KEYS[:3]] == [scenario, setting, method]).all(axis=1)
         by_repeat = rows.loc[same, "non_zero"]
         line |= {"non_zero_sd": by_repeat.std()}
         names = ["width", "upper_of_zeros", "mse", "mse_maximum_likelihood", "mae", "dispersion", "seconds"]
         names += [name for name in rows.columns if name.startswith("presence_")]
         line |= rows.loc[same, names].mean().to_dict()
-        if line["setting"] == "R" and line["scenario"] in PRINTED:
-            line |= dict(zip(("printed_coverage", "printed_mse"), PRINTED[line["scenario"]], strict=True))
+        printed = {str(number): values for number, values in PRINTED.items()}.get(str(scenario))
+        if setting == "R" and printed:
+            line |= dict(zip(("printed_coverage", "printed_mse"), printed, strict=True))
         lines.append(line)
     return pd.DataFrame(lines)
 
