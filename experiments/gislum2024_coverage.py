@@ -139,7 +139,7 @@ def table(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
         line |= {"non_zero_sd": by_repeat.std()}
         names = ["width", "upper_of_zeros", "mse", "mse_maximum_likelihood", "mae", "dispersion", "seconds"]
         names += [name for name in rows.columns if name.startswith("presence_")]
-        line |= rows.loc[same, names].mean().to_dict()
+        line |= {name: float(rows.loc[same, name].mean()) for name in names}
         printed = {str(number): values for number, values in PRINTED.items()}.get(str(scenario))
         if setting == "R" and printed:
             line |= dict(zip(("printed_coverage", "printed_mse"), printed, strict=True))
