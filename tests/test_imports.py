@@ -67,6 +67,8 @@ ALLOWED = {
     "inputs": {"types", "options", "data", "metrics", "protocols"},
     "uncertainty": set(),
     "analysis": {"types", "results", "uncertainty"},
+    "importance": {"types", "analysis"},
+    "comparisons": {"types", "analysis", "importance"},
     "figures": {"types", "results", "analysis", "figures"},
     "page": set(),
     "report": {"types", "analysis", "figures", "page"},
