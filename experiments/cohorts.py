@@ -7,6 +7,7 @@ They are not part of this repository. `metagsca`: 602 tumours of 11 TCGA cohorts
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -19,13 +20,14 @@ FILES = {
     "pancan_eb": "pancan_eb_1106x198.csv.gz",
     "gtex": "gtex_520x467.csv.gz",
 }
-NAMES = (*FILES, "simulated")
+NAMES = (*FILES, "simulated", "simulated_b")
 
 
 def cohort(name: str, scaling: str = "zscore") -> Dataset:
     """The data set of that name, all features, scaled; age and gender are covariates, and factors for disentanglement."""
-    if name == "simulated":
-        return simulate_cohort(seed=0, samples=240, genes=60, types=6)[0]
+    if name in ("simulated", "simulated_b"):  # two, to compare data sets without files
+        made = simulate_cohort(seed=int(name == "simulated_b"), samples=240, genes=60, types=6, scaling=scaling)[0]
+        return dataclasses.replace(made, name=name)
     if name not in FILES:
         raise unknown_name("data set", name, NAMES)
     if "VAEBENCH_DATA" not in os.environ:

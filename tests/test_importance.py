@@ -62,6 +62,13 @@ def test_shares_of_a_known_function_are_its_closed_form():
         assert share == pytest.approx(parts.get(effect, 0.0) / total, abs=1e-12)
     assert found.rest == pytest.approx(0, abs=1e-12)
     assert (found.cells, found.missing, found.aliased, found.resampled, found.seeds) == (24, 0, 0, "cells", 1)
+    # two hyperparameters and one seed: as many effects as cells
+    assert (
+        importance(grid(f, axes={n: AXES[n] for n in NAMES[:2]} | {NAMES[2]: ("sgd",)}), SCORE, NAMES)
+        .table["low"]
+        .isna()
+        .all()
+    )
 
 
 def test_complete_grids_agree_with_marginal_means():

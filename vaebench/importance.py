@@ -24,7 +24,8 @@ class Importance(NamedTuple):
 
     Attributes:
         table: one line a main effect or pair: ``effect`` (hyperparameters joined by " x "), ``order`` (1 or 2), ``share``
-            as it is in the values, ``corrected`` for noise with its interval ``low`` and ``high``; largest share first.
+            as it is in the values, ``corrected`` for noise with its interval ``low`` and ``high`` (NaN where as many effects as cells are
+            fitted and nothing is known of noise); largest share first.
         rest: share of all that is neither: higher interactions, and noise.
         cells: of the full grid.
         missing: of these, without a usable score.
@@ -126,9 +127,9 @@ def _variances(fit: _Fit, y: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
 
 def _by_total(parts: np.ndarray) -> np.ndarray:
-    """Parts [effects + 1, B] by their sums, each cut to [0, 1]; 0 where the sum is."""
+    """Parts [effects + 1, B] by their sums, each cut to [0, 1]; 0 where the sum is, NaN where it is NaN."""
     total = parts.sum(axis=0)
-    return np.clip(np.divide(parts, total, out=np.zeros_like(parts), where=total > 0), 0, 1)
+    return np.clip(np.divide(parts, total, out=np.zeros_like(parts), where=~(total <= 0)), 0, 1)
 
 
 def _draws_over_seeds(
@@ -159,6 +160,8 @@ def _draws_over_cells(
     residual = (y - fitted) / np.sqrt(np.maximum(1 - fit.leverage, 1e-9))[:, None]
     residual[fit.leverage > 1 - 1e-9] = 0.0  # fitted exactly, so nothing is known of its noise
     sample = _variances(fit, fitted + residual * rng.choice([-1.0, 1.0], (len(y), draws)), owner)
+    if not free:  # as many effects as cells: nothing is known of the noise
+        sample = np.full_like(sample, np.nan)
     # the noise of the sample adds to the total, that of the values is part of it
     return _variances(fit, y, owner)[:, 0] - excess, sample - excess[:, None] - np.maximum(excess, 0)[:, None]
 

@@ -1,0 +1,293 @@
+"""What the experiments share: options, rows read and checked, runs, figures and tables written, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+from cohorts import NAMES, cohort
+from matplotlib.figure import Figure
+
+from vaebench.analysis import ARI, SCORES, is_baseline, usable
+from vaebench.figures import save
+from vaebench.importance import hyperparameters
+from vaebench.protocols import points, protocol
+from vaebench.results import read_rows
+from vaebench.space import Point, point_id
+from vaebench.sweep import run
+from vaebench.types import Dataset, InputError, RunError
+from vaebench.variants import variant
+
+STUDY_FACTORS = (
+    "static/variant",
+    "static/latent",
+    "traced/learning_rate",
+    "traced/init",
+    "traced/optimizer",
+    "traced/activation",
+)
+"""The grid of eltager2023."""
+FULL_GRID = 6480
+TITLES = {
+    "static/variant": "model",
+    "static/latent": "latents",
+    "static/hidden": "hidden layers",
+    "static/recipe": "recipe",
+    "traced/learning_rate": "learning rate",
+    "traced/init": "initialisation",
+    "traced/optimizer": "optimizer",
+    "traced/activation": "activation",
+    "traced/seed": "seed",
+    "metric/leiden/ari": "Leiden ARI",
+    "metric/cox/aic": "Cox AIC",
+    "loss/valid": "validation loss",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """The options of an experiment; a wrong one is an :class:`InputError`, so that it ends in one sentence."""
+
+    def __init__(self, doc: str | None, out: str) -> None:
+        super().__init__(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.add_argument("--out", type=Path, default=Path(out), help=f"folder for what is written (default: {out})")
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message} (see --help)")
+
+
+def entry(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None = None) -> int:
+    """Runs an experiment; the exit code: 0 done, 2 bad input (one sentence), 1 our own failure."""
+    try:
+        main(arguments)
+    except (InputError, RunError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    return 0
+
+
+def comma(kind: Callable[[str], Any] = str) -> Callable[[str], list[Any]]:
+    """A type for options that are lists: ``10,50``."""
+
+    def parsed(text: str) -> list[Any]:
+        return [kind(part) for part in text.split(",") if part]
+
+    parsed.__name__ = f"comma list of {kind.__name__}"
+    return parsed
+
+
+def add_training(parser: Parser, presets: Sequence[str] = ("smoke", "cpu", "full")) -> None:
+    """Options of a script that trains."""
+    parser.add_argument("--preset", choices=presets, default="cpu")
+    parser.add_argument("--data", choices=NAMES, default=None, help="default: pancan_eb; smoke: simulated")
+    parser.add_argument("--seeds", type=int, default=None, help="restarts of every setting")
+    parser.add_argument("--lanes", type=int, default=None, help="models side by side (default: chosen)")
+    parser.add_argument("--shard", default="1/1", help="i/n: do the i-th of n parts")
+    parser.add_argument("--dry-run", action="store_true", help="programs, memory and time; nothing is trained")
+
+
+def data_of(options: argparse.Namespace, scaling: str = "zscore") -> Dataset:
+    """The data set that was asked for, small and simulated for the preset smoke."""
+    default = "simulated" if options.preset == "smoke" else "pancan_eb"
+    return cohort(options.data or default, scaling)
+
+
+def protocol_points(name: str, axes: Mapping[str, Any], data: Dataset) -> list[Point]:
+    """Points of a protocol on a data set; ``axes`` replace its grid."""
+    return points(protocol(name), axes, samples=data.x.shape[0])
+
+
+def metrics_for(names: Sequence[str], data: Dataset) -> list[str]:
+    """Those of the metrics that the data set allows: without survival no Cox, without factors no disentanglement."""
+    lacking = () if data.survival is not None else ("cox", "cox_heldout")
+    lacking += () if data.factors else ("correlation", "rmig")
+    return [name for name in names if name not in lacking]
+
+
+def trained_rows(
+    planned: Sequence[Point],
+    data: Dataset,
+    metrics: Sequence[str],
+    folder: Path,
+    options: argparse.Namespace,
+    *,
+    embedding: str = "mean",
+    metric_options: Mapping[str, Any] | None = None,
+    keep_embeddings: bool = False,
+) -> pd.DataFrame | None:
+    """Train what has no row in ``folder`` yet; with ``--dry-run`` print the estimate and return ``None``."""
+    if options.dry_run:
+        from vaebench.cost import estimated
+        from vaebench.texts import estimate_text
+
+        print(estimate_text(len(planned), estimated(planned, data, options.lanes)))
+        return None
+    try:
+        number, shards = (int(part) for part in options.shard.split("/"))
+    except ValueError:
+        raise InputError(f"--shard is {options.shard!r}; it must be i/n, such as 2/8") from None
+    return run(
+        planned,
+        data,
+        metrics,
+        folder,
+        lanes=options.lanes,
+        shard=(number, shards),
+        embedding=embedding,
+        metric_options=metric_options,
+        keep_embeddings=keep_embeddings,
+        evaluators=0 if options.preset == "smoke" else None,
+        quiet=options.preset == "smoke",
+        command=" ".join(sys.argv),
+    )
+
+
+def add_reading(parser: Parser) -> None:
+    """Options of a script that only reads rows."""
+    parser.add_argument("--preset", choices=("smoke", "rows"), default="rows", help="smoke: trains a tiny run first")
+    parser.add_argument("--rows", type=Path, default=None, help="folder of a run, as eltager2023_grid.py makes it")
+
+
+def rows_of(options: argparse.Namespace, needs: Sequence[str] = (), folder: Path | None = None) -> pd.DataFrame:
+    """The rows of ``--rows`` (or ``folder``) of one data set and one protocol.
+
+    Raises:
+        InputError: no folder given, no rows in it, a column of ``needs`` that is missing, or several data sets or protocols.
+    """
+    folder = folder or options.rows
+    if folder is None and options.preset == "smoke":
+        import eltager2023_grid
+
+        folder = eltager2023_grid.smoke_run(options.out / "smoke_run")
+    if folder is None:
+        raise InputError("--rows is missing; give the folder of a run, or --preset smoke")
+    rows = read_rows(folder)
+    for name in needs:
+        if name not in rows.columns:
+            raise InputError(f"the rows in {folder} lack the column {name!r}; run with the metric that gives it")
+    models = rows[~is_baseline(rows)]
+    for name, what in (("data/digest", "data sets"), ("study", "protocols")):
+        if models[name].nunique() > 1:
+            raise InputError(f"the rows in {folder} are of {models[name].nunique()} {what}; give a folder of one")
+    return rows
+
+
+def described(rows: pd.DataFrame) -> str:
+    """One sentence on what the rows are of: data, protocol, how much of the study's grid, seeds, failures."""
+    models = rows[~is_baseline(rows)]
+    first = models.iloc[0]
+    factors = [name for name in STUDY_FACTORS if name in models.columns]
+    settings, seeds = len(models[factors].drop_duplicates()), models["traced/seed"].nunique()
+    grid = f"{settings:,} settings"
+    if str(first["study"]).startswith("eltager2023"):
+        grid = f"{settings:,} of {FULL_GRID:,} settings"
+    failed = int((models["status"] != "OK").sum())
+    return (
+        f"{first['data/name']}: {first['data/samples']:,} samples, {first['data/features']:,} features; {first['study']}, "
+        f"recipe {first['static/recipe']}; {grid}, {seeds} seed{'s' if seeds > 1 else ''}, {failed:,} trainings failed."
+    )
+
+
+def point_of(row: Mapping[Any, Any]) -> Point:
+    """The point behind a row, such that training it again gives that row.
+
+    Raises:
+        InputError: the row was written by another version: its identity is another one.
+    """
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Point):
+        family = next((f for f in ("static", "traced", "data") if f"{f}/{field.name}" in row), None)
+        if field.name == "study":
+            values["study"] = row["study"]
+        elif field.name == "hidden":
+            values["hidden"] = tuple(int(width) for width in str(row["static/hidden"]).split("-"))
+        elif family:
+            # columns that baselines lack have become floats
+            values[field.name] = type(field.default)(row[f"{family}/{field.name}"])
+    shape = variant(values["variant"]).shape(values["recipe"])
+    if shape is not None:
+        kinds = {f.name: type(f.default) for f in dataclasses.fields(shape)}
+        values["shape"] = tuple((name, kind(row[f"shape/{name}"])) for name, kind in kinds.items())
+        shape = dataclasses.replace(shape, **dict(values["shape"]))
+    hyper = variant(values["variant"]).hyper(shape)
+    values["hyper"] = tuple((name, float(row[f"hyper/{name}"])) for name in hyper._fields)
+    made = Point(**values)
+    if point_id(made, row["data/digest"]) != row["point"]:
+        raise InputError(f"row {row['point']!r} was written by another version, so its training cannot be repeated")
+    return made
+
+
+def data_of_rows(rows: pd.DataFrame) -> Dataset:
+    """The data set that the rows were trained on.
+
+    Raises:
+        InputError: its file here is another one.
+    """
+    first = rows.iloc[0]
+    if first["data/name"] not in NAMES:
+        raise InputError(f"the rows are of data set {first['data/name']!r}, which the experiments do not know")
+    data = cohort(first["data/name"], first["data/scaling"])
+    if data.digest != first["data/digest"]:
+        raise InputError(f"data set {data.name!r} is not the one of the rows: digest {data.digest}")
+    return data
+
+
+def retrained(
+    rows: pd.DataFrame, chosen: pd.DataFrame, folder: Path, metrics: Sequence[str] = ("leiden",)
+) -> tuple[Dataset, pd.DataFrame, dict[str, np.ndarray]]:
+    """Train the settings and seeds of some rows again, and keep their embeddings: data, their new rows, point -> z [N, L].
+
+    With the same lanes on the same machine z is bitwise that of the rows; elsewhere it may round differently.
+    """
+    from vaebench.model import kept_embeddings
+
+    data = data_of_rows(rows)
+    planned = [point_of(row) for row in chosen.to_dict("records")]
+    lanes, embedding = int(chosen["run/lanes"].iloc[0]), str(chosen["run/embedding"].iloc[0])
+    again = run(
+        planned, data, metrics, folder, lanes=lanes, embedding=embedding, keep_embeddings=True, evaluators=0, quiet=True
+    )
+    return data, again[~is_baseline(again)], kept_embeddings(folder)
+
+
+def write(folder: Path, name: str, table: pd.DataFrame | None = None, figure: Figure | None = None) -> None:
+    """``FOLDER/NAME.csv`` and ``FOLDER/NAME.png``, each whole or not at all, and their names on stdout."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if table is not None:
+        part = folder / f".{name}.csv.part"
+        table.to_csv(part, index=False, float_format="%.6g")
+        part.replace(folder / f"{name}.csv")
+        print(folder / f"{name}.csv")
+    if figure is not None:
+        print(save(figure, folder / f"{name}.png"))
+
+
+def title(name: str) -> str:
+    """A column or an effect (columns joined by " x ") for people."""
+    return " x ".join(TITLES.get(part, part.rpartition("/")[2]) for part in name.split(" x "))
+
+
+def present_score(rows: pd.DataFrame, scores: Sequence[str] = (ARI, "metric/cox/aic")) -> list[str]:
+    """Those of the scores that the rows have."""
+    return [score for score in scores if score in rows.columns]
+
+
+def factors_of(rows: pd.DataFrame, *always: str) -> list[str]:
+    """The hyperparameters that vary among the rows, and those that are wanted in any case."""
+    return list(dict.fromkeys([*always, *hyperparameters(rows)]))
+
+
+def pca_line(rows: pd.DataFrame, score: str) -> tuple[str, float] | None:
+    """The best PCA's score, to draw; ``None`` where there is none."""
+    baselines = rows[is_baseline(rows)]
+    values = usable(baselines, score).dropna()
+    if values.empty:
+        return None
+    place = int(np.argmax(values) if SCORES[score] else np.argmin(values))
+    latents = baselines.loc[values.index, "static/latent"].astype(int).iloc[place]
+    return f"best PCA ({latents} components)", float(values.iloc[place])
