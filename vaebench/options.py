@@ -185,7 +185,7 @@ class DataFetch(Common):
     """Download a public data set; what broke off goes on, and every file is checked by its first digest."""
 
     name: Annotated[Positional[str], tyro.conf.arg(metavar="NAME")] = ""
-    """"tcga" or "gtex"."""
+    """"tcga", "gtex", or "cosmic" (reference signatures)."""
     folder: Path | None = None
     """Where the files are kept; in the user's cache by default."""
     mirror: str | None = None

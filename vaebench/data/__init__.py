@@ -34,6 +34,7 @@ _PUBLIC = {
         "write_exposures",
         "write_signatures",
     ),
+    "mutation_simulate": ("simulate_catalogue",),
     "public": ("gtex", "tcga"),
     "scaling": ("aligned", "dataset_from_arrays"),
     "simulate": ("simulate_cohort",),
