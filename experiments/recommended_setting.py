@@ -15,6 +15,7 @@ standard deviation and bootstrap interval over the seeds of every score, failure
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -24,10 +25,12 @@ from vaebench import results
 from vaebench.report import write_report
 from vaebench.space import Point, product
 from vaebench.sweep import run
+from vaebench.types import unknown_name
 from vaebench.variants import VARIANTS
 
 METRICS = ("leiden", "cox", "cox_heldout", "probe", "reconstruction", "latent_use", "total_correlation", "wsepin")
 FACTOR_METRICS = ("rmig", "correlation")
+EXPRESSION = [name for name, variant in VARIANTS.items() if variant.domain == "expression"]
 COLUMNS = {
     "loss/valid": "validation loss",
     "metric/leiden/ari": "ARI",
@@ -46,14 +49,15 @@ COLUMNS = {
 }
 
 
-def points(preset: str, seeds: int) -> list[Point]:
-    small = {"hidden": (32,), "latent": 10, "epochs": 3} if preset == "smoke" else {}
+def points(names: Sequence[str], seeds: int, small: bool = False) -> list[Point]:
+    """The trainings of the variants ``names`` in all their recipes."""
+    changed = {"hidden": (32,), "latent": 10, "epochs": 3} if small else {}
     chosen = []
-    for name, variant in VARIANTS.items():
-        if variant.domain != "expression" or (preset == "smoke" and name not in ("vae", "iwae")):
-            continue
+    for name in names:
+        if name not in EXPRESSION:
+            raise unknown_name("variant", name, EXPRESSION)
         base = Point(variant=name, study="recommended", learning_rate=1e-3, init="kaiming_uniform")
-        chosen += product(base, recipe=variant.recipes, activation="tanh", seed=range(seeds), **small)
+        chosen += product(base, recipe=VARIANTS[name].recipes, activation="tanh", seed=range(seeds), **changed)
     return chosen
 
 
@@ -82,14 +86,19 @@ def main() -> None:
     parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
     parser.add_argument("--data", choices=NAMES, default="simulated")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument(
+        "--variants", type=lambda text: text.split(","), default=EXPRESSION, help="all; more can join the same folder"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/recommended"))
     options = parser.parse_args()
-    seeds = 2 if options.preset == "smoke" else options.seeds
+    smoke = options.preset == "smoke"
+    chosen = points(["vae", "iwae"], 2, small=True) if smoke else points(options.variants, options.seeds)
     data = cohort(options.data)
     folder = options.out / options.data
     metrics = [m for m in METRICS if data.survival is not None or not m.startswith("cox")]
     metrics += FACTOR_METRICS if data.factors else ()
-    rows = run(points(options.preset, seeds), data, metrics, folder)
+    run(chosen, data, metrics, folder)
+    rows = results.read_rows(folder)
     lines = table(rows)
     lines.to_csv(folder / "table.csv", index=False, float_format="%.6g")
     write_report(folder, rows, results.read_run_json(folder) or {})

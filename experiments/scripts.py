@@ -24,16 +24,11 @@ from vaebench.sweep import run
 from vaebench.types import Dataset, InputError, RunError
 from vaebench.variants import variant
 
-STUDY_FACTORS = (
-    "static/variant",
-    "static/latent",
-    "traced/learning_rate",
-    "traced/init",
-    "traced/optimizer",
-    "traced/activation",
-)
-"""The grid of eltager2023."""
 FULL_GRID = 6480
+"""Settings of eltager2023's grid."""
+KINDS = {"literal": "", "scaled": "_scaled", "textbook": "_textbook", "scaled_textbook": "_scaled_textbook"}
+"""Ways to take a study's protocol -> what its name ends in."""
+RECONSTRUCTION = "loss/valid_reconstruction"
 TITLES = {
     "static/variant": "model",
     "static/latent": "latents",
@@ -47,6 +42,12 @@ TITLES = {
     "metric/leiden/ari": "Leiden ARI",
     "metric/cox/aic": "Cox AIC",
     "loss/valid": "validation loss",
+    "loss/valid_reconstruction": "validation reconstruction loss",
+    "metric/reconstruction/mse": "mean squared error",
+    "metric/reconstruction/r2": "R2",
+    "metric/latent_use/active_units": "active units",
+    "metric/total_correlation/total_correlation": "total correlation",
+    "run/epochs": "epochs",
 }
 
 
@@ -181,9 +182,11 @@ def described(rows: pd.DataFrame) -> str:
     """One sentence on what the rows are of: data, protocol, how much of the study's grid, seeds, failures."""
     models = rows[~is_baseline(rows)]
     first = models.iloc[0]
-    factors = [name for name in STUDY_FACTORS if name in models.columns]
-    settings, seeds = len(models[factors].drop_duplicates()), models["traced/seed"].nunique()
-    grid = f"{settings:,} settings"
+    settings, seeds = (
+        len(models[factors_of(models, "static/variant")].drop_duplicates()),
+        models["traced/seed"].nunique(),
+    )
+    grid = f"{settings:,} setting{'s' if settings > 1 else ''}"
     if str(first["study"]).startswith("eltager2023"):
         grid = f"{settings:,} of {FULL_GRID:,} settings"
     failed = int((models["status"] != "OK").sum())

@@ -1,0 +1,152 @@
+"""Rules for the claims of gislum2024 (29 to 35). The docstring of a rule is what it decides by.
+
+`extraction` and `coverage` are OUT/rows.csv of gislum2024_extraction.py and gislum2024_coverage.py. A sweep of beta, or a refit
+with extracted in place of true signatures, is told by the columns `beta` and `signatures`; without them the claims that
+need them stay untested.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from verdicts import FAILS, HOLDS, UNCLEAR, UNTESTED, Claim, Rows, Verdict, at_least, interval, mean_range, together
+
+VAE, MUSE = "folded_normal_vae", "muse_xae"
+PRINTED_F1 = {VAE: 0.873, MUSE: 0.920}
+
+
+def _good(rows: pd.DataFrame, method: str, setting: str = "R") -> pd.DataFrame:
+    """Rows of a method on the catalogues as shipped that have their score."""
+    return rows[(rows["method"] == method) & (rows["setting"] == setting)]
+
+
+def _beta_zero(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["beta"] == 0] if "beta" in rows else rows.iloc[:0]
+
+
+def _paired(first: pd.DataFrame, second: pd.DataFrame, score: str) -> np.ndarray:
+    """Differences first - second of a score by scenario (means over repeats) that both have."""
+    one, other = (part.groupby("scenario")[score].mean() for part in (first, second))
+    return (one - other).dropna().to_numpy()
+
+
+def claim_29(rows: Rows) -> Verdict:
+    """Mean cosine over scenarios falls from each beta to the next larger, and beta 0 is ahead of beta 1 in every scenario."""
+    mine = _good(rows["extraction"], VAE)
+    means = mine.groupby("beta")["cosine"].mean().sort_index()
+    if not {0.0, 1.0} <= set(means.index):
+        return Verdict(UNTESTED, f"betas run: {', '.join(f'{b:g}' for b in means.index)}")
+    gaps = _paired(mine[mine["beta"] == 0], mine[mine["beta"] == 1], "cosine")
+    falls = bool((np.diff(means) < 0).all())
+    ahead = HOLDS if (gaps > 0).all() else FAILS if (gaps <= 0).all() else UNCLEAR
+    text = ", ".join(f"{b:g}: {v:.3f}" for b, v in means.items())
+    return together(
+        [Verdict(HOLDS if falls else FAILS, f"cosine by beta {text}"), Verdict(ahead, f"{len(gaps)} scenarios")]
+    )
+
+
+def claim_30(rows: Rows) -> Verdict:
+    """At beta 0, R: mean cosine over scenarios at least 0.955, area under F1 within 0.02 of 0.873, and below MUSE-XAE's."""
+    mine, other = _beta_zero(_good(rows["extraction"], VAE)), _good(rows["extraction"], MUSE)
+    if mine.empty or other.empty:
+        return Verdict(UNTESTED, "no rows of the beta-VAE at beta 0, or none of MUSE-XAE")
+    cosine, f1 = (mine.groupby("scenario")[score].mean().mean() for score in ("cosine", "f1"))
+    gaps = _paired(mine, other, "f1")
+    behind = HOLDS if (gaps < 0).all() else FAILS if gaps.mean() >= 0 else UNCLEAR
+    return together(
+        [
+            Verdict(HOLDS if cosine >= 0.955 else FAILS, f"cosine {cosine:.3f}"),
+            Verdict(HOLDS if abs(f1 - PRINTED_F1[VAE]) <= 0.02 else FAILS, f"F1 {f1:.3f} (printed {PRINTED_F1[VAE]})"),
+            Verdict(behind, f"beta-VAE - MUSE-XAE {gaps.mean():+.3f} over {len(gaps)} scenarios"),
+        ]
+    )
+
+
+def claim_31(rows: Rows) -> Verdict:
+    """Scenario 2, R: the mean squared error of the exposures at beta 0 is at most a fifth of that at beta 1."""
+    mine = rows["coverage"]
+    mine = mine[(mine["scenario"].astype(str) == "2") & (mine["setting"] == "R")]
+    means = mine.groupby("beta")["mse"].mean()
+    if not {0.0, 1.0} <= set(means.index):
+        return Verdict(UNTESTED, "no refits of scenario 2 at beta 0 and 1")
+    text = ", ".join(f"{b:g}: {v:.4g}" for b, v in means.items())
+    return Verdict(HOLDS if means[0.0] <= means[1.0] / 5 else FAILS, f"MSE by beta {text}")
+
+
+def claim_32(rows: Rows) -> Verdict:
+    """The share of collapsed latents is at least 0.5 at beta 1 and at most 0.1 at beta 0 (column `collapsed`)."""
+    mine = _good(rows["extraction"], VAE)
+    means = mine.groupby("beta")["collapsed"].mean()
+    if not {0.0, 1.0} <= set(means.index):
+        return Verdict(UNTESTED, "no extractions at beta 0 and 1")
+    right = means[1.0] >= 0.5 and means[0.0] <= 0.1
+    text = ", ".join(f"{b:g}: {v:.0%}" for b, v in means.items())
+    return Verdict(HOLDS if right else FAILS if means[1.0] <= means[0.0] else UNCLEAR, f"collapsed by beta {text}")
+
+
+def claim_33(rows: Rows) -> Verdict:
+    """MSE of the exposures with true signatures below that with extracted ones in scenarios 2, 4, 8 and 14, and not in 6."""
+    table = rows["coverage"]
+    table = table[table["setting"] == "R"]
+    wide = table.pivot_table(index="scenario", columns="signatures", values="mse")
+    if not {"true", MUSE} <= set(wide.columns):
+        return Verdict(UNTESTED, "no refits with extracted signatures")
+    better = (wide["true"] < wide[MUSE])[wide[["true", MUSE]].notna().all(axis=1)]
+    better.index = better.index.astype(str)
+    text = ", ".join(f"scenario {s}: {'better' if b else 'not better'}" for s, b in better.items())
+    if set(better.index) < {"2", "4", "6", "8", "14"}:
+        return Verdict(UNCLEAR, text)
+    others = better[[s for s in better.index if s != "6"]]
+    return Verdict(HOLDS if others.all() and not better["6"] else FAILS, text)
+
+
+def claim_34(rows: Rows) -> Verdict:
+    """R, the posterior's percentiles of the folded normal: at most 1% of the exposures that are 0 lie in their interval."""
+    table = rows["coverage"]
+    mine = table[(table["setting"] == "R") & table["method"].isin(["posterior_percentile", "posterior_released"])]
+    if mine.empty:
+        return Verdict(UNTESTED, "no rows of posterior_percentile or posterior_released")
+    held = mine["zero"].dropna()
+    text = f"zero exposures covered: mean {held.mean():.1%}, most {held.max():.1%} of {len(held)} refits"
+    return Verdict(HOLDS if held.max() <= 0.01 else FAILS if held.mean() > 0.05 else UNCLEAR, text)
+
+
+def claim_35(rows: Rows) -> Verdict:
+    """R: area under F1 of an exponential or spike-and-slab posterior surely above the folded normal's, over paired scenarios."""
+    table, parts = rows["extraction"], []
+    base = _good(table, VAE)
+    for method in ("exponential_vae", "spike_slab_vae"):
+        gaps = _paired(_good(table, method), base, "f1")
+        if len(gaps) >= 3:
+            value, low, high = mean_range(gaps)
+            parts.append(Verdict(at_least(low, high, 0.0), f"{method} - folded normal {interval(value, low, high)}"))
+    if not parts:
+        return Verdict(UNTESTED, "fewer than 3 scenarios of both")
+    # either of the two would do
+    verdicts = [part.verdict for part in parts]
+    best = next((v for v in (HOLDS, UNCLEAR) if v in verdicts), FAILS)
+    return Verdict(best, "; ".join(part.number for part in parts))
+
+
+_EXTRACTION, _COVERAGE = "gislum2024_extraction.py", "gislum2024_coverage.py"
+CLAIMS = (
+    Claim(
+        29, "A smaller beta extracts better signatures, beta 0 the best.", ("extraction:beta",), _EXTRACTION, claim_29
+    ),
+    Claim(
+        30,
+        "At beta 0 the beta-VAE reaches a cosine of .965 to .973 and an F1 of .873, behind MUSE-XAE's .920.",
+        ("extraction:beta",),
+        _EXTRACTION,
+        claim_30,
+    ),
+    Claim(31, "A smaller beta estimates exposures better.", ("coverage:beta",), _COVERAGE, claim_31),
+    Claim(
+        32, "A larger beta collapses the posterior.", ("extraction:beta", "extraction:collapsed"), _EXTRACTION, claim_32
+    ),
+    Claim(
+        33, "True signatures give better exposures but in scenario 6.", ("coverage:signatures",), _COVERAGE, claim_33
+    ),
+    Claim(34, "A folded normal cannot say 0, so its lower end misses.", ("coverage:zero",), _COVERAGE, claim_34),
+    Claim(35, "An exponential posterior, or a mixture prior, does better.", ("extraction",), _EXTRACTION, claim_35),
+)
