@@ -46,6 +46,23 @@ def test_edges_equal_a_brute_force_loop(include_self, others, offset):
     assert len(as_set((source, target))) == len(source)
 
 
+@pytest.mark.parametrize("kind", ["plain", "one_far", "tight"])
+def test_neighbours_are_exact_where_float32_is_not(kind):
+    """Far from the centre, or in a cluster a million times tighter than the whole, rows are searched again."""
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=(1500, 10))
+    if kind != "plain":
+        z[0] *= 1e4
+    if kind == "tight":
+        z[100:400] = z[100] + 1e-6 * rng.normal(size=(300, 10))
+    index, distance = nearest(z, 14)
+    squared = ((z[:, None] - z[None]) ** 2).sum(2)
+    np.fill_diagonal(squared, np.inf)
+    expected = np.argsort(squared, axis=1, kind="stable")[:, :14]
+    np.testing.assert_array_equal(index, expected)
+    np.testing.assert_allclose(distance, np.sqrt(np.take_along_axis(squared, expected, 1)), rtol=1e-6)
+
+
 def test_a_duplicated_row_is_never_its_own_neighbour():
     z = np.repeat(np.random.default_rng(2).normal(size=(5, 2)), 4, axis=0)
     source, target = knn_edges(z, 4)

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 
 from vaebench.types import InputError
+
+_BLOCK = 512
+_SPARE = 8
+"""Candidates beyond those asked for: among the first few, float32 may take one for another."""
+
+
+@functools.cache
+def _program() -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    def candidates(z: Any, count: int) -> tuple[Any, Any]:
+        squares = jnp.sum(z**2, axis=1)
+        padded = -len(z) % _BLOCK
+        blocks = jnp.pad(z, ((0, padded), (0, 0))).reshape(-1, _BLOCK, z.shape[1])
+        everyone = jnp.arange(len(z))
+
+        def one(block: Any, first: Any) -> tuple[Any, Any]:
+            nearness = 2 * jnp.dot(block, z.T, precision="highest") - squares[None, :]
+            own = (first + jnp.arange(_BLOCK))[:, None] == everyone[None, :]
+            return jax.lax.top_k(jnp.where(own, -jnp.inf, nearness), count)
+
+        found = jax.lax.map(lambda part: one(*part), (blocks, _BLOCK * jnp.arange(len(blocks))))
+        nearness, index = (values.reshape(-1, count)[: len(z)] for values in found)
+        return squares[:, None] - nearness, index
+
+    return jax.jit(candidates, static_argnames="count")
 
 
 def nearest(z: np.ndarray, others: int) -> tuple[np.ndarray, np.ndarray]:
     """The ``others`` nearest other samples of every sample of z [N, L] (finite), by Euclidean distance.
 
-    Blocks of scikit-learn's float64 products, which on a CPU beat a compiled float32 search and need no start-up. The
-    distances found are then computed again from differences, exact for near duplicates too. Among samples at exactly
-    equal distance position decides.
+    Blocks of products and ``top_k`` in float32 on the default device give a few candidates more than asked for; their
+    distances are computed again in float64 from differences. Where the rounding of float32 could hide a nearer sample
+    (near duplicates far from the centre) the row is searched again in float64, so the result is exact. Among samples at
+    exactly equal distance position decides.
 
     Returns:
         ``(index [N, others], distance [N, others] float64)``, nearest first.
@@ -20,9 +51,7 @@ def nearest(z: np.ndarray, others: int) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: fewer than ``others`` + 1 samples.
     """
-    from sklearn.neighbors import NearestNeighbors
-
-    samples = len(z)
+    samples, latents = z.shape
     if samples <= others:
         raise InputError(f"{others} neighbours need at least {others + 1} samples, got {samples}")
     # Distances are computed as a.a - 2a.b + b.b, which loses digits far from the origin: centre in float64 first.
@@ -30,11 +59,41 @@ def nearest(z: np.ndarray, others: int) -> tuple[np.ndarray, np.ndarray]:
     z = z - z.mean(axis=0)
     size = float(np.abs(z).max()) or 1.0
     z = z / size  # squares of extreme scales would overflow or vanish
-    # Without an argument kneighbors leaves the sample itself out by position, which stays right among duplicated rows.
-    index = NearestNeighbors(n_neighbors=others, algorithm="brute").fit(z).kneighbors(return_distance=False)
-    index = np.sort(np.asarray(index, np.int64), axis=1)
+    count = min(others + _SPARE, samples - 1)
+    rough, index = (np.array(values) for values in _program()(z.astype(np.float32), count=count))
+    index, squared = _sorted(z, index.astype(np.int64))
+    if count < samples - 1:
+        # A sample b nearer than the last one found, at distance d, has |b| <= |a| + d, and its a.a - 2a.b + b.b in float32
+        # is wrong by at most (L + 8) roundings of (|a| + |b|)^2.
+        last = squared[:, others - 1]
+        reach = (2 * np.linalg.norm(z, axis=1) + np.sqrt(last)) ** 2
+        error = (latents + 8) * np.finfo(np.float32).eps * reach
+        doubtful = np.flatnonzero(last + error >= rough[:, -1])
+        if len(doubtful):
+            index[doubtful, :others], squared[doubtful, :others] = _searched(z, doubtful, others)
+    return index[:, :others], size * np.sqrt(squared[:, :others])
+
+
+def _sorted(z: np.ndarray, index: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """``index`` [M, J] by rising distance to the rows' samples, then position, and the squared distances."""
+    index = np.sort(index, axis=1)
+    own = z if rows is None else z[rows]
     squared = np.zeros(index.shape)
-    for column in z.T:  # one latent at a time keeps the memory at [N, others]
-        squared += (column[index] - column[:, None]) ** 2
+    for column, mine in zip(z.T, own.T, strict=True):  # one latent at a time keeps the memory at [M, J]
+        squared += (column[index] - mine[:, None]) ** 2
     order = np.argsort(squared, axis=1, kind="stable")
-    return np.take_along_axis(index, order, axis=1), size * np.sqrt(np.take_along_axis(squared, order, axis=1))
+    return np.take_along_axis(index, order, axis=1), np.take_along_axis(squared, order, axis=1)
+
+
+def _searched(z: np.ndarray, rows: np.ndarray, others: int) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbours [M, others] of the samples ``rows`` [M] and their squared distances, in float64 throughout."""
+    from sklearn.neighbors import NearestNeighbors
+
+    count = min(others + _SPARE + 1, len(z))
+    search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(z)
+    found = np.asarray(search.kneighbors(z[rows], return_distance=False), np.int64)
+    # the sample itself goes, or among many duplicates, where it may be missing, the last one
+    own = found == rows[:, None]
+    own[~own.any(axis=1), -1] = True
+    index, squared = _sorted(z, found[~own].reshape(len(rows), count - 1), rows)
+    return index[:, :others], squared[:, :others]
