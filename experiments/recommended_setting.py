@@ -46,6 +46,7 @@ COLUMNS = {
     "metric/latent_use/active_units": "active units",
     "metric/total_correlation/total_correlation": "total correlation",
     "metric/wsepin/wsepin": "WSEPIN",
+    "metric/wsepin/information_share": "I(x;z) / ln N",
     "metric/rmig/rmig": "RMIG",
     "run/epochs": "epochs",
 }
