@@ -40,7 +40,8 @@ def claim_14(rows: Rows) -> Verdict:
         value, low, high = mean_range(many)
         if np.isnan(value):
             continue  # a model without a Gaussian posterior has none
-        verdict = at_most(low, high, 0.01) if np.isfinite(few) and few > value else UNCLEAR
+        verdict = at_most(low, high, 0.01)
+        verdict = UNCLEAR if verdict == HOLDS and not few > value else verdict
         parts.append(Verdict(verdict, f"{name} {interval(value, low, high)}, with 10 latents {few:.3g}"))
         shares.append(usable(group[group[LATENT] >= 50], SHARE).mean())
     if not parts:

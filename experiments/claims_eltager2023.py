@@ -137,7 +137,7 @@ def claim_7(rows: Rows) -> Verdict:
     if ratios.empty or len(mine) < 2 or mine["failed"].sum() == 0:
         return Verdict(UNCLEAR, f"failures by learning rate: {text}")
     first = str(ratios.idxmax())
-    rises = mine["level"].corr(mine["rate"], method="spearman") >= 0.8 or len(mine) == 2
+    rises = mine["rate"].nunique() > 1 and mine["level"].corr(mine["rate"], method="spearman") >= 0.8
     apart = mine["low"].iloc[-1] > mine["high"].iloc[0]
     sure = table.loc[table["hyperparameter"] == first, "adjusted"].iloc[0] < SURE
     good = rises and apart and first == RATE and sure

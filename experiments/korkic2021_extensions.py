@@ -40,7 +40,7 @@ PARTS = {
     "static/variant": {"variant": ["vae", "iwae", "info_vae", "logcosh_vae", "beta_vae", "miwae", "swae"]},
 }
 TEXTBOOK_ONLY = ("miwae", "swae")
-SMOKE_BASE = {"latent": [3], "hidden": [(16,)], "epochs": [3]}
+SMOKE_BASE = {"latent": [5], "hidden": [(16,)], "epochs": [3]}
 SMOKE_PARTS = {name: PARTS[name] for name in ("traced/optimizer", "traced/init")}
 SCORES = ("metric/reconstruction/mse", "run/epochs")
 
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if rows is None:
         return
     models = rows[~is_baseline(rows)]
-    latent, hidden = (3, "16") if smoke else (20, "256")
+    latent, hidden = (5, "16") if smoke else (20, "256")
     base = pd.Series({"static/variant": "vae", "static/latent": latent, "static/hidden": hidden})
     base = pd.concat(
         [base, pd.Series({"traced/optimizer": "adam", "traced/init": "default", "traced/learning_rate": 1e-3})]

@@ -24,8 +24,8 @@ class Importance(NamedTuple):
 
     Attributes:
         table: one line a main effect or pair: ``effect`` (hyperparameters joined by " x "), ``order`` (1 or 2), ``share``
-            as it is in the values, ``corrected`` for noise with its interval ``low`` and ``high`` (NaN where as many effects as cells are
-            fitted and nothing is known of noise); largest share first.
+            as it is in the values, ``corrected`` for noise with its interval ``low`` and ``high`` (NaN where as many
+            effects as cells are fitted and nothing is known of noise); largest share first.
         rest: share of all that is neither: higher interactions, and noise.
         cells: of the full grid.
         missing: of these, without a usable score.
