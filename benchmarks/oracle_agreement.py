@@ -143,6 +143,7 @@ def factor_lines(z: np.ndarray, posterior: Posterior, data: Dataset) -> Iterator
         squares = [[stats.pearsonr(c[f.known], f.values)[0] ** 2 for c in z.T] for f in factors]
         expected = np.mean([np.sort(row)[-1] - np.sort(row)[-2] for row in squares])
         yield "SAP", "scipy", name, abs(sap_scores(z, data)["sap"] - expected)
+    if len(factors) > 1 and all(factor.kind == "continuous" for factor in factors):
         explained = [LinearRegression().fit(z[f.known], f.values).score(z[f.known], f.values) for f in factors]
         yield "DCI informativeness", "sklearn", name, abs(dci_scores(z, data)["informativeness"] - np.mean(explained))
     ours = rmig_scores(z, data, Given(posterior), options=RmigOptions(bins=50, span="fixed"))["rmig"]
@@ -234,6 +235,7 @@ def table(lines: list[Line]) -> str:
     frame = pd.DataFrame(lines, columns=pd.Index(["metric", "oracle", "data", "difference"]))
     text = ["| metric | oracle | data sets | largest difference | on |", "|---|---|---|---|---|"]
     for (metric, oracle), group in frame.groupby(["metric", "oracle"], sort=False):
+        assert group["difference"].notna().all(), f"{metric} could not be computed"
         worst = group.loc[group["difference"].idxmax()]
         text.append(f"| {metric} | {oracle} | {len(group)} | {worst['difference']:.2g} | {worst['data']} |")
     return "\n".join(text)
