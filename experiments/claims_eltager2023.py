@@ -201,6 +201,7 @@ def claim_11(rows: Rows) -> Verdict:
             ARI,
             factors_of(rows[name], VARIANT, "traced/optimizer"),
             higher_is_better=True,
+            compared=["traced/optimizer"],
             pairs=True,
         )
         line = table[(table["level"] == one) & (table["against"] == other)]
@@ -219,7 +220,7 @@ def claim_12(rows: Rows) -> Verdict:
     """Mean paired ARI difference tanh - ReLU surely above 0 and at most 0.05; best 5% of settings within 0.02 of each other."""
     grid, name = rows["grid"], "traced/activation"
     factors = factors_of(grid, VARIANT, name)
-    table = level_effects(grid, ARI, factors, higher_is_better=True, pairs=True)
+    table = level_effects(grid, ARI, factors, higher_is_better=True, compared=[name], pairs=True)
     line = table[(table["level"] == "tanh") & (table["against"] == "relu")]
     top = best_settings(grid, ARI, factors, by=name, higher_is_better=True).set_index(name)
     if line.empty:

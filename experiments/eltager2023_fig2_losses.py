@@ -67,7 +67,7 @@ def losses_figure(group: pd.DataFrame, scores: Sequence[str], rho: dict[str, str
         style.wide_scale(ax, loss)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
         ax.set_xlabel(title(score))
-        ax.set_title(f"ρ = {rho[score]}", loc="left", fontsize=11)
+        ax.set_title(f"ρ = {rho[score]}", loc="left", fontsize=10)
     axes[0].set_ylabel(f"validation loss of {name}")
     figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL, frameon=False, markerscale=2)
     style.add_footnote(figure, "ρ: Spearman's, means over seeds, 95% interval over settings.", note)

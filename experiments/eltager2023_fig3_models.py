@@ -60,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         higher = SCORES[score]
         best.append(best_settings(rows, score, factors, higher_is_better=higher).assign(score=score))
         for pairs in (False, True):
-            table = level_effects(rows, score, factors, higher_is_better=higher, pairs=pairs)
-            levels.append(table[table["hyperparameter"] == BY].assign(score=score))
+            table = level_effects(rows, score, factors, higher_is_better=higher, compared=[BY], pairs=pairs)
+            levels.append(table.assign(score=score))
     write(options.out, "models", summary(rows, scores))
     write(options.out, "best", pd.concat(best))
     write(options.out, "levels", pd.concat(levels))

@@ -120,8 +120,7 @@ def beaten(
 
     Paired over all settings of the other hyperparameters; sure is an adjusted p (Holm) below :data:`SURE`.
     """
-    table = level_effects(rows, score, factors, higher_is_better=higher, pairs=True, ranks=ranks)
-    mine = table[table["hyperparameter"] == factor]
+    mine = level_effects(rows, score, factors, higher_is_better=higher, compared=[factor], pairs=True, ranks=ranks)
     sign = 1.0 if higher else -1.0
     return {
         (line["level"], line["against"]): (

@@ -84,6 +84,7 @@ def level_effects(
     factors: Sequence[str],
     *,
     higher_is_better: bool,
+    compared: Sequence[str] | None = None,
     pairs: bool = False,
     ranks: bool = False,
     how: str = "holm",
@@ -99,8 +100,9 @@ def level_effects(
     Args:
         rows: of a run; baselines are left out.
         score: a column.
-        factors: columns of hyperparameters.
+        factors: columns of all hyperparameters that vary.
         higher_is_better: of the score, for ``beats``.
+        compared: whose levels are compared; all where absent.
         pairs: compare with each other level instead of with all others.
         ranks: take ranks over all cells (1 the lowest) in place of the values, as losses have heavy tails.
         how: adjustment for all lines of the table together; see :func:`adjusted`.
@@ -116,7 +118,7 @@ def level_effects(
     if ranks:
         by_seed = len(factors) == 1
         table = pd.DataFrame(table.stack().rank().unstack() if by_seed else table.mean(axis=1).rank())
-    for name in factors:
+    for name in compared or factors:
         wide = (
             table.mean(axis=1).unstack(name) if len(factors) > 1 else table.set_axis(table.index.get_level_values(0)).T
         )

@@ -52,7 +52,8 @@ def box_panels(
             if place == 0:
                 where = ax.get_yaxis_transform()
                 ax.text(0.01, reference[1], reference[0], transform=where, va="bottom", fontsize=style.SMALL - 1)
-        turn = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if turned else {}
+        crowded = max(map(len, groups)) * len(groups) * columns > 90
+        turn = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
         ax.set_xticks(range(len(groups)), [style.plain(label, 24) for label in groups], **turn)
         ax.set_xlim(-0.6, len(groups) - 0.4)
         ax.grid(axis="x", visible=False)
