@@ -9,9 +9,9 @@ Poisson(exposures @ signatures), seed = repeat. Signatures: `sparse`, their numb
 matched to the true ones by Hungarian assignment on the cosine to be scored, and for nothing else; exposures of a true signature
 without a match of cosine 0.8 or more are missed.
 
-Designs: `joint` draws signatures and exposures together, with a prior for each cancer type (where samples have none, for each
-class of a learned mixture); `pooled` the same with one prior; `plugin` takes the signatures as known. Each of the first two has
-two rows, before and after the intervals are widened by what simulated cohorts ask for.
+Designs: `joint` draws signatures and exposures together, with a prior for each cancer type; `pooled` the same with one prior;
+`plugin` takes the signatures as known. Each of the first two has two rows, before and after the intervals are widened by what
+simulated cohorts ask for.
 Constants were chosen on scenarios 2 and 8, repeat 0; 4, 6 and 14 were run once after that.
 
 Machine: 1 CPU core. Minutes of one repeat with one simulated cohort: scenarios 2, 4, 6 about 2, 8 about 1, 14 about 20.

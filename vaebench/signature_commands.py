@@ -21,7 +21,10 @@ from vaebench.data import mutations
 from vaebench.data.writing import write_frame
 from vaebench.progress import duration
 from vaebench.signature_options import Calibrate, Extract, Match, Refit
-from vaebench.types import InputError
+from vaebench.types import InputError, unknown_name
+
+INTERVALS = ("none", "joint")
+"""Of an extraction."""
 
 
 def execute(options: Extract | Refit | Match | Calibrate, command: str) -> dict[str, Any]:
@@ -46,6 +49,10 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
             f"--k-min {options.k_min} --k-max {options.k_max}: no number of signatures lies between them; "
             "the smallest must be at least 1 and not above the largest"
         )
+    if options.intervals not in INTERVALS:
+        raise unknown_name("intervals", options.intervals, INTERVALS)
+    if not 0 < options.level < 1:
+        raise InputError(f"--level {options.level}: the nominal coverage must be above 0 and below 1")
     reference = mutations.read_signatures(options.reference) if options.reference else None
     if options.catalogue is None:
         from vaebench.data.mutation_simulate import simulate_catalogue
@@ -66,18 +73,35 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
         progress=Progress(options.quiet),
         fractions=options.fractions,
     )
+    notes, drawn = list(result.notes), None
+    if options.intervals == "joint":
+        drawn = _joint(options, catalogue, result.signatures, types)
+        notes += drawn.notes
     seconds = time.perf_counter() - started
     folder = options.out
     folder.mkdir(parents=True, exist_ok=True)
     mutations.write_signatures(result.signatures, folder / "signatures.csv")
     mutations.write_exposures(result.exposures, folder / "exposures.csv")
+    if drawn is not None:
+        write_frame(drawn.intervals, folder / "intervals.csv")
+        write_frame(drawn.correlations, folder / "correlations.csv")
     write_frame(result.selection, folder / "selection.csv")
     if result.matches is not None:
         write_frame(result.matches, folder / "matches.csv")
     info = _info(command, seconds, options.seed, catalogue)
-    notes = list(result.notes)
+    if drawn is not None:
+        info |= {"level": options.level, "widened by": drawn.factor, "dispersion": round(drawn.dispersion, 3)}
     page = extraction_page(
-        folder, catalogue, result, types=types, reference=reference, info=info, notes=notes, seed=options.seed
+        folder,
+        catalogue,
+        result,
+        types=types,
+        reference=reference,
+        info=info,
+        notes=notes,
+        seed=options.seed,
+        intervals=None if drawn is None else drawn.intervals,
+        level=options.level,
     )
     summary = {"signatures": len(result.signatures), "samples": len(catalogue), "notes": notes, "report": str(page)}
     _write_json(folder / "run.json", info | summary)
@@ -87,6 +111,20 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
             print(result.matches.to_string(index=False, float_format="{:.3f}".format))
         print("\n".join([*notes, f"report: {page}"]))
     return summary
+
+
+def _joint(options: Extract, catalogue: pd.DataFrame, signatures: pd.DataFrame, types: pd.Series | None) -> Any:
+    from vaebench.signatures.de_novo import de_novo_intervals
+
+    return de_novo_intervals(
+        catalogue,
+        signatures,
+        types=types,
+        level=options.level,
+        seed=options.seed,
+        fractions=options.fractions,
+        progress=Progress(options.quiet),
+    )
 
 
 def _refit(options: Refit, command: str) -> dict[str, Any]:

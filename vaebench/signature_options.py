@@ -30,6 +30,10 @@ class Extract(Common):
     """Trainings from different starts for every number of signatures."""
     reference: Path | None = None
     """Table of known signatures to match with."""
+    intervals: str = "none"
+    """"joint" for intervals of the exposures that carry what is not known of the signatures, in intervals.csv."""
+    level: float = 0.95
+    """Nominal coverage of the intervals."""
     types: Path | None = None
     """Table of the samples' cancer types (first column sample, second type); names like "type::sample" need none."""
     fractions: bool = False

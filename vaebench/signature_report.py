@@ -82,6 +82,8 @@ def extraction_page(
     info: Mapping[str, Any],
     notes: Sequence[str] = (),
     seed: int = 0,
+    intervals: pd.DataFrame | None = None,
+    level: float = 0.95,
 ) -> Path:
     """Write ``folder/report.html`` and ``folder/figures/*.png`` for an extraction; returns the page's path.
 
@@ -94,6 +96,8 @@ def extraction_page(
         info: provenance, shown at the end.
         notes: warnings shown on top.
         seed: of the t-SNE.
+        intervals: of the exposures, long; see :class:`vaebench.signatures.de_novo.DeNovo`.
+        level: their nominal coverage.
     """
     s, e = result.signatures, result.exposures
     sections = {
@@ -103,6 +107,9 @@ def extraction_page(
         "Exposures": _drawn(folder, "exposures", exposures_by_type(e, types), "Exposures by cancer type.")
         + _drawn(folder, "reconstruction", reconstruction_quality(catalogue, e, s), "How well each sample is rebuilt."),
     }
+    if intervals is not None:
+        drawn = _drawn(folder, "intervals", interval_panels(intervals, level), "The first samples of the table.")
+        sections["Exposures with intervals"] = drawn + table(intervals[intervals["upper"] > 0])
     shares = e.div(e.sum(axis=1).where(e.sum(axis=1) > 0, 1.0), axis=0).to_numpy()
     if len(e) >= 10:
         drawn = sample_map(tsne(shares, seed), types, "t-SNE of the samples' shares of each signature")

@@ -13,6 +13,7 @@ _NAMES = {
     "calibrate": "vaebench.signatures.calibration",
     "coverage_summary": "vaebench.signatures.coverage",
     "coverage_table": "vaebench.signatures.coverage",
+    "de_novo_intervals": "vaebench.signatures.de_novo",
     "extract": "vaebench.signatures.extraction",
     "matches": "vaebench.signatures.matching",
     "recovery": "vaebench.signatures.matching",
@@ -22,6 +23,7 @@ _NAMES = {
 if TYPE_CHECKING:
     from vaebench.signatures.calibration import calibrate
     from vaebench.signatures.coverage import coverage_summary, coverage_table
+    from vaebench.signatures.de_novo import de_novo_intervals
     from vaebench.signatures.extraction import extract
     from vaebench.signatures.matching import matches, recovery
     from vaebench.signatures.refitting import refit
@@ -30,6 +32,7 @@ __all__ = [
     "calibrate",
     "coverage_summary",
     "coverage_table",
+    "de_novo_intervals",
     "extract",
     "matches",
     "recovery",

@@ -108,7 +108,7 @@ def refit(
     diagnostics = {} if estimates is None else estimates.diagnostics
     return Refit(
         exposures=frame,
-        intervals=None if estimates is None else _long(frame, estimates, some, level),
+        intervals=None if estimates is None else long_table(frame, estimates, some, level),
         samples=samples,
         dispersion=poisson.dispersion,
         psi=poisson.rounding,
@@ -157,7 +157,7 @@ def _samples(counts: pd.DataFrame, found: Scatter, some: np.ndarray) -> pd.DataF
     return pd.DataFrame(columns, counts.index)
 
 
-def _long(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, level: float) -> pd.DataFrame:
+def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, level: float) -> pd.DataFrame:
     """The table ``intervals`` of :class:`Refit`.
 
     Of a sample without mutations all that is known is that a Poisson count was 0: its mean is below -ln(1 - level).
