@@ -128,7 +128,9 @@ def claim_6(rows: Rows) -> Verdict:
 
 
 def claim_7(rows: Rows) -> Verdict:
-    """The failure rate rises with the learning rate (rho over levels >= 0.8, ends apart), whose likelihood ratio is largest."""
+    """The failure rate at the largest learning rate is surely above the smallest's, no rate surely fails less than a smaller one
+    (Wilson intervals), and the likelihood ratio of the learning rate is the largest, and sure. Fails if another's is.
+    """
     grid = rows["grid"]
     table = failures_by_level(grid, factors_of(grid, VARIANT))
     mine = table[table["hyperparameter"] == RATE].sort_values("level")
@@ -137,7 +139,8 @@ def claim_7(rows: Rows) -> Verdict:
     if ratios.empty or len(mine) < 2 or mine["failed"].sum() == 0:
         return Verdict(UNCLEAR, f"failures by learning rate: {text}")
     first = str(ratios.idxmax())
-    rises = mine["rate"].nunique() > 1 and mine["level"].corr(mine["rate"], method="spearman") >= 0.8
+    ends = list(zip(mine["low"], mine["high"], strict=True))
+    rises = not any(low > later for i, (low, _) in enumerate(ends) for _, later in ends[i + 1 :])
     apart = mine["low"].iloc[-1] > mine["high"].iloc[0]
     sure = table.loc[table["hyperparameter"] == first, "adjusted"].iloc[0] < SURE
     good = rises and apart and first == RATE and sure

@@ -47,6 +47,9 @@ def test_levels_are_compared_block_by_block():
         assert line["p"] == pytest.approx(stats.wilcoxon(differences, method="exact").pvalue)
         assert line["low"] < line["difference"] < line["high"]
     assert found["adjusted"].to_numpy() == pytest.approx(adjusted(found["p"].to_numpy()))
+    none = level_effects(rows, SCORE, ["static/variant", *NAMES], higher_is_better=True, compared=["static/variant"])
+    assert none.empty
+    assert list(none.columns) == list(found.reset_index().columns)
     alone = level_effects(rows, SCORE, NAMES, higher_is_better=True, compared=NAMES[:1])
     assert alone["p"].to_numpy() == pytest.approx(found.loc[NAMES[0], "p"].to_numpy())
     assert alone["adjusted"].to_numpy() == pytest.approx(adjusted(alone["p"].to_numpy()))

@@ -123,7 +123,7 @@ def level_effects(
             table.mean(axis=1).unstack(name) if len(factors) > 1 else table.set_axis(table.index.get_level_values(0)).T
         )
         assert isinstance(wide, pd.DataFrame)
-        for one in wide.columns:
+        for one in wide.columns if len(wide.columns) > 1 else ():
             others = [c for c in wide.columns if c != one]
             rest = {c: wide[c] for c in others} if pairs else {"the others": wide[others].mean(axis=1)}
             for against, other in rest.items():
@@ -133,8 +133,9 @@ def level_effects(
                 line |= {"difference": found.mean() if len(found) else math.nan, "low": low, "high": high}
                 line |= {"beats": np.mean((sign * found > 0) + 0.5 * (found == 0)) if len(found) else math.nan}
                 lines.append(line | {"p": signed_rank_p(found)})
-    found = pd.DataFrame(lines)
-    return found.assign(adjusted=adjusted(found["p"].to_numpy(), how)) if len(found) else found
+    names = ["hyperparameter", "level", "against", "blocks", "difference", "low", "high", "beats", "p"]
+    found = pd.DataFrame(lines, columns=pd.Index(names))
+    return found.assign(adjusted=adjusted(found["p"].to_numpy(), how))
 
 
 def best_settings(
