@@ -1,0 +1,27 @@
+"""The experiments with smoke presets of their own run and write what their headers say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_experiments import FOLDER, OLDER, promised
+
+METHODS = {"gislum2024_coverage": ["--methods", "spike_slab,posterior_released"]}
+"""Two methods are enough to see that the script runs."""
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_smoke_presets_write_what_the_header_says(tmp_path, name):
+    own = METHODS.get(name, [])
+    command = [sys.executable, str(FOLDER / f"{name}.py"), "--preset", "smoke", *own, "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    patterns = promised(name)
+    assert patterns
+    for pattern in patterns:
+        found = list(Path(tmp_path).rglob(pattern.rpartition("/")[2]))
+        assert found, pattern
+        assert all(path.stat().st_size for path in found)
