@@ -154,7 +154,7 @@ def claim_8(rows: Rows) -> Verdict:
     classes = CLASSES.get(str(grid["data/name"].iloc[0]), 0)
     wide = cell_table(grid, ARI, factors_of(grid, LATENT, VARIANT)).mean(axis=1).unstack(LATENT)
     assert isinstance(wide, pd.DataFrame)
-    few = [n for n in wide.columns if n < classes]
+    few = [n for n in wide.columns if int(n) < classes]
     if not few or len(few) == len(wide.columns):
         return Verdict(UNCLEAR, f"no latents on both sides of {classes} classes")
     gap = (wide[few].mean(axis=1) - wide.drop(columns=few).mean(axis=1)).dropna().to_numpy()
@@ -225,11 +225,11 @@ def claim_12(rows: Rows) -> Verdict:
     factors = factors_of(grid, VARIANT, name)
     table = level_effects(grid, ARI, factors, higher_is_better=True, compared=[name], pairs=True)
     line = table[(table["level"] == "tanh") & (table["against"] == "relu")]
-    top = best_settings(grid, ARI, factors, by=name, higher_is_better=True).set_index(name)
+    top = best_settings(grid, ARI, factors, by=name, higher_is_better=True).set_index(name)["top"]
     if line.empty:
         return Verdict(UNCLEAR, "one activation only")
     value, low, high = (float(line[c].iloc[0]) for c in ("difference", "low", "high"))
-    gap = float(top.loc["tanh", "top"] - top.loc["relu", "top"])
+    gap = float(top["tanh"]) - float(top["relu"])
     ahead = FAILS if high <= 0 or low > 0.05 else HOLDS if low > 0 and high <= 0.05 else UNCLEAR
     equal = Verdict(HOLDS if abs(gap) <= 0.02 else FAILS, f"best 5%: {gap:+.3f}")
     return together([Verdict(ahead, f"tanh - relu {interval(value, low, high)}"), equal])
