@@ -162,5 +162,5 @@ def joint_chain(key: Any, state: State, known: Known, n: int, every: int = 1, se
 
     room = tuple(jnp.zeros((n, *v.shape), jnp.float32) for v in state[:2])[::-1]
     begin = ((state, none, none, jnp.zeros(number)), room)
-    (state, tried, accepted, moved), kept_draws = jax.lax.fori_loop(0, settling + n, kept, begin)
-    return state, Draws(*kept_draws, accepted / jnp.maximum(tried, 1), moved / (n * every))
+    (state, tried, accepted, moved), draws = jax.lax.fori_loop(0, settling + n, kept, begin)
+    return state, Draws(draws[0], draws[1], accepted / jnp.maximum(tried, 1), moved / (n * every))
