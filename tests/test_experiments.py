@@ -22,7 +22,13 @@ from vaebench.types import InputError
 
 FOLDER = Path(scripts.__file__).parent
 MINE = (*smoke.READERS, *smoke.TRAINERS, "claims")
-OLDER = ("recommended_setting", "gislum2024_extraction", "gislum2024_coverage", "gislum2024_de_novo")
+OLDER = (
+    "recommended_setting",
+    "gislum2024_beta",
+    "gislum2024_coverage",
+    "gislum2024_de_novo",
+    "gislum2024_extraction",
+)
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""
 
 

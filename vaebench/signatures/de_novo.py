@@ -155,7 +155,7 @@ def de_novo_intervals(
         dispersion=noise.dispersion,
         level=level,
         diagnostics=diagnostics,
-        notes=(*_notes(noise, correlations, diagnostics, factor), *_mixtures(shares, given.index)),
+        notes=(*_notes(noise, correlations, diagnostics, factor, simulations), *_mixtures(shares, given.index)),
     )
 
 
@@ -250,7 +250,9 @@ def _diagnostics(chain: _Chain, presence: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _notes(noise: Scatter, correlations: pd.DataFrame, diagnostics: dict[str, Any], factor: float) -> tuple[str, ...]:
+def _notes(
+    noise: Scatter, correlations: pd.DataFrame, diagnostics: dict[str, Any], factor: float, simulations: int
+) -> tuple[str, ...]:
     """What a reader should be told."""
     notes = []
     if noise.rounding:
@@ -274,9 +276,11 @@ def _notes(noise: Scatter, correlations: pd.DataFrame, diagnostics: dict[str, An
                 "rules out: classes are too coarse, and intervals may hold the truth less often than they say."
             )
     if diagnostics["effective_draws_1"] < 10:
+        simulated = f"simulated cohorts say to widen by {factor:.2f}"
+        tried = simulated if simulations else "no cohorts were simulated to say what that does to the intervals"
         notes.append(
             f"The chain mixes slowly: {diagnostics['effective_draws_1']:.0f} effective draws at the worst hundredth of "
-            f"the exposures that are present; simulated cohorts say to widen by {factor:.2f}."
+            f"the exposures that are present; {tried}."
         )
     return tuple(notes)
 

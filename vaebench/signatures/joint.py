@@ -11,7 +11,8 @@ Dirichlet densities of shape below 1 draw signatures into the corners of what th
 r = (C - 1) / 2, C channels, makes the prior indifferent to mixing (:func:`indifferent`): what one knows of S_j + a S_k against
 S_j then comes from exposures of 0, from the shape of the exposures' distribution in each class and from S >= 0, and not from
 the volume of the simplex, which at r = 0 pulls 95 times as hard towards signatures that are far apart. Source: the invariant
-measure of the mixing matrices, det(B B')^(-C / 2) for B = diag(scales) S.
+measure of the mixing matrices, det(B B')^(-C / 2) for B = diag(scales) S. It is improper where two signatures coincide: there
+det(S S') is 0, and only the data keep them apart.
 
 A sweep has four steps, each of which leaves the posterior as it is:
 
