@@ -94,7 +94,7 @@ def test_rows_do_not_depend_on_the_order_of_points_or_on_a_resume(tmp_path, tiny
 
 
 def test_another_number_of_lanes_agrees_to_rounding(tmp_path, tiny):
-    points = [point(p, norm="layer") for p in POINTS]
+    points = [point(p, norm="layer") for p in POINTS[:2]]
     one = run(points, tiny, out=tmp_path / "1", lanes=1, quiet=True).set_index("point").sort_index()
     three = run(points, tiny, out=tmp_path / "3", lanes=3, quiet=True).set_index("point").sort_index()
     np.testing.assert_allclose(one["loss/valid"], three["loss/valid"], rtol=1e-4)

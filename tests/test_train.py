@@ -203,7 +203,14 @@ def test_history_holds_the_losses_of_the_epochs_that_were_run():
     assert pool.status == OUT_OF_EPOCHS
 
 
-@pytest.mark.parametrize(("name", "recipe"), [(name, r) for name, v in VARIANTS.items() for r in v.recipes])
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        pytest.param(name, recipe, marks=[] if recipe == v.recipes[0] else pytest.mark.slow)  # 8 s of compiler each
+        for name, v in VARIANTS.items()
+        for recipe in v.recipes
+    ],
+)
 def test_overfits_a_probe(name, recipe):
     """Data of rank two: the loss falls well below that of predicting the mean."""
     fields = {"epochs": 40, "learning_rate": 1e-2, "seed": 1, "recipe": recipe, "latent": 10}
