@@ -97,8 +97,8 @@ def killed_run(folder, kills: int) -> list[int]:
     return counts
 
 
-def test_a_kill_loses_nothing(tmp_path):
-    assert 0 < killed_run(tmp_path, 1)[-1] < 50, "the kill did not hit a run at work"
+def test_three_kills_lose_nothing(tmp_path):
+    assert any(0 < count < 50 for count in killed_run(tmp_path, 3)), "no kill hit a run at work"
 
 
 @pytest.mark.slow
