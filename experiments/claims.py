@@ -7,7 +7,7 @@
         --kroskinski runs/kroskinski2021/metagsca-kroskinski2021_scaled \\
         --kroskinski-zscore runs/kroskinski2021/metagsca-kroskinski2021_zscore_scaled \\
         --kroskinski-deep runs/kroskinski2021/metagsca-kroskinski2021_deep_scaled \\
-        --extraction runs/extraction/rows.csv --coverage runs/coverage/rows.csv --out results
+        --beta runs/beta/rows.csv --extraction runs/extraction/rows.csv --coverage runs/coverage/rows.csv --out results
     python experiments/claims.py --preset smoke --out runs/smoke
 
 A claim whose evidence is not given is "not tested yet". Verdicts follow the rules in claims_*.py, whose thresholds were
@@ -35,7 +35,7 @@ from verdicts import FAILS, HOLDS, UNCLEAR, UNTESTED, Claim, judged
 from vaebench.types import InputError
 
 FOLDERS = ("grid", "grid_gtex", "disentangled", "korkic", "kroskinski", "kroskinski_zscore", "kroskinski_deep")
-TABLES = ("shared", "extraction", "coverage")
+TABLES = ("shared", "beta", "extraction", "coverage")
 STUDIES = {
     "eltager2023": "TCGA, 11,014 samples x 5,000 genes, and GTEx, 17,382 samples; ten restarts",
     "korkic2021": "TCGA x 5,000 genes, one run a setting",

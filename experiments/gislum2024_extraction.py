@@ -100,7 +100,7 @@ def extracted(catalogue: pd.DataFrame, scenario: int, method: str, repeat: int, 
         numbers = range(2, 26 if scenario == 14 else 16)
         return extract(catalogue, k=numbers, method=method, restarts=10, seed=repeat)
     lowest, highest = BRACKETS[scenario]
-    numbers = range(lowest, highest + 1)
+    numbers = range(lowest, highest + 1)  # beta is 0, as the report chose
     return extract(catalogue, k=numbers, method=method, restarts=5, seed=repeat, augmentation=20)
 
 

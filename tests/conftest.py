@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import tempfile
 
 import jax
 import numpy as np
@@ -13,8 +15,11 @@ from vaebench.train import make_train
 from vaebench.types import Dataset, Survival
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# the commands would turn the user's cache on for the rest of the process; tests compile for themselves
-jax.config.update("jax_enable_compilation_cache", False)
+# compiled programs in a folder of this process and those it starts, not in the user's: many tests need the same ones
+COMPILED = tempfile.TemporaryDirectory(prefix="vaebench_tests_")
+os.environ |= {"JAX_COMPILATION_CACHE_DIR": COMPILED.name, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3"}
+jax.config.update("jax_compilation_cache_dir", COMPILED.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -24,6 +29,14 @@ def programs_forgotten():
     make_train.cache_clear()
     jax.clear_caches()
     gc.collect()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def evaluated_in_a_thread():
+    """Runs that do not ask for evaluation processes have none: starting them takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vaebench.sweep.default_evaluators", lambda: 0)
+        yield
 
 
 @pytest.fixture

@@ -302,7 +302,14 @@ def test_claims_of_kroskinski2021():
 def extraction(cosines, f1=None, methods=("folded_normal_vae",), collapsed=None):
     lines = []
     for method, beta, scenario in itertools.product(methods, cosines, (2, 4, 6, 8, 14)):
-        line = {"method": method, "setting": "R", "scenario": scenario, "repeat": 0, "beta": beta}
+        line = {
+            "method": method,
+            "setting": "R",
+            "scenario": scenario,
+            "repeat": 0,
+            "beta": beta,
+            "recipe": "benchmarked",
+        }
         line |= {"cosine": cosines[beta] + scenario / 1e4, "f1": (f1 or {}).get(method, 0.8) + scenario / 1e3}
         lines.append(line | {"collapsed": (collapsed or {}).get(beta, 0.0)})
     return pd.DataFrame(lines)
@@ -313,11 +320,13 @@ def test_claims_of_gislum2024():
     f1 = {"folded_normal_vae": 0.866, "muse_xae": 0.913, "exponential_vae": 0.9}
     every = tuple(f1)
     good = extraction(printed, f1, every, collapsed={0: 0.0, 0.1: 0.3, 1: 0.9})
-    assert [verdict(n, extraction=good).verdict for n in (29, 30, 32, 35)] == [HOLDS] * 4
+    assert [verdict(n, beta=good, extraction=good).verdict for n in (29, 30, 32, 35)] == [HOLDS] * 4
     bad = extraction(turned, {**f1, "muse_xae": 0.6, "exponential_vae": 0.5}, every, collapsed={0: 0.5, 1: 0.1})
-    assert [verdict(n, extraction=bad).verdict for n in (29, 30, 32, 35)] == [FAILS] * 4
-    bare = good.drop(columns=["beta", "collapsed"])
-    assert [verdict(n, extraction=bare).verdict for n in (29, 30, 32, 35)] == [UNTESTED, UNTESTED, UNTESTED, HOLDS]
+    assert [verdict(n, beta=bad, extraction=bad).verdict for n in (29, 30, 32, 35)] == [FAILS] * 4
+    found = [verdict(n, extraction=good).verdict for n in (29, 30, 32, 35)]
+    assert found == [UNTESTED, UNTESTED, UNTESTED, HOLDS]
+    plain = good.assign(recipe="textbook")
+    assert [verdict(n, beta=plain, extraction=plain).verdict for n in (29, 30, 32)] == [UNTESTED] * 3
     scenarios = ("2", "4", "6", "8", "14")
     lines = [
         {"scenario": s, "setting": "R", "method": "posterior_released", "beta": b, "signatures": source}

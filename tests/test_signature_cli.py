@@ -43,6 +43,28 @@ def test_extract_writes_what_it_found(tables, tmp_path, capsys):
     assert json.loads((tmp_path / "run.json").read_text())["command"].startswith("vaebench extract ")
 
 
+def test_anchored_intervals_are_of_the_reference(tables, tmp_path, capsys):
+    folder, _, truth = tables
+    arguments = [
+        "extract",
+        str(folder / "catalogue.csv"),
+        "--k-min",
+        "3",
+        "--k-max",
+        "3",
+        "--method",
+        "nmf",
+        "--restarts",
+    ]
+    arguments += ["2", "--reference", str(folder / "signatures.csv"), "--intervals", "anchored", "--out", str(tmp_path)]
+    assert main([*arguments, "--json"]) == 0
+    used = read_signatures(tmp_path / "anchored.csv")
+    intervals = pd.read_csv(tmp_path / "intervals.csv")
+    assert set(intervals["signature"]) == set(used.index)
+    assert set(used.index) & set(truth.signatures.index)
+    assert any("for the reference's" in note for note in summary(capsys)["notes"])
+
+
 def test_refit_writes_exposures_and_intervals(tables, tmp_path, capsys):
     folder, catalogue, truth = tables
     arguments = [str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "profile_likelihood"]
@@ -92,6 +114,8 @@ def test_match_prints_pairs(tables, tmp_path, capsys):
         (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--level", "1.5"], "level=1.5"),
         (["refit", "{}/signatures.csv", "{}/signatures.csv"], "fraction"),
         (["refit", "{}/catalogue.csv"], "SIGNATURES"),
+        (["extract", "{}/catalogue.csv", "--intervals", "anchored"], "--reference"),
+        (["extract", "{}/catalogue.csv", "--intervals", "anchord"], "anchored"),
         (["match", "{}/signatures.csv", "{}/catalogue.csv"], "sum"),
     ],
 )

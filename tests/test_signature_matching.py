@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
 from vaebench.data.mutations import CHANNELS
-from vaebench.signatures import matches, recovery
+from vaebench.signatures import anchored, matches, recovery
 from vaebench.signatures.matching import assigned, cosines
 from vaebench.types import InputError
 
@@ -121,3 +121,18 @@ def test_a_matched_signature_counts_its_match_even_where_another_is_nearer():
     assert scores.cosines["T0"] == pytest.approx(1)
     assert scores.cosines["T1"] == pytest.approx(cosine_similarity(extracted, truth)[1, 1])
     assert cosine_similarity(extracted, truth)[0, 1] > 0.99
+
+
+def test_anchored_takes_the_reference_where_it_matches():
+    reference = table(drawn(0, 4), "R")
+    near = 0.9 * reference.to_numpy()[[2, 0]] + 0.1 * drawn(5, 2)
+    found = table(np.vstack([near, drawn(9, 1)]), "E")
+    used = anchored(found, reference)
+    assert used.index.tolist() == ["R2", "R0", "E2"]
+    np.testing.assert_allclose(used.to_numpy(float)[:2], reference.loc[["R2", "R0"]].to_numpy(), rtol=1e-12)
+    np.testing.assert_allclose(used.loc["E2"].to_numpy(float), found.loc["E2"].to_numpy(), rtol=1e-12)
+    assert anchored(found, reference, least=1.0).index.tolist() == ["E0", "E1", "E2"]
+    with pytest.raises(InputError, match=r"least=1\.2"):
+        anchored(found, reference, least=1.2)
+    with pytest.raises(InputError, match="'R0'"):
+        anchored(found.rename(index={"E2": "R0"}), reference)

@@ -9,9 +9,10 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -23,7 +24,7 @@ from vaebench.progress import duration
 from vaebench.signature_options import Calibrate, Extract, Match, Refit
 from vaebench.types import InputError, unknown_name
 
-INTERVALS = ("none", "joint")
+INTERVALS = ("none", "joint", "anchored")
 """Of an extraction."""
 
 
@@ -44,15 +45,7 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
     from vaebench.signature_report import extraction_page
     from vaebench.signatures.extraction import extract
 
-    if options.k_min < 1 or options.k_max < options.k_min:
-        raise InputError(
-            f"--k-min {options.k_min} --k-max {options.k_max}: no number of signatures lies between them; "
-            "the smallest must be at least 1 and not above the largest"
-        )
-    if options.intervals not in INTERVALS:
-        raise unknown_name("intervals", options.intervals, INTERVALS)
-    if not 0 < options.level < 1:
-        raise InputError(f"--level {options.level}: the nominal coverage must be above 0 and below 1")
+    _check_extraction(options)
     reference = mutations.read_signatures(options.reference) if options.reference else None
     if options.catalogue is None:
         from vaebench.data.mutation_simulate import simulate_catalogue
@@ -74,8 +67,8 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
         fractions=options.fractions,
     )
     notes, drawn = list(result.notes), None
-    if options.intervals == "joint":
-        drawn = _joint(options, catalogue, result.signatures, types)
+    if options.intervals != "none":
+        drawn = _intervals(options, catalogue, result.signatures, reference, types)
         notes += drawn.notes
     seconds = time.perf_counter() - started
     folder = options.out
@@ -84,13 +77,14 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
     mutations.write_exposures(result.exposures, folder / "exposures.csv")
     if drawn is not None:
         write_frame(drawn.intervals, folder / "intervals.csv")
-        write_frame(drawn.correlations, folder / "correlations.csv")
+        name, write = drawn.beside
+        write(folder / name)
     write_frame(result.selection, folder / "selection.csv")
     if result.matches is not None:
         write_frame(result.matches, folder / "matches.csv")
     info = _info(command, seconds, options.seed, catalogue)
     if drawn is not None:
-        info |= {"level": options.level, "widened by": drawn.factor, "dispersion": round(drawn.dispersion, 3)}
+        info |= {"level": options.level, **drawn.info}
     page = extraction_page(
         folder,
         catalogue,
@@ -113,17 +107,60 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
     return summary
 
 
-def _joint(options: Extract, catalogue: pd.DataFrame, signatures: pd.DataFrame, types: pd.Series | None) -> Any:
-    from vaebench.signatures.de_novo import de_novo_intervals
+def _check_extraction(options: Extract) -> None:
+    """``InputError`` for an option that is not allowed, before anything is read."""
+    if options.k_min < 1 or options.k_max < options.k_min:
+        raise InputError(
+            f"--k-min {options.k_min} --k-max {options.k_max}: no number of signatures lies between them; "
+            "the smallest must be at least 1 and not above the largest"
+        )
+    if options.intervals not in INTERVALS:
+        raise unknown_name("intervals", options.intervals, INTERVALS)
+    if options.intervals == "anchored" and options.reference is None and options.catalogue is not None:
+        raise InputError("--intervals anchored needs --reference, the table of signatures that are taken for known")
+    if not 0 < options.level < 1:
+        raise InputError(f"--level {options.level}: the nominal coverage must be above 0 and below 1")
 
-    return de_novo_intervals(
-        catalogue,
-        signatures,
-        types=types,
-        level=options.level,
-        seed=options.seed,
-        fractions=options.fractions,
-        progress=Progress(options.quiet),
+
+class _Intervals(NamedTuple):
+    """Intervals of an extraction's exposures, what a reader should know, and a table beside them: name and how to write it."""
+
+    intervals: pd.DataFrame
+    notes: tuple[str, ...]
+    info: dict[str, Any]
+    beside: tuple[str, Callable[[Path], None]]
+
+
+def _intervals(
+    options: Extract,
+    catalogue: pd.DataFrame,
+    signatures: pd.DataFrame,
+    reference: pd.DataFrame | None,
+    types: pd.Series | None,
+) -> _Intervals:
+    common = {"types": types, "level": options.level, "seed": options.seed, "fractions": options.fractions}
+    common["progress"] = Progress(options.quiet)
+    if options.intervals == "joint":
+        from vaebench.signatures.de_novo import de_novo_intervals
+
+        drawn = de_novo_intervals(catalogue, signatures, **common)
+        info = {"widened by": drawn.factor, "dispersion": round(drawn.dispersion, 3)}
+        return _Intervals(
+            drawn.intervals, drawn.notes, info, ("correlations.csv", partial(write_frame, drawn.correlations))
+        )
+    from vaebench.signatures.matching import ANCHOR, anchored
+    from vaebench.signatures.refitting import refit
+
+    assert reference is not None
+    used = anchored(signatures, reference)
+    kept = [str(name) for name in used.index if name not in reference.index]
+    fit = refit(catalogue, used, intervals="spike_slab", **common)
+    assert fit.intervals is not None
+    note = f"Intervals take {len(used) - len(kept)} of {len(used)} signatures for the reference's (cosine {ANCHOR} and more)"
+    note += f", and {', '.join(kept)} as extracted, without what is not known of them." if kept else "."
+    info = {"dispersion": round(fit.dispersion, 3)}
+    return _Intervals(
+        fit.intervals, (note, *fit.notes), info, ("anchored.csv", partial(mutations.write_signatures, used))
     )
 
 

@@ -31,7 +31,8 @@ class Extract(Common):
     reference: Path | None = None
     """Table of known signatures to match with."""
     intervals: str = "none"
-    """"joint" for intervals of the exposures that carry what is not known of the signatures, in intervals.csv."""
+    """Of the exposures, in intervals.csv: "joint" carries what is not known of the signatures; "anchored" takes signatures
+    that match the reference for the reference's own, and refits."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
     types: Path | None = None

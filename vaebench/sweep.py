@@ -89,7 +89,7 @@ def run(
         record = _run_record(folder, dataset, options, lanes, points, command)
         if evaluators is None:
             # in a worker the cores are taken: a thread evaluates what its own device leaves idle
-            evaluators = 0 if executor or workers > 1 else min(4, os.cpu_count() or 1)
+            evaluators = 0 if executor or workers > 1 else default_evaluators()
         task = Task(
             points=tuple(sharded(points, dataset.digest, shard)),
             out=folder,
@@ -109,6 +109,11 @@ def run(
         shown.end(cost)
         write_cost(cost, folder)
         return read_rows(folder)
+
+
+def default_evaluators() -> int:
+    """Evaluation processes beside a training process that has the machine for itself."""
+    return min(4, os.cpu_count() or 1)
 
 
 def sharded(points: Sequence[Point], digest: str, shard: tuple[int, int]) -> list[Point]:

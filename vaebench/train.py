@@ -16,7 +16,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from vaebench.lane import IDLE, RUNNING, Lane, Split, lane_sharding, scaled, stopped
 from vaebench.optimizers import clipped, coefficients, initial_moments, update
-from vaebench.types import Context, Static, Traced
+from vaebench.types import Context, Model, Static, Traced
 from vaebench.variants import variant
 
 MAX_CALL_EPOCHS = 64
@@ -56,9 +56,20 @@ def validation_chunks(samples: int, batch: int) -> tuple[int, int]:
 def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
     """``(lane, x) -> lane`` after one epoch of training, its validation and the stopping rule, for one unbatched lane."""
     model = variant(static.variant).build(static)
+    train, validate = make_pass(static, model), make_validation(static, model)
 
-    def rows(lane: Lane, x: jax.Array, index: jax.Array) -> jax.Array:
-        return scaled(x[index], lane.split)
+    def epoch(lane: Lane, x: jax.Array) -> Lane:
+        trained, train_loss = train(lane, x)
+        valid_loss, terms, seen = validate(trained, x)
+        return stopped(
+            trained._replace(epoch=lane.epoch + 1, batches=seen, train_loss=train_loss), lane, valid_loss, terms
+        )
+
+    return epoch
+
+
+def make_pass(static: Static, model: Model) -> Callable[[Lane, jax.Array], tuple[Lane, jax.Array]]:
+    """``(lane, x) -> (lane, mean loss)`` after one pass over the training samples, their order drawn from lane and epoch."""
 
     def train_epoch(lane: Lane, x: jax.Array) -> tuple[Lane, jax.Array]:
         samples = lane.split.train.shape[0]
@@ -77,7 +88,7 @@ def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
                 context = Context(True, samples, static.batch, seen)
                 current = {**variables, "params": params}
                 return model.loss(
-                    current, rows(lane, x, index), key, lane.traced.hyper, lane.traced.activation, context
+                    current, scaled(x[index], lane.split), key, lane.traced.hyper, lane.traced.activation, context
                 )
 
             (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(variables["params"])
@@ -96,6 +107,12 @@ def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
         lane = lane._replace(variables=variables, moments=moments, step=count, batches=seen)
         return lane, jnp.mean(losses)
 
+    return train_epoch
+
+
+def make_validation(static: Static, model: Model) -> Callable[[Lane, jax.Array], Any]:
+    """``(lane, x) -> (loss, terms, batches seen)`` of the validation samples, with the weights as they are."""
+
     def validate(lane: Lane, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
         valid = lane.split.valid
         whole = static.validation == "whole"
@@ -105,7 +122,7 @@ def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
         def batch(index: jax.Array, key: jax.Array, seen: jax.Array) -> Any:
             context = Context(False, valid.shape[0], static.batch, seen)
             value, aux = model.loss(
-                lane.variables, rows(lane, x, index), key, lane.traced.hyper, lane.traced.activation, context
+                lane.variables, scaled(x[index], lane.split), key, lane.traced.hyper, lane.traced.activation, context
             )
             return {"loss": value, **aux.terms}
 
@@ -129,14 +146,7 @@ def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
         means = functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), summed)
         return means.pop("loss"), means, seen
 
-    def epoch(lane: Lane, x: jax.Array) -> Lane:
-        trained, train_loss = train_epoch(lane, x)
-        valid_loss, terms, seen = validate(trained, x)
-        return stopped(
-            trained._replace(epoch=lane.epoch + 1, batches=seen, train_loss=train_loss), lane, valid_loss, terms
-        )
-
-    return epoch
+    return validate
 
 
 def make_start(static: Static) -> Callable[[Traced, Split], Lane]:

@@ -100,25 +100,7 @@ def dataset_from_arrays(
     if kept.size == 0:
         raise InputError(f"all {width} features are constant over {count} samples; at least one must vary")
     chosen = kept if top is None else kept[_selected(values, known.mean, kept, top, deviation)]
-    centre, scale = {
-        "zscore": (known.mean, known.sd),
-        "unit": (known.low, known.high - known.low),
-        "none": (np.zeros(width), np.ones(width)),
-    }[scaling]
-    centre, scale = centre[chosen], scale[chosen]
-    scaled = np.empty((count, chosen.size), dtype=np.float32)
-    for block in _blocks(chosen.size):
-        scaled[:, block] = (_filled(values, known.mean, chosen[block]) - centre[block]) / scale[block]
-    given = dict(provenance or {})
-    counts = {
-        "samples": count,
-        "features": chosen.size,
-        "constant_features_dropped": width - kept.size,
-        "features_not_selected": kept.size - chosen.size,
-        "missing_values": int(known.missing.sum()),
-        "features_with_missing_values": int((known.missing > 0).sum()),
-        "survival_missing": 0 if survival is None else int(np.isnan(survival.time).sum()),
-    }
+    scaled, centre, scale = _scaled(values, known, chosen, scaling)
     dataset = Dataset(
         name=name,
         digest="",
@@ -133,14 +115,53 @@ def dataset_from_arrays(
         survival=survival,
         covariates={str(k): checks.covariate(str(k), v, count) for k, v in (covariates or {}).items()},
         factors={str(k): checks.factor(str(k), v, count) for k, v in (factors or {}).items()},
-        provenance={
-            **given,
-            "options": {**dataclasses.asdict(treatment), **given.get("options", {})},
-            "counts": {**given.get("counts", {}), **counts},
-            "statistics_from": "all samples",
-        },
+        provenance=_recorded(dict(provenance or {}), treatment, known, kept, chosen, survival, count),
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))
+
+
+def _scaled(
+    values: np.ndarray, known: _Statistics, chosen: np.ndarray, scaling: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The chosen columns, scaled [N, D'] in float32, and their centre and scale [D']."""
+    width = len(known.mean)
+    centre, scale = {
+        "zscore": (known.mean, known.sd),
+        "unit": (known.low, known.high - known.low),
+        "none": (np.zeros(width), np.ones(width)),
+    }[scaling]
+    centre, scale = centre[chosen], scale[chosen]
+    scaled = np.empty((len(values), chosen.size), dtype=np.float32)
+    for block in _blocks(chosen.size):
+        scaled[:, block] = (_filled(values, known.mean, chosen[block]) - centre[block]) / scale[block]
+    return scaled, centre, scale
+
+
+def _recorded(
+    given: dict[str, Any],
+    treatment: Treatment,
+    known: _Statistics,
+    kept: np.ndarray,
+    chosen: np.ndarray,
+    survival: Survival | None,
+    count: int,
+) -> dict[str, Any]:
+    """``given`` provenance with the options and the counts of this step."""
+    counts = {
+        "samples": count,
+        "features": chosen.size,
+        "constant_features_dropped": len(known.mean) - kept.size,
+        "features_not_selected": kept.size - chosen.size,
+        "missing_values": int(known.missing.sum()),
+        "features_with_missing_values": int((known.missing > 0).sum()),
+        "survival_missing": 0 if survival is None else int(np.isnan(survival.time).sum()),
+    }
+    return {
+        **given,
+        "options": {**dataclasses.asdict(treatment), **given.get("options", {})},
+        "counts": {**given.get("counts", {}), **counts},
+        "statistics_from": "all samples",
+    }
 
 
 def aligned(values: Any, names: Sequence[str] | np.ndarray, wanted: Sequence[str] | np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _NAMES = {
+    "anchored": "vaebench.signatures.matching",
     "calibrate": "vaebench.signatures.calibration",
     "coverage_summary": "vaebench.signatures.coverage",
     "coverage_table": "vaebench.signatures.coverage",
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from vaebench.signatures.coverage import coverage_summary, coverage_table
     from vaebench.signatures.de_novo import de_novo_intervals
     from vaebench.signatures.extraction import extract
-    from vaebench.signatures.matching import matches, recovery
+    from vaebench.signatures.matching import anchored, matches, recovery
     from vaebench.signatures.refitting import refit
 
 __all__ = [
+    "anchored",
     "calibrate",
     "coverage_summary",
     "coverage_table",

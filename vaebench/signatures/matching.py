@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.mutations import checked_signatures
+from vaebench.types import InputError
 
 CUT_OFFS = np.linspace(0.8, 1.0, 201)
 """Cosines at which an extracted signature may begin to count as found."""
@@ -62,6 +63,34 @@ def matches(extracted: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
             "nearest_cosine": similarity.max(axis=1),
         }
     )
+
+
+ANCHOR = 0.85
+"""Cosine from which an extracted signature is taken for a reference one."""
+
+
+def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = ANCHOR) -> pd.DataFrame:
+    """The signatures [S, 96] to refit with: reference ones in place of those extracted that match them.
+
+    A signature whose match in the one-to-one assignment (:func:`matches`) has a cosine of ``least`` or more becomes that
+    reference signature, by its name; the others stay as extracted, by their own.
+
+    Raises:
+        InputError: for tables that are no signatures, a ``least`` outside of 0 to 1, or an extracted signature that would
+            stay and has the name of a reference one that is used.
+    """
+    if not 0 <= least <= 1:
+        raise InputError(f"least={least!r} is not allowed; it must be a cosine from 0 to 1")
+    table = matches(extracted, reference).set_index("extracted")
+    known, rows = checked_signatures(reference, source="the reference"), {}
+    found = checked_signatures(extracted, source="the table of extracted signatures")
+    for name, row in found.iterrows():
+        sure = table.loc[name, "cosine"] >= least  # NaN, without a match, is not
+        target = table.loc[name, "reference"] if sure else name
+        if target in rows:
+            raise InputError(f"two signatures would be named {target!r}; rename the extracted one")
+        rows[target] = known.loc[target] if sure else row
+    return pd.DataFrame(rows).T.rename_axis(found.index.name)
 
 
 class Recovery(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ class Cohort(NamedTuple):
         groups: [T, G], cancer types as 0 and 1.
         level: nominal coverage.
         seed: of everything random.
+        settings: of an autoencoder, where a method trains one: ``variant``, ``recipe``, ``beta``, ...
         tell: called with what is done, the steps done and the steps in all.
     """
 
@@ -37,6 +38,7 @@ class Cohort(NamedTuple):
     groups: np.ndarray
     level: float
     seed: int
+    settings: Mapping[str, Any]
     tell: Callable[[str, int, int], None]
 
 
@@ -120,7 +122,8 @@ def _encoded(cohort: Cohort) -> tuple[Any, np.ndarray]:
     from vaebench.types import RunError
 
     cohort.tell("training", 0, 1)
-    fit = refitted(cohort.seed, cohort.x, cohort.signatures)
+    settings = {"variant": "folded_normal_vae", **cohort.settings}
+    fit = refitted(cohort.seed, cohort.x, cohort.signatures, variant=settings.pop("variant"), settings=settings)
     cohort.tell("training", 1, 1)
     if fit.status != "OK":
         raise RunError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,6 +63,7 @@ def refit(
     level: float = 0.95,
     seed: int = 0,
     types: pd.Series | None = None,
+    settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Refit:
@@ -76,6 +77,8 @@ def refit(
         level: nominal coverage of the intervals, between 0 and 1.
         seed: of everything random.
         types: cancer type by sample: ``spike_slab`` learns what to expect of each type apart.
+        settings: of the autoencoder behind ``posterior_percentile``, ``posterior_released`` and ``conformal``: ``variant``
+            (default ``folded_normal_vae``), and what :func:`vaebench.signatures.autoencoding.refitted` takes.
         fractions: allow counts that are not whole numbers.
         progress: called with what is done, the steps done and the steps in all.
 
@@ -100,7 +103,7 @@ def refit(
     estimates = None
     if intervals is not None:
         tell = progress or (lambda what, done, total: None)
-        cohort = Cohort(x[some], s, fit, found, groups[some], level, int(seed), tell)
+        cohort = Cohort(x[some], s, fit, found, groups[some], level, int(seed), settings or {}, tell)
         estimates = METHODS[intervals].compute(cohort)
         exposures[some] = estimates.exposures
     samples = _samples(counts, found, some)
