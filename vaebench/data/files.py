@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +40,7 @@ class Table(NamedTuple):
         samples_in: ``"rows"`` or ``"columns"`` of the file.
         lines: the file's line (rows) or position (columns) of each sample, for messages.
         repeats: new name -> original, of columns whose name came twice.
+        texts: name -> [N], as written, of the other columns that were asked for so.
     """
 
     source: str
@@ -49,21 +50,30 @@ class Table(NamedTuple):
     samples_in: str
     lines: np.ndarray
     repeats: dict[str, str]
+    texts: dict[str, np.ndarray]
 
 
-def table_from_file(path: str | Path, samples_in: str = "rows", duplicates: str = "refuse") -> Table:
+def table_from_file(
+    path: str | Path,
+    samples_in: str = "rows",
+    duplicates: str = "refuse",
+    as_text: Callable[[str], bool] = lambda name: False,
+) -> Table:
     """The table in ``path``, told apart by content: gzip, then Parquet, else text with commas or tabs.
 
     With ``samples_in="columns"`` the first column names features and labels. Repeated feature names are refused, or become
-    ``NAME_2``, ..., listed in ``repeats``. ``InputError`` says what is broken, and where.
+    ``NAME_2``, ..., listed in ``repeats``. Columns of samples in rows for which ``as_text`` holds are also given as written.
+    ``InputError`` says what is broken, and where.
     """
     file = Path(path)
     needed = "a CSV, TSV or Parquet table"
     with refusing_broken(file, needed):
         try:
             if starts_with(file, b"PAR1"):
-                return _from_parquet(file, samples_in, duplicates)
-            return (_from_text_rows if samples_in == "rows" else _from_text_columns)(file, duplicates)
+                return _from_parquet(file, samples_in, duplicates, as_text)
+            if samples_in == "rows":
+                return _from_text_rows(file, duplicates, as_text)
+            return _from_text_columns(file, duplicates)
         except pd.errors.ParserError as error:
             raise InputError(f"{file} is not {needed} ({str(error).strip()})") from error
 
@@ -101,7 +111,7 @@ def unique_names(
     return apart(names)
 
 
-def _from_text_rows(file: Path, duplicates: str) -> Table:
+def _from_text_rows(file: Path, duplicates: str, as_text: Callable[[str], bool]) -> Table:
     names, delimiter = header(file)
     names, repeats = unique_names(file, "feature", names, duplicates)
     exact: Any = "round_trip"  # pandas accepts it, but its type hints leave it out
@@ -113,12 +123,12 @@ def _from_text_rows(file: Path, duplicates: str) -> Table:
             names=names,
             skiprows=1,
             index_col=False,
-            dtype={names[0]: str},  # keeps names such as "007"
+            dtype={name: str for i, name in enumerate(names) if i == 0 or as_text(name)},  # keeps names such as "007"
             low_memory=False,  # one type per column, not one per chunk
             float_precision=exact,
         )
     _refuse_short_lines(file, frame, delimiter)
-    return _from_frame(file, frame, np.arange(len(frame)) + 2, repeats)
+    return _from_frame(file, frame, np.arange(len(frame)) + 2, repeats, as_text)
 
 
 def _refuse_short_lines(file: Path, frame: pd.DataFrame, delimiter: str) -> None:
@@ -133,8 +143,11 @@ def _refuse_short_lines(file: Path, frame: pd.DataFrame, delimiter: str) -> None
                 raise field_count(file, rows.line_num, len(row), frame.shape[1], row[0], delimiter)
 
 
-def _from_frame(file: Path, frame: pd.DataFrame, lines: np.ndarray, repeats: dict[str, str]) -> Table:
+def _from_frame(
+    file: Path, frame: pd.DataFrame, lines: np.ndarray, repeats: dict[str, str], as_text: Callable[[str], bool]
+) -> Table:
     columns: dict[str, np.ndarray] = {}
+    texts: dict[str, np.ndarray] = {}
     names = [str(name) for name in frame.columns]
     for position, name in enumerate(names):
         series = frame.iloc[:, position]
@@ -142,15 +155,18 @@ def _from_frame(file: Path, frame: pd.DataFrame, lines: np.ndarray, repeats: dic
             columns[name] = series.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
             columns[name] = column_from(series.astype(object))
+            if position and as_text(name):
+                texts[name] = _written(series)
         if not name and position and not (_is_float(columns[name]) and np.isnan(columns[name]).all()):
             raise InputError(f"column {position + 1} of {file} has no name; only the first column may go without")
     if "" in columns and names[0]:
         del columns[""]  # a delimiter at the end of each line
-    first = frame.iloc[:, 0]
-    texts = np.array(
-        [None if absent else str(value).strip() for value, absent in zip(first, first.isna(), strict=True)]
-    )
-    return Table(file.name, columns, names[0], texts.astype(object), "rows", lines, repeats)
+    return Table(file.name, columns, names[0], _written(frame.iloc[:, 0]), "rows", lines, repeats, texts)
+
+
+def _written(series: pd.Series) -> np.ndarray:
+    values = [None if absent else str(value).strip() for value, absent in zip(series, series.isna(), strict=True)]
+    return np.array(values, dtype=object)
 
 
 def _from_text_columns(file: Path, duplicates: str) -> Table:
@@ -179,7 +195,7 @@ def _turned(
     names, repeats = unique_names(file, "feature", names, duplicates, place="row")
     columns: dict[str, np.ndarray] = {"": np.array(samples, dtype=object)}
     columns |= dict(zip(names, values, strict=True))
-    return Table(file.name, columns, "", columns[""], "columns", np.arange(len(samples)) + 2, repeats)
+    return Table(file.name, columns, "", columns[""], "columns", np.arange(len(samples)) + 2, repeats, {})
 
 
 def _row(values: list[Any]) -> np.ndarray:
@@ -189,7 +205,7 @@ def _row(values: list[Any]) -> np.ndarray:
         return column_from(values)
 
 
-def _from_parquet(file: Path, samples_in: str, duplicates: str) -> Table:
+def _from_parquet(file: Path, samples_in: str, duplicates: str, as_text: Callable[[str], bool]) -> Table:
     try:
         with opened(file) as stream:
             frame = pd.read_parquet(io.BytesIO(stream.read()))
@@ -205,7 +221,7 @@ def _from_parquet(file: Path, samples_in: str, duplicates: str) -> Table:
     names = [str(name) for name in frame.columns]
     if samples_in == "rows":
         frame.columns, repeats = unique_names(file, "feature", names, duplicates)
-        return _from_frame(file, frame, np.arange(len(frame)) + 1, repeats)
+        return _from_frame(file, frame, np.arange(len(frame)) + 1, repeats, as_text)
     samples = unique_names(file, "sample", names, "refuse")[0][1:]
     rows = list(frame.itertuples(index=False, name=None))
     values = [_row(list(row[1:])) for row in rows]

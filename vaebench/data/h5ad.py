@@ -139,7 +139,7 @@ def _table(held: Any, origin: str) -> Table:
                 None if absent else v for v, absent in zip(series, series.isna(), strict=True)
             )
     texts = np.array([str(sample) for sample in held.obs_names], dtype=object)
-    return Table(origin, columns, "", texts, "rows", np.arange(len(texts)) + 1, {})
+    return Table(origin, columns, "", texts, "rows", np.arange(len(texts)) + 1, {}, {})
 
 
 def _values(held: Any, layer: str | None, origin: str, kept: np.ndarray) -> np.ndarray:

@@ -92,7 +92,7 @@ def annotated(layout: Layout, annotation: Path | None, sample: str | None) -> tu
     if annotation is None:
         names = np.array(layout.samples, dtype=object)
         columns = {"": names, "sample_type": sample_types(layout.samples)}
-        return Table(layout.file.name, columns, "", names, "columns", lines, {}), everyone, {}
+        return Table(layout.file.name, columns, "", names, "columns", lines, {}, {}), everyone, {}
     table = table_from_file(annotation)
     column = table.first if sample is None else sample
     if column not in table.columns:

@@ -108,7 +108,7 @@ def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.Dat
     """
     if samples_in not in (None, "rows", "columns"):
         raise InputError(f"samples_in={samples_in!r} is not allowed; it must be 'rows' or 'columns'")
-    table = table_from_file(path, "rows", "apart")
+    table = table_from_file(path, "rows", "apart", _is_name)
     if (samples_in or _samples_of_exposures(table, str(path))) == "rows":
         names, rest = _sample_rows(table)
         found = _frame(table, names, [name for name in rest if _plain(name) not in _QUALITY_HEADS])
@@ -174,6 +174,8 @@ def _texts(table: Table, name: str) -> list[str]:
     """A column as text, whole numbers without a decimal point, "" where missing."""
     if name == table.first:
         return ["" if value is None else str(value) for value in table.first_texts]
+    if name in table.texts:
+        return ["" if value is None else str(value) for value in table.texts[name]]
     return ["" if v is None or v != v else f"{v:.15g}" if isinstance(v, float) else str(v) for v in table.columns[name]]
 
 
@@ -183,7 +185,7 @@ def _channels_among(labels: Iterable[str]) -> int:
 
 def _by_channel(path: str | Path, kind: str) -> pd.DataFrame:
     """Samples or signatures in rows, channels in columns, labelled as in the file; neither is checked yet."""
-    table = table_from_file(path, "rows", "apart")  # what is doubled is refused later, by what it is
+    table = table_from_file(path, "rows", "apart", _is_name)  # what is doubled is refused later, by what it is
     if _channels_among(table.repeats.get(name, name) for name in table.columns) >= ENOUGH:
         return _frame(table, *_sample_rows(table))
     labels, keys = _channel_rows(table, kind, str(path))
@@ -231,6 +233,11 @@ def _name_columns(columns: Iterable[str]) -> tuple[str | None, str | None]:
     return named, next((name for name, text in plain.items() if text in _TYPE_HEADS and name != named), None)
 
 
+def _is_name(column: str) -> bool:
+    """Whether a column holds names: what look like numbers there, such as 007, are none."""
+    return _plain(column) in _SAMPLE_HEADS | _TYPE_HEADS
+
+
 def _row_numbers(table: Table, named: list[str]) -> set[str]:
     """The unnamed first column of row numbers that R and pandas write, unless it holds the names."""
     values = table.columns[table.first]
@@ -253,7 +260,7 @@ def _samples_of_exposures(table: Table, source: str) -> str:
 def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
     source = "the table of cancer types" if isinstance(table, pd.DataFrame) else str(table)
     if not isinstance(table, pd.DataFrame):
-        read = table_from_file(table, "rows", "apart")
+        read = table_from_file(table, "rows", "apart", _is_name)
         table = pd.DataFrame({name: _texts(read, name) for name in read.columns}).set_index(read.first, drop=False)
     named, kinds = _name_columns([str(name) for name in table.columns])
     samples = table.index if named is None else table[named]
