@@ -15,6 +15,9 @@ from vaebench.train import make_train
 from vaebench.types import Dataset, Survival
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# The tests are many small programs, and the optimiser took a third of their time. What is promised bit by bit is also tested
+# as users run it: the killed runs of test_engine.py, and CI with XLA_FLAGS empty.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # compiled programs in a folder of this process and those it starts, not in the user's: many tests need the same ones
 COMPILED = tempfile.TemporaryDirectory(prefix="vaebench_tests_")
 os.environ |= {"JAX_COMPILATION_CACHE_DIR": COMPILED.name, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3"}
