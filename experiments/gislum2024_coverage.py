@@ -25,9 +25,11 @@ profile_likelihood and bootstrap about as long. An extraction takes minutes more
 Expected, spike_slab: non-zero exposures covered 93 to 97% in every scenario in P; mean squared error below maximum
 likelihood's in P and below 30 in R. The study printed a coverage of 7.5 to 45.4% in R (Table 5).
 
-Writes OUT/rows.csv, a row a (scenario, setting, signatures, method, beta, repeat), and OUT/groups.csv, coverage by size and by
-signature, each when it is done; what is there is not done again. Then OUT/table.csv: shares pooled over the repeats, other
-numbers averaged.
+Writes OUT/rows.csv, a row a (scenario, setting, signatures, method, beta, level, repeat), OUT/groups.csv, coverage by size and by
+signature, and OUT/reliability.csv, P(present) against presence, each when it is done; what is there is not done again. Then
+OUT/table.csv, shares pooled over the repeats, other numbers averaged; OUT/coverage.png and OUT/reliability.png.
+`presence_*` are scores of P(present) as a detector, `nnls_*` of non-negative least squares cut at 5% of the sample's
+mutations, `pruned_*` of the same pruned as MUSE-XAE prunes.
 """
 
 from __future__ import annotations
@@ -42,15 +44,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from gislum2024_extraction import SCENARIOS, Cohort, cohort
+from gislum2024_pictures import coverage_dots, pooled_coverage, reliability_curves
+from scipy.optimize import nnls
 
 from vaebench.data.mutations import cancer_types, read_signatures, write_signatures
-from vaebench.signatures.coverage import SIZES, coverage_summary, coverage_table, presence_scores
+from vaebench.figures import save
+from vaebench.signatures.coverage import SIZES, coverage_summary, coverage_table, presence_scores, reliability
 from vaebench.signatures.extraction import extract
 from vaebench.signatures.matching import anchored, matches
+from vaebench.signatures.muse_refitting import pruned
 from vaebench.signatures.refitting import refit
 from vaebench.types import RunError, unknown_name
 
-KEYS = ["scenario", "setting", "signatures", "method", "beta", "repeat"]
+KEYS = ["scenario", "setting", "signatures", "method", "beta", "level", "repeat"]
 SOURCES = ("true", "muse_xae", "sparse", "anchored")
 REPORTED = ("posterior_released", "posterior_percentile")
 """Methods that are the report's: percentiles of its autoencoder's posterior."""
@@ -122,25 +128,33 @@ def reference_of(scenario: int, shipped: Cohort) -> pd.DataFrame:
 def tasks(options: argparse.Namespace) -> list[dict[str, Any]]:
     """The keys of all rows."""
     return [
-        {
-            "scenario": scenario,
-            "setting": setting,
-            "signatures": source,
-            "method": method,
-            "beta": beta,
-            "repeat": repeat,
-        }
+        dict(zip(KEYS, (scenario, setting, source, method, beta, level, repeat), strict=True))
         for scenario in options.scenarios
         for setting in options.settings
         for source in options.signatures
         for method in options.methods
         for beta in (options.betas if method in REPORTED else [0.0])
+        for level in options.levels
         for repeat in range(1 if setting == "R" else options.repeats)
     ]
 
 
-def measured(task: dict[str, Any], options: Any) -> tuple[dict[str, Any], pd.DataFrame]:
-    """The row of a task, and its coverage by group."""
+def rivals(catalogue: pd.DataFrame, signatures: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
+    """Presence calls of non-negative least squares, cut or pruned; its share of the mutations stands for a probability."""
+    x, s = catalogue.to_numpy(), signatures.to_numpy()
+    exposures = np.array([nnls(s.T, row)[0] for row in x])
+    found = {}
+    for name, values in (("nnls", exposures), ("pruned", pruned(exposures, s, x))):
+        shares = values / np.maximum(values.sum(1, keepdims=True), 1e-12)
+        names = {"sample": np.repeat(catalogue.index, len(s)), "signature": np.tile(signatures.index, len(x))}
+        calls = pd.DataFrame(names | {"presence": shares.ravel()})
+        scores = presence_scores(calls, truth, cut=0.05 if name == "nnls" else 1e-9)
+        found |= {f"{name}_{score}": value for score, value in scores.items()}
+    return found
+
+
+def measured(task: dict[str, Any], options: Any) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """The row of a task, its coverage by group, and the reliability of its P(present)."""
     shipped = cohort(task["scenario"])
     catalogue = redrawn(shipped, task["setting"], task["repeat"])
     noise = "negative_binomial" if task["setting"].startswith("NB") else "poisson"
@@ -155,6 +169,7 @@ def measured(task: dict[str, Any], options: Any) -> tuple[dict[str, Any], pd.Dat
         seed=task["repeat"],
         types=cancer_types(catalogue.index),
         settings=settings,
+        level=task["level"],
     )
     seconds = time.perf_counter() - started
     assert fit.intervals is not None
@@ -164,32 +179,36 @@ def measured(task: dict[str, Any], options: Any) -> tuple[dict[str, Any], pd.Dat
     row |= {"mse_maximum_likelihood": float(((best - truth) ** 2).to_numpy().mean())}
     row |= {"dispersion": fit.dispersion, "size": fit.size, "misfits": int((fit.samples["flag"] == "misfit").sum())}
     row |= {name: fit.diagnostics.get(name) for name in ("r_hat_99", "effective_draws_1")}
+    reliable = pd.DataFrame()
     if fit.intervals["presence"].notna().all():
         row |= {f"presence_{name}": score for name, score in presence_scores(fit.intervals, truth).items()}
+        row |= rivals(catalogue, signatures, truth)
+        reliable = reliability(fit.intervals, truth).assign(**task)
     groups = coverage_table(fit.intervals, truth).assign(**task)
-    return row | {"seconds": round(seconds, 1), "status": "OK"}, groups
+    return row | {"seconds": round(seconds, 1), "status": "OK"}, groups, reliable
 
 
-def run(options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All rows and groups, new ones added one by one to the files."""
+def run(options: argparse.Namespace) -> list[pd.DataFrame]:
+    """All rows, groups and reliabilities, new ones added one by one to the files."""
     options.out.mkdir(parents=True, exist_ok=True)
-    paths = [options.out / "rows.csv", options.out / "groups.csv"]
-    rows, groups = [pd.read_csv(path) if path.exists() else pd.DataFrame() for path in paths]
-    done = set(rows[KEYS].itertuples(index=False, name=None)) if len(rows) else set()
+    paths = [options.out / f"{name}.csv" for name in ("rows", "groups", "reliability")]
+    tables = [pd.read_csv(path) if path.exists() else pd.DataFrame() for path in paths]
+    done = set(tables[0][KEYS].itertuples(index=False, name=None)) if len(tables[0]) else set()
     for task in tasks(options):
         if tuple(task[key] for key in KEYS) in done:
             continue
         try:
-            row, new = measured(task, options)
+            row, *new = measured(task, options)
         except RunError as error:
-            row, new = {**task, "status": str(error)}, pd.DataFrame()
-        rows, groups = added(rows, pd.DataFrame([row])), added(groups, new)
-        for path, frame in zip(paths, (rows, groups), strict=True):
-            part = path.with_suffix(".part")
-            frame.to_csv(part, index=False, float_format="%.6g")
-            os.replace(part, path)
+            row, new = {**task, "status": str(error)}, [pd.DataFrame(), pd.DataFrame()]
+        tables = [added(old, more) for old, more in zip(tables, [pd.DataFrame([row]), *new], strict=True)]
+        for path, frame in zip(paths, tables, strict=True):
+            if frame.shape[1]:
+                part = path.with_suffix(".part")
+                frame.to_csv(part, index=False, float_format="%.6g")
+                os.replace(part, path)
         print(row, file=sys.stderr, flush=True)
-    return rows, groups
+    return tables
 
 
 def added(frame: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
@@ -201,8 +220,7 @@ def table(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """One line a setting, all keys but the repeat: coverage pooled over the repeats, the worst signature, means of the rest."""
     lines = []
     for key, mine in groups.groupby(KEYS[:-1], sort=False):
-        held = mine.assign(held=mine["coverage"] * mine["count"]).groupby(["kind", "group"])[["held", "count"]].sum()
-        pooled = (held["held"] / held["count"]).where(held["count"] > 0)
+        pooled = pooled_coverage(mine)
         line: dict[str, Any] = dict(zip(KEYS[:-1], key, strict=True))
         line |= {"repeats": mine["repeat"].nunique()}
         line |= {name.replace("-", "_"): pooled["size", name] for name in SIZES}
@@ -211,7 +229,7 @@ def table(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
         by_repeat = rows.loc[same, "non_zero"]
         line |= {"non_zero_sd": by_repeat.std()}
         names = ["width", "upper_of_zeros", "mse", "mse_maximum_likelihood", "mae", "dispersion", "seconds"]
-        names += [name for name in rows.columns if name.startswith("presence_")]
+        names += [name for name in rows.columns if name.startswith(("presence_", "nnls_", "pruned_"))]
         line |= {name: float(rows.loc[same, name].mean()) for name in names}
         printed = PRINTED.get((line["signatures"], int(line["scenario"]), line["beta"]))
         if line["setting"] == "R" and line["method"] == "posterior_released" and printed:
@@ -230,6 +248,7 @@ def main() -> None:
     parser.add_argument("--settings", type=lambda text: text.split(","), default=["P", "R"], help=", ".join(SETTINGS))
     parser.add_argument("--signatures", type=lambda text: text.split(","), default=["true"], help=", ".join(SOURCES))
     parser.add_argument("--betas", type=lambda text: [float(b) for b in text.split(",")], default=[0.0])
+    parser.add_argument("--levels", type=lambda text: [float(v) for v in text.split(",")], default=[0.95])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("runs/coverage"))
     options = parser.parse_args()
@@ -238,8 +257,10 @@ def main() -> None:
             raise unknown_name("signatures", source, SOURCES)
     if options.preset == "smoke":
         options.scenarios, options.repeats = [0], 1
-    rows, groups = run(options)
+    rows, groups, reliable = run(options)
     lines = table(rows, groups)
+    save(coverage_dots(groups), options.out / "coverage.png")
+    save(reliability_curves(reliable), options.out / "reliability.png")
     lines.to_csv(options.out / "table.csv", index=False, float_format="%.6g")
     print(lines.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
 

@@ -128,7 +128,7 @@ class _Intervals(NamedTuple):
     intervals: pd.DataFrame
     notes: tuple[str, ...]
     info: dict[str, Any]
-    beside: tuple[str, Callable[[Path], None]]
+    beside: tuple[str, Callable[[Path], Any]]
 
 
 def _intervals(

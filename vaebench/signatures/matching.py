@@ -81,16 +81,18 @@ def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = AN
     """
     if not 0 <= least <= 1:
         raise InputError(f"least={least!r} is not allowed; it must be a cosine from 0 to 1")
-    table = matches(extracted, reference).set_index("extracted")
-    known, rows = checked_signatures(reference, source="the reference"), {}
+    known = checked_signatures(reference, source="the reference")
     found = checked_signatures(extracted, source="the table of extracted signatures")
-    for name, row in found.iterrows():
-        sure = table.loc[name, "cosine"] >= least  # NaN, without a match, is not
-        target = table.loc[name, "reference"] if sure else name
-        if target in rows:
-            raise InputError(f"two signatures would be named {target!r}; rename the extracted one")
-        rows[target] = known.loc[target] if sure else row
-    return pd.DataFrame(rows).T.rename_axis(found.index.name)
+    table = matches(found, known)
+    names, rows = [], []
+    for own, target, cosine in zip(table["extracted"], table["reference"], table["cosine"], strict=True):
+        sure = cosine >= least  # NaN, without a match, is not
+        names.append(str(target if sure else own))
+        rows.append(known.loc[target] if sure else found.loc[own])
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"two signatures would be named {twice[0]!r}; rename the extracted one")
+    return pd.DataFrame(np.array(rows, np.float64), names, found.columns)
 
 
 class Recovery(NamedTuple):
