@@ -25,6 +25,26 @@ jax.config.update("jax_compilation_cache_dir", COMPILED.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+LONGEST = [
+    f"test_{name}.py"
+    for name in (
+        "engine",
+        "train",
+        "experiments_signatures",
+        "experiments",
+        "sweep",
+        "signature_joint",
+        "cli",
+        "readme",
+    )
+]
+"""Files that begin first, so that no process is left with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def programs_forgotten():
     """Compiled programs go with their module: kept, they exhaust the memory maps that Linux allows a process (65,530)."""

@@ -27,10 +27,13 @@ from vaebench.data.mutations import (
     write_exposures,
     write_signatures,
 )
+from vaebench.data.opening import ABSENT
 from vaebench.types import InputError
 
 LAYOUTS = ("label", "pair", "three", "short", "numbered", "rows", "typed rows", "numbered rows")
-NAMES = st.text(st.characters(codec="utf-8", categories=["L", "Nd"]), min_size=1, max_size=6)
+NAMES = st.text(st.characters(codec="utf-8", categories=["L", "Nd"]), min_size=1, max_size=6).filter(
+    lambda text: text.lower() not in ABSENT  # a cancer type called None, or NA, is none that is known
+)
 
 
 def rows_of(names: list[str], x: np.ndarray, layout: str, order: np.ndarray) -> list[list[str]]:
