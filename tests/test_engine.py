@@ -17,11 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from vaebench import cost as cost_module
 from vaebench import pool as pool_module
 from vaebench import results, task
 from vaebench.checkpoint import LANES, load_lanes
 from vaebench.cost import chosen_lanes, estimated, program_memory, programs
 from vaebench.host import EvaluationQueue
+from vaebench.lane import RUNNING
 from vaebench.model import kept_embeddings, kept_models
 from vaebench.pool import trained_points
 from vaebench.progress import summary
@@ -390,3 +392,25 @@ def test_programs_and_memory_before_a_run(tiny):
     estimate = estimated(points, tiny)
     assert estimate.seconds_per_epoch > 0
     assert estimate.lanes == 2
+
+
+def test_the_estimate_times_epochs_that_are_trained(tiny, monkeypatch):
+    """Of a setting that diverges at once too: lanes that have stopped would take no time."""
+    running = []
+    original = cost_module.make_train
+
+    def watched(static, lanes):
+        program = original(static, lanes)
+
+        def advance(pool, x, k):
+            running.append(np.unique(pool.status).tolist() == [RUNNING])
+            return program.advance(pool, x, k)
+
+        advance.lower = program.advance.lower
+        return program._replace(advance=advance)
+
+    monkeypatch.setattr(cost_module, "make_train", watched)
+    for lanes in (1, 2):
+        estimated([point(BASE, learning_rate=1e30, init="normal")], tiny, lanes)
+    assert len(running) >= 4
+    assert all(running)

@@ -135,18 +135,22 @@ def estimated(points: Sequence[Point], dataset: Dataset, lanes: int | None = Non
     program = make_train(static_of(point, dataset.x.shape[1]), lanes)
     forever = traced_of(point)._replace(epochs=2**30, stopping=2)
     lane = program.start(on_device(forever), on_device(make_split(point, dataset)))
-    pool = program.idle(lane)
-    for slot in range(lanes):
-        pool = program.put(pool, slot, lane)
     x = jnp.asarray(dataset.x)
-    started = time.perf_counter()
-    pool, _ = jax.block_until_ready(program.advance(pool, x, 1))
-    compiled = time.perf_counter() - started
-    epochs, started = 0, time.perf_counter()
-    while time.perf_counter() - started < _CALIBRATION_SECONDS and epochs < 20:
-        pool, _ = jax.block_until_ready(program.advance(pool, x, 1))
-        epochs += 1
-    per_lane_epoch = (time.perf_counter() - started) / epochs / lanes
+
+    def epoch() -> float:
+        """Seconds of one epoch of fresh lanes: one that has diverged would cost nothing."""
+        pool = program.idle(lane)
+        for slot in range(lanes):
+            pool = program.put(pool, slot, jax.tree.map(jnp.copy, lane))
+        jax.block_until_ready(pool)
+        started = time.perf_counter()
+        jax.block_until_ready(program.advance(pool, x, 1))
+        return time.perf_counter() - started
+
+    compiled, spent = epoch(), [epoch()]
+    while sum(spent) < _CALIBRATION_SECONDS and len(spent) < 20:
+        spent.append(epoch())
+    per_lane_epoch = sum(spent) / len(spent) / lanes
     found = programs(points, dataset)
     work = max(p.work for p in found)
     total = sum(p.points * per_lane_epoch * p.work / work for p in found)
