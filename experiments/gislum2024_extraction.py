@@ -77,9 +77,12 @@ def cohort(scenario: int) -> Cohort:
             f"scenario {scenario} is a file; set VAEBENCH_DATA to the folder with signatures/scenario_{scenario:02d}"
         )
     folder = Path(os.environ["VAEBENCH_DATA"]) / "signatures" / f"scenario_{scenario:02d}"
-    catalogue, signatures = read_catalogue(folder / "catalogue.csv"), read_signatures(folder / "signatures.csv")
-    exposures = read_exposures(folder / "exposures.csv", samples_in="columns")
-    return Cohort(catalogue, signatures, exposures.loc[catalogue.index, signatures.index])
+    catalogue = read_catalogue(folder / "catalogue.csv")
+    written = read_signatures(folder / "signatures.csv", normalised=False)
+    exposures = read_exposures(folder / "exposures.csv", samples_in="columns").loc[catalogue.index, written.index]
+    # as written signatures sum to 1 within 0.0007, which is hundreds of mutations in the largest exposures
+    sums = written.sum(axis=1)
+    return Cohort(catalogue, written.div(sums, axis=0), exposures * sums)
 
 
 def redrawn(shipped: Cohort, setting: str, repeat: int) -> pd.DataFrame:
