@@ -100,12 +100,12 @@ def claim_32(rows: Rows) -> Verdict:
 
 def claim_33(rows: Rows) -> Verdict:
     """MSE of the exposures with true signatures below that with extracted ones in scenarios 2, 4, 8 and 14, and not in 6."""
-    table = _reported(rows["coverage"], "true", MUSE)
+    table = _reported(rows["coverage"], "known", MUSE)
     table = table[table["beta"] == 0]
     wide = table.pivot_table(index="scenario", columns="signatures", values="mse")
-    if not {"true", MUSE} <= set(wide.columns):
+    if not {"known", MUSE} <= set(wide.columns):
         return Verdict(UNTESTED, "no refits with extracted signatures")
-    better = (wide["true"] < wide[MUSE])[wide[["true", MUSE]].notna().all(axis=1)]
+    better = (wide["known"] < wide[MUSE])[wide[["known", MUSE]].notna().all(axis=1)]
     better.index = better.index.astype(str)
     text = ", ".join(f"scenario {s}: {'better' if b else 'not better'}" for s, b in better.items())
     if set(better.index) < {"2", "4", "6", "8", "14"}:

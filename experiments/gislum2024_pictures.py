@@ -17,7 +17,7 @@ def pooled_coverage(groups: pd.DataFrame) -> pd.Series:
 
 def coverage_dots(groups: pd.DataFrame) -> Figure:
     """Coverage of the exposures above 0: a panel a setting, scenarios across, a colour a method; grey: single signatures."""
-    frame = groups[(groups["level"] == 0.95) & (groups["signatures"] == "true") & (groups["count"] > 0)]
+    frame = groups[(groups["level"] == 0.95) & (groups["signatures"] == "known") & (groups["count"] > 0)]
     if frame.empty:
         return style.empty_figure("No intervals of level 0.95 with true signatures.")
     settings, methods = list(frame["setting"].unique()), list(frame["method"].unique())
@@ -49,9 +49,9 @@ def coverage_dots(groups: pd.DataFrame) -> Figure:
 
 def reliability_curves(reliable: pd.DataFrame) -> Figure:
     """Share that is there against P(present), a panel a setting, a colour a scenario; the larger a dot, the more exposures."""
-    if reliable.empty:
-        return style.empty_figure("No method that gives a probability of presence.")
-    frame = reliable[(reliable["level"] == 0.95) & (reliable["signatures"] == "true")]
+    frame = reliable[(reliable["level"] == 0.95) & (reliable["signatures"] == "known")] if len(reliable) else reliable
+    if frame.empty:
+        return style.empty_figure("No method that gives a probability of presence, with true signatures at level 0.95.")
     settings = list(frame["setting"].unique())
     figure, axes = style.new_figure(3.4, 1, max(1, len(settings)))
     for ax, setting in zip(axes, settings, strict=False):

@@ -330,13 +330,13 @@ def test_claims_of_gislum2024():
     scenarios = ("2", "4", "6", "8", "14")
     lines = [
         {"scenario": s, "setting": "R", "method": "posterior_released", "beta": b, "signatures": source}
-        | {"mse": (1 + 9 * b) * (2 - (source == "true") * (1 if s != "6" else -1)), "zero": 0.0}
-        for s, b, source in itertools.product(scenarios, (0, 1), ("true", "muse_xae"))
+        | {"mse": (1 + 9 * b) * (2 - (source == "known") * (1 if s != "6" else -1)), "zero": 0.0}
+        for s, b, source in itertools.product(scenarios, (0, 1), ("known", "muse_xae"))
     ]
     held = pd.DataFrame(lines)
     assert [verdict(n, coverage=held).verdict for n in (31, 33, 34)] == [HOLDS] * 3
     other = held.assign(mse=held["mse"].where(held["beta"] == 1, 20.0), zero=0.9)
-    other.loc[other["signatures"] == "true", "mse"] *= 5
+    other.loc[other["signatures"] == "known", "mse"] *= 5
     assert [verdict(n, coverage=other).verdict for n in (31, 33, 34)] == [FAILS] * 3
 
 

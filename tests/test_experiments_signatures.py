@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from test_experiments import FOLDER, OLDER, promised
 
@@ -28,3 +30,23 @@ def test_smoke_presets_write_what_the_header_says(tmp_path, name):
         found = list(Path(tmp_path).rglob(pattern.rpartition("/")[2]))
         assert found, pattern
         assert all(path.stat().st_size for path in found)
+
+
+def test_rows_of_coverage_are_known_again_when_they_are_read_back(tmp_path):
+    import gislum2024_coverage as coverage
+
+    options = SimpleNamespace(
+        scenarios=[2, 14],
+        settings=list(coverage.SETTINGS),
+        signatures=coverage.SOURCES,
+        methods=["spike_slab", "posterior_released"],
+        betas=[0.0, 0.001],
+        levels=[0.9, 0.95],
+        repeats=2,
+    )
+    planned = coverage.tasks(options)
+    for source in coverage.SOURCES:  # a column of one value may be read as something else
+        mine = [task for task in planned if task["signatures"] == source]
+        pd.DataFrame(mine).to_csv(tmp_path / "rows.csv", index=False, float_format="%.6g")
+        done = set(pd.read_csv(tmp_path / "rows.csv")[coverage.KEYS].itertuples(index=False, name=None))
+        assert done == {tuple(task[key] for key in coverage.KEYS) for task in mine}
