@@ -44,7 +44,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from gislum2024_extraction import SCENARIOS, Cohort, cohort
+from gislum2024_extraction import SCENARIOS, SETTINGS, Cohort, cohort, redrawn
 from gislum2024_pictures import coverage_dots, pooled_coverage, reliability_curves
 from scipy.optimize import nnls
 
@@ -61,8 +61,6 @@ KEYS = ["scenario", "setting", "signatures", "method", "beta", "level", "repeat"
 SOURCES = ("known", "muse_xae", "sparse", "anchored")
 REPORTED = ("posterior_released", "posterior_percentile")
 """Methods that are the report's: percentiles of its autoencoder's posterior."""
-SETTINGS = {"R": None, "P": np.inf, "NB10": 10.0, "NB30": 30.0}
-"""Size of the negative binomial that the counts are redrawn from; infinite for Poisson."""
 PRINTED = {
     ("known", 2, 0.0): (0.3005, 4205),
     ("known", 4, 0.0): (0.3810, 11025),
@@ -80,20 +78,6 @@ PRINTED = {
     ("muse_xae", 14, 0.0): (0.0179, 35568035),
 }
 """Tables 3 to 5, by signatures, scenario and beta: coverage and mean squared error of the exposures."""
-
-
-def redrawn(shipped: Cohort, setting: str, repeat: int) -> pd.DataFrame:
-    """The catalogue in a setting."""
-    if setting not in SETTINGS:
-        raise unknown_name("setting", setting, SETTINGS)
-    size = SETTINGS[setting]
-    if size is None:
-        return shipped.catalogue
-    mean = shipped.exposures.to_numpy() @ shipped.signatures.to_numpy()
-    rng = np.random.default_rng(repeat)
-    mean = mean if np.isinf(size) else mean * rng.gamma(size, 1 / size, mean.shape)
-    counts = rng.poisson(mean).astype(np.float64)
-    return pd.DataFrame(counts, shipped.catalogue.index, shipped.catalogue.columns)
 
 
 def found_signatures(shipped: Cohort, task: dict[str, Any], catalogue: pd.DataFrame, options: Any) -> pd.DataFrame:

@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from gislum2024_coverage import added, redrawn
-from gislum2024_extraction import SCENARIOS, cohort
+from gislum2024_coverage import added
+from gislum2024_extraction import SCENARIOS, cohort, redrawn
 
 from vaebench.data.mutations import cancer_types, read_signatures, write_signatures
 from vaebench.signatures.coverage import coverage_summary, coverage_table
