@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vaebench.signatures.conditional import single, slab_of
 from vaebench.signatures.likelihood import BACKGROUND
 from vaebench.signatures.spike_slab import (
     Prior,
@@ -106,6 +107,31 @@ def test_ranks_of_exposures_from_the_prior_are_uniform():
     for k in range(5):
         counts = np.histogram(ranks[:, k], 10, (0, 100))[0]
         assert stats.chisquare(counts).pvalue > 0.001, counts
+
+
+def test_proposals_are_finite_however_far_prior_and_likelihood_lie_apart():
+    rng = np.random.default_rng(7)
+    n = 100_000
+    sd = 10 ** rng.uniform(-1, 4, n)
+    centre = sd * 10 ** rng.uniform(-2, 6, n) * rng.choice([-1, 1], n)
+    old = np.where(rng.random(n) < 0.3, 0.0, 10 ** rng.uniform(-6, 6, n))
+    with jax.enable_x64(True):
+        prior = (rng.uniform(1e-4, 1 - 1e-4, n), rng.uniform(-5, 14, n), rng.uniform(0.1, 3, n))
+        slab = slab_of(*(jnp.asarray(v)[None] for v in prior))
+        u = jnp.asarray(rng.uniform(1e-7, 1, (2, 1, n)))
+        found = single(u, *(jnp.asarray(v)[None] for v in (old, centre, sd)), slab)
+    assert np.isfinite(found.exposure).all() and (np.asarray(found.exposure) >= 0).all()
+    assert np.isfinite(found.presence).all()
+    assert np.isfinite(np.where(found.outside, 0.0, found.log_ratio)).all()
+
+
+def test_an_exposure_of_zero_that_the_data_exclude_is_left():
+    signatures = np.random.default_rng(0).dirichlet(np.ones(96), 1)
+    prior = Prior(*np.array([[0.5], [9.0], [1.0]]))
+    with jax.enable_x64(True):
+        known = problem(1e5 * signatures, signatures, 1e5 * signatures)
+        draws, _ = chain(jax.random.key(0), jnp.zeros((1, 1)), known, prior, 3, "poisson")
+    np.testing.assert_allclose(np.asarray(draws).ravel(), 1e5, rtol=0.02)
 
 
 def test_one_signature_needs_no_pairs():

@@ -53,7 +53,7 @@ def slab_of(presence: Any, log_mean: Any, log_sd: Any) -> Slab:
 class Proposal(NamedTuple):
     """Arrays [1, T]: the proposed exposure, log q(new) - log q(old), whether the old one lies off the grid, P(above 0).
 
-    An old value off the grid is left at once: its mass is below 1e-5.
+    An old value off the grid, or of 0 where 0 is lost, is left at once: its mass is below 1e-5.
     """
 
     exposure: Any
@@ -104,7 +104,8 @@ def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposa
     upper = jnp.where(centre > 0, centre + WIDE * sd, reach / (root - jnp.minimum(centre, 0)))
     low = jnp.maximum(jnp.maximum(centre - WIDE * sd, slab.low), _NOTHING * sd)
     high = jnp.minimum(upper, slab.high)
-    low, high = jnp.minimum(low, high), jnp.maximum(low, high)  # apart: the mass is in between
+    # apart: the mass is in between
+    low, high = jnp.maximum(jnp.minimum(low, high), _NOTHING * sd), jnp.maximum(jnp.maximum(low, high), _NOTHING * sd)
     origin = jnp.maximum(centre / sd, 0)
 
     def warped(exposure: Any) -> Any:  # w - origin
@@ -119,25 +120,27 @@ def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposa
     origin_, log_sd_ = origin.astype(small), jnp.log(sd).astype(small)
     w = origin_ + z
     decay = jnp.exp(-jnp.abs(w))
-    beyond = jnp.where(w > 0, z, -origin_) + jnp.log1p(decay)  # exposure / sd - origin
-    log_scaled = jnp.log(origin_ + beyond)
+    tail = jnp.log1p(decay)
+    beyond = jnp.where(w > 0, z, -origin_) + tail  # exposure / sd - origin
+    scaled = jnp.where(w > 0, w + tail, tail)  # exposure / sd, which origin + beyond would round to 0
+    log_scaled = jnp.log(scaled)
     slope = jnp.where(w > 0, 1.0, decay) / (1 + decay)  # d (exposure / sd) / d w
     off = (origin - centre / sd).astype(small)  # 0 unless the centre is negative
     deviation = (log_scaled + log_sd_ - slab.log_mean.astype(small)) / slab.log_sd.astype(small)
     log_weights = 0.5 * (off - origin_) ** 2 - 0.5 * (beyond + off) ** 2 - 0.5 * deviation**2
     log_atom = (slab.log_absent - slab.log_present - jnp.log(step)).astype(small)
     top = jnp.maximum(jnp.max(log_weights, 0, keepdims=True), log_atom)
-    weights = jnp.exp(log_weights - top) * slope / (origin_ + beyond)
+    weights = jnp.exp(log_weights - top) * slope / scaled
     atom = jnp.exp(log_atom - top)
 
     position, total = _chosen(uniforms[0], jnp.concatenate([atom, weights]))
     cell = jnp.maximum(position - 1, 0)
     drawn = start + (cell + uniforms[1]) * step
-    tail = jnp.log1p(jnp.exp(-jnp.abs(drawn + origin)))
-    value = sd * jnp.where(drawn + origin > 0, origin + drawn + tail, tail)
+    above = jnp.log1p(jnp.exp(-jnp.abs(drawn + origin)))
+    value = sd * jnp.where(drawn + origin > 0, origin + drawn + above, above)
     new = jnp.where((position > 0) & (value > 0), value, 0.0)
 
-    log_cells, log_atom_q = jnp.log(weights), jnp.log(atom)
+    log_cells, log_atom_q = jnp.log(weights), log_atom - top
 
     def log_q(exposure: Any, cell: Any) -> Any:
         above = exposure > 0
@@ -147,7 +150,8 @@ def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposa
     above = old > 0
     place = jnp.floor((warped(jnp.where(above, old, 1.0)) - start) / step).astype(jnp.int32)
     held = jnp.clip(place, 0, CELLS - 1)
-    outside = above & ((place < 0) | (place >= CELLS) | (_at(log_cells, held) < _LOST))
+    off_grid = (place < 0) | (place >= CELLS) | (_at(log_cells, held) < _LOST)
+    outside = jnp.where(above, off_grid, log_atom_q < _LOST)
     ratio = log_q(new, cell) - log_q(old, held)
     return Proposal(new, ratio, outside, (total - atom) / total)
 
