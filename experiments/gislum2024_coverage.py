@@ -28,7 +28,8 @@ likelihood's in P and below 30 in R. The study printed a coverage of 7.5 to 45.4
 
 Writes OUT/rows.csv, a row a (scenario, setting, signatures, method, beta, level, repeat), OUT/groups.csv, coverage by size and by
 signature, and OUT/reliability.csv, P(present) against presence, each when it is done; what is there is not done again. Then
-OUT/table.csv, shares pooled over the repeats, other numbers averaged; OUT/coverage.png and OUT/reliability.png.
+OUT/table.csv, shares pooled over the repeats, other numbers averaged; OUT/widths.csv, widths at levels tuned to cover 95% (for
+`--levels 0.9,0.93,0.96,0.98`); OUT/coverage.png and OUT/reliability.png.
 `presence_*` are scores of P(present) as a detector, `nnls_*` of non-negative least squares cut at 5% of the sample's
 mutations, `pruned_*` of the same pruned as MUSE-XAE prunes.
 """
@@ -223,6 +224,22 @@ def table(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def tuned_widths(rows: pd.DataFrame) -> pd.DataFrame:
+    """Widths where each method covers 95% of the exposures above 0, linear between the levels done; NaN beyond them.
+
+    One line a setting and method; the ratio is to ``profile_likelihood``'s width there.
+    """
+    keys, lines = ["scenario", "setting", "signatures", "method"], []
+    names = ["level", "width", "upper_of_zeros"]
+    for key, mine in rows[rows["status"] == "OK"].groupby(keys, sort=False):
+        means = mine.groupby("level", as_index=False)[["non_zero", *names[1:]]].mean().sort_values("non_zero")
+        at = {name: np.interp(0.95, means["non_zero"], means[name], np.nan, np.nan) for name in names}
+        lines.append({**dict(zip(keys, key, strict=True)), **at})
+    frame = pd.DataFrame(lines, columns=[*keys, *names])
+    rival = frame[frame["method"] == "profile_likelihood"].set_index(keys[:-1])["width"].rename("rival")
+    return frame.assign(ratio=frame["width"] / frame.join(rival, on=keys[:-1])["rival"])
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -247,6 +264,7 @@ def main() -> None:
     save(coverage_dots(groups), options.out / "coverage.png")
     save(reliability_curves(reliable), options.out / "reliability.png")
     lines.to_csv(options.out / "table.csv", index=False, float_format="%.6g")
+    tuned_widths(rows).to_csv(options.out / "widths.csv", index=False, float_format="%.6g")
     print(lines.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
 
 

@@ -50,3 +50,21 @@ def test_rows_of_coverage_are_known_again_when_they_are_read_back(tmp_path):
         pd.DataFrame(mine).to_csv(tmp_path / "rows.csv", index=False, float_format="%.6g")
         done = set(pd.read_csv(tmp_path / "rows.csv")[coverage.KEYS].itertuples(index=False, name=None))
         assert done == {tuple(task[key] for key in coverage.KEYS) for task in mine}
+
+
+def test_widths_are_compared_where_both_methods_cover_as_often():
+    import gislum2024_coverage as coverage
+
+    rows = pd.DataFrame(
+        [
+            {"method": method, "level": level, "non_zero": level + shift, "width": scale * level, "upper_of_zeros": 1.0}
+            for method, shift, scale in (("spike_slab", -0.01, 100.0), ("profile_likelihood", 0.02, 200.0))
+            for level in (0.9, 0.94, 0.98)
+        ]
+    ).assign(scenario=2, setting="P", signatures="known", status="OK")
+    found = coverage.tuned_widths(rows).set_index("method")
+    assert found.loc["spike_slab", "level"] == pytest.approx(0.96)
+    assert found.loc["profile_likelihood", "level"] == pytest.approx(0.93)
+    assert found.loc["spike_slab", "ratio"] == pytest.approx(96 / 186)
+    beyond = coverage.tuned_widths(rows[rows["level"] == 0.98])
+    assert beyond["width"].isna().all()
