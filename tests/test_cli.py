@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -249,3 +250,11 @@ def test_eltager2023_holds_the_studys_grid():
     assert (base.min_delta, base.min_epochs, base.valid_fraction, base.recipe) == (1e-4, 5, 0.3, "benchmarked")
     with pytest.raises(InputError, match="did you mean 'eltager2023'"):
         protocol("eltager203")
+
+
+def test_a_reader_that_stops_reading_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "vaebench", "--help"], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")

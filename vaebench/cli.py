@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import re
 import shlex
 import sys
@@ -25,7 +26,7 @@ COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0 done, 2 bad input, 1 our own failure, 130 interrupted."""
+    """Run the command line; returns the exit code: 0 done, 2 bad input, 1 our own failure, 130 interrupted, 141 nobody reads on."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:
         print(f"vaebench {__version__}")
@@ -48,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever reads the output, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         print(f"error: {error.strerror or error}", file=sys.stderr)
         return 1
