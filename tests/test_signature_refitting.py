@@ -48,6 +48,14 @@ def test_intervals_of_the_sampler_hold_the_truth(cohort):
     assert len(fit.diagnostics["prior"]["presence"]) == 2
 
 
+def test_chains_that_stand_apart_are_noted(cohort, monkeypatch):
+    catalogue, truth = cohort
+    monkeypatch.setattr(sampling, "r_hat", lambda draws: np.full(draws.shape[2:], np.inf))
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab", types=truth.types)
+    assert fit.diagnostics["r_hat_99"] == np.inf
+    assert "mixes slowly: R-hat inf" in fit.notes[0]
+
+
 def test_overdispersed_counts_are_covered_under_the_negative_binomial(cohort):
     _, truth = cohort
     catalogue, _ = simulate_catalogue(3, tumours=240, signatures=4, types=2, noise="negative_binomial", size=10.0)

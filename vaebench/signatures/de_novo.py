@@ -242,7 +242,7 @@ def _diagnostics(chain: _Chain, presence: np.ndarray) -> dict[str, Any]:
     hats, sizes = r_hat(draws), effective_size(draws)
     return {
         "draws": len(chain.exposures),
-        "r_hat_99": float(np.quantile(hats, 0.99)) if hats.size else 1.0,
+        "r_hat_99": float(np.quantile(hats, 0.99, method="higher")) if hats.size else 1.0,
         "effective_draws_1": float(np.quantile(sizes, 0.01)) if sizes.size else float(len(chain.exposures)),
         "effective_draws_median": float(np.median(sizes)) if sizes.size else float(len(chain.exposures)),
         "sheared": float(np.mean(chain.sheared)),

@@ -76,7 +76,7 @@ def _spike_slab(cohort: Cohort) -> Estimates:
     moving = (found.presence > 0) & (found.presence < 1) | (found.upper > found.lower)
     diagnostics = {
         "draws": DRAWS,
-        "r_hat_99": float(np.quantile(found.r_hat[moving], 0.99)) if moving.any() else 1.0,
+        "r_hat_99": float(np.quantile(found.r_hat[moving], 0.99, method="higher")) if moving.any() else 1.0,
         "r_hat_max": float(np.max(found.r_hat[moving], initial=1.0)),
         "effective_draws_1": float(np.quantile(found.effective[moving], 0.01)) if moving.any() else float(DRAWS),
         "effective_draws_min": float(np.min(found.effective[moving], initial=DRAWS)),
