@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from test_experiments import FOLDER, OLDER, promised
@@ -68,3 +69,14 @@ def test_widths_are_compared_where_both_methods_cover_as_often():
     assert found.loc["spike_slab", "ratio"] == pytest.approx(96 / 186)
     beyond = coverage.tuned_widths(rows[rows["level"] == 0.98])
     assert beyond["width"].isna().all()
+
+
+def test_exposures_that_collapsed_count_nothing_in_the_correlation_with_the_truth():
+    import gislum2024_beta as beta
+    from gislum2024_extraction import cohort
+
+    shipped = cohort(0)
+    truth = shipped.exposures.to_numpy()
+    assert beta.exposure_correlation(2 * truth, shipped.signatures, shipped) == pytest.approx(1)
+    flat = np.where(np.arange(truth.shape[1]) == 0, 5.0, truth)
+    assert beta.exposure_correlation(flat, shipped.signatures, shipped) == pytest.approx(1 - 1 / truth.shape[1])

@@ -120,7 +120,8 @@ def test_proposals_are_finite_however_far_prior_and_likelihood_lie_apart():
         slab = slab_of(*(jnp.asarray(v)[None] for v in prior))
         u = jnp.asarray(rng.uniform(1e-7, 1, (2, 1, n)))
         found = single(u, *(jnp.asarray(v)[None] for v in (old, centre, sd)), slab)
-    assert np.isfinite(found.exposure).all() and (np.asarray(found.exposure) >= 0).all()
+    assert np.isfinite(found.exposure).all()
+    assert (np.asarray(found.exposure) >= 0).all()
     assert np.isfinite(found.presence).all()
     assert np.isfinite(np.where(found.outside, 0.0, found.log_ratio)).all()
 

@@ -26,7 +26,7 @@ COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0 done, 2 bad input, 1 our own failure, 130 interrupted, 141 nobody reads on."""
+    """Run the command line; returns the exit code: 0 done, 2 bad input, 1 our own failure, 130 interrupted, 141 unread."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:
         print(f"vaebench {__version__}")
