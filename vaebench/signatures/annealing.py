@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import entr
 
 from vaebench.signatures import likelihood
 
@@ -36,10 +37,12 @@ class Score(NamedTuple):
     Attributes:
         deviance: Poisson deviance at the maximum of the likelihood in the exposures that are present.
         nonzeros: [S] samples in which each signature is present.
-        criterion: deviance + sum_k (n_k ln 96 + 95 ln max(n_k, 8)), n_k samples having signature k. Twice minus the log
-            likelihood, each parameter charged the logarithm of what it was learnt from (Schwarz 1978): an exposure from 96
-            counts, the 95 free shares of a signature from the samples that have it. With 95 S ln T, as if from all
-            samples, a signature in 6 of 2,700 is not worth its shares.
+        criterion: deviance + sum_k (n_k ln 96 + 95 ln max(n_k, 8) + 2 n_k ln(T / n_k) + 2 (T - n_k) ln(T / (T - n_k))), n_k
+            of the T samples having signature k. Twice minus the log likelihood, each parameter charged the logarithm of what
+            it was learnt from (Schwarz 1978): an exposure from 96 counts, the 95 free shares of a signature from the samples
+            that have it. With 95 S ln T, as if from all samples, a signature in 6 of 2,700 is not worth its shares. The rest
+            says which samples have k: without it two halves of a signature, each in its own samples, cost no more than the
+            whole, and a signature that holds part of a common one spares the latter's absences, which are rare.
         exposures: [T, S] at that maximum.
     """
 
@@ -127,7 +130,9 @@ def scored(x: Any, signatures: Any, *supports: Any) -> Score:
     nonzeros = np.sum(found > PRESENT, axis=0)[there]
     deviance = float(cost.sum()) - int(nonzeros.sum()) * np.log(x.shape[1])
     charge = nonzeros * np.log(x.shape[1]) + (x.shape[1] - 1) * np.log(np.maximum(nonzeros, LEAST))
-    return Score(deviance, nonzeros, deviance + float(charge.sum()), found[:, there])
+    share = nonzeros / len(x)
+    which = len(x) * (entr(share) + entr(1 - share))
+    return Score(deviance, nonzeros, deviance + float(np.sum(charge + 2 * which)), found[:, there])
 
 
 def annealed(x: Any, signatures: Any) -> tuple[Any, Any]:

@@ -22,10 +22,17 @@ _TINY = 1e-10
 
 
 class Seed(NamedTuple):
-    """A new signature [96], and the deviance less ln 96 that it saves in all samples where it saves that much."""
+    """A new signature.
+
+    Attributes:
+        signature: [96].
+        gain: deviance less ln 96 that it saves in the samples that are better off with it.
+        exposures: [T, S + 1], its own last; those of the signatures known change only in these samples.
+    """
 
     signature: np.ndarray
     gain: float
+    exposures: np.ndarray
 
 
 def seeds(x: np.ndarray, mean: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -89,12 +96,19 @@ def best_seed(x: Any, signatures: Any, exposures: Any) -> Seed:
     rows = order[:WORST]
     candidates = seeds(counts, found @ known, order)
     new, moved = _grown(x[rows], signatures, jnp.asarray(found[rows]), jnp.asarray(candidates, jnp.float32))
-    gains = []
-    for s, e in zip(np.asarray(new), np.asarray(moved), strict=True):
-        saved = each[rows] - deviances(counts[rows], np.vstack([known, s[None]]), e) - np.log(counts.shape[1])
-        gains.append(np.maximum(saved, 0).sum())  # a sample may do without
+    spectra, exposed_rows = np.asarray(new), np.asarray(moved)
+    saved = np.array(
+        [
+            each[rows] - deviances(counts[rows], np.vstack([known, s[None]]), e) - np.log(counts.shape[1])
+            for s, e in zip(spectra, exposed_rows, strict=True)
+        ]
+    )
+    gains = np.maximum(saved, 0).sum(1)  # a sample may do without
     best = int(np.argmax(gains))
-    return Seed(np.asarray(new)[best], float(gains[best]))
+    better = saved[best] > 0
+    exposures = np.pad(found, ((0, 0), (0, 1)))
+    exposures[rows[better]] = exposed_rows[best][better]
+    return Seed(spectra[best], float(gains[best]), exposures)
 
 
 @jax.jit

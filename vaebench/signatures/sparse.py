@@ -3,7 +3,7 @@
 For each number: random starts with an annealed prior (:mod:`vaebench.signatures.annealing`), and the fit with one signature
 fewer plus the best seed (:mod:`vaebench.signatures.growing`), each followed by stochastic approximation EM
 (:mod:`vaebench.signatures.saem`); the better one is improved by swaps (:mod:`vaebench.signatures.swap`). The number with the
-lowest criterion is chosen.
+lowest criterion is chosen. One large number alone is grown up to as well: random starts miss what is rare.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ POLISH_DRAWS = 1600
 
 _PATIENCE = 2
 """Numbers of signatures in a row that may make the criterion worse before no larger one is fitted."""
+
+GROWN_FROM = 5
+"""Signatures from which seeds are added one by one up to the least number asked for."""
 
 _START_TOTAL = 1000.0
 """Mutations to which larger samples are scaled in the random starts, so that no few samples lead them."""
@@ -96,7 +99,7 @@ def _best(x: Any, start: np.ndarray, grown: Fitted | None, key: Any) -> Fitted:
     if grown is None:
         return fit
     for own in others[len(grown.signatures) :]:  # a seed may die out again
-        grown = fitted(x, with_seed(x, grown), own)
+        grown = with_seed(x, grown, own)
     return min(fit, grown, key=lambda one: one.score.criterion)
 
 
@@ -120,17 +123,20 @@ def sparse_path(
         seed: of all random numbers.
         tell: called with what was done, steps done and steps in all, after each number and at the end.
     """
-    keys = jax.random.split(jax.random.key(seed), len(numbers) + 1)
+    *keys, early, last = jax.random.split(jax.random.key(seed), len(numbers) + 2)
     steps = len(numbers) + 1
     with jax.default_matmul_precision("highest"):
         total = counts.sum(1, keepdims=True)
         even_counts = jnp.asarray(counts * np.minimum(1, _START_TOTAL / np.maximum(total, 1)), jnp.float32)
-        begun = {numbers[-1]: starts(even_counts, numbers[-1], restarts, keys[-1])}
+        begun = {numbers[-1]: starts(even_counts, numbers[-1], restarts, last)}
         weights = sample_weights(counts, _best_start(*begun[numbers[-1]]))
         x = jnp.asarray(counts * weights[:, None], jnp.float32)
         rows: list[Row] = []
         grown, least, worse = None, np.inf, 0
-        for k, key in zip(numbers, keys[:-1], strict=True):
+        if numbers[0] > GROWN_FROM:
+            first, second = jax.random.split(early)
+            grown = fitted(x, _best_start(*starts(even_counts, GROWN_FROM, restarts, first)), second)
+        for k, key in zip(numbers, keys, strict=True):
             first, second, third = jax.random.split(key, 3)
             found = begun[k] if k in begun else starts(even_counts, k, restarts, first)
             row = Row(k, *found, fitted=None, swaps=0)
@@ -144,7 +150,7 @@ def sparse_path(
         fits = [row.fitted for row in rows if row.fitted is not None]  # the first rows, without a gap
         chosen = int(np.argmin([fit.score.criterion for fit in fits]))
         best = fits[chosen]
-        polished = fitted(x, best.signatures, keys[-1], exposures=best.score.exposures, draws=POLISH_DRAWS)
+        polished = fitted(x, best.signatures, last, exposures=best.score.exposures, draws=POLISH_DRAWS)
         score = polished.score._replace(deviance=best.score.deviance, criterion=best.score.criterion)
         rows[chosen] = rows[chosen]._replace(fitted=polished._replace(score=score))
         tell(f"{rows[chosen].count} signatures chosen", steps, steps)

@@ -58,11 +58,24 @@ def _widened(exposures: np.ndarray, size: int) -> Any:
     return jnp.zeros((len(exposures), size), jnp.float32).at[:, : exposures.shape[1]].set(exposures)
 
 
-def with_seed(x: Any, fit: Fitted) -> np.ndarray:
-    """The fit's signatures and the best seed beside them, [S + 1, 96]."""
+def refitted(x: Any, signatures: np.ndarray, exposures: np.ndarray, key: Any) -> Fitted:
+    """The better of the fits from ``signatures`` [S, 96], annealed and from their ``exposures`` [T, S].
+
+    Annealing parts signatures that share spectra, but turns a seed that few samples have into a duplicate of a common
+    signature; from its exposures it stays in the samples that need it.
+    """
+    first, second = jax.random.split(key)
+    fits = fitted(x, signatures, first), fitted(x, signatures, second, exposures=exposures)
+    return min(fits, key=lambda fit: fit.score.criterion)
+
+
+def with_seed(x: Any, fit: Fitted, key: Any) -> Fitted:
+    """The fit with the best seed added."""
     known = padded(fit.signatures)
     seed = best_seed(x, known, _widened(fit.score.exposures, len(known)))
-    return np.vstack([fit.signatures, seed.signature[None]])
+    count = len(fit.signatures)
+    exposures = seed.exposures[:, [*range(count), -1]]
+    return refitted(x, np.vstack([fit.signatures, seed.signature[None]]), exposures, key)
 
 
 def swapped(x: Any, fit: Fitted, key: Any) -> tuple[Fitted, Fitted, int]:
@@ -74,14 +87,15 @@ def swapped(x: Any, fit: Fitted, key: Any) -> tuple[Fitted, Fitted, int]:
     count = len(fit.signatures)
     for swaps in range(SWAPS + 1):
         key, more, less = jax.random.split(key, 3)
-        larger = fitted(x, with_seed(x, fit), more)
+        larger = with_seed(x, fit, more)
         if swaps == SWAPS or len(larger.signatures) <= count:
             break
         whole = padded(larger.signatures)
         useless = int(np.argmin(usefulness(x, whole, _widened(larger.score.exposures, len(whole)))))
         if useless == count:  # the seed itself
             break
-        tried = fitted(x, np.delete(larger.signatures, useless, 0), less)
+        left = np.delete(larger.score.exposures, useless, 1)
+        tried = refitted(x, np.delete(larger.signatures, useless, 0), left, less)
         if tried.score.criterion > fit.score.criterion - WORTH:
             break
         fit = tried
