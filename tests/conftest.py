@@ -34,6 +34,7 @@ LONGEST = [
         "experiments",
         "sweep",
         "signature_joint",
+        "signature_sparse",
         "cli",
         "readme",
     )

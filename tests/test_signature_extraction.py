@@ -11,6 +11,7 @@ import pytest
 
 from vaebench.data.mutation_simulate import simulate_catalogue
 from vaebench.data.mutations import CHANNELS, read_catalogue, read_signatures
+from vaebench.signatures import sparse, swap
 from vaebench.signatures.extraction import extract, methods
 from vaebench.signatures.matching import recovery
 from vaebench.types import InputError, RunError
@@ -24,6 +25,15 @@ def simulated():
     catalogue, truth = simulate_catalogue(5, tumours=SAMPLES, signatures=3, types=2)
     empty = pd.DataFrame(0.0, ["TYPE01::empty"], catalogue.columns)
     return pd.concat([catalogue.iloc[:7], empty, catalogue.iloc[7:]]), truth
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fewer_draws():
+    """Of the stochastic fits: without the compiler's optimiser they are slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(swap.fitted.__kwdefaults__, "draws", 100)
+        patch.setattr(sparse, "POLISH_DRAWS", 400)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +88,7 @@ def test_the_largest_number_is_called_doubtful(simulated):
 
 def test_sparse_finds_number_and_signatures(simulated):
     catalogue, truth = simulated
-    found = extract(catalogue, k=range(2, 6), restarts=3, reference=truth.signatures)
+    found = extract(catalogue, k=range(2, 5), restarts=3, reference=truth.signatures)
     table = found.selection
     assert list(table.loc[table["chosen"], "k"]) == [3]
     assert table["criterion"].idxmin() == 1
