@@ -13,8 +13,11 @@ import pandas as pd
 import pytest
 from test_experiments import FOLDER, OLDER, promised
 
-METHODS = {"gislum2024_coverage": ["--methods", "spike_slab,posterior_released", "--settings", "P"]}
-"""Two methods and one setting are enough to see that the script runs."""
+METHODS = {
+    "gislum2024_coverage": ["--methods", "spike_slab", "--settings", "P"],
+    "gislum2024_de_novo": ["--simulations", "0"],
+}
+"""One method and setting, and one chain, are enough to see that the scripts run."""
 
 
 @pytest.mark.parametrize("name", OLDER)
