@@ -25,20 +25,23 @@ def coverage_dots(groups: pd.DataFrame) -> Figure:
     figure, axes = style.new_figure(2.4 * len(settings) + 0.6, len(settings), 1)
     for ax, setting in zip(axes, settings, strict=True):
         mine = frame[frame["setting"] == setting]
+        here, lowest = list(mine["method"].unique()), 1.0
         for (scenario, method), rows in mine.groupby(["scenario", "method"]):
             i = methods.index(method)
-            x = scenarios.index(scenario) + (i - (len(methods) - 1) / 2) * 0.8 / len(methods)
+            x = scenarios.index(scenario) + (here.index(method) - (len(here) - 1) / 2) * 0.8 / len(here)
             pooled = pooled_coverage(rows)
             single = pooled["signature"].to_numpy()
+            lowest = min(lowest, single.min())
             ax.scatter(np.full(len(single), x), single, s=6, color="#999999", alpha=0.6, linewidths=0)
             ax.scatter([x], [pooled["size", "non-zero"]], s=26, color=style.PALETTE[i % len(style.PALETTE)], zorder=3)
         ax.axhline(0.95, color="#444444", linewidth=0.8)
         ax.set_xticks(range(len(scenarios)), [f"scenario {s}" for s in scenarios])
         ax.set_ylabel(f"coverage, {setting}")
-        ax.set_ylim(0 if ax.get_ylim()[0] < 0.6 else 0.6, 1.02)
+        ax.set_xlim(-0.5, len(scenarios) - 0.5)
+        ax.set_ylim(min(0.8, np.floor(5 * lowest) / 5), 1.02)
     for i, method in enumerate(methods):
         axes[0].scatter([], [], s=26, color=style.PALETTE[i % len(style.PALETTE)], label=method)
-    axes[0].legend(fontsize=7, frameon=False, ncols=min(4, len(methods)), loc="lower left")
+    axes[0].legend(fontsize=7, frameon=False, ncols=min(4, len(methods)), loc="upper left", bbox_to_anchor=(0, 1.3))
     style.add_footnote(
         figure,
         "True signatures, nominal 0.95 (line), exposures above 0, redraws pooled. Grey: single signatures.",
