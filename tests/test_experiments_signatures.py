@@ -16,6 +16,7 @@ from test_experiments import FOLDER, OLDER, promised
 METHODS = {
     "gislum2024_coverage": ["--methods", "spike_slab", "--settings", "P"],
     "gislum2024_de_novo": ["--simulations", "0"],
+    "gislum2024_extraction": ["--settings", "P"],
 }
 """One method and setting, and one chain, are enough to see that the scripts run."""
 
