@@ -10,7 +10,7 @@ from scipy.special import kl_div
 from sklearn.decomposition import non_negative_factorization
 
 from vaebench.data.mutation_simulate import simulate_catalogue
-from vaebench.signatures import annealing, growing, saem, sparse
+from vaebench.signatures import annealing, growing, saem, sparse, swap
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import cosines
 
@@ -213,3 +213,20 @@ def test_number_and_signatures_are_found_with_a_rare_one(rare, monkeypatch):
     np.testing.assert_array_equal(found.score.nonzeros[np.argmax(similarity, 0)[3]], pytest.approx(5, abs=2))
     assert [row.restarts.shape for row in path.rows] == [(2, k, 96) for k in range(3, 5)]
     assert [line[1:] for line in lines] == [(i, 3) for i in range(1, 4)]
+
+
+def test_one_large_number_is_grown_up_to(rare, monkeypatch):
+    sizes = []
+
+    def seeded(x, fit, key):
+        sizes.append(len(fit.signatures))
+        return with_seed(x, fit, key)
+
+    with_seed = sparse.with_seed
+    monkeypatch.setattr(sparse, "with_seed", seeded)
+    monkeypatch.setattr(sparse, "swapped", lambda x, fit, key: (fit, fit, 0))
+    monkeypatch.setattr(sparse, "GROWN_FROM", 2)
+    monkeypatch.setattr(sparse, "POLISH_DRAWS", 20)
+    monkeypatch.setitem(swap.fitted.__kwdefaults__, "draws", 20)
+    sparse.sparse_path(rare[0], [4], restarts=1)
+    assert sizes == [2, 3]

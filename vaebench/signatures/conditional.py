@@ -136,8 +136,8 @@ def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposa
     position, total = _chosen(uniforms[0], jnp.concatenate([atom, weights]))
     cell = jnp.maximum(position - 1, 0)
     drawn = start + (cell + uniforms[1]) * step
-    above = jnp.log1p(jnp.exp(-jnp.abs(drawn + origin)))
-    value = sd * jnp.where(drawn + origin > 0, origin + drawn + above, above)
+    excess = jnp.log1p(jnp.exp(-jnp.abs(drawn + origin)))
+    value = sd * jnp.where(drawn + origin > 0, origin + drawn + excess, excess)
     new = jnp.where((position > 0) & (value > 0), value, 0.0)
 
     log_cells, log_atom_q = jnp.log(weights), log_atom - top
