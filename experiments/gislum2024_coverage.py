@@ -7,6 +7,7 @@
         --settings R --out runs/coverage                                                                  # Table 5
     ... the same with --signatures muse_xae                                                             # Table 4
     ... and with --scenarios 2 --betas 1,0.1,0.01,0.001,0                                               # Table 3
+    ... and with --methods posterior_percentile:exponential_vae,conformal:spike_slab_vae                # another variant
     python experiments/gislum2024_coverage.py --preset smoke --out runs/smoke       # simulated cohort, about a minute
 
 Data: SigProfilerExtractor's Scenarios 2, 4, 6, 8, 14 (Islam et al. 2022), in DATA/signatures/scenario_NN, refitted with
@@ -61,7 +62,7 @@ from vaebench.types import RunError, unknown_name
 KEYS = ["scenario", "setting", "signatures", "method", "beta", "level", "repeat"]
 SOURCES = ("known", "muse_xae", "sparse", "anchored")
 REPORTED = ("posterior_released", "posterior_percentile")
-"""Methods that are the report's: percentiles of its autoencoder's posterior."""
+"""Methods that are the report's: percentiles of its autoencoder's posterior, or of another's, named after a colon."""
 PRINTED = {
     ("known", 2, 0.0): (0.3005, 4205),
     ("known", 4, 0.0): (0.3810, 11025),
@@ -119,7 +120,7 @@ def tasks(options: argparse.Namespace) -> list[dict[str, Any]]:
         for setting in options.settings
         for source in options.signatures
         for method in options.methods
-        for beta in (options.betas if method in REPORTED else [0.0])
+        for beta in (options.betas if method.partition(":")[0] in REPORTED else [0.0])
         for level in options.levels
         for repeat in range(1 if setting == "R" else options.repeats)
     ]
@@ -145,12 +146,14 @@ def measured(task: dict[str, Any], options: Any) -> tuple[dict[str, Any], pd.Dat
     catalogue = redrawn(shipped, task["setting"], task["repeat"])
     noise = "negative_binomial" if task["setting"].startswith("NB") else "poisson"
     signatures = found_signatures(shipped, task, catalogue, options)
-    settings = {"recipe": "benchmarked", "beta": task["beta"]} if task["method"] in REPORTED else {}
+    method, _, variant = task["method"].partition(":")
+    settings = {"recipe": "benchmarked", "beta": task["beta"]} if method in REPORTED else {}
+    settings |= {"variant": variant} if variant else {}
     started = time.perf_counter()
     fit = refit(
         catalogue,
         signatures,
-        intervals=task["method"],
+        intervals=method,
         noise=noise,
         seed=task["repeat"],
         types=cancer_types(catalogue.index),
@@ -198,8 +201,9 @@ def run(options: argparse.Namespace) -> list[pd.DataFrame]:
 
 
 def added(frame: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Both, one below the other; an empty one has no say in the types of columns."""
-    return pd.concat([part for part in (frame, new) if len(part)], ignore_index=True) if len(new) else frame
+    """Both, one below the other; what is empty has no say in the types of columns."""
+    parts = [part.dropna(axis=1, how="all") for part in (frame, new) if len(part)]
+    return pd.concat(parts, ignore_index=True) if len(new) else frame
 
 
 def table(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
