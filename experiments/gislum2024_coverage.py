@@ -147,8 +147,8 @@ def measured(task: dict[str, Any], options: Any) -> tuple[dict[str, Any], pd.Dat
     noise = "negative_binomial" if task["setting"].startswith("NB") else "poisson"
     signatures = found_signatures(shipped, task, catalogue, options)
     method, _, variant = task["method"].partition(":")
-    settings = {"recipe": "benchmarked", "beta": task["beta"]} if method in REPORTED else {}
-    settings |= {"variant": variant} if variant else {}
+    settings = {"variant": variant} if variant else {"recipe": "benchmarked"} if method in REPORTED else {}
+    settings |= {"beta": task["beta"]} if method in REPORTED else {}
     started = time.perf_counter()
     fit = refit(
         catalogue,

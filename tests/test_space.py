@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from vaebench.networks import INITS
@@ -63,6 +64,10 @@ def test_changing_the_variant_drops_the_old_variants_hyper():
         ({"valid_fraction": 1.0}, ["valid_fraction", "between 0 and 1"]),
         ({"hidden": ()}, ["hidden"]),
         ({"seed": -1}, ["seed is -1"]),
+        ({"seed": True}, ["seed is True", "whole number"]),
+        ({"stratified": 1}, ["stratified is 1", "True or False"]),
+        ({"variant": "beta_vae", "beta": float("nan")}, ["beta is nan", "a number"]),
+        ({"shape": ()}, ["shape", "by name"]),
     ],
 )
 def test_bad_settings_are_one_clear_sentence(fields, words):
@@ -106,6 +111,11 @@ def test_identity_depends_on_every_field_and_the_data_and_nothing_else():
     assert len(ids) == len(dataclasses.fields(Point)) + 1
     assert point_id(base, "d") == point_id(point(variant="beta_vae"), "d") != point_id(base, "e")
     assert set(point_id(base, "d")) <= set("0123456789abcdef")
+
+
+def test_numbers_of_numpy_are_the_same_settings():
+    assert point(seed=np.int64(3), decay=np.float64(0.5)) == point(seed=3, decay=0.5)
+    assert point_id(point(seed=np.int64(3)), "d") == point_id(point(seed=3), "d")
 
 
 def test_groups_are_the_distinct_programs():

@@ -7,7 +7,6 @@ import dataclasses
 import io
 import json
 import os
-import re
 import shlex
 import sys
 import tomllib
@@ -83,11 +82,22 @@ def _parsed(arguments: list[str]) -> Any:
 
 
 def _one_sentence(box: str, command: str) -> str:
-    """A parser's framed message as one line."""
-    lines = [line.strip(" │╭╮╰╯─") for line in box.splitlines()]
-    text = " ".join(line for line in lines if line and not line.startswith(("For full helptext", "vaebench ")))
-    text = re.sub(r"\s+", " ", text)
-    return f"{text} (see: vaebench {command} --help)"
+    """A parser's framed message as one line: what it says first, names it thinks were meant, and where to read on."""
+    sections: list[list[str]] = [[]]
+    for line in (line.strip("│|╭╮╰╯+ ") for line in box.splitlines()):
+        if line.endswith(("───", "---")):  # a border, with a title or without
+            sections.append([])
+        elif line:
+            sections[-1].append(line)
+    first, *others = filter(None, sections)
+    text = " ".join(first)
+    for heading, *rest in others:
+        meant = [line.split()[0] for line in rest if line.startswith("--")]
+        if heading.startswith(("Perhaps you meant", "Arguments similar")) and meant:
+            text += f"; did you mean {' or '.join(meant)}?"
+        elif heading.startswith("Available subcommands"):
+            text += f"; {' '.join([heading, *rest])}"
+    return f"{text[0].lower()}{text[1:]} (see: vaebench {command} --help)"
 
 
 def _with_config(options: Run) -> Run:

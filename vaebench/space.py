@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from vaebench.networks import ACTIVATIONS, INITS, NORMS, OUTPUTS
 from vaebench.optimizers import OPTIMIZERS
 from vaebench.types import SCHEMA, InputError, Static, Traced, unknown_name
@@ -33,6 +35,7 @@ _CHOICES = {
     "scaling_from": SCALING_FROM,
     "validation": VALIDATION,
 }
+_KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
 _POSITIVE = ("latent", "batch", "epochs", "min_epochs", "patience", "learning_rate", "decay", "clip")
 
 
@@ -99,13 +102,37 @@ class Point:
     study: str = ""
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _of_kind(field, getattr(self, field.name)))
         _check(self)
         shape = dataclasses.asdict(default) if (default := variant(self.variant).shape(self.recipe)) else {}
         shape |= _known(dict(self.shape), shape, f"shape of {self.variant}")
         object.__setattr__(self, "shape", tuple(shape.items()))
         hyper = variant(self.variant).hyper(_shape(self))._asdict()
         hyper |= _known(dict(self.hyper), hyper, f"hyper of {self.variant}")
-        object.__setattr__(self, "hyper", tuple((name, float(value)) for name, value in hyper.items()))
+        object.__setattr__(self, "hyper", tuple((name, _number(name, value)) for name, value in hyper.items()))
+
+
+def _of_kind(field: Any, value: Any) -> Any:
+    """``value`` as it stands in an identity: of the kind of the field's default, and no number of NumPy's."""
+    kind = next((kind for kind in _KINDS if isinstance(field.default, kind)), None)  # True is an int too: bool first
+    value = value.item() if isinstance(value, np.generic) else value
+    if kind is None:
+        return value
+    if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{field.name} is {value!r}; it must be {_KINDS[kind]}")
+    return value
+
+
+def _number(name: str, value: Any) -> float:
+    """A weight of a variant."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number):
+        raise InputError(f"{name} is {value!r}; it must be a number")
+    return number
 
 
 def _check(point: Point) -> None:
@@ -222,6 +249,9 @@ def point(base: Point | None = None, **fields: Any) -> Point:
     Raises:
         InputError: a name or value that is not known, with the nearest valid one.
     """
+    for name in ("shape", "hyper"):
+        if name in fields:
+            raise InputError(f"{name} cannot be set as a whole; set what it holds by name, such as beta")
     base = base or Point()
     known = {f.name for f in dataclasses.fields(Point)}
     own = {name: value for name, value in fields.items() if name in known}
