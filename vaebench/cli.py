@@ -84,12 +84,13 @@ def _parsed(arguments: list[str]) -> Any:
 def _one_sentence(box: str, command: str) -> str:
     """A parser's framed message as one line: what it says first, names it thinks were meant, and where to read on."""
     sections: list[list[str]] = [[]]
-    for line in (line.strip("│|╭╮╰╯+ ") for line in box.splitlines()):
-        if line.endswith(("───", "---")):  # a border, with a title or without
+    for line in (line.strip("│╭╮╰╯ ") for line in box.splitlines()):
+        if line.endswith(("───", "---")):
             sections.append([])
         elif line:
             sections[-1].append(line)
-    first, *others = filter(None, sections)
+    title = not box.startswith("╭")  # without a frame, where that cannot be printed, the title is a section
+    first, *others = list(filter(None, sections))[title:]
     text = " ".join(first)
     for heading, *rest in others:
         meant = [line.split()[0] for line in rest if line.startswith("--")]
