@@ -138,6 +138,14 @@ def test_written_files_read_back(made, extension, fractions):
         pd.testing.assert_frame_equal(read_exposures(write_exposures(exposures, path)), exposures)
 
 
+def test_written_files_have_the_usual_rights(tmp_path):
+    made, usual = tmp_path / "signatures.csv", tmp_path / "usual"
+    write_signatures(pd.DataFrame(np.full((1, 96), 1 / 96), ["S1"], list(CHANNELS)), made)
+    usual.touch()
+    assert made.stat().st_mode == usual.stat().st_mode
+    assert sorted(tmp_path.iterdir()) == [made, usual]
+
+
 def test_written_layouts_are_those_of_sigprofiler(tmp_path):
     table = pd.DataFrame(np.eye(96)[:2], index=["a", "b"], columns=list(CHANNELS))
     lines = write_signatures(table, tmp_path / "s.csv").read_text().splitlines()

@@ -6,8 +6,8 @@ import dataclasses
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,13 +79,14 @@ def cached(folder: Path | None, inputs: Mapping[str, Any], build: Callable[[], D
 def replacing(path: Path) -> Iterator[Path]:
     """A file to write in place of ``path``, which gets its name at the end: a reader finds the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=f".tmp{path.suffix}")
-    os.close(handle)
+    temporary = (
+        path.parent / f".{secrets.token_hex(8)}.tmp{path.suffix}"
+    )  # made by the writer, so with the usual rights
     try:
-        yield Path(temporary)
+        yield temporary
         os.replace(temporary, path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -112,8 +113,8 @@ def _write_dataset(place: Path, dataset: Dataset) -> None:
     rest = {
         field.name: _plain(getattr(dataset, field.name)) for field in dataclasses.fields(dataset) if field.name != "x"
     }
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=".", suffix=".tmp"))
+    temporary = place.parent / f".{secrets.token_hex(8)}.tmp"
+    temporary.mkdir(parents=True)
     try:
         np.save(temporary / "x.npy", dataset.x)
         (temporary / "rest.json").write_text(json.dumps({"sha256": _key(rest), "rest": rest}), encoding="utf-8")
