@@ -23,12 +23,13 @@ import argparse
 import os
 import sys
 import time
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from gislum2024_extraction import AREAS, SCENARIOS, Cohort, cohort
+from scripts import Parser, comma, entry
 
 from vaebench.signatures.autoencoding import trained_signatures
 from vaebench.signatures.matching import matches, recovery
@@ -135,16 +136,15 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
     return lines.reset_index()
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, "runs/beta")
     parser.add_argument("--preset", choices=tuple(PRESETS), default="cpu")
     parser.add_argument("--method", default="folded_normal_vae", help="a variant of counts with a weight beta")
     parser.add_argument("--recipe", choices=("textbook", "benchmarked"), default="textbook")
-    parser.add_argument("--betas", type=lambda text: [float(b) for b in text.split(",")], default=list(BETAS))
-    parser.add_argument("--scenarios", type=lambda text: [int(n) for n in text.split(",")], default=list(SCENARIOS))
-    parser.add_argument("--out", type=Path, default=Path("runs/beta"))
-    options = parser.parse_args()
+    parser.add_argument("--betas", type=comma(float), default=list(BETAS))
+    parser.add_argument("--scenarios", type=comma(int), default=list(SCENARIOS))
+    options = parser.parse_args(arguments)
     if options.preset == "smoke":
         options.scenarios, options.betas = [0], [1.0, 0.0]
     lines = table(run(options))
@@ -153,4 +153,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(entry(main))

@@ -41,6 +41,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ import pandas as pd
 from gislum2024_extraction import SCENARIOS, SETTINGS, Cohort, cohort, redrawn
 from gislum2024_pictures import coverage_dots, pooled_coverage, reliability_curves
 from scipy.optimize import nnls
+from scripts import Parser, comma, entry
 
 from vaebench.data.mutations import cancer_types, read_signatures, write_signatures
 from vaebench.figures import save
@@ -244,20 +246,19 @@ def tuned_widths(rows: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(ratio=frame["width"] / frame.join(rival, on=keys[:-1])["rival"])
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, "runs/coverage")
     parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
     methods = ["spike_slab", "profile_likelihood", "bootstrap", "bootstrap_basic"]
-    parser.add_argument("--methods", type=lambda text: text.split(","), default=methods)
-    parser.add_argument("--scenarios", type=lambda text: [int(n) for n in text.split(",")], default=list(SCENARIOS))
-    parser.add_argument("--settings", type=lambda text: text.split(","), default=["P", "R"], help=", ".join(SETTINGS))
-    parser.add_argument("--signatures", type=lambda text: text.split(","), default=["known"], help=", ".join(SOURCES))
-    parser.add_argument("--betas", type=lambda text: [float(b) for b in text.split(",")], default=[0.0])
-    parser.add_argument("--levels", type=lambda text: [float(v) for v in text.split(",")], default=[0.95])
+    parser.add_argument("--methods", type=comma(), default=methods)
+    parser.add_argument("--scenarios", type=comma(int), default=list(SCENARIOS))
+    parser.add_argument("--settings", type=comma(), default=["P", "R"], help=", ".join(SETTINGS))
+    parser.add_argument("--signatures", type=comma(), default=["known"], help=", ".join(SOURCES))
+    parser.add_argument("--betas", type=comma(float), default=[0.0])
+    parser.add_argument("--levels", type=comma(float), default=[0.95])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("runs/coverage"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     for source in options.signatures:
         if source not in SOURCES:
             raise unknown_name("signatures", source, SOURCES)
@@ -273,4 +274,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(entry(main))

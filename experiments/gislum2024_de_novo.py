@@ -27,12 +27,14 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from gislum2024_coverage import added
 from gislum2024_extraction import SCENARIOS, cohort, redrawn
+from scripts import Parser, comma, entry
 
 from vaebench.data.mutations import cancer_types, read_signatures, write_signatures
 from vaebench.signatures.coverage import coverage_summary, coverage_table
@@ -40,7 +42,7 @@ from vaebench.signatures.de_novo import de_novo_intervals
 from vaebench.signatures.extraction import extract
 from vaebench.signatures.matching import matches
 from vaebench.signatures.refitting import refit
-from vaebench.types import InputError, RunError, unknown_name
+from vaebench.types import RunError, unknown_name
 
 KEYS = ["scenario", "design", "repeat"]
 DESIGNS = ("joint", "pooled", "plugin")
@@ -124,30 +126,24 @@ def run(options: argparse.Namespace) -> pd.DataFrame:
     return rows
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, "runs/de_novo")
     parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
-    parser.add_argument("--designs", type=lambda text: text.split(","), default=["joint"], help=", ".join(DESIGNS))
-    parser.add_argument("--scenarios", type=lambda text: [int(n) for n in text.split(",")], default=list(SCENARIOS))
+    parser.add_argument("--designs", type=comma(), default=["joint"], help=", ".join(DESIGNS))
+    parser.add_argument("--scenarios", type=comma(int), default=list(SCENARIOS))
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--simulations", type=int, default=1, help="simulated cohorts that say how much to widen")
-    parser.add_argument("--out", type=Path, default=Path("runs/de_novo"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.preset == "smoke":
         options.scenarios, options.repeats = [0], 1
-    try:
-        rows = run(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    rows = run(options)
     shown = ["non_zero", "small", "large", "signature_min", "zero", "width", "factor", "simulated", "cosine", "seconds"]
     shown = [name for name in shown if name in rows.columns]
     lines = rows.groupby(["scenario", "design", "widened"])[shown].mean().reset_index()
     lines.to_csv(options.out / "table.csv", index=False, float_format="%.6g")
     print(lines.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(entry(main))

@@ -25,12 +25,13 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scripts import Parser, comma, entry
 
 from vaebench.data.mutation_simulate import simulate_catalogue
 from vaebench.data.mutations import read_catalogue, read_exposures, read_signatures
@@ -182,18 +183,15 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).sort_values("f1", ascending=False, ignore_index=True)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__, "runs/extraction")
     parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
-    parser.add_argument(
-        "--methods", type=lambda text: text.split(","), default=["sparse", "nmf"], help=", ".join(methods())
-    )
-    parser.add_argument("--scenarios", type=lambda text: [int(n) for n in text.split(",")], default=list(SCENARIOS))
-    parser.add_argument("--settings", type=lambda text: text.split(","), default=["R", "P"])
+    parser.add_argument("--methods", type=comma(), default=["sparse", "nmf"], help=", ".join(methods()))
+    parser.add_argument("--scenarios", type=comma(int), default=list(SCENARIOS))
+    parser.add_argument("--settings", type=comma(), default=["R", "P"])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path, default=Path("runs/extraction"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.preset == "smoke":
         options.scenarios, options.repeats = [0], 1
         options.methods = ["sparse", "nmf", "muse_xae", "folded_normal_vae"]
@@ -209,4 +207,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(entry(main))

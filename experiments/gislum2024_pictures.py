@@ -74,3 +74,21 @@ def reliability_curves(reliable: pd.DataFrame) -> Figure:
     axes[0].legend(fontsize=7, frameon=False)
     style.add_footnote(figure, "Tenths of P(present) with at least 20 exposures, redraws pooled; the line is perfect.")
     return figure
+
+
+def stability_dots(lines: pd.DataFrame) -> Figure:
+    """Each signature of all genomes: cosine with the published one next to it, and with its match in either half."""
+    figure, (ax,) = style.new_figure(0.17 * len(lines) + 1.4, 1, 1)
+    ordered = lines.sort_values("samples", ignore_index=True)
+    names = [f"{s}, {n:,.0f} genomes" for s, n in zip(ordered["signature"], ordered["samples"], strict=True)]
+    columns = {"nearest_cosine": "nearest published", "cosine_first": "first half", "cosine_second": "second half"}
+    for i, (column, label) in enumerate(columns.items()):
+        marker = "o" if i == 0 else "|"
+        ax.scatter(ordered[column], range(len(ordered)), s=22, marker=marker, color=style.PALETTE[i], label=label)
+    for y, (nearest, x) in enumerate(zip(ordered["nearest"], ordered["nearest_cosine"], strict=True)):
+        ax.annotate(nearest, (x, y), (4, 0), textcoords="offset points", fontsize=5, va="center")
+    ax.set_yticks(range(len(ordered)), names, fontsize=6)
+    ax.set_xlabel("cosine similarity")
+    ax.legend(fontsize=7, frameon=False, loc="lower left")
+    style.add_footnote(figure, "Signatures of all genomes, those in most genomes on top; none where a half has fewer.")
+    return figure

@@ -15,12 +15,12 @@ changes beside the textbook one, paired by seed, and whether the ranking of the 
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 from cohorts import NAMES, cohort
+from scripts import Parser, comma, entry
 
 from vaebench import results
 from vaebench.report import write_report
@@ -146,16 +146,13 @@ def peculiarities(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = Parser(__doc__, "runs/recommended")
     parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
     parser.add_argument("--data", choices=NAMES, default="simulated")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument(
-        "--variants", type=lambda text: text.split(","), default=EXPRESSION, help="all; more can join the same folder"
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs/recommended"))
-    options = parser.parse_args()
+    parser.add_argument("--variants", type=comma(), default=EXPRESSION, help="all; more can join the same folder")
+    options = parser.parse_args(arguments)
     smoke = options.preset == "smoke"
     chosen = points(["iwae"], 2, small=True) if smoke else points(options.variants, options.seeds)
     data = cohort(options.data)
@@ -176,4 +173,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(entry(main))

@@ -28,6 +28,7 @@ OLDER = (
     "gislum2024_coverage",
     "gislum2024_de_novo",
     "gislum2024_extraction",
+    "gislum2024_pcawg",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""
 
@@ -91,7 +92,7 @@ def test_every_experiment_is_run_by_a_test():
         assert path.stem in (*MINE, "eltager2023_grid")
 
 
-@pytest.mark.parametrize("name", ["eltager2023_grid", *MINE])
+@pytest.mark.parametrize("name", ["eltager2023_grid", *MINE, *OLDER])
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [(["--colour", "3"], "unrecognized arguments: --colour"), (["--preset", "huge"], "invalid choice")],

@@ -1,0 +1,140 @@
+"""The real genomes of PCAWG: signatures extracted from all of them and from each half, beside the published ones.
+
+    VAEBENCH_DATA=data python experiments/gislum2024_pcawg.py --out runs/pcawg
+    python experiments/gislum2024_pcawg.py --preset smoke --out runs/smoke          # simulated cohort, under a minute
+
+Data: 2,780 whole genomes of 37 cancer types (Alexandrov et al. 2020), DATA/signatures/pcawg, with the published signatures
+(2019-05) and exposures. The published ones are estimates by another program, not the truth: agreement is no proof, and
+disagreement no error. Every cancer type is cut in two at random (seed), and each half extracted by itself: what both
+halves show again does not hang on single samples. `sparse`, 2 to 45 signatures, ten restarts.
+
+Machine: 1 CPU core, about an hour, most of it the extraction of all genomes.
+Expected: signatures that many genomes have are found in all three and match a published one; flat ones part last.
+
+Writes OUT/signatures_PART.csv, OUT/exposures_PART.csv and OUT/selection_PART.csv (`all`, `first`, `second`), each when it is
+done; what is there is not done again. Then OUT/table.csv, a row a signature of all genomes: the published signature next to
+it, the genomes it is in, its mutations, and the cosine of its match in each half; OUT/samples.csv, a row a genome: mutations
+and the cosine of counts and their fit, by these and by the published signatures and exposures; OUT/stability.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from gislum2024_extraction import cohort
+from gislum2024_pictures import stability_dots
+from scripts import Parser, entry
+
+from vaebench.data.mutations import (
+    cancer_types,
+    read_catalogue,
+    read_exposures,
+    read_signatures,
+    write_exposures,
+    write_signatures,
+)
+from vaebench.figures import save
+from vaebench.signatures.extraction import extract
+from vaebench.signatures.matching import matches
+from vaebench.types import InputError
+
+PARTS = ("all", "first", "second")
+NUMBERS = {"smoke": range(3, 4), "cpu": range(2, 46)}
+RESTARTS = {"smoke": 2, "cpu": 10}
+
+
+def genomes(preset: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The catalogue [T, 96], the published signatures [S, 96] and exposures [T, S]."""
+    if preset == "smoke":
+        return cohort(0)
+    if "VAEBENCH_DATA" not in os.environ:
+        raise InputError("the genomes are files; set VAEBENCH_DATA to the folder with signatures/pcawg")
+    folder = Path(os.environ["VAEBENCH_DATA"]) / "signatures" / "pcawg"
+    catalogue, signatures = read_catalogue(folder / "catalogue.csv"), read_signatures(folder / "signatures_2019_05.csv")
+    table = pd.read_csv(folder / "published_exposures.csv")
+    table.index = pd.Index(table["Cancer Types"] + "::" + table["Sample Names"])
+    return catalogue, signatures, table.reindex(catalogue.index)[list(signatures.index)].astype(float)
+
+
+def halves(catalogue: pd.DataFrame, seed: int) -> np.ndarray:
+    """[T] whether a sample is in the first half, drawn within each cancer type."""
+    order = np.random.default_rng(seed).permutation(len(catalogue))
+    named = cancer_types(catalogue.index)
+    types = pd.Series(["" if named is None else named.iloc[i] for i in order])
+    rank = types.groupby(types).cumcount().to_numpy()
+    first = np.empty(len(catalogue), bool)
+    first[order] = rank % 2 == 0
+    return first
+
+
+def extracted(part: str, catalogue: pd.DataFrame, options: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Signatures [S, 96] and exposures [T, S] of a part, made once and kept."""
+    paths = [options.out / f"{what}_{part}.csv" for what in ("exposures", "signatures")]
+    if not paths[1].exists():
+        first = halves(catalogue, options.seed)
+        rows = {"all": np.ones(len(catalogue), bool), "first": first, "second": ~first}[part]
+
+        def tell(what: str, done: int, total: int) -> None:
+            print(f"{part}: {what} ({done}/{total})", file=sys.stderr, flush=True)
+
+        found = extract(
+            catalogue[rows],
+            k=NUMBERS[options.preset],
+            method="sparse",
+            restarts=RESTARTS[options.preset],
+            seed=options.seed,
+            progress=tell,
+        )
+        options.out.mkdir(parents=True, exist_ok=True)
+        found.selection.to_csv(options.out / f"selection_{part}.csv", index=False, float_format="%.6g")
+        write_exposures(found.exposures, paths[0])
+        write_signatures(found.signatures, paths[1])
+    return read_signatures(paths[1]), read_exposures(paths[0])
+
+
+def fit_cosines(counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """[T] cosine of counts [T, 96] and their fit; NaN without mutations or without a fit."""
+    lengths = np.linalg.norm(counts, axis=1) * np.linalg.norm(mean, axis=1)
+    return np.divide((counts * mean).sum(1), lengths, out=np.full(len(counts), np.nan), where=lengths > 0)
+
+
+def table(found: dict[str, pd.DataFrame], exposures: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """One line a signature of all genomes."""
+    lines = matches(found["all"], published).rename(columns={"extracted": "signature", "reference": "published"})
+    lines["samples"] = (exposures > 0).sum().reindex(lines["signature"]).to_numpy()
+    lines["mutations"] = exposures.sum().reindex(lines["signature"]).to_numpy()
+    for part in PARTS[1:]:
+        pairs = matches(found["all"], found[part]).set_index("extracted")
+        lines[f"cosine_{part}"] = pairs["cosine"].reindex(lines["signature"]).to_numpy()
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = Parser(__doc__, "runs/pcawg")
+    parser.add_argument("--preset", choices=tuple(NUMBERS), default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    catalogue, published, theirs = genomes(options.preset)
+    made = {part: extracted(part, catalogue, options) for part in PARTS}
+    found, ours, counts = {part: pair[0] for part, pair in made.items()}, made["all"][1], catalogue.to_numpy()
+    lines = table(found, ours, published)
+    samples = pd.DataFrame({"sample": catalogue.index, "mutations": counts.sum(1)})
+    samples["cosine"] = fit_cosines(counts, ours.to_numpy() @ found["all"].to_numpy())
+    samples["cosine_published"] = fit_cosines(counts, theirs.to_numpy() @ published.to_numpy())
+    lines.to_csv(options.out / "table.csv", index=False, float_format="%.6g")
+    samples.to_csv(options.out / "samples.csv", index=False, float_format="%.6g")
+    save(stability_dots(lines), options.out / "stability.png")
+    print(lines.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
+    print({part: len(signatures) for part, signatures in found.items()}, "signatures")
+    print(samples[["mutations", "cosine", "cosine_published"]].describe().to_string(float_format="{:.3f}".format))
+
+
+if __name__ == "__main__":
+    sys.exit(entry(main))
