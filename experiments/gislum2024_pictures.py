@@ -89,6 +89,6 @@ def stability_dots(lines: pd.DataFrame) -> Figure:
         ax.annotate(nearest, (x, y), (4, 0), textcoords="offset points", fontsize=5, va="center")
     ax.set_yticks(range(len(ordered)), names, fontsize=6)
     ax.set_xlabel("cosine similarity")
-    ax.legend(fontsize=7, frameon=False, loc="lower left")
+    ax.legend(fontsize=7, frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
     style.add_footnote(figure, "Signatures of all genomes, those in most genomes on top; none where a half has fewer.")
     return figure
