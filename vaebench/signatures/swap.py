@@ -1,4 +1,4 @@
-"""Fits of a given number of signatures, and the move that finds rare ones: add a seed, fit again, drop the least useful."""
+"""Fits of a given number of signatures, and the move that finds rare ones: add a seed, fit again, have one fewer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from vaebench.signatures.annealing import Score, annealed, padded, scored
 from vaebench.signatures.growing import best_seed, usefulness
+from vaebench.signatures.matching import cosines
 from vaebench.signatures.saem import improved
 
 DRAWS = 200
@@ -20,6 +21,9 @@ SWAPS = 3
 
 WORTH = 50.0
 """Fall of the criterion that makes a swap more than noise of the draws."""
+
+ALIKE = 0.9
+"""Cosine from which two signatures may be one that was found twice."""
 
 
 class Fitted(NamedTuple):
@@ -78,11 +82,37 @@ def with_seed(x: Any, fit: Fitted, key: Any) -> Fitted:
     return refitted(x, np.vstack([fit.signatures, seed.signature[None]]), exposures, key)
 
 
+def shrunk(x: Any, larger: Fitted) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Starts with one signature fewer than ``larger``, whose last is new and stays: signatures [S - 1, 96], exposures [T, S - 1].
+
+    One lacks the signature of least use. Where the most similar two are alike, as halves of one are, another has these as one:
+    neither half is of little use by itself.
+    """
+    signatures, exposures = larger.signatures, larger.score.exposures
+    last, found = len(signatures) - 1, []
+    whole = padded(signatures)
+    useless = int(np.argmin(usefulness(x, whole, _widened(exposures, len(whole)))))
+    if useless != last:
+        found.append((np.delete(signatures, useless, 0), np.delete(exposures, useless, 1)))
+    similarity = np.triu(cosines(signatures[:last], signatures[:last]), 1)
+    if similarity.max(initial=0.0) >= ALIKE:
+        first, second = np.unravel_index(int(np.argmax(similarity)), similarity.shape)
+        both, total = signatures.copy(), exposures.sum(0)
+        both[first] = (total[first] * both[first] + total[second] * both[second]) / max(
+            total[first] + total[second], 1e-9
+        )
+        together = exposures.copy()
+        together[:, first] += together[:, second]
+        found.append((np.delete(both, second, 0), np.delete(together, second, 1)))
+    return found
+
+
 def swapped(x: Any, fit: Fitted, key: Any) -> tuple[Fitted, Fitted, int]:
     """The fit after swaps, the fit with one signature more from which they were made, and the number of swaps.
 
     After a fit one component is often a duplicate or a split, and the samples of a missing signature fit worst. A swap
-    adds the best seed, fits again, drops the signature of least use, and fits again; it stays if the criterion falls.
+    adds the best seed, fits again, drops a signature or takes two for one (:func:`shrunk`), and fits again; it stays if the
+    criterion falls.
     """
     count = len(fit.signatures)
     for swaps in range(SWAPS + 1):
@@ -90,13 +120,12 @@ def swapped(x: Any, fit: Fitted, key: Any) -> tuple[Fitted, Fitted, int]:
         larger = with_seed(x, fit, more)
         if swaps == SWAPS or len(larger.signatures) <= count:
             break
-        whole = padded(larger.signatures)
-        useless = int(np.argmin(usefulness(x, whole, _widened(larger.score.exposures, len(whole)))))
-        if useless == count:  # the seed itself
+        tried = [
+            refitted(x, *start, own)
+            for start, own in zip(shrunk(x, larger), (less, jax.random.fold_in(less, 1)), strict=False)
+        ]
+        best = min(tried, key=lambda one: one.score.criterion, default=fit)
+        if best.score.criterion > fit.score.criterion - WORTH:
             break
-        left = np.delete(larger.score.exposures, useless, 1)
-        tried = refitted(x, np.delete(larger.signatures, useless, 0), left, less)
-        if tried.score.criterion > fit.score.criterion - WORTH:
-            break
-        fit = tried
+        fit = best
     return fit, larger, swaps
