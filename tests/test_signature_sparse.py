@@ -170,6 +170,28 @@ def test_a_rare_signature_is_more_useful_than_a_duplicate(rare):
     assert rises[4] < 0 < 100 < rises[3]
 
 
+def test_a_signature_found_twice_may_be_taken_for_one(rare):
+    counts, signatures, exposures = rare
+    twin = 0.9 * signatures[0] + 0.1 * signatures[1]
+    odd = np.arange(len(counts)) % 2 == 1
+    halves = np.where(odd, 0, exposures[:, 0]), np.where(odd, exposures[:, 0], 0)
+
+    def starts(order):
+        spectra = np.vstack([signatures, twin[None]])[order]
+        found = np.column_stack([halves[0], exposures[:, 1:], halves[1]])[:, order]
+        score = annealing.Score(0.0, (found > 0).sum(0), 0.0, found)
+        return swap.shrunk(f32(counts), swap.Fitted(spectra, found > 0, score))
+
+    *_, (spectra, found) = starts([0, 4, 1, 2, 3])
+    total = [half.sum() for half in halves]
+    np.testing.assert_allclose(spectra[0], np.average([signatures[0], twin], axis=0, weights=total))
+    np.testing.assert_array_equal(spectra[1:], signatures[1:])
+    np.testing.assert_array_equal(found, exposures)
+    # the seed is never the one to go
+    assert all(np.array_equal(spectra[-1], twin) for spectra, _ in starts([0, 1, 2, 3, 4]))
+    assert len(starts([0, 1, 2, 3, 4])) <= 1
+
+
 def test_rise_without_a_signature_is_that_of_a_fit_without_it(rare):
     counts, signatures, exposures = rare
     everything = annealing.exposed(f32(counts), annealing.padded(signatures), f32(exposures), 1.0, 500)
