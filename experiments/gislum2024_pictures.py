@@ -16,8 +16,12 @@ def pooled_coverage(groups: pd.DataFrame) -> pd.Series:
 
 
 def coverage_dots(groups: pd.DataFrame) -> Figure:
-    """Coverage of the exposures above 0: a panel a setting, scenarios across, a colour a method; grey: single signatures."""
+    """Coverage of the exposures above 0: a panel a setting, scenarios across, a colour a method; grey: single signatures.
+
+    Autoencoders at beta 0, those of named variants are left out.
+    """
     frame = groups[(groups["level"] == 0.95) & (groups["signatures"] == "known") & (groups["count"] > 0)]
+    frame = frame[(frame["beta"] == 0) & ~frame["method"].str.contains(":")]
     if frame.empty:
         return style.empty_figure("No intervals of level 0.95 with true signatures.")
     settings, methods = list(frame["setting"].unique()), list(frame["method"].unique())
