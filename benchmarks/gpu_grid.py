@@ -27,9 +27,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.data.scaling import dataset_from_arrays
+from vaebench.point import Point, static_of, traced_of
 from vaebench.pool import make_split, on_device, trained_points
 from vaebench.protocols import eltager2023
-from vaebench.space import Point, point, product, static_of, traced_of
+from vaebench.space import point, product
 from vaebench.train import make_train
 
 FULL_GRID = 64_800

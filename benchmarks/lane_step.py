@@ -23,8 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.lane import Split
+from vaebench.point import Point, static_of, traced_of
 from vaebench.pool import on_device
-from vaebench.space import Point, static_of, traced_of
 from vaebench.train import make_train
 
 TORCH = ("torch, Adam", "torch, fused Adam")

@@ -26,7 +26,8 @@ from vaebench.analysis import is_baseline, usable, value_text
 from vaebench.figures.boxes import box_panels
 from vaebench.networks import INITS
 from vaebench.optimizers import OPTIMIZERS
-from vaebench.space import Point, chain
+from vaebench.point import Point
+from vaebench.space import chain
 from vaebench.types import Dataset
 from vaebench.uncertainty import intervals
 

@@ -23,8 +23,9 @@ from cohorts import NAMES, cohort
 from scripts import Parser, comma, entry
 
 from vaebench import results
+from vaebench.point import Point
 from vaebench.report import write_report
-from vaebench.space import Point, product
+from vaebench.space import product
 from vaebench.sweep import run
 from vaebench.types import unknown_name
 from vaebench.uncertainty import paired_difference

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from vaebench.analysis import ARI, SCORES, is_baseline, usable
 from vaebench.figures import save
 from vaebench.importance import hyperparameters
+from vaebench.point import Point, point_id
 from vaebench.protocols import points, protocol
 from vaebench.results import read_rows
-from vaebench.space import Point, point_id
 from vaebench.sweep import run
 from vaebench.types import Dataset, InputError, RunError
 from vaebench.variants import variant

@@ -37,7 +37,8 @@ from scripts import (
 
 from vaebench.analysis import ARI, SCORES, is_baseline, usable, value_text
 from vaebench.figures import style
-from vaebench.space import Point, chain
+from vaebench.point import Point
+from vaebench.space import chain
 from vaebench.types import Dataset
 from vaebench.uncertainty import intervals
 

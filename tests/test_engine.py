@@ -25,10 +25,11 @@ from vaebench.cost import chosen_lanes, estimated, program_memory, programs
 from vaebench.host import EvaluationQueue
 from vaebench.lane import RUNNING
 from vaebench.model import kept_embeddings, kept_models
+from vaebench.point import Point, point_id
 from vaebench.pool import trained_points
 from vaebench.progress import summary
 from vaebench.results import finished, read_costs, read_rows
-from vaebench.space import Point, point, point_id, product
+from vaebench.space import point, product
 from vaebench.sweep import run, sharded
 from vaebench.types import InputError, RunError
 

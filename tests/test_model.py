@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from vaebench.model import fit, load_model
-from vaebench.space import Point
+from vaebench.point import Point
 from vaebench.types import InputError
 
 POINT = Point(latent=3, hidden=(8,), batch=8, epochs=20, learning_rate=1e-2)

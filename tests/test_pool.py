@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from vaebench.data.scaling import dataset_from_arrays
+from vaebench.point import Point, static_of
 from vaebench.pool import make_split, trained_points
-from vaebench.space import Point, group_by_static, point, product, static_of
+from vaebench.space import group_by_static, point, product
 from vaebench.types import InputError
 from vaebench.variants import VARIANTS
 

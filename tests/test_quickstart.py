@@ -9,8 +9,9 @@ from sklearn.model_selection import cross_val_score
 
 from vaebench.metrics.leiden import leiden_scores
 from vaebench.model import fit
+from vaebench.point import Point
 from vaebench.quickstart import quickstart_data, quickstart_points
-from vaebench.space import Point, group_by_static
+from vaebench.space import group_by_static
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from vaebench.networks import ACTIVATIONS, Gaussian
+from vaebench.point import Point, static_of, traced_of
 from vaebench.signature_networks import (
     SignatureOutputs,
     non_negative,
@@ -16,7 +17,7 @@ from vaebench.signature_networks import (
     signatures_of,
     with_signatures,
 )
-from vaebench.space import Point, point, static_of, traced_of
+from vaebench.space import point
 from vaebench.terms import log_volume, poisson_loss
 from vaebench.types import Context, InputError
 from vaebench.variants import (

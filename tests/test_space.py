@@ -8,18 +8,8 @@ import numpy as np
 import pytest
 
 from vaebench.networks import INITS
-from vaebench.space import (
-    Point,
-    chain,
-    group_by_static,
-    point,
-    point_id,
-    product,
-    settings,
-    static_of,
-    traced_of,
-    zipped,
-)
+from vaebench.point import Point, point_id, settings, static_of, traced_of
+from vaebench.space import chain, group_by_static, point, product, zipped
 from vaebench.types import InputError
 
 

@@ -14,8 +14,9 @@ from vaebench import progress, sweep, task
 from vaebench.metrics.latent_use import latent_use_scores
 from vaebench.metrics.leiden import LeidenOptions, leiden_scores
 from vaebench.model import kept_embeddings, kept_models
+from vaebench.point import Point, point_id
 from vaebench.results import finished, read_costs, read_rows
-from vaebench.space import Point, point, point_id, product
+from vaebench.space import point, product
 from vaebench.sweep import run
 from vaebench.types import Given, InputError
 

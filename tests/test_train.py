@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaebench.lane import CONVERGED, DIVERGED, OUT_OF_EPOCHS, RUNNING, Split, stopped
+from vaebench.point import Point, static_of, traced_of
 from vaebench.pool import on_device
-from vaebench.space import Point, point, static_of, traced_of
+from vaebench.space import point
 from vaebench.train import make_start, make_train, validation_chunks
 from vaebench.types import Context
 from vaebench.variants import VARIANTS, variant

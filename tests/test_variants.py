@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vaebench.space import Point, group_by_static, point, product, static_of, traced_of
+from vaebench.point import Point, static_of, traced_of
+from vaebench.space import group_by_static, point, product
 from vaebench.types import Context, InputError, Static
 from vaebench.variants import VARIANTS, beta_vae, categorical_vae, variant
 

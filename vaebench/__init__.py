@@ -16,7 +16,7 @@ _NAMES = {
     "fit": "vaebench.model",
     "load_model": "vaebench.model",
     "evaluate": "vaebench.evaluation",
-    "Point": "vaebench.space",
+    "Point": "vaebench.point",
     "Dataset": "vaebench.types",
     "InputError": "vaebench.types",
 }
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from vaebench.evaluation import evaluate as evaluate
     from vaebench.model import fit as fit
     from vaebench.model import load_model as load_model
-    from vaebench.space import Point as Point
+    from vaebench.point import Point as Point
     from vaebench.sweep import run as run
     from vaebench.types import Dataset as Dataset
     from vaebench.types import InputError as InputError

@@ -19,8 +19,9 @@ from vaebench.options import (
     Report,
     Run,
 )
+from vaebench.point import Point
 from vaebench.protocols import Protocol, points, protocol
-from vaebench.space import Point, group_by_static
+from vaebench.space import group_by_static
 from vaebench.types import Dataset, InputError
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from vaebench import __version__
 from vaebench.checkpoint import EMBEDDINGS, MODELS, kept, read_arrays, write_arrays
 from vaebench.networks import ACTIVATIONS, Gaussian
+from vaebench.point import Point, static_of
 from vaebench.pool import Finished, trained_points
-from vaebench.space import Point, static_of
 from vaebench.space import point as make_point
 from vaebench.types import SCHEMA, Dataset, Given, InputError, Model, Posterior, Static
 from vaebench.variants import variant as variant_named

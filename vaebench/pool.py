@@ -18,7 +18,7 @@ import numpy as np
 
 from vaebench.data.splits import split_indices
 from vaebench.lane import RUNNING, STOP_NAMES, Lane, Split
-from vaebench.space import Point, static_of, traced_of
+from vaebench.point import Point, static_of, traced_of
 from vaebench.train import MAX_CALL_EPOCHS, Train, make_train
 from vaebench.types import Dataset, InputError
 from vaebench.variants import VARIANTS, variant

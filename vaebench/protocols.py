@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from vaebench.networks import INITS
-from vaebench.space import Point, chain, point, product
+from vaebench.point import Point
+from vaebench.space import chain, point, product
 from vaebench.types import InputError, unknown_name
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vaebench.data.simulate import simulate_cohort
-from vaebench.space import Point, product
+from vaebench.point import Point
+from vaebench.space import product
 from vaebench.types import Dataset
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from vaebench.data.cache import cached
 from vaebench.host import process_pool
+from vaebench.point import point_id
 from vaebench.pool import expected_length
 from vaebench.progress import State
 from vaebench.results import finished
-from vaebench.space import group_by_static, point_id
+from vaebench.space import group_by_static
 from vaebench.task import Task, carry_out
 from vaebench.types import Dataset, InputError, RunError
 

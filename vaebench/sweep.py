@@ -20,11 +20,12 @@ import numpy as np
 from vaebench import __version__
 from vaebench.cost import chosen_lanes
 from vaebench.evaluation import check_metrics
+from vaebench.point import Point, point_id
 from vaebench.pool import make_split
 from vaebench.progress import display
 from vaebench.results import finished, read_rows, read_run_json, write_cost, write_run_json
 from vaebench.scale import through_executor
-from vaebench.space import Point, chain, point_id
+from vaebench.space import chain
 from vaebench.task import KEEP_MODELS, Task, carry_out, device_name
 from vaebench.types import SCHEMA, Dataset, InputError, unknown_name
 

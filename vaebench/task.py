@@ -32,10 +32,11 @@ from vaebench.evaluation import pca_embedding, pca_reconstruction
 from vaebench.host import EvaluationQueue
 from vaebench.lane import lane_sharding
 from vaebench.model import arrays_of, card_of, given_of, trained
+from vaebench.point import Point, point_id, settings, static_of, traced_of
 from vaebench.pool import Finished, Saved, Tick, make_split, on_device, trained_points
 from vaebench.progress import State
 from vaebench.results import finished
-from vaebench.space import Point, group_by_static, point_id, settings, static_of, traced_of
+from vaebench.space import group_by_static
 from vaebench.train import make_start
 from vaebench.types import Dataset, Given
 

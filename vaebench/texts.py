@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from vaebench.cost import Estimate
+    from vaebench.point import Point
     from vaebench.protocols import Protocol
-    from vaebench.space import Point
 
 _SHOWN = 15
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.point import Point, static_of, traced_of
 from vaebench.pool import Finished
 from vaebench.signature_networks import normalised, signatures_of
 from vaebench.signatures.restarts import (
@@ -21,7 +22,6 @@ from vaebench.signatures.restarts import (
     study_point,
     trained_lanes,
 )
-from vaebench.space import Point, static_of, traced_of
 from vaebench.types import InputError
 from vaebench.variants import variant as variant_named
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.lane import Split
+from vaebench.point import Point
 from vaebench.signatures.restarts import (
     BATCH,
     checked_counts,
@@ -19,7 +20,6 @@ from vaebench.signatures.restarts import (
     study_point,
     trained_lanes,
 )
-from vaebench.space import Point
 from vaebench.types import InputError
 
 NEGLIGIBLE, SMALL = 1e-4, 0.05

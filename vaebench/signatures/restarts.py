@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.lane import Lane, Split
+from vaebench.point import Point, static_of, traced_of
 from vaebench.pool import Finished, on_device, trained_points
 from vaebench.signature_networks import with_signatures
-from vaebench.space import Point, static_of, traced_of
 from vaebench.space import point as make_point
 from vaebench.train import Train
 from vaebench.types import Dataset, InputError, Static
