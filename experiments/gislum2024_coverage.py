@@ -17,8 +17,8 @@ refitted with that noise model. The seed of a redraw is the repeat. R is done on
 
 Signatures: `known`, the true ones; `muse_xae`, extracted from the catalogue as shipped at the true number (five restarts, 20
 redraws); `sparse`, extracted from the redrawn catalogue at the true number and taken for known; `anchored`, the same with
-reference ones (PCAWG, 2019-05) in their place where the cosine reaches 0.85. Extracted ones are scored as the true ones
-they match.
+reference ones (PCAWG, 2019-05) in their place where the cosine reaches 0.85; `sparse_chosen` and `anchored_chosen`, the same
+with the number chosen as in gislum2024_extraction.py. Extracted ones are scored as the true ones they match.
 The report's intervals are of its own loss (recipe benchmarked), with its `--betas`; beta is 0 where no autoencoder is trained.
 
 Constants of the methods were chosen on scenarios 2 and 8 and on simulated cohorts, before the others were run.
@@ -48,6 +48,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from gislum2024_extraction import SCENARIOS, SETTINGS, Cohort, cohort, redrawn
+from gislum2024_extraction import extracted as extracted_as_in_table
 from gislum2024_pictures import coverage_dots, pooled_coverage, reliability_curves
 from scipy.optimize import nnls
 from scripts import Parser, comma, entry
@@ -62,7 +63,7 @@ from vaebench.signatures.refitting import refit
 from vaebench.types import RunError, unknown_name
 
 KEYS = ["scenario", "setting", "signatures", "method", "beta", "level", "repeat"]
-SOURCES = ("known", "muse_xae", "sparse", "anchored")
+SOURCES = ("known", "muse_xae", "sparse", "anchored", "sparse_chosen", "anchored_chosen")
 REPORTED = ("posterior_released", "posterior_percentile")
 """Methods that are the report's: percentiles of its autoencoder's posterior, or of another's, named after a colon."""
 PRINTED = {
@@ -90,7 +91,7 @@ def found_signatures(shipped: Cohort, task: dict[str, Any], catalogue: pd.DataFr
     if source == "known":
         return shipped.signatures
     redraw = f"{task['setting']}_{task['repeat']}" if source != "muse_xae" else "R"
-    method = "muse_xae" if source == "muse_xae" else "sparse"
+    method = source.replace("anchored", "sparse")
     path = options.out / "signatures" / f"{method}_{task['scenario']}_{redraw}.csv"
     if path.exists():
         extracted = read_signatures(path)
@@ -98,10 +99,14 @@ def found_signatures(shipped: Cohort, task: dict[str, Any], catalogue: pd.DataFr
         settings: dict[str, Any] = {"restarts": 10} if method == "sparse" else {"restarts": 5, "augmentation": 20}
         if options.preset == "smoke":
             settings = {"restarts": 2} if method == "sparse" else {"restarts": 2, "augmentation": 2, "epochs": 20}
-        extracted = extract(catalogue, k=number, method=method, seed=task["repeat"], **settings).signatures
+        if method == "sparse_chosen":
+            found = extracted_as_in_table(catalogue, task["scenario"], "sparse", task["repeat"], options.preset)
+        else:
+            found = extract(catalogue, k=number, method=method, seed=task["repeat"], **settings)
+        extracted = found.signatures
         path.parent.mkdir(parents=True, exist_ok=True)
         write_signatures(extracted, path)
-    if source == "anchored":
+    if source.startswith("anchored"):
         extracted = anchored(extracted, reference_of(task["scenario"], shipped))
     names = matches(extracted, shipped.signatures).set_index("extracted")["reference"]
     return extracted.rename(index=names.dropna().to_dict())
