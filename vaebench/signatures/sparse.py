@@ -3,7 +3,8 @@
 For each number: random starts with an annealed prior (:mod:`vaebench.signatures.annealing`), and the fit with one signature
 fewer plus the best seed (:mod:`vaebench.signatures.growing`), each followed by stochastic approximation EM
 (:mod:`vaebench.signatures.saem`); the better one is improved by swaps (:mod:`vaebench.signatures.swap`). The number with the
-lowest criterion is chosen, of those whose fits hold no signature twice where there are such. One large number alone is grown up to as well: random starts miss what is rare.
+lowest criterion is chosen, of those whose fits hold no signature twice where there are such. One large number alone is grown
+up to as well: random starts miss what is rare.
 """
 
 from __future__ import annotations
