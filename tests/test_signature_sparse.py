@@ -170,62 +170,6 @@ def test_a_rare_signature_is_more_useful_than_a_duplicate(rare):
     assert rises[4] < 0 < 100 < rises[3]
 
 
-def test_a_signature_found_twice_may_be_taken_for_one(rare):
-    counts, signatures, exposures = rare
-    twin = 0.9 * signatures[0] + 0.1 * signatures[1]
-    odd = np.arange(len(counts)) % 2 == 1
-    halves = np.where(odd, 0, exposures[:, 0]), np.where(odd, exposures[:, 0], 0)
-
-    def starts(order):
-        spectra = np.vstack([signatures, twin[None]])[order]
-        found = np.column_stack([halves[0], exposures[:, 1:], halves[1]])[:, order]
-        score = annealing.Score(0.0, (found > 0).sum(0), 0.0, found)
-        return swap.shrunk(f32(counts), swap.Fitted(spectra, found > 0, score))
-
-    *_, (spectra, found) = starts([0, 4, 1, 2, 3])
-    total = [half.sum() for half in halves]
-    np.testing.assert_allclose(spectra[0], np.average([signatures[0], twin], axis=0, weights=total))
-    np.testing.assert_array_equal(spectra[1:], signatures[1:])
-    np.testing.assert_array_equal(found, exposures)
-    # the seed is never the one to go
-    assert all(np.array_equal(spectra[-1], twin) for spectra, _ in starts([0, 1, 2, 3, 4]))
-    assert len(starts([0, 1, 2, 3, 4])) <= 1
-
-
-def test_a_fit_with_a_signature_twice_is_behind_all_others(rare):
-    _, signatures, _ = rare
-    nothing = np.zeros((1, 5))
-
-    def fit(spectra, criterion):
-        return swap.Fitted(np.array(spectra), nothing, annealing.Score(0.0, nothing[0], criterion, nothing))
-
-    twin = 0.95 * signatures[0] + 0.05 * signatures[1]
-    assert (
-        cosines(twin[None], signatures[:1])[0, 0]
-        > swap.ALIKE
-        > cosines(signatures, signatures)[np.triu_indices(4, 1)].max()
-    )
-    assert swap.found_twice(signatures) is None
-    assert swap.found_twice(np.array([*signatures[[1, 0, 2]], twin])) == (1, 3)
-    fits = [fit([*signatures, twin], 1.0), fit(signatures, 3.0), fit(signatures[:3], 2.0)]
-    assert min(fits, key=swap.rank) is fits[2]
-
-
-def test_a_swap_leaves_no_signature_twice(rare, key, monkeypatch):
-    monkeypatch.setattr(swap, "SWAPS", 1)
-    monkeypatch.setitem(swap.fitted.__kwdefaults__, "draws", 20)
-    counts, signatures, exposures = rare
-    twin = 0.95 * signatures[0] + 0.05 * signatures[1]
-    odd = np.arange(len(counts)) % 2 == 1
-    found = np.column_stack([exposures, np.where(odd, exposures[:, 0], 0)])
-    found[odd, 0] = 0
-    score = annealing.Score(0.0, (found > 0).sum(0), -1e9, found)  # a criterion no other fit has
-    begun = swap.Fitted(np.vstack([signatures, twin[None]]), found > 0, score)
-    better, _, swaps = swap.swapped(f32(counts), begun, key)
-    assert swaps == 1
-    assert swap.found_twice(better.signatures) is None
-
-
 def test_rise_without_a_signature_is_that_of_a_fit_without_it(rare):
     counts, signatures, exposures = rare
     everything = annealing.exposed(f32(counts), annealing.padded(signatures), f32(exposures), 1.0, 500)

@@ -20,7 +20,6 @@ from vaebench.signatures.matching import matches
 from vaebench.signatures.nmf import factorised, random_starts
 from vaebench.signatures.selection import RULES, Candidate, selection_table
 from vaebench.signatures.sparse import Row, sparse_path
-from vaebench.signatures.swap import ALIKE, found_twice
 from vaebench.types import InputError, RunError, unknown_name
 from vaebench.variants import VARIANTS
 
@@ -187,7 +186,6 @@ def _notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tuple[st
 def _sparse(counts: np.ndarray, numbers: list[int], restarts: int, seed: int, tell: Progress) -> _Found:
     path = sparse_path(counts, numbers, restarts=restarts, seed=seed, tell=tell)
     table = selection_table([_sparse_candidate(row, seed) for row in path.rows], len(counts), rule="criterion")
-    table["chosen"] = np.arange(len(table)) == path.chosen
     table["swaps"] = [row.swaps for row in path.rows]
     best = path.rows[path.chosen].fitted
     assert best is not None
@@ -202,9 +200,7 @@ def _sparse_candidate(row: Row, seed: int) -> Candidate:
     if row.fitted is None:
         return Candidate(row.count, widths, error, math.nan, math.nan, "NOT_FITTED: the criterion had risen before")
     score = row.fitted.score
-    twice = found_twice(row.fitted.signatures)
-    status = "OK" if twice is None else f"TWICE: two of its signatures have a cosine of at least {ALIKE}"
-    return Candidate(row.count, widths, error, score.deviance, score.nonzeros.sum(), status, score.criterion)
+    return Candidate(row.count, widths, error, score.deviance, score.nonzeros.sum(), "OK", score.criterion)
 
 
 def _alive(runs: np.ndarray) -> np.ndarray:

@@ -3,8 +3,7 @@
 For each number: random starts with an annealed prior (:mod:`vaebench.signatures.annealing`), and the fit with one signature
 fewer plus the best seed (:mod:`vaebench.signatures.growing`), each followed by stochastic approximation EM
 (:mod:`vaebench.signatures.saem`); the better one is improved by swaps (:mod:`vaebench.signatures.swap`). The number with the
-lowest criterion is chosen, of those whose fits hold no signature twice where there are such. One large number alone is grown
-up to as well: random starts miss what is rare.
+lowest criterion is chosen. One large number alone is grown up to as well: random starts miss what is rare.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import numpy as np
 
 from vaebench.signatures.annealing import annealed, padded, starts
 from vaebench.signatures.likelihood import chi_squared
-from vaebench.signatures.swap import Fitted, fitted, rank, swapped, with_seed
+from vaebench.signatures.swap import Fitted, fitted, swapped, with_seed
 
 POLISH_DRAWS = 1600
 """Draws of the last fit of the chosen number: flat signatures part slowly."""
@@ -101,7 +100,7 @@ def _best(x: Any, start: np.ndarray, grown: Fitted | None, key: Any) -> Fitted:
         return fit
     for own in others[len(grown.signatures) :]:  # a seed may die out again
         grown = with_seed(x, grown, own)
-    return min(fit, grown, key=rank)
+    return min(fit, grown, key=lambda one: one.score.criterion)
 
 
 def sparse_path(
@@ -149,7 +148,7 @@ def sparse_path(
             rows.append(row)
             tell(_line(row), len(rows), steps)
         fits = [row.fitted for row in rows if row.fitted is not None]  # the first rows, without a gap
-        chosen = min(range(len(fits)), key=lambda i: rank(fits[i]))
+        chosen = int(np.argmin([fit.score.criterion for fit in fits]))
         best = fits[chosen]
         polished = fitted(x, best.signatures, last, exposures=best.score.exposures, draws=POLISH_DRAWS)
         score = polished.score._replace(deviance=best.score.deviance, criterion=best.score.criterion)

@@ -1,4 +1,4 @@
-"""Fits of a given number of signatures, and the move that finds rare ones: add a seed, fit again, have one fewer."""
+"""Fits of a given number of signatures, and the move that finds rare ones: add a seed, fit again, drop the least useful."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from vaebench.signatures.annealing import Score, annealed, padded, scored
 from vaebench.signatures.growing import best_seed, usefulness
-from vaebench.signatures.matching import cosines
 from vaebench.signatures.saem import improved
 
 DRAWS = 200
@@ -21,12 +20,6 @@ SWAPS = 3
 
 WORTH = 50.0
 """Fall of the criterion that makes a swap more than noise of the draws."""
-
-ALIKE = 0.93
-"""Cosine from which two signatures are taken for one that was found twice: the most alike published ones have 0.928.
-
-SBS12 and SBS26, of PCAWG's 65 (2019); in COSMIC 3.4 SBS10d and SBS56, a possible artefact, have 0.979.
-"""
 
 
 class Fitted(NamedTuple):
@@ -41,24 +34,6 @@ class Fitted(NamedTuple):
     signatures: np.ndarray
     presence: np.ndarray
     score: Score
-
-
-def found_twice(signatures: np.ndarray) -> tuple[int, int] | None:
-    """The most similar two of ``signatures`` [S, 96], where they are alike."""
-    similarity = np.triu(cosines(signatures, signatures), 1)
-    if similarity.max(initial=0.0) < ALIKE:
-        return None
-    first, second = np.unravel_index(int(np.argmax(similarity)), similarity.shape)
-    return int(first), int(second)
-
-
-def rank(fit: Fitted) -> tuple[bool, float]:
-    """By which fits are compared: the criterion, and behind all others those that hold a signature twice.
-
-    A blend of two flat signatures that many samples share spares each of these an exposure, which the criterion rewards by
-    more than a rare signature gains.
-    """
-    return found_twice(fit.signatures) is not None, fit.score.criterion
 
 
 def fitted(
@@ -91,7 +66,7 @@ def refitted(x: Any, signatures: np.ndarray, exposures: np.ndarray, key: Any) ->
     """
     first, second = jax.random.split(key)
     fits = fitted(x, signatures, first), fitted(x, signatures, second, exposures=exposures)
-    return min(fits, key=rank)
+    return min(fits, key=lambda fit: fit.score.criterion)
 
 
 def with_seed(x: Any, fit: Fitted, key: Any) -> Fitted:
@@ -103,37 +78,11 @@ def with_seed(x: Any, fit: Fitted, key: Any) -> Fitted:
     return refitted(x, np.vstack([fit.signatures, seed.signature[None]]), exposures, key)
 
 
-def shrunk(x: Any, larger: Fitted) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Starts with one signature fewer than ``larger``, whose last is new and stays: signatures [S - 1, 96], exposures [T, S - 1].
-
-    One lacks the signature of least use. Where the most similar two are alike, as halves of one are, another has these as one:
-    neither half is of little use by itself.
-    """
-    signatures, exposures = larger.signatures, larger.score.exposures
-    last, found = len(signatures) - 1, []
-    whole = padded(signatures)
-    useless = int(np.argmin(usefulness(x, whole, _widened(exposures, len(whole)))))
-    if useless != last:
-        found.append((np.delete(signatures, useless, 0), np.delete(exposures, useless, 1)))
-    twice = found_twice(signatures[:last])
-    if twice is not None:
-        first, second = twice
-        both, total = signatures.copy(), exposures.sum(0)
-        both[first] = (total[first] * both[first] + total[second] * both[second]) / max(
-            total[first] + total[second], 1e-9
-        )
-        together = exposures.copy()
-        together[:, first] += together[:, second]
-        found.append((np.delete(both, second, 0), np.delete(together, second, 1)))
-    return found
-
-
 def swapped(x: Any, fit: Fitted, key: Any) -> tuple[Fitted, Fitted, int]:
     """The fit after swaps, the fit with one signature more from which they were made, and the number of swaps.
 
     After a fit one component is often a duplicate or a split, and the samples of a missing signature fit worst. A swap
-    adds the best seed, fits again, drops a signature or takes two for one (:func:`shrunk`), and fits again; it stays if the
-    criterion falls, or if no signature is there twice any more (:func:`rank`).
+    adds the best seed, fits again, drops the signature of least use, and fits again; it stays if the criterion falls.
     """
     count = len(fit.signatures)
     for swaps in range(SWAPS + 1):
@@ -141,13 +90,13 @@ def swapped(x: Any, fit: Fitted, key: Any) -> tuple[Fitted, Fitted, int]:
         larger = with_seed(x, fit, more)
         if swaps == SWAPS or len(larger.signatures) <= count:
             break
-        tried = [
-            refitted(x, *start, own)
-            for start, own in zip(shrunk(x, larger), (less, jax.random.fold_in(less, 1)), strict=False)
-        ]
-        best = min(tried, key=rank, default=fit)
-        (twice, criterion), (twice_before, before) = rank(best), rank(fit)
-        if (twice, criterion) > (twice_before, before - WORTH):
+        whole = padded(larger.signatures)
+        useless = int(np.argmin(usefulness(x, whole, _widened(larger.score.exposures, len(whole)))))
+        if useless == count:  # the seed itself
             break
-        fit = best
+        left = np.delete(larger.score.exposures, useless, 1)
+        tried = refitted(x, np.delete(larger.signatures, useless, 0), left, less)
+        if tried.score.criterion > fit.score.criterion - WORTH:
+            break
+        fit = tried
     return fit, larger, swaps
