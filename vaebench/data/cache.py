@@ -79,9 +79,8 @@ def cached(folder: Path | None, inputs: Mapping[str, Any], build: Callable[[], D
 def replacing(path: Path) -> Iterator[Path]:
     """A file to write in place of ``path``, which gets its name at the end: a reader finds the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = (
-        path.parent / f".{secrets.token_hex(8)}.tmp{path.suffix}"
-    )  # made by the writer, so with the usual rights
+    # made by the writer, so with the usual rights
+    temporary = path.parent / f".{secrets.token_hex(8)}.tmp{path.suffix}"
     try:
         yield temporary
         os.replace(temporary, path)
