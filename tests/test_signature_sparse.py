@@ -188,7 +188,7 @@ def test_weights_follow_the_overdispersion():
     totals = np.exp(rng.uniform(np.log(500), np.log(50_000), 400))
     mean = totals[:, None] * flat[None, :]
     poisson = sparse.sample_weights(rng.poisson(mean).astype(float), flat[None, :])
-    assert poisson.min() > 0.95
+    np.testing.assert_allclose(poisson, 1 / (1 + totals / 1e5), rtol=0.05)  # the least slope
     wide = sparse.sample_weights(rng.poisson(mean * rng.gamma(20, 1 / 20, mean.shape)).astype(float), flat[None, :])
     np.testing.assert_allclose(wide, 1 / (1 + totals / (96 * 20)), rtol=0.15)
 

@@ -34,6 +34,9 @@ _START_TOTAL = 1000.0
 _SLACK = 0.1
 """Dispersion above 1 that even the largest fit to Poisson counts may keep."""
 
+_EXACT = 1e5
+"""Mutations at which a sample weighs a half at most: no signature is exact enough to be judged by millions of them."""
+
 
 class Row(NamedTuple):
     """What is known of one number of signatures.
@@ -66,7 +69,8 @@ def sample_weights(counts: np.ndarray, signatures: np.ndarray) -> np.ndarray:
     """Weights [T] = 1 / (1 + a N_t): what overdispersion, variance mean (1 + a N_t), leaves of a sample's evidence.
 
     N_t is the sample's number of mutations and phi_t its Pearson dispersion when ``signatures`` are fitted to all counts;
-    a is the median of (phi_t - 1.1) / N_t, and at least 0: Poisson counts have weight 1.
+    a is the median of (phi_t - 1.1) / N_t, and at least 1e-5: a sample of millions of mutations, which shows errors of the
+    signatures that no other sample can show, would otherwise be given a signature of its own.
 
     Args:
         counts: [T, 96].
@@ -77,11 +81,10 @@ def sample_weights(counts: np.ndarray, signatures: np.ndarray) -> np.ndarray:
     terms, cells = chi_squared(counts, mean)
     freedom = cells - np.sum(np.asarray(exposures) > 0, axis=1)
     used = freedom > 0
-    if not used.any():
-        return np.ones(len(counts))
     total = counts.sum(1)
-    slope = float(np.median((terms[used] / freedom[used] - 1 - _SLACK) / total[used]))
-    return 1 / (1 + max(0.0, slope) * total)
+    slopes = (terms[used] / freedom[used] - 1 - _SLACK) / total[used]
+    slope = float(np.median(slopes)) if used.any() else 0.0
+    return 1 / (1 + max(1 / _EXACT, slope) * total)
 
 
 def _restored(fit: Fitted, weights: np.ndarray) -> Fitted:
