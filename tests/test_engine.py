@@ -62,8 +62,8 @@ SCRIPT = """
     rng = np.random.default_rng(0)
     x = 2 * rng.normal(size=(3, 20))[np.repeat([0, 1, 2], 40)] + rng.normal(size=(120, 20))
     data = dataset_from_arrays(x, labels=np.repeat(["A", "B", "C"], 40), name="killed")
-    points = vb.space.product(latent=[2, 3], hidden=(8,), batch=8, learning_rate=[1e-2, 1e-3], epochs=[40, 400],
-                              patience=5, seed=range(6))
+    points = vb.space.product(latent=2, hidden=(8,), batch=8, learning_rate=[1e-2, 1e-3], epochs=[40, 400],
+                              patience=5, seed=range(12))
     vb.run(points, data, metrics=["leiden"], out=sys.argv[1], lanes=4, evaluators=1, quiet=True,
            checkpoint_minutes=0.01)
 """
