@@ -16,9 +16,9 @@ from test_experiments import FOLDER, OLDER, promised
 METHODS = {
     "gislum2024_coverage": ["--methods", "spike_slab", "--settings", "P"],
     "gislum2024_de_novo": ["--simulations", "0"],
-    "gislum2024_extraction": ["--settings", "P"],
+    "gislum2024_extraction": ["--settings", "P", "--methods", "sparse,muse_xae"],
 }
-"""One method and setting, and one chain, are enough to see that the scripts run."""
+"""A method of each kind, one setting and one chain are enough to see that the scripts run."""
 SAMPLERS = ("gislum2024_coverage", "gislum2024_de_novo")
 """Optimised: they run for longer than they compile."""
 
