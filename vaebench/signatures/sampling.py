@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -131,11 +130,16 @@ def sampled(
     noise, problem = noise_and_problem(x, signatures, start @ signatures, scatter)
     groups = np.ones((len(x), 1)) if groups is None else groups
     keys = jax.random.split(jax.random.key(seed), 2)
+    with jax.enable_x64(True):
+        problem = Problem(*(jnp.asarray(v, jnp.float64) for v in problem))
+        learned, prior = learned_prior(keys[0], jnp.asarray(start), problem, jnp.asarray(groups), LEARNING, noise)
+        learned, prior = np.asarray(learned), Prior(*(np.asarray(v) for v in prior))
     blocks = [np.arange(i, min(i + _BLOCK, len(x))) for i in range(0, len(x), _BLOCK)]
+    tell(1, len(blocks) + 1)
 
     def work(number: int) -> list[np.ndarray]:
-        rows, key = blocks[number], jax.random.fold_in(keys[1], number)
-        part = _block(programs[len(rows)].result(), key, problem, prior, groups, learned, start, rows)
+        rows = blocks[number]
+        part = _block(jax.random.fold_in(keys[1], number), problem, prior, groups, learned, start, rows, noise)
         draws = part.reshape(-1, *part.shape[2:])
         lower, upper, present = read_off(draws, level)
         return [
@@ -149,13 +153,6 @@ def sampled(
         ]
 
     with ThreadPoolExecutor(max(1, min(len(blocks), os.cpu_count() or 1))) as pool:
-        sweeps, sizes = SETTLING + DRAWS // 2, {len(rows) for rows in blocks}
-        programs = {size: pool.submit(_program, size, len(signatures), sweeps, noise) for size in sizes}
-        with jax.enable_x64(True):
-            problem = Problem(*(jnp.asarray(v, jnp.float64) for v in problem))
-            learned, prior = learned_prior(keys[0], jnp.asarray(start), problem, jnp.asarray(groups), LEARNING, noise)
-            learned, prior = np.asarray(learned), Prior(*(np.asarray(v) for v in prior))
-        tell(1, len(blocks) + 1)
         found = []
         for number, result in enumerate(pool.map(work, range(len(blocks)))):
             found.append(result)
@@ -164,29 +161,16 @@ def sampled(
     return Posterior(*joined, prior=prior)  # type: ignore[misc]
 
 
-@functools.lru_cache(maxsize=8)
-def _program(samples: int, count: int, sweeps: int, noise: str) -> Any:
-    """:func:`chain` for two chains of ``samples``, compiled: seconds, which pass while the prior is learned."""
-
-    def array(*shape: int) -> Any:
-        return jax.ShapeDtypeStruct(shape, jnp.float64)
-
-    with jax.enable_x64(True):
-        counts, exposures = array(2 * samples, 96), array(2 * samples, count)
-        problem = Problem(counts, array(count, 96), counts, array(), array())
-        prior = Prior(exposures, exposures, exposures)
-        return chain.lower(jax.random.key(0), exposures, problem, prior, sweeps, noise).compile()
-
-
 def _block(
-    program: Any, key: Any, problem: Problem, prior: Prior, groups: np.ndarray, learned: np.ndarray, start: np.ndarray,
-    rows: np.ndarray,
+    key: Any, problem: Problem, prior: Prior, groups: np.ndarray, learned: np.ndarray, start: np.ndarray,
+    rows: np.ndarray, noise: str,
 ) -> np.ndarray:  # fmt: skip
     """Draws [2, n, T, S] of the samples ``rows``: one chain from where the prior was learned, one from the best fit."""
     twice = np.concatenate([rows, rows])
     with jax.enable_x64(True):
         mine = Problem(problem.x[twice], problem.signatures, problem.variance[twice], problem.dispersion, problem.size)
         own = Prior(*(jnp.asarray(groups[twice] @ v) for v in prior))
-        draws, _ = program(key, jnp.asarray(np.concatenate([learned[rows], start[rows]])), mine, own)
+        first = jnp.asarray(np.concatenate([learned[rows], start[rows]]))
+        draws, _ = chain(key, first, mine, own, SETTLING + DRAWS // 2, noise)
     found = np.asarray(draws)[SETTLING:]
     return found.reshape(len(found), 2, len(rows), -1).swapaxes(0, 1)
