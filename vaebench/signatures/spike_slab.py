@@ -177,7 +177,8 @@ def _swept(key: Any, exposures: Any, problem: _Held, slabs: Slab, noise: str) ->
     count, samples = len(problem.signatures), len(exposures)
     dtype = exposures.dtype
     singles, doubles, which = jax.random.split(key, 3)
-    u = uniforms(singles, (count, 3, 1, samples), dtype)
+    # both at once: the generator takes half a second to compile
+    u, v = jax.vmap(lambda one: uniforms(one, (count, 3, 1, samples), dtype))(jnp.stack([singles, doubles]))
     walk = _Walk(
         exposures.T,
         problem.x - problem.signatures.T @ exposures.T,
@@ -187,12 +188,11 @@ def _swept(key: Any, exposures: Any, problem: _Held, slabs: Slab, noise: str) ->
     walk = jax.lax.fori_loop(0, count, lambda k, walk: _one(k, walk, u[k], problem, slabs, noise), walk)
     if count > 1:
         firsts, seconds = jnp.triu_indices(count, 1)
-        u = uniforms(doubles, (count, 3, 1, samples), dtype)
         similarity = problem.similarity[firsts, seconds]
         picked = jax.random.categorical(which, jnp.log(similarity**2 + 1e-3), shape=(count,))
 
         def pair(i: Any, walk: _Walk) -> _Walk:
-            return _two(firsts[picked[i]], seconds[picked[i]], walk, u[i], problem, slabs, noise)
+            return _two(firsts[picked[i]], seconds[picked[i]], walk, v[i], problem, slabs, noise)
 
         walk = jax.lax.fori_loop(0, count, pair, walk)
     return State(walk.exposures.T, walk.presence.T, walk.accepted[0] / count)
