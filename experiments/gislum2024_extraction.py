@@ -194,7 +194,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.preset == "smoke":
         options.scenarios, options.repeats = [0], 1
-        options.methods = ["sparse", "nmf", "muse_xae", "folded_normal_vae"]
     rows = run(options)
     by_scenario = rows.groupby(["method", "setting", "scenario"])[
         ["found", "true", "cosine", "least_cosine", "f1"]
