@@ -74,17 +74,18 @@ def update(
     g <- g + (1 - decoupled) weight_decay p;  m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
     p <- p - learning_rate (m / c1 / (sqrt(v / c2 + eps_root) + eps) + decoupled weight_decay p),
     with c1 = 1 - b1^step and c2 = 1 - b2^step where debias is 1, else both 1, and the denominator 1 where precondition is 0.
+    Their reciprocals are multiplied with: of four divisions a weight one is left, a tenth of a small network's step.
     """
     step = step.astype(float)
-    c1 = 1 - c.debias * c.b1**step
-    c2 = 1 - c.debias * c.b2**step
+    r1 = 1 / (1 - c.debias * c.b1**step)
+    r2 = 1 / (1 - c.debias * c.b2**step)
 
     def leaf(p: jax.Array, g: jax.Array, m: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         g = g + (1 - c.decoupled) * weight_decay * p
         m = c.b1 * m + (1 - c.b1) * g
         v = c.b2 * v + (1 - c.b2) * g**2
-        scaled = jnp.where(c.precondition > 0, (m / c1) / (jnp.sqrt(v / c2 + c.eps_root) + c.eps), m / c1)
-        return p - learning_rate * (scaled + c.decoupled * weight_decay * p), m, v
+        below = jnp.where(c.precondition > 0, jnp.sqrt(v * r2 + c.eps_root) + c.eps, 1.0)
+        return p - learning_rate * (m * r1 / below + c.decoupled * weight_decay * p), m, v
 
     leaves, tree = jax.tree.flatten(params)
     columns = zip(leaves, tree.flatten_up_to(grads), *(tree.flatten_up_to(m) for m in moments), strict=True)
