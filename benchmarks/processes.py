@@ -1,0 +1,86 @@
+"""Epochs a second of small networks on a CPU: one process with all cores against a process a core with one thread each.
+
+    python benchmarks/processes.py [--features 198 --hidden 512 --latent 50 --batch 6 --steps 120 --seconds 20 --repeats 3]
+
+Each process compiles, waits for a moment given to all, and then trains one lane after the other's epoch until the time is
+over. One thread is `PJRT_NPROC=1`, which the XLA client reads when it starts. The two ways take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vaebench.lane import Split
+from vaebench.point import Point, static_of, traced_of
+from vaebench.pool import on_device
+from vaebench.train import make_train
+
+
+def trained(options: argparse.Namespace) -> int:
+    """Epochs of one lane between ``options.start`` and ``options.seconds`` later."""
+    samples = options.steps * options.batch
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(samples + 2, options.features)), jnp.float32)
+    rows = np.arange(samples + 2, dtype=np.int32)
+    split = Split(
+        rows[:samples], rows[samples:], np.zeros(options.features, np.float32), np.ones(options.features, np.float32)
+    )
+    point = Point(latent=options.latent, hidden=(options.hidden,), batch=options.batch, epochs=10**6, stopping="fixed")
+    program = make_train(static_of(point, options.features), 1)
+    lane = program.start(on_device(traced_of(point)), on_device(split))
+    lane = jax.block_until_ready(program.advance(lane, x, 1)[0])
+    if time.time() > options.start:
+        raise SystemExit("error: a process was not ready in time; give --ready more seconds")
+    time.sleep(options.start - time.time())
+    epochs = 0
+    while time.time() < options.start + options.seconds:
+        lane = jax.block_until_ready(program.advance(lane, x, 1)[0])
+        epochs += 1
+    return epochs
+
+
+def rate(processes: int, options: argparse.Namespace) -> float:
+    """Epochs a second of all processes together."""
+    names = ("features", "hidden", "latent", "batch", "steps", "seconds")
+    own = [text for name in names for text in (f"--{name}", str(getattr(options, name)))]
+    command = [sys.executable, __file__, *own, "--start", str(time.time() + options.ready)]
+    environment = {**os.environ, **({"PJRT_NPROC": "1"} if processes > 1 else {})}
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    epochs = [process.communicate()[0] for process in running]
+    if any(process.returncode for process in running):
+        raise SystemExit(1)
+    return sum(int(text) for text in epochs) / options.seconds
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    sizes = {"features": 198, "hidden": 512, "latent": 50, "batch": 6, "steps": 120, "seconds": 20, "repeats": 3}
+    for name, default in sizes.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--ready", type=int, default=30, help="seconds in which a process has to be ready")
+    parser.add_argument("--start", type=float, default=None, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.start is not None:
+        print(trained(options))
+        return
+    cores, ratios = os.cpu_count() or 1, []
+    for _ in range(options.repeats):
+        one, many = rate(1, options), rate(cores, options)
+        ratios.append(many / one)
+        print(
+            f"{one:7.2f} epochs/s in one process, {many:7.2f} in {cores} of one thread: {ratios[-1]:.2f}x", flush=True
+        )
+    print(f"median {statistics.median(ratios):.2f}x")
+
+
+if __name__ == "__main__":
+    main()
