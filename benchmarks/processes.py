@@ -2,8 +2,8 @@
 
     python benchmarks/processes.py [--features 198 --hidden 512 --latent 50 --batch 6 --steps 120 --seconds 20 --repeats 3]
 
-Each process compiles, waits for a moment given to all, and then trains one lane after the other's epoch until the time is
-over. One thread is `PJRT_NPROC=1`, which the XLA client reads when it starts. The two ways take turns.
+Each process compiles, waits for a moment given to all, and then trains one lane until the time is over. One thread is
+`PJRT_NPROC=1`, which the XLA client reads when it starts. The two ways take turns.
 """
 
 from __future__ import annotations

@@ -74,9 +74,9 @@ def update(
     g <- g + (1 - decoupled) weight_decay p;  m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
     p <- p - learning_rate (m / c1 / (sqrt(v / c2 + eps_root) + eps) + decoupled weight_decay p),
     with c1 = 1 - b1^step and c2 = 1 - b2^step where debias is 1, else both 1, and the denominator 1 where precondition is 0.
-    Their reciprocals are multiplied with: of four divisions a weight one is left, a tenth of a small network's step.
     """
     step = step.astype(float)
+    # reciprocals: of four divisions a weight one is left
     r1 = 1 / (1 - c.debias * c.b1**step)
     r2 = 1 / (1 - c.debias * c.b2**step)
 
