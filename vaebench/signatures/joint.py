@@ -26,7 +26,7 @@ A sweep has four steps, each of which leaves the posterior as it is:
    map of determinant e^t, then a projection by e^-t in C dimensions); the Jacobian of exposures, e^t a row, cancels the density
    of a log-normal scaled by e^t. With F = S_k the terms in r and t cancel at r = (C - 1) / 2.
 2. (p, m, s) given the exposures, and w given the signatures: Beta, inverse chi-squared, normal.
-3. Exposures given the rest: a sweep of :func:`vaebench.signatures.spike_slab.chain`.
+3. Exposures given the rest: one :func:`vaebench.signatures.spike_slab.swept`.
 4. Signatures one by one, all channels side by side. S_k is the direction of B_k with ln B_kc ~ N(u, w_k^2), u drawn about
    mean ln S_k; e_k / sum B_k and m_k - ln sum B_k stay while B moves. Given these, channels are independent: each takes a
    random walk reflected at 0, or near 0 a walk in its logarithm. The whole row is then accepted by the change of
@@ -44,7 +44,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.signatures.joint_moves import Known, Pairs, Rows, drawn_prior, drawn_spreads, row_moved, sheared
-from vaebench.signatures.spike_slab import Prior, Problem, chain
+from vaebench.signatures.spike_slab import Prior, Problem, held, slabs_of, swept
 
 SHEARS = 6
 """Shears per signature in a sweep."""
@@ -125,9 +125,9 @@ def _swept(key: Any, state: State, known: Known, adapt: Any) -> tuple[State, Any
             0, SHEARS * number, lambda i, pairs: sheared(jax.random.fold_in(one, i), pairs, known, spread, adapt), pairs
         )
     prior = drawn_prior(two, pairs.exposures.T, known)
-    mine = Prior(*(known.groups @ v for v in prior))
+    slabs = slabs_of(Prior(*(known.groups @ v for v in prior)), exposures.dtype)
     problem = Problem(known.x, pairs.signatures, known.variance, known.dispersion)
-    exposures = chain(three, pairs.exposures.T, problem, mine, 1, "poisson")[0][0]
+    exposures = swept(three, 0, pairs.exposures.T, held(problem), slabs, "poisson").exposures
     mean = (exposures @ pairs.signatures).T
     rows = Rows(pairs.signatures, exposures.T, mean, prior.log_mean, jnp.zeros(number))
     rows = jax.lax.fori_loop(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.signatures.spike_slab import Prior, Problem, State, chain, updated_prior
+from vaebench.signatures.spike_slab import Prior, Problem, State, held, slabs_of, swept, updated_prior
 
 _FLOOR = 0.05
 """Smallest variance of a count: a channel with a mean of 0 would leave the data no say."""
@@ -80,8 +80,8 @@ def _advanced(state: _State, x: Any, there: Any, step: Any) -> _State:
     key, own = jax.random.split(state.key)
     # a component that is not there needs a spectrum, to have a direction at all
     spectra = jnp.where(there[:, None] > 0, fit.signatures, 1 / x.shape[1])
-    draws, _ = chain(own, fit.draw, Problem(x, spectra, variance), fit.prior, 1)
-    exposures = draws[0] * there[None, :]
+    slabs = slabs_of(fit.prior, fit.draw.dtype)
+    exposures = swept(own, 0, fit.draw, held(Problem(x, spectra, variance)), slabs).exposures * there[None, :]
     prior = _towards(fit.prior, _prior_of(exposures, there, x.sum() / x.shape[0] / there.sum()), 0.3 * step)
     present = (exposures > 0).astype(jnp.float32)
     pairs = (exposures[:, :, None] * exposures[:, None, :]).reshape(samples, count * count)

@@ -130,16 +130,24 @@ def sampled(
     noise, problem = noise_and_problem(x, signatures, start @ signatures, scatter)
     groups = np.ones((len(x), 1)) if groups is None else groups
     keys = jax.random.split(jax.random.key(seed), 2)
+    samples = len(x)
+    # two chains of half of a small cohort are as many rows as the prior is learned on: one program to compile, not two
+    size = min(_BLOCK, -(-samples // 2))
+    even = np.resize(np.arange(samples), samples + samples % 2)
     with jax.enable_x64(True):
         problem = Problem(*(jnp.asarray(v, jnp.float64) for v in problem))
-        learned, prior = learned_prior(keys[0], jnp.asarray(start), problem, jnp.asarray(groups), LEARNING, noise)
+        mine = _of_rows(problem, even)
+        learned, prior = learned_prior(keys[0], jnp.asarray(start[even]), mine, jnp.asarray(groups), LEARNING, noise)
         learned, prior = np.asarray(learned), Prior(*(np.asarray(v) for v in prior))
-    blocks = [np.arange(i, min(i + _BLOCK, len(x))) for i in range(0, len(x), _BLOCK)]
+    blocks = [np.arange(i, min(i + size, samples)) for i in range(0, samples, size)]
     tell(1, len(blocks) + 1)
 
     def work(number: int) -> list[np.ndarray]:
         rows = blocks[number]
-        part = _block(jax.random.fold_in(keys[1], number), problem, prior, groups, learned, start, rows, noise)
+        # a block that is nearly full is filled up, which costs less than another program
+        full = np.resize(rows, size) if 2 * len(rows) >= size else rows
+        part = _block(jax.random.fold_in(keys[1], number), problem, prior, groups, learned, start, full, noise)
+        part = part[:, :, : len(rows)]
         draws = part.reshape(-1, *part.shape[2:])
         lower, upper, present = read_off(draws, level)
         return [
@@ -168,9 +176,12 @@ def _block(
     """Draws [2, n, T, S] of the samples ``rows``: one chain from where the prior was learned, one from the best fit."""
     twice = np.concatenate([rows, rows])
     with jax.enable_x64(True):
-        mine = Problem(problem.x[twice], problem.signatures, problem.variance[twice], problem.dispersion, problem.size)
         own = Prior(*(jnp.asarray(groups[twice] @ v) for v in prior))
         first = jnp.asarray(np.concatenate([learned[rows], start[rows]]))
-        draws, _ = chain(key, first, mine, own, SETTLING + DRAWS // 2, noise)
-    found = np.asarray(draws)[SETTLING:]
+        draws, _ = chain(key, first, _of_rows(problem, twice), own, SETTLING + DRAWS // 2, noise)
+    found = draws[SETTLING:]
     return found.reshape(len(found), 2, len(rows), -1).swapaxes(0, 1)
+
+
+def _of_rows(problem: Problem, rows: np.ndarray) -> Problem:
+    return problem._replace(x=problem.x[rows], variance=problem.variance[rows])
