@@ -12,6 +12,7 @@ from vaebench.signatures.coverage import coverage_summary, presence_scores
 from vaebench.signatures.methods import METHODS
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampling import read_off
+from vaebench.signatures.spike_slab import swept
 from vaebench.types import InputError
 
 FAST = [name for name, method in METHODS.items() if "gislum" not in method.reference and name != "conformal"]
@@ -46,6 +47,27 @@ def test_intervals_of_the_sampler_hold_the_truth(cohort):
     assert fit.diagnostics["r_hat_99"] < 1.1
     assert fit.diagnostics["effective_draws_1"] > 50
     assert len(fit.diagnostics["prior"]["presence"]) == 2
+
+
+@pytest.mark.parametrize("samples", [1, 30, 31])
+def test_one_program_learns_and_draws(samples):
+    """Each row gets its own sample's draws, and a small cohort, even or odd, compiles one sweep."""
+    catalogue, truth = simulate_catalogue(4, tumours=60, signatures=3, types=1)
+    sums = catalogue.sum(axis=1).nlargest(samples).index
+    swept.clear_cache()
+    fit = refit(catalogue.loc[sums], truth.signatures, intervals="spike_slab")
+    assert swept._cache_size() == 1  # type: ignore[attr-defined]
+    assert fit.intervals is not None
+    middle = fit.intervals.groupby("sample", sort=False)["exposure"].sum().loc[sums]
+    np.testing.assert_allclose(middle, catalogue.loc[sums].sum(axis=1), rtol=0.15)
+    np.testing.assert_array_equal(middle, fit.exposures.sum(axis=1))
+
+
+def test_blocks_of_a_larger_cohort_are_its_own_rows(monkeypatch):
+    monkeypatch.setattr(sampling, "_BLOCK", 8)  # of 31 samples: three blocks, and seven that are filled up
+    catalogue, truth = simulate_catalogue(4, tumours=31, signatures=3, types=1)
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab")
+    np.testing.assert_allclose(fit.exposures.sum(axis=1), catalogue.sum(axis=1), rtol=0.15)
 
 
 def test_chains_that_stand_apart_are_noted(cohort, monkeypatch):

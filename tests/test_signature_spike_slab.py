@@ -10,14 +10,8 @@ from scipy import stats
 
 from vaebench.signatures.conditional import single, slab_of
 from vaebench.signatures.likelihood import BACKGROUND
-from vaebench.signatures.spike_slab import (
-    Prior,
-    Problem,
-    State,
-    chain,
-    learned_prior,
-    updated_prior,
-)
+from vaebench.signatures.priors import learned_prior, updated_prior
+from vaebench.signatures.spike_slab import Prior, Problem, State, chain
 
 
 def spectra(rng: np.random.Generator, count: int, sharp: float = 0.3) -> np.ndarray:
@@ -167,6 +161,21 @@ def test_prior_is_learned_per_cancer_type():
             np.asarray(prior.log_mean)[g][rows.mean(0) > 0.3], log_mean[g][rows.mean(0) > 0.3], atol=0.1
         )
         np.testing.assert_allclose(np.asarray(prior.log_sd)[g][rows.mean(0) > 0.3], 0.6, atol=0.1)
+
+
+def test_rows_beyond_those_of_the_groups_teach_nothing():
+    rng = np.random.default_rng(2)
+    signatures = spectra(rng, 2)
+    truth = np.exp(rng.normal(5, 0.3, (40, 2)))
+    x = rng.poisson(truth @ signatures).astype(float)
+    with jax.enable_x64(True):
+        start, twice = jnp.asarray(truth), np.resize(np.arange(40), 400)
+        known = problem(x[twice], signatures, (truth @ signatures)[twice])
+        _, counted_once = learned_prior(jax.random.key(0), start[twice], known, jnp.ones((40, 1)), 60, "poisson")
+        _, counted = learned_prior(jax.random.key(0), start[twice], known, jnp.ones((400, 1)), 60, "poisson")
+    # all are present: (n + 1 / 2) / (n + 1)
+    np.testing.assert_allclose(np.asarray(counted_once.presence), 40.5 / 41, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(counted.presence), 400.5 / 401, atol=1e-5)
 
 
 def test_updated_prior_is_that_of_the_draws():

@@ -1,7 +1,7 @@
 """Signatures by stochastic approximation EM: exposures are drawn from their spike-and-slab posterior, signatures averaged.
 
 Model: x_tc ~ N(mean_tc, v_tc), mean = E S, with variance v at the running mean (counts are Poisson, scaled by the caller where
-they are overdispersed), and the prior of :mod:`vaebench.signatures.spike_slab`. Averaging over the posterior of the exposures,
+they are overdispersed), and the prior of :mod:`vaebench.signatures.priors`. Averaging over the posterior of the exposures,
 and not only at their best values, is what keeps flat signatures apart. float32: draws are noisier than it.
 """
 
@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.signatures.spike_slab import Prior, Problem, State, held, slabs_of, swept, updated_prior
+from vaebench.signatures.priors import updated_prior
+from vaebench.signatures.spike_slab import Prior, Problem, State, held, slabs_of, swept
 
 _FLOOR = 0.05
 """Smallest variance of a count: a channel with a mean of 0 would leave the data no say."""

@@ -14,7 +14,8 @@ from scipy.optimize import brentq
 
 from vaebench.signatures.chains import effective_size, r_hat
 from vaebench.signatures.likelihood import Scatter
-from vaebench.signatures.spike_slab import Prior, Problem, chain, learned_prior
+from vaebench.signatures.priors import learned_prior
+from vaebench.signatures.spike_slab import Prior, Problem, chain
 
 LEARNING = 150
 """Sweeps in which the prior is learned."""
