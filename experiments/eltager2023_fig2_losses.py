@@ -28,6 +28,8 @@ from vaebench.figures import style
 
 WITHIN = 0.02
 """Losses that differ by less, relative to the lower one, are equal."""
+FENCE = 3.0
+"""Losses this many interquartile ranges above the upper quartile (Tukey's outer fence) are drawn at the figure's edge."""
 
 
 def equal_loss(rows: pd.DataFrame) -> pd.DataFrame:
@@ -51,17 +53,23 @@ def equal_loss(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def losses_figure(group: pd.DataFrame, scores: Sequence[str], rho: dict[str, str], name: str, note: str) -> Figure:
-    """Loss against each score, a panel a score; colour is the learning rate."""
+    """Loss against each score, a panel a score; colour is the learning rate, triangles are losses beyond the fence."""
     figure, axes = style.new_figure(4.4, 1, len(scores))
     rates = sorted(group["traced/learning_rate"].unique())
-    handles = []
+    handles, loss = [], usable(group, LOSS)
+    low, high = loss.quantile(0.25), loss.quantile(0.75)
+    edge = loss[loss <= high + FENCE * (high - low)].max()
+    far = loss > edge
+    loss = loss.clip(upper=edge + 0.04 * (edge - loss.min()))
     for ax, score in zip(axes, scores, strict=True):
-        loss, value = usable(group, LOSS), usable(group, score)
+        value = usable(group, score)
         handles = []
         for rate, colour in zip(rates, style.PALETTE, strict=False):
             mine = group["traced/learning_rate"] == rate
             size = 8 if len(group) > 300 else 22
-            dots = ax.scatter(value[mine], loss[mine], s=size, color=colour, alpha=0.6, linewidths=0)
+            look = {"s": size, "color": colour, "alpha": 0.6, "linewidths": 0}
+            dots = ax.scatter(value[mine & ~far], loss[mine & ~far], **look)
+            ax.scatter(value[mine & far], loss[mine & far], marker="^", **look)
             dots.set_label(f"lr={value_text(rate)}")
             handles.append(dots)
         style.wide_scale(ax, loss)
@@ -70,7 +78,12 @@ def losses_figure(group: pd.DataFrame, scores: Sequence[str], rho: dict[str, str
         ax.set_title(f"ρ = {rho[score]}", loc="left", fontsize=10)
     axes[0].set_ylabel(f"validation loss of {name}")
     figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL, frameon=False, markerscale=2)
-    style.add_footnote(figure, "ρ: Spearman's, means over seeds, 95% interval over settings.", note)
+    edges = (
+        f"Triangles: {int(far.sum())} losses far above the rest, up to {usable(group, LOSS).max():.2g}."
+        if far.any()
+        else ""
+    )
+    style.add_footnote(figure, "ρ: Spearman's, means over seeds, 95% interval over settings.", edges, note)
     return figure
 
 

@@ -9,7 +9,7 @@ their best. Losses of different models are no like quantities; they are shown fo
 
 Writes OUT/models_ari.png, models_aic.png (where there is survival), models_loss.png; OUT/models.csv (quartiles, failures);
 OUT/best.csv (the best setting of every model; `honest` is scored by other seeds, NaN with one seed);
-OUT/levels.csv (every model against the others and each other, paired over all other hyperparameters).
+OUT/models_compared.csv (every model against the others and each other, paired over all other hyperparameters).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             levels.append(table.assign(score=score))
     write(options.out, "models", summary(rows, scores))
     write(options.out, "best", pd.concat(best))
-    write(options.out, "levels", pd.concat(levels))
+    write(options.out, "models_compared", pd.concat(levels))
 
 
 if __name__ == "__main__":
