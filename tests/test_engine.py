@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -389,10 +390,22 @@ def test_programs_and_memory_before_a_run(tiny):
     assert need > 4 * per_lane * 0.9
     assert per_lane > 3 * 4 * found[1].parameters, "weights and two moments at least"
     assert limit is None or limit > 1e9
-    assert chosen_lanes(points, tiny) == 2
+    assert chosen_lanes(points, tiny) == 1, "fastest on a CPU at every size"
     estimate = estimated(points, tiny)
     assert estimate.seconds_per_epoch > 0
-    assert estimate.lanes == 2
+    assert estimate.lanes == 1
+
+
+@pytest.mark.parametrize(
+    ("devices", "room", "lanes"), [(1, 7.5, 7), (2, 7.5, 6), (1, 1000, 20), (4, 3.5, 1), (1, 0.5, 1)]
+)
+def test_an_accelerators_memory_sets_the_lanes(tiny, monkeypatch, devices, room, lanes):
+    """Of 80% of the memory the data come first; no more lanes than points, and equal parts for the devices."""
+    gpus = [types.SimpleNamespace(platform="gpu")] * devices
+    monkeypatch.setattr(cost_module.jax, "local_devices", lambda: gpus)
+    limit = int((room * 800 + tiny.x.nbytes) / 0.8)
+    monkeypatch.setattr(cost_module, "program_memory", lambda point, dataset: (0, 800, limit))
+    assert chosen_lanes(product(BASE, seed=range(20)), tiny) == lanes
 
 
 def test_the_estimate_times_epochs_that_are_trained(tiny, monkeypatch):

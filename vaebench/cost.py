@@ -16,9 +16,7 @@ from vaebench.space import group_by_static
 from vaebench.train import make_start, make_train
 from vaebench.types import Dataset
 
-CPU_SMALL = 1_000_000
-"""Weights below which two lanes cost a CPU no more than one; above, one unbatched lane is fastest (benchmarks/lane_step.py)."""
-LANES_CPU_SMALL, LANES_CPU, LANES_MOST = 2, 1, 256
+LANES_MOST = 256
 MEMORY_SHARE = 0.8
 """Share of a device's memory that a pool may take."""
 _CALIBRATION_SECONDS = 5.0
@@ -73,19 +71,16 @@ def programs(points: Sequence[Point], dataset: Dataset) -> list[Program]:
 
 
 def chosen_lanes(points: Sequence[Point], dataset: Dataset) -> int:
-    """R for a run: what its largest program's memory allows on an accelerator, a few on a CPU; no more than its points.
+    """R for a run: what its largest program's memory allows on an accelerator, no more than its points; 1 on a CPU.
 
-    A multiple of the number of local devices, or 1.
+    There one unbatched lane is fastest at every size (benchmarks/lane_step.py). A multiple of the number of local devices, or 1.
     """
-    most = max(program.points for program in programs(points, dataset))
     if jax.local_devices()[0].platform == "cpu":
-        small = max(program.parameters for program in programs(points, dataset)) < CPU_SMALL
-        lanes = LANES_CPU_SMALL if small else LANES_CPU
-    else:
-        _, per_lane, limit = program_memory(_largest(points, dataset), dataset)
-        free = LANES_MOST * per_lane if limit is None else MEMORY_SHARE * limit - dataset.x.nbytes
-        lanes = int(min(LANES_MOST, free // per_lane))
-    lanes = max(1, min(lanes, most))
+        return 1
+    most = max(program.points for program in programs(points, dataset))
+    _, per_lane, limit = program_memory(_largest(points, dataset), dataset)
+    free = LANES_MOST * per_lane if limit is None else MEMORY_SHARE * limit - dataset.x.nbytes
+    lanes = max(1, min(LANES_MOST, int(free // per_lane), most))
     devices = len(jax.local_devices())
     return lanes if devices == 1 else max(1, lanes // devices * devices)
 
