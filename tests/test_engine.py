@@ -390,7 +390,7 @@ def test_programs_and_memory_before_a_run(tiny):
     assert need > 4 * per_lane * 0.9
     assert per_lane > 3 * 4 * found[1].parameters, "weights and two moments at least"
     assert limit is None or limit > 1e9
-    assert chosen_lanes(points, tiny) == 1, "fastest on a CPU at every size"
+    assert chosen_lanes(points, tiny) == 1, "more bring nothing on a CPU"
     estimate = estimated(points, tiny)
     assert estimate.seconds_per_epoch > 0
     assert estimate.lanes == 1

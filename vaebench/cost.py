@@ -73,7 +73,7 @@ def programs(points: Sequence[Point], dataset: Dataset) -> list[Program]:
 def chosen_lanes(points: Sequence[Point], dataset: Dataset) -> int:
     """R for a run: what its largest program's memory allows on an accelerator, no more than its points; 1 on a CPU.
 
-    There one unbatched lane is fastest at every size (benchmarks/lane_step.py). A multiple of the number of local devices, or 1.
+    There more lanes bring nothing (benchmarks/lane_step.py). A multiple of the number of local devices, or 1.
     """
     if jax.local_devices()[0].platform == "cpu":
         return 1

@@ -79,7 +79,7 @@ def learned_prior(
     first ones, and teach nothing.
     """
     known = held(problem)
-    typical = jnp.maximum(jnp.mean(jnp.sum(problem.x, 1)) / len(problem.signatures), 1.0)
+    typical = jnp.maximum(jnp.mean(jnp.sum(problem.x[: len(groups)], 1)) / len(problem.signatures), 1.0)
     shape = (groups.shape[1], exposures.shape[1])
     prior = Prior(*(jnp.full(shape, v, exposures.dtype) for v in (0.5, jnp.log(typical), _FIRST_SD)))
     for i in range(n):

@@ -168,7 +168,7 @@ def _two(j: Any, k: Any, walk: _Walk, u: Any, problem: Held, slabs: Slab, noise:
 def swept(key: Any, i: Any, exposures: Any, problem: Held, slabs: Slab, noise: str = "gaussian") -> State:
     """Sweep ``i`` of the chain that ``key`` names: all signatures, and as many pairs, similar ones more often.
 
-    One program for learning and drawing: it takes seconds to compile, and 18 ms to run on 1,000 samples x 11 signatures.
+    One program for learning and drawing: it takes seconds to compile, and milliseconds to run.
 
     Args:
         key: of the chain.
