@@ -19,7 +19,8 @@ import numpy as np
 from vaebench.data.simulate import simulate_cohort
 from vaebench.evaluation import pca_embedding
 from vaebench.metrics import METRICS
-from vaebench.metrics.cox import cox_fit, survival_cohort
+from vaebench.metrics.cohort import survival_cohort
+from vaebench.metrics.cox import cox_fit
 from vaebench.metrics.factors import usable_factors
 from vaebench.metrics.leiden import LeidenOptions, knn_edges, leiden_membership, leiden_scores
 from vaebench.metrics.silhouette import silhouettes

@@ -29,8 +29,9 @@ from sklearn.neighbors import kneighbors_graph
 
 from vaebench.data.simulate import simulate_cohort
 from vaebench.evaluation import pca_embedding
+from vaebench.metrics.cohort import survival_cohort
 from vaebench.metrics.correlation import correlations
-from vaebench.metrics.cox import cox_fit, survival_cohort
+from vaebench.metrics.cox import cox_fit
 from vaebench.metrics.dci import dci_scores
 from vaebench.metrics.factors import classes, information_matrix, usable_factors
 from vaebench.metrics.latent_use import latent_kl

@@ -22,7 +22,7 @@ from verdicts import (
 )
 
 from vaebench.analysis import usable
-from vaebench.comparisons import spearman
+from vaebench.uncertainty import spearman
 
 VARIANT, LATENT = "static/variant", "static/latent"
 WSEPIN, SHARE = "metric/wsepin/wsepin", "metric/wsepin/information_share"

@@ -28,7 +28,6 @@ from verdicts import (
 
 from vaebench.analysis import AIC, ARI, LOSS, usable
 from vaebench.comparisons import (
-    RankCorrelation,
     best_settings,
     dataset_agreement,
     failures_by_level,
@@ -37,6 +36,7 @@ from vaebench.comparisons import (
     score_correlation,
 )
 from vaebench.importance import cell_table
+from vaebench.uncertainty import RankCorrelation
 
 VARIANT, LATENT, RATE = "static/variant", "static/latent", "traced/learning_rate"
 CLASSES = {"pancan_eb": 33, "gtex": 26, "metagsca": 11, "simulated": 6, "simulated_b": 6}

@@ -27,8 +27,8 @@ from verdicts import (
 )
 
 from vaebench.analysis import LOSS, usable
-from vaebench.comparisons import spearman, wilson
 from vaebench.importance import Importance, importance
+from vaebench.uncertainty import spearman, wilson
 
 VARIANT, LATENT, RATE, OPTIMIZER = "static/variant", "static/latent", "traced/learning_rate", "traced/optimizer"
 INIT = "traced/init"

@@ -24,7 +24,7 @@ from scripts import Parser, add_training, data_of, described, entry, protocol_po
 
 from vaebench.analysis import is_baseline, usable, value_text
 from vaebench.figures.boxes import box_panels
-from vaebench.networks import INITS
+from vaebench.initialisation import INITS
 from vaebench.optimizers import OPTIMIZERS
 from vaebench.point import Point
 from vaebench.space import chain

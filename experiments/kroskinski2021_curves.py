@@ -28,7 +28,7 @@ from scripts import KINDS, Parser, add_training, data_of, described, entry, prot
 
 from vaebench.analysis import is_baseline
 from vaebench.figures import style
-from vaebench.networks import INITS
+from vaebench.initialisation import INITS
 from vaebench.protocols import protocol
 from vaebench.types import InputError
 from vaebench.uncertainty import intervals

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from vaebench.analysis import ARI, is_baseline, usable
-from vaebench.comparisons import RankCorrelation, level_effects
-from vaebench.uncertainty import paired_difference
+from vaebench.comparisons import level_effects
+from vaebench.uncertainty import RankCorrelation, paired_difference
 
 HOLDS, FAILS, UNCLEAR, UNTESTED = "holds", "does not hold", "cannot tell", "not tested yet"
 SMALL_ARI = 0.01

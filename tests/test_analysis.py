@@ -166,17 +166,6 @@ def test_failures_by_cause():
     }
 
 
-def test_rank_correlation():
-    rows = make_rows(variants=("vae",), latents=(10,), rates=(1e-3,), seeds=4)
-    rows[ARI] = [0.1, 0.2, 0.3, 0.4, 0.9]
-    rows[AIC] = [9.0, 7.0, 8.0, 1.0, 99.0]
-    found = analysis.rank_correlation(rows, ARI, AIC)
-    assert found.n == 4
-    assert found.rho == pytest.approx(-0.8)
-    assert math.isnan(analysis.rank_correlation(rows.assign(**{ARI: 0.5}), ARI, AIC).rho)
-    assert math.isnan(analysis.rank_correlation(rows.head(2), ARI, AIC).rho)
-
-
 @pytest.mark.parametrize(
     ("rows", "words"),
     [([], "DataFrame"), (make_rows().drop(columns="status"), "'status'"), (make_rows().iloc[:0], "no rows")],

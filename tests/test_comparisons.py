@@ -7,7 +7,6 @@ from scipy import stats
 from test_importance import AXES, NAMES, SCORE, grid
 
 from vaebench.comparisons import (
-    adjusted,
     best_settings,
     dataset_agreement,
     failures_by_level,
@@ -15,10 +14,8 @@ from vaebench.comparisons import (
     mean_interval,
     score_correlation,
     signed_rank_p,
-    spearman,
-    wilson,
 )
-from vaebench.types import InputError
+from vaebench.uncertainty import adjusted
 
 
 def noisy(seeds=1, seed=0):
@@ -75,15 +72,6 @@ def test_one_hyperparameter_alone_is_compared_over_seeds():
     assert line["difference"] == pytest.approx((wide[20] - wide[10]).mean())
 
 
-def test_adjusted_p_values():
-    p = np.array([0.01, 0.04, np.nan, 0.03, 0.005])
-    assert adjusted(p) == pytest.approx([0.03, 0.06, np.nan, 0.06, 0.02], nan_ok=True)
-    known = p[~np.isnan(p)]
-    assert adjusted(p, "bh")[~np.isnan(p)] == pytest.approx(stats.false_discovery_control(known))
-    with pytest.raises(InputError, match="'holm' or 'bh'"):
-        adjusted(p, "sidak")
-
-
 def test_signed_rank_p_agrees_with_scipy_and_knows_its_limits():
     x = np.random.default_rng(0).normal(0.3, 1, 40)
     assert signed_rank_p(x) == pytest.approx(stats.wilcoxon(x).pvalue)
@@ -130,24 +118,6 @@ def test_the_best_setting_of_every_group():
     assert line["top_low"] == -3.0 < line["top_high"]
 
 
-def test_spearman_agrees_with_scipy_and_covers():
-    rng = np.random.default_rng(2)
-    x, y = rng.normal(size=(2, 60))
-    y[:30] = np.round(y[:30])
-    y[3] = np.nan
-    found = spearman(x, y)
-    assert found.n == 59
-    assert found.rho == pytest.approx(stats.spearmanr(x, y, nan_policy="omit").statistic)
-    assert np.isnan(spearman(x, np.ones(60)).rho)
-    true, held = 6 / np.pi * np.arcsin(0.6 / 2), 0  # of a normal pair with correlation 0.6
-    for trial in range(100):
-        a = rng.normal(size=80)
-        b = 0.6 * a + 0.8 * rng.normal(size=80)
-        one = spearman(a, b, draws=300, seed=trial)
-        held += one.low <= true <= one.high
-    assert held >= 88
-
-
 def test_settings_of_two_data_sets_are_matched_by_setting():
     rows = noisy()
     other = rows.sample(frac=1, random_state=0).assign(**{SCORE: lambda r: -r[SCORE]}).iloc[:20]
@@ -156,13 +126,6 @@ def test_settings_of_two_data_sets_are_matched_by_setting():
     assert found.loc["all", "n"] == 20 == found.loc["adam", "n"] + found.loc["sgd", "n"]
     rows["loss/valid"] = np.exp(rows[SCORE])
     assert score_correlation(rows, SCORE, "loss/valid", NAMES)["rho"].iloc[0] == pytest.approx(1)
-
-
-def test_wilson_agrees_with_scipy():
-    for count, of in ((0, 10), (3, 17), (200, 200)):
-        expected = stats.binomtest(count, of).proportion_ci(method="wilson")
-        assert wilson(count, of) == pytest.approx((expected.low, expected.high))
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_failures_are_counted_by_level_and_tested():

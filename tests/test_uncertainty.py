@@ -6,10 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import norm, t, ttest_1samp
 
 from vaebench import uncertainty
-from vaebench.uncertainty import intervals, paired_difference, resamples
+from vaebench.types import InputError
+from vaebench.uncertainty import adjusted, intervals, paired_difference, resamples, spearman, wilson
 
 RNG = np.random.default_rng(0)
 
@@ -92,3 +94,37 @@ def test_one_seed_has_a_mean_and_no_interval():
     assert np.isnan([found.low, found.high, found.better]).all()
     assert np.isnan(intervals(np.ones((2, 1)))).all()
     assert paired_difference(np.ones(0), np.ones(0)).n == 0
+
+
+def test_spearman_agrees_with_scipy_and_covers():
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(2, 60))
+    y[:30] = np.round(y[:30])
+    y[3] = np.nan
+    found = spearman(x, y)
+    assert found.n == 59
+    assert found.rho == pytest.approx(stats.spearmanr(x, y, nan_policy="omit").statistic)
+    assert np.isnan(spearman(x, np.ones(60)).rho)
+    true, held = 6 / np.pi * np.arcsin(0.6 / 2), 0  # of a normal pair with correlation 0.6
+    for trial in range(100):
+        a = rng.normal(size=80)
+        b = 0.6 * a + 0.8 * rng.normal(size=80)
+        one = spearman(a, b, draws=300, seed=trial)
+        held += one.low <= true <= one.high
+    assert held >= 88
+
+
+def test_wilson_agrees_with_scipy():
+    for count, of in ((0, 10), (3, 17), (200, 200)):
+        expected = stats.binomtest(count, of).proportion_ci(method="wilson")
+        assert wilson(count, of) == pytest.approx((expected.low, expected.high))
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_adjusted_p_values():
+    p = np.array([0.01, 0.04, np.nan, 0.03, 0.005])
+    assert adjusted(p) == pytest.approx([0.03, 0.06, np.nan, 0.06, 0.02], nan_ok=True)
+    known = p[~np.isnan(p)]
+    assert adjusted(p, "bh")[~np.isnan(p)] == pytest.approx(stats.false_discovery_control(known))
+    with pytest.raises(InputError, match="'holm' or 'bh'"):
+        adjusted(p, "sidak")

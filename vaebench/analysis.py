@@ -1,4 +1,4 @@
-"""Rows -> which settings score best, how often things failed, and rank correlations.
+"""Rows -> which settings score best, and how often things failed.
 
 A *setting* is everything of a row but its seed. A score is *used* when its row is ``OK``, the metric's own status
 (where there is one) is ``OK`` and the number is finite; every summary says how many it used.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,13 +34,6 @@ _CHOICES = ("data/scaling", "data/valid_fraction", "data/stratified", "data/scal
 _NEEDED = ("status", *_ALWAYS)
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 _SHORT = {"latent": "L", "learning_rate": "lr", "hidden": "h", "batch": "B"}
-
-
-class Correlation(NamedTuple):
-    """Spearman's rho (NaN where it is not defined) and the number of rows it was computed from."""
-
-    rho: float
-    n: int
 
 
 def check_rows(rows: pd.DataFrame) -> None:
@@ -244,16 +237,6 @@ def failure_table(rows: pd.DataFrame) -> pd.DataFrame:
             lines.append({"source": source, "reason": reason, "count": count, "of": total, "share": count / total})
         lines.sort(key=lambda line: (list(reasons).index(line["source"]), -line["count"]))
     return pd.DataFrame(lines, columns=pd.Index(["source", "reason", "count", "of", "share"]))
-
-
-def rank_correlation(rows: pd.DataFrame, first: str, second: str) -> Correlation:
-    """Spearman's rho of two scores over the trained rows that have both; baselines are left out."""
-    check_rows(rows)
-    both = pd.DataFrame({"a": usable(rows, first), "b": usable(rows, second)})[~is_baseline(rows)].dropna()
-    # Two points always give +1 or -1, and a constant has no ranks: neither is a correlation.
-    if len(both) < 3 or both["a"].nunique() < 2 or both["b"].nunique() < 2:
-        return Correlation(float("nan"), len(both))
-    return Correlation(float(np.corrcoef(both["a"].rank(), both["b"].rank())[0, 1]), len(both))
 
 
 def training_facts(rows: pd.DataFrame) -> list[str]:

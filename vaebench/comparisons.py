@@ -1,4 +1,4 @@
-"""Levels of a hyperparameter against each other, the best setting of a group, rank correlations, failure rates.
+"""Levels of a hyperparameter against each other, the best setting of a group, agreement of scores, failure rates.
 
 All with intervals; p values of one table are adjusted for each other. A *cell* is a setting of the hyperparameters
 compared, as in :mod:`vaebench.importance`, its value the mean over its usable seeds.
@@ -8,48 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from vaebench.analysis import check_rows, is_baseline, usable
 from vaebench.importance import cell_table
-from vaebench.types import InputError
+from vaebench.uncertainty import adjusted, spearman, wilson
 
 LEAST_BLOCKS = 3
 """Values below which nothing is said about their spread."""
 TOP = 0.05
 """Share of a group's settings that are its top."""
-
-
-class RankCorrelation(NamedTuple):
-    """Spearman's rho with its interval and the number of settings; NaN below 4 settings or where one side is constant."""
-
-    rho: float
-    low: float
-    high: float
-    n: int
-
-
-def adjusted(p: np.ndarray, how: str = "holm") -> np.ndarray:
-    """P values [m] adjusted for each other: ``"holm"`` (1979: family-wise) or ``"bh"`` (Benjamini & Hochberg 1995); NaN stays.
-
-    Raises:
-        InputError: another ``how``.
-    """
-    if how not in ("holm", "bh"):
-        raise InputError(f"adjustment is {how!r}; it must be 'holm' or 'bh'")
-    p = np.asarray(p, np.float64)
-    known = np.flatnonzero(~np.isnan(p))
-    order, m = known[np.argsort(p[known], kind="stable")], len(known)
-    place = np.arange(1, m + 1)
-    found = np.full(p.shape, np.nan)
-    if how == "holm":
-        found[order] = np.maximum.accumulate(p[order] * (m - place + 1))
-    else:
-        found[order] = np.minimum.accumulate((p[order] * m / place)[::-1])[::-1]
-    return np.minimum(found, 1.0)
 
 
 def mean_interval(values: np.ndarray, level: float = 0.95, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
@@ -105,7 +76,7 @@ def level_effects(
         compared: whose levels are compared; all where absent.
         pairs: compare with each other level instead of with all others.
         ranks: take ranks over all cells (1 the lowest) in place of the values, as losses have heavy tails.
-        how: adjustment for all lines of the table together; see :func:`adjusted`.
+        how: adjustment for all lines of the table together; see :func:`vaebench.uncertainty.adjusted`.
         level: of the intervals.
         seed: of the bootstrap over blocks.
 
@@ -212,30 +183,6 @@ def _out_of_bag(values: np.ndarray, rng: np.random.Generator, draws: int) -> np.
     return np.array(found)
 
 
-def spearman(
-    first: np.ndarray, second: np.ndarray, *, level: float = 0.95, draws: int = 500, seed: int = 0
-) -> RankCorrelation:
-    """Spearman's rho of two scores [n] of the same settings (finite ones), with a bootstrap interval over settings."""
-    from scipy.stats import rankdata
-
-    both = np.stack([np.asarray(first, np.float64), np.asarray(second, np.float64)])
-    both = both[:, np.isfinite(both).all(axis=0)]
-    n = both.shape[1]
-    if n < 4 or np.ptp(both, axis=1).min() == 0:
-        return RankCorrelation(math.nan, math.nan, math.nan, n)
-
-    def rho(pairs: np.ndarray) -> float:
-        ranks = rankdata(pairs, axis=1)
-        ranks -= ranks.mean(axis=1, keepdims=True)
-        size = math.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1]))
-        return float(ranks[0] @ ranks[1]) / size if size > 0 else math.nan
-
-    rng = np.random.default_rng(seed)
-    sample = np.array([rho(both[:, rng.integers(0, n, n)]) for _ in range(draws)])
-    low, high = np.nanquantile(sample, [(1 - level) / 2, (1 + level) / 2])
-    return RankCorrelation(rho(both), float(low), float(high), n)
-
-
 def score_correlation(
     rows: pd.DataFrame, first: str, second: str, factors: Sequence[str], within: str | None = None
 ) -> pd.DataFrame:
@@ -257,18 +204,6 @@ def _by_group(first: pd.Series, second: pd.Series, within: str | None) -> pd.Dat
     groups = [("all", both)] + ([(str(name), group) for name, group in both.groupby(level=within)] if within else [])
     found = [{"group": name, **spearman(g["a"].to_numpy(), g["b"].to_numpy())._asdict()} for name, g in groups]
     return pd.DataFrame(found)
-
-
-def wilson(count: int, of: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's (1927) interval of a share; (0, 1) for none of none."""
-    from scipy.stats import norm
-
-    if of == 0:
-        return 0.0, 1.0
-    z2 = float(norm.ppf(0.5 + level / 2)) ** 2
-    centre = (count + z2 / 2) / (of + z2)
-    half = math.sqrt(z2 * (count * (of - count) / of + z2 / 4)) / (of + z2)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def failures_by_level(

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.networks import ACTIVATIONS, INITS, NORMS, OUTPUTS
+from vaebench.initialisation import INITS
+from vaebench.networks import ACTIVATIONS, NORMS, OUTPUTS
 from vaebench.optimizers import OPTIMIZERS
 from vaebench.types import SCHEMA, InputError, Static, Traced, unknown_name
 from vaebench.variants import variant
@@ -50,7 +51,7 @@ class Point:
         output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
         batch: training batch; the last partial batch of an epoch is dropped.
         recipe: ``"textbook"`` or ``"benchmarked"``.
-        init: one of :data:`vaebench.networks.INITS`.
+        init: one of :data:`vaebench.initialisation.INITS`.
         optimizer: one of :data:`vaebench.optimizers.OPTIMIZERS`.
         activation: one of :data:`vaebench.networks.ACTIVATIONS`.
         learning_rate: at the first epoch.

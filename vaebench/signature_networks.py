@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.networks import Family, Hidden, initial_variables
+from vaebench.initialisation import initial_variables
+from vaebench.networks import Family, Hidden
 from vaebench.terms import log_volume, poisson_loss
 from vaebench.types import Aux, InputError, Model, Static
 

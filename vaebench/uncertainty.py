@@ -1,4 +1,4 @@
-"""How sure a mean over seeds is, and whether one setting beats another: bootstrap over seeds, exact where seeds are few."""
+"""How sure a number is: means over seeds and their differences (bootstrap, exact where seeds are few), ranks, shares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from vaebench.types import InputError
 
 EXACT = 8
 """Most seeds for which every resample is counted (6,435 of them); with more, :data:`DRAWS` are drawn."""
@@ -22,6 +24,15 @@ class Difference(NamedTuple):
     low: float
     high: float
     better: float
+    n: int
+
+
+class RankCorrelation(NamedTuple):
+    """Spearman's rho with its interval and the number of settings; NaN below 4 settings or where one side is constant."""
+
+    rho: float
+    low: float
+    high: float
     n: int
 
 
@@ -104,3 +115,59 @@ def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95, seed: i
     least = 0.5 * probability.min()
     better = t.cdf(norm.ppf(np.clip(share, least, 1 - least)) * math.sqrt((n - 1) / n), n - 1)
     return Difference(float(differences.mean()), float(low[0]), float(high[0]), float(better), n)
+
+
+def spearman(
+    first: np.ndarray, second: np.ndarray, *, level: float = 0.95, draws: int = 500, seed: int = 0
+) -> RankCorrelation:
+    """Spearman's rho of two scores [n] of the same settings (finite ones), with a bootstrap interval over settings."""
+    from scipy.stats import rankdata
+
+    both = np.stack([np.asarray(first, np.float64), np.asarray(second, np.float64)])
+    both = both[:, np.isfinite(both).all(axis=0)]
+    n = both.shape[1]
+    if n < 4 or np.ptp(both, axis=1).min() == 0:
+        return RankCorrelation(math.nan, math.nan, math.nan, n)
+
+    def rho(pairs: np.ndarray) -> float:
+        ranks = rankdata(pairs, axis=1)
+        ranks -= ranks.mean(axis=1, keepdims=True)
+        size = math.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1]))
+        return float(ranks[0] @ ranks[1]) / size if size > 0 else math.nan
+
+    rng = np.random.default_rng(seed)
+    sample = np.array([rho(both[:, rng.integers(0, n, n)]) for _ in range(draws)])
+    low, high = np.nanquantile(sample, [(1 - level) / 2, (1 + level) / 2])
+    return RankCorrelation(rho(both), float(low), float(high), n)
+
+
+def wilson(count: int, of: int, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's (1927) interval of a share; (0, 1) for none of none."""
+    from scipy.stats import norm
+
+    if of == 0:
+        return 0.0, 1.0
+    z2 = float(norm.ppf(0.5 + level / 2)) ** 2
+    centre = (count + z2 / 2) / (of + z2)
+    half = math.sqrt(z2 * (count * (of - count) / of + z2 / 4)) / (of + z2)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def adjusted(p: np.ndarray, how: str = "holm") -> np.ndarray:
+    """P values [m] adjusted for each other: ``"holm"`` (1979: family-wise) or ``"bh"`` (Benjamini & Hochberg 1995); NaN stays.
+
+    Raises:
+        InputError: another ``how``.
+    """
+    if how not in ("holm", "bh"):
+        raise InputError(f"adjustment is {how!r}; it must be 'holm' or 'bh'")
+    p = np.asarray(p, np.float64)
+    known = np.flatnonzero(~np.isnan(p))
+    order, m = known[np.argsort(p[known], kind="stable")], len(known)
+    place = np.arange(1, m + 1)
+    found = np.full(p.shape, np.nan)
+    if how == "holm":
+        found[order] = np.maximum.accumulate(p[order] * (m - place + 1))
+    else:
+        found[order] = np.minimum.accumulate((p[order] * m / place)[::-1])[::-1]
+    return np.minimum(found, 1.0)

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from vaebench.analysis import AIC, ARI, LOSS, best_setting, is_baseline, rank_correlation, settings_table, usable
+from vaebench.analysis import AIC, ARI, LOSS, best_setting, is_baseline, settings_table, usable
 from vaebench.analysis import column as numbers
 from vaebench.analysis import value_text as show
 from vaebench.figures import style
+from vaebench.uncertainty import spearman
 
 _COVARIATES = "metric/cox/aic_covariates"
 _NAMES = {ARI: "Leiden ARI (higher is better)", AIC: "Cox AIC (lower is better)", LOSS: "validation loss"}
@@ -116,8 +117,9 @@ def ari_against_aic(rows: pd.DataFrame) -> Figure:
     if len(baselines):
         ax.scatter(x[baselines.index], y[baselines.index], s=90, marker="*", color=style.BASELINE, zorder=3)
         handles.append(_handle("PCA", "*", style.BASELINE, style.BASELINE))
-    found = rank_correlation(rows, ARI, AIC)
-    rho = f"Spearman ρ = {found.rho:+.2f}" if np.isfinite(found.rho) else "Spearman ρ is not defined"
+    found = spearman(*(score[models.index].to_numpy() for score in (x, y)))
+    known = f"Spearman ρ = {found.rho:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+    rho = known if np.isfinite(found.rho) else "Spearman ρ is not defined"
     ax.set_xlabel(_NAMES[AIC])
     ax.set_ylabel(_NAMES[ARI])
     ax.set_title(f"ARI against Cox AIC: {rho} (n = {found.n})", loc="left", fontsize=12)
