@@ -80,7 +80,7 @@ def dots_figure(table: pd.DataFrame, name: str, note: str) -> Figure:
         dots = ax.scatter(x[good], y[good], s=size[good], c=mine["loss"][good], cmap="viridis_r", norm=norm)
         some = good & (mine["failed"] > 0)
         ax.scatter(x[some], y[some], s=size[some] + 60, facecolors="none", edgecolors=style.PALETTE[1], linewidths=1.2)
-        ax.set_xticks(range(len(latents)), [value_text(n) for n in latents])
+        ax.set_xticks(range(len(latents)), [value_text(n) for n in latents], rotation=45)
         ax.set_yticks(range(len(rates)), [value_text(r) for r in rates])
         ax.set_xlim(-0.7, len(latents) - 0.3)
         ax.set_ylim(-0.7, len(rates) - 0.3)
