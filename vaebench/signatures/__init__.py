@@ -17,6 +17,7 @@ _NAMES = {
     "de_novo_intervals": "vaebench.signatures.de_novo",
     "extract": "vaebench.signatures.extraction",
     "matches": "vaebench.signatures.matching",
+    "muse_refit": "vaebench.signatures.muse_refitting",
     "recovery": "vaebench.signatures.matching",
     "refit": "vaebench.signatures.refitting",
 }
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from vaebench.signatures.de_novo import de_novo_intervals
     from vaebench.signatures.extraction import extract
     from vaebench.signatures.matching import anchored, matches, recovery
+    from vaebench.signatures.muse_refitting import muse_refit
     from vaebench.signatures.refitting import refit
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "de_novo_intervals",
     "extract",
     "matches",
+    "muse_refit",
     "recovery",
     "refit",
 ]
