@@ -28,8 +28,6 @@ from vaebench.figures import style
 
 WITHIN = 0.02
 """Losses that differ by less, relative to the lower one, are equal."""
-FENCE = 3.0
-"""Losses this many interquartile ranges above the upper quartile (Tukey's outer fence) are drawn at the figure's edge."""
 
 
 def equal_loss(rows: pd.DataFrame) -> pd.DataFrame:
@@ -57,10 +55,9 @@ def losses_figure(group: pd.DataFrame, scores: Sequence[str], rho: dict[str, str
     figure, axes = style.new_figure(4.4, 1, len(scores))
     rates = sorted(group["traced/learning_rate"].unique())
     handles, loss = [], usable(group, LOSS)
-    low, high = loss.quantile(0.25), loss.quantile(0.75)
-    edge = loss[loss <= high + FENCE * (high - low)].max()
-    far = loss > edge
-    loss = loss.clip(upper=edge + 0.04 * (edge - loss.min()))
+    lowered, far = style.fenced(loss)
+    top, low = np.nanmax(lowered), np.nanmin(lowered)
+    loss = loss.where(~far, top + 0.04 * (top - low))
     for ax, score in zip(axes, scores, strict=True):
         value = usable(group, score)
         handles = []

@@ -10,7 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from rows_factory import fail, make_rows
 
-from vaebench.figures import CAPTIONS, FIGURES, NEEDS, save
+from vaebench.analysis import LOSS
+from vaebench.figures import CAPTIONS, FIGURES, NEEDS, save, style
 from vaebench.types import InputError
 
 MANY = tuple(f"variant_{i}" for i in range(9))
@@ -66,8 +67,8 @@ def test_failures_are_counted_on_the_figure():
         FIGURES["loss_against_aic"](rows)
     )
     assert "20 of 24 trained rows have a curve. Not shown: 4 DIVERGED." in texts(FIGURES["loss_curves"](rows))
-    assert "Spearman ρ" in texts(FIGURES["ari_against_aic"](rows))
-    assert "(n = 19)" in texts(FIGURES["ari_against_aic"](rows))
+    assert "ρ = -" in texts(FIGURES["ari_against_aic"](rows))
+    assert ", n = 19" in texts(FIGURES["ari_against_aic"](rows))
 
 
 def test_at_most_thirty_settings_and_a_note_of_the_others():
@@ -106,3 +107,21 @@ def test_save_is_png_and_leaves_nothing_else(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["a.png"]
     with pytest.raises(InputError, match=r"must end in \.png"):
         save(Figure(), tmp_path / "a.pdf")
+
+
+def test_losses_far_above_the_rest_are_lowered_and_told():
+    near = np.linspace(1, 2, 50)
+    values, far = style.fenced([*near, 1e20, np.nan])
+    assert far.sum() == 1
+    assert far[50]
+    np.testing.assert_array_equal(values, [*near, 2.0, np.nan])
+    # what is beyond the fence but leaves the rest readable stays
+    values, far = style.fenced([*near, 8.0])
+    assert not far.any()
+    assert values[-1] == 8.0
+    rows = make_rows(seeds=5)
+    place = rows.index[rows["static/variant"] != "pca"][3]
+    rows.loc[place, LOSS] = 1e30
+    figure = FIGURES["loss_against_ari"](rows)
+    assert "Losses far above the rest of their variant (1, up to 1e+30)" in texts(figure)
+    assert figure.axes[0].get_ylim()[1] < 1e6

@@ -154,9 +154,10 @@ def settings_table(
     table["n"] = ids.groupby(ids).size().to_numpy()
     table["failures"] = (rows["status"] != "OK").groupby(ids).sum().to_numpy()
     for score in dict.fromkeys([*present_scores(rows), by]):
-        groups = usable(rows, score).groupby(ids)
-        low, high = ragged_intervals([group.dropna().to_numpy() for _, group in groups])
-        for label, values in {
+        values = usable(rows, score)
+        groups = values.groupby(ids)
+        low, high = ragged_intervals(_grouped(values, ids))
+        for label, summary in {
             "mean": groups.mean(),
             "sd": groups.std(ddof=1),
             "low": low,
@@ -165,35 +166,44 @@ def settings_table(
             "max": groups.max(),
             "n_used": groups.count(),
         }.items():
-            table[f"{score}/{label}"] = np.asarray(values)
+            table[f"{score}/{label}"] = np.asarray(summary)
     table = table.sort_values(f"{by}/mean", ascending=not higher, kind="stable", na_position="last", ignore_index=True)
     return pd.concat([table, _behind(rows, ids, table, by, higher)], axis=1)
 
 
+def _grouped(values: pd.Series, ids: pd.Series) -> list[np.ndarray]:
+    """The known values of every setting, in the order of their numbers."""
+    known = values.notna().to_numpy()
+    of, found = ids.to_numpy()[known], values.to_numpy()[known]
+    counts = np.bincount(of, minlength=int(ids.max()) + 1)
+    return np.split(found[np.argsort(of, kind="stable")], np.cumsum(counts)[:-1])
+
+
 def _behind(rows: pd.DataFrame, ids: pd.Series, table: pd.DataFrame, by: str, higher: bool) -> pd.DataFrame:
-    """The columns of :func:`settings_table` that compare every line with the first."""
-    scores = pd.DataFrame({"score": usable(rows, by), "seed": column(rows, "traced/seed"), "id": ids}).dropna(
-        subset="score"
+    """The columns of :func:`settings_table` that compare every line with the first.
+
+    Scores are paired by seed; one without a seed, as a baseline has, stands for every seed.
+    """
+    scores = pd.DataFrame({"score": usable(rows, by) * (1 if higher else -1), "seed": column(rows, "traced/seed")})
+    scores = scores.assign(id=ids).dropna(subset="score")
+    seeded = scores.dropna(subset="seed").pivot_table(index="id", columns="seed", values="score")
+    alone = scores[scores["seed"].isna()].groupby("id")["score"].mean()
+    width = max(1, seeded.shape[1])
+    by_id = {i: np.full(width, value) for i, value in alone.items()} | dict(
+        zip(seeded.index, seeded.to_numpy(), strict=True)
     )
-    by_seed = {i: group.groupby("seed", dropna=False)["score"].mean() for i, group in scores.groupby("id")}
-    none, sign = pd.Series(dtype=float), 1 if higher else -1
-    first = sign * by_seed.get(table["setting"].iloc[0], none)
+    nothing = np.full(width, np.nan)
+    first = by_id.get(table["setting"].iloc[0], nothing)
     lines = [[np.nan] * 4]
     for setting in table["setting"].iloc[1:]:
-        found = paired_difference(*_paired(sign * by_seed.get(setting, none), first))
+        own = by_id.get(setting, nothing)
+        seedless = setting in alone.index and table["setting"].iloc[0] in alone.index
+        common = np.isfinite(own) & np.isfinite(first)
+        common[1:] &= not seedless
+        found = paired_difference(own[common], first[common])
         lines.append([-found.mean, -found.high, -found.low, found.better])
     names = [f"{by}/{label}" for label in ("behind", "behind_low", "behind_high", "beats_first")]
     return pd.DataFrame(lines, columns=pd.Index(names))
-
-
-def _paired(a: pd.Series, b: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of two settings at the seeds of both; one value without a seed, as a baseline has, stands for every seed."""
-    if len(a) == 1 and a.index.hasnans:
-        a = pd.Series(a.iloc[0], index=b.index)
-    elif len(b) == 1 and b.index.hasnans:
-        b = pd.Series(b.iloc[0], index=a.index)
-    common = a.index.intersection(b.index)
-    return a[common].to_numpy(), b[common].to_numpy()
 
 
 def best_setting(table: pd.DataFrame, score: str, kind: str = "model") -> dict[str, Any] | None:

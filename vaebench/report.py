@@ -59,7 +59,7 @@ def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -
     if best:
         text += f"The best setting, {analysis.setting_text(best, analysis.setting_columns(rows))}, has a mean ARI of "
         text += f"{_mean(best, ARI)} over {_count(int(best[f'{ARI}/n_used']), 'seed')}"
-        text += f" (the highest of {len(settings)} settings, so rather too high)" if len(settings) > 1 else ""
+        text += f" (the highest of {len(settings):,} settings, so rather too high)" if len(settings) > 1 else ""
         text += f"; the best PCA (L={value_text(pca['static/latent'])}) has {_mean(pca, ARI)}. " if pca else ". "
     found = analysis.best_setting(table, DELTA_AIC)
     if found:
@@ -86,7 +86,8 @@ def _cell(value: Any, numeric: bool, shown: str = "") -> str:
 def _score_cell(line: Mapping[Any, Any], score: str) -> str:
     low, high, used = (line[f"{score}/{part}"] for part in ("low", "high", "n_used"))
     reach = f"{_number(low, score)} … {_number(high, score)} " if np.isfinite(low) else ""
-    return _cell(line[f"{score}/mean"], True, f"{_mean(line, score)}<small>{reach}(n {used})</small>")
+    some = "" if used == line["n"] else f"(n {used})"
+    return _cell(line[f"{score}/mean"], True, f"{_mean(line, score)}<small>{reach}{some}</small>")
 
 
 def _behind_cell(line: Mapping[Any, Any], by: str) -> str:
@@ -113,9 +114,9 @@ def _settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
         body.append(f'<tr class="{line["kind"]}">{"".join(cells)}</tr>')
     note = (
         f"Ranked by mean {_HEADS[by]}. A cell has mean ± standard deviation over seeds, then the mean's 95% bootstrap interval "
-        "and the number n of rows used. How far a setting is behind the first is paired by seed: where the interval holds 0, "
-        "their order is not settled. Lines with a black edge are baselines. Losses are comparable only within one variant and "
-        "one latent width. Click a header to sort."
+        "and, where not all rows could be used, their number n. How far a setting is behind the first is paired by seed: where "
+        "the interval holds 0, their order is not settled. Lines with a black edge are baselines. Losses are comparable only "
+        "within one variant and one latent width. Click a header to sort."
     )
     return f'<p class="note">{note}</p>{sortable(heads, body, FIRST)}'
 

@@ -31,24 +31,28 @@ def _curve(value: object) -> np.ndarray:
 
 
 def _matrix(curves: list[np.ndarray]) -> np.ndarray:
-    """[seed, epoch], each curve continued at its last value so that early stoppers do not leave the mean."""
+    """[seed, epoch], each curve continued at its last value so that early stoppers do not leave the median."""
     length = max(len(c) for c in curves)
     return np.stack([np.pad(c, (0, length - len(c)), mode="edge") for c in curves])
 
 
-def _draw(ax: Axes, frame: pd.DataFrame, colours: dict[Any, str], lines: dict[Any, Any]) -> None:
+def _draw(ax: Axes, frame: pd.DataFrame, colours: dict[Any, str], lines: dict[Any, Any]) -> bool:
+    """Draw one variant; returns whether losses were lowered to the panel's upper end."""
+    _, far = style.fenced(np.concatenate(list(frame["curve"])))
+    top = np.concatenate(list(frame["curve"]))[~far].max()
     seen = []
     for (rate, latent), group in frame.groupby([_RATE, "static/latent"]):
         matrix = _matrix(list(group["curve"]))
         # A drawn line needs no more points than it has pixels.
         at = np.unique(np.linspace(0, matrix.shape[1] - 1, POINTS).round().astype(int))
-        part = matrix[:, at]
+        part = np.minimum(matrix[:, at], top)
         mark = "." if part.shape[1] == 1 else ""
         look = {"color": colours[rate], "linestyle": lines[latent], "linewidth": 1.6, "marker": mark}
-        ax.plot(at + 1, part.mean(axis=0), **look)
+        ax.plot(at + 1, np.median(part, axis=0), **look)
         ax.fill_between(at + 1, part.min(axis=0), part.max(axis=0), color=colours[rate], alpha=0.15, linewidth=0)
         seen.append(part.ravel())
     style.wide_scale(ax, np.concatenate(seen))
+    return bool(far.any())
 
 
 def _prepared(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -57,9 +61,9 @@ def _prepared(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     frame = models.assign(curve=models[_HISTORY].map(_curve) if len(models) else [])
     good = (frame["status"] == "OK") & (frame["curve"].map(len) > 0) & frame[_RATE].notna()
     bad = frame.loc[~good, "status"].fillna("no status").astype(str).replace("OK", "without history")
-    text = f"{int(good.sum())} of {len(models)} trained rows have a curve."
+    text = f"{int(good.sum()):,} of {len(models):,} trained rows have a curve."
     if len(bad):
-        text += f" Not shown: {'; '.join(f'{n} {style.plain(str(s), 40)}' for s, n in bad.value_counts().items())}."
+        text += f" Not shown: {'; '.join(f'{n:,} {style.plain(str(s), 40)}' for s, n in bad.value_counts().items())}."
     return frame[good], text
 
 
@@ -83,7 +87,7 @@ def _picked(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[float], 
 def loss_curves(rows: pd.DataFrame) -> Figure:
     """Validation loss by epoch, a panel a variant: colour is the learning rate, line style the latent width.
 
-    A line is the mean over seeds (and whatever else varies within that variant, rate and latent), its band the lowest
+    A line is the median over seeds (and whatever else varies within that variant, rate and latent), its band the lowest
     and highest; a run that stopped early keeps its last value.
     """
     if _HISTORY not in rows.columns or _RATE not in rows.columns:
@@ -99,10 +103,10 @@ def loss_curves(rows: pd.DataFrame) -> Figure:
     figure, axes = style.new_figure(1.4 + (2.3 if height > 1 else 3.0) * height, height, columns)
     for ax in axes[len(variants) :]:
         ax.set_visible(False)
+    lowered = False
     for ax, variant in zip(axes, variants, strict=False):
         mine = frame[frame["static/variant"].astype(str) == variant]
-        if len(mine):
-            _draw(ax, mine, colours, lines)
+        lowered |= len(mine) > 0 and _draw(ax, mine, colours, lines)
         ax.set_title(style.plain(variant, 28), loc="left", fontsize=11)
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     for ax in axes[max(0, len(variants) - columns) : len(variants)]:
@@ -111,6 +115,9 @@ def loss_curves(rows: pd.DataFrame) -> Figure:
     handles = [Line2D([], [], color=colours[r], label=f"lr={show(r)}") for r in rates]
     handles += [Line2D([], [], color="#444444", linestyle=lines[v], label=f"L={show(v)}") for v in latents]
     figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL, frameon=False)
-    key = "Line: mean over seeds and all else that varies; band: lowest to highest. A stopped run keeps its last value."
-    style.add_footnote(figure, key, cut, counts)
+    key = (
+        "Line: median over seeds and all else that varies; band: lowest to highest. A stopped run keeps its last value."
+    )
+    far = "Losses far above a panel's rest are drawn at its upper end." if lowered else ""
+    style.add_footnote(figure, key, far, cut, counts)
     return figure

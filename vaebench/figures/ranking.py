@@ -26,7 +26,7 @@ def _remainder(table: pd.DataFrame, shown: pd.DataFrame) -> str:
     if rest.empty:
         return ""
     means = rest[f"{ARI}/mean"].dropna()
-    text = f"{len(rest)} more settings are not drawn"
+    text = f"{len(rest):,} more settings are not drawn"
     if means.empty:
         return f"{text} (no seed of theirs has an ARI)."
     return f"{text} (mean ARI {means.min():.3f} to {means.max():.3f})."

@@ -18,6 +18,7 @@ _COVARIATES = "metric/cox/aic_covariates"
 _NAMES = {ARI: "Leiden ARI (higher is better)", AIC: "Cox AIC (lower is better)", LOSS: "validation loss"}
 _METRIC = {ARI: "leiden", AIC: "cox"}
 _COMPARABLE = "Losses may be compared only within one variant and one latent width: one colour, one marker."
+_CROWD = 1000  # rows from which dots are small
 
 
 def _absent(rows: pd.DataFrame, scores: tuple[str, ...]) -> str:
@@ -29,7 +30,7 @@ def _draw(ax: Axes, models: pd.DataFrame, x: pd.Series, y: pd.Series) -> list[Li
     """Scatter the rows and return the legend's handles."""
     variants = sorted(models["static/variant"].astype(str).unique())
     latents = sorted(models["static/latent"].dropna().unique())
-    handles = []
+    handles, size = [], 30 if len(models) < _CROWD else 10
     for i, variant in enumerate(variants):
         colour = style.PALETTE[i % len(style.PALETTE)]
         # Past the palette's end colours come round again, hollow.
@@ -40,7 +41,7 @@ def _draw(ax: Axes, models: pd.DataFrame, x: pd.Series, y: pd.Series) -> list[Li
             mark = style.MARKERS[min(j, len(style.MARKERS) - 1)]
             where = mine[mine].index
             ax.scatter(
-                x[where], y[where], s=30, marker=mark, facecolors=face, edgecolors=edge, linewidths=0.8, alpha=0.7
+                x[where], y[where], s=size, marker=mark, facecolors=face, edgecolors=edge, linewidths=0.8, alpha=0.7
             )
         handles.append(_handle(style.plain(variant, 18), "o", face, edge))
     for j, latent in enumerate(latents[: len(style.MARKERS)]):
@@ -79,6 +80,7 @@ def _loss_against(rows: pd.DataFrame, score: str, title: str) -> Figure:
     if drawn.empty:
         return style.empty_figure(f"No trained row has both numbers. {counts}")
     figure, (ax,) = style.new_figure(4.9)
+    y, far = _fenced_by_variant(drawn, y)
     handles = _draw(ax, drawn, x, y)
     style.wide_scale(ax, y[drawn.index])
     handles += _references(ax, rows, score)
@@ -86,8 +88,21 @@ def _loss_against(rows: pd.DataFrame, score: str, title: str) -> Figure:
     ax.set_ylabel(_NAMES[LOSS])
     ax.set_title(title, loc="left", fontsize=12)
     figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL, frameon=False)
-    style.add_footnote(figure, _COMPARABLE, counts)
+    style.add_footnote(figure, _COMPARABLE, far, counts)
     return figure
+
+
+def _fenced_by_variant(drawn: pd.DataFrame, loss: pd.Series) -> tuple[pd.Series, str]:
+    """The losses with those far above the rest of their variant lowered to its highest, and a sentence on them."""
+    lowered, count = loss.copy(), 0
+    for _, group in drawn.groupby("static/variant"):
+        lowered[group.index], far = style.fenced(loss[group.index])
+        count += int(far.sum())
+    if not count:
+        return loss, ""
+    highest = loss[drawn.index].max()
+    text = f"Losses far above the rest of their variant ({count:,}, up to {highest:.2g}) stand at its upper end."
+    return lowered, text
 
 
 def loss_against_ari(rows: pd.DataFrame) -> Figure:
@@ -118,12 +133,14 @@ def ari_against_aic(rows: pd.DataFrame) -> Figure:
         ax.scatter(x[baselines.index], y[baselines.index], s=90, marker="*", color=style.BASELINE, zorder=3)
         handles.append(_handle("PCA", "*", style.BASELINE, style.BASELINE))
     found = spearman(*(score[models.index].to_numpy() for score in (x, y)))
-    known = f"Spearman ρ = {found.rho:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
-    rho = known if np.isfinite(found.rho) else "Spearman ρ is not defined"
+    known = f"ρ = {found.rho:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+    rho = known if np.isfinite(found.rho) else "ρ is not defined"
     ax.set_xlabel(_NAMES[AIC])
     ax.set_ylabel(_NAMES[ARI])
-    ax.set_title(f"ARI against Cox AIC: {rho} (n = {found.n})", loc="left", fontsize=12)
+    ax.set_title(f"ARI against Cox AIC: {rho}, n = {found.n:,}", loc="left", fontsize=12)
     figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL, frameon=False)
-    note = "ρ is over trained rows; a negative one means that rows good in ARI are good in AIC too."
+    note = (
+        "ρ: Spearman's over trained rows, 95% interval; a negative one means that rows good in ARI are good in AIC too."
+    )
     style.add_footnote(figure, note, counts)
     return figure

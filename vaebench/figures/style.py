@@ -85,17 +85,35 @@ def wide_scale(ax: Axes, values: Any) -> None:
         ax.set_yscale("symlog", linthresh=typical)
 
 
+def fenced(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """``values`` with those far above the rest lowered to the highest of the rest, and which they were (bool).
+
+    Far is beyond Tukey's outer fence, three interquartile ranges above the upper quartile, where those beyond it would
+    press all others into a tenth of the axis. NaN stays.
+    """
+    values = np.asarray(values, dtype=float)
+    far = np.zeros(values.shape, bool)
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return values, far
+    lower, upper = np.quantile(known, [0.25, 0.75])
+    top = known[known <= upper + 3 * (upper - lower)].max()
+    if known.max() - known.min() > 10 * (top - known.min()):
+        far = values > top
+    return np.where(far, top, values), far
+
+
 def not_shown(rows: pd.DataFrame, scores: Sequence[str], what: str = "rows") -> str:
     """How many rows are drawn and, by cause, how many are not; a figure never drops a row silently."""
     # "cox: COLLAPSED: all 10 latents are constant" -> "cox: COLLAPSED"; the details are for the table of failures.
     reasons = left_out(rows, scores).str.replace(r"([A-Z_]{4,}): .*", r"\1", regex=True)
     causes = reasons[reasons != ""].value_counts()
-    text = f"{int((reasons == '').sum())} of {len(rows)} {what} are shown."
+    text = f"{int((reasons == '').sum()):,} of {len(rows):,} {what} are shown."
     if causes.empty:
         return text
-    named = [f"{count} {plain(str(reason), 48)}" for reason, count in causes.head(4).items()]
+    named = [f"{count:,} {plain(str(reason), 48)}" for reason, count in causes.head(4).items()]
     if len(causes) > 4:
-        named.append(f"{int(causes.iloc[4:].sum())} for other causes")
+        named.append(f"{int(causes.iloc[4:].sum()):,} for other causes")
     return f"{text} Not shown: {', '.join(named)}."
 
 
