@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import vaebench
@@ -53,6 +55,19 @@ def _variant_line(name: str) -> tuple[str, ...]:
     return f"`{name}`", variant.domain, ", ".join(variant.recipes), weights or "none", variant.reference
 
 
+def _experiment_lines() -> list[tuple[str, ...]]:
+    """What every script of experiments/ says of itself: its first sentence, and the paragraph on machine and time."""
+    lines = []
+    for path in sorted((Path(__file__).parent.parent / "experiments").glob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        if f"python experiments/{path.name}" not in text:
+            continue  # what scripts share
+        machine = re.search(r"Machine: (.*?)(?=\nExpected|\nPrinted|\n\n|$)", text, re.DOTALL)
+        cost = " ".join(machine[1].split()) if machine else "reads rows: seconds to two minutes"
+        lines.append((f"`{path.name}`", " ".join(text.split("\n\n")[0].split()), cost))
+    return lines
+
+
 # the registries as tables, so that no page lists names of its own
 myst_substitutions = {
     "variants_table": _table(
@@ -74,6 +89,7 @@ myst_substitutions = {
             if not name.endswith(("_scaled", "_textbook"))
         ],
     ),
+    "experiments_table": _table(("Script", "What it does", "Machine and time"), _experiment_lines()),
 }
 
 
