@@ -161,13 +161,14 @@ def adjusted(p: np.ndarray, how: str = "holm") -> np.ndarray:
     """
     if how not in ("holm", "bh"):
         raise InputError(f"adjustment is {how!r}; it must be 'holm' or 'bh'")
+    from scipy.stats import false_discovery_control
+
     p = np.asarray(p, np.float64)
     known = np.flatnonzero(~np.isnan(p))
-    order, m = known[np.argsort(p[known], kind="stable")], len(known)
-    place = np.arange(1, m + 1)
     found = np.full(p.shape, np.nan)
-    if how == "holm":
-        found[order] = np.maximum.accumulate(p[order] * (m - place + 1))
-    else:
-        found[order] = np.minimum.accumulate((p[order] * m / place)[::-1])[::-1]
+    if how == "bh" and len(known):
+        found[known] = false_discovery_control(p[known])
+    elif how == "holm":
+        order = known[np.argsort(p[known], kind="stable")]
+        found[order] = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
     return np.minimum(found, 1.0)

@@ -52,6 +52,8 @@ def correlations(z: np.ndarray, factors: tuple[Factor, ...]) -> Correlations:
     weak effects is the correlation. Latents of several embeddings may stand side by side in z, as [N, R L], but are then
     adjusted together. A latent that is constant on the known samples has strength 0 and p 1.
     """
+    from scipy.stats import false_discovery_control
+
     z = np.asarray(z, np.float64)
     ranked: dict[bytes, np.ndarray] = {}
     strength, p = [], []
@@ -67,7 +69,8 @@ def correlations(z: np.ndarray, factors: tuple[Factor, ...]) -> Correlations:
         strength.append(pair[0])
         p.append(pair[1])
     matrix = np.stack(p, axis=1)
-    return Correlations(np.stack(strength, axis=1), matrix, adjusted_p(matrix), tuple(f.name for f in factors))
+    adjusted = false_discovery_control(matrix.ravel()).reshape(matrix.shape)
+    return Correlations(np.stack(strength, axis=1), matrix, adjusted, tuple(f.name for f in factors))
 
 
 def _standard_ranks(columns: np.ndarray) -> np.ndarray:
@@ -129,16 +132,6 @@ def _logistic(columns: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
         best = found
     ratio = np.where(usable, np.clip(2 * (value(intercept, slope) - null), 0, None), 0.0)
     return np.sign(slope) * np.sqrt(-np.expm1(-ratio / len(y))), chi2.sf(ratio, 1)
-
-
-def adjusted_p(p: np.ndarray) -> np.ndarray:
-    """Benjamini & Hochberg's (1995) adjusted p values over all entries: min over j >= i of p_(j) m / j, at most 1."""
-    flat = p.ravel()
-    order = np.argsort(flat)[::-1]
-    scaled = flat[order] * len(flat) / np.arange(len(flat), 0, -1)
-    result = np.empty(len(flat))
-    result[order] = np.minimum(np.minimum.accumulate(scaled), 1.0)
-    return result.reshape(p.shape)
 
 
 def correlation_scores(

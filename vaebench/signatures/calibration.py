@@ -7,11 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from vaebench.data.sbs96 import checked_catalogue, checked_signatures
 from vaebench.signatures.coverage import coverage_table
 from vaebench.signatures.intervals import redrawn
 from vaebench.signatures.likelihood import maximum_likelihood, negative_binomial, scatter
-from vaebench.signatures.refitting import checked_options, groups_of, refit
+from vaebench.signatures.refitting import checked_options, checked_tables, refit
 from vaebench.signatures.sampling import KEPT, sampled
 from vaebench.types import InputError
 
@@ -50,15 +49,10 @@ def calibrate(
     Raises:
         InputError: for a table or an option that is not allowed.
     """
-    counts = checked_catalogue(catalogue, fractions=fractions)
-    known = checked_signatures(signatures)
     checked_options(intervals, noise, level, seed)
     if not 1 <= draws <= KEPT or int(draws) != draws:
         raise InputError(f"draws={draws!r} is not allowed; it must be a whole number from 1 to {KEPT}")
-    groups = groups_of(types, counts.index)
-    some = counts.to_numpy().sum(1) > 0
-    if not some.any():
-        raise InputError("the catalogue has no mutations in any sample; at least one sample must have some")
+    counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     x, s, names = counts.to_numpy()[some], known.to_numpy(), counts.index[some]
     tell = progress or (lambda what, done, total: None)
     fit = maximum_likelihood(x, s)

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from vaebench.data.sbs96 import checked_catalogue, checked_signatures
 from vaebench.signatures.chains import effective_size, r_hat
 from vaebench.signatures.coverage import size_masks
 from vaebench.signatures.intervals import redrawn
 from vaebench.signatures.joint import joint_chain, known_of, state_of
 from vaebench.signatures.likelihood import Scatter, maximum_likelihood, scatter
 from vaebench.signatures.methods import Estimates
-from vaebench.signatures.refitting import checked_options, groups_of, long_table
+from vaebench.signatures.refitting import checked_options, checked_tables, long_table
 from vaebench.signatures.sampling import read_off
 from vaebench.signatures.unmixing import Share, begun, unmixed
 from vaebench.types import InputError
@@ -113,15 +112,11 @@ def de_novo_intervals(
     Raises:
         InputError: for a table or an option that is not allowed.
     """
-    counts = checked_catalogue(catalogue, fractions=fractions)
-    given = checked_signatures(signatures)
     checked_options(None, "poisson", level, seed)
     if not 0 <= simulations <= 20 or int(simulations) != simulations:
         raise InputError(f"simulations={simulations!r} is not allowed; it must be a whole number from 0 to 20")
-    groups = merged(groups_of(types, counts.index))
-    some = counts.to_numpy().sum(1) > 0
-    if not some.any():
-        raise InputError("the catalogue has no mutations in any sample; at least one sample must have some")
+    counts, given, groups, some = checked_tables(catalogue, signatures, types, fractions)
+    groups = merged(groups)
     x, tell = counts.to_numpy()[some], progress or (lambda what, done, total: None)
     noise = scatter(x, given.to_numpy(), maximum_likelihood(x, given.to_numpy()).exposures)
     dispersion = max(noise.dispersion, 1.0)

@@ -85,15 +85,10 @@ def refit(
     Raises:
         InputError: for a table or an option that is not allowed.
     """
-    counts = checked_catalogue(catalogue, fractions=fractions)
-    known = checked_signatures(signatures)
     checked_options(intervals, noise, level, seed)
-    groups = groups_of(types, counts.index)
+    counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     x, s = counts.to_numpy(), known.to_numpy()
-    some = x.sum(1) > 0
     exposures = np.zeros((len(x), len(s)))
-    if not some.any():
-        raise InputError("the catalogue has no mutations in any sample; at least one sample must have some")
     fit = maximum_likelihood(x[some], s)
     poisson = scatter(x[some], s, fit.exposures)
     found = poisson
@@ -121,6 +116,26 @@ def refit(
         diagnostics=diagnostics,
         notes=_notes(samples, poisson, found, noise, diagnostics),
     )
+
+
+class Tables(NamedTuple):
+    """Counts [T, 96], signatures [S, 96] in the same order of channels, cancer types [T, G], and who has mutations [T]."""
+
+    counts: pd.DataFrame
+    signatures: pd.DataFrame
+    groups: np.ndarray
+    some: np.ndarray
+
+
+def checked_tables(
+    catalogue: pd.DataFrame, signatures: pd.DataFrame, types: pd.Series | None, fractions: bool
+) -> Tables:
+    """The tables of a refit, aligned; refused where one is not what it should be, or no sample has mutations."""
+    counts, known = checked_catalogue(catalogue, fractions=fractions), checked_signatures(signatures)
+    some = counts.to_numpy().sum(1) > 0
+    if not some.any():
+        raise InputError("the catalogue has no mutations in any sample; at least one sample must have some")
+    return Tables(counts, known, groups_of(types, counts.index), some)
 
 
 def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> None:
