@@ -61,7 +61,9 @@ def genomes(preset: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     catalogue, signatures = read_catalogue(folder / "catalogue.csv"), read_signatures(folder / "signatures_2019_05.csv")
     table = pd.read_csv(folder / "published_exposures.csv")
     table.index = pd.Index(table["Cancer Types"] + "::" + table["Sample Names"])
-    return catalogue, signatures, table.reindex(catalogue.index)[list(signatures.index)].astype(float)
+    # signatures that no genome was given (SBS84 and SBS85, of lymphoid exomes) have no column
+    exposures = table.loc[catalogue.index].reindex(columns=signatures.index, fill_value=0).astype(float)
+    return catalogue, signatures, exposures
 
 
 def halves(catalogue: pd.DataFrame, seed: int) -> np.ndarray:
