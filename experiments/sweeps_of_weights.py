@@ -4,10 +4,11 @@
     python experiments/sweeps_of_weights.py --preset smoke --out runs/smoke
 
 beta of beta-VAE and of beta-TCVAE, its alpha and gamma, lambda_od and lambda_d of DIP-VAE-II, lambda of InfoVAE (all traced:
-one compiled program a model), and hidden widths 256, 512, 1024 of the VAE. Recommended setting (learning rate 1e-3, Kaiming
-uniform, Adam, tanh), 20 latents, the papers' equations, five seeds; each weight varied by itself, the others at their
-defaults. Not done: Huber and quantile reconstruction (no such variant), semi-supervised, iVAE, constrained models.
-Machine: 2 CPU cores, about 270 trainings; ask `--dry-run`. Expected: nothing is printed to compare with; larger beta leaves
+one compiled program a model); delta of a Huber and the quantile of a quantile reconstruction; hidden widths 256, 512, 1024
+of the VAE. Recommended setting (learning rate 1e-3, Kaiming uniform, Adam, tanh), 20 latents, the papers' equations, five
+seeds; each weight varied by itself, the others at their defaults. Not done: semi-supervised, iVAE and biologically
+constrained models.
+Machine: 2 CPU cores, about 320 trainings; ask `--dry-run`. Expected: nothing is printed to compare with; larger beta leaves
 fewer active units, a lower total correlation and a worse reconstruction.
 
 Writes OUT/DATA-weights/rows/*.parquet, OUT/weights_SCORE.png (mean and interval over seeds) and OUT/weights.csv.
@@ -51,6 +52,8 @@ SWEEPS = {
     ("dip_vae", "lambda_od"): WEIGHTS,
     ("dip_vae", "lambda_d"): WEIGHTS,
     ("info_vae", "lambda_mmd"): (1.0, 10.0, 30.0, 110.0, 300.0, 1000.0),
+    ("huber_vae", "delta"): (0.1, 0.3, 1.0, 3.0, 10.0),
+    ("quantile_vae", "tau"): (0.1, 0.25, 0.5, 0.75, 0.9),
     ("vae", "hidden"): (256, 512, 1024),
 }
 """(model, weight) -> values."""

@@ -228,12 +228,12 @@ def test_examples_print_what_they_show(path):
 
 def test_the_example_variant_is_the_vae_where_the_guide_says_so(key, variant_example):
     chosen = variant_example.VARIANT
-    model = chosen.build(Static(variant="huber_vae", features=7, latent=2, hidden=(5,), batch=6))
+    model = chosen.build(Static(variant="student_vae", features=7, latent=2, hidden=(5,), batch=6))
     x = jax.random.normal(key, (6, 7))
     variables = model.init(key, jnp.array(0))
     context = Context(training=True, samples=6, batch=6, iteration=jnp.array(0))
     hyper = chosen.hyper(None)
-    value, _ = model.loss(variables, x, key, hyper._replace(delta=1e6), jnp.array(0), context)
+    value, _ = model.loss(variables, x, key, hyper._replace(freedom=1e6), jnp.array(0), context)
     plain = VARIANTS["vae"]
     parent = plain.build(Static(variant="vae", features=7, latent=2, hidden=(5,), batch=6))
     wanted, _ = parent.loss(variables, x, key, plain.hyper(None), jnp.array(0), context)
@@ -242,7 +242,8 @@ def test_the_example_variant_is_the_vae_where_the_guide_says_so(key, variant_exa
         jnp.zeros((1, 2)), jnp.array([[0.5, -3.0]]), (jnp.zeros((1, 1)), jnp.zeros((1, 1))), jnp.zeros((1, 1))
     )
     loss, _ = variant_example.textbook(outputs, hyper, context)
-    assert float(loss) == pytest.approx(0.125 + 2.5)  # by hand: 0.5^2 / 2, and 3 - 1/2
+    # by hand: 5/2 log(1 + 1/16) and 5/2 log(1 + 9/4)
+    assert float(loss) == pytest.approx(2.5 * np.log(1.0625 * 3.25))
 
 
 def test_the_example_metric_keeps_its_promises(tiny, metric_example):

@@ -12,17 +12,19 @@ import pytest
 from scipy import optimize, special, stats
 
 from vaebench.networks import Gaussian, Outputs
-from vaebench.terms import mixture_log_densities, stratified_log_weights
+from vaebench.terms import asymmetric_laplace_nll, mixture_log_densities, stratified_log_weights
 from vaebench.types import Context
 from vaebench.variants import (
     beta_tc_vae,
     beta_vae,
     categorical_vae,
     dip_vae,
+    huber_vae,
     info_vae,
     iwae,
     logcosh_vae,
     miwae,
+    quantile_vae,
     swae,
     vae,
 )
@@ -108,6 +110,34 @@ def test_logcosh_textbook_equals_float64_and_its_recipes_agree_up_to_scale():
     loss, _ = logcosh_vae.textbook(outputs, hyper, CONTEXT)
     np.testing.assert_allclose(loss, np.log(np.cosh(10 * t)).sum(1).mean() / 10, rtol=1e-12)
     np.testing.assert_allclose(loss / 7, logcosh_vae.benchmarked(outputs, hyper, CONTEXT)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("delta", [0.05, 0.7, 1e6])
+def test_huber_reconstruction_equals_scipys(delta):
+    outputs = outputs_of()
+    loss, terms = huber_vae.textbook(outputs, huber_vae.Hyper(delta, 0.3), CONTEXT)
+    error = np.asarray(outputs.reconstruction - outputs.x)
+    np.testing.assert_allclose(terms["reconstruction"], special.huber(delta, error).sum(1).mean(), rtol=1e-12)
+    np.testing.assert_allclose(loss, terms["reconstruction"] + 0.3 * terms["kl"], rtol=1e-12)
+    if delta > error.max():
+        np.testing.assert_allclose(loss + 0.7 * terms["kl"] + 3.5 * np.log(2 * np.pi), vae_loss(outputs), rtol=1e-12)
+
+
+@pytest.mark.parametrize("tau", [0.1, 0.5, 0.8])
+def test_quantile_reconstruction_equals_scipys_density(tau):
+    outputs = outputs_of()
+    loss, terms = quantile_vae.textbook(outputs, quantile_vae.Hyper(tau, 2.0), CONTEXT)
+    kappa = np.sqrt(tau / (1 - tau))
+    density = stats.laplace_asymmetric(kappa, scale=kappa / tau)
+    error = np.asarray(outputs.x - outputs.reconstruction)
+    np.testing.assert_allclose(terms["reconstruction"], -density.logpdf(error).sum(1).mean(), rtol=1e-12)
+    np.testing.assert_allclose(loss, terms["reconstruction"] + 2 * terms["kl"], rtol=1e-12)
+
+
+def test_quantile_reconstruction_is_least_at_the_quantile():
+    sample = np.sort(np.random.default_rng(0).exponential(size=201))
+    losses = [float(asymmetric_laplace_nll(jnp.array(sample), jnp.array(q), 0.25)) for q in sample]
+    assert np.argmin(losses) == 50
 
 
 def test_categorical_loss_counts_every_variable_once():

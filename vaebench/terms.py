@@ -36,6 +36,22 @@ def log_cosh(difference: jax.Array, a: jax.Array | float) -> jax.Array:
     return (jnp.logaddexp(a * difference, -a * difference) - jnp.log(2.0)) / a
 
 
+def huber(difference: jax.Array, delta: jax.Array | float) -> jax.Array:
+    """t^2 / 2 of every entry t up to ``delta``, delta (|t| - delta / 2) beyond it. Source: Huber 1964, eq. 2.10."""
+    size = jnp.abs(difference)
+    return jnp.where(size < delta, 0.5 * difference**2, delta * (size - 0.5 * delta))
+
+
+def asymmetric_laplace_nll(x: jax.Array, quantile: jax.Array, tau: jax.Array | float) -> jax.Array:
+    """-log density in nats, [..., B]: sum_d u_d (tau - [u_d < 0]) - D log(tau (1 - tau)) of u = x - quantile.
+
+    Source: Yu & Moyeed 2001, Bayesian quantile regression, eq. 2, with scale 1.
+    """
+    u = x - quantile
+    check = jnp.where(u < 0, tau - 1, tau) * u
+    return jnp.sum(check, axis=-1) - x.shape[-1] * jnp.log(tau * (1 - tau))
+
+
 def gaussian_log_density(z: jax.Array, mean: jax.Array, logvar: jax.Array) -> jax.Array:
     """log N(z; mean, exp(logvar)) of every entry, shapes broadcast together."""
     return -0.5 * (jnp.log(2 * jnp.pi) + logvar + (z - mean) ** 2 * jnp.exp(-logvar))

@@ -1,0 +1,44 @@
+"""Huber VAE: squared errors near 0, absolute errors far from it, so that outlying genes pull less."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from vaebench.networks import Outputs, autoencoder_model
+from vaebench.terms import gaussian_kl, huber
+from vaebench.types import Context, Model, Static, Variant
+
+
+class Hyper(NamedTuple):
+    """``delta``: error from which the loss is linear; ``beta``: weight of the KL."""
+
+    delta: float = 1.0
+    beta: float = 1.0
+
+
+def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """mean_b [sum_d huber(reconstruction - x)_d + beta KL_b], in nats but for the density's constant, which is left out.
+
+    Source: Huber 1964, eq. 2.10, in place of the squared error of Kingma & Welling 2014.
+    """
+    reconstruction = jnp.mean(jnp.sum(huber(outputs.reconstruction - outputs.x, hyper.delta), axis=-1))
+    kl = jnp.mean(gaussian_kl(*outputs.posterior))
+    return reconstruction + hyper.beta * kl, {"reconstruction": reconstruction, "kl": kl}
+
+
+def build(static: Static) -> Model:
+    """The model for one static shape."""
+    return autoencoder_model(static, textbook)
+
+
+VARIANT = Variant(
+    name="huber_vae",
+    shape=lambda recipe: None,
+    hyper=lambda shape: Hyper(),
+    build=build,
+    reference="Huber 1964, Robust estimation of a location parameter",
+    recipes=("textbook",),
+)

@@ -1,0 +1,46 @@
+"""Quantile VAE: the decoder gives a quantile of every gene, not its mean."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from vaebench.networks import Outputs, autoencoder_model
+from vaebench.terms import asymmetric_laplace_nll, gaussian_kl
+from vaebench.types import Context, Model, Static, Variant
+
+
+class Hyper(NamedTuple):
+    """``tau``: the quantile, between 0 and 1 (0.5 the median); ``beta``: weight of the KL."""
+
+    tau: float = 0.5
+    beta: float = 1.0
+
+
+def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Negative ELBO in nats, averaged over the batch: mean_b [-log AL(x; reconstruction, tau) + beta KL_b].
+
+    AL is the asymmetric Laplace density of scale 1, whose maximum likelihood is quantile regression.
+
+    Source: Koenker & Bassett 1978; Yu & Moyeed 2001, Bayesian quantile regression, eq. 2.
+    """
+    reconstruction = jnp.mean(asymmetric_laplace_nll(outputs.x, outputs.reconstruction, hyper.tau))
+    kl = jnp.mean(gaussian_kl(*outputs.posterior))
+    return reconstruction + hyper.beta * kl, {"reconstruction": reconstruction, "kl": kl}
+
+
+def build(static: Static) -> Model:
+    """The model for one static shape."""
+    return autoencoder_model(static, textbook)
+
+
+VARIANT = Variant(
+    name="quantile_vae",
+    shape=lambda recipe: None,
+    hyper=lambda shape: Hyper(),
+    build=build,
+    reference="Koenker & Bassett 1978, Regression quantiles; Yu & Moyeed 2001, Bayesian quantile regression",
+    recipes=("textbook",),
+)
