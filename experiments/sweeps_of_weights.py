@@ -122,7 +122,8 @@ def weights_figure(table: pd.DataFrame, score: str, line: tuple[str, float] | No
         mine = table[(table["model"] == model) & (table["weight"] == weight)]
         ax.fill_between(mine["value"], mine["low"], mine["high"], color=style.PALETTE[0], alpha=0.2, linewidth=0)
         ax.plot(mine["value"], mine["mean"], color=style.PALETTE[0], marker="o", markersize=4)
-        ax.set_xscale("log")
+        if weight != "tau":
+            ax.set_xscale("log")
         if weight == "hidden":
             ax.set_xticks(mine["value"], [value_text(v) for v in mine["value"]])
             ax.minorticks_off()
