@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from rows_factory import fail, make_rows
 
 from vaebench.analysis import LOSS
-from vaebench.figures import CAPTIONS, FIGURES, NEEDS, save, style
+from vaebench.figures import CAPTIONS, FIGURES, NEEDS, save, spots, style
 from vaebench.types import InputError
 
 MANY = tuple(f"variant_{i}" for i in range(9))
@@ -125,3 +126,16 @@ def test_losses_far_above_the_rest_are_lowered_and_told():
     figure = FIGURES["loss_against_ari"](rows)
     assert "Losses far above the rest of their variant (1, up to 1e+30)" in texts(figure)
     assert figure.axes[0].get_ylim()[1] < 1e6
+
+
+def test_dots_say_what_they_are_where_they_are(tmp_path):
+    rows = make_rows(seeds=2)
+    figure = FIGURES["ari_against_aic"](rows)
+    save(figure, tmp_path / "figure.png")
+    found = spots(figure)
+    assert len(found) == rows[["metric/leiden/ari", "metric/cox/aic"]].notna().all(axis=1).sum()
+    height = {float(spot.text.split("ari ")[1].split(",")[0]): spot.top for spot in found}
+    assert all(height[low] > height[high] for low, high in itertools.pairwise(sorted(height)))
+    assert all(0 < spot.left < 1 and 0 < spot.top < 1 for spot in found)
+    assert sum(spot.text.startswith("pca L=") for spot in found) == (rows["static/variant"] == "pca").sum()
+    assert not spots(FIGURES["loss_curves"](rows))

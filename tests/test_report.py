@@ -78,6 +78,7 @@ def test_contents_and_files(tmp_path):
     assert "--out &lt;out&gt;" in text
     assert "width=device-width" in text
     assert "@media print" in text
+    assert text.count("<circle ") == text.count("<title>") - 1 > 20
 
 
 def test_explanation_only_when_behind_pca(tmp_path):

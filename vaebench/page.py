@@ -22,19 +22,36 @@ td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:14rem}td small{displ
 font-size:.75rem}tr.baseline td{background:#f7f7f4}tr.baseline td:first-child{box-shadow:inset 3px 0 #000}
 th[aria-sort]{cursor:pointer}th[aria-sort=ascending]::after{content:" ▲"}
 th[aria-sort=descending]::after{content:" ▼"}
-figure{margin:1.2rem 0}figure img{max-width:100%;width:750px;height:auto;display:block}figcaption,.note{color:#4a545e;
+figure{margin:1.2rem 0}figure img{max-width:100%;width:750px;height:auto;display:block}
+.spots{position:relative;width:750px;max-width:100%}.spots svg{position:absolute;inset:0;width:100%;height:100%}
+circle{fill:transparent}circle:hover{stroke:#000;stroke-width:2}figcaption,.note{color:#4a545e;
 font-size:.875rem;max-width:46rem}dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.25rem 1rem;
 font-size:.9rem}dt{color:#4a545e}dd{margin:0;overflow-wrap:anywhere;min-width:0}button{font:inherit;margin:.6rem 0;
 padding:.3rem .8rem;border:1px solid #aab4bd;border-radius:4px;background:#f4f6f8}
+input.filter{font:inherit;margin:.6rem 0;padding:.3rem .6rem;width:24rem;max-width:100%;
+border:1px solid #aab4bd;border-radius:4px}
 @media (max-width:36rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1{font-size:1.35rem}}
-@media print{body{max-width:none;padding:0;font-size:10pt}.wide{overflow:visible;border:0}button{display:none}
+@media print{body{max-width:none;padding:0;font-size:10pt}.wide{overflow:visible;border:0}button,input.filter{display:none}
 table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr{break-inside:avoid}h2{break-after:avoid}}
 """
 
-_JS = """
+_JS = r"""
 document.querySelectorAll("table.sortable").forEach(function (table) {
   var body = table.tBodies[0], heads = Array.from(table.tHead.rows[0].cells), limit = Number(table.dataset.first);
-  function trim() { Array.from(body.rows).forEach(function (row, i) { row.hidden = i >= limit; }); }
+  var words = [], all = body.rows.length, button;
+  function wanted(row) {
+    return words.every(function (word) {
+      return Array.from(row.cells).some(function (cell) {
+        var text = cell.textContent.toLowerCase();
+        return isNaN(word) ? text.includes(word) : text !== "" && Number(text) === Number(word);
+      });
+    });
+  }
+  function trim() {
+    var shown = 0;
+    Array.from(body.rows).forEach(function (row) { row.hidden = !wanted(row) || ++shown > limit; });
+    if (button) { button.textContent = "Show all " + shown; button.hidden = shown <= limit; }
+  }
   function value(row, i) {
     var v = row.cells[i].dataset.v;
     return v === undefined ? row.cells[i].textContent : v === "" ? NaN : Number(v);
@@ -53,10 +70,13 @@ document.querySelectorAll("table.sortable").forEach(function (table) {
     head.tabIndex = 0; head.setAttribute("aria-sort", "none"); head.onclick = function () { sort(head, i); };
     head.onkeydown = function (e) { if (e.key === "Enter") sort(head, i); };
   });
-  if (body.rows.length <= limit) return;
-  var button = document.createElement("button"); button.textContent = "Show all " + body.rows.length + " settings";
-  button.onclick = function () { limit = Infinity; trim(); button.remove(); };
-  table.parentNode.after(button); trim();
+  if (all <= limit) return;
+  var filter = document.createElement("input"); filter.className = "filter"; filter.type = "search";
+  filter.placeholder = "Filter " + all + " lines, e.g. vae adam 0.001"; filter.setAttribute("aria-label", "Filter");
+  filter.oninput = function () { words = filter.value.toLowerCase().split(/\s+/).filter(Boolean); trim(); };
+  button = document.createElement("button");
+  button.onclick = function () { limit = Infinity; trim(); };
+  table.parentNode.before(filter); table.parentNode.after(button); trim();
 });
 """
 
@@ -107,10 +127,17 @@ def sortable(heads: str, rows: Iterable[str], first: int) -> str:
     )
 
 
-def picture(path: Path, caption: str) -> str:
-    """A PNG inside the page, its caption below."""
+def picture(path: Path, caption: str, spots: Iterable[tuple[float, float, str]] = ()) -> str:
+    """A PNG inside the page, its caption below; ``spots`` (left and top as shares, text) say what they are when pointed at."""
     data = base64.b64encode(path.read_bytes()).decode()
     image = f'<img src="data:image/png;base64,{data}" alt="{escape(caption)}" width="750">'
+    dots = "".join(
+        f'<circle cx="{100 * left:.2f}%" cy="{100 * top:.2f}%" r="5"><title>{escape(text)}</title></circle>'
+        for left, top, text in spots
+    )
+    if dots:
+        image = f'<div class="spots">{image}<svg>{dots}</svg></div>'
+        caption += f" Point at a dot to see what it is (the best {dots.count('<circle'):,})."
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 

@@ -126,8 +126,9 @@ def _pictures(rows: pd.DataFrame, folder: Path) -> str:
     for name, draw in figures.FIGURES.items():
         if not set(figures.NEEDS[name]) <= set(rows.columns):
             continue
-        path = figures.save(draw(rows), folder / "figures" / f"{name}.png")
-        parts.append(picture(path, figures.CAPTIONS[name]))
+        figure = draw(rows)
+        path = figures.save(figure, folder / "figures" / f"{name}.png")
+        parts.append(picture(path, figures.CAPTIONS[name], figures.spots(figure)))
     return "".join(parts) or "<p>These rows have no column that a figure needs.</p>"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -43,6 +44,27 @@ CAPTIONS: dict[str, str] = {
     "variants or latent widths; a band that is still falling at the right edge was stopped by the epoch limit.",
 }
 """Name -> the sentence that goes under the figure."""
+
+
+class Spot(NamedTuple):
+    """A dot that says what it is: where it lies, as shares of the figure's width and height from the top left, and what."""
+
+    left: float
+    top: float
+    text: str
+
+
+def spots(figure: Figure) -> list[Spot]:
+    """The dots of a drawn figure that have a text (in the place of a link, which a PNG cannot have)."""
+    found = []
+    for ax in figure.axes:
+        for dots in ax.collections:
+            texts = dots.get_urls()
+            places = ax.transData.transform(dots.get_offsets()) if any(texts) else []
+            for (x, y), text in zip(places, texts, strict=False):
+                if text:
+                    found.append(Spot(x / figure.bbox.width, 1 - y / figure.bbox.height, text))
+    return found
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from vaebench.analysis import AIC, ARI, LOSS, best_setting, is_baseline, settings_table, usable
+from vaebench.analysis import (
+    AIC,
+    ARI,
+    LOSS,
+    SCORES,
+    best_setting,
+    is_baseline,
+    setting_columns,
+    setting_text,
+    settings_table,
+    usable,
+)
 from vaebench.analysis import column as numbers
 from vaebench.analysis import value_text as show
 from vaebench.figures import style
@@ -19,6 +32,7 @@ _NAMES = {ARI: "Leiden ARI (higher is better)", AIC: "Cox AIC (lower is better)"
 _METRIC = {ARI: "leiden", AIC: "cox"}
 _COMPARABLE = "Losses may be compared only within one variant and one latent width: one colour, one marker."
 _CROWD = 1000  # rows from which dots are small
+_NAMED = 1000  # dots that say what they are
 
 
 def _absent(rows: pd.DataFrame, scores: tuple[str, ...]) -> str:
@@ -26,7 +40,20 @@ def _absent(rows: pd.DataFrame, scores: tuple[str, ...]) -> str:
     return f"Nothing to draw: these rows have no column for {' and '.join(gone)}." if gone else ""
 
 
-def _draw(ax: Axes, models: pd.DataFrame, x: pd.Series, y: pd.Series) -> list[Line2D]:
+def _texts(rows: pd.DataFrame, scores: Sequence[str]) -> pd.Series:
+    """What a dot says when it is pointed at: setting, seed and scores; "" but for the best by the first score."""
+    values = usable(rows, scores[0]).dropna().sort_values(ascending=not SCORES[scores[0]], kind="stable")
+    names, best = setting_columns(rows), values.index[:_NAMED]
+    found = pd.Series("", index=rows.index)
+    for place, line in zip(best, rows.loc[best].to_dict("records"), strict=True):
+        seed = show(line.get("traced/seed"))
+        parts = [setting_text(line, names), f"seed {seed}" if seed else ""]
+        parts += [f"{score.rpartition('/')[2].replace('valid', 'loss')} {line[score]:.4g}" for score in scores]
+        found[place] = ", ".join(part for part in parts if part)
+    return found
+
+
+def _draw(ax: Axes, models: pd.DataFrame, x: pd.Series, y: pd.Series, texts: pd.Series) -> list[Line2D]:
     """Scatter the rows and return the legend's handles."""
     variants = sorted(models["static/variant"].astype(str).unique())
     latents = sorted(models["static/latent"].dropna().unique())
@@ -40,9 +67,8 @@ def _draw(ax: Axes, models: pd.DataFrame, x: pd.Series, y: pd.Series) -> list[Li
             mine = (models["static/variant"].astype(str) == variant) & (models["static/latent"] == latent)
             mark = style.MARKERS[min(j, len(style.MARKERS) - 1)]
             where = mine[mine].index
-            ax.scatter(
-                x[where], y[where], s=size, marker=mark, facecolors=face, edgecolors=edge, linewidths=0.8, alpha=0.7
-            )
+            look = {"s": size, "marker": mark, "facecolors": face, "edgecolors": edge, "linewidths": 0.8, "alpha": 0.7}
+            ax.scatter(x[where], y[where], **look).set_urls(texts[where].tolist())
         handles.append(_handle(style.plain(variant, 18), "o", face, edge))
     for j, latent in enumerate(latents[: len(style.MARKERS)]):
         more = j == len(style.MARKERS) - 1 and len(latents) > len(style.MARKERS)
@@ -81,7 +107,7 @@ def _loss_against(rows: pd.DataFrame, score: str, title: str) -> Figure:
         return style.empty_figure(f"No trained row has both numbers. {counts}")
     figure, (ax,) = style.new_figure(4.9)
     y, far = _fenced_by_variant(drawn, y)
-    handles = _draw(ax, drawn, x, y)
+    handles = _draw(ax, drawn, x, y, _texts(models, (score, LOSS)))
     style.wide_scale(ax, y[drawn.index])
     handles += _references(ax, rows, score)
     ax.set_xlabel(_NAMES[score])
@@ -128,9 +154,11 @@ def ari_against_aic(rows: pd.DataFrame) -> Figure:
         return style.empty_figure(f"No row has both numbers. {counts}")
     models, baselines = rows[has & ~is_baseline(rows)], rows[has & is_baseline(rows)]
     figure, (ax,) = style.new_figure(4.7)
-    handles = _draw(ax, models, x, y) if len(models) else []
+    texts = _texts(rows, (ARI, AIC))
+    handles = _draw(ax, models, x, y, texts) if len(models) else []
     if len(baselines):
-        ax.scatter(x[baselines.index], y[baselines.index], s=90, marker="*", color=style.BASELINE, zorder=3)
+        stars = ax.scatter(x[baselines.index], y[baselines.index], s=90, marker="*", color=style.BASELINE, zorder=3)
+        stars.set_urls(texts[baselines.index].tolist())
         handles.append(_handle("PCA", "*", style.BASELINE, style.BASELINE))
     found = spearman(*(score[models.index].to_numpy() for score in (x, y)))
     known = f"ρ = {found.rho:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
