@@ -10,8 +10,8 @@ Numbers of signatures tried: preset `cpu`, sparse and nmf 2 to 15 (scenario 14: 
 report (2 to 5, 8 to 13, 18 to 23); ten restarts (autoencoders five, 20 redraws, as the report). Scores: matches by
 Hungarian assignment on the cosine; areas under precision, sensitivity and F1 over cut-offs 0.8 to 1; means over scenarios.
 
-Machine: 2 CPU cores. Minutes of one repeat of one setting, sparse: scenarios 2, 4, 6 about 2 each, 8 about 1, 14 about 12;
-nmf about as many; autoencoders about 10 to 60 each.
+Machine: 1 CPU core. Minutes of one repeat of one setting, sparse: scenarios 2, 4, 6 about 2 each, 8 about 1, 14 about 12;
+nmf about as many; muse_xae and exponential_vae 3 to 6, folded_normal_vae 3 to 10 (scenario 14 more).
 Expected: sparse finds 11, 11, 11, 3 and 21 signatures in R and P, mean cosine at least 0.99, F1 at least 0.97, no true
 signature below 0.90; muse_xae is within 0.02 of its printed F1 of 0.920.
 
