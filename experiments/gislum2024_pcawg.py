@@ -8,7 +8,7 @@ Data: 2,780 whole genomes of 37 cancer types (Alexandrov et al. 2020), DATA/sign
 disagreement no error. Every cancer type is cut in two at random (seed), and each half extracted by itself: what both
 halves show again does not hang on single samples. `sparse`, 2 to 45 signatures, ten restarts.
 
-Machine: 1 CPU core, about an hour, most of it the extraction of all genomes.
+Machine: 1 CPU core; all genomes about an hour, each half 40 minutes.
 Expected: signatures that many genomes have are found in all three and match a published one; flat ones part last.
 
 Writes OUT/signatures_PART.csv, OUT/exposures_PART.csv and OUT/selection_PART.csv (`all`, `first`, `second`), each when it is
