@@ -83,9 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     panels, lines = {}, []
     for name in SMOKE_PARTS if smoke else PARTS:
         panels[title(name)] = {}
-        for level, group in part_of(models, name, base).groupby(name):
-            panels[title(name)][value_text(level)] = usable(group, SCORES[0]).to_numpy()
-            line = {"varied": name, "level": value_text(level), "seeds": len(group)}
+        planned_levels = [value_text(level) for level in PARTS[name][name.rpartition("/")[2]]]
+        groups = [(value_text(level), group) for level, group in part_of(models, name, base).groupby(name)]
+        for level, group in sorted(groups, key=lambda item: (planned_levels + [item[0]]).index(item[0])):
+            panels[title(name)][level] = usable(group, SCORES[0]).to_numpy()
+            line = {"varied": name, "level": level, "seeds": len(group)}
             line |= {"failed": int((group["status"] != "OK").sum())}
             for score in SCORES:
                 values = usable(group, score).dropna().to_numpy()

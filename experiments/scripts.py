@@ -190,9 +190,10 @@ def described(rows: pd.DataFrame) -> str:
     if str(first["study"]).startswith("eltager2023"):
         grid = f"{settings:,} of {FULL_GRID:,} settings"
     failed = int((models["status"] != "OK").sum())
+    recipes = " and ".join(models["static/recipe"].value_counts().index)
     return (
         f"{first['data/name']}: {first['data/samples']:,} samples, {first['data/features']:,} features; {first['study']}, "
-        f"recipe {first['static/recipe']}; {grid}, {seeds} seed{'s' if seeds > 1 else ''}, {failed:,} trainings failed."
+        f"recipe {recipes}; {grid}, {seeds} seed{'s' if seeds > 1 else ''}, {failed:,} trainings failed."
     )
 
 
