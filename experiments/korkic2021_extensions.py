@@ -83,9 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     panels, lines = {}, []
     for name in SMOKE_PARTS if smoke else PARTS:
         panels[title(name)] = {}
-        planned_levels = [value_text(level) for level in PARTS[name][name.rpartition("/")[2]]]
+        rank = {value_text(level): i for i, level in enumerate(PARTS[name][name.rpartition("/")[2]])}
         groups = [(value_text(level), group) for level, group in part_of(models, name, base).groupby(name)]
-        for level, group in sorted(groups, key=lambda item: (planned_levels + [item[0]]).index(item[0])):
+        for level, group in sorted(groups, key=lambda item: rank.get(item[0], len(rank))):
             panels[title(name)][level] = usable(group, SCORES[0]).to_numpy()
             line = {"varied": name, "level": level, "seeds": len(group)}
             line |= {"failed": int((group["status"] != "OK").sum())}
