@@ -38,8 +38,8 @@ def _matrix(curves: list[np.ndarray]) -> np.ndarray:
 
 def _draw(ax: Axes, frame: pd.DataFrame, colours: dict[Any, str], lines: dict[Any, Any]) -> bool:
     """Draw one variant; returns whether losses were lowered to the panel's upper end."""
-    _, far = style.fenced(np.concatenate(list(frame["curve"])))
-    top = np.concatenate(list(frame["curve"]))[~far].max()
+    lowered, far = style.fenced(np.concatenate(list(frame["curve"])))
+    top = lowered.max()
     seen = []
     for (rate, latent), group in frame.groupby([_RATE, "static/latent"]):
         matrix = _matrix(list(group["curve"]))
