@@ -48,6 +48,9 @@ def test_run_writes_rows_report_and_a_summary(table, tmp_path, capsys):
     assert summary["rows"] == 2 * 2 + 2
     assert (out / "report.html").is_file()
     assert (out / "figures" / "ari_by_setting.png").is_file()
+    page = (out / "report.html").read_text()
+    cost = page[page.index("<h2>Cost") : page.index("<h2>Provenance")]
+    assert all(name in cost for name in ("wall seconds", "compiled programs", "lane efficiency", "device"))
     rows = read_rows(out)
     assert set(rows["static/latent"]) == {2, 3}
     assert json.loads((out / "run.json").read_text())["command"].startswith("vaebench run --data")
@@ -112,6 +115,10 @@ BAD = {
     ),
     "text for a number of seeds": (None, ["--seeds", "x"], ["--seeds", "'x' (see: vaebench run --help)"]),
     "zero lanes": (None, ["--lanes", "0"], ["lanes", "at least 1"]),
+    "negative seeds": (None, ["--seeds", "-1"], ["--seeds is -1"]),
+    "no such shard": (None, ["--shard", "3/2"], ["shard is 3/2", "from 1 to n"]),
+    "negative minutes": (None, ["--checkpoint-minutes", "-1"], ["checkpoint_minutes is -1", "never"]),
+    "no such models to keep": (None, ["--keep-models", "some"], ["'some'", "best"]),
     "lanes no number": (None, ["--lanes", "many"], ["--lanes", "'many'"]),
     "text in a gene": (lambda row: {**row, "G1": "high"}, [], ["G1", "high"]),
     "missing value": (lambda row: {**row, "G1": ""}, [], ["missing", "impute"]),
@@ -130,12 +137,13 @@ def test_bad_input_is_one_sentence_and_exit_code_2(table, tmp_path, capsys, case
             frame.loc[2, name] = str(value)
         frame.to_csv(table, index=False)
     out = tmp_path / "out"
-    assert main([*columns(table), *QUICK, *options, "--out", str(out), "--quiet"]) == 2
-    captured = capsys.readouterr()
-    assert captured.err.startswith("error: ")
-    assert captured.err.count("\n") == 1, captured.err
-    assert all(word in captured.err for word in words), captured.err
-    assert not out.exists()
+    for kind in ([], ["--dry-run"]):  # what a run would refuse, a dry run refuses
+        assert main([*columns(table), *QUICK, *options, *kind, "--out", str(out), "--quiet"]) == 2
+        captured = capsys.readouterr()
+        assert captured.err.startswith("error: ")
+        assert captured.err.count("\n") == 1, captured.err
+        assert all(word in captured.err for word in words), captured.err
+        assert not out.exists()
 
 
 def test_constant_features(tmp_path, capsys):
@@ -154,6 +162,9 @@ def test_constant_features(tmp_path, capsys):
         (["run", "--workers", "two"], ["two"]),
         (["report", "nowhere"], ["nowhere", "not a folder"]),
         (["run", "--config", "absent.toml"], ["absent.toml", "no such file"]),
+        # a large table would take minutes to read: options first
+        (["run", "--data", "absent.csv", "--metrics", "leidn"], ["'leidn'", "did you mean 'leiden'"]),
+        (["run", "--data", "absent.csv", "--embedding", "median"], ["embedding is 'median'", "'sample'"]),
         (["run", "--data", "tcgaa"], ["tcgaa", "no such file", "did you mean 'tcga'"]),
         (["run", "--data", "simulated", "--label", "type"], ["option of the data set 'simulated'", "'label'"]),
         (["run", "--data", "simulated", "--data-option", "genes"], ["--data-option genes", "NAME=VALUE"]),

@@ -105,5 +105,7 @@ def test_command(tmp_path, capsys):
         [first["metric/leiden/ari"], second["metric/leiden/ari"]], abs=1e-3
     )
     assert "neighbours=10" in json.loads((tmp_path / "out" / "run.json").read_text())["metrics"]["leiden"]
+    assert main(["report", str(tmp_path / "out"), "--quiet"]) == 0
+    assert "1 embedding of data (60 samples" in (tmp_path / "out" / "report.html").read_text()
     assert main(["evaluate", "--data", str(tmp_path / "data.csv")]) == 2
     assert "--embedding is missing" in capsys.readouterr().err

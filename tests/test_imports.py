@@ -71,7 +71,7 @@ ALLOWED = {
     "inputs": {"types", "options", "data", "metrics", "protocols"},
     "uncertainty": {"types"},
     "analysis": {"types", "results", "uncertainty"},
-    "importance": {"types", "analysis"},
+    "importance": {"types", "analysis", "uncertainty"},
     "comparisons": {"analysis", "importance", "uncertainty"},
     "figures": {"types", "results", "analysis", "uncertainty", "figures"},
     "page": set(),

@@ -116,6 +116,7 @@ def test_match_prints_pairs(tables, tmp_path, capsys):
         (["refit", "{}/catalogue.csv"], "SIGNATURES"),
         (["extract", "{}/catalogue.csv", "--intervals", "anchored"], "--reference"),
         (["extract", "{}/catalogue.csv", "--intervals", "anchord"], "anchored"),
+        (["calibrate", "{}/catalogue.csv", "{}/signatures.csv", "--types", "{}/none.csv"], "none.csv"),
         (["match", "{}/signatures.csv", "{}/catalogue.csv"], "sum"),
     ],
 )

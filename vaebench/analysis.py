@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vaebench.types import InputError, unknown_name
+from vaebench.types import BASELINE, InputError, unknown_name
 from vaebench.uncertainty import paired_difference, ragged_intervals
 
 ARI = "metric/leiden/ari"
@@ -23,9 +23,6 @@ LOSS = "loss/valid"
 
 SCORES = {ARI: True, AIC: False, DELTA_AIC: False, LOSS: False}
 """Headline scores, and whether higher is better."""
-
-BASELINES = ("pca",)
-"""Values of ``static/variant`` that nothing was trained for."""
 
 _ALWAYS = ("static/variant", "static/latent")
 _FAMILIES = ("static/", "shape/", "traced/", "hyper/")
@@ -55,8 +52,8 @@ def column(rows: pd.DataFrame, name: str) -> pd.Series:
 
 
 def is_baseline(rows: pd.DataFrame) -> pd.Series:
-    """True for the rows of a baseline."""
-    return rows["static/variant"].isin(BASELINES)
+    """True for the rows of the baseline, for which nothing was trained."""
+    return rows["static/variant"] == BASELINE
 
 
 def left_out(rows: pd.DataFrame, scores: Sequence[str]) -> pd.Series:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vaebench.inputs import column_options, listed, metric_options, run_axes, run_data
+from vaebench.metrics import metric
 from vaebench.options import (
     Common,
     DataCheck,
@@ -20,7 +21,7 @@ from vaebench.options import (
     Run,
 )
 from vaebench.point import Point
-from vaebench.protocols import Protocol, points, protocol
+from vaebench.protocols import points, protocol
 from vaebench.space import group_by_static
 from vaebench.types import Dataset, InputError
 
@@ -48,12 +49,7 @@ def execute(options: Common, command: str) -> dict[str, Any]:
     if isinstance(options, Describe):
         return _describe(options)
     if isinstance(options, Run):
-        chosen = protocol(options.protocol)
-        axes = run_axes(options)
-        points(chosen, axes, samples=10**6)  # wrong settings are said before a large table is read
-        data = run_data(options, chosen)
-        planned = points(chosen, axes, samples=data.x.shape[0])
-        return _dry_run(planned, data, options) if options.dry_run else _run(planned, data, options, chosen, command)
+        return _run(options, command)
     assert isinstance(options, Report)
     return _report(options.folder, options)
 
@@ -73,27 +69,42 @@ def _check_out(out: Path) -> None:
         raise InputError(f"--out {out}: a file stands there; give a folder")
 
 
-def _run(planned: list[Point], data: Dataset, options: Run, chosen: Protocol, command: str) -> dict[str, Any]:
-    from vaebench.sweep import run
+def _run(options: Run, command: str) -> dict[str, Any]:
+    from vaebench.sweep import check_options, check_points, run
 
+    chosen, axes, metrics = protocol(options.protocol), run_axes(options), listed(options.metrics)
+    # wrong settings and options are said before a large table is read, and by a dry run too
+    points(chosen, axes, samples=10**6)
+    own = metric_options(options.metric_option, options.label_covariate)
+    for name in metrics:
+        metric(name)
+    how: dict[str, Any] = {
+        "lanes": _lanes(options.lanes),
+        "workers": options.workers,
+        "evaluators": options.evaluators,
+        "shard": _shard(options.shard),
+        "embedding": options.embedding or chosen.embedding,
+        "keep_models": options.keep_models,
+        "checkpoint_minutes": options.checkpoint_minutes,
+    }
+    check_options(**how)
     _check_out(options.out)
+    data = run_data(options, chosen)
+    planned = points(chosen, axes, samples=data.x.shape[0])
+    if options.dry_run:
+        check_points(planned, data, metrics, own)
+        return _dry_run(planned, data, options)
     run(
         planned,
         data,
-        listed(options.metrics),
+        metrics,
         options.out,
-        metric_options=metric_options(options.metric_option, options.label_covariate),
-        lanes=_lanes(options.lanes),
-        workers=options.workers,
-        evaluators=options.evaluators,
-        shard=_shard(options.shard),
-        embedding=options.embedding or chosen.embedding,
+        metric_options=own,
         label_covariate=options.label_covariate,
         keep_embeddings=options.keep_embeddings,
-        keep_models=options.keep_models,
-        checkpoint_minutes=options.checkpoint_minutes,
         quiet=options.quiet,
         command=command,
+        **how,
     )
     return _report(options.out, options)
 
@@ -207,18 +218,18 @@ def _report(folder: Path, options: Common) -> dict[str, Any]:
 
 def run_info(record: Mapping[str, Any], costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """``run.json`` as the report wants it: cost summed over the processes that filled the folder."""
+    told = ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance", "metrics")
+    info = {name: record[name] for name in told if name in record}  # an evaluated embedding has no lanes
+    if "data" in record:
+        info["labels"] = record["data"]["labels"]
+    if not costs:
+        return info
     computed = sum(cost["computed_epochs"] for cost in costs)
-    return {
-        **{
-            k: record[k]
-            for k in ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance")
-        },
-        "metrics": record["metrics"],
-        "labels": record["data"]["labels"],
+    return info | {
         "seconds": round(sum(cost["seconds"] for cost in costs), 1),
         "trainings": sum(cost["trainings"] for cost in costs),
-        "programs": max((cost["programs"] for cost in costs), default=0),
-        "lane efficiency": round(sum(cost["epochs"] for cost in costs) / computed, 3) if computed else None,
+        "programs": max(cost["programs"] for cost in costs),
+        "lane_efficiency": round(sum(cost["epochs"] for cost in costs) / computed, 3) if computed else None,
     }
 
 

@@ -16,12 +16,10 @@ from vaebench.data.opening import refusing_broken
 from vaebench.data.roles import numbers, sample_names
 from vaebench.evaluation import evaluate_flat, pca_embedding, prepared_metrics
 from vaebench.results import write_rows, write_run_json
-from vaebench.types import Dataset, InputError
+from vaebench.types import BASELINE, Dataset, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BASELINE = "pca"
 
 
 def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from vaebench.analysis import check_rows, is_baseline, setting_columns, usable
 from vaebench.types import InputError
+from vaebench.uncertainty import expanded_tail
 
 
 class Importance(NamedTuple):
@@ -166,13 +167,6 @@ def _draws_over_cells(
     return _variances(fit, y, owner)[:, 0] - excess, sample - excess[:, None] - np.maximum(excess, 0)[:, None]
 
 
-def _tail(level: float, n: int) -> float:
-    """Tail of an expanded percentile interval over n values."""
-    from scipy.stats import norm, t
-
-    return float(norm.cdf(-math.sqrt(n / (n - 1)) * t.ppf(0.5 + level / 2, n - 1)))
-
-
 def importance(
     rows: pd.DataFrame,
     score: str,
@@ -229,7 +223,7 @@ def importance(
     found, sample = (_draws_over_seeds if by_seed else _draws_over_cells)(
         fit, values if by_seed else y, owner, draws, rng
     )
-    tail = _tail(level, values.shape[1] if by_seed else len(y))
+    tail = expanded_tail(level, values.shape[1] if by_seed else len(y))
     low, high = np.quantile(_by_total(sample), [tail, 1 - tail], axis=1)
     lines = pd.DataFrame(
         {

@@ -36,6 +36,8 @@ def run_data(options: Source, chosen: Protocol) -> Dataset:
 
 def run_axes(options: Run) -> dict[str, Any]:
     """The axes that the options name, to be replaced or added in the protocol's grid."""
+    if options.seeds < 0:
+        raise InputError(f"--seeds is {options.seeds}; it must be the number of seeds, at least 1")
     axes: dict[str, Any] = {
         "variant": listed(options.variants),
         "latent": _numbers("latent", options.latent, int),

@@ -51,14 +51,18 @@ def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -
     labels = len(labels) if isinstance(labels, list | tuple | dict) else labels
     size = f"{span(column(rows, 'data/samples'))} samples × {span(column(rows, 'data/features'))} features"
     size += f", labels: {labels}" if labels else ""
-    text = f"{_count(len(models), 'point')} ({_count(len(settings), 'setting')} of "
-    text += f"{_count(models['static/variant'].nunique(), 'variant')}) trained on {names} ({size}). "
-    failed = int((rows["status"] != "OK").sum())
-    text += f"{_count(failed, 'row')} failed. " if failed else "No training failed. "
+    if "traced/seed" in rows:
+        text = f"{_count(len(models), 'point')} ({_count(len(settings), 'setting')} of "
+        text += f"{_count(models['static/variant'].nunique(), 'variant')}) trained on {names} ({size}). "
+        failed = int((rows["status"] != "OK").sum())
+        text += f"{_count(failed, 'row')} failed. " if failed else "No training failed. "
+    else:
+        text = f"{_count(len(models), 'embedding')} of {names} ({size}), made elsewhere. "
     best, pca = (analysis.best_setting(table, ARI, kind) for kind in ("model", "baseline"))
     if best:
         text += f"The best setting, {analysis.setting_text(best, analysis.setting_columns(rows))}, has a mean ARI of "
-        text += f"{_mean(best, ARI)} over {_count(int(best[f'{ARI}/n_used']), 'seed')}"
+        text += _mean(best, ARI)
+        text += f" over {_count(int(best[f'{ARI}/n_used']), 'seed')}" if "traced/seed" in rows else ""
         text += f" (the highest of {len(settings):,} settings, so rather too high)" if len(settings) > 1 else ""
         text += f"; the best PCA (L={value_text(pca['static/latent'])}) has {_mean(pca, ARI)}. " if pca else ". "
     found = analysis.best_setting(table, DELTA_AIC)
@@ -72,7 +76,7 @@ def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -
 def _explanation(rows: pd.DataFrame, table: pd.DataFrame) -> str:
     """Why the variants may be behind PCA, as far as the rows can tell; empty when they are not."""
     best, pca = (analysis.best_setting(table, ARI, kind) for kind in ("model", "baseline"))
-    if not best or not pca or pca[f"{ARI}/mean"] - best[f"{ARI}/mean"] <= GAP:
+    if "traced/seed" not in rows or not best or not pca or pca[f"{ARI}/mean"] - best[f"{ARI}/mean"] <= GAP:
         return ""
     text = f"The best setting's mean ARI is {pca[f'{ARI}/mean'] - best[f'{ARI}/mean']:.3f} below PCA's best. "
     text += f"What these rows say about it: {'; '.join(analysis.training_facts(rows))}."

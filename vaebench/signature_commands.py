@@ -217,7 +217,7 @@ def _calibrate(options: Calibrate, command: str) -> dict[str, Any]:
         level=options.level,
         draws=options.draws,
         seed=options.seed,
-        types=mutations.cancer_types(catalogue.index),
+        types=mutations.cancer_types(catalogue.index, options.types),
         fractions=options.fractions,
         progress=Progress(options.quiet),
     )

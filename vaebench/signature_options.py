@@ -97,6 +97,8 @@ class Calibrate(Common):
     """Cohorts simulated."""
     noise: str = "poisson"
     """"poisson" (with its dispersion estimated) or "negative_binomial"."""
+    types: Path | None = None
+    """Table of the samples' cancer types (first column sample, second type); names like "type::sample" need none."""
     fractions: bool = False
     """Allow counts that are not whole numbers."""
     names: str = "samples"

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import math
 import os
 import platform
 import tempfile
@@ -81,7 +82,16 @@ def run(
         RunError: workers kept dying; finished rows are in ``out``.
     """
     points, own = chain(points), dict(metric_options or {})
-    _check(points, dataset, metrics, lanes, workers, evaluators, shard, embedding, keep_models, own)
+    check_options(
+        lanes=lanes,
+        workers=workers,
+        evaluators=evaluators,
+        shard=shard,
+        embedding=embedding,
+        keep_models=keep_models,
+        checkpoint_minutes=checkpoint_minutes,
+    )
+    check_points(points, dataset, metrics, own)
     with contextlib.ExitStack() as stack:
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
         options = {"metrics": list(metrics), "embedding": embedding, "label_covariate": label_covariate}
@@ -123,20 +133,17 @@ def sharded(points: Sequence[Point], digest: str, shard: tuple[int, int]) -> lis
     return sorted(points, key=lambda point: point_id(point, digest))[number - 1 :: shards]
 
 
-def _check(
-    points: list[Point],
-    dataset: Dataset,
-    metrics: Sequence[str],
-    lanes: int | None,
-    workers: int,
-    evaluators: int | None,
-    shard: tuple[int, int],
-    embedding: str,
-    keep_models: str,
-    metric_options: Mapping[str, Any],
+def check_options(
+    *,
+    lanes: int | None = None,
+    workers: int = 1,
+    evaluators: int | None = None,
+    shard: tuple[int, int] = (1, 1),
+    embedding: str = "mean",
+    keep_models: str = "none",
+    checkpoint_minutes: float = 0.0,
 ) -> None:
-    if not points:
-        raise InputError("there is no point to train; give at least one")
+    """Raise :class:`InputError` for an option of :func:`run` that is not allowed whatever the data."""
     if embedding not in ("mean", "sample"):
         raise InputError(f"embedding is {embedding!r}; it must be 'mean' or 'sample'")
     if keep_models not in KEEP_MODELS:
@@ -146,6 +153,16 @@ def _check(
             raise InputError(f"{name} is {value}; it must be at least {least}")
     if not 1 <= shard[0] <= shard[1]:
         raise InputError(f"shard is {shard[0]}/{shard[1]}; it must be i/n with i from 1 to n")
+    if not 0 <= checkpoint_minutes < math.inf:
+        raise InputError(f"checkpoint_minutes is {checkpoint_minutes}; it must be 0 (never) or more")
+
+
+def check_points(
+    points: Sequence[Point], dataset: Dataset, metrics: Sequence[str], metric_options: Mapping[str, Any]
+) -> None:
+    """Raise :class:`InputError` unless the points can be trained, and the metrics computed, on this data set."""
+    if not points:
+        raise InputError("there is no point to train; give at least one")
     check_metrics(metrics, dataset, metric_options)
     for point in {(p.variant, p.valid_fraction, p.batch): p for p in points}.values():
         make_split(point, dataset)

@@ -38,9 +38,8 @@ from vaebench.progress import State
 from vaebench.results import finished
 from vaebench.space import group_by_static
 from vaebench.train import make_start
-from vaebench.types import Dataset, Given
+from vaebench.types import BASELINE, Dataset, Given
 
-BASELINE = "pca"
 KEEP_MODELS = ("none", "best", "all")
 
 

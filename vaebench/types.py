@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the results row; raised whenever a column changes its meaning."""
 
+BASELINE = "pca"
+"""``static/variant`` of the rows for which nothing was trained: principal components of all samples."""
+
 
 class InputError(ValueError):
     """Bad input from the user: one sentence that names the file or field, the value, and what is allowed."""

@@ -54,6 +54,13 @@ def resamples(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return counts / n, np.array(ways) / n**n
 
 
+def expanded_tail(level: float, n: int) -> float:
+    """Tail probability Phi(-sqrt(n / (n - 1)) t) of an expanded percentile interval over n values; see :func:`intervals`."""
+    from scipy.stats import norm, t
+
+    return float(norm.cdf(-math.sqrt(n / (n - 1)) * t.ppf(0.5 + level / 2, n - 1)))
+
+
 def intervals(values: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper ends [S] of the bootstrap intervals of the means of ``values`` [S, n]; NaN for n = 1.
 
@@ -63,14 +70,12 @@ def intervals(values: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[n
 
     Source: Efron 1979; the expanded percentile interval of Hesterberg 2015, The American Statistician 69, 371-386.
     """
-    from scipy.stats import norm, t
-
     values = np.asarray(values, np.float64)
     n = values.shape[1]
     if n < 2:
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
     shares, probability = resamples(n, seed)
-    tail = norm.cdf(-math.sqrt(n / (n - 1)) * t.ppf(0.5 + level / 2, n - 1))
+    tail = expanded_tail(level, n)
     means = values @ shares.T
     order = np.argsort(means, axis=1)
     ranked, mass = np.take_along_axis(means, order, axis=1), np.cumsum(probability[order], axis=1)

@@ -212,8 +212,8 @@ def _statistics(values: np.ndarray, samples: np.ndarray, features: np.ndarray, m
         parts.append((mean, sd, part.min(axis=0), part.max(axis=0), counts))
     if total and missing == "refuse":
         raise InputError(
-            f"missing values: {total}, the first in {first}; "
-            'give missing="impute" (--missing impute) to use the mean of the feature'
+            f'missing values: {total}, the first in {first}; give missing="impute" (--missing impute) to use the mean of '
+            "the feature, or, if that is no feature, name it under ignore (--ignore)"
         )
     return _Statistics(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
