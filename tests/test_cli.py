@@ -116,7 +116,7 @@ BAD = {
     "text for a number of seeds": (None, ["--seeds", "x"], ["--seeds", "'x' (see: vaebench run --help)"]),
     "zero lanes": (None, ["--lanes", "0"], ["lanes", "at least 1"]),
     "negative seeds": (None, ["--seeds", "-1"], ["--seeds is -1"]),
-    "no such shard": (None, ["--shard", "3/2"], ["shard is 3/2", "from 1 to n"]),
+    "no such shard": (None, ["--shard", "3/2"], ["shard is (3, 2)", "from 1 to n"]),
     "negative minutes": (None, ["--checkpoint-minutes", "-1"], ["checkpoint_minutes is -1", "never"]),
     "no such models to keep": (None, ["--keep-models", "some"], ["'some'", "best"]),
     "lanes no number": (None, ["--lanes", "many"], ["--lanes", "'many'"]),

@@ -90,6 +90,11 @@ def test_bad_samples(model, x, message):
         model.embed(x)
 
 
+def test_data_that_are_no_data_set():
+    with pytest.raises(InputError, match="the data are a ndarray; they must be a Dataset"):
+        fit(np.zeros((20, 5)))
+
+
 def test_bad_folders(model, tmp_path):
     with pytest.raises(InputError, match=r"model.json is missing"):
         load_model(tmp_path)

@@ -147,6 +147,7 @@ def test_methods_are_ours_and_all_variants_of_counts():
         ({"method": "beta_vae"}, "method"),
         ({"restarts": 0}, "restarts=0 is not allowed; it must be at least 1"),
         ({"rule": "best"}, "rule"),
+        ({"settings": {"beta": 0.1}}, "settings={'beta': 0.1} is not allowed with method='sparse'"),
         ({"rule": "stability"}, "rule='stability' is not allowed with method='sparse'"),
     ],
 )
@@ -161,6 +162,8 @@ def test_bad_tables_are_one_sentence(simulated):
     catalogue, truth = simulated
     with pytest.raises(InputError, match="whole numbers unless fractions=True"):
         extract(catalogue + 0.5, k=2)
+    with pytest.raises(InputError, match="the catalogue is a ndarray; it must be a DataFrame"):
+        extract(catalogue.to_numpy(), k=2)
     with pytest.raises(InputError, match="lacks the channel"):
         extract(catalogue.drop(columns="A[C>A]A"), k=2)
     with pytest.raises(InputError, match="the reference lacks the channel"):

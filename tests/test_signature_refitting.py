@@ -178,6 +178,8 @@ def test_quantiles_of_few_draws_hold_a_new_one_as_often_as_they_say():
         ({"level": 95}, "below 1"),
         ({"seed": -1}, "whole number"),
         ({"types": pd.Series({"a": "b"})}, "no cancer type"),
+        ({"settings": {"beta": 1}, "intervals": "bootstrap"}, "posterior_percentile"),
+        ({"settings": {"beta": 1}}, "with intervals=None"),
     ],
 )
 def test_options_that_are_not_allowed_are_refused_in_a_sentence(cohort, options, words):

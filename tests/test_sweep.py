@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -227,6 +228,30 @@ def test_a_script_from_standard_input_needs_no_main_guard(tmp_path):
         [sys.executable, "-"], input=textwrap.dedent(script), capture_output=True, text=True, cwd=tmp_path, timeout=120
     )
     assert done.stdout.strip() == "2", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"points": []}, "no point"),
+        ({"dataset": np.zeros((20, 5))}, "the data are a ndarray; they must be a Dataset"),
+        ({"metrics": "leidn"}, "did you mean 'leiden'"),
+        ({"lanes": 1.5}, "lanes is 1.5; it must be a whole number"),
+        ({"shard": "1/2"}, "shard is '1/2'"),
+        ({"checkpoint_minutes": float("nan")}, "checkpoint_minutes is nan"),
+        ({"keep_models": "some"}, "keep_models"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(tiny, tmp_path, changed, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        run(**{"points": POINTS, "dataset": tiny, "out": tmp_path / "out", "quiet": True, **changed})
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_point_and_one_metric_are_a_run(tiny):
+    rows = run(BASE, tiny, "leiden", quiet=True)
+    assert sorted(rows["static/variant"]) == ["pca", "vae"]
+    assert "metric/leiden/ari" in rows
 
 
 def test_progress_line_and_durations():

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vaebench.metrics import metric
-from vaebench.types import Dataset, Given, InputError, Metric, unknown_name
+from vaebench.types import Dataset, Given, InputError, Metric, checked_dataset, unknown_name
 
 _LACKS_NOTHING = Given()
 
@@ -42,7 +42,7 @@ def evaluate(
         InputError: z is not a numeric matrix with a row per sample, ``given`` does not fit to it, an unknown metric, or
             a data set or ``given`` that lacks what a metric needs.
     """
-    chosen = check_metrics(metrics, dataset, options)
+    chosen = check_metrics(metrics, checked_dataset(dataset), options)
     z = np.asarray(z)
     samples = len(dataset.samples)
     if z.dtype.kind not in "fiub":

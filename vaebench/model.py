@@ -20,7 +20,7 @@ from vaebench.networks import ACTIVATIONS, Gaussian
 from vaebench.point import Point, static_of
 from vaebench.pool import Finished, trained_points
 from vaebench.space import point as make_point
-from vaebench.types import SCHEMA, Dataset, Given, InputError, Model, Posterior, Static
+from vaebench.types import SCHEMA, Dataset, Given, InputError, Model, Posterior, Static, checked_dataset
 from vaebench.variants import variant as variant_named
 
 if TYPE_CHECKING:
@@ -190,7 +190,8 @@ def fit(data: Dataset, *, variant: str = "vae", latent: int = 50, seed: int = 0,
     Source of the setting: eltager2023 recommends learning rate 1e-3, Kaiming uniform, Adam, tanh. A training that
     diverges is returned with status ``"DIVERGED"``, not raised.
     """
-    point = point or make_point(variant=variant, latent=latent, seed=seed, batch=min(64, max(2, len(data.x) // 8)))
+    samples = len(checked_dataset(data).x)
+    point = point or make_point(variant=variant, latent=latent, seed=seed, batch=min(64, max(2, samples // 8)))
     ticks = trained_points([point], data, jnp.asarray(data.x), lanes=1, keep=lambda p: True)
     return trained(next(item for tick in ticks for item in tick.finished), data)
 

@@ -28,16 +28,16 @@ from vaebench.results import finished, read_rows, read_run_json, write_cost, wri
 from vaebench.scale import through_executor
 from vaebench.space import chain
 from vaebench.task import KEEP_MODELS, Task, carry_out, device_name
-from vaebench.types import SCHEMA, Dataset, InputError, unknown_name
+from vaebench.types import SCHEMA, Dataset, InputError, checked_dataset, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def run(
-    points: Iterable[Point],
+    points: Iterable[Point] | Point,
     dataset: Dataset,
-    metrics: Sequence[str] = ("leiden", "cox"),
+    metrics: Sequence[str] | str = ("leiden", "cox"),
     out: str | Path | None = None,
     *,
     metric_options: Mapping[str, Any] | None = None,
@@ -57,9 +57,9 @@ def run(
     """Train and evaluate every point and return all rows of ``out``, baselines included.
 
     Args:
-        points: what to train; a point given twice is trained once.
+        points: what to train, or one point; a point given twice is trained once.
         dataset: data to train on and to embed (all samples).
-        metrics: names in the registry of metrics.
+        metrics: names in the registry of metrics, or one name.
         out: folder for ``rows/*.parquet`` and ``run.json``; a folder with rows is continued. ``None``: a temporary one.
         metric_options: metric name -> an instance of the metric's options, such as ``{"leiden": LeidenOptions(neighbours=30)}``.
         lanes: R, models side by side in one program; ``None`` chooses. Fixed for a folder, since another R rounds differently.
@@ -81,7 +81,9 @@ def run(
         InputError: bad points or metrics, or a folder made from other data or by other options.
         RunError: workers kept dying; finished rows are in ``out``.
     """
-    points, own = chain(points), dict(metric_options or {})
+    checked_dataset(dataset)
+    points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
+    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     check_options(
         lanes=lanes,
         workers=workers,
@@ -94,7 +96,7 @@ def run(
     check_points(points, dataset, metrics, own)
     with contextlib.ExitStack() as stack:
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
-        options = {"metrics": list(metrics), "embedding": embedding, "label_covariate": label_covariate}
+        options = {"metrics": metrics, "embedding": embedding, "label_covariate": label_covariate}
         # as they come back from the file
         options["metric_options"] = {name: json.loads(json.dumps(dataclasses.asdict(o))) for name, o in own.items()}
         record = _run_record(folder, dataset, options, lanes, points, command)
@@ -149,10 +151,10 @@ def check_options(
     if keep_models not in KEEP_MODELS:
         raise unknown_name("keep_models", keep_models, KEEP_MODELS)
     for name, value, least in (("lanes", lanes, 1), ("workers", workers, 1), ("evaluators", evaluators, 0)):
-        if value is not None and value < least:
-            raise InputError(f"{name} is {value}; it must be at least {least}")
-    if not 1 <= shard[0] <= shard[1]:
-        raise InputError(f"shard is {shard[0]}/{shard[1]}; it must be i/n with i from 1 to n")
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise InputError(f"{name} is {value!r}; it must be a whole number of at least {least}")
+    if not (isinstance(shard, tuple) and len(shard) == 2 and 1 <= shard[0] <= shard[1]):
+        raise InputError(f"shard is {shard!r}; it must be part i of n, (i, n), with i from 1 to n")
     if not 0 <= checkpoint_minutes < math.inf:
         raise InputError(f"checkpoint_minutes is {checkpoint_minutes}; it must be 0 (never) or more")
 

@@ -227,6 +227,16 @@ class Dataset:
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
+def checked_dataset(data: object) -> Dataset:
+    """``data``, or :class:`InputError` where it is no data set."""
+    if not isinstance(data, Dataset):
+        raise InputError(
+            f"the data are a {type(data).__name__}; they must be a Dataset, such as vb.data.read_table gives of a file and "
+            "vb.data.dataset_from_arrays of arrays"
+        )
+    return data
+
+
 class Posterior(NamedTuple):
     """A diagonal Gaussian q(z | x) per sample: ``mean`` and ``logvar`` (natural logarithm of the variance), [N, L] each."""
 

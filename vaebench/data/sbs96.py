@@ -88,6 +88,10 @@ def checked_exposures(exposures: pd.DataFrame, *, source: str = "the exposure ta
 
 def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
     """``frame`` with samples or signatures in rows and the channels, in order, in columns: float64 [., 96]."""
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(
+            f"{source} is a {type(frame).__name__}; it must be a DataFrame, whose labels name the channels"
+        )
     found = [channel(label) for label in frame.columns]
     if len(found) - found.count(None) < ENOUGH:
         turned = [channel(label) for label in frame.index]

@@ -119,7 +119,7 @@ def extract(
     used = whole.sum(1) > 0
     counts = whole[used]
     numbers = _numbers(k, int(used.sum()))
-    _check(method, restarts, rule)
+    _check(method, restarts, rule, settings)
     tell = progress or (lambda what, done, total: None)
     if method == "sparse":
         found = _sparse(counts, numbers, restarts, seed, tell)
@@ -157,11 +157,15 @@ def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
     return sorted({int(number) for number in asked})
 
 
-def _check(method: str, restarts: int, rule: str | None) -> None:
+def _check(method: str, restarts: int, rule: str | None, settings: Mapping[str, Any] | None) -> None:
     if method not in methods():
         raise unknown_name("method", method, methods())
     if restarts < 1:
         raise InputError(f"restarts={restarts} is not allowed; it must be at least 1")
+    if settings and method in ("sparse", "nmf"):
+        raise InputError(
+            f"settings={dict(settings)!r} is not allowed with method={method!r}; they are an autoencoder's"
+        )
     if rule is not None and rule not in RULES:
         raise unknown_name("rule", rule, RULES)
     if method == "sparse" and rule == "stability":

@@ -53,11 +53,12 @@ class Estimates(NamedTuple):
 
 
 class Method(NamedTuple):
-    """What the registry holds: the name, ``Cohort -> Estimates``, and where it comes from."""
+    """What the registry holds: the name, ``Cohort -> Estimates``, where it comes from, and whether it trains an autoencoder."""
 
     name: str
     compute: Callable[[Cohort], Estimates]
     reference: str
+    trains: bool = False
 
 
 def _spike_slab(cohort: Cohort) -> Estimates:
@@ -164,8 +165,8 @@ METHODS = {
         Method("profile_likelihood", _profile_likelihood, "Venzon and Moolgavkar 1988"),
         Method("bootstrap", _bootstrap("percentile"), "Efron and Tibshirani 1993, percentile"),
         Method("bootstrap_basic", _bootstrap("basic"), "Davison and Hinkley 1997, basic"),
-        Method("posterior_percentile", _posterior("central"), "gislum2024, with both ends of the posterior"),
-        Method("posterior_released", _posterior("released"), "gislum2024, as released: up to the percentile"),
-        Method("conformal", _conformal, "Romano et al. 2019, on a cohort simulated from the fit"),
+        Method("posterior_percentile", _posterior("central"), "gislum2024, with both ends of the posterior", True),
+        Method("posterior_released", _posterior("released"), "gislum2024, as released: up to the percentile", True),
+        Method("conformal", _conformal, "Romano et al. 2019, on a cohort simulated from the fit", True),
     )
 }

@@ -86,6 +86,11 @@ def refit(
         InputError: for a table or an option that is not allowed.
     """
     checked_options(intervals, noise, level, seed)
+    if settings and not (intervals and METHODS[intervals].trains):
+        trained = ", ".join(name for name, method in METHODS.items() if method.trains)
+        raise InputError(
+            f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
+        )
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     x, s = counts.to_numpy(), known.to_numpy()
     exposures = np.zeros((len(x), len(s)))
