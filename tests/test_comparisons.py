@@ -15,6 +15,7 @@ from vaebench.comparisons import (
     score_correlation,
     signed_rank_p,
 )
+from vaebench.types import InputError
 from vaebench.uncertainty import adjusted
 
 
@@ -116,6 +117,8 @@ def test_the_best_setting_of_every_group():
     assert np.isnan(line["low"])
     assert line["top"] == -3.0  # 5% of 24 is one
     assert line["top_low"] == -3.0 < line["top_high"]
+    with pytest.raises(InputError, match="'static/variant', which is none of the factors"):
+        best_settings(rows, SCORE, NAMES, higher_is_better=False)
 
 
 def test_settings_of_two_data_sets_are_matched_by_setting():

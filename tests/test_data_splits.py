@@ -101,3 +101,10 @@ def test_golden():
 def test_refuses(arguments, words):
     with pytest.raises(InputError, match=words):
         split_indices(*arguments)
+
+
+def test_a_data_set_shows_its_sizes_not_its_arrays(tiny):
+    shown = repr(tiny)
+    events = int(tiny.survival.event.sum())
+    assert f"'tiny': 60 samples x 20 features; 3 labels; {events} events; covariates age, gender" in shown
+    assert tiny.digest in shown

@@ -158,5 +158,7 @@ def test_cells_are_means_over_usable_seeds_and_doubles_are_refused():
         cell_table(rows, SCORE, NAMES[:2])
     with pytest.raises(InputError, match="lack the column 'shape/x'"):
         cell_table(rows, SCORE, ["shape/x"])
+    with pytest.raises(InputError, match="lack the column 'metric/leiden/arii' of a score"):
+        cell_table(rows, "metric/leiden/arii", NAMES)
     with pytest.raises(InputError, match="0 settings have a usable"):
         importance(rows.assign(status="DIVERGED"), SCORE, NAMES)

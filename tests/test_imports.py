@@ -72,7 +72,7 @@ ALLOWED = {
     "uncertainty": {"types"},
     "analysis": {"types", "results", "uncertainty"},
     "importance": {"types", "analysis", "uncertainty"},
-    "comparisons": {"analysis", "importance", "uncertainty"},
+    "comparisons": {"types", "analysis", "importance", "uncertainty"},
     "figures": {"types", "results", "analysis", "uncertainty", "figures"},
     "page": set(),
     "report": {"types", "analysis", "figures", "page"},

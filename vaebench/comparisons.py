@@ -15,6 +15,7 @@ import pandas as pd
 
 from vaebench.analysis import check_rows, is_baseline, usable
 from vaebench.importance import cell_table
+from vaebench.types import InputError
 from vaebench.uncertainty import adjusted, spearman, wilson
 
 LEAST_BLOCKS = 3
@@ -143,6 +144,8 @@ def best_settings(
 
     Source: Tsamardinos et al. 2018, Machine Learning 107, 1895-1922 (bootstrap bias corrected selection), seeds for samples.
     """
+    if by not in factors:
+        raise InputError(f"the groups are by {by!r}, which is none of the factors: {', '.join(factors)}")
     table, sign, lines = cell_table(rows, score, factors), (1.0 if higher_is_better else -1.0), []
     for name, group in table.groupby(level=by):
         values = sign * group.to_numpy()

@@ -57,13 +57,14 @@ def cell_table(rows: pd.DataFrame, score: str, factors: Sequence[str]) -> pd.Dat
     """Usable scores [cells present, seeds], NaN where a seed has none; index: levels of ``factors``; columns: seeds.
 
     Raises:
-        InputError: a factor that is no column, or several rows of one cell and seed (something else varies too).
+        InputError: a score or factor that is no column, or several rows of one cell and seed (something else varies too).
     """
     models = rows[~is_baseline(rows)]
     check_rows(models)
-    for name in factors:
-        if name not in models.columns:
-            raise InputError(f"the rows lack the column {name!r} of a hyperparameter")
+    for kind, names in (("score", [score]), ("hyperparameter", factors)):
+        for name in names:
+            if name not in models.columns:
+                raise InputError(f"the rows lack the column {name!r} of a {kind}")
     seed = models["traced/seed"] if "traced/seed" in models.columns else pd.Series(0, index=models.index)
     frame = models[list(factors)].assign(seed=seed, score=usable(models, score))
     if frame.duplicated([*factors, "seed"]).any():

@@ -227,9 +227,11 @@ def model_from(arrays: Mapping[str, np.ndarray], card: Mapping[str, Any], source
         for parent in parents:
             node = node.setdefault(parent, {})
         node[leaf] = value
-    fields = {k: tuple(map(tuple, v)) if k in ("shape", "hyper") else v for k, v in card["point"].items()}
+    fields: dict[str, Any] = {
+        k: tuple(map(tuple, v)) if k in ("shape", "hyper") else v for k, v in card["point"].items()
+    }
     return Trained(
-        point=Point(**{**fields, "hidden": tuple(fields["hidden"])}),
+        point=Point(**fields),
         variables=variables,
         features=np.asarray(card["features"], dtype=str),
         **{name: arrays[f"data/{name}"] for name in _AFFINE},

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -102,6 +103,7 @@ class Point:
     study: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", _widths(self.hidden))
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, _of_kind(field, getattr(self, field.name)))
         _check(self)
@@ -122,6 +124,17 @@ def _of_kind(field: Any, value: Any) -> Any:
     if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
         raise InputError(f"{field.name} is {value!r}; it must be {_KINDS[kind]}")
     return value
+
+
+def _widths(value: Any) -> tuple[int, ...]:
+    """Widths of the hidden layers, as whole numbers."""
+    try:
+        widths = tuple(operator.index(width) for width in value)
+    except TypeError:
+        widths = ()
+    if not widths or min(widths) < 1:
+        raise InputError(f"hidden is {value!r}; it must be widths of at least 1, such as (512,) or (512, 256)")
+    return widths
 
 
 def _number(name: str, value: Any) -> float:
@@ -148,8 +161,6 @@ def _check(point: Point) -> None:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
     if not 0 < point.valid_fraction < 1:
         raise InputError(f"valid_fraction is {point.valid_fraction!r}; it must lie between 0 and 1")
-    if not point.hidden or min(point.hidden) < 1:
-        raise InputError(f"hidden is {point.hidden!r}; it must hold at least one width, each at least 1")
     if not 0 <= point.seed < 2**31:
         raise InputError(f"seed is {point.seed!r}; it must lie between 0 and 2147483647")
 

@@ -27,8 +27,6 @@ def point(base: Point | None = None, **fields: Any) -> Point:
     known = {f.name for f in dataclasses.fields(Point)}
     own = {name: value for name, value in fields.items() if name in known}
     extra = {name: value for name, value in fields.items() if name not in known}
-    if "hidden" in own:
-        own["hidden"] = tuple(int(width) for width in own["hidden"])
     # another variant, recipe or form has another shape and other hypers: only what was named by the caller carries over
     changes_kind = any(name in fields for name in ("variant", "recipe"))
     chosen = variant(own.get("variant", base.variant))

@@ -226,6 +226,15 @@ class Dataset:
     factors: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Sizes in place of the arrays themselves."""
+        parts = [f"{self.x.shape[0]} samples x {self.x.shape[1]} features"]
+        parts += [f"{len(self.label_names)} labels"] if self.labels is not None else []
+        parts += [f"{int(self.survival.event.sum())} events"] if self.survival is not None else []
+        for kind, held in (("covariates", self.covariates), ("factors", self.factors)):
+            parts += [f"{kind} {', '.join(held)}"] if held else []
+        return f"<Dataset {self.name!r}: {'; '.join(parts)}; digest {self.digest}>"
+
 
 def checked_dataset(data: object) -> Dataset:
     """``data``, or :class:`InputError` where it is no data set."""
