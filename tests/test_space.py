@@ -61,6 +61,9 @@ def test_changing_the_variant_drops_the_old_variants_hyper():
         ({"stratified": 1}, ["stratified is 1", "True or False"]),
         ({"variant": "beta_vae", "beta": float("nan")}, ["beta is nan", "a number"]),
         ({"shape": ()}, ["shape", "by name"]),
+        ({"variant": "quantile_vae", "tau": 1.0}, ["tau of quantile_vae is 1;", "above 0 and below 1"]),
+        ({"variant": "huber_vae", "delta": -1}, ["delta of huber_vae is -1;", "above 0 and finite"]),
+        ({"variant": "spike_slab_vae", "presence": 0}, ["presence of spike_slab_vae is 0"]),
     ],
 )
 def test_bad_settings_are_one_clear_sentence(fields, words):

@@ -110,9 +110,15 @@ class Point:
         shape = dataclasses.asdict(default) if (default := variant(self.variant).shape(self.recipe)) else {}
         shape |= _known(dict(self.shape), shape, f"shape of {self.variant}")
         object.__setattr__(self, "shape", tuple(shape.items()))
-        hyper = variant(self.variant).hyper(_shape(self))._asdict()
+        weights = variant(self.variant).hyper(_shape(self))
+        hyper = weights._asdict()
         hyper |= _known(dict(self.hyper), hyper, f"hyper of {self.variant}")
-        object.__setattr__(self, "hyper", tuple((name, _number(name, value)) for name, value in hyper.items()))
+        hyper = {name: _number(name, value) for name, value in hyper.items()}
+        for name, (low, high) in getattr(weights, "ranges", {}).items():
+            if not low < hyper[name] < high:
+                ends = f"above {low:g}" + (f" and below {high:g}" if math.isfinite(high) else " and finite")
+                raise InputError(f"{name} of {self.variant} is {hyper[name]:g}; it must be {ends}")
+        object.__setattr__(self, "hyper", tuple(hyper.items()))
 
 
 def _of_kind(field: Any, value: Any) -> Any:

@@ -164,7 +164,8 @@ class Variant(NamedTuple):
         name: registry, file and row name.
         shape: ``recipe -> frozen dataclass`` of program-changing choices, ``None`` when there are none. Its class attribute
             ``choices`` lists allowed values by field, and its method ``check(latent)`` refuses what cannot be built.
-        hyper: ``shape -> NamedTuple`` of traced weights at the study's values.
+        hyper: ``shape -> NamedTuple`` of traced weights at the study's values. Its class attribute ``ranges`` holds, by field,
+            between which numbers a weight must lie for the loss to be defined.
         build: ``Static -> Model``.
         reference: the paper.
         recipes: those that exist.

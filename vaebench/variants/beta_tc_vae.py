@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
@@ -47,6 +48,8 @@ class AnnealHyper(NamedTuple):
     beta: float = 6.0
     gamma: float = 1.0
     anneal_iterations: float = 10_000.0
+
+    ranges = {"anneal_iterations": (0.0, math.inf)}  # noqa: RUF012  (a class constant, not a field)
 
 
 def weighted_sum(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
@@ -34,6 +35,8 @@ class CapacityHyper(NamedTuple):
     gamma: float = 10.0
     c_max: float = 25.0
     c_iterations: float = 10_000.0
+
+    ranges = {"c_iterations": (0.0, math.inf)}  # noqa: RUF012  (a class constant, not a field)
 
 
 def weighted_kl(kl: jax.Array, hyper: PlainHyper | CapacityHyper, context: Context) -> jax.Array:

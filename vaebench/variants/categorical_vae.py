@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -36,12 +37,16 @@ class Hyper(NamedTuple):
 
     temperature: float = 0.5
 
+    ranges = {"temperature": (0.0, math.inf)}  # noqa: RUF012  (a class constant, not a field)
+
 
 class BenchmarkedHyper(NamedTuple):
     """``categories``: C of the prior 1/C; in the released code the number of cancer types, whatever the latent dimension."""
 
     temperature: float = 0.5
     categories: float = 33.0
+
+    ranges = {"temperature": (0.0, math.inf), "categories": (0.0, math.inf)}  # noqa: RUF012
 
 
 class Categorical(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -17,6 +18,8 @@ class Hyper(NamedTuple):
 
     delta: float = 1.0
     beta: float = 1.0
+
+    ranges = {"delta": (0.0, math.inf)}  # noqa: RUF012  (a class constant, not a field)
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:

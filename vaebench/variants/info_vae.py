@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
@@ -29,6 +30,8 @@ class Hyper(NamedTuple):
     beta: float = 10.5
     lambda_mmd: float = 110.0
     z_var: float = 2.0
+
+    ranges = {"z_var": (0.0, math.inf)}  # noqa: RUF012  (a class constant, not a field)
 
 
 def kernel_values(kernel: str, u: jax.Array, v: jax.Array, z_var: jax.Array | float, eps: float = 0.0) -> jax.Array:

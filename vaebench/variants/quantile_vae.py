@@ -18,6 +18,8 @@ class Hyper(NamedTuple):
     tau: float = 0.5
     beta: float = 1.0
 
+    ranges = {"tau": (0.0, 1.0)}  # noqa: RUF012  (a class constant, not a field)
+
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Negative ELBO in nats, averaged over the batch: mean_b [-log AL(x; reconstruction, tau) + beta KL_b].

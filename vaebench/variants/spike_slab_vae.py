@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -41,6 +42,8 @@ class FixedHyper(NamedTuple):
     temperature: float = 0.5
     presence: float = 0.5
 
+    ranges = {"temperature": (0.0, math.inf), "presence": (0.0, 1.0)}  # noqa: RUF012
+
 
 class LearnedHyper(NamedTuple):
     """Weights of the KL and of the decoder's log det; ``temperature`` of the relaxed presence."""
@@ -48,6 +51,8 @@ class LearnedHyper(NamedTuple):
     beta: float = 1.0
     min_volume: float = 0.001
     temperature: float = 0.5
+
+    ranges = {"temperature": (0.0, math.inf)}  # noqa: RUF012
 
 
 class SpikeSlab(NamedTuple):

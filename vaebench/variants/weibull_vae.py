@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -44,6 +45,8 @@ class GammaHyper(NamedTuple):
     beta: float = 1.0
     min_volume: float = 0.001
     concentration: float = 1.0
+
+    ranges = {"concentration": (0.0, math.inf)}  # noqa: RUF012  (a class constant, not a field)
 
 
 class VampHyper(NamedTuple):
