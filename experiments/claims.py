@@ -32,6 +32,7 @@ import pandas as pd
 from scripts import Parser, described, entry, rows_of, write
 from verdicts import FAILS, HOLDS, UNCLEAR, UNTESTED, Claim, judged
 
+from vaebench.atomic import replacing
 from vaebench.types import InputError
 
 FOLDERS = ("grid", "grid_gtex", "disentangled", "korkic", "kroskinski", "kroskinski_zscore", "kroskinski_deep")
@@ -154,9 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = evidence(options)
     table = judgements(found)
     write(options.out, "claims", table)
-    part = options.out / ".claims.md.part"
-    part.write_text(markdown(table, found), encoding="utf-8")
-    part.replace(options.out / "claims.md")
+    with replacing(options.out / "claims.md") as unfinished:
+        unfinished.write_text(markdown(table, found), encoding="utf-8")
     print(options.out / "claims.md")
     print(table["verdict"].value_counts().to_string())
 

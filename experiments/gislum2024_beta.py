@@ -20,7 +20,6 @@ the exposures with the true ones, beside the printed cosine.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from gislum2024_extraction import AREAS, SCENARIOS, Cohort, cohort
-from scripts import Parser, comma, entry
+from scripts import Parser, comma, entry, keep
 
 from vaebench.signatures.autoencoding import trained_signatures
 from vaebench.signatures.matching import matches, recovery
@@ -112,9 +111,7 @@ def run(options: argparse.Namespace) -> pd.DataFrame:
                 continue
             new = pd.DataFrame(trained_rows(cohort(scenario), key, options.preset))
             rows = pd.concat([rows, new], ignore_index=True) if len(rows) else new
-            part = path.with_suffix(".part")
-            rows.to_csv(part, index=False, float_format="%.6g")
-            os.replace(part, path)
+            keep(rows, path)
             text = "no restart ended well" if "cosine" not in new else f"cosine {new['cosine'].mean():.3f}"
             print(f"scenario {scenario}, beta {beta:g}: {text}", file=sys.stderr, flush=True)
     return rows

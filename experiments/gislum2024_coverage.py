@@ -51,7 +51,7 @@ from gislum2024_extraction import SCENARIOS, SETTINGS, Cohort, cohort, redrawn
 from gislum2024_extraction import extracted as extracted_as_in_table
 from gislum2024_pictures import coverage_dots, pooled_coverage, reliability_curves
 from scipy.optimize import nnls
-from scripts import Parser, comma, entry
+from scripts import Parser, comma, entry, keep
 
 from vaebench.data.mutations import cancer_types, read_signatures, write_signatures
 from vaebench.figures import save
@@ -200,9 +200,7 @@ def run(options: argparse.Namespace) -> list[pd.DataFrame]:
         tables = [added(old, more) for old, more in zip(tables, [pd.DataFrame([row]), *new], strict=True)]
         for path, frame in zip(paths, tables, strict=True):
             if frame.shape[1]:
-                part = path.with_suffix(".part")
-                frame.to_csv(part, index=False, float_format="%.6g")
-                os.replace(part, path)
+                keep(frame, path)
         print(row, file=sys.stderr, flush=True)
     return tables
 

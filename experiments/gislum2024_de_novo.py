@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -36,7 +35,7 @@ from typing import Any
 import pandas as pd
 from gislum2024_coverage import added
 from gislum2024_extraction import SCENARIOS, cohort, extracted, redrawn
-from scripts import Parser, comma, entry
+from scripts import Parser, comma, entry, keep
 
 from vaebench.data.mutations import cancer_types, read_signatures, write_signatures
 from vaebench.signatures.coverage import coverage_summary, coverage_table
@@ -127,9 +126,7 @@ def run(options: argparse.Namespace) -> pd.DataFrame:
             new = pd.DataFrame([{**task, "status": str(error)}]), pd.DataFrame()
         rows, groups = added(rows, new[0]), added(groups, new[1])
         for path, frame in zip(paths, (rows, groups), strict=True):
-            part = path.with_suffix(".part")
-            frame.to_csv(part, index=False, float_format="%.6g")
-            os.replace(part, path)
+            keep(frame, path)
         print(new[0].to_string(index=False), file=sys.stderr, flush=True)
     return rows
 

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scripts import Parser, comma, entry
+from scripts import Parser, comma, entry, keep
 
 from vaebench.data.mutation_simulate import simulate_catalogue
 from vaebench.data.mutations import read_catalogue, read_exposures, read_signatures
@@ -158,9 +158,7 @@ def run(options: argparse.Namespace) -> pd.DataFrame:
             row = {"status": str(error)}
         row = {**task, **row, "seconds": round(time.perf_counter() - started, 1)}
         rows = pd.concat([rows, pd.DataFrame([row])], ignore_index=True) if len(rows) else pd.DataFrame([row])
-        part = path.with_suffix(".part")
-        rows.to_csv(part, index=False, float_format="%.6g")
-        os.replace(part, path)
+        keep(rows, path)
         print(row, file=sys.stderr, flush=True)
     return rows
 

@@ -15,6 +15,7 @@ from cohorts import NAMES, cohort
 from matplotlib.figure import Figure
 
 from vaebench.analysis import ARI, SCORES, is_baseline, usable
+from vaebench.atomic import replacing
 from vaebench.figures import save
 from vaebench.importance import hyperparameters
 from vaebench.point import Point, point_id
@@ -259,13 +260,16 @@ def retrained(
     return data, again[~is_baseline(again)], kept_embeddings(folder)
 
 
+def keep(table: pd.DataFrame, path: Path) -> None:
+    """The table as CSV, whole or not at all: what a script that goes on later has so far."""
+    with replacing(path) as unfinished:
+        table.to_csv(unfinished, index=False, float_format="%.6g")
+
+
 def write(folder: Path, name: str, table: pd.DataFrame | None = None, figure: Figure | None = None) -> None:
     """``FOLDER/NAME.csv`` and ``FOLDER/NAME.png``, each whole or not at all, and their names on stdout."""
-    folder.mkdir(parents=True, exist_ok=True)
     if table is not None:
-        part = folder / f".{name}.csv.part"
-        table.to_csv(part, index=False, float_format="%.6g")
-        part.replace(folder / f"{name}.csv")
+        keep(table, folder / f"{name}.csv")
         print(folder / f"{name}.csv")
     if figure is not None:
         print(save(figure, folder / f"{name}.png"))

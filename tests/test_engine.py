@@ -20,7 +20,7 @@ import pytest
 
 from vaebench import cost as cost_module
 from vaebench import pool as pool_module
-from vaebench import results, task
+from vaebench import task
 from vaebench.checkpoint import LANES, load_lanes
 from vaebench.cost import chosen_lanes, estimated, program_memory, programs
 from vaebench.host import EvaluationQueue
@@ -287,7 +287,7 @@ def test_another_device_error_is_not_swallowed(tmp_path, tiny, monkeypatch):
 
 def test_a_full_disk_is_reported_and_earlier_rows_stay(tmp_path, tiny, monkeypatch):
     written = []
-    original = results.os.replace
+    original = os.replace
 
     def full(source, target):
         if "part-" in str(target):
@@ -296,7 +296,7 @@ def test_a_full_disk_is_reported_and_earlier_rows_stay(tmp_path, tiny, monkeypat
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         original(source, target)
 
-    monkeypatch.setattr(results.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left on device; what was written before is intact"):
         run(POINTS, tiny, metrics=["leiden"], out=tmp_path, lanes=1, quiet=True)
     monkeypatch.undo()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from vaebench.atomic import replacing
 from vaebench.results import compact, finished, missing, read_rows, read_run_json, write_rows, write_run_json
 from vaebench.types import SCHEMA, InputError
 
@@ -80,9 +81,12 @@ def test_what_a_stopped_process_left_is_not_read(tmp_path, monkeypatch):
         patch.setattr(os, "replace", stop)
         with pytest.raises(KeyboardInterrupt):
             write_rows([row("b")], tmp_path)
-    left = [p for p in (tmp_path / "rows").iterdir() if p != part]
-    assert len(left) == 1
-    left[0].write_bytes(b"PAR1 half")
+    assert list((tmp_path / "rows").iterdir()) == [part]
+    # what a process leaves that was killed while it wrote
+    with replacing(part.with_name("part-0-killed.parquet")) as unfinished:
+        unfinished.write_bytes(b"PAR1 half")
+        left = unfinished.name
+    os.replace(part.with_name("part-0-killed.parquet"), part.with_name(left))
     assert read_rows(tmp_path)["point"].tolist() == ["a"]
     assert missing(["a", "b"], tmp_path) == ["b"]
 

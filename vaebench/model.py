@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench import __version__
+from vaebench.atomic import replacing
 from vaebench.checkpoint import EMBEDDINGS, MODELS, kept, read_arrays, write_arrays
 from vaebench.networks import ACTIVATIONS, Gaussian
 from vaebench.point import Point, static_of
@@ -107,8 +108,8 @@ class Trained:
         folder = Path(folder)
         # weights first: a folder with a card is complete
         write_arrays(folder / WEIGHTS, arrays_of(self))
-        (folder / f"{CARD}.unfinished").write_text(json.dumps(card_of(self), indent=1), encoding="utf-8")
-        os.replace(folder / f"{CARD}.unfinished", folder / CARD)
+        with replacing(folder / CARD) as unfinished:
+            unfinished.write_text(json.dumps(card_of(self), indent=1), encoding="utf-8")
         return folder
 
     def posterior(self, x: np.ndarray) -> Posterior | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from vaebench.atomic import replacing
 
 _CSS = """
 :root{color-scheme:light}*{box-sizing:border-box}
@@ -146,10 +147,6 @@ def write_page(folder: Path, title: str, introduction: str, sections: Mapping[st
     body = "".join(f"<section><h2>{escape(name)}</h2>{content}</section>" for name, content in sections.items())
     page = _PAGE.format(css=_CSS, js=_JS, body=f"<h1>{escape(title)}</h1>{introduction}{body}")
     target = folder / "report.html"
-    part = target.with_name(f".report.html.{os.getpid()}.part")
-    try:
-        part.write_text(page, encoding="utf-8")
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(target) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
     return target

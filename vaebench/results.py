@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaebench.atomic import replacing
 from vaebench.types import SCHEMA, InputError
 
 if TYPE_CHECKING:
@@ -215,30 +216,11 @@ def _write_part(table: Any, folder: Path, stamp: str) -> Path:
 
 def _write(path: Path, data: Any) -> None:
     """Writes a file so that it is complete and on disk under its name, or not there."""
-    # Readers look for part-*.parquet and run.json, so they never see the unfinished file.
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}.unfinished")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-        _sync_folder(path.parent)
+        with replacing(path, durable=True) as unfinished:
+            unfinished.write_bytes(data)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OSError(
             error.errno or errno.EIO, f"could not write {path}: {reason}; what was written before is intact"
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes a rename survive a power cut, where the system can open folders (not on Windows)."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,7 +6,6 @@ import datetime
 import hashlib
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from vaebench import __version__
+from vaebench.atomic import replacing
 from vaebench.commands import use_compilation_cache
 from vaebench.data import mutations
 from vaebench.data.writing import write_frame
@@ -281,6 +281,5 @@ def _info(command: str, seconds: float, seed: int, catalogue: pd.DataFrame) -> d
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -8,13 +8,13 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vaebench.atomic import replacing
 from vaebench.data.scaling import content_digest
 from vaebench.types import Dataset, Survival
 
@@ -73,19 +73,6 @@ def cached(folder: Path | None, inputs: Mapping[str, Any], build: Callable[[], D
     dataset = build()
     _write_dataset(place, dataset)
     return dataset
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A file to write in place of ``path``, which gets its name at the end: a reader finds the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # made by the writer, so with the usual rights
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp{path.suffix}"
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vaebench.data.cache import replacing, sha256_of, write_json
+from vaebench.atomic import replacing
+from vaebench.data.cache import sha256_of, write_json
 from vaebench.data.sources import data_folder, source
 from vaebench.data.transfer import transferred
 from vaebench.types import InputError

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from vaebench.atomic import replacing
 from vaebench.data.assembly import assembled, stem
-from vaebench.data.cache import file_record, replacing
+from vaebench.data.cache import file_record
 from vaebench.data.files import Table, column_from
 from vaebench.data.opening import refusing_broken
 from vaebench.data.roles import Roles, role_columns, selected

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vaebench.data.cache import replacing
+from vaebench.atomic import replacing
 from vaebench.types import Dataset, InputError
 
 KINDS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
+from vaebench.atomic import replacing
 from vaebench.figures.history import loss_curves
 from vaebench.figures.ranking import ari_by_setting
 from vaebench.figures.scatter import ari_against_aic, loss_against_aic, loss_against_ari
@@ -72,11 +73,6 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if target.suffix != ".png":
         raise InputError(f"figures are saved as PNG: the path {str(target)!r} must end in .png")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        figure.savefig(part, format="png", dpi=150)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(target) as unfinished:
+        figure.savefig(unfinished, format="png", dpi=150)
     return target
