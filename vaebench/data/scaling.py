@@ -71,9 +71,9 @@ def dataset_from_arrays(
     of all samples in float64: ``zscore`` (population sd), ``unit`` (to [0, 1]) or ``none``.
 
     Args:
-        x: [N, D] numbers.
-        samples: [N] unique names; ``sample_1..N`` without.
-        features: [D] unique names; ``feature_1..D`` without.
+        x: [N, D] numbers, samples in rows; a pandas DataFrame brings its names along.
+        samples: [N] unique names; without, those of ``x``, or ``sample_1..N``.
+        features: [D] unique names; without, those of ``x``, or ``feature_1..D``.
         labels: [N] names, none missing, each with at least 2 samples.
         survival: times in days (NaN where unknown) and events.
         covariates: name -> [N]; numbers become float64, all else strings.
@@ -88,6 +88,8 @@ def dataset_from_arrays(
     Raises:
         InputError: for anything that does not fit the above.
     """
+    if hasattr(x, "index") and hasattr(x, "columns"):  # pandas itself is not needed here
+        samples, features = (x.index if samples is None else samples), (x.columns if features is None else features)
     values = checks.matrix(x)
     count, width = values.shape
     sample_names = checks.names("sample", samples, count)
