@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from vaebench.data import dataset_from_arrays
+from vaebench.data.writing import KINDS, write_frame
 from vaebench.types import InputError
 
 
@@ -26,3 +27,12 @@ def test_a_data_frame_brings_its_names_along():
     assert dataset_from_arrays(frame, samples=list("wxyz")).samples.tolist() == list("wxyz")
     with pytest.raises(InputError, match="duplicate sample name 'a'"):
         dataset_from_arrays(frame.set_axis(["a", "a", "c", "d"]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_table_gives_the_same_bytes_and_comes_back(tmp_path, kind):
+    frame = pd.DataFrame({"sample": ["a", "b"], "text": ["x, y", 'z "quoted"'], "value": [0.1, 1e-300]})
+    first, second = (write_frame(frame, tmp_path / f"{name}{kind}") for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    read = pd.read_parquet if kind == ".parquet" else lambda path: pd.read_csv(path, sep="\t" if "tsv" in kind else ",")
+    pd.testing.assert_frame_equal(read(first), frame)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
@@ -46,7 +50,7 @@ def write_table(dataset: Dataset, path: str | Path) -> Path:
 
 
 def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Writes the columns of ``frame``, without its index, whole or not at all; returns the path.
+    """Writes the columns of ``frame``, without its index, whole or not at all; returns the path. Same data, same bytes.
 
     Raises:
         InputError: for an extension that is none of :data:`KINDS`.
@@ -55,11 +59,20 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
     kind = next((k for k in sorted(KINDS, key=len, reverse=True) if file.name.lower().endswith(k)), None)
     if kind is None:
         raise InputError(f"{file} has no known extension; it must be one of {', '.join(KINDS)}")
-    with replacing(file) as temporary:
+    with replacing(file) as unfinished:
         if kind == ".parquet":
-            frame.to_parquet(temporary, index=False)
+            frame.to_parquet(unfinished, index=False)
         else:
-            # without a time stamp, so that the same data give the same bytes
-            packed: Any = {"method": "gzip", "mtime": 0} if kind.endswith(".gz") else None
-            frame.to_csv(temporary, sep="\t" if kind.startswith(".tsv") else ",", index=False, compression=packed)
+            with _text(unfinished, kind.endswith(".gz")) as text:
+                frame.to_csv(text, sep="\t" if kind.startswith(".tsv") else ",", index=False)
     return file
+
+
+@contextmanager
+def _text(path: Path, zipped: bool) -> Iterator[TextIO]:
+    """A text file; zipped without time and name, so that the same data give the same bytes."""
+    with ExitStack() as stack:
+        stream: Any = stack.enter_context(open(path, "wb"))
+        if zipped:
+            stream = stack.enter_context(gzip.GzipFile("", "wb", fileobj=stream, mtime=0))
+        yield stack.enter_context(io.TextIOWrapper(stream, encoding="utf-8", newline=""))
