@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -262,4 +263,10 @@ def test_progress_line_and_durations():
     assert "lane efficiency 97%" in text
     assert text.endswith("30 s left")
     assert "(600/h)" in text
+    stream = io.StringIO()
+    shown = progress._Plain(stream)
+    for done in (5, 10, 10):  # 5 comes before PLAIN_SECONDS are over, and the end is said once
+        shown.show(state._replace(done=done))
+    assert stream.getvalue().count("\n") == 1
+    assert "10/10 points" in stream.getvalue()
     assert [progress.duration(s) for s in (42, 185, 7800)] == ["42 s", "3 min 05 s", "2 h 10 min"]

@@ -103,12 +103,13 @@ class _Plain:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.last = time.monotonic()
+        self.complete = False
 
     def show(self, state: State) -> None:
         """A line, at most one every ``PLAIN_SECONDS``, and one when all points are done."""
-        now = time.monotonic()
-        if now - self.last >= PLAIN_SECONDS or state.done == state.points:
-            self.last = now
+        now, complete = time.monotonic(), state.done == state.points
+        if (complete or now - self.last >= PLAIN_SECONDS) and not self.complete:
+            self.last, self.complete = now, complete
             print(line(state), file=self.stream, flush=True)
 
     def end(self, cost: Mapping[str, Any]) -> None:
