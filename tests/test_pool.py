@@ -87,12 +87,12 @@ def mixed_sweep() -> list[Point]:
             for values in itertools.product(*choices.values()):
                 first = point(base, variant=name, recipe=recipe, **dict(zip(choices, values, strict=True)))
                 other = {"seed": 1, "learning_rate": 0.1, "decay": 0.5, "init": "normal", "activation": "relu"}
-                doubled = {k: 2 * v for k, v in first.hyper}
+                halved = {k: v / 2 for k, v in first.hyper}  # inside every range
                 points += [
                     first,
                     point(first, **other, optimizer="sgd", epochs=2, patience=3),
                     point(
-                        first, **other, optimizer="rmsprop", stopping="relative", min_delta=0.1, min_epochs=1, **doubled
+                        first, **other, optimizer="rmsprop", stopping="relative", min_delta=0.1, min_epochs=1, **halved
                     ),
                 ]
     return points

@@ -154,7 +154,7 @@ def check_options(
         if value is not None and (not isinstance(value, int) or value < least):
             raise InputError(f"{name} is {value!r}; it must be a whole number of at least {least}")
     if not (isinstance(shard, tuple) and len(shard) == 2 and 1 <= shard[0] <= shard[1]):
-        raise InputError(f"shard is {shard!r}; it must be part i of n, (i, n), with i from 1 to n")
+        raise InputError(f"shard is {shard!r}; it must be i/n with i from 1 to n")
     if not 0 <= checkpoint_minutes < math.inf:
         raise InputError(f"checkpoint_minutes is {checkpoint_minutes}; it must be 0 (never) or more")
 
