@@ -84,15 +84,7 @@ def run(
     checked_dataset(dataset)
     points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
-    check_options(
-        lanes=lanes,
-        workers=workers,
-        evaluators=evaluators,
-        shard=shard,
-        embedding=embedding,
-        keep_models=keep_models,
-        checkpoint_minutes=checkpoint_minutes,
-    )
+    check_options(lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes)
     check_points(points, dataset, metrics, own)
     with contextlib.ExitStack() as stack:
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
@@ -136,14 +128,13 @@ def sharded(points: Sequence[Point], digest: str, shard: tuple[int, int]) -> lis
 
 
 def check_options(
-    *,
-    lanes: int | None = None,
-    workers: int = 1,
-    evaluators: int | None = None,
-    shard: tuple[int, int] = (1, 1),
-    embedding: str = "mean",
-    keep_models: str = "none",
-    checkpoint_minutes: float = 0.0,
+    lanes: int | None,
+    workers: int,
+    evaluators: int | None,
+    shard: tuple[int, int],
+    embedding: str,
+    keep_models: str,
+    checkpoint_minutes: float,
 ) -> None:
     """Raise :class:`InputError` for an option of :func:`run` that is not allowed whatever the data."""
     if embedding not in ("mean", "sample"):
