@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if smoke:
         options.scenarios = [0]
     lines = table(run(options))
-    lines.to_csv(options.out / "table.csv", index=False, float_format="%.6g")
+    keep(lines, options.out / "table.csv")
     print(lines.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
 
 

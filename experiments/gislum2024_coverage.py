@@ -271,8 +271,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines = table(rows, groups)
     save(coverage_dots(groups), options.out / "coverage.png")
     save(reliability_curves(reliable), options.out / "reliability.png")
-    lines.to_csv(options.out / "table.csv", index=False, float_format="%.6g")
-    tuned_widths(rows).to_csv(options.out / "widths.csv", index=False, float_format="%.6g")
+    keep(lines, options.out / "table.csv")
+    keep(tuned_widths(rows), options.out / "widths.csv")
     print(lines.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
 
 

@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shown = ["found", "non_zero", "small", "large", "signature_min", "zero", "width", "factor", "simulated", "cosine"]
     shown = [name for name in shown if name in rows.columns]
     lines = rows.groupby(["scenario", "design", "number", "widened"])[shown].mean().reset_index()
-    lines.to_csv(options.out / "table.csv", index=False, float_format="%.6g")
+    keep(lines, options.out / "table.csv")
     print(lines.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
 
 

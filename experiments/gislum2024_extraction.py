@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ["found", "true", "cosine", "least_cosine", "f1"]
     ].mean()
     lines = table(rows)
-    lines.to_csv(options.out / "table.csv", index=False, float_format="%.6g")
+    keep(lines, options.out / "table.csv")
     print(by_scenario.to_string(float_format="{:.3f}".format))
     print()
     print(lines.to_string(index=False, float_format="{:.3f}".format, na_rep=""))

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 from gislum2024_extraction import cohort
 from gislum2024_pictures import stability_dots
-from scripts import Parser, entry
+from scripts import Parser, entry, keep
 
 from vaebench.data.mutations import (
     cancer_types,
@@ -96,7 +96,7 @@ def extracted(part: str, catalogue: pd.DataFrame, options: argparse.Namespace) -
             progress=tell,
         )
         options.out.mkdir(parents=True, exist_ok=True)
-        found.selection.to_csv(options.out / f"selection_{part}.csv", index=False, float_format="%.6g")
+        keep(found.selection, options.out / f"selection_{part}.csv")
         write_exposures(found.exposures, paths[0])
         write_signatures(found.signatures, paths[1])
     return read_signatures(paths[1]), read_exposures(paths[0])
@@ -132,8 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     samples = pd.DataFrame({"sample": catalogue.index, "mutations": counts.sum(1)})
     samples["cosine"] = fit_cosines(counts, ours.to_numpy() @ found["all"].to_numpy())
     samples["cosine_published"] = fit_cosines(counts, theirs.to_numpy() @ published.to_numpy())
-    lines.to_csv(options.out / "table.csv", index=False, float_format="%.6g")
-    samples.to_csv(options.out / "samples.csv", index=False, float_format="%.6g")
+    keep(lines, options.out / "table.csv")
+    keep(samples, options.out / "samples.csv")
     save(stability_dots(lines), options.out / "stability.png")
     print(lines.to_string(index=False, float_format="{:.3f}".format, na_rep=""))
     print({part: len(signatures) for part, signatures in found.items()}, "signatures")

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 from cohorts import NAMES, cohort
-from scripts import Parser, comma, entry
+from scripts import Parser, comma, entry, keep
 
 from vaebench import results
 from vaebench.metrics.wsepin import WsepinOptions
@@ -165,10 +165,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run(chosen, data, metrics, folder, evaluators=0 if smoke else None, metric_options=own)
     rows = results.read_rows(folder)
     lines = table(rows)
-    lines.to_csv(folder / "table.csv", index=False, float_format="%.6g")
+    keep(lines, folder / "table.csv")
     (folder / "table.md").write_text(markdown(lines), encoding="utf-8")
     changed = peculiarities(rows)
-    changed.to_csv(folder / "peculiarities.csv", index=False, float_format="%.6g")
+    keep(changed, folder / "peculiarities.csv")
     write_report(folder, rows, results.read_run_json(folder) or {})
     shown = [c for c in lines.columns if not c.endswith((" sd", " n"))]
     print(lines[shown].to_string(index=False, float_format="{:.4g}".format))

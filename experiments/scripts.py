@@ -261,7 +261,7 @@ def retrained(
 
 
 def keep(table: pd.DataFrame, path: Path) -> None:
-    """The table as CSV, whole or not at all: what a script that goes on later has so far."""
+    """The table as CSV, whole or not at all."""
     with replacing(path) as unfinished:
         table.to_csv(unfinished, index=False, float_format="%.6g")
 
