@@ -161,6 +161,8 @@ def test_constant_features(tmp_path, capsys):
         (["run"], ["--data is missing"]),
         (["run", "--workers", "two"], ["two"]),
         (["report", "nowhere"], ["nowhere", "not a folder"]),
+        (["report", "nowhere", "--quit"], ["options: --quit; did you mean --quiet? (see: vaebench report --help)"]),
+        (["report", "nowhere", "--seed", "1"], ["options: --seed 1 (see: vaebench report --help)"]),
         (["run", "--config", "absent.toml"], ["absent.toml", "no such file"]),
         # a large table would take minutes to read: options first
         (["run", "--data", "absent.csv", "--metrics", "leidn"], ["'leidn'", "did you mean 'leiden'"]),

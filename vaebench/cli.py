@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import shlex
 import sys
 import tomllib
@@ -91,14 +92,25 @@ def _one_sentence(box: str, command: str) -> str:
             sections[-1].append(line)
     title = not box.startswith("╭")  # without a frame, where that cannot be printed, the title is a section
     first, *others = list(filter(None, sections))[title:]
-    text = " ".join(first)
+    text = re.sub(r" \(applied to [^)]*\)| Arguments are applied .*", "", " ".join(first))
     for heading, *rest in others:
-        meant = [line.split()[0] for line in rest if line.startswith("--")]
+        meant = _own_options(rest, command)
         if heading.startswith(("Perhaps you meant", "Arguments similar")) and meant:
             text += f"; did you mean {' or '.join(meant)}?"
         elif heading.startswith("Available subcommands"):
             text += f"; {' '.join([heading, *rest])}"
     return f"{text[0].lower()}{text[1:]} (see: vaebench {command} --help)"
+
+
+def _own_options(lines: list[str], command: str) -> list[str]:
+    """Those of the options that the parser found alike which the command has itself."""
+    found, name = [], ""
+    for line in lines:
+        if line.startswith("--"):
+            name = line.split()[0].rstrip(",")
+        elif line.startswith(f"in vaebench {command} ") and name not in found:
+            found.append(name)
+    return found
 
 
 def _with_config(options: Run) -> Run:

@@ -10,6 +10,7 @@ from vaebench.inputs import column_options, listed, metric_options, run_axes, ru
 from vaebench.metrics import metric
 from vaebench.options import (
     Common,
+    Compiled,
     DataCheck,
     DataFetch,
     DataList,
@@ -33,7 +34,7 @@ def execute(options: Common, command: str) -> dict[str, Any]:
         if not options.quiet:
             print(text)
         return summary
-    if options.compilation_cache:
+    if isinstance(options, Compiled) and options.compilation_cache:
         use_compilation_cache()
     if isinstance(options, Quickstart):
         from vaebench.quickstart import quickstart_data, quickstart_points

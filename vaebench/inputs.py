@@ -8,11 +8,11 @@ from typing import Any
 
 from vaebench.data import DATASETS, load
 from vaebench.metrics import metric
-from vaebench.options import Columns, Common, Run, Source
+from vaebench.options import Columns, Compiled, Run, Source
 from vaebench.protocols import Protocol
 from vaebench.types import Dataset, InputError, unknown_name
 
-_OTHER = {f.name for f in dataclasses.fields(Common)} | {"data", "data_option"}
+_OTHER = {f.name for f in dataclasses.fields(Compiled)} | {"data", "data_option"}
 _READING = tuple(f.name for f in dataclasses.fields(Source) if f.name not in _OTHER)
 _LISTS = ("covariates", "factors", "ignore")
 

@@ -14,18 +14,30 @@ from tyro.conf import Positional
 class Common:
     """Options of every command."""
 
-    seed: int = 0
-    """Seed of everything random; seeds of a sweep count up from it."""
     quiet: bool = False
     """No progress and no table."""
     json: bool = False
     """A machine-readable summary as the last line of stdout."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeded(Common):
+    """The option of the commands that draw random numbers."""
+
+    seed: int = 0
+    """Seed of everything random; seeds of a sweep count up from it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled(Common):
+    """The option of the commands that compile programs."""
+
     compilation_cache: bool = True
     """Keep compiled programs in the user's cache folder, so that the next start compiles nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Quickstart(Common):
+class Quickstart(Seeded, Compiled):
     """Train 24 small VAEs on a simulated pan-cancer cohort, evaluate them, and write a report. No file, no network."""
 
     out: Path = Path("results/quickstart")
@@ -57,7 +69,7 @@ class Columns(Common):
 
 
 @dataclasses.dataclass(frozen=True)
-class Source(Columns):
+class Source(Columns, Compiled):
     """Where data come from, and how they are selected and scaled; what is not named is as the data set has it."""
 
     data: str = ""
@@ -81,7 +93,7 @@ class Source(Columns):
 
 
 @dataclasses.dataclass(frozen=True)
-class Run(Source):
+class Run(Source, Seeded):
     """Train and evaluate VAEs on an expression table, every combination of the options once, and write a report."""
 
     protocol: str = "default"
@@ -207,7 +219,7 @@ class DataCheck(Columns):
 
 
 @dataclasses.dataclass(frozen=True)
-class DataSimulate(Common):
+class DataSimulate(Seeded):
     """Write a simulated pan-cancer cohort as a table, to try every other command on."""
 
     out: Path = Path("simulated.csv.gz")

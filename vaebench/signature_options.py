@@ -9,11 +9,11 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional
 
-from vaebench.options import Common
+from vaebench.options import Common, Compiled, Seeded
 
 
 @dataclasses.dataclass(frozen=True)
-class Extract(Common):
+class Extract(Seeded, Compiled):
     """Extract mutational signatures and exposures from a table of SBS96 counts, their number chosen, and write a report."""
 
     catalogue: Annotated[Positional[Path | None], tyro.conf.arg(metavar="CATALOGUE")] = None
@@ -44,7 +44,7 @@ class Extract(Common):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Refit(Common):
+class Refit(Seeded, Compiled):
     """Exposures of known signatures in a table of SBS96 counts, with intervals, and a report."""
 
     catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
@@ -80,7 +80,7 @@ class Match(Common):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Calibrate(Common):
+class Calibrate(Seeded, Compiled):
     """Simulate from the fit of a cohort and report how often intervals would hold the truth, by signature and size."""
 
     catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
