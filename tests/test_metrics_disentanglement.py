@@ -272,6 +272,17 @@ def test_sepin_meets_the_closed_form_of_a_linear_gaussian_model():
     assert 0.003 < found.wsepin_error < 0.05
 
 
+def test_errors_of_sepin_are_the_spread_over_draws():
+    """Up to a fifth more: that each sample is drawn equally often takes some of the spread away."""
+    rng = np.random.default_rng(0)
+    mean = rng.standard_normal((40, 3))
+    logvar = np.tile(2 * np.log([0.1, 0.5, 1.5]), (40, 1)) + rng.normal(0, 0.5, (40, 3))
+    runs = [sepin(Posterior(mean, logvar), WsepinOptions(draws=60, seed=seed)) for seed in range(300)]
+    for name in ("wsepin", "information"):
+        values, errors = (np.array([getattr(run, name + end) for run in runs]) for end in ("", "_error"))
+        assert 0.9 < np.sqrt(np.mean(errors**2)) / values.std(ddof=1) < 1.25
+
+
 def test_both_causes_of_a_wsepin_of_zero():
     rng = np.random.default_rng(7)
     mean = rng.normal(size=(200, 30)).astype(np.float32)

@@ -46,15 +46,16 @@ def test_edges_equal_a_brute_force_loop(include_self, others, offset):
     assert len(as_set((source, target))) == len(source)
 
 
+@pytest.mark.parametrize("latents", [2, 10])
 @pytest.mark.parametrize("kind", ["plain", "one_far", "tight"])
-def test_neighbours_are_exact_where_float32_is_not(kind):
+def test_neighbours_are_exact_where_float32_is_not(kind, latents):
     """Far from the centre, or in a cluster a million times tighter than the whole, rows are searched again."""
     rng = np.random.default_rng(5)
-    z = rng.normal(size=(1500, 10))
+    z = rng.normal(size=(1500, latents))
     if kind != "plain":
         z[0] *= 1e4
     if kind == "tight":
-        z[100:400] = z[100] + 1e-6 * rng.normal(size=(300, 10))
+        z[100:400] = z[100] + 1e-6 * rng.normal(size=(300, latents))
     index, distance = nearest(z, 14)
     squared = ((z[:, None] - z[None]) ** 2).sum(2)
     np.fill_diagonal(squared, np.inf)
