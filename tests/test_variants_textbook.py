@@ -296,9 +296,12 @@ def test_total_correlation_weights_move_only_their_terms():
 def test_sliced_wasserstein_loss_uses_unit_directions():
     outputs = outputs_of(batch=50, latent=2)
     shifted = outputs._replace(z=outputs.prior + jnp.array([[3.0, 0.0]]))
-    _, terms = swae.textbook(4000, shifted, swae.Hyper(), CONTEXT)
+    loss, terms = swae.textbook(4000, shifted, swae.Hyper(lambda_sw=3.0), CONTEXT)
     # a shift by d costs (d . u)^2, and its mean over directions of the circle is |d|^2 / 2
     np.testing.assert_allclose(terms["wasserstein"], 4.5, rtol=0.05)
+    np.testing.assert_allclose(loss, terms["reconstruction"] + 3.0 * terms["wasserstein"], rtol=1e-6)
+    likelihood = stats.norm.logpdf(outputs.x, outputs.reconstruction).sum(1).mean()
+    np.testing.assert_allclose(terms["reconstruction"], -likelihood, rtol=1e-6)
     assert swae.textbook(10, outputs._replace(z=outputs.prior), swae.Hyper(), CONTEXT)[1]["wasserstein"] == 0
 
 
