@@ -101,6 +101,19 @@ def test_benchmarked_equals_the_released_loss_and_terms(case, name):
             np.testing.assert_allclose(float(terms[ours]), expected[theirs], rtol=1e-11)
 
 
+def test_weights_that_grow_with_the_batches_stop_at_their_end():
+    outputs, context = outputs_of(GOLDEN[0], ""), Context(True, 60, 6, 0)
+    cases = (
+        (stratified, beta_tc_vae.AnnealHyper()),
+        (beta_vae.benchmarked, beta_vae.CapacityHyper(10.0, 0.1, 10_000.0)),
+    )
+    for objective, hyper in cases:
+        before, end, after = (
+            float(objective(outputs, hyper, context._replace(iteration=i))[0]) for i in (9_000, 10_000, 40_000)
+        )
+        assert before != end == after
+
+
 def test_every_released_variant_and_value_is_compared():
     # those for counts are compared with plain numpy in test_signature_variants.py: nobody's code was at hand to run
     assert {name for name, v in VARIANTS.items() if "benchmarked" in v.recipes and v.domain == "expression"} == {
