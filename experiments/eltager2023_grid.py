@@ -13,8 +13,8 @@ then no longer the study's.
 `--recommended` keeps models and latents and takes learning rate 1e-3, Kaiming uniform, Adam and tanh: 36 settings, for
 metrics that cost much (WSEPIN of 200 latents: seconds each).
 
-Machine: 2 CPU cores, scaled: pancan_eb 2 h 20 min, gtex 2 h; literal: 80 and 45 min. `--dry-run` tells for others. The run goes on
-where it was stopped, with the same command; several processes share a folder with `--shard 1/2`, `--shard 2/2`.
+Machine: 2 CPU cores, scaled: pancan_eb 2 h 20 min, gtex 2 h; literal: 80 and 45 min. `--dry-run` tells for others. The run
+goes on where it was stopped, with the same command; several processes share a folder with `--shard 1/2`, `--shard 2/2`.
 Expected: diverged trainings are rows with a status; RMSprop and learning rate 0.1 have most of them.
 
 Writes OUT/DATA-PROTOCOL/rows/*.parquet and run.json.
