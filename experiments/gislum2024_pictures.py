@@ -84,15 +84,18 @@ def stability_dots(lines: pd.DataFrame) -> Figure:
     """Each signature of all genomes: cosine with the published one next to it, and with its match in either half."""
     figure, (ax,) = style.new_figure(0.17 * len(lines) + 1.4, 1, 1)
     ordered = lines.sort_values("samples", ignore_index=True)
-    names = [f"{s}, {n:,.0f} genomes" for s, n in zip(ordered["signature"], ordered["samples"], strict=True)]
+    names = [f"{r['signature']}, {r['samples']:,.0f} genomes, {r['nearest']}" for r in ordered.to_dict("records")]
     columns = {"nearest_cosine": "nearest published", "cosine_first": "first half", "cosine_second": "second half"}
     for i, (column, label) in enumerate(columns.items()):
-        marker = "o" if i == 0 else "|"
-        ax.scatter(ordered[column], range(len(ordered)), s=22, marker=marker, color=style.PALETTE[i], label=label)
-    for y, (nearest, x) in enumerate(zip(ordered["nearest"], ordered["nearest_cosine"], strict=True)):
-        ax.annotate(nearest, (x, y), (4, 0), textcoords="offset points", fontsize=5, va="center")
+        look = {"s": 20, "marker": "o"} if i == 0 else {"s": 45, "marker": "|", "linewidths": 1.5}
+        ax.scatter(ordered[column], range(len(ordered)), color=style.PALETTE[i], label=label, **look)
     ax.set_yticks(range(len(ordered)), names, fontsize=6)
+    ax.set_ylim(-0.8, len(ordered) - 0.2)
     ax.set_xlabel("cosine similarity")
     ax.legend(fontsize=7, frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
-    style.add_footnote(figure, "Signatures of all genomes, those in most genomes on top; none where a half has fewer.")
+    style.add_footnote(
+        figure,
+        "Signatures of all genomes, those in most genomes on top; named beside each, the published one nearest to it.",
+        "A half with fewer signatures has no match for one.",
+    )
     return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -64,12 +65,15 @@ class Parser(argparse.ArgumentParser):
 
 
 def entry(main: Callable[[Sequence[str] | None], None], arguments: Sequence[str] | None = None) -> int:
-    """Runs an experiment; the exit code: 0 done, 2 bad input (one sentence), 1 our own failure."""
+    """Runs an experiment; the exit code: 0 done, 2 bad input (one sentence), 1 our own failure, 141 unread."""
     try:
         main(arguments)
     except (InputError, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
+    except BrokenPipeError:  # as in vaebench.cli: whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return 0
 
 
