@@ -54,7 +54,7 @@ def claim_29(rows: Rows) -> Verdict:
 
 def claim_30(rows: Rows) -> Verdict:
     """At beta 0, R: mean cosine over scenarios at the true number at least 0.955; without telling the number, area under F1
-    within 0.02 of 0.873, and below MUSE-XAE's.
+    within 0.02 of 0.873, and below MUSE-XAE's in every scenario (fails if it is not so in the mean).
     """
     known = _by_beta(rows["beta"])
     known = known[known["beta"] == 0]

@@ -164,14 +164,17 @@ def run(options: argparse.Namespace) -> pd.DataFrame:
 
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Means over scenarios of the means over repeats, the spread of the repeats' means, and the printed rows."""
+    """Means over scenarios of the means over repeats, and the printed rows.
+
+    The spread of F1 is that of the repeats' means over the scenarios that every repeat has.
+    """
     lines = []
     for (method, setting), group in rows.groupby(["method", "setting"], sort=False):
-        by_repeat = group.groupby("repeat")[["cosine", *AREAS]].mean()
         by_scenario = group.groupby("scenario")[["cosine", *AREAS]].mean()
-        line = {"method": f"{method}, {setting}", "scenarios": len(by_scenario), "repeats": len(by_repeat)}
+        by_repeat = group.pivot_table(index="repeat", columns="scenario", values="f1").dropna(axis=1).mean(axis=1)
+        line = {"method": f"{method}, {setting}", "scenarios": len(by_scenario), "repeats": group["repeat"].nunique()}
         line |= by_scenario.mean().to_dict() | {
-            "f1_sd": by_repeat["f1"].std(),
+            "f1_sd": by_repeat.std(),
             "least_cosine": group["least_cosine"].min(),
         }
         right = (group["found"] == group["true"]).sum()
