@@ -181,6 +181,27 @@ def test_a_part_merged_while_reading_is_read_from_its_new_place(tmp_path, monkey
     assert calls
 
 
+def test_parts_removed_one_by_one_while_they_are_listed(tmp_path, monkeypatch):
+    """The slowest removal there is: one part goes before every single read."""
+    import vaebench.results as results
+
+    parts = [write_rows([row(f"p{i:02d}")], tmp_path) for i in range(30)]
+    real, left = results._table, sorted(parts)
+
+    def removing(path, columns):
+        if left:
+            if len(left) == len(parts):
+                with monkeypatch.context() as patch:
+                    patch.setattr(results, "_table", real)
+                    patch.setattr(type(path), "unlink", lambda self: None)
+                    compact(tmp_path, parts)
+            left.pop(0).unlink()
+        return real(path, columns)
+
+    monkeypatch.setattr(results, "_table", removing)
+    assert finished(tmp_path) == {f"p{i:02d}" for i in range(30)}
+
+
 def test_a_full_disk_is_one_sentence_and_harms_nothing(tmp_path, monkeypatch):
     write_rows([row("a")], tmp_path)
 

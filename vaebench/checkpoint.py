@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise InputError(f"{path} cannot be read ({error}); delete it to go on without it") from error
 
 
+def _read_if_there(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """:func:`read_arrays`, nothing where another process has removed the file meanwhile."""
+    try:
+        return read_arrays(path)
+    except InputError:
+        if path.exists():
+            raise
+        return {}, {}
+
+
 def save_lanes(path: Path, lanes: Mapping[str, Saved]) -> None:
     """Write lanes by point id: every leaf of the lane's tree, in its order, and the losses so far."""
     arrays = {}
@@ -50,12 +61,7 @@ def load_lanes(folder: Path) -> dict[str, list[np.ndarray]]:
     """Point id -> leaves of its lane, then its losses, from all checkpoints in ``folder``; the longest trained wins."""
     found: dict[str, list[np.ndarray]] = {}
     for path in sorted(folder.glob("*.safetensors")):
-        try:
-            arrays, _ = read_arrays(path)
-        except InputError:
-            if path.exists():
-                raise
-            continue  # another process finished its work and removed its checkpoint
+        arrays, _ = _read_if_there(path)
         for point in {name.split("/")[0] for name in arrays}:
             leaves = [arrays[name] for name in sorted(arrays) if name.split("/")[0] == point]
             if point not in found or len(leaves[-1]) > len(found[point][-1]):
@@ -75,7 +81,7 @@ def restored(leaves: list[np.ndarray], template: Any) -> Saved | None:
 def forget_lanes(folder: Path, finished: set[str]) -> None:
     """Remove the checkpoints whose points are all finished."""
     for path in folder.glob("*.safetensors"):
-        arrays, _ = read_arrays(path)
+        arrays, _ = _read_if_there(path)
         if {name.split("/")[0] for name in arrays} <= finished:
             path.unlink(missing_ok=True)
 
@@ -86,35 +92,39 @@ def keep_part(folder: Path, point: str, arrays: Mapping[str, np.ndarray], card: 
     write_arrays(folder / f"{point}.safetensors", named, {point: json.dumps(card)})
 
 
-def merge_parts(folder: Path, best: bool = False) -> Path | None:
-    """Join the parts of a group, and what was joined before, into ``<folder>.safetensors``; the parts are removed.
+def merge_parts(folder: Path, best: bool = False) -> None:
+    """Join what is kept of a group, all files of ``folder``, into one new file there; the joined ones are removed.
+
+    Any number of processes may do so at once: no file is changed, and one is removed only after what was read of it is
+    in another. What two of them joined at the same time is there twice until the next joins it.
 
     With ``best`` only the point with the lowest ``valid`` loss on its card stays.
     """
-    parts = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
-    if not parts:
-        return None
-    whole = folder.with_name(f"{folder.name}.safetensors")
-    arrays, cards = read_arrays(whole) if whole.exists() else ({}, {})
+    parts = sorted(folder.glob("*.safetensors"))
+    if len(parts) < 2:
+        return
+    arrays, cards = {}, {}
     for path in parts:
-        more, card = read_arrays(path)
+        more, card = _read_if_there(path)
         arrays, cards = arrays | more, cards | card
-    if best:
+    if best and cards:
         first = min(cards, key=lambda point: json.loads(cards[point])["losses"]["valid"])
         arrays = {name: value for name, value in arrays.items() if name.startswith(f"{first}/")}
         cards = {first: cards[first]}
-    write_arrays(whole, arrays, cards)
+    if cards:  # else another process has joined them all
+        write_arrays(folder / f"joined-{uuid.uuid4().hex}.safetensors", arrays, cards)
     for path in parts:
-        path.unlink()
-    return whole
+        path.unlink(missing_ok=True)
 
 
 def kept(folder: Path) -> dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]]:
     """Point id -> (arrays, card) of all files below ``folder``, joined or not."""
-    found = {}
-    for path in sorted(folder.rglob("*.safetensors")):
-        arrays, cards = read_arrays(path)
-        for point, card in cards.items():
-            own = {k.removeprefix(f"{point}/"): v for k, v in arrays.items() if k.startswith(f"{point}/")}
-            found[point] = (own, json.loads(card))
+    found, seen = {}, set()
+    while new := sorted(set(folder.rglob("*.safetensors")) - seen):  # what is joined meanwhile is in a new file
+        seen |= set(new)
+        for path in new:
+            arrays, cards = _read_if_there(path)
+            for point, card in cards.items():
+                own = {k.removeprefix(f"{point}/"): v for k, v in arrays.items() if k.startswith(f"{point}/")}
+                found[point] = (own, json.loads(card))
     return found

@@ -12,6 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,6 @@ from vaebench.types import SCHEMA, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_ATTEMPTS = 5
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path) -> Path:
@@ -149,14 +148,18 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _tables(folder: Path, columns: list[str] | None) -> list[Any]:
-    """All complete parts, in the order of their names, which start with the time of writing."""
-    for _ in range(_ATTEMPTS):
-        parts = sorted((folder / "rows").glob("part-*.parquet"))
-        try:
-            return [_table(path, columns) for path in parts]
-        except FileNotFoundError:
-            continue  # another process merged parts after they were listed: list again
-    raise InputError(f"the part files in {folder / 'rows'} keep changing; try again when the run has ended")
+    """All complete parts, in the order of their names, which start with the time of writing.
+
+    Another process may merge parts meanwhile. It writes the whole before it removes them, so what was listed and is gone
+    is in a file of the next list; rows that were read before as well are there twice.
+    """
+    read: dict[Path, Any] = {}
+    while new := [path for path in (folder / "rows").glob("part-*.parquet") if path not in read]:
+        for path in new:
+            read[path] = None
+            with suppress(FileNotFoundError):
+                read[path] = _table(path, columns)
+    return [read[path] for path in sorted(read) if read[path] is not None]
 
 
 def _table(path: Path, columns: list[str] | None) -> Any:
