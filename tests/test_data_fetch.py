@@ -87,11 +87,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "slow":
             for i in range(0, len(body), len(body) // 8):
                 self.wfile.write(body[i : i + len(body) // 8])
-                time.sleep(0.05)
+                time.sleep(0.15)
             return
         self.wfile.write(body[:length] if kind == "too short" else body[:40_000] if kind == "stalled" else body)
         if kind == "stalled":
-            time.sleep(0.8)
+            time.sleep(1.5)
         if kind == "broken off":
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -140,7 +140,7 @@ def test_first_download_records_the_digest_and_the_second_asks_nothing(server, t
 
 def test_slow_server_is_waited_for(server, tmp_path):
     server.plan[SURVIVAL] = ["slow"]
-    fetched(server, tmp_path, timeout=0.5)
+    fetched(server, tmp_path, timeout=1)  # longer than any pause, shorter than the whole transfer
     assert whole(tmp_path)
     assert len(server.seen) == 2
 
@@ -148,7 +148,7 @@ def test_slow_server_is_waited_for(server, tmp_path):
 @pytest.mark.parametrize("kind", ["broken off", "stalled"])
 def test_transfer_goes_on_where_it_stopped(server, tmp_path, kind):
     server.plan[EXPRESSION] = [kind, kind]
-    fetched(server, tmp_path, timeout=0.2)
+    fetched(server, tmp_path, timeout=0.5)
     assert whole(tmp_path)
     ranges = [asked for name, _, asked in server.seen if name == EXPRESSION]
     assert ranges[0] is None
