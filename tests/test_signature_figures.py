@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from scipy.stats import binomtest
 
 from vaebench.data.mutation_simulate import simulate_catalogue
 from vaebench.figures import exposures as drawn_exposures
@@ -61,10 +62,10 @@ def test_spectra_have_96_bars_in_the_standard_colours(cohort):
 
 
 def test_more_signatures_than_fit_are_counted():
-    many = pd.DataFrame(np.full((33, 96), 1 / 96), columns=simulate_catalogue(0, tumours=30)[0].columns)
+    many = pd.DataFrame(np.full((103, 96), 1 / 96), columns=simulate_catalogue(0, tumours=30)[0].columns)
     figure = spectra(many.rename(index=str))
-    assert len(figure.axes) == 30
-    assert "3 more signatures are not drawn" in footnote(figure)
+    assert len(figure.axes) == 100
+    assert "Further signatures, not drawn: 3." in footnote(figure)
 
 
 def test_similarity_shows_the_cosines(cohort):
@@ -122,7 +123,28 @@ def test_intervals_are_drawn_where_they_lie(cohort):
     segments = figure.axes[0].collections[0].get_segments()
     np.testing.assert_allclose([s[0, 0] for s in segments], first["lower"])
     np.testing.assert_allclose([s[1, 0] for s in segments], first["upper"])
-    assert f"{len(truth.exposures) - 2} more samples" in footnote(figure)
+    assert f"Further samples, in the table: {len(truth.exposures) - 2}." in footnote(figure)
+
+
+def test_signatures_absent_from_all_samples_drawn_are_left_out(cohort):
+    _, truth = cohort
+    long = long_intervals(truth.exposures)
+    names, samples = list(truth.signatures.index), list(truth.exposures.index[:2])
+    long.loc[(long["signature"] == names[0]) & long["sample"].isin(samples), ["exposure", "lower", "upper"]] = 0.0
+    long.loc[(long["signature"] == names[1]) & (long["sample"] == samples[0]), ["exposure", "lower", "upper"]] = 0.0
+    figure = drawn_exposures.interval_panels(long, 0.95, samples=samples)
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == names[1:]
+    assert "absent from all of these, not drawn: 1." in footnote(figure)
+
+
+def test_coverage_of_few_exposures_is_uncertain_even_where_all_are_inside():
+    coverage = pd.DataFrame(
+        {"group": ["a", "b", "c"], "coverage": [1.0, 0.9, np.nan], "count": [20, 200, 0]},
+    )
+    (ax,) = drawn_exposures.coverage_bars(coverage, 0.95).axes
+    (bars,) = ax.collections
+    for segment, (inside, of) in zip(bars.get_segments(), [(20, 20), (180, 200)], strict=False):
+        np.testing.assert_allclose(segment[:, 0], binomtest(inside, of).proportion_ci(method="wilson"), atol=1e-12)
 
 
 def test_pages_are_whole_and_offline(cohort, tmp_path):

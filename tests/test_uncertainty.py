@@ -114,10 +114,13 @@ def test_spearman_agrees_with_scipy_and_covers():
     assert held >= 88
 
 
-def test_wilson_agrees_with_scipy():
-    for count, of in ((0, 10), (3, 17), (200, 200)):
-        expected = stats.binomtest(count, of).proportion_ci(method="wilson")
-        assert wilson(count, of) == pytest.approx((expected.low, expected.high))
+@pytest.mark.parametrize(("count", "of", "level"), [(0, 10, 0.95), (3, 17, 0.95), (200, 200, 0.95), (3, 17, 0.8)])
+def test_the_score_test_does_not_reject_just_the_shares_in_wilsons_interval(count, of, level):
+    low, high = wilson(count, of, level)
+    z = norm.ppf(0.5 + level / 2)
+    for end, least in ((low, 0.0), (high, 1.0)):
+        gap, reach = abs(count / of - end), z * np.sqrt(end * (1 - end) / of)
+        assert gap == pytest.approx(reach, rel=1e-9) if end != least else gap == 0
     assert wilson(0, 0) == (0.0, 1.0)
 
 

@@ -148,14 +148,12 @@ def spearman(
 
 def wilson(count: int, of: int, level: float = 0.95) -> tuple[float, float]:
     """Wilson's (1927) interval of a share; (0, 1) for none of none."""
-    from scipy.stats import norm
+    from scipy.stats import binomtest
 
     if of == 0:
         return 0.0, 1.0
-    z2 = float(norm.ppf(0.5 + level / 2)) ** 2
-    centre = (count + z2 / 2) / (of + z2)
-    half = math.sqrt(z2 * (count * (of - count) / of + z2 / 4)) / (of + z2)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = binomtest(count, of).proportion_ci(level, method="wilson")
+    return float(low), float(high)
 
 
 def adjusted(p: np.ndarray, how: str = "holm") -> np.ndarray:

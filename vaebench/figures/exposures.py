@@ -7,8 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vaebench.figures import style
+from vaebench.uncertainty import wilson
 
-TYPES_SHOWN = 24
+TYPES_SHOWN = 60
 SAMPLES_SHOWN = 12
 
 
@@ -50,7 +51,7 @@ def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figur
     style.add_footnote(
         figure,
         "Dot size: share of the type's samples in which the signature makes up more than 1%; colour: its median share there.",
-        f"{rest} smaller types are not drawn." if rest > 0 else "",
+        f"Smaller types, not drawn: {rest}." if rest > 0 else "",
     )
     return figure
 
@@ -112,6 +113,8 @@ def sample_map(coordinates: np.ndarray, types: pd.Series | None, method: str) ->
 def interval_panels(intervals: pd.DataFrame, level: float, samples: list[str] | None = None) -> Figure:
     """Exposures of a few samples with their intervals and the probability that each signature is present.
 
+    A signature is left out where the intervals of all these samples end at 0.
+
     Args:
         intervals: long table with ``sample, signature, exposure, lower, upper, presence``.
         level: nominal coverage of the intervals.
@@ -119,7 +122,9 @@ def interval_panels(intervals: pd.DataFrame, level: float, samples: list[str] | 
     """
     names = list(dict.fromkeys(intervals["sample"]))
     chosen = (samples or names)[:SAMPLES_SHOWN]
-    signatures = list(dict.fromkeys(intervals["signature"]))
+    known = list(dict.fromkeys(intervals["signature"]))
+    there = set(intervals.loc[intervals["sample"].isin(chosen) & (intervals["upper"] > 0), "signature"])
+    signatures = [name for name in known if name in there] or known
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
     figure, axes = style.new_figure(rows * (0.17 * len(signatures) + 0.7) + 0.8, rows, columns)
@@ -137,11 +142,12 @@ def interval_panels(intervals: pd.DataFrame, level: float, samples: list[str] | 
         ax.tick_params(labelsize=6)
         ax.locator_params(axis="x", nbins=4)
         ax.set_title(style.plain(str(sample), 30), fontsize=7, loc="left")
-    rest = len(names) - len(chosen)
+    rest, hidden = len(names) - len(chosen), len(known) - len(signatures)
     style.add_footnote(
         figure,
         f"Mutations: estimate and {level:.0%} interval. Pale lines: the signature is probably absent.",
-        f"{rest} more samples are in the table." if rest else "",
+        f"Further samples, in the table: {rest}." if rest else "",
+        f"Signatures that are absent from all of these, not drawn: {hidden}." if hidden else "",
     )
     return figure
 
@@ -156,12 +162,16 @@ def coverage_bars(coverage: pd.DataFrame, level: float) -> Figure:
     figure, (ax,) = style.new_figure(0.26 * len(coverage) + 1.6)
     y = np.arange(len(coverage))
     p, n = coverage["coverage"].to_numpy(float), coverage["count"].to_numpy(float)
-    half = 1.96 * np.sqrt(np.clip(p * (1 - p), 0, None) / np.maximum(n, 1))
-    ax.errorbar(p, y, xerr=half, fmt="o", color=style.PALETTE[0], markersize=4, linewidth=1.2)
+    inside = np.where(n > 0, p * n, 0).round().astype(int)
+    ends = np.array([wilson(*pair) for pair in zip(inside, n.astype(int), strict=True)]).reshape(-1, 2)
+    reach = np.clip([p - ends[:, 0], ends[:, 1] - p], 0, None)
+    ax.errorbar(p, y, xerr=reach, fmt="o", color=style.PALETTE[0], markersize=4, linewidth=1.2)
     ax.axvline(level, color=style.BASELINE, linewidth=0.9, linestyle=style.LINES[1])
     ax.set_yticks(y, [f"{style.plain(str(g), 24)} ({int(c)})" for g, c in zip(coverage["group"], n, strict=True)])
     ax.set_ylim(len(y) - 0.5, -0.5)
     ax.tick_params(labelsize=7)
     ax.set_xlabel("share of simulated exposures inside their interval")
-    style.add_footnote(figure, f"Dashed: nominal {level:.0%}. Bars: 95% of the counting error. In brackets: exposures.")
+    style.add_footnote(
+        figure, f"Dashed: nominal {level:.0%}. Bars: 95% interval of the count (Wilson). In brackets: exposures."
+    )
     return figure

@@ -19,14 +19,14 @@ SUBSTITUTION_COLOURS = {
 }
 """The colours in which COSMIC draws the six substitutions."""
 
-SHOWN = 30
+SHOWN = 100
 
 
 def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Figure:
     """One row of 96 bars a signature, in the standard order and colours; ``notes``: name -> a few words beside the name.
 
     Args:
-        signatures: [S, 96], rows sum to 1, columns ``A[C>A]A`` in canonical order. At most 30 are drawn.
+        signatures: [S, 96], rows sum to 1, columns ``A[C>A]A`` in canonical order. At most 100 are drawn.
     """
     shown = signatures.head(SHOWN)
     if shown.empty:
@@ -51,7 +51,7 @@ def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Fi
     style.add_footnote(
         figure,
         "Share of the signature's mutations by substitution; within one colour by flanking bases, A_A to T_T.",
-        f"{rest} more signatures are not drawn." if rest else "",
+        f"Further signatures, not drawn: {rest}." if rest else "",
     )
     return figure
 
