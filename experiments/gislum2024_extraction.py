@@ -172,7 +172,9 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
     for (method, setting), group in rows.groupby(["method", "setting"], sort=False):
         by_scenario = group.groupby("scenario")[["cosine", *AREAS]].mean()
         by_repeat = group.pivot_table(index="repeat", columns="scenario", values="f1").dropna(axis=1).mean(axis=1)
-        line = {"method": f"{method}, {setting}", "scenarios": len(by_scenario), "repeats": group["repeat"].nunique()}
+        least, most = group.groupby("scenario")["repeat"].nunique().agg(["min", "max"])
+        line = {"method": f"{method}, {setting}", "scenarios": len(by_scenario)}
+        line["repeats"] = str(most) if least == most else f"{least} to {most}"
         line |= by_scenario.mean().to_dict() | {
             "f1_sd": by_repeat.std(),
             "least_cosine": group["least_cosine"].min(),

@@ -76,6 +76,23 @@ def test_widths_are_compared_where_both_methods_cover_as_often():
     assert beyond["width"].isna().all()
 
 
+def test_scenarios_weigh_alike_in_table_2_however_many_repeats_they_have():
+    import gislum2024_extraction as extraction
+
+    f1 = {(2, 0): 0.9, (2, 1): 0.8, (2, 2): 0.7, (14, 0): 0.2}
+    rows = pd.DataFrame(
+        [
+            {"scenario": scenario, "repeat": repeat, "f1": value, "found": 11 + repeat, "least_cosine": value}
+            for (scenario, repeat), value in f1.items()
+        ]
+    ).assign(method="nmf", setting="R", true=11, cosine=0.9, precision=0.5, sensitivity=0.5, seconds=60.0)
+    line = extraction.table(rows).set_index("method").loc["nmf, R"]
+    assert line["f1"] == pytest.approx((0.8 + 0.2) / 2)
+    assert line["f1_sd"] == pytest.approx(0.1)
+    assert (line["scenarios"], line["repeats"], line["number_right"]) == (2, "1 to 3", "2/4")
+    assert extraction.table(rows[rows["repeat"] == 0]).set_index("method").loc["nmf, R", "repeats"] == "1"
+
+
 def test_exposures_that_collapsed_count_nothing_in_the_correlation_with_the_truth():
     import gislum2024_beta as beta
     from gislum2024_extraction import cohort
