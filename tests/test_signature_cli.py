@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from vaebench.cli import main
 from vaebench.data.mutation_simulate import simulate_catalogue
 from vaebench.data.mutations import read_exposures, read_signatures, write_catalogue, write_signatures
+from vaebench.signatures.extraction import extract
 from vaebench.signatures.matching import recovery
+from vaebench.signatures.refitting import refit
 
 
 @pytest.fixture(scope="module")
@@ -43,21 +46,28 @@ def test_extract_writes_what_it_found(tables, tmp_path, capsys):
     assert json.loads((tmp_path / "run.json").read_text())["command"].startswith("vaebench extract ")
 
 
+def test_extract_passes_an_autoencoders_settings_on(tables, tmp_path):
+    folder, catalogue, _ = tables
+    text = "--method weibull_vae --k-min 2 --k-max 2 --restarts 2 --augmentation 1 --rule criterion"
+    text += " --set hidden=16-8 beta=0.3 learning_rate=0.01 epochs=9"
+    arguments = [str(folder / "catalogue.csv"), *text.split()]
+    assert main(["extract", *arguments, "--out", str(tmp_path), "--quiet"]) == 0
+    settings = {"hidden": (16, 8), "beta": 0.3, "learning_rate": 0.01, "epochs": 9}
+    options = {"k": [2], "method": "weibull_vae", "restarts": 2, "augmentation": 1, "rule": "criterion"}
+    same = extract(catalogue, **options, settings=settings)
+    pd.testing.assert_frame_equal(
+        read_signatures(tmp_path / "signatures.csv"), same.signatures, atol=1e-9, check_names=False
+    )
+    other = extract(catalogue, **options, settings=settings | {"beta": 3.0})
+    assert abs(other.signatures.to_numpy() - same.signatures.to_numpy()).max() > 1e-5
+
+
 def test_anchored_intervals_are_of_the_reference(tables, tmp_path, capsys):
     folder, _, truth = tables
-    arguments = [
-        "extract",
-        str(folder / "catalogue.csv"),
-        "--k-min",
-        "3",
-        "--k-max",
-        "3",
-        "--method",
-        "nmf",
-        "--restarts",
-    ]
-    arguments += ["2", "--reference", str(folder / "signatures.csv"), "--intervals", "anchored", "--out", str(tmp_path)]
-    assert main([*arguments, "--json"]) == 0
+    text = "--k-min 3 --k-max 3 --method nmf --restarts 2 --intervals anchored"
+    arguments = [str(folder / "catalogue.csv"), *text.split()]
+    arguments += ["--reference", str(folder / "signatures.csv"), "--out", str(tmp_path)]
+    assert main(["extract", *arguments, "--json"]) == 0
     used = read_signatures(tmp_path / "anchored.csv")
     intervals = pd.read_csv(tmp_path / "intervals.csv")
     assert set(intervals["signature"]) == set(used.index)
@@ -82,6 +92,26 @@ def test_refit_writes_exposures_and_intervals(tables, tmp_path, capsys):
     fit = json.loads((tmp_path / "fit.json").read_text())
     assert fit["level"] == 0.95
     assert 0.8 < fit["dispersion"] < 1.2
+
+
+def test_refit_without_intervals_has_exposures_only(tables, tmp_path, capsys):
+    folder, _, _ = tables
+    arguments = [str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "none"]
+    assert main(["refit", *arguments, "--out", str(tmp_path), "--quiet", "--json"]) == 0
+    assert summary(capsys)["method"] == ""
+    assert (tmp_path / "exposures.csv").is_file()
+    assert not (tmp_path / "intervals.csv").exists()
+
+
+def test_refit_passes_an_autoencoders_settings_on(tables, tmp_path):
+    folder, catalogue, truth = tables
+    arguments = [str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "posterior_percentile"]
+    arguments += ["--set", "variant=weibull_vae", "hidden=16-8", "beta=0.3", "epochs=3"]
+    assert main(["refit", *arguments, "--out", str(tmp_path), "--quiet"]) == 0
+    settings = {"variant": "weibull_vae", "hidden": (16, 8), "beta": 0.3, "epochs": 3}
+    same = refit(catalogue, truth.signatures, intervals="posterior_percentile", settings=settings)
+    assert same.intervals is not None
+    np.testing.assert_allclose(pd.read_csv(tmp_path / "intervals.csv")["upper"], same.intervals["upper"], rtol=1e-6)
 
 
 def test_calibrate_reports_coverage(tables, tmp_path, capsys):
@@ -109,6 +139,19 @@ def test_match_prints_pairs(tables, tmp_path, capsys):
         (["extract", "{}/none.csv"], "does not exist"),
         (["extract", "{}/catalogue.csv", "--k-min", "5", "--k-max", "3"], "--k-min 5 --k-max 3"),
         (["extract", "{}/catalogue.csv", "--method", "nfm"], "did you mean 'nmf'"),
+        (["extract", "{}/catalogue.csv", "--method", "nmf", "--rule", "stabilty"], "did you mean 'stability'"),
+        (
+            ["extract", "{}/catalogue.csv", "--set", "beta=0.1"],
+            "settings={'beta': 0.1} is not allowed with method='sparse'",
+        ),
+        (["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "beta=0.1"], "unknown setting 'beta'"),
+        (["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "epochs=1,2"], "--set epochs=1,2: one value"),
+        (
+            ["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "epochs"],
+            "--set epochs: it must be NAME=VALUE",
+        ),
+        (["extract", "{}/catalogue.csv", "--method", "muse_xae", "--augmentation", "-1"], "augmentation is -1"),
+        (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--set", "beta=0.1"], "settings={'beta': 0.1}"),
         (["extract", "{}/catalogue.csv", "--k-max", "60", "--method", "nmf"], "60"),
         (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--intervals", "spike"], "spike_slab"),
         (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--level", "1.5"], "level=1.5"),

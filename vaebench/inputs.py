@@ -52,6 +52,17 @@ def run_axes(options: Run) -> dict[str, Any]:
     return axes | {name: _setting(name, values) for name, values in pairs("set", options.set)}
 
 
+def training_settings(texts: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` texts as the settings of one training."""
+    found = {}
+    for name, text in pairs("set", texts):
+        values = _setting(name, text)
+        if len(values) > 1:
+            raise InputError(f"--set {name}={text}: one value, not several; this command trains one setting")
+        found[name] = values[0]
+    return found
+
+
 def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any]:
     """``METRIC.OPTION=VALUE`` texts as the metrics' options, typed as their defaults; a list is separated by commas."""
     import msgspec

@@ -20,6 +20,7 @@ from vaebench.atomic import replacing
 from vaebench.commands import use_compilation_cache
 from vaebench.data import mutations
 from vaebench.data.writing import write_frame
+from vaebench.inputs import training_settings
 from vaebench.progress import duration
 from vaebench.signature_options import Calibrate, Extract, Match, Refit
 from vaebench.types import InputError, unknown_name
@@ -46,6 +47,7 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
     from vaebench.signatures.extraction import extract
 
     _check_extraction(options)
+    settings = training_settings(options.set)
     reference = mutations.read_signatures(options.reference) if options.reference else None
     if options.catalogue is None:
         from vaebench.data.mutation_simulate import simulate_catalogue
@@ -61,6 +63,9 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
         k=range(options.k_min, options.k_max + 1),
         method=options.method,
         restarts=options.restarts,
+        rule=options.rule,
+        augmentation=options.augmentation,
+        settings=settings,
         seed=options.seed,
         reference=reference,
         progress=Progress(options.quiet),
@@ -175,7 +180,8 @@ def _refit(options: Refit, command: str) -> dict[str, Any]:
     fit = refit(
         catalogue,
         signatures,
-        intervals=options.intervals,
+        intervals=None if options.intervals == "none" else options.intervals,
+        settings=training_settings(options.set),
         noise=options.noise,
         level=options.level,
         seed=options.seed,

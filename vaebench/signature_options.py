@@ -21,13 +21,21 @@ class Extract(Seeded, Compiled):
     out: Path = Path("results/extract")
     """Folder for signatures.csv, exposures.csv, selection.csv, matches.csv and report.html."""
     method: str = "sparse"
-    """"sparse" (spike-and-slab, ours), "nmf" (KL-NMF), or a variational autoencoder: "muse_xae", "folded_normal_vae", ..."""
+    """"sparse" (spike-and-slab, ours), "nmf" (KL-NMF), or an autoencoder: "muse_xae", "folded_normal_vae",
+    "exponential_vae", "weibull_vae", "spike_slab_vae"."""
     k_min: int = 2
     """Smallest number of signatures tried."""
     k_max: int = 15
     """Largest number of signatures tried."""
     restarts: int = 10
     """Trainings from different starts for every number of signatures."""
+    rule: str | None = None
+    """How the number is chosen: by "stability" of the restarts (MUSE-XAE's rule, the default) or by the information
+    "criterion" (always that for "sparse")."""
+    augmentation: int = 5
+    """Redraws of every sample that an autoencoder trains on: MUSE-XAE 100, gislum2024 20."""
+    set: tuple[str, ...] = ()
+    """Any other setting of an autoencoder, as NAME=VALUE: --set beta=0.01 recipe=benchmarked epochs=500 patience=10."""
     reference: Path | None = None
     """Table of known signatures to match with."""
     intervals: str = "none"
@@ -54,11 +62,14 @@ class Refit(Seeded, Compiled):
     out: Path = Path("results/refit")
     """Folder for exposures.csv, intervals.csv, fit.json and report.html."""
     intervals: str = "spike_slab"
-    """Method of the intervals."""
+    """Method of the intervals: "spike_slab", "profile_likelihood", "bootstrap", "bootstrap_basic", "conformal",
+    "posterior_percentile" or "posterior_released"; "none" for exposures only."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
     noise: str = "poisson"
     """"poisson" (with its dispersion estimated) or "negative_binomial"."""
+    set: tuple[str, ...] = ()
+    """Settings of the autoencoder behind "conformal" and "posterior_...", as NAME=VALUE: --set variant=weibull_vae beta=0.01."""
     types: Path | None = None
     """Table of the samples' cancer types (first column sample, second type); names like "type::sample" need none."""
     fractions: bool = False
@@ -90,7 +101,8 @@ class Calibrate(Seeded, Compiled):
     out: Path = Path("results/calibrate")
     """Folder for coverage.csv, calibration.json and report.html."""
     intervals: str = "spike_slab"
-    """Method of the intervals."""
+    """Method of the intervals: "spike_slab", "profile_likelihood", "bootstrap", "bootstrap_basic", "conformal",
+    "posterior_percentile" or "posterior_released"."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
     draws: int = 5

@@ -13,8 +13,8 @@ from vaebench.point import Point, static_of, traced_of
 from vaebench.pool import Finished
 from vaebench.signature_networks import normalised, signatures_of
 from vaebench.signatures.restarts import (
-    BATCH,
     checked_counts,
+    checked_settings,
     latent_kl,
     redrawn,
     restart_seeds,
@@ -121,14 +121,13 @@ def trained_signatures(
         raise InputError(
             f"k is {k}, but the catalogue has {len(counts)} samples: there cannot be more signatures than samples"
         )
-    changed = {"epochs": epochs, "patience": patience, **(settings or {})}
     samples = len(counts)
     rows = jnp.asarray(counts, jnp.float32)
     split = split_of_rows(np.arange(samples), np.arange(samples))
     if augmentation:
         rows = jnp.concatenate([rows, redrawn(jax.random.key(seed), counts, augmentation)])
         split = split._replace(train=np.arange(samples, len(rows)))
-    changed = {"batch": min(BATCH, len(split.train)), **changed}
+    changed = {"epochs": epochs, "patience": patience, **checked_settings(settings, len(split.train))}
     points = [study_point(variant, k, {**changed, "seed": own}) for own in restart_seeds(seed, restarts)]
     finished = trained_lanes(points, counts, rows, lambda point: split, None, lanes, tell)
     return _collected([_measured(item, counts) for item in finished])
@@ -150,7 +149,7 @@ def refitted(
     Deviates: the released code stops on the training loss of the epoch, this on the same loss of the same samples after it.
     """
     counts, signatures = checked_counts(counts), checked_counts(signatures)
-    changed = {"epochs": epochs, "patience": patience, "batch": min(BATCH, len(counts)), **(settings or {})}
+    changed = {"epochs": epochs, "patience": patience, **checked_settings(settings, len(counts))}
     point = study_point(variant, len(signatures), {**changed, "frozen": True, "seed": restart_seeds(seed, 1)[0]})
     split = split_of_rows(np.arange(len(counts)), np.arange(len(counts)))
     rows = jnp.asarray(counts, jnp.float32)

@@ -12,8 +12,8 @@ import numpy as np
 from vaebench.lane import Split
 from vaebench.point import Point
 from vaebench.signatures.restarts import (
-    BATCH,
     checked_counts,
+    checked_settings,
     redrawn,
     restart_seeds,
     split_of_rows,
@@ -69,7 +69,7 @@ def muse_refit(
     if refits < 1:
         raise InputError(f"refits is {refits}; it must be at least 1")
     samples, own = len(counts), np.arange(len(counts))
-    changed = {"epochs": epochs, "patience": patience, "batch": min(BATCH, samples), **(settings or {}), "frozen": True}
+    changed = {"epochs": epochs, "patience": patience, **checked_settings(settings, samples), "frozen": True}
     seeds = restart_seeds(seed, refits)
     points = [study_point("muse_xae", len(signatures), {**changed, "seed": s}) for s in seeds]
     target = jnp.asarray(counts, jnp.float32)

@@ -35,6 +35,13 @@ _REPORT = Point(variant="folded_normal_vae", hidden=(96, 48, 24), norm="layer", 
 _CHOSEN = {"folded_normal_vae": {"beta": 0.0}}
 """Weights that a study settled on, where they are not the variant's own defaults: above 0 the report's latents collapse."""
 
+_DECIDED = {
+    "variant": "the method is the variant",
+    "latent": "it is the number of signatures",
+    "seed": "every training gets its own from the seed of all",
+    "frozen": "the decoder is trained in an extraction and held in a refit",
+}
+
 
 def study_point(variant: str, latent: int, changed: Mapping[str, Any]) -> Point:
     """A study's settings for a variant of counts, with ``changed`` (fields of :class:`Point`, of its shape or its hyper).
@@ -52,6 +59,24 @@ def study_point(variant: str, latent: int, changed: Mapping[str, Any]) -> Point:
     base = _MUSE if variant == "muse_xae" else _REPORT
     chosen = _CHOSEN.get(variant, {})
     return make_point(base, **{**common, "variant": variant, "latent": latent, **chosen, **changed})
+
+
+def checked_settings(settings: Mapping[str, Any] | None, rows: int) -> dict[str, Any]:
+    """A caller's ``settings`` of :func:`study_point`, with a batch that the ``rows`` to be trained on can fill.
+
+    Raises:
+        InputError: for a setting that is decided elsewhere, or a batch of more than the rows.
+    """
+    changed = {"batch": min(BATCH, rows), **(settings or {})}
+    for name, why in _DECIDED.items():
+        if name in changed:
+            raise InputError(f"settings hold {name}={changed[name]!r}, which cannot be set here: {why}")
+    if isinstance(changed["batch"], int) and changed["batch"] > rows:
+        raise InputError(
+            f"batch is {changed['batch']}, but there are only {rows} rows to train on: no step could be made; "
+            f"choose a batch of at most {rows}"
+        )
+    return changed
 
 
 def restart_seeds(seed: int, restarts: int) -> list[int]:
