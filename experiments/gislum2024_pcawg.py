@@ -43,7 +43,7 @@ from vaebench.data.mutations import (
 from vaebench.figures import save
 from vaebench.signatures.extraction import extract
 from vaebench.signatures.likelihood import deviance, maximum_likelihood
-from vaebench.signatures.matching import matches
+from vaebench.signatures.matching import fit_cosines, matches
 from vaebench.types import InputError
 
 PARTS = ("all", "first", "second")
@@ -104,12 +104,6 @@ def extracted(part: str, catalogue: pd.DataFrame, options: argparse.Namespace) -
         write_exposures(found.exposures, paths[0])
         write_signatures(found.signatures, paths[1])
     return read_signatures(paths[1]), read_exposures(paths[0])
-
-
-def fit_cosines(counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """[T] cosine of counts [T, 96] and their fit; NaN without mutations or without a fit."""
-    lengths = np.linalg.norm(counts, axis=1) * np.linalg.norm(mean, axis=1)
-    return np.divide((counts * mean).sum(1), lengths, out=np.full(len(counts), np.nan), where=lengths > 0)
 
 
 def needed(catalogue: pd.DataFrame, signatures: pd.DataFrame, exposures: pd.DataFrame, seed: int) -> np.ndarray:

@@ -39,6 +39,9 @@ def test_extract_writes_what_it_found(tables, tmp_path, capsys):
     assert found.shape == (3, 96)
     assert list(exposures.index) == list(catalogue.index)
     assert list(exposures.columns) == list(found.index)
+    samples = pd.read_csv(tmp_path / "samples.csv", index_col="Samples")
+    assert list(samples.index) == list(catalogue.index)
+    assert samples["cosine"].between(0.5, 1).all()
     matches = pd.read_csv(tmp_path / "matches.csv")
     assert matches["cosine"].mean() == pytest.approx(recovery(found, truth.signatures).mean_cosine, abs=1e-6)
     assert pd.read_csv(tmp_path / "selection.csv")["chosen"].tolist() == [True]

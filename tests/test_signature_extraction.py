@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.spatial.distance import cosine
 
 from vaebench.data.mutation_simulate import simulate_catalogue
 from vaebench.data.mutations import CHANNELS, read_catalogue, read_signatures
@@ -71,6 +72,18 @@ def test_a_sample_without_mutations_has_no_exposures_and_is_named(by_nmf):
     found, _ = by_nmf
     assert (found.exposures.loc["TYPE01::empty"] == 0).all()
     assert found.notes[0] == "No mutations in sample TYPE01::empty: exposures are 0 there."
+
+
+def test_samples_have_the_cosine_of_their_fit(simulated, by_nmf):
+    catalogue, (found, _) = simulated[0], by_nmf
+    assert list(found.samples.index) == list(catalogue.index)
+    np.testing.assert_array_equal(found.samples["mutations"], catalogue.sum(axis=1))
+    fit = found.exposures.to_numpy() @ found.signatures.to_numpy()
+    for sample, mean in zip(catalogue.index, fit, strict=True):
+        if sample == "TYPE01::empty":
+            assert np.isnan(found.samples.loc[sample, "cosine"])
+        else:
+            assert found.samples.loc[sample, "cosine"] == pytest.approx(1 - cosine(catalogue.loc[sample], mean))
 
 
 def test_columns_in_any_order_and_the_same_seed_give_the_same(simulated, by_nmf):

@@ -21,6 +21,7 @@ from vaebench.signatures.matching import cosines, matches
 class Extraction(NamedTuple):
     signatures: pd.DataFrame
     exposures: pd.DataFrame
+    samples: pd.DataFrame
     selection: pd.DataFrame
     matches: pd.DataFrame | None
 
@@ -93,14 +94,13 @@ def test_the_chosen_k_is_marked():
 
 def test_reconstruction_counts_poor_and_empty_samples(cohort):
     catalogue, truth = cohort
-    wrong = truth.exposures.copy()
-    wrong.iloc[0] = 0.0
-    figure = drawn_exposures.reconstruction_quality(catalogue, wrong, truth.signatures)
+    mean = truth.exposures.to_numpy() @ truth.signatures.to_numpy()
+    expected = np.diag(cosines(catalogue.to_numpy(), mean))[1:]
+    samples = pd.DataFrame({"mutations": catalogue.sum(axis=1), "cosine": [np.nan, *expected]})
+    figure = drawn_exposures.reconstruction_quality(samples)
     assert f"{len(catalogue) - 1} samples" in footnote(figure)
     assert "1 samples without mutations or exposures" in footnote(figure)
     (dots,) = figure.axes[0].collections
-    mean = truth.exposures.to_numpy() @ truth.signatures.to_numpy()
-    expected = np.diag(cosines(catalogue.to_numpy(), mean))[1:]
     np.testing.assert_allclose(np.asarray(dots.get_offsets())[:, 1], expected)
 
 
@@ -150,7 +150,10 @@ def test_coverage_of_few_exposures_is_uncertain_even_where_all_are_inside():
 def test_pages_are_whole_and_offline(cohort, tmp_path):
     catalogue, truth = cohort
     selection = pd.DataFrame({"k": [2, 3], "criterion": [1.0, np.nan], "chosen": [True, False]})
-    found = Extraction(truth.signatures, truth.exposures, selection, matches(truth.signatures, truth.signatures))
+    samples = pd.DataFrame({"mutations": catalogue.sum(axis=1), "cosine": 0.99, "flag": ""}, catalogue.index)
+    found = Extraction(
+        truth.signatures, truth.exposures, samples, selection, matches(truth.signatures, truth.signatures)
+    )
     page = extraction_page(
         tmp_path,
         catalogue,
@@ -166,8 +169,7 @@ def test_pages_are_whole_and_offline(cohort, tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', text)
     names = {"signatures", "selection", "exposures", "reconstruction", "map", "similarity"}
     assert {p.stem for p in (tmp_path / "figures").iterdir()} == names
-    samples = pd.DataFrame({"mutations": 5.0, "flag": ""}, truth.exposures.index)
-    samples.iloc[0, 1] = "misfit"
+    samples.iloc[0, 2] = "misfit"
     fit = Refit(truth.exposures, long_intervals(truth.exposures), samples, 1.2, 0.95)
     text = refit_page(tmp_path, catalogue, truth.signatures, fit, types=None, info={}).read_text(encoding="utf-8")
     assert "Dispersion 1.20" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics.pairwise import cosine_similarity
 
 from vaebench.data.mutation_simulate import simulate_catalogue
 from vaebench.signatures import sampling
@@ -145,6 +146,10 @@ def test_a_missing_signature_is_flagged(cohort):
     clock = truth.signatures.drop(index=truth.signatures.index[0])
     fit = refit(catalogue, clock)
     assert (fit.samples["flag"] == "misfit").mean() > 0.2
+    mean = fit.exposures.to_numpy() @ clock.to_numpy()
+    expected = np.diag(cosine_similarity(catalogue.to_numpy(), mean))
+    np.testing.assert_allclose(fit.samples["cosine"], expected)
+    assert fit.samples["cosine"].mean() < right.samples["cosine"].mean() - 0.01
     assert any("do not fit" in note for note in fit.notes)
     assert fit.dispersion > 1.1
 

@@ -80,6 +80,7 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     mutations.write_signatures(result.signatures, folder / "signatures.csv")
     mutations.write_exposures(result.exposures, folder / "exposures.csv")
+    write_frame(result.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
     if drawn is not None:
         write_frame(drawn.intervals, folder / "intervals.csv")
         name, write = drawn.beside

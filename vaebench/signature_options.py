@@ -19,7 +19,7 @@ class Extract(Seeded, Compiled):
     catalogue: Annotated[Positional[Path | None], tyro.conf.arg(metavar="CATALOGUE")] = None
     """Table of counts, channels by name; without it a small catalogue is simulated."""
     out: Path = Path("results/extract")
-    """Folder for signatures.csv, exposures.csv, selection.csv, matches.csv and report.html."""
+    """Folder for signatures.csv, exposures.csv, samples.csv, selection.csv, matches.csv and report.html."""
     method: str = "sparse"
     """"sparse" (spike-and-slab, ours), "nmf" (KL-NMF), or an autoencoder: "muse_xae", "folded_normal_vae",
     "exponential_vae", "weibull_vae", "spike_slab_vae"."""
@@ -60,7 +60,7 @@ class Refit(Seeded, Compiled):
     signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
     """Table of signatures, channels by name."""
     out: Path = Path("results/refit")
-    """Folder for exposures.csv, intervals.csv, fit.json and report.html."""
+    """Folder for exposures.csv, intervals.csv, samples.csv, fit.json and report.html."""
     intervals: str = "spike_slab"
     """Method of the intervals: "spike_slab", "profile_likelihood", "bootstrap", "bootstrap_basic", "conformal",
     "posterior_percentile" or "posterior_released"; "none" for exposures only."""

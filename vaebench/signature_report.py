@@ -105,7 +105,7 @@ def extraction_page(
         "How many": _drawn(folder, "selection", k_selection(result.selection), "Choice of the number of signatures.")
         + table(result.selection),
         "Exposures": _drawn(folder, "exposures", exposures_by_type(e, types), "Exposures by cancer type.")
-        + _drawn(folder, "reconstruction", reconstruction_quality(catalogue, e, s), "How well each sample is rebuilt."),
+        + _drawn(folder, "reconstruction", reconstruction_quality(result.samples), "How well each sample is rebuilt."),
     }
     if intervals is not None:
         drawn = _drawn(folder, "intervals", interval_panels(intervals, level), "The first samples of the table.")
@@ -143,7 +143,7 @@ def refit_page(
         sections["Exposures with intervals"] = _drawn(folder, "intervals", drawn, "The first samples of the table.")
         sections["All intervals"] = table(fit.intervals[fit.intervals["upper"] > 0])
     drawn = _drawn(folder, "exposures", exposures_by_type(e, types), "Exposures by cancer type.")
-    quality = reconstruction_quality(catalogue, e, signatures)
+    quality = reconstruction_quality(fit.samples)
     sections["Exposures"] = drawn + _drawn(folder, "reconstruction", quality, "How well each sample is rebuilt.")
     flagged = fit.samples[fit.samples["flag"] != ""]
     if len(flagged):

@@ -56,24 +56,19 @@ def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figur
     return figure
 
 
-def reconstruction_quality(catalogue: pd.DataFrame, exposures: pd.DataFrame, signatures: pd.DataFrame) -> Figure:
-    """Cosine of each sample's counts with exposures @ signatures, against its number of mutations.
+def reconstruction_quality(samples: pd.DataFrame) -> Figure:
+    """Cosine of each sample's counts and their fit, against its number of mutations.
 
     Args:
-        catalogue: [T, 96] counts.
-        exposures: [T, S].
-        signatures: [S, 96].
+        samples: one row a sample with ``mutations`` and ``cosine``, NaN where there is nothing to compare.
     """
-    x, mean = catalogue.to_numpy(float), exposures.to_numpy(float) @ signatures.to_numpy(float)
-    totals = x.sum(1)
-    norms = np.linalg.norm(x, axis=1) * np.linalg.norm(mean, axis=1)
-    used = norms > 0
-    cosine = (x * mean).sum(1)[used] / norms[used]
+    used = samples["cosine"].notna()
+    cosine = samples["cosine"][used]
     figure, (ax,) = style.new_figure(3.2)
-    ax.scatter(totals[used], cosine, s=9, color=style.PALETTE[0], alpha=0.5, linewidths=0)
+    ax.scatter(samples["mutations"][used], cosine, s=9, color=style.PALETTE[0], alpha=0.5, linewidths=0)
     ax.set_xscale("log")
     ax.set_ylim(
-        min(0.895, float(cosine.min(initial=1)) - 0.01), 1.005
+        min(0.895, float(cosine.min()) if len(cosine) else 1.0 - 0.01), 1.005
     )  # a perfect fit must not fill the axis with noise
     ax.set_xlabel("mutations in the sample")
     ax.set_ylabel("cosine, counts and their fit")

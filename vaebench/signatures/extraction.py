@@ -16,7 +16,7 @@ from vaebench.signatures.annealing import padded, scored, sparse_exposures
 from vaebench.signatures.autoencoding import trained_signatures
 from vaebench.signatures.consensus import consensus_of
 from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.matching import matches
+from vaebench.signatures.matching import fit_cosines, matches
 from vaebench.signatures.nmf import factorised, random_starts
 from vaebench.signatures.selection import RULES, Candidate, selection_table
 from vaebench.signatures.sparse import Row, sparse_path
@@ -33,6 +33,7 @@ class Extraction(NamedTuple):
     Attributes:
         signatures: [S, 96], rows that sum to 1, named S1, S2, ... by falling number of mutations.
         exposures: [T, S] in mutations; zeros for a sample without mutations.
+        samples: one row a sample: ``mutations``, and ``cosine`` of its counts and their fit, NaN without mutations.
         selection: one row a number of signatures, ``chosen`` true in one; columns of
             :func:`vaebench.signatures.selection.selection_table` and, of autoencoders, ``active`` (latents in use) and
             ``latent_kl`` (nats per latent), both means over restarts; of ``"sparse"``, ``swaps``.
@@ -43,6 +44,7 @@ class Extraction(NamedTuple):
 
     signatures: pd.DataFrame
     exposures: pd.DataFrame
+    samples: pd.DataFrame
     selection: pd.DataFrame
     matches: pd.DataFrame | None
     method: str
@@ -131,9 +133,11 @@ def extract(
     signatures = pd.DataFrame(found.signatures[order], names, table.columns)
     exposures = np.zeros((len(whole), len(order)))
     exposures[used] = found.exposures[:, order]
+    fits = {"mutations": whole.sum(1), "cosine": fit_cosines(whole, exposures @ signatures.to_numpy())}
     return Extraction(
         signatures=signatures,
         exposures=pd.DataFrame(exposures, table.index, names),
+        samples=pd.DataFrame(fits, table.index),
         selection=found.table,
         matches=None if known is None else matches(signatures, known),
         method=method,

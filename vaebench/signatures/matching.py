@@ -26,6 +26,13 @@ def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.clip(unit[0] @ unit[1].T, -1.0, 1.0)
 
 
+def fit_cosines(counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Cosine [T] of each sample's ``counts`` [T, 96] and their fit ``mean`` [T, 96]; NaN where either is all 0."""
+    x, fit = np.asarray(counts, np.float64), np.asarray(mean, np.float64)
+    lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(fit, axis=1)
+    return np.divide(np.sum(x * fit, axis=1), lengths, out=np.full(len(x), np.nan), where=lengths > 0)
+
+
 def assigned(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the one-to-one pairs with the largest total ``similarity`` [S, S'], by Hungarian assignment."""
     from scipy.optimize import linear_sum_assignment

@@ -11,6 +11,7 @@ from scipy.stats import chi2
 
 from vaebench.data.sbs96 import checked_catalogue, checked_signatures
 from vaebench.signatures.likelihood import Scatter, maximum_likelihood, negative_binomial, scatter
+from vaebench.signatures.matching import fit_cosines
 from vaebench.signatures.methods import METHODS, Cohort, Estimates
 from vaebench.types import InputError, unknown_name
 
@@ -30,8 +31,8 @@ class Refit(NamedTuple):
         exposures: [T, S] in mutations: posterior means by a method with a posterior, else of maximum likelihood.
         intervals: one row a sample and signature: ``sample, signature, exposure, lower, upper, presence``, the last NaN
             for methods without a probability of presence; ``None`` without a method.
-        samples: one row a sample: ``mutations``, ``chi_squared`` per degree of freedom under the noise model, ``p_value``
-            of it, and ``flag``: "" or ``no mutations`` or ``misfit``.
+        samples: one row a sample: ``mutations``, ``cosine`` of its counts and their fit, ``chi_squared`` per degree of
+            freedom under the noise model, ``p_value`` of it, and ``flag``: "" or ``no mutations`` or ``misfit``.
         dispersion: median over samples of Pearson's chi-squared per degree of freedom under Poisson noise: 1 where
             counts are Poisson, more where they scatter more or the signatures do not explain them.
         psi: variance that rounding adds: 1/12 where the counts hold no sampling noise, else 0.
@@ -106,7 +107,7 @@ def refit(
         cohort = Cohort(x[some], s, fit, found, groups[some], level, int(seed), settings or {}, tell)
         estimates = METHODS[intervals].compute(cohort)
         exposures[some] = estimates.exposures
-    samples = _samples(counts, found, some)
+    samples = _samples(counts, exposures @ s, found, some)
     frame = pd.DataFrame(exposures, counts.index, known.index)
     diagnostics = {} if estimates is None else estimates.diagnostics
     return Refit(
@@ -168,7 +169,7 @@ def groups_of(types: pd.Series | None, samples: pd.Index) -> np.ndarray:
     return np.eye(len(names))[codes]
 
 
-def _samples(counts: pd.DataFrame, found: Scatter, some: np.ndarray) -> pd.DataFrame:
+def _samples(counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.ndarray) -> pd.DataFrame:
     """The table ``samples`` of :class:`Refit`; chi-squared relative to the dispersion of the cohort."""
     by_sample, p = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
     by_sample[some] = found.by_sample
@@ -176,7 +177,8 @@ def _samples(counts: pd.DataFrame, found: Scatter, some: np.ndarray) -> pd.DataF
     p[some] = chi2.sf(relative * found.degrees, np.maximum(found.degrees, 1))
     bad = np.nan_to_num(p, nan=1.0) < UNUSUAL / len(counts)
     flag = np.where(~some, "no mutations", np.where(bad, "misfit", ""))
-    columns = {"mutations": counts.sum(axis=1), "chi_squared": by_sample, "p_value": p, "flag": flag}
+    columns = {"mutations": counts.sum(axis=1), "cosine": fit_cosines(counts.to_numpy(), mean)}
+    columns |= {"chi_squared": by_sample, "p_value": p, "flag": flag}
     return pd.DataFrame(columns, counts.index)
 
 
