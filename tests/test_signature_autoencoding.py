@@ -195,10 +195,11 @@ def test_latents_collapse_at_a_large_beta_and_are_used_at_zero():
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"k": 0}, ("k is 0", "at least 1")),
+        ({"k": 0}, ("k=0", "1 or more")),
         ({"k": 200}, ("k is 200", "120 samples")),
-        ({"restarts": 0}, ("restarts is 0",)),
-        ({"augmentation": -1}, ("augmentation is -1",)),
+        ({"restarts": 0}, ("restarts=0",)),
+        ({"augmentation": -1}, ("augmentation=-1",)),
+        ({"seed": -1}, ("seed=-1", "from 0 to")),
         ({"variant": "vae"}, ("'vae'", "expression", "muse_xae", "weibull_vae")),
         ({"settings": {"betta": 1.0}, "variant": "folded_normal_vae"}, ("betta", "beta")),
         ({"settings": {"batch": 601}}, ("batch is 601", "only 600 rows")),

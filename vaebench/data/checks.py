@@ -17,6 +17,11 @@ def whole_number(option: str, value: Any, low: int, high: int | None) -> None:
         raise InputError(f"{option}={value!r} is not allowed; it must be a whole number {allowed}")
 
 
+def checked_seed(seed: Any) -> None:
+    """``InputError`` unless ``seed`` is a whole number that every generator here takes."""
+    whole_number("seed", seed, 0, 2**31 - 1)
+
+
 def matrix(x: Any) -> np.ndarray:
     """``x`` as a floating-point matrix [N, D] with N and D at least 1; an ``InputError`` otherwise."""
     values = np.asarray(x)

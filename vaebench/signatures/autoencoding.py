@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.data.checks import whole_number
 from vaebench.point import Point, static_of, traced_of
 from vaebench.pool import Finished
 from vaebench.signature_networks import normalised, signatures_of
@@ -115,8 +116,7 @@ def trained_signatures(
     """
     counts = checked_counts(counts)
     for name, value, least in (("k", k, 1), ("restarts", restarts, 1), ("augmentation", augmentation, 0)):
-        if value < least:
-            raise InputError(f"{name} is {value}; it must be at least {least}")
+        whole_number(name, value, least, None)
     if k > len(counts):
         raise InputError(
             f"k is {k}, but the catalogue has {len(counts)} samples: there cannot be more signatures than samples"

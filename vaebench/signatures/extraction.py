@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from vaebench.data.checks import checked_seed, whole_number
 from vaebench.data.sbs96 import checked_catalogue, checked_signatures
 from vaebench.signatures.annealing import padded, scored, sparse_exposures
 from vaebench.signatures.autoencoding import trained_signatures
@@ -121,7 +122,7 @@ def extract(
     used = whole.sum(1) > 0
     counts = whole[used]
     numbers = _numbers(k, int(used.sum()))
-    _check(method, restarts, rule, settings)
+    _check(method, restarts, seed, rule, settings)
     tell = progress or (lambda what, done, total: None)
     if method == "sparse":
         found = _sparse(counts, numbers, restarts, seed, tell)
@@ -161,11 +162,11 @@ def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
     return sorted({int(number) for number in asked})
 
 
-def _check(method: str, restarts: int, rule: str | None, settings: Mapping[str, Any] | None) -> None:
+def _check(method: str, restarts: int, seed: int, rule: str | None, settings: Mapping[str, Any] | None) -> None:
     if method not in methods():
         raise unknown_name("method", method, methods())
-    if restarts < 1:
-        raise InputError(f"restarts={restarts} is not allowed; it must be at least 1")
+    whole_number("restarts", restarts, 1, None)
+    checked_seed(seed)
     if settings and method in ("sparse", "nmf"):
         raise InputError(
             f"settings={dict(settings)!r} is not allowed with method={method!r}; they are an autoencoder's"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from vaebench.data.checks import checked_seed
 from vaebench.data.sbs96 import checked_catalogue, checked_signatures
 from vaebench.signatures.likelihood import Scatter, maximum_likelihood, negative_binomial, scatter
 from vaebench.signatures.matching import fit_cosines
@@ -104,7 +105,7 @@ def refit(
     estimates = None
     if intervals is not None:
         tell = progress or (lambda what, done, total: None)
-        cohort = Cohort(x[some], s, fit, found, groups[some], level, int(seed), settings or {}, tell)
+        cohort = Cohort(x[some], s, fit, found, groups[some], level, seed, settings or {}, tell)
         estimates = METHODS[intervals].compute(cohort)
         exposures[some] = estimates.exposures
     samples = _samples(counts, exposures @ s, found, some)
@@ -152,8 +153,7 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
         raise unknown_name("noise", noise, NOISES)
     if not 0 < level < 1:
         raise InputError(f"level={level!r} is not allowed; it must be above 0 and below 1")
-    if seed < 0 or int(seed) != seed:
-        raise InputError(f"seed={seed!r} is not allowed; it must be a whole number, 0 or more")
+    checked_seed(seed)
 
 
 def groups_of(types: pd.Series | None, samples: pd.Index) -> np.ndarray:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.data.checks import checked_seed
 from vaebench.lane import Lane, Split
 from vaebench.point import Point, static_of, traced_of
 from vaebench.pool import Finished, on_device, trained_points
@@ -81,6 +82,7 @@ def checked_settings(settings: Mapping[str, Any] | None, rows: int) -> dict[str,
 
 def restart_seeds(seed: int, restarts: int) -> list[int]:
     """Distinct seeds of the restarts; the first ones are the same for any number of restarts."""
+    checked_seed(seed)
     drawn = np.random.SeedSequence(seed).generate_state(2 * restarts + 8) >> 1
     return list(dict.fromkeys(int(value) for value in drawn))[:restarts]
 
