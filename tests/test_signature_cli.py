@@ -49,6 +49,14 @@ def test_extract_writes_what_it_found(tables, tmp_path, capsys):
     assert json.loads((tmp_path / "run.json").read_text())["command"].startswith("vaebench extract ")
 
 
+def test_one_signature_has_a_page_without_a_map(tables, tmp_path):
+    text = "--method nmf --k-min 1 --k-max 1 --restarts 2 --quiet"
+    arguments = [str(tables[0] / "catalogue.csv"), *text.split()]
+    assert main(["extract", *arguments, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "report.html").is_file()
+    assert not (tmp_path / "figures" / "map.png").exists()
+
+
 def test_extract_passes_an_autoencoders_settings_on(tables, tmp_path):
     folder, catalogue, _ = tables
     text = "--method weibull_vae --k-min 2 --k-max 2 --restarts 2 --augmentation 1 --rule criterion"

@@ -111,7 +111,7 @@ def extraction_page(
         drawn = _drawn(folder, "intervals", interval_panels(intervals, level), "The first samples of the table.")
         sections["Exposures with intervals"] = drawn + table(intervals[intervals["upper"] > 0])
     shares = e.div(e.sum(axis=1).where(e.sum(axis=1) > 0, 1.0), axis=0).to_numpy()
-    if len(e) >= 10:
+    if len(e) >= 10 and len(np.unique(shares.round(6), axis=0)) > 2:  # a map of equal samples is of noise
         drawn = sample_map(tsne(shares, seed), types, "t-SNE of the samples' shares of each signature")
         sections["Map of the samples"] = _drawn(folder, "map", drawn, "Samples with similar exposures lie together.")
     if reference is not None and result.matches is not None:
