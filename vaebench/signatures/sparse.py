@@ -3,7 +3,8 @@
 For each number: random starts with an annealed prior (:mod:`vaebench.signatures.annealing`), and the fit with one signature
 fewer plus the best seed (:mod:`vaebench.signatures.growing`), each followed by stochastic approximation EM
 (:mod:`vaebench.signatures.saem`); the better one is improved by swaps (:mod:`vaebench.signatures.swap`). The number with the
-lowest criterion is chosen. One large number alone is grown up to as well: random starts miss what is rare.
+lowest criterion is chosen. One large number alone is grown up to as well: random starts miss what is rare. What counts leave
+open of the chosen fit is decided at the end (:mod:`vaebench.signatures.shearing`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.annealing import annealed, padded, starts
+from vaebench.signatures.annealing import PRESENT, annealed, padded, starts
 from vaebench.signatures.likelihood import chi_squared
+from vaebench.signatures.shearing import sheared
 from vaebench.signatures.swap import Fitted, fitted, swapped, with_seed
 
 POLISH_DRAWS = 1600
@@ -95,6 +97,18 @@ def _restored(fit: Fitted, weights: np.ndarray) -> Fitted:
     return Fitted(fit.signatures[order], fit.presence[:, order], score)
 
 
+def _decided(fit: Fitted) -> Fitted:
+    """With shears (:mod:`vaebench.signatures.shearing`): other signatures and exposures of the same mean."""
+    signatures, exposures, made = sheared(fit.signatures, fit.score.exposures)
+    presence = fit.presence.copy()
+    for shear in made:
+        if shear.share > 0:
+            pair = presence[:, [shear.signature, shear.other]]
+            presence[:, shear.other] = pair.max(1)
+    score = fit.score._replace(nonzeros=np.sum(exposures > PRESENT, axis=0), exposures=exposures)
+    return Fitted(signatures, presence, score)
+
+
 def _best(x: Any, start: np.ndarray, grown: Fitted | None, key: Any) -> Fitted:
     """The better of the fits from a random ``start`` [S, 96] and of the ``grown`` one, which gets seeds up to S."""
     first, *others = jax.random.split(key, len(start) + 1)
@@ -153,7 +167,7 @@ def sparse_path(
         fits = [row.fitted for row in rows if row.fitted is not None]  # the first rows, without a gap
         chosen = int(np.argmin([fit.score.criterion for fit in fits]))
         best = fits[chosen]
-        polished = fitted(x, best.signatures, last, exposures=best.score.exposures, draws=POLISH_DRAWS)
+        polished = _decided(fitted(x, best.signatures, last, exposures=best.score.exposures, draws=POLISH_DRAWS))
         score = polished.score._replace(deviance=best.score.deviance, criterion=best.score.criterion)
         rows[chosen] = rows[chosen]._replace(fitted=polished._replace(score=score))
         tell(f"{rows[chosen].count} signatures chosen", steps, steps)
