@@ -15,6 +15,7 @@ from vaebench.data.mutations import CHANNELS, read_catalogue, read_signatures
 from vaebench.signatures import sparse, swap
 from vaebench.signatures.extraction import extract, methods
 from vaebench.signatures.matching import recovery
+from vaebench.signatures.shearing import Shear
 from vaebench.types import InputError, RunError
 
 SAMPLES = 120
@@ -110,6 +111,16 @@ def test_sparse_finds_number_and_signatures(simulated):
     present = found.exposures.drop("TYPE01::empty")[found.matches.set_index("reference")["extracted"]].to_numpy() > 0
     assert (present == (truth.exposures.to_numpy() > 0)).mean() > 0.9
     assert set(table["status"]) <= {"OK", "NOT_FITTED: the criterion had risen before"}
+
+
+def test_what_counts_leave_open_is_noted_by_name(simulated, monkeypatch):
+    def decided(signatures, exposures):
+        most, least = (int(position(exposures.sum(0))) for position in (np.argmax, np.argmin))
+        return signatures, exposures, (Shear(least, most, 0.25, 9.0), Shear(most, least, 0.01, 3.0))
+
+    monkeypatch.setattr(sparse, "sheared", decided)
+    (note,) = extract(simulated[0], k=3, restarts=1).notes[1:]  # the first is about the empty sample
+    assert note.endswith("does: 25% of S3 taken for S1.")
 
 
 @pytest.mark.parametrize("method", ["muse_xae", "folded_normal_vae"])

@@ -20,12 +20,16 @@ from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import fit_cosines, matches
 from vaebench.signatures.nmf import factorised, random_starts
 from vaebench.signatures.selection import RULES, Candidate, selection_table
+from vaebench.signatures.shearing import Shear
 from vaebench.signatures.sparse import Row, sparse_path
 from vaebench.types import InputError, RunError, unknown_name
 from vaebench.variants import VARIANTS
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, the steps done and the steps in all."""
+
+
+_MUCH = 0.05  # share of a signature that was taken for another's, from which it is noted
 
 
 class Extraction(NamedTuple):
@@ -53,11 +57,12 @@ class Extraction(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """Signatures [S, 96] and exposures [T, S] of the chosen number, in any order, and the table of all numbers."""
+    """Signatures [S, 96] and exposures [T, S] of the chosen number, in any order, the table of all, and shears made."""
 
     signatures: np.ndarray
     exposures: np.ndarray
     table: pd.DataFrame
+    shears: tuple[Shear, ...] = ()
 
 
 class _Runs(NamedTuple):
@@ -142,7 +147,7 @@ def extract(
         selection=found.table,
         matches=None if known is None else matches(signatures, known),
         method=method,
-        notes=_notes(table.index[~used], found.table, numbers),
+        notes=_notes(table.index[~used], found.table, numbers) + _open(found.shears, np.argsort(order)),
     )
 
 
@@ -192,13 +197,24 @@ def _notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tuple[st
     return tuple(notes)
 
 
+def _open(shears: tuple[Shear, ...], place: np.ndarray) -> tuple[str, ...]:
+    """What counts alone do not say; ``place`` [S] is that of each signature among the names."""
+    pairs = [
+        f"{shear.share:.0%} of S{place[shear.signature] + 1} taken for S{place[shear.other] + 1}"
+        for shear in shears
+        if shear.share >= _MUCH
+    ]
+    said = "Counts do not part some signatures from others that their samples have too; what is usual of exposures and spectra"
+    return (f"{said} does: {', '.join(pairs)}.",) if pairs else ()
+
+
 def _sparse(counts: np.ndarray, numbers: list[int], restarts: int, seed: int, tell: Progress) -> _Found:
     path = sparse_path(counts, numbers, restarts=restarts, seed=seed, tell=tell)
     table = selection_table([_sparse_candidate(row, seed) for row in path.rows], len(counts), rule="criterion")
     table["swaps"] = [row.swaps for row in path.rows]
     best = path.rows[path.chosen].fitted
     assert best is not None
-    return _Found(best.signatures, best.score.exposures, table)
+    return _Found(best.signatures, best.score.exposures, table, path.shears)
 
 
 def _sparse_candidate(row: Row, seed: int) -> Candidate:

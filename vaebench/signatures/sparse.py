@@ -18,7 +18,7 @@ import numpy as np
 
 from vaebench.signatures.annealing import PRESENT, annealed, padded, starts
 from vaebench.signatures.likelihood import chi_squared
-from vaebench.signatures.shearing import sheared
+from vaebench.signatures.shearing import Shear, sheared
 from vaebench.signatures.swap import Fitted, fitted, swapped, with_seed
 
 POLISH_DRAWS = 1600
@@ -60,10 +60,11 @@ class Row(NamedTuple):
 
 
 class Path(NamedTuple):
-    """All numbers of signatures, the position of the chosen one, and the weight [T] that each sample had."""
+    """All numbers of signatures, the position of the chosen one, the shears made there, and each sample's weight [T]."""
 
     rows: list[Row]
     chosen: int
+    shears: tuple[Shear, ...]
     weights: np.ndarray
 
 
@@ -89,16 +90,21 @@ def sample_weights(counts: np.ndarray, signatures: np.ndarray) -> np.ndarray:
     return 1 / (1 + max(1 / _EXACT, slope) * total)
 
 
+def _order(fit: Fitted, weights: np.ndarray) -> np.ndarray:
+    """Positions [S] of the signatures by falling mutations."""
+    return np.argsort(-(fit.score.exposures / weights[:, None]).sum(0), kind="stable")
+
+
 def _restored(fit: Fitted, weights: np.ndarray) -> Fitted:
     """In mutations again, by falling exposures."""
-    exposures = fit.score.exposures / weights[:, None]
-    order = np.argsort(-exposures.sum(0), kind="stable")
-    score = fit.score._replace(nonzeros=fit.score.nonzeros[order], exposures=exposures[:, order])
+    order = _order(fit, weights)
+    exposures = fit.score.exposures[:, order] / weights[:, None]
+    score = fit.score._replace(nonzeros=fit.score.nonzeros[order], exposures=exposures)
     return Fitted(fit.signatures[order], fit.presence[:, order], score)
 
 
-def _decided(fit: Fitted) -> Fitted:
-    """With shears (:mod:`vaebench.signatures.shearing`): other signatures and exposures of the same mean."""
+def _decided(fit: Fitted) -> tuple[Fitted, tuple[Shear, ...]]:
+    """With shears (:mod:`vaebench.signatures.shearing`), other signatures and exposures of the same mean; and these."""
     signatures, exposures, made = sheared(fit.signatures, fit.score.exposures)
     presence = fit.presence.copy()
     for shear in made:
@@ -106,7 +112,7 @@ def _decided(fit: Fitted) -> Fitted:
             pair = presence[:, [shear.signature, shear.other]]
             presence[:, shear.other] = pair.max(1)
     score = fit.score._replace(nonzeros=np.sum(exposures > PRESENT, axis=0), exposures=exposures)
-    return Fitted(signatures, presence, score)
+    return Fitted(signatures, presence, score), made
 
 
 def _best(x: Any, start: np.ndarray, grown: Fitted | None, key: Any) -> Fitted:
@@ -167,12 +173,15 @@ def sparse_path(
         fits = [row.fitted for row in rows if row.fitted is not None]  # the first rows, without a gap
         chosen = int(np.argmin([fit.score.criterion for fit in fits]))
         best = fits[chosen]
-        polished = _decided(fitted(x, best.signatures, last, exposures=best.score.exposures, draws=POLISH_DRAWS))
+        polished = fitted(x, best.signatures, last, exposures=best.score.exposures, draws=POLISH_DRAWS)
+        polished, made = _decided(polished)
         score = polished.score._replace(deviance=best.score.deviance, criterion=best.score.criterion)
         rows[chosen] = rows[chosen]._replace(fitted=polished._replace(score=score))
         tell(f"{rows[chosen].count} signatures chosen", steps, steps)
+    place = np.argsort(_order(polished, weights))
+    shears = [s._replace(signature=int(place[s.signature]), other=int(place[s.other])) for s in made]
     rows = [row if row.fitted is None else row._replace(fitted=_restored(row.fitted, weights)) for row in rows]
-    return Path(rows, chosen, weights)
+    return Path(rows, chosen, tuple(shears), weights)
 
 
 def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
