@@ -29,6 +29,7 @@ OLDER = (
     "gislum2024_de_novo",
     "gislum2024_extraction",
     "gislum2024_pcawg",
+    "gislum2024_rare",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""
 
