@@ -52,11 +52,11 @@ def simulated(seed: int, reference: pd.DataFrame, tumours: int) -> tuple[pd.Data
     names = list(rng.choice([name for name in reference.index if name != CLOCK], OTHERS, replace=False))
     signatures = reference.loc[[CLOCK, *names]]
     catalogue, truth = simulate_catalogue(seed, tumours=tumours, signatures=signatures, types=4)
-    exposures = truth.exposures.copy()
-    for name in names[-RARE:]:
-        having = np.flatnonzero(exposures[name] > 0)
-        exposures.iloc[rng.permutation(having)[HAVING:], exposures.columns.get_loc(name)] = 0
-    counts = rng.poisson(exposures.to_numpy() @ signatures.to_numpy()).astype(float)
+    exposures = truth.exposures.to_numpy(copy=True)
+    for column in range(len(signatures) - RARE, len(signatures)):
+        having = np.flatnonzero(exposures[:, column] > 0)
+        exposures[rng.permutation(having)[HAVING:], column] = 0
+    counts = rng.poisson(exposures @ signatures.to_numpy()).astype(float)
     return pd.DataFrame(counts, catalogue.index, catalogue.columns), signatures, names[-RARE:]
 
 
