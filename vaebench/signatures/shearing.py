@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 SHAPE = 0.5
-"""Gamma shape of a signature's entries: of COSMIC's, half have one below 0.4, three quarters below 0.7."""
+"""Gamma shape of a signature's entries; those of COSMIC 3.4 have a median of 0.41 and quartiles of 0.31 and 0.67."""
 
 LEAST_GAIN = 2.0
 """Nats of the posterior from which a shear is made."""
@@ -38,7 +38,8 @@ class Shear(NamedTuple):
 def sheared(signatures: np.ndarray, exposures: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[Shear, ...]]:
     """Signatures [S, 96] and exposures [T, S] with the same mean and a higher posterior, and the shears that were made.
 
-    The one with the largest gain (:func:`best_share`) is made until none gains :data:`LEAST_GAIN`.
+    The one with the largest gain (:func:`best_share`) is made until none gains :data:`LEAST_GAIN`. Few samples with small
+    exposures of j say nothing against it, so a signature that truly holds a part of another loses it.
 
     Args:
         signatures: [S, 96], rows that sum to 1.
