@@ -65,7 +65,7 @@ def undone(signatures: np.ndarray, shears: Sequence[Shear]) -> np.ndarray:
     found = signatures.copy()
     for shear in reversed(shears):
         found[shear.signature] = (1 - shear.share) * found[shear.signature] + shear.share * found[shear.other]
-    return found
+    return np.maximum(found, 0)  # a share below 0 leaves rounding
 
 
 def row_of(seed: int, reference: pd.DataFrame, preset: str) -> dict[str, Any]:
