@@ -102,6 +102,8 @@ def test_reconstruction_counts_poor_and_empty_samples(cohort):
     assert "1 samples without mutations or exposures" in footnote(figure)
     (dots,) = figure.axes[0].collections
     np.testing.assert_allclose(np.asarray(dots.get_offsets())[:, 1], expected)
+    poor = drawn_exposures.reconstruction_quality(samples.assign(cosine=samples["cosine"] - 0.5))
+    assert poor.axes[0].get_ylim()[0] == pytest.approx(min(expected) - 0.51)
 
 
 def test_exposures_by_type_show_presence_and_median(cohort):

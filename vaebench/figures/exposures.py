@@ -67,9 +67,8 @@ def reconstruction_quality(samples: pd.DataFrame) -> Figure:
     figure, (ax,) = style.new_figure(3.2)
     ax.scatter(samples["mutations"][used], cosine, s=9, color=style.PALETTE[0], alpha=0.5, linewidths=0)
     ax.set_xscale("log")
-    ax.set_ylim(
-        min(0.895, float(cosine.min()) if len(cosine) else 1.0 - 0.01), 1.005
-    )  # a perfect fit must not fill the axis with noise
+    lowest = float(cosine.min()) if len(cosine) else 1.0
+    ax.set_ylim(min(0.895, lowest - 0.01), 1.005)  # a perfect fit must not fill the axis with noise
     ax.set_xlabel("mutations in the sample")
     ax.set_ylabel("cosine, counts and their fit")
     low = int((cosine < 0.9).sum())

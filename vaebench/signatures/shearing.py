@@ -95,9 +95,8 @@ def best_share(
     least, most = -float(np.min(e / more)), min(float(np.min(signature / np.maximum(other, 1e-12))), _MOST)
     shares = np.concatenate([np.linspace(least, 0, _GRID // 2)[1:-1], [0.0], np.linspace(0, most, _GRID)[1:]])
     new = e + shares[:, None] * more
-    z = (np.log(np.maximum(new, 1e-9)) - logs.mean()) / max(float(logs.std()), _LEAST_SD)
-    spread = max(float(logs.std()), _LEAST_SD)
-    density = np.log(present * deviation[rows] / spread) - np.log(np.maximum(new, 1e-9)) - z**2 / 2
+    spread, new_logs = max(float(logs.std()), _LEAST_SD), np.log(np.maximum(new, 1e-9))
+    density = np.log(present * deviation[rows] / spread) - new_logs - ((new_logs - logs.mean()) / spread) ** 2 / 2
     exposures = np.where(new > 0, density, np.log(1 - present)).sum(1)
     spectra = np.maximum(signature - shares[:, None] * other, 0)
     spectra = np.maximum(spectra / spectra.sum(1, keepdims=True), _SMALLEST)
