@@ -9,7 +9,8 @@ five repeats, each scored by itself; every sample redrawn 20 times, at most 1,00
 `full` adds the framework's 100 redraws and 100 restarts, for a GPU. The recipe is textbook: reconstruction summed over the 96
 channels. The report averages it, so its beta weighs 96 times as much; `--recipe benchmarked` takes it literally.
 
-Machine: one CPU core. Minutes of one scenario and beta: 1 to 2, in scenario 14 2 to 8; with `--recipe benchmarked` 2 to 4 and about 6.
+Machine: one CPU core. Minutes of one scenario and beta: 1 to 2, in scenario 14 2 to 8; with `--recipe benchmarked` 2 to 4 and
+about 6.
 Printed: mean cosine .965 to .973 at beta 0, .633 to .889 at beta 1.
 
 Writes OUT/rows.csv, a row a (scenario, method, recipe, beta, repeat), all repeats when they are done; what is there is not
