@@ -102,17 +102,3 @@ def test_exposures_that_collapsed_count_nothing_in_the_correlation_with_the_trut
     assert beta.exposure_correlation(2 * truth, shipped.signatures, shipped) == pytest.approx(1)
     flat = np.where(np.arange(truth.shape[1]) == 0, 5.0, truth)
     assert beta.exposure_correlation(flat, shipped.signatures, shipped) == pytest.approx(1 - 1 / truth.shape[1])
-
-
-def test_shears_are_undone_in_reverse():
-    import gislum2024_rare as rare
-
-    from vaebench.signatures.shearing import Shear
-
-    rng = np.random.default_rng(0)
-    before = rng.dirichlet(np.ones(96), 3)
-    after, shears = before.copy(), [Shear(0, 1, -0.2, 3.0), Shear(1, 2, -0.5, 3.0), Shear(0, 1, -0.1, 3.0)]
-    for j, k, share, _ in shears:
-        after[j] = (after[j] - share * after[k]) / (1 - share)
-    assert np.abs(after - before).max() > 0.01
-    np.testing.assert_allclose(rare.undone(after, shears), before, rtol=1e-12)

@@ -60,11 +60,20 @@ class Row(NamedTuple):
 
 
 class Path(NamedTuple):
-    """All numbers of signatures, the position of the chosen one, the shears made there, and each sample's weight [T]."""
+    """All numbers of signatures, and what was chosen.
+
+    Attributes:
+        rows: one a number.
+        chosen: position in ``rows``.
+        shears: made there.
+        unsheared: [S, 96], the signatures there before the shears.
+        weights: [T], of the samples.
+    """
 
     rows: list[Row]
     chosen: int
     shears: tuple[Shear, ...]
+    unsheared: np.ndarray
     weights: np.ndarray
 
 
@@ -104,7 +113,7 @@ def _restored(fit: Fitted, weights: np.ndarray) -> Fitted:
 
 
 def _decided(fit: Fitted) -> tuple[Fitted, tuple[Shear, ...]]:
-    """With shears (:mod:`vaebench.signatures.shearing`), other signatures and exposures of the same mean; and these."""
+    """With shears (:mod:`vaebench.signatures.shearing`), other signatures and exposures of nearly the same mean; and these."""
     signatures, exposures, made = sheared(fit.signatures, fit.score.exposures)
     presence = fit.presence.copy()
     for shear in made:
@@ -174,14 +183,16 @@ def sparse_path(
         chosen = int(np.argmin([fit.score.criterion for fit in fits]))
         best = fits[chosen]
         polished = fitted(x, best.signatures, last, exposures=best.score.exposures, draws=POLISH_DRAWS)
+        plain = polished.signatures
         polished, made = _decided(polished)
         score = polished.score._replace(deviance=best.score.deviance, criterion=best.score.criterion)
         rows[chosen] = rows[chosen]._replace(fitted=polished._replace(score=score))
         tell(f"{rows[chosen].count} signatures chosen", steps, steps)
-    place = np.argsort(_order(polished, weights))
+    order = _order(polished, weights)
+    place = np.argsort(order)
     shears = [s._replace(signature=int(place[s.signature]), other=int(place[s.other])) for s in made]
     rows = [row if row.fitted is None else row._replace(fitted=_restored(row.fitted, weights)) for row in rows]
-    return Path(rows, chosen, tuple(shears), weights)
+    return Path(rows, chosen, tuple(shears), plain[order], weights)
 
 
 def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
