@@ -9,8 +9,8 @@ counts; the last two signatures are left in six tumours each. SBS5 is in all of 
 restarts. Seeds 0 to 39 were looked at while the shears were made, from 40 on none was.
 
 Machine: one CPU core, 15 seconds a seed.
-Expected: shears are made in nearly all cohorts; in two of five the mean cosine rises by more than 0.0005, in one of 60 it falls by
-as much (0.0007); the mean cosine of the rare signatures rises by 0.02.
+Expected: shears are made in nearly all cohorts; in two of five the mean cosine rises by more than 0.0005, in one of 60 it falls
+by as much (0.0007); the mean cosine of the rare signatures rises by 0.02.
 
 Writes OUT/rows.csv, a row a seed, each when it is done; what is there is not done again. Then OUT/table.csv: the means, and in
 how many cohorts the mean cosine rose and fell.
