@@ -13,6 +13,7 @@ from vaebench.data.mutation_simulate import simulate_catalogue
 from vaebench.signatures import annealing, growing, saem, sparse, swap
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import cosines
+from vaebench.signatures.shearing import Shear
 
 
 def arrays(seed=0, **options):
@@ -230,3 +231,23 @@ def test_one_large_number_is_grown_up_to(rare, monkeypatch):
     monkeypatch.setitem(swap.fitted.__kwdefaults__, "draws", 20)
     sparse.sparse_path(rare[0], [4], restarts=1)
     assert sizes == [2, 3]
+
+
+def test_signatures_before_the_shears_are_in_the_order_of_those_after(rare, monkeypatch):
+    """Half of the signature with the fewest mutations is taken for that with the most, which does not come first as fitted."""
+
+    def halved(signatures, exposures):
+        most, least = np.argmax(exposures.sum(0)), np.argmin(exposures.sum(0))
+        after, moved = np.array(signatures), np.array(exposures)
+        after[least] = (after[least] + after[most]) / 2
+        moved[:, least] += 10  # still the fewest
+        return after, moved, (Shear(int(least), int(most), -1.0, 9.0),)
+
+    monkeypatch.setattr(sparse, "sheared", halved)
+    monkeypatch.setattr(sparse, "POLISH_DRAWS", 20)
+    monkeypatch.setitem(swap.fitted.__kwdefaults__, "draws", 20)
+    path = sparse.sparse_path(rare[0], [3], restarts=1)
+    after = path.rows[0].fitted.signatures
+    assert path.shears == (Shear(2, 0, -1.0, 9.0),)
+    np.testing.assert_array_equal(after[:2], path.unsheared[:2])
+    np.testing.assert_allclose(after[2], (path.unsheared[2] + path.unsheared[0]) / 2)
