@@ -26,12 +26,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.data.scaling import dataset_from_arrays
+from vaebench.data.dataset import dataset_from_arrays
 from vaebench.point import Point, static_of, traced_of
-from vaebench.pool import make_split, on_device, trained_points
 from vaebench.protocols import eltager2023
 from vaebench.space import group_by_static, point, product
-from vaebench.train import make_train
+from vaebench.training.pool import make_split, on_device, trained_points
+from vaebench.training.train import make_train
 
 
 def table(samples: int, features: int):
@@ -110,7 +110,7 @@ def overhead(repeats: int) -> None:
             return call
 
         watched = program._replace(**{name: timed(name) for name in spent})
-        with mock.patch("vaebench.pool.make_train", lambda static, lanes, program=watched: program):
+        with mock.patch("vaebench.training.pool.make_train", lambda static, lanes, program=watched: program):
             seconds, _, _ = pooled(points, data, x, lanes)
         steps = spent["advance"] - calls * statistics.median(empty)
         shares.append((seconds - steps - spent["start"] - spent["embed"], spent["start"] + spent["embed"], steps))

@@ -17,13 +17,13 @@ from collections.abc import Callable
 import numpy as np
 
 from vaebench.data.simulate import simulate_cohort
-from vaebench.evaluation import pca_embedding
+from vaebench.evaluation.scores import pca_embedding
 from vaebench.metrics import METRICS
-from vaebench.metrics.cohort import survival_cohort
 from vaebench.metrics.cox import cox_fit
-from vaebench.metrics.factors import usable_factors
 from vaebench.metrics.leiden import LeidenOptions, knn_edges, leiden_membership, leiden_scores
-from vaebench.metrics.silhouette import silhouettes
+from vaebench.metrics.shared.factors import usable_factors
+from vaebench.metrics.shared.silhouette import silhouettes
+from vaebench.metrics.survival.cohort import survival_cohort
 from vaebench.metrics.wsepin import WsepinOptions, sepin
 from vaebench.types import Dataset, Given, Posterior
 

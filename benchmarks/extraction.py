@@ -23,12 +23,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.data.mutation_simulate import simulate_catalogue
+from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.point import static_of, traced_of
-from vaebench.pool import on_device
-from vaebench.signatures.autoencoding import trained_signatures
-from vaebench.signatures.restarts import redrawn, restart_seeds, split_of_rows, study_point
-from vaebench.train import make_train
+from vaebench.signatures.autoencoders.fits import trained_signatures
+from vaebench.signatures.autoencoders.training import redrawn, restart_seeds, split_of_rows, study_point
+from vaebench.training.pool import on_device
+from vaebench.training.train import make_train
 
 ALL_NUMBERS = 24
 """K 2 to 25."""

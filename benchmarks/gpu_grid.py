@@ -26,12 +26,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.data.scaling import dataset_from_arrays
+from vaebench.data.dataset import dataset_from_arrays
 from vaebench.point import Point, static_of, traced_of
-from vaebench.pool import make_split, on_device, trained_points
 from vaebench.protocols import eltager2023
 from vaebench.space import point, product
-from vaebench.train import make_train
+from vaebench.training.pool import make_split, on_device, trained_points
+from vaebench.training.train import make_train
 
 FULL_GRID = 64_800
 

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from vaebench.data.mutation_simulate import simulate_catalogue
-from vaebench.data.mutations import cancer_types
-from vaebench.data.sbs96 import CHANNELS
-from vaebench.signatures.intervals import REPLICATES
+from vaebench.data.mutations.channels import CHANNELS
+from vaebench.data.mutations.simulate import simulate_catalogue
+from vaebench.data.mutations.tables import cancer_types
+from vaebench.signatures.intervals.ends import REPLICATES
 from vaebench.signatures.refitting import refit
 
 SHARE = 20

@@ -19,10 +19,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.lane import Split
 from vaebench.point import Point, static_of, traced_of
-from vaebench.pool import on_device
-from vaebench.train import make_train
+from vaebench.training.lane import Split
+from vaebench.training.pool import on_device
+from vaebench.training.train import make_train
 
 
 def trained(options: argparse.Namespace) -> int:

@@ -21,8 +21,8 @@ from verdicts import (
     together,
 )
 
-from vaebench.analysis import usable
-from vaebench.uncertainty import spearman
+from vaebench.analysis.settings import usable
+from vaebench.analysis.uncertainty import spearman
 
 VARIANT, LATENT = "static/variant", "static/latent"
 WSEPIN, SHARE = "metric/wsepin/wsepin", "metric/wsepin/information_share"

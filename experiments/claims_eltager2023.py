@@ -26,8 +26,7 @@ from verdicts import (
     within,
 )
 
-from vaebench.analysis import AIC, ARI, LOSS, usable
-from vaebench.comparisons import (
+from vaebench.analysis.comparisons import (
     best_settings,
     dataset_agreement,
     failures_by_level,
@@ -35,8 +34,9 @@ from vaebench.comparisons import (
     mean_interval,
     score_correlation,
 )
-from vaebench.importance import cell_table
-from vaebench.uncertainty import RankCorrelation
+from vaebench.analysis.importance import cell_table
+from vaebench.analysis.settings import AIC, ARI, LOSS, usable
+from vaebench.analysis.uncertainty import RankCorrelation
 
 VARIANT, LATENT, RATE = "static/variant", "static/latent", "traced/learning_rate"
 CLASSES = {"pancan_eb": 33, "gtex": 26, "metagsca": 11, "simulated": 6, "simulated_b": 6}

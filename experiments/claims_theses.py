@@ -26,9 +26,9 @@ from verdicts import (
     together,
 )
 
-from vaebench.analysis import LOSS, usable
-from vaebench.importance import Importance, importance
-from vaebench.uncertainty import spearman, wilson
+from vaebench.analysis.importance import Importance, importance
+from vaebench.analysis.settings import LOSS, usable
+from vaebench.analysis.uncertainty import spearman, wilson
 
 VARIANT, LATENT, RATE, OPTIMIZER = "static/variant", "static/latent", "traced/learning_rate", "traced/optimizer"
 INIT = "traced/init"
@@ -199,7 +199,7 @@ def claim_26(rows: Rows) -> Verdict:
     """After the last epoch the highest mean loss is at most 10% above the lowest for IWAE, InfoVAE and LogCosh, and more for the
     VAE (interval over seeds of the difference of these two, by the lowest).
     """
-    from vaebench.uncertainty import paired_difference
+    from vaebench.analysis.uncertainty import paired_difference
 
     parts = []
     for name, group in _by_model(rows["kroskinski"]).items():

@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scripts import Parser, add_reading, described, entry, factors_of, present_score, rows_of, title, write
 
-from vaebench.analysis import ARI, LOSS, is_baseline, usable, value_text
-from vaebench.comparisons import score_correlation
+from vaebench.analysis.comparisons import score_correlation
+from vaebench.analysis.settings import ARI, LOSS, is_baseline, usable, value_text
 from vaebench.figures import style
 
 WITHIN = 0.02

@@ -22,9 +22,9 @@ from eltager2023_fig2_losses import equal_loss
 from matplotlib.figure import Figure
 from scripts import Parser, add_reading, described, entry, retrained, rows_of, write
 
-from vaebench.analysis import ARI, LOSS, setting_text, usable
+from vaebench.analysis.importance import hyperparameters
+from vaebench.analysis.settings import ARI, LOSS, setting_text, usable
 from vaebench.figures import style
-from vaebench.importance import hyperparameters
 from vaebench.types import Dataset, InputError
 
 

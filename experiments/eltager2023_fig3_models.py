@@ -20,8 +20,8 @@ from collections.abc import Sequence
 import pandas as pd
 from scripts import Parser, add_reading, described, entry, factors_of, pca_line, present_score, rows_of, title, write
 
-from vaebench.analysis import ARI, LOSS, SCORES, is_baseline, usable
-from vaebench.comparisons import best_settings, level_effects
+from vaebench.analysis.comparisons import best_settings, level_effects
+from vaebench.analysis.settings import ARI, LOSS, SCORES, is_baseline, usable
 from vaebench.figures.boxes import box_panels
 
 BY = "static/variant"

@@ -22,11 +22,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scripts import Parser, add_reading, described, entry, pca_line, present_score, rows_of, title, write
 
-from vaebench.analysis import ARI, LOSS, SCORES, is_baseline, usable, value_text
-from vaebench.comparisons import level_effects
+from vaebench.analysis.comparisons import level_effects
+from vaebench.analysis.importance import Importance, hyperparameters, importance
+from vaebench.analysis.settings import ARI, LOSS, SCORES, is_baseline, usable, value_text
 from vaebench.figures import style
 from vaebench.figures.boxes import box_panels
-from vaebench.importance import Importance, hyperparameters, importance
 
 SHOWN = 15
 

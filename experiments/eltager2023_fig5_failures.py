@@ -19,10 +19,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scripts import Parser, add_reading, described, entry, rows_of, title, write
 
-from vaebench.analysis import is_baseline, value_text
-from vaebench.comparisons import failures_by_level
+from vaebench.analysis.comparisons import failures_by_level
+from vaebench.analysis.importance import hyperparameters
+from vaebench.analysis.settings import is_baseline, value_text
 from vaebench.figures import style
-from vaebench.importance import hyperparameters
 
 
 def failures_figure(table: pd.DataFrame, note: str) -> Figure:

@@ -21,10 +21,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scripts import Parser, add_reading, described, entry, factors_of, rows_of, write
 
-from vaebench.analysis import ARI, LOSS
-from vaebench.comparisons import dataset_agreement
+from vaebench.analysis.comparisons import dataset_agreement
+from vaebench.analysis.importance import cell_table
+from vaebench.analysis.settings import ARI, LOSS
 from vaebench.figures import style
-from vaebench.importance import cell_table
 from vaebench.types import InputError
 
 

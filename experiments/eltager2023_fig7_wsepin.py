@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from scripts import Parser, add_reading, described, entry, rows_of, write
 
-from vaebench.analysis import is_baseline, usable, value_text
+from vaebench.analysis.settings import is_baseline, usable, value_text
 from vaebench.figures.boxes import box_panels
 
 WSEPIN = "metric/wsepin/wsepin"

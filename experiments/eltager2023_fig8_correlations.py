@@ -23,10 +23,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scripts import Parser, add_reading, described, entry, retrained, rows_of, write
 
-from vaebench.analysis import LOSS, is_baseline, usable
+from vaebench.analysis.settings import LOSS, is_baseline, usable
 from vaebench.figures import style
 from vaebench.metrics.correlation import CorrelationOptions, correlations
-from vaebench.metrics.factors import usable_factors
+from vaebench.metrics.shared.factors import usable_factors
 
 DISENTANGLED = "metric/correlation/disentangled"
 PRINTED = {

@@ -19,7 +19,7 @@ import pandas as pd
 from eltager2023_fig7_wsepin import by_latent
 from scripts import Parser, add_reading, described, entry, rows_of, write
 
-from vaebench.analysis import is_baseline, usable
+from vaebench.analysis.settings import is_baseline, usable
 from vaebench.figures.boxes import box_panels
 
 RMIG = "metric/rmig/rmig"

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 import pandas as pd
 from scripts import Parser, add_reading, described, entry, factors_of, present_score, rows_of, title, write
 
-from vaebench.analysis import AIC, ARI, LOSS
-from vaebench.comparisons import score_correlation
+from vaebench.analysis.comparisons import score_correlation
+from vaebench.analysis.settings import AIC, ARI, LOSS
 from vaebench.figures.scatter import ari_against_aic
 
 

@@ -31,7 +31,7 @@ import pandas as pd
 from gislum2024_extraction import AREAS, SCENARIOS, Cohort, cohort
 from scripts import Parser, comma, entry, keep
 
-from vaebench.signatures.autoencoding import trained_signatures
+from vaebench.signatures.autoencoders.fits import trained_signatures
 from vaebench.signatures.matching import matches, recovery
 
 KEYS = ["scenario", "method", "recipe", "beta"]

@@ -53,12 +53,12 @@ from gislum2024_pictures import coverage_dots, pooled_coverage, reliability_curv
 from scipy.optimize import nnls
 from scripts import Parser, comma, entry, keep
 
-from vaebench.data.mutations import cancer_types, read_signatures, write_signatures
+from vaebench.data.mutations.tables import cancer_types, read_signatures, write_signatures
 from vaebench.figures import save
+from vaebench.signatures.autoencoders.muse import pruned
 from vaebench.signatures.coverage import SIZES, coverage_summary, coverage_table, presence_scores, reliability
 from vaebench.signatures.extraction import extract
 from vaebench.signatures.matching import anchored, matches
-from vaebench.signatures.muse_refitting import pruned
 from vaebench.signatures.refitting import refit
 from vaebench.types import RunError, unknown_name
 

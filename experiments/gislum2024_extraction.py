@@ -33,8 +33,8 @@ import numpy as np
 import pandas as pd
 from scripts import Parser, comma, entry, keep
 
-from vaebench.data.mutation_simulate import simulate_catalogue
-from vaebench.data.mutations import read_catalogue, read_exposures, read_signatures
+from vaebench.data.mutations.simulate import simulate_catalogue
+from vaebench.data.mutations.tables import read_catalogue, read_exposures, read_signatures
 from vaebench.signatures.extraction import Extraction, extract, methods
 from vaebench.signatures.matching import recovery
 from vaebench.types import InputError, RunError, unknown_name

@@ -32,7 +32,7 @@ from gislum2024_extraction import cohort
 from gislum2024_pictures import stability_dots
 from scripts import Parser, entry, keep
 
-from vaebench.data.mutations import (
+from vaebench.data.mutations.tables import (
     cancer_types,
     read_catalogue,
     read_exposures,

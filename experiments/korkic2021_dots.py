@@ -37,10 +37,10 @@ from scripts import (
     write,
 )
 
-from vaebench.analysis import is_baseline, usable, value_text
-from vaebench.comparisons import level_effects
+from vaebench.analysis.comparisons import level_effects
+from vaebench.analysis.importance import importance
+from vaebench.analysis.settings import is_baseline, usable, value_text
 from vaebench.figures import style
-from vaebench.importance import importance
 from vaebench.types import InputError
 
 FACTORS = ["static/latent", "traced/learning_rate", "traced/optimizer"]

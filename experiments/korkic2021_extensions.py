@@ -22,14 +22,14 @@ import numpy as np
 import pandas as pd
 from scripts import Parser, add_training, data_of, described, entry, protocol_points, title, trained_rows, write
 
-from vaebench.analysis import is_baseline, usable, value_text
+from vaebench.analysis.settings import is_baseline, usable, value_text
+from vaebench.analysis.uncertainty import intervals
 from vaebench.figures.boxes import box_panels
-from vaebench.initialisation import INITS
-from vaebench.optimizers import OPTIMIZERS
+from vaebench.nn.initialisation import INITS
+from vaebench.nn.optimizers import OPTIMIZERS
 from vaebench.point import Point
 from vaebench.space import chain
 from vaebench.types import Dataset
-from vaebench.uncertainty import intervals
 
 PROTOCOL = "korkic2021_scaled"
 BASE = {"variant": ["vae"], "latent": [20], "learning_rate": [1e-3], "optimizer": ["adam"]}

@@ -26,12 +26,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scripts import KINDS, Parser, add_training, data_of, described, entry, protocol_points, trained_rows, write
 
-from vaebench.analysis import is_baseline
+from vaebench.analysis.settings import is_baseline
+from vaebench.analysis.uncertainty import intervals
 from vaebench.figures import style
-from vaebench.initialisation import INITS
+from vaebench.nn.initialisation import INITS
 from vaebench.protocols import protocol
 from vaebench.types import InputError
-from vaebench.uncertainty import intervals
 
 PARTS = ("kroskinski2021", "kroskinski2021_zscore", "kroskinski2021_deep")
 SMOKE = {"variant": ["vae"], "init": ["default", "uniform"], "hidden": [(16,)], "latent": [5], "epochs": [5]}

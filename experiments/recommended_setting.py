@@ -23,13 +23,13 @@ from cohorts import NAMES, cohort
 from scripts import Parser, comma, entry, keep
 
 from vaebench import results
+from vaebench.analysis.uncertainty import paired_difference
 from vaebench.metrics.wsepin import WsepinOptions
 from vaebench.point import Point
-from vaebench.report import write_report
+from vaebench.report.runs import write_report
 from vaebench.space import product
-from vaebench.sweep import run
+from vaebench.sweep.runner import run
 from vaebench.types import unknown_name
-from vaebench.uncertainty import paired_difference
 from vaebench.variants import VARIANTS
 
 METRICS = ("leiden", "cox", "cox_heldout", "probe", "reconstruction", "latent_use", "total_correlation", "wsepin")

@@ -15,14 +15,14 @@ import pandas as pd
 from cohorts import NAMES, cohort
 from matplotlib.figure import Figure
 
-from vaebench.analysis import ARI, SCORES, is_baseline, usable
+from vaebench.analysis.importance import hyperparameters
+from vaebench.analysis.settings import ARI, SCORES, is_baseline, usable
 from vaebench.atomic import replacing
 from vaebench.figures import save
-from vaebench.importance import hyperparameters
 from vaebench.point import Point, point_id
 from vaebench.protocols import points, protocol
 from vaebench.results import read_rows
-from vaebench.sweep import run
+from vaebench.sweep.runner import run
 from vaebench.types import Dataset, InputError, RunError
 from vaebench.variants import variant
 
@@ -128,8 +128,8 @@ def trained_rows(
 ) -> pd.DataFrame | None:
     """Train what has no row in ``folder`` yet; with ``--dry-run`` print the estimate and return ``None``."""
     if options.dry_run:
-        from vaebench.cost import estimated
-        from vaebench.texts import estimate_text
+        from vaebench.cli.text import estimate_text
+        from vaebench.training.cost import estimated
 
         print(estimate_text(len(planned), estimated(planned, data, options.lanes)))
         return None
@@ -253,7 +253,7 @@ def retrained(
 
     With the same lanes on the same machine z is bitwise that of the rows; elsewhere it may round differently.
     """
-    from vaebench.model import kept_embeddings
+    from vaebench.training.model import kept_embeddings
 
     data = data_of_rows(rows)
     planned = [point_of(row) for row in chosen.to_dict("records")]

@@ -36,12 +36,12 @@ from scripts import (
     write,
 )
 
-from vaebench.analysis import ARI, SCORES, is_baseline, usable, value_text
+from vaebench.analysis.settings import ARI, SCORES, is_baseline, usable, value_text
+from vaebench.analysis.uncertainty import intervals
 from vaebench.figures import style
 from vaebench.point import Point
 from vaebench.space import chain
 from vaebench.types import Dataset
-from vaebench.uncertainty import intervals
 
 WEIGHTS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 SWEEPS = {

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.analysis import ARI, is_baseline, usable
-from vaebench.comparisons import level_effects
-from vaebench.uncertainty import RankCorrelation, paired_difference
+from vaebench.analysis.comparisons import level_effects
+from vaebench.analysis.settings import ARI, is_baseline, usable
+from vaebench.analysis.uncertainty import RankCorrelation, paired_difference
 
 HOLDS, FAILS, UNCLEAR, UNTESTED = "holds", "does not hold", "cannot tell", "not tested yet"
 SMALL_ARI = 0.01
@@ -176,8 +176,8 @@ def ordered(wide: pd.DataFrame, form: str = ".4g") -> str:
 
 def mean_range(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
     """Mean and interval over seeds or settings [n] of finite values; NaN without two."""
-    from vaebench.comparisons import mean_interval
-    from vaebench.uncertainty import EXACT, intervals
+    from vaebench.analysis.comparisons import mean_interval
+    from vaebench.analysis.uncertainty import EXACT, intervals
 
     values = values[np.isfinite(values)]
     if len(values) < 2:

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 import pytest
 
-from vaebench.data.scaling import dataset_from_arrays
-from vaebench.train import make_train
+from vaebench.data.dataset import dataset_from_arrays
+from vaebench.training.train import make_train
 from vaebench.types import Dataset, Survival
 
 jax.config.update("jax_numpy_rank_promotion", "raise")

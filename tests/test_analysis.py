@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from rows_factory import fail, make_rows
 
-from vaebench import analysis
-from vaebench.analysis import AIC, ARI, LOSS
-from vaebench.texts import table_text
+from vaebench.analysis import settings as analysis
+from vaebench.analysis.settings import AIC, ARI, LOSS
+from vaebench.analysis.uncertainty import paired_difference
+from vaebench.cli.text import table_text
 from vaebench.types import InputError
-from vaebench.uncertainty import paired_difference
 
 
 def test_numbers_equal_a_hand_calculation():

@@ -6,10 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-
 import vaebench.checkpoint as checkpoint
-from vaebench.checkpoint import forget_lanes, keep_part, kept, load_lanes, merge_parts, save_lanes, write_arrays
-from vaebench.pool import Saved
+
+from vaebench.training.checkpoint import (
+    forget_lanes,
+    keep_part,
+    kept,
+    load_lanes,
+    merge_parts,
+    save_lanes,
+    write_arrays,
+)
+from vaebench.training.pool import Saved
 from vaebench.types import InputError
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.cli import main
+from vaebench.cli.main import main
 from vaebench.metrics.cox import CoxOptions
 from vaebench.metrics.leiden import LeidenOptions
 from vaebench.protocols import eltager2023, protocol
@@ -208,7 +208,7 @@ def test_describe_with_data_chooses_the_batch_and_estimates_the_cost(capsys):
 
 
 def test_metric_options_are_typed():
-    from vaebench.inputs import metric_options
+    from vaebench.cli.parsing import metric_options
 
     texts = ["leiden.neighbours=30", "leiden.seeds=1,2", "leiden.include-self=false", "cox.ridge=0.5"]
     found = metric_options(texts, label_covariate=False)
@@ -219,8 +219,8 @@ def test_metric_options_are_typed():
 
 
 def test_data_options_reach_the_named_data_sets(tmp_path, capsys):
-    from vaebench.inputs import run_data
-    from vaebench.options import Run
+    from vaebench.cli.options import Run
+    from vaebench.cli.parsing import run_data
 
     chosen = protocol("korkic2021")
     data = run_data(Run(data="simulated", data_option=("samples=100", "genes=50", "types=3")), chosen)
@@ -253,7 +253,7 @@ def test_version_and_help():
 
 
 def test_interrupt_says_how_to_go_on(table, tmp_path, capsys, monkeypatch):
-    from vaebench import task
+    from vaebench.sweep import worker as task
 
     def interrupted(*arguments, **keywords):
         raise KeyboardInterrupt

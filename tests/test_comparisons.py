@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from test_importance import AXES, NAMES, SCORE, grid
 
-from vaebench.comparisons import (
+from vaebench.analysis.comparisons import (
     best_settings,
     dataset_agreement,
     failures_by_level,
@@ -15,8 +15,8 @@ from vaebench.comparisons import (
     score_correlation,
     signed_rank_p,
 )
+from vaebench.analysis.uncertainty import adjusted
 from vaebench.types import InputError
-from vaebench.uncertainty import adjusted
 
 
 def noisy(seeds=1, seed=0):

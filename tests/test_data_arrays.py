@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from vaebench.data import dataset_from_arrays
-from vaebench.data.writing import KINDS, write_frame
+from vaebench.data.files.writing import KINDS, write_frame
 from vaebench.types import InputError
 
 

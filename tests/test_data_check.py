@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.cli import main
+from vaebench.cli.main import main
 from vaebench.data import checked, read_table, simulate_cohort, split_indices, summary_text, write_table
 from vaebench.data.sources import SOURCES
 from vaebench.data.splits import unsplit_labels

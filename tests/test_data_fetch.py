@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from vaebench.data import fetch
-from vaebench.data.download import RECORD
+from vaebench.data.downloads import RECORD
 from vaebench.data.sources import SOURCES
 from vaebench.types import InputError
 

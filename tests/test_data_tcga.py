@@ -13,7 +13,7 @@ import pytest
 
 from vaebench.data import checked, gtex, load, tcga
 from vaebench.data.barcodes import matched_rows
-from vaebench.data.matrix import matrix_from_file, matrix_layout
+from vaebench.data.files.matrix import matrix_from_file, matrix_layout
 from vaebench.types import InputError
 
 EXPRESSION = "EB++AdjustPANCAN_IlluminaHiSeq_RNASeqV2.geneExp.xena"
@@ -111,7 +111,7 @@ def test_blocks_are_seamless(tmp_path, monkeypatch):
     layout = matrix_layout(folder_of(tmp_path) / EXPRESSION)
     whole = matrix_from_file(layout, np.arange(N))
     for chunk in (7, 100, 333):
-        monkeypatch.setattr("vaebench.data.matrix._CHUNK", chunk)
+        monkeypatch.setattr("vaebench.data.files.matrix._CHUNK", chunk)
         np.testing.assert_array_equal(matrix_from_file(layout, np.arange(N)).values, whole.values)
     np.testing.assert_array_equal(matrix_from_file(layout, np.array([5, 2])).values, whole.values[:, [5, 2]])
     np.testing.assert_array_equal(whole.values, expression_frame().to_numpy(np.float32))
@@ -339,7 +339,7 @@ def test_second_load_is_the_same_and_reads_no_text(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     options = {"folder": folder_of(tmp_path / "in"), "top": 10, "cache": tmp_path / "cache"}
     first = tcga(**options)
-    monkeypatch.setattr("vaebench.data.joined.matrix_from_file", None)
+    monkeypatch.setattr("vaebench.data.annotated.matrix_from_file", None)
     again = tcga(**options)
     assert again.digest == first.digest
     assert again.provenance == first.provenance

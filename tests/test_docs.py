@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 
 import vaebench as vb
-from vaebench.cli import COMMANDS, _parsed
-from vaebench.evaluation import evaluate
-from vaebench.inputs import listed, metric_options, run_axes
+from vaebench.cli.main import COMMANDS, _parsed
+from vaebench.cli.options import Evaluate, Run
+from vaebench.cli.parsing import listed, metric_options, run_axes
+from vaebench.cli.signature_options import Calibrate, Extract, Refit
+from vaebench.evaluation.scores import evaluate
 from vaebench.metrics import METRICS, metric
-from vaebench.networks import Outputs
-from vaebench.options import Evaluate, Run
+from vaebench.nn.autoencoder import Outputs
 from vaebench.protocols import points, protocol
-from vaebench.signature_options import Calibrate, Extract, Refit
 from vaebench.types import Context, Static
 from vaebench.variants import VARIANTS
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.cli import main
-from vaebench.embeddings import evaluated_embedding, read_embedding
-from vaebench.evaluation import evaluate, pca_embedding
+from vaebench.cli.main import main
+from vaebench.evaluation.external import evaluated_embedding, read_embedding
+from vaebench.evaluation.scores import evaluate, pca_embedding
 from vaebench.results import read_rows
 from vaebench.types import InputError
 

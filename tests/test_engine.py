@@ -18,20 +18,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vaebench import cost as cost_module
-from vaebench import pool as pool_module
-from vaebench import task
-from vaebench.checkpoint import LANES, load_lanes
-from vaebench.cost import chosen_lanes, estimated, program_memory, programs
-from vaebench.host import EvaluationQueue
-from vaebench.lane import RUNNING
-from vaebench.model import kept_embeddings, kept_models
 from vaebench.point import Point, point_id
-from vaebench.pool import trained_points
-from vaebench.progress import summary
 from vaebench.results import finished, read_costs, read_rows
 from vaebench.space import point, product
-from vaebench.sweep import run, sharded
+from vaebench.sweep import worker as task
+from vaebench.sweep.evaluator import EvaluationQueue
+from vaebench.sweep.progress import summary
+from vaebench.sweep.runner import run, sharded
+from vaebench.training import cost as cost_module
+from vaebench.training import pool as pool_module
+from vaebench.training.checkpoint import LANES, load_lanes
+from vaebench.training.cost import chosen_lanes, estimated, program_memory, programs
+from vaebench.training.lane import RUNNING
+from vaebench.training.model import kept_embeddings, kept_models
+from vaebench.training.pool import trained_points
 from vaebench.types import InputError, RunError
 
 BASE = Point(latent=3, hidden=(8,), batch=8, epochs=5, stopping="fixed", learning_rate=1e-2)
@@ -59,7 +59,7 @@ SCRIPT = """
     import sys
     import numpy as np
     import vaebench as vb
-    from vaebench.data.scaling import dataset_from_arrays
+    from vaebench.data.dataset import dataset_from_arrays
     rng = np.random.default_rng(0)
     x = 2 * rng.normal(size=(3, 20))[np.repeat([0, 1, 2], 40)] + rng.normal(size=(120, 20))
     data = dataset_from_arrays(x, labels=np.repeat(["A", "B", "C"], 40), name="killed")
@@ -228,7 +228,7 @@ DEVICES = """
     assert len(jax.local_devices()) == 4
     tiny = conftest.tiny_dataset()
     rows = vb.run(test_engine.POINTS, tiny, out=sys.argv[1], lanes=4, quiet=True)
-    from vaebench.lane import lane_sharding
+    from vaebench.training.lane import lane_sharding
     assert lane_sharding(4) is not None
     try:
         lane_sharding(6)
@@ -310,7 +310,7 @@ def kill_own_process(z, dataset, metrics, given):
 
 
 def test_an_evaluation_that_kills_its_process_is_a_failed_row(tmp_path, tiny, monkeypatch):
-    from vaebench import host
+    from vaebench.sweep import evaluator as host
 
     with EvaluationQueue(tiny, ["leiden"], tmp_path, 1) as queue:
         rng = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from vaebench.evaluation import (
+from vaebench.evaluation.scores import (
     check_metrics,
     evaluate,
     evaluate_flat,

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "experiments"))
 import scripts
 import smoke
 
-from vaebench.analysis import is_baseline
+from vaebench.analysis.settings import is_baseline
 from vaebench.results import read_rows
 from vaebench.types import InputError
 

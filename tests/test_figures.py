@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from rows_factory import fail, make_rows
 
-from vaebench.analysis import LOSS
+from vaebench.analysis.settings import LOSS
 from vaebench.figures import CAPTIONS, FIGURES, NEEDS, save, spots, style
 from vaebench.types import InputError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.importance import cell_table, hyperparameters, importance
+from vaebench.analysis.importance import cell_table, hyperparameters, importance
 from vaebench.types import InputError
 
 SCORE = "metric/leiden/ari"

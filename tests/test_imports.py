@@ -134,7 +134,7 @@ def test_no_module_has_the_name_of_a_public_function():
         ("import vaebench", {"jax", "numpy", "pandas", "matplotlib"}),
         ("import vaebench.cli", {"jax", "numpy", "pandas", "matplotlib", "sklearn"}),
         (
-            "import vaebench.train, vaebench.model",
+            "import vaebench.training.train, vaebench.training.model",
             {"pandas", "matplotlib", "leidenalg", "lifelines", "sklearn", "pyarrow"},
         ),
         ("import vaebench.evaluation", {"jax", "pandas", "matplotlib"}),

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from vaebench.evaluation import evaluate, prepared_metrics
+from vaebench.evaluation.scores import evaluate, prepared_metrics
 from vaebench.metrics import METRICS, metric
 from vaebench.metrics.wsepin import WsepinOptions
 from vaebench.types import Dataset, Given, InputError, Metric, Posterior, Survival

@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 
 from vaebench.metrics.cox import METRIC, SCORES, CoxOptions, covariate_fit, cox_fit, cox_scores
 from vaebench.metrics.cox_heldout import heldout_scores
-from vaebench.metrics.cox_solver import solve
-from vaebench.metrics.risk import risk_sets
+from vaebench.metrics.survival.risk_sets import risk_sets
+from vaebench.metrics.survival.solver import solve
 from vaebench.types import Dataset, Given, InputError, Survival
 
 

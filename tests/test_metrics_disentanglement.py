@@ -16,7 +16,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from vaebench.metrics import METRICS
 from vaebench.metrics.correlation import correlation_scores, correlations
 from vaebench.metrics.dci import dci_scores
-from vaebench.metrics.factors import binned, classes, information_matrix, usable_factors
 from vaebench.metrics.latent_use import latent_kl, latent_use_scores
 from vaebench.metrics.mig import mig_scores
 from vaebench.metrics.modularity import modularity_scores
@@ -24,6 +23,7 @@ from vaebench.metrics.probe import ProbeOptions, discriminant, probe_scores, str
 from vaebench.metrics.reconstruction import reconstruction_scores
 from vaebench.metrics.rmig import RmigOptions, bin_shares, rmig_scores
 from vaebench.metrics.sap import sap_scores
+from vaebench.metrics.shared.factors import binned, classes, information_matrix, usable_factors
 from vaebench.metrics.total_correlation import total_correlation_scores
 from vaebench.metrics.wsepin import WsepinOptions, sepin, wsepin_scores
 from vaebench.types import Dataset, Given, InputError, Posterior

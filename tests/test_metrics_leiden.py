@@ -11,9 +11,9 @@ from sklearn import metrics
 from sklearn.metrics import adjusted_rand_score
 
 from vaebench.data.simulate import simulate_cohort
-from vaebench.evaluation import pca_embedding
+from vaebench.evaluation.scores import pca_embedding
 from vaebench.metrics.leiden import LeidenOptions, fuzzy_edges, knn_edges, leiden_membership, leiden_scores
-from vaebench.metrics.neighbours import nearest
+from vaebench.metrics.shared.neighbours import nearest
 from vaebench.types import InputError
 
 

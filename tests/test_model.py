@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.model import fit, load_model
 from vaebench.point import Point
+from vaebench.training.model import fit, load_model
 from vaebench.types import InputError
 
 POINT = Point(latent=3, hidden=(8,), batch=8, epochs=20, learning_rate=1e-2)
@@ -66,7 +66,7 @@ def test_a_model_scaled_by_its_training_rows_scales_new_samples_alike(tiny):
 def test_fit_embeds_as_the_lane_did(tiny):
     import jax.numpy as jnp
 
-    from vaebench.pool import trained_points
+    from vaebench.training.pool import trained_points
 
     ticks = trained_points([POINT], tiny, jnp.asarray(tiny.x), 1)
     z = next(item.z for tick in ticks for item in tick.finished)

@@ -8,8 +8,8 @@ import pytest
 from scipy.optimize import nnls
 from scipy.stats import chi2, kstest, nbinom, poisson
 
-from vaebench.data.mutation_simulate import MOST_ALIKE, NOISES, simulate_catalogue
-from vaebench.data.mutations import CHANNELS, cancer_types, checked_catalogue
+from vaebench.data.mutations.simulate import MOST_ALIKE, NOISES, simulate_catalogue
+from vaebench.data.mutations.tables import CHANNELS, cancer_types, checked_catalogue
 from vaebench.signatures.matching import cosines
 from vaebench.types import InputError
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaebench.data import mutations
-from vaebench.data.mutations import (
+from vaebench.data.files.text import ABSENT
+from vaebench.data.mutations import tables as mutations
+from vaebench.data.mutations.tables import (
     CHANNELS,
     cancer_types,
     channel,
@@ -27,7 +28,6 @@ from vaebench.data.mutations import (
     write_exposures,
     write_signatures,
 )
-from vaebench.data.opening import ABSENT
 from vaebench.types import InputError
 
 LAYOUTS = ("label", "pair", "three", "short", "numbered", "rows", "typed rows", "numbered rows")

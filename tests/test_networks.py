@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from vaebench.initialisation import INITS, initial_kernel
-from vaebench.networks import ACTIVATIONS, Outputs, activate, autoencoder_model
+from vaebench.nn.autoencoder import ACTIVATIONS, Outputs, activate, autoencoder_model
+from vaebench.nn.initialisation import INITS, initial_kernel
 from vaebench.types import Context, Static
 from vaebench.variants import variant
 from vaebench.variants.vae import textbook

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from vaebench.optimizers import OPTIMIZERS, Coefficients, clipped, coefficients, initial_moments, update
+from vaebench.nn.optimizers import OPTIMIZERS, Coefficients, clipped, coefficients, initial_moments, update
 
 RATE = 3e-2
 

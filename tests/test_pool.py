@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vaebench.data.scaling import dataset_from_arrays
+from vaebench.data.dataset import dataset_from_arrays
 from vaebench.point import Point, static_of
-from vaebench.pool import make_split, trained_points
 from vaebench.space import group_by_static, point, product
+from vaebench.training.pool import make_split, trained_points
 from vaebench.types import InputError
 from vaebench.variants import VARIANTS
 

@@ -7,11 +7,11 @@ import pytest
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import cross_val_score
 
+from vaebench.cli.quickstart import quickstart_data, quickstart_points
 from vaebench.metrics.leiden import leiden_scores
-from vaebench.model import fit
 from vaebench.point import Point
-from vaebench.quickstart import quickstart_data, quickstart_points
 from vaebench.space import group_by_static
+from vaebench.training.model import fit
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from rows_factory import fail, make_rows
 
-from vaebench import analysis
-from vaebench.report import write_report
+from vaebench.analysis import settings as analysis
+from vaebench.report.runs import write_report
 from vaebench.types import InputError
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}

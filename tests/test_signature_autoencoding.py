@@ -10,11 +10,11 @@ import pytest
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
-from vaebench.lane import Split
-from vaebench.pool import Finished
-from vaebench.signatures.autoencoding import _measured, posterior_draws, refitted, trained_signatures
-from vaebench.signatures.muse_refitting import consensus, muse_refit, pruned
-from vaebench.signatures.restarts import redrawn, restart_seeds, study_point
+from vaebench.signatures.autoencoders.fits import _measured, posterior_draws, refitted, trained_signatures
+from vaebench.signatures.autoencoders.muse import consensus, muse_refit, pruned
+from vaebench.signatures.autoencoders.training import redrawn, restart_seeds, study_point
+from vaebench.training.lane import Split
+from vaebench.training.pool import Finished
 from vaebench.types import InputError
 
 SMALL = {"hidden": (32,), "learning_rate": 1e-2, "batch": 16}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from vaebench.data.mutation_simulate import simulate_catalogue
-from vaebench.signatures import sampling
+from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures.calibration import calibrate
+from vaebench.signatures.sampler import posterior as sampling
 from vaebench.types import InputError
 
 

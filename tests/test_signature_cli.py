@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.cli import main
-from vaebench.data.mutation_simulate import simulate_catalogue
-from vaebench.data.mutations import read_exposures, read_signatures, write_catalogue, write_signatures
+from vaebench.cli.main import main
+from vaebench.data.mutations.simulate import simulate_catalogue
+from vaebench.data.mutations.tables import read_exposures, read_signatures, write_catalogue, write_signatures
 from vaebench.signatures.extraction import extract
 from vaebench.signatures.matching import recovery
 from vaebench.signatures.refitting import refit

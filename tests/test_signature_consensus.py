@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_samples
 
-from vaebench.data.mutation_simulate import simulate_catalogue
+from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures.consensus import ROUNDS, consensus_of, silhouettes
+from vaebench.signatures.kl_nmf import factorised, random_starts
 from vaebench.signatures.matching import assigned, cosines
-from vaebench.signatures.nmf import factorised, random_starts
 from vaebench.signatures.selection import Candidate, criterion, selection_table
 from vaebench.types import InputError
 

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.cli import main
-from vaebench.data.mutation_simulate import simulate_catalogue
-from vaebench.data.mutations import write_catalogue
-from vaebench.data.sbs96 import CHANNELS
-from vaebench.signatures import de_novo
-from vaebench.signatures.de_novo import calibrated, de_novo_intervals, merged, residual_correlations, widened
-from vaebench.signatures.unmixing import unmixed
+from vaebench.cli.main import main
+from vaebench.data.mutations.channels import CHANNELS
+from vaebench.data.mutations.simulate import simulate_catalogue
+from vaebench.data.mutations.tables import write_catalogue
+from vaebench.signatures.joint import intervals as de_novo
+from vaebench.signatures.joint.intervals import calibrated, de_novo_intervals, merged, residual_correlations, widened
+from vaebench.signatures.joint.start import unmixed
 from vaebench.types import InputError
 
 NAMES = ["A", "B", "C"]

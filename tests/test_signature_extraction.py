@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import cosine
 
-from vaebench.data.mutation_simulate import simulate_catalogue
-from vaebench.data.mutations import CHANNELS, read_catalogue, read_signatures
-from vaebench.signatures import sparse, swap
+from vaebench.data.mutations.simulate import simulate_catalogue
+from vaebench.data.mutations.tables import CHANNELS, read_catalogue, read_signatures
 from vaebench.signatures.extraction import extract, methods
 from vaebench.signatures.matching import recovery
-from vaebench.signatures.shearing import Shear
+from vaebench.signatures.sparse import moves as swap
+from vaebench.signatures.sparse import pipeline as sparse
+from vaebench.signatures.sparse.ambiguity import Shear
 from vaebench.types import InputError, RunError
 
 SAMPLES = 120

@@ -11,10 +11,10 @@ import pytest
 from matplotlib.colors import to_hex
 from scipy.stats import binomtest
 
-from vaebench.data.mutation_simulate import simulate_catalogue
+from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.figures import exposures as drawn_exposures
 from vaebench.figures.spectra import SUBSTITUTION_COLOURS, k_selection, similarity, spectra
-from vaebench.signature_report import calibration_page, extraction_page, refit_page, table
+from vaebench.report.signatures import calibration_page, extraction_page, refit_page, table
 from vaebench.signatures.matching import cosines, matches
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from vaebench.signatures.chains import effective_size, r_hat
-from vaebench.signatures.intervals import bootstrap, conformal, posterior_percentile, profile_likelihood, redrawn
+from vaebench.signatures.intervals.ends import bootstrap, conformal, posterior_percentile, profile_likelihood, redrawn
 from vaebench.signatures.likelihood import BACKGROUND, Scatter, maximum_likelihood, scatter
+from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 
 POISSON = Scatter(1.0, 0.0, np.inf, np.ones(1), np.ones(1))
 

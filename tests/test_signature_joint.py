@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vaebench.signatures import joint, joint_moves
-from vaebench.signatures.joint import State, indifferent, joint_chain, known_of, state_of
-from vaebench.signatures.joint_moves import Known, Pairs, drawn_prior, log_volume, sheared
-from vaebench.signatures.spike_slab import Prior
+from vaebench.signatures.joint import chain as joint
+from vaebench.signatures.joint import moves as joint_moves
+from vaebench.signatures.joint.chain import State, indifferent, joint_chain, known_of, state_of
+from vaebench.signatures.joint.moves import Known, Pairs, drawn_prior, log_volume, sheared
+from vaebench.signatures.sampler.gibbs import Prior
 
 SAMPLES, NUMBER, CHANNELS = 6, 2, 4
 GROUND = Prior(*(np.array(v, np.float32) for v in ([0.7, 0.5], np.log([200.0, 60.0]), [0.4, 0.6])))

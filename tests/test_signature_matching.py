@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
-from vaebench.data.mutations import CHANNELS
+from vaebench.data.mutations.tables import CHANNELS
 from vaebench.signatures import anchored, matches, recovery
 from vaebench.signatures.matching import assigned, cosines
 from vaebench.types import InputError

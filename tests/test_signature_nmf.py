@@ -9,10 +9,10 @@ import pytest
 from scipy.special import kl_div
 from sklearn.decomposition import NMF
 
-from vaebench.data.mutation_simulate import simulate_catalogue
-from vaebench.data.mutations import CHANNELS
+from vaebench.data.mutations.simulate import simulate_catalogue
+from vaebench.data.mutations.tables import CHANNELS
 from vaebench.signatures import recovery
-from vaebench.signatures.nmf import factorised, random_starts
+from vaebench.signatures.kl_nmf import factorised, random_starts
 from vaebench.types import InputError
 
 

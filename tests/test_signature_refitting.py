@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 
-from vaebench.data.mutation_simulate import simulate_catalogue
-from vaebench.signatures import sampling
+from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures.coverage import coverage_summary, presence_scores
-from vaebench.signatures.methods import METHODS
+from vaebench.signatures.intervals.methods import METHODS
 from vaebench.signatures.refitting import refit
-from vaebench.signatures.sampling import read_off
-from vaebench.signatures.spike_slab import swept
+from vaebench.signatures.sampler import posterior as sampling
+from vaebench.signatures.sampler.gibbs import swept
+from vaebench.signatures.sampler.posterior import read_off
 from vaebench.types import InputError
 
 FAST = [name for name, method in METHODS.items() if "gislum" not in method.reference and name != "conformal"]

@@ -12,9 +12,9 @@ from scipy.special import digamma, gamma
 from scipy.stats import dirichlet, lognorm
 from scipy.stats import gamma as sum_gamma
 
-from vaebench.data.mutations import read_signatures
+from vaebench.data.mutations.tables import read_signatures
 from vaebench.signatures.matching import cosines
-from vaebench.signatures.shearing import SHAPES, WEIGHT, best_share, log_density, log_evidence, sheared
+from vaebench.signatures.sparse.ambiguity import SHAPES, WEIGHT, best_share, log_density, log_evidence, sheared
 
 T, RARE = 300, 6
 

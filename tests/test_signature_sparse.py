@@ -9,11 +9,14 @@ from scipy.optimize import minimize, nnls
 from scipy.special import kl_div
 from sklearn.decomposition import non_negative_factorization
 
-from vaebench.data.mutation_simulate import simulate_catalogue
-from vaebench.signatures import annealing, growing, saem, sparse, swap
+from vaebench.data.mutations.simulate import simulate_catalogue
+from vaebench.signatures import annealing, growing
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import cosines
-from vaebench.signatures.shearing import Shear
+from vaebench.signatures.sparse import moves as swap
+from vaebench.signatures.sparse import pipeline as sparse
+from vaebench.signatures.sparse import saem
+from vaebench.signatures.sparse.ambiguity import Shear
 
 
 def arrays(seed=0, **options):

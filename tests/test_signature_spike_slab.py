@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vaebench.signatures.conditional import single, slab_of
 from vaebench.signatures.likelihood import BACKGROUND
-from vaebench.signatures.priors import learned_prior, updated_prior
-from vaebench.signatures.spike_slab import Prior, Problem, State, chain
+from vaebench.signatures.sampler.gibbs import Prior, Problem, State, chain
+from vaebench.signatures.sampler.priors import learned_prior, updated_prior
+from vaebench.signatures.sampler.proposals import single, slab_of
 
 
 def spectra(rng: np.random.Generator, count: int, sharp: float = 0.3) -> np.ndarray:

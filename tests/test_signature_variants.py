@@ -8,17 +8,11 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from vaebench.networks import ACTIVATIONS, Gaussian
+from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
+from vaebench.nn.count_autoencoder import SignatureOutputs, non_negative, normalised, signatures_of, with_signatures
+from vaebench.nn.losses import log_volume, poisson_loss
 from vaebench.point import Point, static_of, traced_of
-from vaebench.signature_networks import (
-    SignatureOutputs,
-    non_negative,
-    normalised,
-    signatures_of,
-    with_signatures,
-)
 from vaebench.space import point
-from vaebench.terms import log_volume, poisson_loss
 from vaebench.types import Context, InputError
 from vaebench.variants import (
     VARIANTS,
@@ -442,8 +436,8 @@ def test_activations_are_compiled_in_for_counts_alone():
 
 
 def test_expression_data_refuse_variants_for_counts(tiny):
-    from vaebench.model import fit
-    from vaebench.sweep import run
+    from vaebench.sweep.runner import run
+    from vaebench.training.model import fit
 
     for name in COUNTS:
         with pytest.raises(InputError, match=f"{name}.*mutation counts.*vaebench extract.*beta_vae"):

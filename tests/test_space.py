@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vaebench.initialisation import INITS
+from vaebench.nn.initialisation import INITS
 from vaebench.point import Point, point_id, settings, static_of, traced_of
 from vaebench.space import chain, group_by_static, point, product, zipped
 from vaebench.types import InputError

@@ -12,14 +12,16 @@ import textwrap
 import numpy as np
 import pytest
 
-from vaebench import progress, sweep, task
 from vaebench.metrics.latent_use import latent_use_scores
 from vaebench.metrics.leiden import LeidenOptions, leiden_scores
-from vaebench.model import kept_embeddings, kept_models
 from vaebench.point import Point, point_id
 from vaebench.results import finished, read_costs, read_rows
 from vaebench.space import point, product
-from vaebench.sweep import run
+from vaebench.sweep import progress
+from vaebench.sweep import runner as sweep
+from vaebench.sweep import worker as task
+from vaebench.sweep.runner import run
+from vaebench.training.model import kept_embeddings, kept_models
 from vaebench.types import Given, InputError
 
 BASE = Point(latent=3, hidden=(8,), batch=8, epochs=5, stopping="fixed", learning_rate=1e-2)

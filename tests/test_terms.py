@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from vaebench.terms import (
+from vaebench.nn.losses import (
     categorical_kl,
     covariance,
     covariance_penalty,

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaebench.lane import CONVERGED, DIVERGED, OUT_OF_EPOCHS, RUNNING, Split, stopped
 from vaebench.point import Point, static_of, traced_of
-from vaebench.pool import on_device
 from vaebench.space import point
-from vaebench.train import make_start, make_train, validation_chunks
+from vaebench.training.lane import CONVERGED, DIVERGED, OUT_OF_EPOCHS, RUNNING, Split, stopped
+from vaebench.training.pool import on_device
+from vaebench.training.train import make_start, make_train, validation_chunks
 from vaebench.types import Context
 from vaebench.variants import VARIANTS, variant
 

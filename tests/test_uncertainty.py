@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 from scipy.stats import norm, t, ttest_1samp
 
-from vaebench import uncertainty
+from vaebench.analysis import uncertainty
+from vaebench.analysis.uncertainty import adjusted, intervals, paired_difference, resamples, spearman, wilson
 from vaebench.types import InputError
-from vaebench.uncertainty import adjusted, intervals, paired_difference, resamples, spearman, wilson
 
 RNG = np.random.default_rng(0)
 

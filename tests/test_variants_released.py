@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vaebench.networks import Gaussian, Outputs
+from vaebench.nn.autoencoder import Gaussian, Outputs
 from vaebench.types import Context
 from vaebench.variants import (
     VARIANTS,

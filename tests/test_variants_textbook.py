@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from vaebench.networks import Gaussian, Outputs
-from vaebench.terms import asymmetric_laplace_nll, mixture_log_densities, stratified_log_weights
+from vaebench.nn.autoencoder import Gaussian, Outputs
+from vaebench.nn.losses import asymmetric_laplace_nll, mixture_log_densities, stratified_log_weights
 from vaebench.types import Context
 from vaebench.variants import (
     beta_tc_vae,

@@ -13,8 +13,8 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "run": "vaebench.sweep",
-    "fit": "vaebench.model",
-    "load_model": "vaebench.model",
+    "fit": "vaebench.training.model",
+    "load_model": "vaebench.training.model",
     "evaluate": "vaebench.evaluation",
     "Point": "vaebench.point",
     "Dataset": "vaebench.types",
@@ -36,23 +36,23 @@ _MODULES = (
 )
 
 if TYPE_CHECKING:
-    from vaebench import analysis as analysis
     from vaebench import data as data
-    from vaebench import evaluation as evaluation
     from vaebench import figures as figures
     from vaebench import metrics as metrics
     from vaebench import protocols as protocols
-    from vaebench import report as report
     from vaebench import results as results
     from vaebench import signatures as signatures
     from vaebench import space as space
     from vaebench import types as types
     from vaebench import variants as variants
-    from vaebench.evaluation import evaluate as evaluate
-    from vaebench.model import fit as fit
-    from vaebench.model import load_model as load_model
+    from vaebench.analysis import settings as analysis
+    from vaebench.evaluation import scores as evaluation
+    from vaebench.evaluation.scores import evaluate as evaluate
     from vaebench.point import Point as Point
-    from vaebench.sweep import run as run
+    from vaebench.report import runs as report
+    from vaebench.sweep.runner import run as run
+    from vaebench.training.model import fit as fit
+    from vaebench.training.model import load_model as load_model
     from vaebench.types import Dataset as Dataset
     from vaebench.types import InputError as InputError
 

@@ -1,5 +1,5 @@
 """``python -m vaebench``: the command line."""
 
-from vaebench.cli import entry
+from vaebench.cli.main import entry
 
 entry()

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.initialisation import INITS
-from vaebench.networks import ACTIVATIONS, NORMS, OUTPUTS
-from vaebench.optimizers import OPTIMIZERS
+from vaebench.nn.autoencoder import ACTIVATIONS, NORMS, OUTPUTS
+from vaebench.nn.initialisation import INITS
+from vaebench.nn.optimizers import OPTIMIZERS
 from vaebench.types import SCHEMA, InputError, Static, Traced, unknown_name
 from vaebench.variants import variant
 
 RECIPES = ("textbook", "benchmarked")
 STOPPING = ("patience", "relative", "fixed")
-"""Stopping rules, in the order of the traced index; see :func:`vaebench.train.make_train`."""
+"""Stopping rules, in the order of the traced index; see :func:`vaebench.training.train.make_train`."""
 
 SCALING_FROM = ("all", "train")
 VALIDATION = ("batches", "whole")
@@ -52,9 +52,9 @@ class Point:
         output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
         batch: training batch; the last partial batch of an epoch is dropped.
         recipe: ``"textbook"`` or ``"benchmarked"``.
-        init: one of :data:`vaebench.initialisation.INITS`.
-        optimizer: one of :data:`vaebench.optimizers.OPTIMIZERS`.
-        activation: one of :data:`vaebench.networks.ACTIVATIONS`.
+        init: one of :data:`vaebench.nn.initialisation.INITS`.
+        optimizer: one of :data:`vaebench.nn.optimizers.OPTIMIZERS`.
+        activation: one of :data:`vaebench.nn.autoencoder.ACTIVATIONS`.
         learning_rate: at the first epoch.
         decay: factor on the learning rate after every epoch.
         weight_decay: L2 (adamw: decoupled).

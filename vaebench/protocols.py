@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from vaebench.initialisation import INITS
+from vaebench.nn.initialisation import INITS
 from vaebench.point import Point
 from vaebench.space import chain, point, product
 from vaebench.types import InputError, unknown_name

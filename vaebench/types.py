@@ -87,7 +87,7 @@ class Traced(NamedTuple):
     """What may differ between the lanes of one program: scalars (or [R] arrays under ``vmap``).
 
     ``init``, ``optimizer``, ``activation`` and ``stopping`` are positions in the tables of
-    :mod:`vaebench.networks`, :mod:`vaebench.optimizers` and :mod:`vaebench.train`; ``hyper`` is the variant's own NamedTuple.
+    :mod:`vaebench.nn.autoencoder`, :mod:`vaebench.nn.optimizers` and :mod:`vaebench.training.train`; ``hyper`` is the variant's own NamedTuple.
     """
 
     seed: Any

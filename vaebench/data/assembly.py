@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.data.files import Table
-from vaebench.data.roles import Roles, label_texts, numbers, survival_from
-from vaebench.data.scaling import Treatment, dataset_from_arrays
+from vaebench.data.columns import Roles, label_texts, numbers, survival_from
+from vaebench.data.dataset import Treatment, dataset_from_arrays
+from vaebench.data.files.table import Table
 from vaebench.types import Dataset, unknown_name
 
 _EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")

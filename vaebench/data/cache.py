@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vaebench.atomic import replacing
-from vaebench.data.scaling import content_digest
+from vaebench.data.dataset import content_digest
 from vaebench.types import Dataset, Survival
 
 FORMAT = 2

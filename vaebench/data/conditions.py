@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 
-from vaebench.data.files import Table, present
-from vaebench.data.opening import as_number
+from vaebench.data.files.table import Table, present
+from vaebench.data.files.text import as_number
 from vaebench.types import InputError
 
 _OPERATORS = {

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaebench.data.annotated import GENE_NAMES, Study, study_dataset
 from vaebench.data.assembly import assembled, check_choice, stem
 from vaebench.data.cache import file_record
-from vaebench.data.files import DUPLICATES, SAMPLES_IN, Table, table_from_file
+from vaebench.data.columns import Roles, numbers, role_columns, sample_names, selected
+from vaebench.data.dataset import Treatment
+from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, table_from_file
+from vaebench.data.files.text import as_number
 from vaebench.data.h5ad import anndata_dataset, is_anndata
-from vaebench.data.joined import GENE_NAMES, Study, study_dataset
-from vaebench.data.opening import as_number
-from vaebench.data.roles import Roles, numbers, role_columns, sample_names, selected
-from vaebench.data.scaling import Treatment
 from vaebench.types import Dataset, InputError
 
 if TYPE_CHECKING:

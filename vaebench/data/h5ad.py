@@ -13,10 +13,10 @@ import pandas as pd
 from vaebench.atomic import replacing
 from vaebench.data.assembly import assembled, stem
 from vaebench.data.cache import file_record
-from vaebench.data.files import Table, column_from
-from vaebench.data.opening import refusing_broken
-from vaebench.data.roles import Roles, role_columns, selected
-from vaebench.data.scaling import Treatment
+from vaebench.data.columns import Roles, role_columns, selected
+from vaebench.data.dataset import Treatment
+from vaebench.data.files.table import Table, column_from
+from vaebench.data.files.text import refusing_broken
 from vaebench.types import Dataset, InputError, unknown_name
 
 if TYPE_CHECKING:

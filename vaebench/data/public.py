@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vaebench.data.annotated import GENE_NAMES, Study, study_dataset
 from vaebench.data.assembly import check_choice
-from vaebench.data.download import verified
-from vaebench.data.joined import GENE_NAMES, Study, study_dataset
-from vaebench.data.roles import Roles
-from vaebench.data.scaling import Treatment
+from vaebench.data.columns import Roles
+from vaebench.data.dataset import Treatment
+from vaebench.data.downloads import verified
 from vaebench.data.sources import data_folder, found_files
 from vaebench.types import Dataset, InputError
 

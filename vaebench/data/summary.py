@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from vaebench.data.annotated import annotated
 from vaebench.data.assembly import check_choice
 from vaebench.data.barcodes import sample_types
-from vaebench.data.files import SAMPLES_IN, Table, present, table_from_file
+from vaebench.data.columns import Roles, role_columns, sample_names, selected, survival_from, texts
+from vaebench.data.files.matrix import matrix_blocks, matrix_layout
+from vaebench.data.files.table import SAMPLES_IN, Table, present, table_from_file
+from vaebench.data.files.text import opened, refusing_broken, starts_with
 from vaebench.data.h5ad import is_anndata, obs_and_values
-from vaebench.data.joined import annotated
-from vaebench.data.matrix import matrix_blocks, matrix_layout
-from vaebench.data.opening import opened, refusing_broken, starts_with
 from vaebench.data.profile import Block, Profile, profile_of
 from vaebench.data.public import TYPE
-from vaebench.data.roles import Roles, role_columns, sample_names, selected, survival_from, texts
 from vaebench.data.sources import found_files
 from vaebench.data.splits import unsplit_labels
 from vaebench.types import InputError

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from vaebench.analysis.uncertainty import wilson
 from vaebench.figures import style
-from vaebench.uncertainty import wilson
 
 TYPES_SHOWN = 60
 SAMPLES_SHOWN = 12

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from vaebench.analysis import is_baseline
-from vaebench.analysis import value_text as show
+from vaebench.analysis.settings import is_baseline
+from vaebench.analysis.settings import value_text as show
 from vaebench.figures import style
 
 _HISTORY = "history/valid"

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from vaebench.analysis import ARI, best_setting, setting_columns, setting_ids, setting_text, settings_table, usable
+from vaebench.analysis.settings import (
+    ARI,
+    best_setting,
+    setting_columns,
+    setting_ids,
+    setting_text,
+    settings_table,
+    usable,
+)
 from vaebench.figures import style
 
 SHOWN = 30

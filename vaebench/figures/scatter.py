@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from vaebench.analysis import (
+from vaebench.analysis.settings import (
     AIC,
     ARI,
     LOSS,
@@ -22,10 +22,10 @@ from vaebench.analysis import (
     settings_table,
     usable,
 )
-from vaebench.analysis import column as numbers
-from vaebench.analysis import value_text as show
+from vaebench.analysis.settings import column as numbers
+from vaebench.analysis.settings import value_text as show
+from vaebench.analysis.uncertainty import spearman
 from vaebench.figures import style
-from vaebench.uncertainty import spearman
 
 _COVARIATES = "metric/cox/aic_covariates"
 _NAMES = {ARI: "Leiden ARI (higher is better)", AIC: "Cox AIC (lower is better)", LOSS: "validation loss"}

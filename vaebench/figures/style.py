@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from vaebench.analysis import left_out
+from vaebench.analysis.settings import left_out
 
 # Okabe and Ito's palette; black is kept for baselines, and grey stands in as the eighth colour.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999", "#F0E442")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vaebench.metrics.factors import Factor, problem_of, usable_factors, varying
+from vaebench.metrics.shared.factors import Factor, problem_of, usable_factors, varying
 from vaebench.types import Dataset, Given, InputError, Metric
 
 SCORES = (

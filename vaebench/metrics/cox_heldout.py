@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.cohort import survival_cohort, usable_latents
-from vaebench.metrics.concordance import concordance, partial_log_likelihood
 from vaebench.metrics.cox import CoxOptions, fitted
-from vaebench.metrics.risk import risk_sets
+from vaebench.metrics.survival.cohort import survival_cohort, usable_latents
+from vaebench.metrics.survival.concordance import concordance, partial_log_likelihood
+from vaebench.metrics.survival.risk_sets import risk_sets
 from vaebench.types import Dataset, Given, InputError, Metric
 
 SCORES = (

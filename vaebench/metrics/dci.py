@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.factors import entropy, problem_of, usable_factors, varying
+from vaebench.metrics.shared.factors import entropy, problem_of, usable_factors, varying
 from vaebench.types import Dataset, Given, Metric
 
 SCORES = ("disentanglement", "completeness", "informativeness", "factors")

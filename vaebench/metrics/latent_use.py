@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.factors import embedding_problem
+from vaebench.metrics.shared.factors import embedding_problem
 from vaebench.types import Dataset, Given, InputError, Metric, Posterior
 
 SCORES = ("active_units", "kl", "kl_largest", "kl_smallest", "collapsed_latents", "collapsed")

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.neighbours import nearest
-from vaebench.metrics.silhouette import silhouettes
+from vaebench.metrics.shared.neighbours import nearest
+from vaebench.metrics.shared.silhouette import silhouettes
 from vaebench.types import Dataset, Given, InputError, Metric
 
 _OF_CLUSTERS = ("ari", "ami", "nmi", "homogeneity", "clusters", "modularity", "silhouette")

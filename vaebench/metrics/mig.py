@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.factors import information_matrix, problem_of, top_two, usable_factors
+from vaebench.metrics.shared.factors import information_matrix, problem_of, top_two, usable_factors
 from vaebench.types import Dataset, Given, InputError, Metric
 
 SCORES = ("mig", "largest", "factors", "factors_left_out")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.factors import information_matrix, problem_of, usable_factors
+from vaebench.metrics.shared.factors import information_matrix, problem_of, usable_factors
 from vaebench.types import Dataset, Given, InputError, Metric
 
 SCORES = ("modularity", "informative_latents", "factors")

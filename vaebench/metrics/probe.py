@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.factors import canonical_order, embedding_problem, varying
-from vaebench.metrics.neighbours import nearest
+from vaebench.metrics.shared.factors import canonical_order, embedding_problem, varying
+from vaebench.metrics.shared.neighbours import nearest
 from vaebench.types import Dataset, Given, InputError, Metric
 
 SCORES = ("linear_accuracy", "linear_balanced_accuracy", "knn_accuracy", "knn_balanced_accuracy", "chance", "classes")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.factors import embedding_problem
+from vaebench.metrics.shared.factors import embedding_problem
 from vaebench.types import Dataset, Given, InputError, Metric
 
 SCORES = ("mse", "r2", "r2_median", "r2_smallest", "features")

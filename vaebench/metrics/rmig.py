@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.factors import (
+from vaebench.metrics.shared.factors import (
     Factor,
     canonical_order,
     classes,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.factors import Factor, problem_of, top_two, usable_factors, varying
+from vaebench.metrics.shared.factors import Factor, problem_of, top_two, usable_factors, varying
 from vaebench.types import Dataset, Given, Metric
 
 SCORES = ("sap", "largest", "factors")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.metrics.factors import embedding_problem, varying
+from vaebench.metrics.shared.factors import embedding_problem, varying
 from vaebench.types import Dataset, Given, Metric
 
 SCORES = ("total_correlation", "largest_correlation", "latents")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vaebench.metrics.factors import canonical_order, embedding_problem
+from vaebench.metrics.shared.factors import canonical_order, embedding_problem
 from vaebench.types import Dataset, Given, InputError, Metric, Posterior
 
 SCORES = (

@@ -14,21 +14,21 @@ _NAMES = {
     "calibrate": "vaebench.signatures.calibration",
     "coverage_summary": "vaebench.signatures.coverage",
     "coverage_table": "vaebench.signatures.coverage",
-    "de_novo_intervals": "vaebench.signatures.de_novo",
+    "de_novo_intervals": "vaebench.signatures.joint.intervals",
     "extract": "vaebench.signatures.extraction",
     "matches": "vaebench.signatures.matching",
-    "muse_refit": "vaebench.signatures.muse_refitting",
+    "muse_refit": "vaebench.signatures.autoencoders.muse",
     "recovery": "vaebench.signatures.matching",
     "refit": "vaebench.signatures.refitting",
 }
 
 if TYPE_CHECKING:
+    from vaebench.signatures.autoencoders.muse import muse_refit
     from vaebench.signatures.calibration import calibrate
     from vaebench.signatures.coverage import coverage_summary, coverage_table
-    from vaebench.signatures.de_novo import de_novo_intervals
     from vaebench.signatures.extraction import extract
+    from vaebench.signatures.joint.intervals import de_novo_intervals
     from vaebench.signatures.matching import anchored, matches, recovery
-    from vaebench.signatures.muse_refitting import muse_refit
     from vaebench.signatures.refitting import refit
 
 __all__ = [

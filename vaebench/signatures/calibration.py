@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from vaebench.signatures.coverage import coverage_table
-from vaebench.signatures.intervals import redrawn
+from vaebench.signatures.intervals.ends import redrawn
 from vaebench.signatures.likelihood import maximum_likelihood, negative_binomial, scatter
 from vaebench.signatures.refitting import checked_options, checked_tables, refit
-from vaebench.signatures.sampling import KEPT, sampled
+from vaebench.signatures.sampler.posterior import KEPT, sampled
 from vaebench.types import InputError
 
 
@@ -37,7 +37,7 @@ def calibrate(
     Args:
         catalogue: counts [T, 96].
         signatures: [S, 96].
-        intervals: a name in :data:`vaebench.signatures.methods.METHODS`.
+        intervals: a name in :data:`vaebench.signatures.intervals.methods.METHODS`.
         noise: as in :func:`vaebench.signatures.refitting.refit`, as are ``level``, ``types`` and ``fractions``.
         level: nominal coverage.
         draws: number of simulated cohorts, from 1 to 10.

@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.checks import checked_seed, whole_number
-from vaebench.data.sbs96 import checked_catalogue, checked_signatures
+from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
 from vaebench.signatures.annealing import padded, scored, sparse_exposures
-from vaebench.signatures.autoencoding import trained_signatures
+from vaebench.signatures.autoencoders.fits import trained_signatures
 from vaebench.signatures.consensus import consensus_of
+from vaebench.signatures.kl_nmf import factorised, random_starts
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import fit_cosines, matches
-from vaebench.signatures.nmf import factorised, random_starts
 from vaebench.signatures.selection import RULES, Candidate, selection_table
-from vaebench.signatures.shearing import Shear
-from vaebench.signatures.sparse import Row, sparse_path
+from vaebench.signatures.sparse.ambiguity import Shear
+from vaebench.signatures.sparse.pipeline import Row, sparse_path
 from vaebench.types import InputError, RunError, unknown_name
 from vaebench.variants import VARIANTS
 
@@ -114,7 +114,7 @@ def extract(
         augmentation: redraws of every sample an autoencoder trains on (MUSE-XAE 100, gislum2024 20).
         epochs: most epochs of an autoencoder.
         patience: epochs without a better loss after which an autoencoder stops.
-        settings: other settings of an autoencoder; see :func:`vaebench.signatures.autoencoding.trained_signatures`.
+        settings: other settings of an autoencoder; see :func:`vaebench.signatures.autoencoders.fits.trained_signatures`.
         fractions: allow counts that are not whole numbers.
 
     Raises:

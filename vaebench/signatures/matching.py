@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.mutations import checked_signatures
+from vaebench.data.mutations.tables import checked_signatures
 from vaebench.types import InputError
 
 CUT_OFFS = np.linspace(0.8, 1.0, 201)

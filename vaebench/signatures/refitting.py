@@ -10,10 +10,10 @@ import pandas as pd
 from scipy.stats import chi2
 
 from vaebench.data.checks import checked_seed
-from vaebench.data.sbs96 import checked_catalogue, checked_signatures
+from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
+from vaebench.signatures.intervals.methods import METHODS, Cohort, Estimates
 from vaebench.signatures.likelihood import Scatter, maximum_likelihood, negative_binomial, scatter
 from vaebench.signatures.matching import fit_cosines
-from vaebench.signatures.methods import METHODS, Cohort, Estimates
 from vaebench.types import InputError, unknown_name
 
 NOISES = ("poisson", "negative_binomial")
@@ -74,13 +74,13 @@ def refit(
     Args:
         catalogue: counts [T, 96].
         signatures: [S, 96], rows sum to 1.
-        intervals: a name in :data:`vaebench.signatures.methods.METHODS`; ``None`` for exposures only.
+        intervals: a name in :data:`vaebench.signatures.intervals.methods.METHODS`; ``None`` for exposures only.
         noise: ``"poisson"``, its dispersion estimated, or ``"negative_binomial"``, its size estimated.
         level: nominal coverage of the intervals, between 0 and 1.
         seed: of everything random.
         types: cancer type by sample: ``spike_slab`` learns what to expect of each type apart.
         settings: of the autoencoder behind ``posterior_percentile``, ``posterior_released`` and ``conformal``: ``variant``
-            (default ``folded_normal_vae``), and what :func:`vaebench.signatures.autoencoding.refitted` takes.
+            (default ``folded_normal_vae``), and what :func:`vaebench.signatures.autoencoders.fits.refitted` takes.
         fractions: allow counts that are not whole numbers.
         progress: called with what is done, the steps done and the steps in all.
 

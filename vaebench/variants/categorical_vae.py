@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.networks import Family, Outputs, autoencoder_model
-from vaebench.terms import categorical_kl, gaussian_nll, mean_squared_error
+from vaebench.nn.autoencoder import Family, Outputs, autoencoder_model
+from vaebench.nn.losses import categorical_kl, gaussian_nll, mean_squared_error
 from vaebench.types import Context, InputError, Model, Static, Variant
 
 _EPS = 1e-7

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import erf
 
-from vaebench.networks import Family, Gaussian, gaussian_draw
-from vaebench.signature_networks import SignatureOutputs, negative_bound, signature_model
-from vaebench.terms import gaussian_kl, poisson_loss
+from vaebench.nn.autoencoder import Family, Gaussian, gaussian_draw
+from vaebench.nn.count_autoencoder import SignatureOutputs, negative_bound, signature_model
+from vaebench.nn.losses import gaussian_kl, poisson_loss
 from vaebench.types import Context, Model, Static, Variant
 
 

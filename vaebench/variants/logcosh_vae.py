@@ -8,8 +8,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.networks import Outputs, autoencoder_model
-from vaebench.terms import gaussian_kl, log_cosh
+from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.losses import gaussian_kl, log_cosh
 from vaebench.types import Context, Model, Static, Variant
 
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.networks import Family
-from vaebench.signature_networks import SignatureOutputs, signature_model
-from vaebench.terms import log_volume, poisson_loss
+from vaebench.nn.autoencoder import Family
+from vaebench.nn.count_autoencoder import SignatureOutputs, signature_model
+from vaebench.nn.losses import log_volume, poisson_loss
 from vaebench.types import Context, Model, Static, Variant
 
 

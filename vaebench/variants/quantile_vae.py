@@ -7,8 +7,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.networks import Outputs, autoencoder_model
-from vaebench.terms import asymmetric_laplace_nll, gaussian_kl
+from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.losses import asymmetric_laplace_nll, gaussian_kl
 from vaebench.types import Context, Model, Static, Variant
 
 

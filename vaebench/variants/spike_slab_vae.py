@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.networks import Family
-from vaebench.signature_networks import SignatureOutputs, negative_bound, signature_model
+from vaebench.nn.autoencoder import Family
+from vaebench.nn.count_autoencoder import SignatureOutputs, negative_bound, signature_model
 from vaebench.types import Context, Model, Static, Variant
 
 _LOGVAR = (-20.0, 3.0)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.networks import Family, Outputs, autoencoder_model
-from vaebench.terms import gaussian_nll, sliced_wasserstein
+from vaebench.nn.autoencoder import Family, Outputs, autoencoder_model
+from vaebench.nn.losses import gaussian_nll, sliced_wasserstein
 from vaebench.types import Context, Model, Static, Variant
 
 

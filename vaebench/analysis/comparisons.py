@@ -1,0 +1,241 @@
+"""Levels of a hyperparameter against each other, the best setting of a group, agreement of scores, failure rates.
+
+All with intervals; p values of one table are adjusted for each other. A *cell* is a setting of the hyperparameters
+compared, as in :mod:`vaebench.analysis.importance`, its value the mean over its usable seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vaebench.analysis.importance import cell_table
+from vaebench.analysis.settings import check_rows, is_baseline, usable
+from vaebench.analysis.uncertainty import adjusted, spearman, wilson
+from vaebench.types import InputError
+
+LEAST_BLOCKS = 3
+"""Values below which nothing is said about their spread."""
+TOP = 0.05
+"""Share of a group's settings that are its top."""
+
+
+def mean_interval(values: np.ndarray, level: float = 0.95, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of many values [n], NaN for n below 3; a few seeds: see ``uncertainty``."""
+    n = len(values)
+    if n < LEAST_BLOCKS:
+        return math.nan, math.nan
+    rng, part = np.random.default_rng(seed), max(1, 4_000_000 // n)
+    sizes = [min(part, draws - start) for start in range(0, draws, part)]
+    means = np.concatenate([values[rng.integers(0, n, (size, n))].mean(axis=1) for size in sizes])
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def signed_rank_p(differences: np.ndarray) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test that differences are symmetric about 0; 1 where all are 0, NaN below 3."""
+    from scipy.stats import wilcoxon
+
+    if len(differences) < LEAST_BLOCKS:
+        return math.nan
+    if not np.any(differences):
+        return 1.0
+    # exact where there are neither zeros nor ties, and few; else the normal approximation
+    sizes = np.unique(np.abs(differences))
+    exact = len(sizes) == len(differences) <= 50 and sizes[0] > 0
+    return float(wilcoxon(differences, method="exact" if exact else "approx")[1])  # type: ignore[index]
+
+
+def level_effects(
+    rows: pd.DataFrame,
+    score: str,
+    factors: Sequence[str],
+    *,
+    higher_is_better: bool,
+    compared: Sequence[str] | None = None,
+    pairs: bool = False,
+    ranks: bool = False,
+    how: str = "holm",
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Every level of every hyperparameter against the others, paired over all settings of the other hyperparameters.
+
+    A block is one setting of the others (with one hyperparameter alone: a seed). ``difference`` is the mean over blocks of
+    a level's score minus the mean of the other levels that the block has (``pairs``: minus each other level by itself, in
+    the blocks that have both).
+
+    Args:
+        rows: of a run; baselines are left out.
+        score: a column.
+        factors: columns of all hyperparameters that vary.
+        higher_is_better: of the score, for ``beats``.
+        compared: whose levels are compared; all where absent.
+        pairs: compare with each other level instead of with all others.
+        ranks: take ranks over all cells (1 the lowest) in place of the values, as losses have heavy tails.
+        how: adjustment for all lines of the table together; see :func:`vaebench.analysis.uncertainty.adjusted`.
+        level: of the intervals.
+        seed: of the bootstrap over blocks.
+
+    Returns:
+        ``hyperparameter``, ``level``, ``against`` (``"the others"`` or a level), ``blocks``, ``difference``, ``low``, ``high``,
+        ``beats`` (share of blocks in which the level is better, ties half), ``p`` (Wilcoxon's signed ranks over blocks)
+        and ``adjusted``. Blocks are a designed set of settings: the interval is for settings like these.
+    """
+    table, sign, lines = cell_table(rows, score, factors), (1.0 if higher_is_better else -1.0), []
+    if ranks:
+        by_seed = len(factors) == 1
+        table = pd.DataFrame(table.stack().rank().unstack() if by_seed else table.mean(axis=1).rank())
+    for name in compared or factors:
+        wide = (
+            table.mean(axis=1).unstack(name) if len(factors) > 1 else table.set_axis(table.index.get_level_values(0)).T
+        )
+        assert isinstance(wide, pd.DataFrame)
+        for one in wide.columns if len(wide.columns) > 1 else ():
+            others = [c for c in wide.columns if c != one]
+            rest = {c: wide[c] for c in others} if pairs else {"the others": wide[others].mean(axis=1)}
+            for against, other in rest.items():
+                found = (wide[one] - other).dropna().to_numpy()
+                low, high = mean_interval(found, level, seed=seed)
+                line = {"hyperparameter": name, "level": one, "against": against, "blocks": len(found)}
+                line |= {"difference": found.mean() if len(found) else math.nan, "low": low, "high": high}
+                line |= {"beats": np.mean((sign * found > 0) + 0.5 * (found == 0)) if len(found) else math.nan}
+                lines.append(line | {"p": signed_rank_p(found)})
+    names = ["hyperparameter", "level", "against", "blocks", "difference", "low", "high", "beats", "p"]
+    found = pd.DataFrame(lines, columns=pd.Index(names))
+    return found.assign(adjusted=adjusted(found["p"].to_numpy(), how))
+
+
+def best_settings(
+    rows: pd.DataFrame,
+    score: str,
+    factors: Sequence[str],
+    by: str = "static/variant",
+    *,
+    higher_is_better: bool,
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The best setting of every group, with what its choice among many costs.
+
+    ``best`` is the highest (lowest) mean over seeds, which the choice makes too good. ``honest``, ``low``, ``high``: seeds are
+    drawn with replacement, the best setting is chosen by the drawn ones and scored by those not drawn; mean and
+    percentiles over the draws that leave a seed out. NaN with one seed, where nothing can be said of a single setting.
+    ``top``, ``top_low``, ``top_high``: mean of the best 5% of the settings (at least one), with its bootstrap interval over
+    settings, which needs no second seed.
+
+    Args:
+        rows: of a run; baselines are left out.
+        score: a column.
+        factors: columns of hyperparameters, ``by`` among them.
+        by: the groups.
+        higher_is_better: of the score.
+        level: of the intervals.
+        draws: bootstrap samples.
+        seed: of the bootstrap.
+
+    Returns:
+        One line a group, with ``settings`` that have a score, their ``seeds``, and the other ``factors`` at the best.
+
+    Source: Tsamardinos et al. 2018, Machine Learning 107, 1895-1922 (bootstrap bias corrected selection), seeds for samples.
+    """
+    if by not in factors:
+        raise InputError(f"the groups are by {by!r}, which is none of the factors: {', '.join(factors)}")
+    table, sign, lines = cell_table(rows, score, factors), (1.0 if higher_is_better else -1.0), []
+    for name, group in table.groupby(level=by):
+        values = sign * group.to_numpy()
+        means = np.nanmean(values, axis=1)
+        rng = np.random.default_rng(seed)
+        honest = _out_of_bag(values, rng, draws)
+        tops = np.array([_top(means[rng.integers(0, len(means), len(means))]) for _ in range(draws)])
+        tails = [(1 - level) / 2, (1 + level) / 2]
+        ends = np.sort(sign * np.quantile(honest, tails)) if len(honest) else [math.nan] * 2
+        top_ends = np.sort(sign * np.quantile(tops, tails))
+        line: dict[str, Any] = {by: name, "settings": len(group), "seeds": int((~np.isnan(values)).sum(axis=1).max())}
+        line |= {"best": sign * means.max(), "honest": sign * honest.mean() if len(honest) else math.nan}
+        line |= {"low": ends[0], "high": ends[1]}
+        line |= {"top": sign * _top(means), "top_low": top_ends[0], "top_high": top_ends[1]}
+        place = group.index[int(means.argmax())]
+        lines.append(line | {f: v for f, v in zip(table.index.names, place, strict=True) if f != by})
+    found = pd.DataFrame(lines)
+    return found.sort_values("best", ascending=not higher_is_better, kind="stable", ignore_index=True)
+
+
+def _top(means: np.ndarray) -> float:
+    count = max(1, round(TOP * len(means)))
+    return float(np.partition(means, len(means) - count)[-count:].mean())
+
+
+def _out_of_bag(values: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
+    """Scores, on the seeds not drawn, of the setting that the drawn seeds [of values: settings, seeds] say is best."""
+    settings, seeds = values.shape
+    found, known = [], ~np.isnan(values)
+    filled = np.where(known, values, 0.0)
+    for drawn in rng.integers(0, seeds, (draws if seeds > 1 else 0, seeds)):
+        weight = np.bincount(drawn, minlength=seeds).astype(float)
+        inside = known @ weight
+        means = np.divide(filled @ weight, inside, out=np.full(settings, -np.inf), where=inside > 0)
+        left = (weight == 0) & known[means.argmax()]
+        if left.any():
+            found.append(values[means.argmax(), left].mean())
+    return np.array(found)
+
+
+def score_correlation(
+    rows: pd.DataFrame, first: str, second: str, factors: Sequence[str], within: str | None = None
+) -> pd.DataFrame:
+    """Spearman's rho between two scores over settings: all (``group`` ``"all"``), and ``within`` each level of a factor."""
+    one, two = (cell_table(rows, score, factors).mean(axis=1) for score in (first, second))
+    return _by_group(one, two, within)
+
+
+def dataset_agreement(
+    rows: pd.DataFrame, others: pd.DataFrame, score: str, factors: Sequence[str], within: str | None = None
+) -> pd.DataFrame:
+    """Spearman's rho of one score between two data sets over the settings that both have, as :func:`score_correlation`."""
+    one, two = (cell_table(part, score, factors).mean(axis=1) for part in (rows, others))
+    return _by_group(one, two, within)
+
+
+def _by_group(first: pd.Series, second: pd.Series, within: str | None) -> pd.DataFrame:
+    both = pd.concat([first.rename("a"), second.rename("b")], axis=1, join="inner")
+    groups = [("all", both)] + ([(str(name), group) for name, group in both.groupby(level=within)] if within else [])
+    found = [{"group": name, **spearman(g["a"].to_numpy(), g["b"].to_numpy())._asdict()} for name, g in groups]
+    return pd.DataFrame(found)
+
+
+def failures_by_level(
+    rows: pd.DataFrame, factors: Sequence[str], score: str | None = None, how: str = "holm"
+) -> pd.DataFrame:
+    """How often trainings failed, by level of each hyperparameter, with Wilson's intervals and a test over its levels.
+
+    Failed is a status other than ``OK``; with ``score``: no usable value of it. ``g2`` is the likelihood ratio of "the rate
+    depends on the level" to "it does not", ``p`` from chi squared, ``adjusted`` for all hyperparameters (NaN where nothing
+    or everything failed). Rows of one setting fail together, so with several seeds p is too small.
+    """
+    from scipy.stats import chi2_contingency
+
+    models = rows[~is_baseline(rows)]
+    check_rows(models)
+    failed = (models["status"] != "OK") if score is None else usable(models, score).isna()
+    lines, tests = [], []
+    for name in factors:
+        groups = failed.groupby(models[name], sort=True)
+        counts, sizes = groups.sum().to_numpy(int), groups.size().to_numpy(int)
+        table = np.stack([counts, sizes - counts])
+        g2, p = math.nan, math.nan
+        if len(sizes) > 1 and (table.sum(axis=1) > 0).all():
+            g2, p, *_ = chi2_contingency(table, correction=False, lambda_="log-likelihood")
+        tests.append(p)
+        for one, count, size in zip(groups.groups, counts.tolist(), sizes.tolist(), strict=True):
+            low, high = wilson(count, size)
+            line = {"hyperparameter": name, "level": one, "failed": count, "of": size, "rate": count / size}
+            lines.append(line | {"low": low, "high": high, "g2": g2, "p": p})
+    by_name = dict(zip(factors, adjusted(np.array(tests), how), strict=True))
+    found = pd.DataFrame(lines)
+    return found.assign(adjusted=found["hyperparameter"].map(by_name)) if len(found) else found

@@ -1,0 +1,297 @@
+"""Rows -> which settings score best, and how often things failed.
+
+A *setting* is everything of a row but its seed. A score is *used* when its row is ``OK``, the metric's own status
+(where there is one) is ``OK`` and the number is finite; every summary says how many it used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vaebench.analysis.uncertainty import paired_difference, ragged_intervals
+from vaebench.types import BASELINE, InputError, unknown_name
+
+ARI = "metric/leiden/ari"
+AIC = "metric/cox/aic"
+DELTA_AIC = "metric/cox/delta_aic"
+LOSS = "loss/valid"
+
+SCORES = {ARI: True, AIC: False, DELTA_AIC: False, LOSS: False}
+"""Headline scores, and whether higher is better."""
+
+_ALWAYS = ("static/variant", "static/latent")
+_FAMILIES = ("static/", "shape/", "traced/", "hyper/")
+_DATA = ("data/name", "data/digest")
+_CHOICES = ("data/scaling", "data/valid_fraction", "data/stratified", "data/scaling_from", "run/embedding")
+_NEEDED = ("status", *_ALWAYS)
+_NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
+_SHORT = {"latent": "L", "learning_rate": "lr", "hidden": "h", "batch": "B"}
+
+
+def check_rows(rows: pd.DataFrame) -> None:
+    """Raise :class:`InputError` unless ``rows`` is a non-empty DataFrame with the columns every summary needs."""
+    if not isinstance(rows, pd.DataFrame):
+        raise InputError(f"rows must be a pandas DataFrame, not {type(rows).__name__}")
+    missing = [name for name in _NEEDED if name not in rows.columns]
+    if missing:
+        raise InputError(f"the rows lack the column {missing[0]!r} (needed: {', '.join(_NEEDED)})")
+    if rows.empty:
+        raise InputError("there are no rows: run at least one point first")
+
+
+def column(rows: pd.DataFrame, name: str) -> pd.Series:
+    """A column as floats, NaN where it is absent or not a number."""
+    if name not in rows.columns:
+        return pd.Series(np.nan, index=rows.index, dtype=float)
+    return pd.to_numeric(rows[name], errors="coerce").astype(float)
+
+
+def is_baseline(rows: pd.DataFrame) -> pd.Series:
+    """True for the rows of the baseline, for which nothing was trained."""
+    return rows["static/variant"] == BASELINE
+
+
+def left_out(rows: pd.DataFrame, scores: Sequence[str]) -> pd.Series:
+    """Why a row cannot be used for all of ``scores``: ``""`` where it can, else its status or the metric's reason."""
+    status = rows["status"].fillna("no status").astype(str)
+    reason = status.where(status != "OK", "")
+    for score in scores:
+        prefix, _, short = score.rpartition("/")
+        if f"{prefix}/status" in rows.columns:
+            own = rows[f"{prefix}/status"].fillna("OK").astype(str)
+            bad = (own != "OK") & (reason == "")
+            reason = reason.mask(bad, prefix.removeprefix("metric/") + ": " + own)
+        absent = ~np.isfinite(column(rows, score)) & (reason == "")
+        reason = reason.mask(absent, f"no finite {'loss' if score == LOSS else short}")
+    return reason
+
+
+def usable(rows: pd.DataFrame, score: str) -> pd.Series:
+    """The score as floats, NaN for every row in which it must not be used."""
+    return column(rows, score).where(left_out(rows, [score]) == "")
+
+
+def _hashable(value: Any) -> Any:
+    """Lists come back from Parquet as arrays, which cannot be grouped."""
+    return tuple(value) if isinstance(value, list | np.ndarray) else value
+
+
+def _settings(rows: pd.DataFrame) -> pd.DataFrame:
+    names = [c for c in rows.columns if c.startswith(_FAMILIES) and c != "traced/seed"]
+    frame = rows[[*names, *(c for c in (*_CHOICES, *_DATA) if c in rows.columns)]].copy()
+    for name in frame.columns:
+        if frame[name].dtype == object:
+            frame[name] = frame[name].map(_hashable)
+    return frame
+
+
+def _varies(models: pd.DataFrame, name: str) -> bool:
+    # A hyperparameter that only one variant has is NaN elsewhere: that alone is no variation. Within one variant it is.
+    if models[name].nunique() > 1:
+        return True
+    return bool(len(models) and models.groupby("static/variant", dropna=False)[name].nunique(dropna=False).max() > 1)
+
+
+def setting_columns(rows: pd.DataFrame) -> list[str]:
+    """The columns that tell settings apart: variant and latent, and what varies among the trained rows.
+
+    ``data/name`` and ``data/digest`` join them where rows come from several data sets, which must never be averaged.
+    """
+    check_rows(rows)
+    frame = _settings(rows)
+    models = frame[~is_baseline(rows)]
+    varying = [c for c in frame.columns if c not in (*_ALWAYS, *_DATA) and _varies(models, c)]
+    data = [c for c in _DATA if c in frame.columns and frame[c].nunique(dropna=False) > 1]
+    return [*_ALWAYS, *varying, *data]
+
+
+def setting_ids(rows: pd.DataFrame) -> pd.Series:
+    """The number of each row's setting, counted in order of first appearance (column ``setting`` of the table)."""
+    names = setting_columns(rows)
+    return _settings(rows).groupby(names, dropna=False, sort=False).ngroup()
+
+
+def present_scores(rows: pd.DataFrame) -> list[str]:
+    """The headline scores that the rows have a column for, in order of interest."""
+    return [name for name in SCORES if name in rows.columns]
+
+
+def settings_table(
+    rows: pd.DataFrame, by: str = "metric/leiden/ari", higher_is_better: bool | None = None
+) -> pd.DataFrame:
+    """One line a setting, best mean of ``by`` first, settings without a usable score last.
+
+    Columns: ``setting`` (see :func:`setting_ids`), ``kind`` (``"model"`` or ``"baseline"``), those of
+    :func:`setting_columns`, ``n`` (rows, that is seeds), ``failures`` (rows whose status is not ``OK``), and for each
+    headline score present (and ``by``) ``<score>/mean``, ``/sd`` (ddof 1; NaN with one seed), ``/low`` and ``/high`` (95%
+    bootstrap interval of the mean over seeds), ``/min``, ``/max`` and ``/n_used``. ``<by>/behind`` is how much worse than
+    the first line a setting is, by paired differences over the seeds of both (a baseline without a seed stands against
+    each), with its 95% interval ``/behind_low`` and ``/behind_high``, and ``<by>/beats_first`` the probability that its
+    mean is better; NaN in the first line itself. The first line is the best of many, so rather too good.
+    ``higher_is_better`` is known for the headline scores and must be given for any other ``by``.
+    """
+    check_rows(rows)
+    candidates = [c for c in rows.columns if c.startswith(("metric/", "loss/")) and not c.endswith("/status")]
+    if by not in candidates:
+        raise unknown_name("score", by, candidates)
+    if higher_is_better is None and by not in SCORES:
+        raise InputError(f"no direction is known for the score {by!r}: pass higher_is_better=True or False")
+    higher = SCORES[by] if higher_is_better is None else higher_is_better
+    names = setting_columns(rows)
+    frame = _settings(rows)[names]
+    ids = frame.groupby(names, dropna=False, sort=False).ngroup()
+    table = frame.groupby(ids).head(1).reset_index(drop=True)
+    table.insert(0, "setting", np.arange(len(table)))
+    table.insert(1, "kind", np.where(is_baseline(table), "baseline", "model"))
+    table["n"] = ids.groupby(ids).size().to_numpy()
+    table["failures"] = (rows["status"] != "OK").groupby(ids).sum().to_numpy()
+    for score in dict.fromkeys([*present_scores(rows), by]):
+        values = usable(rows, score)
+        groups = values.groupby(ids)
+        low, high = ragged_intervals(_grouped(values, ids))
+        for label, summary in {
+            "mean": groups.mean(),
+            "sd": groups.std(ddof=1),
+            "low": low,
+            "high": high,
+            "min": groups.min(),
+            "max": groups.max(),
+            "n_used": groups.count(),
+        }.items():
+            table[f"{score}/{label}"] = np.asarray(summary)
+    table = table.sort_values(f"{by}/mean", ascending=not higher, kind="stable", na_position="last", ignore_index=True)
+    return pd.concat([table, _behind(rows, ids, table, by, higher)], axis=1)
+
+
+def _grouped(values: pd.Series, ids: pd.Series) -> list[np.ndarray]:
+    """The known values of every setting, in the order of their numbers."""
+    known = values.notna().to_numpy()
+    of, found = ids.to_numpy()[known], values.to_numpy()[known]
+    counts = np.bincount(of, minlength=int(ids.max()) + 1)
+    return np.split(found[np.argsort(of, kind="stable")], np.cumsum(counts)[:-1])
+
+
+def _behind(rows: pd.DataFrame, ids: pd.Series, table: pd.DataFrame, by: str, higher: bool) -> pd.DataFrame:
+    """The columns of :func:`settings_table` that compare every line with the first.
+
+    Scores are paired by seed; one without a seed, as a baseline has, stands for every seed.
+    """
+    scores = pd.DataFrame({"score": usable(rows, by) * (1 if higher else -1), "seed": column(rows, "traced/seed")})
+    scores = scores.assign(id=ids).dropna(subset="score")
+    seeded = scores.dropna(subset="seed").pivot_table(index="id", columns="seed", values="score")
+    alone = scores[scores["seed"].isna()].groupby("id")["score"].mean()
+    width = max(1, seeded.shape[1])
+    by_id = {i: np.full(width, value) for i, value in alone.items()} | dict(
+        zip(seeded.index, seeded.to_numpy(), strict=True)
+    )
+    nothing = np.full(width, np.nan)
+    first = by_id.get(table["setting"].iloc[0], nothing)
+    lines = [[np.nan] * 4]
+    for setting in table["setting"].iloc[1:]:
+        own = by_id.get(setting, nothing)
+        seedless = setting in alone.index and table["setting"].iloc[0] in alone.index
+        common = np.isfinite(own) & np.isfinite(first)
+        common[1:] &= not seedless
+        found = paired_difference(own[common], first[common])
+        lines.append([-found.mean, -found.high, -found.low, found.better])
+    names = [f"{by}/{label}" for label in ("behind", "behind_low", "behind_high", "beats_first")]
+    return pd.DataFrame(lines, columns=pd.Index(names))
+
+
+def best_setting(table: pd.DataFrame, score: str, kind: str = "model") -> dict[str, Any] | None:
+    """The line of a settings table with the best mean of a headline score among one kind; ``None`` if there is none."""
+    if f"{score}/mean" not in table.columns:
+        return None
+    means = table.loc[table["kind"] == kind, f"{score}/mean"].dropna()
+    if means.empty:
+        return None
+    place = means.idxmax() if SCORES[score] else means.idxmin()
+    return {str(name): value for name, value in table.loc[place].items()}
+
+
+def failure_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Counts of what went wrong: ``source`` (``"training"`` or a metric), ``reason``, ``count``, ``of``, ``share``.
+
+    Reasons that differ in their numbers only are one line, with ``#`` for the numbers. A metric's failures are counted
+    among the rows that trained (``of``), since the others are already under ``"training"``. Rows whose metric says
+    ``OK`` without a finite headline score, or says nothing, are counted too.
+    """
+    check_rows(rows)
+    status = rows["status"].fillna("no status").astype(str)
+    reasons = {"training": status[status != "OK"]}
+    trained = rows[status == "OK"]
+    metrics = dict.fromkeys(c.split("/")[1] for c in rows.columns if c.startswith("metric/") and c.count("/") >= 2)
+    for metric in metrics:
+        if f"metric/{metric}/status" in rows.columns:
+            own = trained[f"metric/{metric}/status"].fillna("no status").astype(str)
+        else:
+            own = pd.Series("OK", index=trained.index, dtype=object)
+        for score in (s for s in present_scores(rows) if s.startswith(f"metric/{metric}/")):
+            lacks = (own == "OK") & ~np.isfinite(column(trained, score))
+            own = own.mask(lacks, f"no finite {score.rpartition('/')[2]}")
+        reasons[metric] = own[own != "OK"]
+    lines = []
+    for source, series in reasons.items():
+        total = len(rows) if source == "training" else len(trained)
+        for pattern, texts in series.groupby(series.str.replace(_NUMBER, "#", regex=True)):
+            reason = texts.iloc[0] if texts.nunique() == 1 else pattern
+            count = len(texts)
+            lines.append({"source": source, "reason": reason, "count": count, "of": total, "share": count / total})
+        lines.sort(key=lambda line: (list(reasons).index(line["source"]), -line["count"]))
+    return pd.DataFrame(lines, columns=pd.Index(["source", "reason", "count", "of", "share"]))
+
+
+def training_facts(rows: pd.DataFrame) -> list[str]:
+    """What the rows tell about the trainings that may explain poor scores: stopping, updates, divergence, rates."""
+    check_rows(rows)
+    models = rows[~is_baseline(rows)]
+    facts = []
+    if "run/stop" in models:
+        share = (models["run/stop"] == "out_of_epochs").mean()
+        facts.append(
+            f"{share:.0%} of the trainings were stopped by the epoch limit and may be undertrained"
+            if share
+            else "no training was stopped by the epoch limit, so more epochs alone would change nothing"
+        )
+    steps, epochs = column(models, "data/steps"), column(models, "run/epochs")
+    if steps.notna().any():
+        total = (steps * epochs).median()
+        updates = f", and the median training had {total:,.0f} updates" if np.isfinite(total) else ""
+        facts.append(f"an epoch has {span(steps)} steps{updates}; few updates favour PCA")
+    facts.append(f"{(models['status'] == 'DIVERGED').mean():.0%} of the trainings diverged")
+    if "traced/learning_rate" in models and models["traced/learning_rate"].nunique() == 1:
+        facts.append("a single learning rate was tried")
+    return facts
+
+
+def span(values: pd.Series) -> str:
+    """A count that should be the same in all rows: the number, or the lowest and highest where rows differ."""
+    found = sorted(set(values.dropna()))
+    return " to ".join(f"{v:,.0f}" for v in dict.fromkeys(found[:1] + found[-1:])) or "not recorded"
+
+
+def value_text(value: Any) -> str:
+    """A setting's value for people: ``0.001``, ``50``, ``512-256``; ``""`` where it has none."""
+    if isinstance(value, tuple | list | np.ndarray):
+        return "-".join(value_text(v) for v in value)
+    if value is None or value is pd.NA or (isinstance(value, float | np.floating) and np.isnan(value)):
+        return ""
+    if isinstance(value, float | np.floating):
+        return str(int(value)) if float(value).is_integer() and abs(value) < 1e6 else f"{value:.4g}"
+    return str(value)
+
+
+def setting_text(line: Mapping[Any, Any], names: Sequence[str]) -> str:
+    """A setting in one line, such as ``beta_vae L=50 lr=0.001 adam``; ``names`` are its :func:`setting_columns`."""
+    parts = []
+    for name in names:
+        short, text = name.rpartition("/")[2], value_text(line.get(name))
+        if text:
+            bare = isinstance(line[name], str) and name not in ("static/hidden", "data/digest")
+            parts.append(text if bare else f"{_SHORT.get(short, short)}={text}")
+    return " ".join(parts)

@@ -1,0 +1,152 @@
+"""The command line: arguments in, exit code out. Options are dataclasses (:mod:`vaebench.cli.options`); no logic of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import re
+import shlex
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from vaebench import __version__
+from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
+from vaebench.cli.options import Data, Run
+from vaebench.cli.signature_options import SIGNATURE_COMMANDS
+from vaebench.types import InputError, RunError, unknown_name
+
+COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 done, 2 bad input, 1 our own failure, 130 interrupted, 141 unread."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:
+        print(f"vaebench {__version__}")
+        return 0
+    out: Path | None = None
+    try:
+        options = _parsed(arguments)
+        out = getattr(options, "out", None)
+        if isinstance(options, tuple(SIGNATURE_COMMANDS.values())):
+            from vaebench.cli.signatures import execute
+        else:
+            from vaebench.cli.runs import execute
+        summary = execute(options, "vaebench " + shlex.join(arguments))
+        if options.json:
+            print(json.dumps(summary))
+        return 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever reads the output, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        print(f"error: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        hint = f"; the finished rows are in {out}, and the same command goes on from there" if out else ""
+        print(f"\ninterrupted{hint}", file=sys.stderr)
+        return 130
+
+
+def _parsed(arguments: list[str]) -> Any:
+    """The command's dataclass; help exits as usual, and a wrong option is one sentence."""
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        raise unknown_name("command", arguments[0], COMMANDS)
+    if not arguments:
+        arguments = ["--help"]
+    messages = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(messages):
+            options = tyro.extras.subcommand_cli_from_dict(
+                COMMANDS, args=arguments, prog="vaebench", description="VAEs on cancer genomics, measured honestly."
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise InputError(_one_sentence(messages.getvalue(), arguments[0])) from None
+    if isinstance(options, Data):
+        return options.action
+    return _with_config(options) if isinstance(options, Run) and options.config else options
+
+
+def _one_sentence(box: str, command: str) -> str:
+    """A parser's framed message as one line: what it says first, names it thinks were meant, and where to read on."""
+    sections: list[list[str]] = [[]]
+    for line in (line.strip("│╭╮╰╯ ") for line in box.splitlines()):
+        if line.endswith(("───", "---")):
+            sections.append([])
+        elif line:
+            sections[-1].append(line)
+    title = not box.startswith("╭")  # without a frame, where that cannot be printed, the title is a section
+    first, *others = list(filter(None, sections))[title:]
+    text = re.sub(r" \(applied to [^)]*\)| Arguments are applied .*", "", " ".join(first))
+    for heading, *rest in others:
+        meant = _own_options(rest, command)
+        if heading.startswith(("Perhaps you meant", "Arguments similar")) and meant:
+            text += f"; did you mean {' or '.join(meant)}?"
+        elif heading.startswith("Available subcommands"):
+            text += f"; {' '.join([heading, *rest])}"
+    return f"{text[0].lower()}{text[1:]} (see: vaebench {command} --help)"
+
+
+def _own_options(lines: list[str], command: str) -> list[str]:
+    """Those of the options that the parser found alike which the command has itself."""
+    found, name = [], ""
+    for line in lines:
+        if line.startswith("--"):
+            name = line.split()[0].rstrip(",")
+        elif line.startswith(f"in vaebench {command} ") and name not in found:
+            found.append(name)
+    return found
+
+
+def _with_config(options: Run) -> Run:
+    """``options`` with the values of the TOML file where the command line says nothing."""
+    import msgspec
+
+    path = options.config
+    assert path is not None
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"--config {path}: there is no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"--config {path}: not a TOML file: {error}") from None
+    values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
+    fields = {f.name: f.default for f in dataclasses.fields(Run)}
+    for name in values:
+        if name not in fields or name == "config":
+            raise unknown_name(f"key in {path}", name, set(fields) - {"config"})
+    given = {name: getattr(options, name) for name, default in fields.items() if getattr(options, name) != default}
+    try:
+        from_file = msgspec.convert(values, Run)
+    except msgspec.ValidationError as error:
+        raise InputError(f"--config {path}: {error}") from None
+    return dataclasses.replace(from_file, **given)
+
+
+def _joined(value: Any) -> Any:
+    """Lists of a TOML file as the comma lists of the command line; a table as NAME=VALUE settings."""
+    if isinstance(value, dict):
+        return [f"{name}={_joined(inner)}" for name, inner in value.items()]
+    if isinstance(value, list):
+        return ",".join(str(v) for v in value)
+    return value
+
+
+def entry() -> None:
+    """Console script."""
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""From the options of a command to the data set and the settings that they ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from vaebench.cli.options import Columns, Compiled, Run, Source
+from vaebench.data import DATASETS, load
+from vaebench.metrics import metric
+from vaebench.protocols import Protocol
+from vaebench.types import Dataset, InputError, unknown_name
+
+_OTHER = {f.name for f in dataclasses.fields(Compiled)} | {"data", "data_option"}
+_READING = tuple(f.name for f in dataclasses.fields(Source) if f.name not in _OTHER)
+_LISTS = ("covariates", "factors", "ignore")
+
+
+def column_options(options: Columns) -> dict[str, Any]:
+    """What the options say about columns and values, by the readers' keywords; only what was named."""
+    given = {name: getattr(options, name) for name in _READING if hasattr(options, name)}
+    given |= {name: listed(given[name]) for name in _LISTS}
+    return {name: value for name, value in given.items() if value not in (None, ())}
+
+
+def run_data(options: Source, chosen: Protocol) -> Dataset:
+    """The data set of a command, scaled as the protocol wants it unless the options name another way."""
+    if not options.data:
+        raise InputError(f"--data is missing; give a table or one of: {', '.join(DATASETS)}")
+    given = column_options(options) | {name: value_of(text) for name, text in pairs("data-option", options.data_option)}
+    # the protocol's number of features is a wish: a smaller table is taken whole
+    wishes = {**chosen.data, "top": f"<={chosen.data['top']}"}
+    return load(options.data, given, wishes)
+
+
+def run_axes(options: Run) -> dict[str, Any]:
+    """The axes that the options name, to be replaced or added in the protocol's grid."""
+    if options.seeds < 0:
+        raise InputError(f"--seeds is {options.seeds}; it must be the number of seeds, at least 1")
+    axes: dict[str, Any] = {
+        "variant": listed(options.variants),
+        "latent": _numbers("latent", options.latent, int),
+        "learning_rate": _numbers("learning-rate", options.learning_rate, float),
+        "init": listed(options.init),
+        "optimizer": listed(options.optimizer),
+        "activation": listed(options.activation),
+        "recipe": listed(options.recipe),
+        "seed": range(options.seed, options.seed + max(1, options.seeds)) if options.seeds or options.seed else (),
+    }
+    axes = {name: tuple(values) for name, values in axes.items() if values}
+    return axes | {name: _setting(name, values) for name, values in pairs("set", options.set)}
+
+
+def training_settings(texts: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` texts as the settings of one training."""
+    found = {}
+    for name, text in pairs("set", texts):
+        values = _setting(name, text)
+        if len(values) > 1:
+            raise InputError(f"--set {name}={text}: one value, not several; this command trains one setting")
+        found[name] = values[0]
+    return found
+
+
+def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any]:
+    """``METRIC.OPTION=VALUE`` texts as the metrics' options, typed as their defaults; a list is separated by commas."""
+    import msgspec
+
+    given: dict[str, dict[str, Any]] = {}
+    for name, text in pairs("metric-option", texts):
+        kind, _, option = name.partition(".")
+        defaults = metric(kind).options
+        if defaults is None:
+            raise InputError(f"--metric-option {name}={text}: metric {kind!r} has no options")
+        known = dataclasses.asdict(defaults)
+        if option not in known:
+            raise unknown_name(f"option of metric {kind!r}", option, known)
+        if "label_covariate" in known:
+            known["label_covariate"] = label_covariate
+        value = text.split(",") if isinstance(known[option], tuple) else text
+        given[kind] = given.get(kind, known) | {option: value}
+    found = {}
+    for kind, values in given.items():
+        try:
+            found[kind] = msgspec.convert(values, type(metric(kind).options), strict=False)
+        except msgspec.ValidationError as error:
+            raise InputError(f"--metric-option for {kind}: {error}") from None
+    return found
+
+
+def pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """``NAME=VALUE`` texts as names, with underscores, and values."""
+    found = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not value:
+            raise InputError(f"--{option} {text}: it must be NAME=VALUE")
+        found.append((name.replace("-", "_"), value))
+    return found
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a comma list."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def value_of(text: str) -> Any:
+    """A whole number, a number, true or false, or the text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _setting(name: str, text: str) -> list[Any]:
+    if name == "hidden":  # widths are joined by "-": hidden=512,512-256 are two networks
+        return [tuple(_numbers("set hidden", widths.replace("-", ","), int)) for widths in text.split(",")]
+    return [value_of(part) for part in text.split(",")]
+
+
+def _numbers(option: str, text: str, kind: type) -> tuple[Any, ...]:
+    try:
+        return tuple(kind(part) for part in listed(text))
+    except ValueError:
+        what = "whole numbers" if kind is int else "numbers"
+        raise InputError(f"--{option} is {text!r}; it must be {what} separated by commas") from None

@@ -1,0 +1,161 @@
+"""What commands print: the ranked settings and the cost of a run, as plain text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vaebench.analysis.settings import value_text
+from vaebench.protocols import scaled_batch
+from vaebench.sweep.progress import duration
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vaebench.point import Point
+    from vaebench.protocols import Protocol
+    from vaebench.training.cost import Estimate
+
+_SHOWN = 15
+
+
+def estimate_text(points: int, estimate: Estimate) -> str:
+    """What a run of that many points would cost."""
+    longest = max(program.epochs for program in estimate.programs)
+    lines = [f"{points} points in {len(estimate.programs)} compiled programs of {estimate.lanes} lanes"]
+    lines += [
+        f"  {p.variant} latent {p.latent}: {p.points} points, {p.parameters:,} weights, {p.steps} steps an epoch"
+        for p in estimate.programs
+    ]
+    limit = f" of {estimate.bytes_limit / 2**30:.1f}" if estimate.bytes_limit else ""
+    lines.append(f"memory of the largest program: {estimate.bytes / 2**30:.2f}{limit} GiB")
+    compiling = estimate.compile_seconds * len(estimate.programs)
+    lines.append(f"compiling: about {duration(compiling)} (once; later starts read the cache)")
+    lines.append(f"training: about {duration(estimate.seconds_per_epoch)} for one epoch of every point, that is")
+    means = [epochs for epochs in (10, 40, 100, 400, 1000) if epochs < longest] + [longest]
+    lines += [
+        f"  {duration(compiling + epochs * estimate.seconds_per_epoch)} at a mean of {epochs} epochs"
+        for epochs in means
+    ]
+    lines.append("evaluation runs beside the training and is not counted")
+    return "\n".join(lines)
+
+
+def protocol_text(chosen: Protocol, points: int, programs: int, samples: int | None) -> str:
+    """A protocol as a table of what it fixes, what it varies, and how much that is; ``samples`` is N where known."""
+    base = chosen.base
+    lines = [
+        ("protocol", chosen.name),
+        ("source", chosen.reference),
+        ("recipe", base.recipe),
+        ("features", f"{chosen.data['top']} of largest {chosen.data['deviation']} absolute deviation"),
+        ("scaling", f"{chosen.data['scaling']}, by {base.scaling_from} samples"),
+        ("split", _split_text(base)),
+        ("batch", _batch_text(chosen, samples)),
+        ("drop last", "yes: a partial batch of an epoch is not trained on"),
+        ("schedule", f"learning rate x {base.decay:g} after every epoch"),
+        ("stopping", _stopping_text(base)),
+        ("epochs", f"at most {base.epochs}" if base.stopping != "fixed" else str(base.epochs)),
+        ("network", _network_text(base)),
+        ("embedding", f"posterior {chosen.embedding}"),
+    ]
+    held = ("latent", "learning_rate", "init", "optimizer", "activation")
+    lines += [(name, f"{getattr(base, name)}") for name in held if name not in chosen.grid]
+    for variant, own in chosen.per_variant.items():
+        lines.append((f"only {variant}", ", ".join(f"{name} {value:g}" for name, value in own.items())))
+    for name, values in chosen.grid.items():
+        lines.append((f"{name} ({len(values)})", ", ".join(map(str, values))))
+    lines += [("points", f"{points:,}"), ("compiled programs", str(programs))]
+    return _aligned([list(line) for line in lines])
+
+
+def _split_text(base: Point) -> str:
+    kind = "stratified by label" if base.stratified else "not stratified"
+    whole = "as one batch" if base.validation == "whole" else "in batches"
+    return f"{base.valid_fraction:.0%} held out, {kind}, redrawn for every seed; validated {whole}"
+
+
+def _batch_text(chosen: Protocol, samples: int | None) -> str:
+    steps = chosen.steps_per_epoch
+    if samples is None:
+        return f"chosen for {steps} steps an epoch" if steps else str(chosen.base.batch)
+    train = samples - round(samples * chosen.base.valid_fraction)
+    batch = scaled_batch(train, steps) if steps else chosen.base.batch
+    wanted = f", chosen for {steps}" if steps else ""
+    return f"{batch}: {train // batch} steps an epoch of {train} training samples{wanted}"
+
+
+def _stopping_text(base: Point) -> str:
+    return {
+        "patience": f"no fall of the validation loss by more than {base.min_delta:g} for {base.patience} epochs",
+        "relative": f"the validation loss falls and its reconstruction changes by at most {base.min_delta:.0%}",
+        "fixed": "none",
+    }[base.stopping] + (f", not before epoch {base.min_epochs}" if base.stopping != "fixed" else "")
+
+
+def _network_text(base: Point) -> str:
+    norm = {"batch": "batch normalisation", "layer": "layer normalisation", "none": "no normalisation"}[base.norm]
+    return f"hidden {'-'.join(map(str, base.hidden))}, {norm}, output {base.output.replace('_', ' ')}"
+
+
+def scores_text(rows: pd.DataFrame) -> str:
+    """Every score of each row side by side, and that of the covariates alone where there is one."""
+    columns = [c for c in rows.columns if c.startswith("metric/") and not c.endswith(("_covariates", "/seconds"))]
+    lines = [["", *rows["static/variant"], "covariates alone"]]
+    lines.append(["latents", *map(str, rows["static/latent"]), ""])
+    for column in columns:
+        alone = f"{column}_covariates"
+        other = value_text(rows[alone].iloc[0]) if alone in rows.columns else ""
+        lines.append([column.removeprefix("metric/"), *map(value_text, rows[column]), other])
+    return _aligned(lines)
+
+
+def _aligned(lines: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join(padded)
+
+
+def table_text(table: pd.DataFrame) -> str:
+    """The best settings as fixed-width text: what was set, seeds, failures, mean ± sd of every score.
+
+    The score that ranks also has the interval of its mean, and how a setting stands against the first, seed by seed.
+    """
+    set_columns = [c for c in table.columns if c.split("/")[0] in ("static", "shape", "traced", "hyper", "data", "run")]
+    scores = [c.removesuffix("/mean") for c in table.columns if c.endswith("/mean")]
+    names = {"ari": "ARI", "aic": "Cox AIC", "delta_aic": "ΔAIC", "valid": "validation loss"}
+    by = next(c.removesuffix("/behind") for c in table.columns if c.endswith("/behind"))
+    head = [c.split("/")[-1] for c in set_columns] + ["n", "failed"]
+    head += [names.get(s.split("/")[-1], s) + (" [95%]" if s == by else "") for s in scores]
+    head += ["behind the first [95%]", "P(better)"]
+    lines = [head]
+    for _, row in table.head(_SHOWN).iterrows():
+        settings = [
+            "" if row[c] != row[c] else f"{row[c]:g}" if isinstance(row[c], float) else str(row[c]) for c in set_columns
+        ]
+        cells = [
+            _mean_sd(row[f"{s}/mean"], row[f"{s}/sd"]) + (_interval(row, s, "low", "high") if s == by else "")
+            for s in scores
+        ]
+        gap = row[f"{by}/behind"]
+        cells.append(_mean_sd(gap, np.nan) + _interval(row, by, "behind_low", "behind_high"))
+        chance = row[f"{by}/beats_first"]
+        cells.append("" if chance != chance else f"{chance:.2f}")
+        lines.append([*settings, str(row["n"]), str(row["failures"]), *cells])
+    return f"best {len(lines) - 1} of {len(table)} settings, mean ± sd over seeds:\n{_aligned(lines)}"
+
+
+def _interval(row: pd.Series, score: str, low: str, high: str) -> str:
+    ends = [row[f"{score}/{end}"] for end in (low, high)]
+    if any(end != end for end in ends):
+        return ""
+    digits = 3 if max(map(abs, ends)) < 10 else 1
+    return f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
+
+
+def _mean_sd(mean: float, sd: float) -> str:
+    if mean != mean:
+        return "-"
+    digits = 3 if abs(mean) < 10 else 1
+    return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if sd == sd else "")

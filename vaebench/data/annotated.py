@@ -1,0 +1,207 @@
+"""A matrix of genes x samples and a table about the samples, from two files, as one data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vaebench.data.assembly import assembled, check_choice
+from vaebench.data.barcodes import matched_rows, no_match, sample_types
+from vaebench.data.cache import cache_folder, cached, file_record
+from vaebench.data.columns import Roles, numbers, restricted, role_columns, selected, survival_from
+from vaebench.data.dataset import Treatment
+from vaebench.data.files.matrix import Layout, Matrix, matrix_from_file, matrix_layout, row_names
+from vaebench.data.files.table import DUPLICATES, Table, table_from_file
+from vaebench.types import Dataset, InputError
+
+GENE_NAMES = ("identifier", "symbol")
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Two files, what their columns mean, and how values are treated; every field is part of the cache's key.
+
+    Attributes:
+        name: of the data set.
+        expression: genes x samples.
+        annotation: one line a sample; ``None`` when nothing is known of the samples but their names.
+        roles: columns of the annotation.
+        treatment: of the values.
+        duplicates: genes that come twice: refuse, apart or sum.
+        sample: column of the annotation that names samples; its first by default.
+        logged: whether values are log2(x + 1), so that sums are of x.
+        names_from: which of the columns before the samples names the genes.
+        shares: file of factors by sample, such as signature shares, each in 0..1.
+        genes: lists of genes whose expression is summed into a factor: factor -> names.
+        names: column -> its name in the data set, where that differs.
+        numbered: categorical column -> its factor's name, and the text that is 1.
+    """
+
+    name: str
+    expression: Path
+    annotation: Path | None
+    roles: Roles
+    treatment: Treatment
+    duplicates: str
+    sample: str | None = None
+    logged: bool = False
+    names_from: int = 0
+    shares: Path | None = None
+    genes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    numbered: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
+
+
+def study_dataset(
+    study: Study, cache: bool | str | Path, verify: Callable[[dict[str, Any]], None] = lambda record: None
+) -> Dataset:
+    """The data set of ``study``, from the cache (the user's, a folder, or none) where it was made before.
+
+    ``verify`` is given the record (name, bytes, sha256) of each file before anything is read, and may raise.
+    """
+    check_choice("duplicates", study.duplicates, DUPLICATES)
+    folder = cache_folder(cache)
+    paths = [path for path in (study.expression, study.annotation, study.shares) if path is not None]
+    records = [file_record(path, folder) for path in paths]
+    for record in records:
+        verify(record)
+    options = {
+        field.name: getattr(study, field.name)
+        for field in dataclasses.fields(study)
+        if field.name not in ("name", "expression", "annotation", "shares", "roles", "treatment")
+    } | {"study": study.name}
+    # the same lists whether built now or kept before
+    kept = options | dataclasses.asdict(study.roles) | dataclasses.asdict(study.treatment)
+    inputs = {"files": records, "options": json.loads(json.dumps(kept))}
+    return cached(folder, inputs, lambda: _built(study, records, json.loads(json.dumps(options))))
+
+
+def annotated(layout: Layout, annotation: Path | None, sample: str | None) -> tuple[Table, np.ndarray, dict[str, int]]:
+    """A line of the annotation for each sample of the matrix that has one, their positions, and counts of the join.
+
+    Where the annotation has no column ``sample_type``, it gets that of the matrix's barcodes. Without an annotation the
+    table holds the samples' names.
+    """
+    lines = np.arange(len(layout.samples)) + layout.leads + 1
+    everyone = np.arange(len(layout.samples))
+    if annotation is None:
+        names = np.array(layout.samples, dtype=object)
+        columns = {"": names, "sample_type": sample_types(layout.samples)}
+        return Table(layout.file.name, columns, "", names, "columns", lines, {}, {}), everyone, {}
+    table = table_from_file(annotation)
+    column = table.first if sample is None else sample
+    if column not in table.columns:
+        raise InputError(
+            f"{annotation} has no column {column!r} with sample names; its columns begin "
+            f"{', '.join(list(table.columns)[:5])}"
+        )
+    known = _names_in(table, column)
+    rows, counts = matched_rows(layout.samples, known, table.source)
+    if (rows < 0).all():
+        raise no_match(layout.file.name, layout.samples, row_names(layout, 100), known, table.source)
+    joined = everyone[rows >= 0]
+    counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
+    given = "sample_type" in table.columns
+    table = restricted(table, rows[joined])
+    if not given:
+        table.columns["sample_type"] = sample_types([layout.samples[i] for i in joined])
+    return table, joined, counts
+
+
+def _built(study: Study, records: list[dict[str, Any]], options: dict[str, Any]) -> Dataset:
+    layout = matrix_layout(study.expression)
+    if study.names_from >= layout.leads:
+        raise InputError(f"{study.expression} has one column of gene names; genes='symbol' needs a .gct file with two")
+    table, joined, counts = annotated(layout, study.annotation, study.sample)
+    role_columns(table, study.roles)
+    table, kept, dropped = selected(table, study.roles)
+    columns = joined[kept]
+    names = np.array(layout.samples)[columns]
+    survival_from(table, study.roles, names)  # what is wrong there is said before the matrix is read
+    matrix = matrix_from_file(
+        layout, columns, duplicates=study.duplicates, names_from=study.names_from, logged=study.logged
+    )
+    factors = _numbered(table, study.numbered)
+    for factor, genes in study.genes.items():
+        factors[factor], counts[f"{factor}_genes_not_found"] = _score(matrix, factor, genes, study.expression)
+    if study.shares is not None:
+        shares = _shares(study.shares, names)
+        counts["samples_without_shares"] = int(np.isnan(next(iter(shares.values()))).sum())
+        factors |= shares
+    provenance = {
+        "source": layout.file.name,
+        "files": records,
+        "options": options,
+        "counts": {**counts, **dropped, "features_with_a_repeated_name": matrix.repeated},
+    }
+    return assembled(
+        table,
+        study.roles,
+        study.treatment,
+        matrix.values.T,
+        matrix.features,
+        names,
+        study.name,
+        provenance,
+        names=study.names,
+        more_factors=factors,
+    )
+
+
+def _names_in(table: Table, column: str) -> list[str]:
+    values = table.first_texts if column == table.first else table.columns[column]
+    absent = [int(line) for line, value in zip(table.lines, values, strict=True) if value is None]
+    if absent:
+        raise InputError(
+            f"line {absent[0]} of {table.source} has no sample name in column {column!r}; each must have one"
+        )
+    return [str(value) for value in values]
+
+
+def _numbered(table: Table, numbered: Mapping[str, tuple[str, str]]) -> dict[str, np.ndarray]:
+    """Categories of two values as 1, 0, and NaN where missing."""
+    found = {}
+    for column, (factor, one) in numbered.items():
+        values = [np.nan if v is None else float(str(v).lower() == one) for v in table.columns[column].tolist()]
+        found[factor] = np.array(values)
+    return found
+
+
+def _score(matrix: Matrix, factor: str, genes: Sequence[str], file: Path) -> tuple[np.ndarray, int]:
+    """Sum of the genes' expression [N], missing values as the gene's mean; and how many genes are not in the file."""
+    place = {name: position for position, name in enumerate(matrix.features)}
+    rows = [place[gene] for gene in dict.fromkeys(genes) if gene in place]
+    if not rows:
+        raise InputError(
+            f"none of the {len(genes)} genes listed for {factor!r} is in {file}; the first is {genes[0]!r}"
+        )
+    values = matrix.values[rows].astype(np.float64)
+    absent = np.isnan(values)
+    means = np.where(absent, 0, values).sum(axis=1) / np.maximum((~absent).sum(axis=1), 1)
+    return np.where(absent, means[:, None], values).sum(axis=0), len(set(genes)) - len(rows)
+
+
+def _shares(file: Path, names: np.ndarray) -> dict[str, np.ndarray]:
+    """Each column of numbers of ``file`` for each sample [N], NaN for samples that it lacks."""
+    table = table_from_file(file)
+    known = _names_in(table, table.first)
+    rows, _ = matched_rows(names.tolist(), known, table.source)
+    if (rows < 0).all():
+        raise no_match("the expression matrix", names.tolist(), [], known, table.source)
+    found = {}
+    for column in table.columns:
+        if column != table.first:
+            values = numbers(table, "shares", column, np.array(known))
+            bad = np.flatnonzero((values < 0) | (values > 1))
+            if bad.size:
+                raise InputError(
+                    f"line {table.lines[bad[0]]}, column {column!r} of {table.source} holds {values[bad[0]]:g}; "
+                    "a share must be from 0 to 1"
+                )
+            found[column] = np.where(rows >= 0, values[rows], np.nan)
+    return found

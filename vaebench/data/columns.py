@@ -1,0 +1,200 @@
+"""What the columns of a table mean: samples, labels, survival, covariates and factors; which samples are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+
+from vaebench.data.conditions import compared, parsed
+from vaebench.data.files.table import Table, present
+from vaebench.data.files.text import as_number
+from vaebench.types import InputError, Survival, unknown_name
+
+DAYS = {"days": 1.0, "months": 365.25 / 12, "years": 365.25}
+"""Days in each unit of time."""
+
+SAMPLE_COLUMNS = frozenset(("sample", "samples", "sample_id", "sampleid", "sample_name", "id", "case_id", "barcode"))
+"""Names, in lower case, of a first column that holds sample names."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """The columns that options name; see :func:`vaebench.data.read_table` for each."""
+
+    label: str | None = None
+    event: str | None = None
+    time: str | None = None
+    time_unit: str = "days"
+    covariates: Sequence[str] = ()
+    factors: Sequence[str] = ()
+    where: str | None = None
+    ignore: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("covariates", "factors", "ignore"):  # one bare name is one name
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        if (self.event is None) != (self.time is None):
+            present, absent = ("event", "time") if self.time is None else ("time", "event")
+            raise InputError(
+                f"{present}={self.event or self.time!r} is given without {absent}; survival needs both event and time"
+            )
+        if self.time_unit not in DAYS:
+            raise unknown_name("time_unit", self.time_unit, DAYS)
+
+
+def role_columns(table: Table, roles: Roles) -> set[str]:
+    """Columns that an option names, each of which must exist; none of them is a feature."""
+    named = [(option, getattr(roles, option)) for option in ("label", "time")]
+    named += [(option, column) for option in ("covariates", "factors") for column in getattr(roles, option)]
+    event = roles.event
+    if event is not None and event not in table.columns and any(sign in event for sign in "=<>"):
+        named += [("event", column) for column, _, _ in parsed("event", event)]
+    else:
+        named.append(("event", event))
+    if roles.where is not None:
+        named += [("where", column) for column, _, _ in parsed("where", roles.where)]
+    for option, column in [*named, *(("ignore", column) for column in roles.ignore)]:
+        if column is not None and column not in table.columns:
+            raise _unknown_column(table, option, column)
+        if option != "ignore" and column in roles.ignore:
+            raise InputError(f"column {column!r} is named by both {option} and ignore; it can be in one of them only")
+    return {column for _, column in named if column is not None} | set(roles.ignore)
+
+
+def selected(table: Table, roles: Roles) -> tuple[Table, np.ndarray, dict[str, int]]:
+    """The samples that ``where`` keeps and that have a label, their positions, and how many were dropped and why."""
+    read = len(table.lines)
+    wanted = np.ones(read, bool) if roles.where is None else _filtered(table, roles.where)
+    labelled = wanted if roles.label is None else wanted & present(table.columns[roles.label])
+    if not labelled.any():
+        raise InputError(
+            f"label={roles.label!r} is empty in all {wanted.sum()} samples of {table.source}; at least 2 need a label"
+        )
+    counts = {"samples_read": read, "samples_dropped_by_where": read - int(wanted.sum())}
+    counts["samples_dropped_without_label"] = int(wanted.sum() - labelled.sum())
+    return restricted(table, np.flatnonzero(labelled)), np.flatnonzero(labelled), counts
+
+
+def restricted(table: Table, positions: np.ndarray) -> Table:
+    """The table's samples at ``positions``, in that order."""
+    if len(positions) == len(table.lines) and (positions == np.arange(len(positions))).all():
+        return table
+    columns = {name: values[positions] for name, values in table.columns.items()}
+    return table._replace(columns=columns, first_texts=table.first_texts[positions], lines=table.lines[positions])
+
+
+def texts(values: np.ndarray) -> list[str]:
+    """Labels as text; whole numbers are written without a decimal point."""
+    return [f"{value:.15g}" if isinstance(value, float) else str(value) for value in values.tolist()]
+
+
+def _unknown_column(table: Table, option: str, column: str) -> InputError:
+    names = [known for known in table.columns if known]
+    near = difflib.get_close_matches(str(column), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; its columns begin {', '.join(names[:5])}"
+    turn = 'give samples_in="columns" (--samples-in columns)'
+    if table.samples_in == "rows" and column in set(table.first_texts.tolist()):
+        hint = f"; it names a row: {turn}"
+    elif table.samples_in == "rows" and sum(name.startswith(("TCGA-", "GTEX-")) for name in names) * 2 > len(names):
+        hint = f"; its columns are samples, such as {names[-1]!r}, and genes were taken for samples: {turn}"
+    kind = "column" if table.samples_in == "rows" else "row"
+    return InputError(f"{option} (--{option}) names {column!r}, which is no {kind} of {table.source}{hint}")
+
+
+def _filtered(table: Table, where: str) -> np.ndarray:
+    comparisons = parsed("where", where)
+    mask = np.logical_and.reduce([compared(table, "where", comparison)[0] for comparison in comparisons])
+    if not mask.any():
+        values = table.columns[comparisons[0][0]]
+        shown = texts(np.unique(np.asarray(values[present(values)].tolist())))
+        held = ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")
+        raise InputError(
+            f"where={where!r} keeps none of the {len(mask)} samples of {table.source}; {comparisons[0][0]!r} holds {held}"
+        )
+    return mask
+
+
+def sample_names(table: Table, roles: set[str]) -> tuple[np.ndarray | None, set[str]]:
+    """Sample names [N], and the column they come from; ``None`` and no column when the file has no names."""
+    values = table.columns[table.first]
+    mostly_different = values.dtype.kind == "O" and len({v for v in values if v is not None}) * 2 > len(values)
+    if table.first in roles or not (not table.first or table.first.lower() in SAMPLE_COLUMNS or mostly_different):
+        return None, set()
+    absent = [line for line, text in zip(table.lines, table.first_texts, strict=True) if not text]
+    if absent:
+        raise InputError(
+            f"{len(absent)} samples of {table.source} have no name, the first in line {absent[0]}; each must have one"
+        )
+    unique, counts = np.unique(table.first_texts.astype(str), return_counts=True)
+    if counts.max() > 1:
+        raise InputError(
+            f"duplicate sample name {str(unique[counts.argmax()])!r} ({counts.max()} times) in column {table.first!r} of "
+            f"{table.source}; names must be unique"
+        )
+    return table.first_texts.astype(str), {table.first}
+
+
+def _place(table: Table, position: int, samples: np.ndarray | None) -> str:
+    kind = "line" if table.samples_in == "rows" else "column"
+    named = "" if samples is None else f", sample {str(samples[position])!r}"
+    return f"{kind} {table.lines[position]}{named}"
+
+
+def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) -> np.ndarray:
+    """The column as [N] float64; any text is an error that names its first place."""
+    values = table.columns[column]
+    if values.dtype.kind == "f":
+        return values
+    found = [as_number(text) for text in values]
+    if None in found:
+        position = found.index(None)
+        raise InputError(
+            f"{option} column {column!r} of {table.source} holds the text {values[position]!r} "
+            f"({_place(table, position, samples)}); it must hold numbers only"
+        )
+    return np.array(found, dtype=np.float64)
+
+
+def _zero_or_one(value: float | str | None) -> float | None:
+    """0, 1, NaN when missing, and ``None`` for any other value."""
+    number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value)) if isinstance(value, str) else value
+    if number is None and value is not None:
+        return None
+    if number is None or number != number:
+        return np.nan
+    return number if number in (0.0, 1.0) else None
+
+
+def survival_from(table: Table, roles: Roles, samples: np.ndarray | None) -> Survival | None:
+    """Times in days and events [N]; ``None`` without these columns, an ``InputError`` for values that are neither."""
+    event, time = roles.event, roles.time
+    if event is None or time is None:
+        return None
+    times = numbers(table, "time", time, samples) * DAYS[roles.time_unit]
+    if event in table.columns:
+        found = [_zero_or_one(value) for value in table.columns[event].tolist()]
+        if None in found:
+            position = found.index(None)
+            shown = texts(table.columns[event][position : position + 1])[0]
+            raise InputError(
+                f"event column {event!r} of {table.source} holds {shown!r} ({_place(table, position, samples)}); "
+                f'allowed are 0, 1, true, false, or a comparison such as event="{event}=={shown}"'
+            )
+        held = np.array(found, dtype=np.float64)
+        holds, known = held == 1, ~np.isnan(held)
+    else:
+        parts = [compared(table, "event", comparison) for comparison in parsed("event", event)]
+        holds, known = (np.logical_and.reduce(part) for part in zip(*parts, strict=True))
+    times = np.where(known, times, np.nan)
+    if np.isnan(times).all():
+        raise InputError(f"no sample of {table.source} has both event {event!r} and time {time!r}; at least one must")
+    return Survival(time=times, event=holds & ~np.isnan(times))
+
+
+def label_texts(table: Table, label: str | None) -> list[str] | None:
+    """The label of each sample as text, ``None`` without a label."""
+    return None if label is None else texts(table.columns[label])

@@ -1,0 +1,144 @@
+"""The 96 channels of single-base substitutions, and checks of tables in memory: aligned by label, never by position."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from vaebench.data.files.text import as_number
+from vaebench.types import InputError
+
+SUBSTITUTIONS = ("C>A", "C>G", "C>T", "T>A", "T>C", "T>G")
+
+CHANNELS = tuple(f"{left}[{change}]{right}" for change in SUBSTITUTIONS for left in "ACGT" for right in "ACGT")
+"""The 96 channels in the order of every array here: by substitution, inside each ACA, ACC, ACG, ACT, CCA, ..."""
+
+ENOUGH = len(CHANNELS) // 2
+"""So many known labels tell which way a table lies; what is amiss among them is named after that."""
+
+_KNOWN = frozenset(CHANNELS)
+_JOINED = re.compile(r"([ACGT]>[ACGT])[ ,:;_.|]([ACGT]{3})")
+_SHORT = re.compile(r"[ACGT]{4}")
+
+
+def channel(label: object) -> str | None:
+    """The canonical name of a channel written ``A[C>A]A``, ``ACAA`` (ICAMS) or ``C>A:ACA``; ``None`` for anything else."""
+    text = str(label).strip().upper()
+    if joined := _JOINED.fullmatch(text):
+        change, context = joined.groups()
+        text = f"{context[0]}[{change}]{context[2]}" if context[1] == change[0] else text
+    elif _SHORT.fullmatch(text):
+        text = f"{text[0]}[{text[1]}>{text[3]}]{text[2]}"
+    return text if text in _KNOWN else None
+
+
+def checked_catalogue(
+    catalogue: pd.DataFrame, *, fractions: bool = False, source: str = "the catalogue"
+) -> pd.DataFrame:
+    """``catalogue`` as float64 [T, 96] with the columns in the order of :data:`CHANNELS`; a table [96, T] is turned.
+
+    Args:
+        catalogue: counts, labelled by sample and channel.
+        fractions: allow counts that are not whole numbers.
+        source: what a message names.
+
+    Raises:
+        InputError: for a channel that is unknown, missing or doubled, a doubled sample, or a value that is no count.
+    """
+    found = _aligned(catalogue, "sample", source)
+    bad = np.argwhere(found.to_numpy() % 1 != 0)
+    if len(bad) and not fractions:
+        place = _place(found, bad[0], "sample", source)
+        raise InputError(f"{place}; counts must be whole numbers unless fractions=True (--fractions) is given")
+    return found
+
+
+def checked_signatures(
+    signatures: pd.DataFrame, *, normalised: bool = True, source: str = "the signature table"
+) -> pd.DataFrame:
+    """``signatures`` as float64 [S, 96] with the columns in the order of :data:`CHANNELS`; a table [96, S] is turned.
+
+    Args:
+        signatures: shares, labelled by signature and channel.
+        normalised: divide each signature by its sum, which must be within 2% of 1: published tables are rounded, and
+            sums from 0.9986 to 1.0005 occur. ``False`` keeps the values.
+        source: what a message names.
+
+    Raises:
+        InputError: as :func:`checked_catalogue`, or for a signature that does not sum to 1.
+    """
+    found = _aligned(signatures, "signature", source)
+    sums = found.sum(axis=1)
+    for name, total in sums.items():
+        if abs(total - 1) > 0.02:
+            raise InputError(
+                f"signature {str(name)!r} of {source} sums to {total:.6g}; it must sum to 1 (is this a table of counts?)"
+            )
+    return found.div(sums, axis=0) if normalised else found
+
+
+def checked_exposures(exposures: pd.DataFrame, *, source: str = "the exposure table") -> pd.DataFrame:
+    """``exposures`` as float64 [T, S], refused as :func:`checked_catalogue` refuses, fractions apart."""
+    _refuse_doubled(exposures.index, "sample", source)
+    _refuse_doubled(exposures.columns, "signature", source)
+    return _numbers(exposures, "sample", source)
+
+
+def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
+    """``frame`` with samples or signatures in rows and the channels, in order, in columns: float64 [., 96]."""
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(
+            f"{source} is a {type(frame).__name__}; it must be a DataFrame, whose labels name the channels"
+        )
+    found = [channel(label) for label in frame.columns]
+    if len(found) - found.count(None) < ENOUGH:
+        turned = [channel(label) for label in frame.index]
+        if len(turned) - turned.count(None) >= ENOUGH:
+            frame, found = frame.T, turned
+    for label, name in zip(frame.columns, found, strict=True):
+        if name is None:
+            raise InputError(
+                f"{source} has the unknown channel {str(label)!r}; the 96 channels are written A[C>A]A, with C or T mutated"
+            )
+    _refuse_doubled(pd.Index(found), "channel", source)
+    for name in CHANNELS:
+        if name not in found:
+            raise InputError(f"{source} lacks the channel {name!r}; all 96 channels must be there")
+    if not len(frame):
+        raise InputError(f"{source} has no {kind}; at least one is needed")
+    aligned = frame.set_axis(pd.Index(found), axis="columns")[list(CHANNELS)]
+    aligned = aligned.set_axis(pd.Index([str(name) for name in frame.index]), axis="index")
+    hint = "; names='types' (--names types) reads cancer types as names" if kind == "sample" else ""
+    _refuse_doubled(aligned.index, kind, source, hint)
+    return _numbers(aligned, kind, source)
+
+
+def _refuse_doubled(names: pd.Index, kind: str, source: str, hint: str = "") -> None:
+    if "" in names:
+        raise InputError(f"{source} has a {kind} without a name; every {kind} must have one")
+    doubled = names[names.duplicated()]
+    if len(doubled):
+        raise InputError(f"{source} has the {kind} {str(doubled[0])!r} more than once; {kind}s must be unique{hint}")
+
+
+def _numbers(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
+    """``frame`` as float64, finite and not negative."""
+    try:
+        values = frame.to_numpy(dtype=np.float64)
+    except (ValueError, TypeError):
+        no_number = frame.map(lambda value: as_number(None if value is None else str(value)) is None).to_numpy()
+        place = _place(frame, np.argwhere(no_number)[0], kind, source)
+        raise InputError(f"{place}; values must be numbers, 0 or more") from None
+    bad = np.argwhere(~(np.isfinite(values) & (values >= 0)))
+    if len(bad):
+        raise InputError(f"{_place(frame, bad[0], kind, source)}; values must be finite numbers, 0 or more")
+    return pd.DataFrame(values, index=frame.index, columns=frame.columns)
+
+
+def _place(frame: pd.DataFrame, cell: np.ndarray, kind: str, source: str) -> str:
+    row, column = (int(i) for i in cell)
+    value = frame.iloc[row, column]
+    shown = f"{value:g}" if isinstance(value, float) else repr(value)
+    return f"{kind} {str(frame.index[row])!r} of {source} has {shown} in {str(frame.columns[column])!r}"

@@ -1,0 +1,147 @@
+"""Simulated mutation catalogues in which every signature and exposure is known."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from vaebench.data.checks import whole_number
+from vaebench.data.mutations.channels import CHANNELS, SUBSTITUTIONS, checked_signatures
+from vaebench.types import InputError
+
+NOISES = ("poisson", "exact", "multinomial", "negative_binomial")
+
+MOST_ALIKE = 0.9
+"""Cosine that no two simulated signatures exceed; SBS5 and SBS40 have 0.83."""
+
+_FEWEST = 3  # tumours that have a signature, so that none is in the truth but not in the data
+
+
+class CatalogueTruth(NamedTuple):
+    """What was simulated: ``signatures`` [S, 96], ``exposures`` [T, S] in mutations, and each tumour's type [T]."""
+
+    signatures: pd.DataFrame
+    exposures: pd.DataFrame
+    types: pd.Series
+
+
+def simulate_catalogue(
+    seed: int = 0,
+    *,
+    tumours: int = 300,
+    signatures: int | pd.DataFrame = 6,
+    types: int = 3,
+    noise: str = "poisson",
+    size: float = 50.0,
+) -> tuple[pd.DataFrame, CatalogueTruth]:
+    """A catalogue [T, 96] of tumours named ``type::sample``, and the truth behind it.
+
+    Each cancer type has each signature with a probability of its own; the mutations by a signature that is there are
+    log-normal, as in SynSigGen (Islam et al. 2022), e_ts = b_ts 10^n_ts with b_ts ~ Bernoulli(p_cs) and n_ts ~
+    N(m_cs, d_cs^2) for tumour t of type c. The first signature is in every tumour, like a clock, and every signature in
+    at least 3. Simulated signatures take turns in being sparse (a few contexts of one or two substitutions), flat, and
+    overlapping (about half of the one before last). The truth does not depend on ``noise``.
+
+    Args:
+        seed: whole number, 0 or more.
+        tumours: T, at least 10 for each type.
+        signatures: S from 1 to 30, or signatures to use, [S, 96].
+        types: number of cancer types, 1 to 40.
+        noise: how counts arise from the mean mu = exposures @ signatures: ``"poisson"``; ``"exact"`` (mu rounded, as in
+            the published scenarios); ``"multinomial"`` (each tumour's total rounded, then dealt out); or
+            ``"negative_binomial"`` with variance mu + mu^2 / size.
+        size: see ``noise``; positive.
+
+    Raises:
+        InputError: for an option that is not allowed.
+    """
+    whole_number("seed", seed, 0, None)
+    whole_number("types", types, 1, 40)
+    whole_number("tumours", tumours, 10 * types, 1_000_000)
+    if noise not in NOISES:
+        raise InputError(f"noise={noise!r} is not allowed; it must be one of {', '.join(NOISES)}")
+    if not 0 < size < np.inf:
+        raise InputError(f"size={size!r} is not allowed; it must be a positive number")
+    spectra, activity, chance = (np.random.Generator(np.random.PCG64([int(seed), stream])) for stream in range(3))
+    if isinstance(signatures, pd.DataFrame):
+        known = checked_signatures(signatures)
+    else:
+        whole_number("signatures", signatures, 1, 30)
+        names = [f"S{i + 1}" for i in range(signatures)]
+        known = pd.DataFrame(_signatures(spectra, signatures), names, list(CHANNELS))
+    kinds = np.sort(np.arange(tumours) % types)
+    labels = [f"TYPE{kind + 1:02d}" for kind in kinds]
+    samples = pd.Index([f"{label}::T{i + 1:05d}" for i, label in enumerate(labels)])
+    exposures = _exposures(activity, kinds, len(known))
+    counts = _counts(chance, exposures @ known.to_numpy(), noise, size)
+    truth = CatalogueTruth(
+        signatures=known,
+        exposures=pd.DataFrame(exposures, samples, known.index),
+        types=pd.Series(labels, samples, name="type"),
+    )
+    return pd.DataFrame(counts.astype(np.float64), samples, list(CHANNELS)), truth
+
+
+def _signatures(rng: np.random.Generator, count: int) -> np.ndarray:
+    """[S, 96], rows that sum to 1, none more alike than :data:`MOST_ALIKE`."""
+    found: list[np.ndarray] = []
+    while len(found) < count:
+        kind = len(found) % 3
+        if kind == 0:
+            new = _sparse(rng)
+        elif kind == 1:
+            new = _flat(rng)
+        else:
+            share = rng.uniform(0.4, 0.55)
+            new = share * found[-2] + (1 - share) * _sparse(rng)
+        others = np.array(found).reshape(-1, 96)
+        alike = others @ new / (np.linalg.norm(others, axis=1) * np.linalg.norm(new))
+        if (alike <= MOST_ALIKE).all():
+            found.append(new)
+    return np.array(found)
+
+
+def _sparse(rng: np.random.Generator) -> np.ndarray:
+    """A few contexts of one or two substitutions over a faint background [96]."""
+    weights = np.zeros(len(SUBSTITUTIONS))
+    chosen = rng.permutation(len(SUBSTITUTIONS))[: rng.integers(1, 3)]
+    weights[chosen] = rng.uniform(0.3, 1.0, len(chosen))
+    peaks = rng.gamma(0.25, 1.0, (len(SUBSTITUTIONS), 16)) + 1e-12  # the smallest gammas round to 0
+    peaks = (peaks / peaks.sum(axis=1, keepdims=True) * weights[:, None]).ravel()
+    return 0.97 * peaks / peaks.sum() + 0.03 * _flat(rng)
+
+
+def _flat(rng: np.random.Generator) -> np.ndarray:
+    """All channels, with weights of the substitutions and log-normal differences between contexts [96]."""
+    weights = rng.dirichlet(np.full(len(SUBSTITUTIONS), 4.0))
+    values = (weights[:, None] * rng.lognormal(0.0, 0.5, (len(SUBSTITUTIONS), 16))).ravel()
+    return values / values.sum()
+
+
+def _exposures(rng: np.random.Generator, kinds: np.ndarray, signatures: int) -> np.ndarray:
+    """[T, S] from the types' presence probabilities and log-normal burdens."""
+    types = int(kinds.max()) + 1
+    active = rng.random((types, signatures)) < 0.6
+    active[rng.integers(0, types, signatures), np.arange(signatures)] = True
+    presence = np.where(active, rng.uniform(0.1, 1.0, (types, signatures)), 0.0)
+    presence[:, 0] = 1.0
+    means, spreads = rng.normal(2.8, 0.35, (types, signatures)), rng.uniform(0.2, 0.4, (types, signatures))
+    present = rng.random((len(kinds), signatures)) < presence[kinds]
+    for column, home in enumerate(presence.argmax(axis=0)):
+        members = np.flatnonzero(kinds == home)
+        present[rng.choice(members, _FEWEST, replace=False), column] = True
+    return present * 10.0 ** rng.normal(means[kinds], spreads[kinds])
+
+
+def _counts(rng: np.random.Generator, mean: np.ndarray, noise: str, size: float) -> np.ndarray:
+    """Counts [T, 96] that scatter about ``mean``; see :func:`simulate_catalogue`."""
+    if noise == "exact":
+        return np.round(mean)
+    if noise == "multinomial":
+        totals = mean.sum(axis=1, keepdims=True)
+        return rng.multinomial(np.round(totals[:, 0]).astype(np.int64), mean / totals)
+    if noise == "negative_binomial":
+        return rng.poisson(mean * rng.gamma(size, 1.0 / size, mean.shape))
+    return rng.poisson(mean)

@@ -1,0 +1,134 @@
+"""Embeddings that other programs made: read, aligned by sample names, and evaluated beside PCA of the same size."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vaebench import __version__
+from vaebench.data.cache import file_record
+from vaebench.data.columns import numbers, sample_names
+from vaebench.data.files.table import Table, table_from_file
+from vaebench.data.files.text import refusing_broken
+from vaebench.evaluation.scores import evaluate_flat, pca_embedding, prepared_metrics
+from vaebench.results import write_rows, write_run_json
+from vaebench.types import BASELINE, Dataset, InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
+    """The embedding z [N, L] of ``samples`` [N] in a table (CSV, TSV, Parquet) or a ``.npy`` file.
+
+    A table has a line for each sample, its name first, and a column of numbers for each latent; lines are put in the
+    order of ``samples``, and those of other samples left out. A ``.npy`` file has no names: its rows must be in order.
+
+    Raises:
+        InputError: for a file that cannot be read, samples that are missing or twice, or a column of text.
+    """
+    file = Path(path)
+    if file.suffix == ".npy":
+        with refusing_broken(file, "a table or a .npy file"):
+            try:
+                z = np.load(file, allow_pickle=False)
+            except ValueError as error:
+                raise InputError(f"{file} is no array that can be read ({error})") from error
+        if z.ndim != 2 or len(z) != len(samples):
+            raise InputError(f"{file} has shape {z.shape}; it must have one row for each of the {len(samples)} samples")
+        return z
+    table = table_from_file(file)
+    names, first = sample_names(table, set())
+    if names is None:
+        raise InputError(f"{file} has no column of sample names; its first column {table.first!r} must hold them")
+    place = {name: position for position, name in enumerate(names.tolist())}
+    absent = [str(sample) for sample in samples if str(sample) not in place]
+    if absent:
+        raise InputError(
+            f"{len(absent)} of {len(samples)} samples are missing from {file}: {', '.join(absent[:5])}"
+            f"{', ...' if len(absent) > 5 else ''} (it has {', '.join(names[:3])}, ...); name them alike, or leave them out "
+            "with where (--where)"
+        )
+    return _latents(table, first, names)[[place[str(sample)] for sample in samples]]
+
+
+def _latents(table: Table, first: set[str], names: np.ndarray) -> np.ndarray:
+    columns = [column for column in table.columns if column not in first]
+    if not columns:
+        raise InputError(f"{table.source} has no column beside the sample names; each latent must have one")
+    return np.column_stack([numbers(table, "embedding", column, names) for column in columns])
+
+
+def evaluated_embedding(
+    path: str | Path,
+    dataset: Dataset,
+    metrics: Sequence[str],
+    out: str | Path,
+    *,
+    name: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    label_covariate: bool = True,
+    command: str = "",
+) -> pd.DataFrame:
+    """Scores of an embedding in a file, and of PCA of the data at its number of dimensions, as rows; also in ``out``.
+
+    Args:
+        path: see :func:`read_embedding`.
+        dataset: what the embedding is of.
+        metrics: names; those that need a posterior, a reconstruction or a split cannot be computed.
+        out: folder for ``rows/*.parquet`` and ``run.json``.
+        name: of the embedding in the rows; the file's name by default.
+        options: metric name -> an instance of the metric's options.
+        label_covariate: whether the label is a Cox covariate.
+        command: recorded in ``run.json``.
+
+    Raises:
+        InputError: for a file that does not fit the data, an unknown metric, or one that needs more than an embedding.
+    """
+    import pandas as pd
+
+    z = read_embedding(path, dataset.samples)
+    name = Path(path).name.split(".")[0] if name is None else name
+    if not name or name == BASELINE:
+        raise InputError(f"the embedding's name is {name!r}; give another one, {BASELINE!r} is the baseline's")
+    prepared = prepared_metrics(metrics, dataset, options=options, label_covariate=label_covariate)
+    limit = min(dataset.x.shape[0] - 1, dataset.x.shape[1])
+    # the embedding first: what it lacks is said before PCA takes its time
+    rows = [_row(name, z, dataset) | evaluate_flat(z, dataset, prepared)]
+    baseline = pca_embedding(dataset.x, z.shape[1])
+    rows.append(
+        _row(BASELINE, baseline, dataset)
+        | {"static/latent": z.shape[1], "run/components": min(z.shape[1], limit)}
+        | evaluate_flat(baseline, dataset, prepared)
+    )
+    write_rows(rows, out)
+    record = {
+        "command": command,
+        "version": __version__,
+        "digest": dataset.digest,
+        "embedding": file_record(path),
+        "metrics": {m.name: repr(m.options) for m in prepared},
+        "provenance": dict(dataset.provenance),
+    }
+    write_run_json(record, out)
+    return pd.DataFrame(rows)
+
+
+def _row(name: str, z: np.ndarray, dataset: Dataset) -> dict[str, Any]:
+    content = hashlib.sha256(np.ascontiguousarray(z, np.float64).tobytes()).hexdigest()[:16]
+    return {
+        "point": f"{name}-{content}-{dataset.digest}",
+        "status": "OK",
+        "static/variant": name,
+        "static/latent": z.shape[1],
+        "data/name": dataset.name,
+        "data/digest": dataset.digest,
+        "data/samples": dataset.x.shape[0],
+        "data/features": dataset.x.shape[1],
+        "data/scaling": dataset.scaling,
+        "run/version": __version__,
+    }

@@ -1,0 +1,220 @@
+"""Rows -> one offline HTML page: what was run, what came out, what failed, what it cost and where it came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vaebench import figures
+from vaebench.analysis import settings as analysis
+from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, column, is_baseline, span, value_text
+from vaebench.report.page import cell, definitions, head, picture, sortable, write_page
+from vaebench.types import InputError
+
+GAP = 0.05
+"""The report explains itself when the best mean ARI is this much below PCA's."""
+
+FIRST = 50
+"""Settings shown before "show all"."""
+
+_HEADS = {ARI: "ARI", AIC: "Cox AIC", DELTA_AIC: "ΔAIC", "loss/valid": "validation loss"}
+_FORMATS = {ARI: ".3f", AIC: ".1f", DELTA_AIC: "+.1f"}
+_COST = ("seconds", "trainings", "programs", "lanes", "lane_efficiency", "device")
+
+
+def _number(value: Any, score: str) -> str:
+    text = format(value, _FORMATS.get(score, ".4g")) if np.isfinite(value) else "–"
+    return text.replace("-", "−")
+
+
+def _mean(line: Mapping[Any, Any], score: str) -> str:
+    sd = line[f"{score}/sd"]
+    return _number(line[f"{score}/mean"], score) + (f" ± {_number(sd, score).lstrip('+')}" if np.isfinite(sd) else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -> str:
+    models = rows[~is_baseline(rows)]
+    settings = table[table["kind"] == "model"]
+    names = (
+        " and ".join(dict.fromkeys(rows["data/name"].dropna().astype(str))) if "data/name" in rows else "unnamed data"
+    )
+    labels = info.get("labels", dict(info.get("provenance") or {}).get("labels"))
+    labels = len(labels) if isinstance(labels, list | tuple | dict) else labels
+    size = f"{span(column(rows, 'data/samples'))} samples × {span(column(rows, 'data/features'))} features"
+    size += f", labels: {labels}" if labels else ""
+    if "traced/seed" in rows:
+        text = f"{_count(len(models), 'point')} ({_count(len(settings), 'setting')} of "
+        text += f"{_count(models['static/variant'].nunique(), 'variant')}) trained on {names} ({size}). "
+        failed = int((rows["status"] != "OK").sum())
+        text += f"{_count(failed, 'row')} failed. " if failed else "No training failed. "
+    else:
+        text = f"{_count(len(models), 'embedding')} of {names} ({size}), made elsewhere. "
+    best, pca = (analysis.best_setting(table, ARI, kind) for kind in ("model", "baseline"))
+    if best:
+        text += f"The best setting, {analysis.setting_text(best, analysis.setting_columns(rows))}, has a mean ARI of "
+        text += _mean(best, ARI)
+        text += f" over {_count(int(best[f'{ARI}/n_used']), 'seed')}" if "traced/seed" in rows else ""
+        text += f" (the highest of {len(settings):,} settings, so rather too high)" if len(settings) > 1 else ""
+        text += f"; the best PCA (L={value_text(pca['static/latent'])}) has {_mean(pca, ARI)}. " if pca else ". "
+    found = analysis.best_setting(table, DELTA_AIC)
+    if found:
+        text += f"The best mean ΔAIC of a setting against the covariates alone is {_mean(found, DELTA_AIC)}"
+        worse = "; lower is better" if found[f"{DELTA_AIC}/mean"] < 0 else ": no setting improves on them"
+        text += f" ({analysis.setting_text(found, analysis.setting_columns(rows))}){worse}."
+    return f"<p>{escape(text.strip())}</p>"
+
+
+def _explanation(rows: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Why the variants may be behind PCA, as far as the rows can tell; empty when they are not."""
+    best, pca = (analysis.best_setting(table, ARI, kind) for kind in ("model", "baseline"))
+    if "traced/seed" not in rows or not best or not pca or pca[f"{ARI}/mean"] - best[f"{ARI}/mean"] <= GAP:
+        return ""
+    text = f"The best setting's mean ARI is {pca[f'{ARI}/mean'] - best[f'{ARI}/mean']:.3f} below PCA's best. "
+    text += f"What these rows say about it: {'; '.join(analysis.training_facts(rows))}."
+    return f'<p class="explain">{escape(text)}</p>'
+
+
+def _cell(value: Any, numeric: bool, shown: str = "") -> str:
+    return cell(shown or escape(value_text(value)), (np.nan if pd.isna(value) else value) if numeric else None)
+
+
+def _score_cell(line: Mapping[Any, Any], score: str) -> str:
+    low, high, used = (line[f"{score}/{part}"] for part in ("low", "high", "n_used"))
+    reach = f"{_number(low, score)} … {_number(high, score)} " if np.isfinite(low) else ""
+    some = "" if used == line["n"] else f"(n {used})"
+    return _cell(line[f"{score}/mean"], True, f"{_mean(line, score)}<small>{reach}{some}</small>")
+
+
+def _behind_cell(line: Mapping[Any, Any], by: str) -> str:
+    gap, low, high = (line[f"{by}/{part}"] for part in ("behind", "behind_low", "behind_high"))
+    if not np.isfinite(gap):
+        return _cell(np.nan, True, "–")
+    reach = f"<small>{_number(low, by)} … {_number(high, by)}</small>" if np.isfinite(low) else ""
+    return _cell(gap, True, f"{_number(gap, by)}{reach}")
+
+
+def _settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
+    names = analysis.setting_columns(rows)
+    counts, scores = ["n", "failures"], analysis.present_scores(rows)
+    numeric = {name: pd.api.types.is_numeric_dtype(table[name]) for name in names}
+    heads = head("#", True) + "".join(head(n.rpartition("/")[2], numeric[n]) for n in names)
+    heads += "".join(head(name, True) for name in counts)
+    heads += "".join(head(_HEADS[score], True, analysis.SCORES[score]) for score in scores)
+    heads += head(f"{_HEADS[by]} behind the first", True)
+    body = []
+    for place, line in enumerate(table.to_dict("records"), 1):
+        cells = [_cell(place, True), *(_cell(line[n], numeric[n]) for n in names)]
+        cells += [*(_cell(line[n], True) for n in counts), *(_score_cell(line, score) for score in scores)]
+        cells.append(_behind_cell(line, by))
+        body.append(f'<tr class="{line["kind"]}">{"".join(cells)}</tr>')
+    note = (
+        f"Ranked by mean {_HEADS[by]}. A cell has mean ± standard deviation over seeds, then the mean's 95% bootstrap interval "
+        "and, where not all rows could be used, their number n. How far a setting is behind the first is paired by seed: where "
+        "the interval holds 0, their order is not settled. Lines with a black edge are baselines. Losses are comparable only "
+        "within one variant and one latent width. Click a header to sort."
+    )
+    return f'<p class="note">{note}</p>{sortable(heads, body, FIRST)}'
+
+
+def _pictures(rows: pd.DataFrame, folder: Path) -> str:
+    parts = []
+    for name, draw in figures.FIGURES.items():
+        if not set(figures.NEEDS[name]) <= set(rows.columns):
+            continue
+        figure = draw(rows)
+        path = figures.save(figure, folder / "figures" / f"{name}.png")
+        parts.append(picture(path, figures.CAPTIONS[name], figures.spots(figure)))
+    return "".join(parts) or "<p>These rows have no column that a figure needs.</p>"
+
+
+def _failures(rows: pd.DataFrame) -> str:
+    failed = analysis.failure_table(rows)
+    if failed.empty:
+        return "<p>Nothing failed: every row trained and every metric was computed.</p>"
+    body = "".join(
+        f'<tr><td>{escape(line["source"])}</td><td class="wrap">{escape(line["reason"])}</td>'
+        f'<td class="n">{line["count"]:,}</td><td class="n">{line["of"]:,}</td>'
+        f'<td class="n">{line["share"]:.1%}</td></tr>'
+        for line in failed.to_dict("records")
+    )
+    heads = '<th>where</th><th>cause</th><th class="n">rows</th><th class="n">of</th><th class="n">share</th>'
+    return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cox(rows: pd.DataFrame) -> str:
+    if AIC not in rows.columns:
+        return "<p>The Cox metric was not computed.</p>"
+    names = {
+        "samples in the fits": "samples",
+        "events": "events",
+        "samples left out: no one with their label had an event": "left_out_no_event_labels",
+        "labels left out for that": "labels_left_out",
+        "samples left out: survival or a covariate is missing": "left_out_missing",
+        "AIC of the covariates alone": "aic_covariates",
+    }
+    values = {text: span(column(rows, f"metric/cox/{name}")) for text, name in names.items()}
+    text = (
+        "ΔAIC is the AIC with the latents less that of the covariates alone, on the same samples: below 0, they help."
+    )
+    return f'<p class="note">{text}</p>{definitions(values)}'
+
+
+def _cost(info: Mapping[str, Any]) -> str:
+    heads = {"seconds": "wall seconds", "programs": "compiled programs", "lane_efficiency": "lane efficiency"}
+    known = {heads.get(k, k): info[k] for k in _COST if info.get(k) is not None}
+    if info.get("seconds") and info.get("trainings"):
+        known["seconds per training"] = float(info["seconds"]) / float(info["trainings"])
+    return definitions(known) if known else "<p>Not recorded.</p>"
+
+
+def _provenance(rows: pd.DataFrame, info: Mapping[str, Any]) -> str:
+    values: dict[str, Any] = {
+        "date": info.get("started"),
+        "command": info.get("command"),
+        "vaebench": info.get("version"),
+    }
+    values |= {"versions": info.get("versions"), "metrics": info.get("metrics"), "data digest": info.get("digest")}
+    if not values["data digest"] and "data/digest" in rows:
+        values["data digest"] = list(dict.fromkeys(rows["data/digest"].dropna().astype(str)))
+    values |= {f"data: {name}": value for name, value in dict(info.get("provenance") or {}).items()}
+    told = {"started", "command", "version", "versions", "metrics", "digest", "provenance", "notes", "labels", *_COST}
+    return definitions(values | {str(k): v for k, v in info.items() if k not in told})
+
+
+def write_report(folder: str | os.PathLike[str], rows: pd.DataFrame, run_info: Mapping[str, Any]) -> Path:
+    """Write ``folder/report.html`` and ``folder/figures/*.png`` and return the page's path.
+
+    The page is one file without any outside resource. ``run_info`` may hold command, version, versions, started,
+    seconds, trainings, programs, lanes, device, digest, provenance, metrics, labels and notes (sentences shown under
+    the summary); anything else is listed with the provenance, and what is absent is left out.
+    """
+    analysis.check_rows(rows)
+    if not isinstance(run_info, Mapping):
+        raise InputError(f"run_info must be a mapping, not {type(run_info).__name__}")
+    place, rows = Path(folder), rows.reset_index(drop=True)
+    scores = analysis.present_scores(rows)
+    if not scores:
+        raise InputError(f"the rows have no score to report (any of: {', '.join(analysis.SCORES)})")
+    table = analysis.settings_table(rows, by=scores[0])
+    notes: Sequence[Any] = run_info.get("notes") or []
+    sections = {
+        "Settings, ranked": _settings(rows, table, scores[0]),
+        "Figures": _pictures(rows, place),
+        "Failures by cause": _failures(rows),
+        "Cox models": _cox(rows),
+        "Cost": _cost(run_info),
+        "Provenance": _provenance(rows, run_info),
+    }
+    introduction = _summary(rows, table, run_info) + _explanation(rows, table)
+    introduction += "".join(f'<p class="note">{escape(str(note))}</p>' for note in notes)
+    return write_page(place, "Variational autoencoders, measured", introduction, sections)

@@ -1,0 +1,238 @@
+"""Intervals of exposures by the likelihood, by a parametric bootstrap, and from draws of a posterior. Arrays only.
+
+The sampler's own are read off in :mod:`vaebench.signatures.sampler.posterior`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import chi2
+
+from vaebench.signatures.likelihood import BACKGROUND, Maximum, Scatter, maximum_likelihood, slope_by_mean
+
+REPLICATES = 200
+"""Of the bootstrap: a 2.5% quantile lies between the 5th and 6th."""
+
+_STEPS = 30
+_CLOSE = 1e-4  # of the log likelihood at an end
+_PROBLEMS = 4096  # constrained fits at once
+
+Tell = Callable[[int, int], None]
+"""Called with the steps done and the steps in all."""
+
+
+class Ends(NamedTuple):
+    """Lower and upper ends, [T, S] each."""
+
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def profile_likelihood(
+    x: np.ndarray,
+    signatures: np.ndarray,
+    fit: Maximum,
+    scatter: Scatter,
+    level: float = 0.95,
+    tell: Tell = lambda done, total: None,
+) -> Ends:
+    """Exposures whose log likelihood, all others at their best, is within half a chi-squared quantile of the maximum.
+
+    With a dispersion other than 1 the cut is multiplied by it, as for quasi-likelihoods; an interval that reaches 0
+    ends there. Ends are found by Newton's method, each step of which is a fit of the other exposures: the slope of the
+    profile is that of the likelihood (Venzon and Moolgavkar 1988).
+
+    Args:
+        x: [T, 96].
+        signatures: [S, 96].
+        fit: by maximum likelihood.
+        scatter: about it.
+        level: nominal coverage.
+        tell: see :data:`Tell`.
+    """
+    size = None if np.isinf(scatter.size) else scatter.size
+    dispersion = 1.0 if size else scatter.dispersion if scatter.rounding else max(scatter.dispersion, 1.0)
+    cut = 0.5 * float(chi2.ppf(level, 1)) * dispersion
+    samples, count = fit.exposures.shape
+    lower, upper = np.zeros((samples, count)), np.zeros((samples, count))
+    rows = max(1, _PROBLEMS // count)
+    starts = range(0, samples, rows)
+    for done, begin in enumerate(starts):
+        part = slice(begin, begin + rows)
+        known = (x[part], signatures, fit.exposures[part], fit.log_likelihood[part], size, cut)
+        lower[part] = _end(*known, -1)
+        upper[part] = _end(*known, 1)
+        tell(done + 1, len(starts))
+    return Ends(lower, upper)
+
+
+def _end(x: Any, signatures: Any, exposures: Any, best: Any, size: Any, cut: float, side: int) -> np.ndarray:
+    """Lower (``side`` -1) or upper (1) ends [T, S] of the profile intervals of a few samples.
+
+    All pairs of sample and signature are problems of their own, [T S] of them. What the log likelihood lacks of its
+    cut is convex in the exposure held: Newton's steps come from outside after the first, and never pass the end.
+    """
+    samples, count = exposures.shape
+    held = np.tile(np.arange(count), samples)
+    owner = np.repeat(np.arange(samples), count)
+    each = np.arange(len(held))
+    estimate, target = exposures.ravel(), np.repeat(best, count) - cut
+    place = np.maximum(_first(x, signatures, exposures, size, cut, side).ravel(), 0.0)
+    start = exposures[owner]
+    inner, outer = estimate.copy(), np.full(len(held), np.inf if side > 0 else 0.0)
+    active = each if side > 0 else np.flatnonzero(estimate > 0)
+    found = estimate.copy() if side > 0 else np.zeros(len(held))
+    for _ in range(_STEPS):
+        if not len(active):
+            break
+        begin = start[active]
+        begin[np.arange(len(active)), held[active]] = place[active]
+        free = np.ones(begin.shape, bool)
+        free[np.arange(len(active)), held[active]] = False
+        # the others take up, or give room for, what is held
+        fit = maximum_likelihood(x[owner[active]], signatures, size=size, start=begin, free=free)
+        start[active] = fit.exposures
+        lacking = target[active] - fit.log_likelihood
+        by_mean = slope_by_mean(x[owner[active]], fit.exposures @ signatures, size)
+        slope = np.sum(by_mean * signatures[held[active]], 1)
+        found[active] = place[active]
+        at = place[active]
+        outside = lacking > 0
+        outer[active] = np.where(outside, at, outer[active])
+        inner[active] = np.where(outside, inner[active], at)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            new = at + lacking / slope
+        low, high = np.minimum(inner, outer)[active], np.maximum(inner, outer)[active]
+        halved = np.where(np.isinf(high), 2 * at + 1, 0.5 * (low + high))
+        new = np.where(np.isfinite(new) & (new > low) & (new < high), new, halved)
+        # the likelihood at 0 itself may be within the cut: then 0 is the end
+        zero = (
+            (side < 0)
+            & (outer[active] == 0)
+            & ~outside
+            & (at > 0)
+            & (at + lacking / np.where(slope == 0, 1, slope) <= 0)
+        )
+        new = np.where(zero, 0.0, new)
+        ended = (np.abs(lacking) < _CLOSE) | (~outside & (at == 0))
+        place[active] = new
+        active = active[~ended]
+    return found.reshape(samples, count)
+
+
+def _first(x: Any, signatures: Any, exposures: Any, size: Any, cut: float, side: int) -> np.ndarray:
+    """Where the interval of each exposure [T, S] would end if the log likelihood were quadratic and the zeros stayed."""
+    mean = exposures @ signatures
+    variance = mean + BACKGROUND + (0.0 if size is None else mean**2 / size)
+    gradient = slope_by_mean(x, mean, size) @ signatures.T
+    information = np.einsum("kc,tc,lc->tkl", signatures, 1 / variance, signatures, optimize=True)
+    count = len(signatures)
+    free = exposures > 0
+    found = np.empty_like(exposures)
+    for k in range(count):
+        others = free.copy()
+        others[:, k] = False
+        both = others[:, :, None] & others[:, None, :]
+        inner = np.where(both, information, 0.0) + (~others)[:, :, None] * np.eye(count)
+        inner = inner + 1e-9 * np.einsum("tkk->tk", information)[:, :, None] * np.eye(count)
+        row = np.where(others, information[:, k], 0.0)
+        left = information[:, k, k] - np.einsum("tk,tk->t", row, np.linalg.solve(inner, row[..., None])[..., 0])
+        left = np.maximum(left, 1e-12 * information[:, k, k])
+        slope = np.where(free[:, k], 0.0, np.minimum(gradient[:, k], 0.0))
+        found[:, k] = exposures[:, k] + side * (slope + np.sqrt(slope**2 + 2 * left * cut)) / left
+    return found
+
+
+def redrawn(rng: np.random.Generator, mean: np.ndarray, scatter: Scatter) -> np.ndarray:
+    """Counts about ``mean`` with the noise of ``scatter``: rounded, Poisson, or with more variance (gamma mixtures)."""
+    if scatter.rounding:
+        spread = np.sqrt(scatter.dispersion * mean + scatter.rounding)
+        return np.maximum(mean + spread * rng.standard_normal(mean.shape), 0.0)
+    if not np.isinf(scatter.size):
+        return rng.poisson(mean * rng.gamma(scatter.size, 1 / scatter.size, mean.shape)).astype(np.float64)
+    if scatter.dispersion > 1:
+        shape = np.maximum(mean, 1e-9) / (scatter.dispersion - 1)
+        return rng.poisson(rng.gamma(shape, scatter.dispersion - 1)).astype(np.float64)
+    return rng.poisson(mean).astype(np.float64)
+
+
+def bootstrap(
+    rng: np.random.Generator,
+    signatures: np.ndarray,
+    fit: Maximum,
+    scatter: Scatter,
+    level: float = 0.95,
+    kind: str = "percentile",
+    replicates: int = REPLICATES,
+    tell: Tell = lambda done, total: None,
+) -> Ends:
+    """Intervals from counts redrawn about the fit and fitted again (Efron and Tibshirani 1993).
+
+    Args:
+        rng: of the redraws.
+        signatures: [S, 96].
+        fit: by maximum likelihood.
+        scatter: about it.
+        level: nominal coverage.
+        kind: ``"percentile"``, quantiles of the fits; or ``"basic"``, twice the estimate less these quantiles, 0 or more.
+        replicates: number of redraws.
+        tell: see :data:`Tell`.
+    """
+    mean = fit.exposures @ signatures
+    size = None if np.isinf(scatter.size) else scatter.size
+    found = np.empty((replicates, *fit.exposures.shape), np.float32)
+    for i in range(replicates):
+        again = maximum_likelihood(redrawn(rng, mean, scatter), signatures, size=size, start=fit.exposures + 1e-3)
+        found[i] = again.exposures
+        tell(i + 1, replicates)
+    low, high = np.quantile(found, (0.5 * (1 - level), 0.5 * (1 + level)), axis=0).astype(np.float64)
+    if kind == "basic":
+        low, high = np.maximum(2 * fit.exposures - high, 0), np.maximum(2 * fit.exposures - low, 0)
+    return Ends(low, high)
+
+
+def posterior_percentile(draws: np.ndarray, level: float = 0.95, kind: str = "central") -> Ends:
+    """Percentiles of ``draws`` [n, T, S] of a posterior.
+
+    ``"central"`` leaves (1 - level) / 2 on either side. ``"released"`` is the study's: from the smallest draw to the
+    ``level`` percentile, both cut to whole numbers. Deviates: the study's fixed 95 is ``level`` here.
+    """
+    ends = (0.0, level) if kind == "released" else (0.5 * (1 - level), 0.5 * (1 + level))
+    low, high = np.quantile(draws, ends, axis=0).astype(np.float64)
+    return Ends(np.trunc(low), np.trunc(high)) if kind == "released" else Ends(low, high)
+
+
+def conformal(
+    draws: np.ndarray, simulated: np.ndarray, truth: np.ndarray, level: float = 0.95
+) -> tuple[Ends, np.ndarray]:
+    """Central intervals of ``draws`` [n, T, S], widened about their medians as simulated ones had to be; the factors [S].
+
+    Each exposure ``truth`` [T', S] above 0 of a cohort simulated from the fit tells by which factor the interval of its
+    own draws ``simulated`` [n', T', S] must be stretched to reach it. The factor used is the quantile of these that
+    holds a new one with probability ``level`` (Romano et al. 2019), one for each signature. Ends below 0 are 0.
+    """
+    centre, ends = _centred(simulated, level)
+    factors = np.ones(truth.shape[1])
+    for k in range(truth.shape[1]):
+        rows = np.flatnonzero(truth[:, k] > 0)
+        if not len(rows):
+            continue
+        off = truth[rows, k] - centre[rows, k]
+        half = np.where(off < 0, centre[rows, k] - ends.lower[rows, k], ends.upper[rows, k] - centre[rows, k])
+        needed = np.sort(np.abs(off) / np.maximum(half, 1e-9))
+        place = int(np.ceil((len(rows) + 1) * level))
+        # too few to say: as wide as the one furthest off
+        factors[k] = needed[min(place, len(rows)) - 1]
+    centre, ends = _centred(draws, level)
+    stretched = Ends(centre - factors * (centre - ends.lower), centre + factors * (ends.upper - centre))
+    return Ends(np.maximum(stretched.lower, 0.0), np.maximum(stretched.upper, 0.0)), factors
+
+
+def _centred(draws: np.ndarray, level: float) -> tuple[np.ndarray, Ends]:
+    """Medians [T, S] and central intervals with a half width of at least one mutation, which draws may all agree on."""
+    centre = np.median(draws, axis=0).astype(np.float64)
+    low, high = posterior_percentile(draws, level)
+    return centre, Ends(np.minimum(low, centre - 1), np.maximum(high, centre + 1))

@@ -1,0 +1,214 @@
+"""Proposals for one exposure, or for two that share their sum, that nearly follow their distribution given all others.
+
+The likelihood is taken as Gaussian in the exposure, the log-normal slab is summed over a grid of cells, and an exposure of
+exactly 0 is an atom beside it. A draw names a cell and a place in it. The ratio of the proposals' densities comes with the
+draw, so that one Metropolis step makes it exact (:mod:`vaebench.signatures.sampler.gibbs`). Arrays are [1, T],
+one sample a column, and [CELLS, T]. The grids are float32: they only propose.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+CELLS = 16
+WIDE = 5.0
+"""Half width of the grid in standard deviations of the likelihood and of the slab; there they are down to 4e-6."""
+
+_HALF_LOG_TWO_PI = 0.9189385332046727
+_NARROW = 1e-3  # smallest extent of a grid, where likelihood and prior hardly overlap
+_NOTHING = 1e-9  # standard deviations: a smaller exposure is 0 for all the data can tell
+_LOST = -30.0  # log weight of a cell, relative to the largest, that counts as off the grid
+
+
+class Slab(NamedTuple):
+    """The prior of an exposure, all [1, T] or [1, 1]; by :func:`slab_of`.
+
+    Attributes:
+        log_mean: of ln(exposure) where it is above 0.
+        log_sd: standard deviation there.
+        log_present: ln of the probability that it is above 0, less ln(log_sd sqrt(2 pi)).
+        log_absent: ln of the probability that it is 0.
+        low: end of the grid below.
+        high: end of the grid above.
+    """
+
+    log_mean: Any
+    log_sd: Any
+    log_present: Any
+    log_absent: Any
+    low: Any
+    high: Any
+
+
+def slab_of(presence: Any, log_mean: Any, log_sd: Any) -> Slab:
+    """A slab with its logarithms at hand: a sampler reads them a thousand times."""
+    scale = jnp.log(presence) - jnp.log(log_sd) - _HALF_LOG_TWO_PI
+    ends = (jnp.exp(log_mean - WIDE * log_sd), jnp.exp(log_mean + WIDE * log_sd))
+    return Slab(log_mean, log_sd, scale, jnp.log1p(-presence), *ends)
+
+
+class Proposal(NamedTuple):
+    """Arrays [1, T]: the proposed exposure, log q(new) - log q(old), whether the old one lies off the grid, P(above 0).
+
+    An old value off the grid, or of 0 where 0 is lost, is left at once: its mass is below 1e-5.
+    """
+
+    exposure: Any
+    log_ratio: Any
+    outside: Any
+    presence: Any
+
+
+def slab_log_density(exposure: Any, slab: Slab) -> Any:
+    """ln of presence x log-normal density, for exposures above 0."""
+    log = jnp.log(exposure)
+    return slab.log_present - log - 0.5 * jnp.square((log - slab.log_mean) / slab.log_sd)
+
+
+def prior_log_density(exposure: Any, slab: Slab) -> Any:
+    """ln of the prior's density for exposures above 0, of its atom for exposures of 0."""
+    above = exposure > 0
+    return jnp.where(above, slab_log_density(jnp.where(above, exposure, 1.0), slab), slab.log_absent)
+
+
+def _chosen(uniform: Any, weights: Any) -> tuple[Any, Any]:
+    """Position [1, T] drawn in proportion to ``weights`` [n, T], and their sum [1, T].
+
+    A few additions are faster than a cumulative sum.
+    """
+    sums = [weights[:1]]
+    for i in range(1, len(weights)):
+        sums.append(sums[-1] + weights[i : i + 1])
+    passed = jnp.concatenate(sums[:-1]) <= uniform * sums[-1]
+    return jnp.sum(passed.astype(jnp.int32), 0, keepdims=True), sums[-1]
+
+
+def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposal:
+    """An exposure whose likelihood is N(centre, sd^2), by its full conditional: atom at 0 and a grid over the slab.
+
+    The grid is even in w, exposure = sd ln(1 + e^w): logarithmic well below sd, as the slab needs, and linear above it, as
+    the likelihood needs. All is held relative to ``centre``, which may be 1e6 standard deviations from 0.
+
+    Args:
+        uniforms: two of [1, T] between 0 and 1.
+        old: [1, T] present value.
+        centre: [1, T], any sign.
+        sd: [1, T], above 0.
+        slab: of this signature.
+    """
+    reach = WIDE * WIDE * sd * sd
+    root = jnp.sqrt(centre * centre + reach)
+    upper = jnp.where(centre > 0, centre + WIDE * sd, reach / (root - jnp.minimum(centre, 0)))
+    low = jnp.maximum(jnp.maximum(centre - WIDE * sd, slab.low), _NOTHING * sd)
+    high = jnp.minimum(upper, slab.high)
+    # apart: the mass is in between
+    low, high = jnp.maximum(jnp.minimum(low, high), _NOTHING * sd), jnp.maximum(jnp.maximum(low, high), _NOTHING * sd)
+    origin = jnp.maximum(centre / sd, 0)
+
+    def warped(exposure: Any) -> Any:  # w - origin
+        scaled = exposure / sd
+        return (scaled - origin) + jnp.log(-jnp.expm1(-scaled))
+
+    start = warped(low)
+    step = jnp.maximum(warped(high) - start, _NARROW) / CELLS
+    small = jnp.float32
+    places = (jnp.arange(CELLS, dtype=small) + 0.5)[:, None]
+    z = start.astype(small) + step.astype(small) * places
+    origin_, log_sd_ = origin.astype(small), jnp.log(sd).astype(small)
+    w = origin_ + z
+    decay = jnp.exp(-jnp.abs(w))
+    tail = jnp.log1p(decay)
+    beyond = jnp.where(w > 0, z, -origin_) + tail  # exposure / sd - origin
+    scaled = jnp.where(w > 0, w + tail, tail)  # exposure / sd, which origin + beyond would round to 0
+    log_scaled = jnp.log(scaled)
+    slope = jnp.where(w > 0, 1.0, decay) / (1 + decay)  # d (exposure / sd) / d w
+    off = (origin - centre / sd).astype(small)  # 0 unless the centre is negative
+    deviation = (log_scaled + log_sd_ - slab.log_mean.astype(small)) / slab.log_sd.astype(small)
+    log_weights = 0.5 * (off - origin_) ** 2 - 0.5 * (beyond + off) ** 2 - 0.5 * deviation**2
+    log_atom = (slab.log_absent - slab.log_present - jnp.log(step)).astype(small)
+    top = jnp.maximum(jnp.max(log_weights, 0, keepdims=True), log_atom)
+    weights = jnp.exp(log_weights - top) * slope / scaled
+    atom = jnp.exp(log_atom - top)
+
+    position, total = _chosen(uniforms[0], jnp.concatenate([atom, weights]))
+    cell = jnp.maximum(position - 1, 0)
+    drawn = start + (cell + uniforms[1]) * step
+    excess = jnp.log1p(jnp.exp(-jnp.abs(drawn + origin)))
+    value = sd * jnp.where(drawn + origin > 0, origin + drawn + excess, excess)
+    new = jnp.where((position > 0) & (value > 0), value, 0.0)
+
+    log_cells, log_atom_q = jnp.log(weights), log_atom - top
+
+    def log_q(exposure: Any, cell: Any) -> Any:
+        above = exposure > 0
+        slope = -jnp.expm1(-jnp.where(above, exposure, 1.0) / sd) * sd
+        return jnp.where(above, _at(log_cells, cell) - jnp.log(step * slope), log_atom_q)
+
+    above = old > 0
+    place = jnp.floor((warped(jnp.where(above, old, 1.0)) - start) / step).astype(jnp.int32)
+    held = jnp.clip(place, 0, CELLS - 1)
+    off_grid = (place < 0) | (place >= CELLS) | (_at(log_cells, held) < _LOST)
+    outside = jnp.where(above, off_grid, log_atom_q < _LOST)
+    ratio = log_q(new, cell) - log_q(old, held)
+    return Proposal(new, ratio, outside, (total - atom) / total)
+
+
+def shared(uniforms: Any, old: Any, total: Any, centre: Any, sd: Any, first: Slab, second: Slab) -> Proposal:
+    """The first of two exposures whose sum ``total`` [1, T] stays: atoms at 0 and at ``total``, a grid in between.
+
+    Given the sum, either may take all: the step that exchanges two similar signatures, which one exposure at a time
+    would do only through unlikely states. Arguments otherwise as in :func:`single`; ``total`` is above 0.
+    """
+    low = jnp.clip(centre - WIDE * sd, 0, total)
+    high = jnp.clip(centre + WIDE * sd, 0, total)
+    apart = high <= low  # the likelihood lies beyond an end: the grid is one standard deviation at that end
+    low = jnp.where(apart, jnp.where(centre > 0, jnp.maximum(total - sd, 0), 0.0), low)
+    high = jnp.where(apart, jnp.where(centre > 0, total, jnp.minimum(total, sd)), high)
+    step = (high - low) / CELLS
+    small = jnp.float32
+
+    def narrowed(slab: Slab) -> Slab:
+        return Slab(*(jnp.asarray(v).astype(small) for v in slab))
+
+    places = (jnp.arange(CELLS, dtype=small) + 0.5)[:, None]
+    low_, step_, total_ = (v.astype(small) for v in (low, step, total))
+    one, two = narrowed(first), narrowed(second)
+    values = low_ + step_ * places
+    least = total_ * 1e-7
+    fit = -0.5 * (((low - centre) / sd).astype(small) + (step / sd).astype(small) * places) ** 2
+    log_weights = fit + slab_log_density(jnp.maximum(values, least), one) + jnp.log(step_)
+    log_weights = log_weights + slab_log_density(jnp.maximum(total_ - values, least), two)
+    log_none = (-0.5 * (centre / sd) ** 2).astype(small) + one.log_absent + slab_log_density(total_, two)
+    log_all = (-0.5 * ((total - centre) / sd) ** 2).astype(small) + two.log_absent
+    log_all = log_all + slab_log_density(total_, one)
+    top = jnp.maximum(jnp.max(log_weights, 0, keepdims=True), jnp.maximum(log_none, log_all))
+    log_weights, log_none, log_all = log_weights - top, log_none - top, log_all - top
+
+    position, _ = _chosen(uniforms[0], jnp.exp(jnp.concatenate([log_none, log_weights, log_all])))
+    cell = jnp.clip(position - 1, 0, CELLS - 1)
+    inner = low + (cell + uniforms[1]) * step
+    new = jnp.where(position == 0, 0.0, jnp.where(position == CELLS + 1, total, inner))
+
+    def log_q(value: Any, cell: Any) -> Any:
+        inside = _at(log_weights, cell) - jnp.log(step)
+        return jnp.where(value <= 0, log_none, jnp.where(value >= total, log_all, inside))
+
+    place = jnp.floor((old - low) / step).astype(jnp.int32)
+    held = jnp.clip(place, 0, CELLS - 1)
+    off = (place < 0) | (place >= CELLS) | (_at(log_weights, held) < _LOST)
+    outside = (old > 0) & (old < total) & off
+    ratio = log_q(new, cell) - log_q(old, held)
+    return Proposal(new, ratio, outside, jnp.ones_like(total))
+
+
+def _at(rows: Any, position: Any) -> Any:
+    """``rows`` [CELLS, T] at ``position`` [1, T]."""
+    return jnp.take_along_axis(rows, position, axis=0)
+
+
+def uniforms(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Random numbers strictly between 0 and 1, float32 ones in the array type asked for."""
+    return jax.random.uniform(key, shape, jnp.float32, minval=1e-7).astype(dtype)

@@ -1,0 +1,189 @@
+"""Host-side work beside training: evaluations in a pool of processes, and their rows written as soon as they are there."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vaebench.evaluation.scores import evaluate_flat, light, prepared_metrics, skipped_scores
+from vaebench.results import compact, write_rows
+from vaebench.types import Dataset, Given, Metric
+
+_QUEUED = 8
+"""Embeddings waiting per evaluator before training waits for the host: bounds memory where the host does not keep up."""
+_TRIES = 2
+"""How often an embedding is evaluated whose process was killed: it may have been another's fault, or its own."""
+_PARTS = 200
+"""Part files of a process before they are merged into one."""
+
+
+def _ignore_interrupts() -> None:
+    # Ctrl-C reaches every process of the terminal; the parent alone decides what happens to the workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def process_pool(workers: int, host_only: bool = False) -> Executor:
+    """``workers`` fresh processes with one BLAS thread each; needs no ``__main__`` guard in the calling script."""
+    from loky import ProcessPoolExecutor
+
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    # the accelerator belongs to the training; a metric that uses JAX stays on the host
+    env = {**threads, **({"JAX_PLATFORMS": "cpu"} if host_only else {})}
+    return ProcessPoolExecutor(max_workers=workers, initializer=_ignore_interrupts, env=env, timeout=None)
+
+
+class _Waiting(NamedTuple):
+    """An embedding whose evaluation is not done: the other columns of its row, z, and how often it was tried."""
+
+    row: Mapping[str, Any]
+    z: np.ndarray
+    given: Given
+    tries: int
+
+
+def _lacks(metric: Metric, given: Given) -> bool:
+    return any(getattr(given, need, True) is None for need in metric.needs)
+
+
+class EvaluationQueue:
+    """Evaluates embeddings on the host while the device trains on, and writes every row that is complete.
+
+    A context manager: leaving it normally waits for all rows; leaving it by an exception writes the rows that are
+    complete and drops the rest.
+
+    Metrics that belong beside the training (``where`` is ``"lane"``) are computed when an embedding is submitted.
+
+    Args:
+        dataset: the data set.
+        metrics: names of metrics.
+        out: folder of the rows.
+        evaluators: processes; 0 for a thread of this process.
+        label_covariate: whether the label is a Cox covariate.
+        options: metric name -> its options, where they are not the defaults.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        metrics: Sequence[str],
+        out: Path,
+        evaluators: int,
+        label_covariate: bool = True,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.whole, self.dataset = dataset, light(dataset)
+        self.metrics = prepared_metrics(metrics, dataset, options=options, label_covariate=label_covariate)
+        self.needs = {need for m in self.metrics for need in m.needs}
+        self.out = out
+        self.evaluators = evaluators
+        self.executor = self._pool()
+        self.pending: dict[Future[dict[str, Any]], _Waiting] = {}
+        self.parts: list[Path] = []
+        self.done = 0
+        self.failed = 0
+
+    def submit(self, row: Mapping[str, Any], z: np.ndarray | None, given: Given = Given()) -> None:  # noqa: B008
+        """Queue one embedding [N, L]; ``row`` are its other columns. ``None`` (a diverged lane) is a row of its own.
+
+        ``given`` is what is known beside z; metrics that need more of it (a baseline has no split) are skipped by name.
+        """
+        if z is None:
+            self._write([{**row, **skipped_scores(self.metrics, "SKIPPED: the lane diverged")}])
+            return
+        lacking = [m for m in self.metrics if _lacks(m, given)]
+        if lacking:
+            row = {**row, **skipped_scores(lacking, "SKIPPED: not defined for this embedding")}
+        beside = [m for m in self.metrics if m.where == "lane" and m not in lacking]
+        if beside:
+            row = {**row, **evaluate_flat(z, self.whole, beside, given)}
+        self._submit(_Waiting(row, z, given._replace(reconstruction=None), 0))
+
+    def collect(self, wait: Callable[[], None] = lambda: None) -> None:
+        """Write the rows of all finished evaluations; while too many wait, call ``wait`` and look again."""
+        self._harvest()
+        while len(self.pending) > _QUEUED * max(1, self.evaluators):
+            self._wait_for_one(wait)
+
+    def drain(self, wait: Callable[[], None] = lambda: None) -> None:
+        """Write all rows, waiting for them."""
+        while self.pending:
+            self._wait_for_one(wait)
+
+    def _pool(self) -> Executor:
+        return process_pool(self.evaluators, host_only=True) if self.evaluators else ThreadPoolExecutor(1)
+
+    def _submit(self, item: _Waiting) -> None:
+        chosen = [m for m in self.metrics if m.where == "host" and not _lacks(m, item.given)]
+        work = (item.z, self.dataset, chosen, item.given)
+        try:
+            future = self.executor.submit(evaluate_flat, *work)
+        except BrokenExecutor:
+            self._replace_pool()
+            future = self.executor.submit(evaluate_flat, *work)
+        self.pending[future] = item._replace(tries=item.tries + 1)
+
+    def _wait_for_one(self, wait: Callable[[], None]) -> None:
+        wait()
+        wait_for(self.pending, timeout=1.0, return_when=FIRST_COMPLETED)
+        self._harvest()
+
+    def _harvest(self) -> None:
+        rows, again = [], []
+        for future in [future for future in self.pending if future.done()]:
+            item = self.pending.pop(future)
+            error = None if future.cancelled() else future.exception()
+            if error is None and not future.cancelled():
+                rows.append({**item.row, **future.result()})
+            elif not isinstance(error, BrokenExecutor) and error is not None:
+                raise error
+            elif item.tries < _TRIES:
+                again.append(item)
+            else:
+                reason = f"FAILED: the evaluation's process died {_TRIES} times"
+                rows.append({**skipped_scores(self.metrics, reason), **item.row, "status": "FAILED"})
+        if rows:
+            self._write(rows)
+        if again:
+            # a worker that was killed takes its whole pool along: a new one does what was under way
+            self._replace_pool()
+            for item in again:
+                self._submit(item)
+
+    def _replace_pool(self) -> None:
+        self.executor.shutdown(wait=False)
+        self.executor = self._pool()
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        self.parts.append(write_rows(rows, self.out))
+        self.done += len(rows)
+        self.failed += sum(row["status"] != "OK" for row in rows)
+        if len(self.parts) >= _PARTS:
+            self.parts = [compact(self.out, self.parts)]
+
+    def __enter__(self) -> EvaluationQueue:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.drain()
+            else:
+                ready = {f: i for f, i in self.pending.items() if f.done() and not f.cancelled() and not f.exception()}
+                self.pending = ready
+                self._harvest()
+        finally:
+            if self.evaluators:
+                self.executor.shutdown(wait=kind is None, kill_workers=kind is not None)  # pyright: ignore
+            else:
+                self.executor.shutdown(wait=kind is None, cancel_futures=True)
+        if len(self.parts) > 1:
+            self.parts = [compact(self.out, self.parts)]

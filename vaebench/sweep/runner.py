@@ -1,0 +1,199 @@
+"""From points to rows: every point trained once, evaluated, written; what is there already is not done again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import math
+import os
+import platform
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from vaebench import __version__
+from vaebench.evaluation.scores import check_metrics
+from vaebench.point import Point, point_id
+from vaebench.results import finished, read_rows, read_run_json, write_cost, write_run_json
+from vaebench.space import chain
+from vaebench.sweep.executor import through_executor
+from vaebench.sweep.progress import display
+from vaebench.sweep.worker import KEEP_MODELS, Task, carry_out, device_name
+from vaebench.training.cost import chosen_lanes
+from vaebench.training.pool import make_split
+from vaebench.types import SCHEMA, Dataset, InputError, checked_dataset, unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def run(
+    points: Iterable[Point] | Point,
+    dataset: Dataset,
+    metrics: Sequence[str] | str = ("leiden", "cox"),
+    out: str | Path | None = None,
+    *,
+    metric_options: Mapping[str, Any] | None = None,
+    lanes: int | None = None,
+    workers: int = 1,
+    evaluators: int | None = None,
+    executor: Executor | None = None,
+    shard: tuple[int, int] = (1, 1),
+    embedding: str = "mean",
+    label_covariate: bool = True,
+    keep_embeddings: bool = False,
+    keep_models: str = "none",
+    checkpoint_minutes: float = 0.0,
+    quiet: bool = False,
+    command: str = "",
+) -> pd.DataFrame:
+    """Train and evaluate every point and return all rows of ``out``, baselines included.
+
+    Args:
+        points: what to train, or one point; a point given twice is trained once.
+        dataset: data to train on and to embed (all samples).
+        metrics: names in the registry of metrics, or one name.
+        out: folder for ``rows/*.parquet`` and ``run.json``; a folder with rows is continued. ``None``: a temporary one.
+        metric_options: metric name -> an instance of the metric's options, such as ``{"leiden": LeidenOptions(neighbours=30)}``.
+        lanes: R, models side by side in one program; ``None`` chooses. Fixed for a folder, since another R rounds differently.
+        workers: training processes on this machine; 1 trains in this one.
+        evaluators: evaluation processes beside each training process; ``None`` chooses.
+        executor: trains on any ``concurrent.futures.Executor`` (a Dask client's, for a cluster) in place of ``workers``;
+            its workers must see ``out`` under the same path.
+        shard: (i, n): do only the i-th of n parts of the points, i from 1; for arrays of jobs that share ``out``.
+        embedding: ``"mean"`` (posterior mean) or ``"sample"`` (one draw, as in the released code).
+        label_covariate: whether the label is a Cox covariate, as in the study.
+        keep_embeddings: store every z, one file a group; see :func:`vaebench.training.model.kept_embeddings`.
+        keep_models: ``"none"``, ``"best"`` of every group by validation loss, or ``"all"``; see
+            :func:`vaebench.training.model.kept_models`.
+        checkpoint_minutes: also store the running lanes this often, so that long trainings survive a crash; 0: never.
+        quiet: no progress on stderr.
+        command: recorded in ``run.json``.
+
+    Raises:
+        InputError: bad points or metrics, or a folder made from other data or by other options.
+        RunError: workers kept dying; finished rows are in ``out``.
+    """
+    checked_dataset(dataset)
+    points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
+    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+    check_options(lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes)
+    check_points(points, dataset, metrics, own)
+    with contextlib.ExitStack() as stack:
+        folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
+        options = {"metrics": metrics, "embedding": embedding, "label_covariate": label_covariate}
+        # as they come back from the file
+        options["metric_options"] = {name: json.loads(json.dumps(dataclasses.asdict(o))) for name, o in own.items()}
+        record = _run_record(folder, dataset, options, lanes, points, command)
+        if evaluators is None:
+            # in a worker the cores are taken: a thread evaluates what its own device leaves idle
+            evaluators = 0 if executor or workers > 1 else default_evaluators()
+        task = Task(
+            points=tuple(sharded(points, dataset.digest, shard)),
+            out=folder,
+            record=record,
+            baselines=tuple(sorted({p.latent for p in points})) if shard[0] == 1 else (),
+            evaluators=evaluators,
+            keep_embeddings=keep_embeddings,
+            keep_models=keep_models,
+            checkpoint_minutes=checkpoint_minutes,
+            metric_options=own,
+        )
+        shown = stack.enter_context(display(quiet))
+        if executor or workers > 1:
+            cost = through_executor(task, dataset, workers, executor, shown.show)
+        else:
+            cost = carry_out(task, dataset, shown.show)
+        shown.end(cost)
+        write_cost(cost, folder)
+        return read_rows(folder)
+
+
+def default_evaluators() -> int:
+    """Evaluation processes beside a training process that has the machine for itself."""
+    return min(4, os.cpu_count() or 1)
+
+
+def sharded(points: Sequence[Point], digest: str, shard: tuple[int, int]) -> list[Point]:
+    """The i-th of n equal parts of the points (i from 1), the same whatever the order they are given in."""
+    number, shards = shard
+    return sorted(points, key=lambda point: point_id(point, digest))[number - 1 :: shards]
+
+
+def check_options(
+    lanes: int | None,
+    workers: int,
+    evaluators: int | None,
+    shard: tuple[int, int],
+    embedding: str,
+    keep_models: str,
+    checkpoint_minutes: float,
+) -> None:
+    """Raise :class:`InputError` for an option of :func:`run` that is not allowed whatever the data."""
+    if embedding not in ("mean", "sample"):
+        raise InputError(f"embedding is {embedding!r}; it must be 'mean' or 'sample'")
+    if keep_models not in KEEP_MODELS:
+        raise unknown_name("keep_models", keep_models, KEEP_MODELS)
+    for name, value, least in (("lanes", lanes, 1), ("workers", workers, 1), ("evaluators", evaluators, 0)):
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise InputError(f"{name} is {value!r}; it must be a whole number of at least {least}")
+    if not (isinstance(shard, tuple) and len(shard) == 2 and 1 <= shard[0] <= shard[1]):
+        raise InputError(f"shard is {shard!r}; it must be i/n with i from 1 to n")
+    if not 0 <= checkpoint_minutes < math.inf:
+        raise InputError(f"checkpoint_minutes is {checkpoint_minutes}; it must be 0 (never) or more")
+
+
+def check_points(
+    points: Sequence[Point], dataset: Dataset, metrics: Sequence[str], metric_options: Mapping[str, Any]
+) -> None:
+    """Raise :class:`InputError` unless the points can be trained, and the metrics computed, on this data set."""
+    if not points:
+        raise InputError("there is no point to train; give at least one")
+    check_metrics(metrics, dataset, metric_options)
+    for point in {(p.variant, p.valid_fraction, p.batch): p for p in points}.values():
+        make_split(point, dataset)
+
+
+def _run_record(
+    out: Path, dataset: Dataset, options: Mapping[str, Any], lanes: int | None, points: list[Point], command: str
+) -> dict[str, Any]:
+    """``run.json`` of the folder, made now or checked against what is asked for."""
+    fixed = {"schema": SCHEMA, "digest": dataset.digest, **options, "devices": len(jax.local_devices())}
+    if (out / "run.json").exists():
+        record = read_run_json(out)
+        wanted = fixed if lanes is None else {**fixed, "lanes": lanes}
+        for name, value in wanted.items():
+            if record.get(name) != value:
+                raise InputError(
+                    f"{out} was made with {name} {record.get(name)!r}, and this command asks for {value!r}; "
+                    "rows of both cannot stand in one folder: choose another with --out"
+                )
+        return record
+    if finished(out):
+        raise InputError(f"{out} holds rows but no run.json, so nobody can say what made them; choose another --out")
+    record = {
+        **fixed,
+        "lanes": lanes or chosen_lanes(points, dataset),
+        "command": command,
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+        "versions": {"python": platform.python_version(), "jax": jax.__version__, "numpy": np.__version__},
+        "study": points[0].study,
+        "device": device_name(),
+        "data": {
+            "name": dataset.name,
+            "samples": dataset.x.shape[0],
+            "features": dataset.x.shape[1],
+            "labels": len(dataset.label_names),
+        },
+        "provenance": dict(dataset.provenance),
+    }
+    write_run_json(record, out)
+    return record

@@ -1,0 +1,294 @@
+"""The work of one process: train points group by group, evaluate beside it, write rows as they are complete."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from vaebench import __version__
+from vaebench.evaluation.scores import pca_embedding, pca_reconstruction
+from vaebench.point import Point, point_id, settings, static_of, traced_of
+from vaebench.results import finished
+from vaebench.space import group_by_static
+from vaebench.sweep.evaluator import EvaluationQueue
+from vaebench.sweep.progress import State
+from vaebench.training.checkpoint import (
+    EMBEDDINGS,
+    LANES,
+    MODELS,
+    forget_lanes,
+    keep_part,
+    load_lanes,
+    merge_parts,
+    restored,
+    save_lanes,
+)
+from vaebench.training.lane import lane_sharding
+from vaebench.training.model import arrays_of, card_of, given_of, trained
+from vaebench.training.pool import Finished, Saved, Tick, make_split, on_device, trained_points
+from vaebench.training.train import make_start
+from vaebench.types import BASELINE, Dataset, Given
+
+KEEP_MODELS = ("none", "best", "all")
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Points for one process, and how it works on them.
+
+    Attributes:
+        points: what to train; those that have a row in ``out`` are passed over.
+        out: the run's folder.
+        record: ``run.json``: what is fixed for the folder.
+        baselines: numbers of dimensions at which to evaluate PCA too.
+        evaluators: processes for the evaluation; 0 evaluates in a thread of this process.
+        keep_embeddings: store z of every point.
+        keep_models: ``"none"``, ``"best"`` (lowest validation loss of each group) or ``"all"``.
+        checkpoint_minutes: minutes between two checkpoints of the running lanes; 0 for none.
+        metric_options: metric name -> its options, where they are not the defaults.
+    """
+
+    points: tuple[Point, ...]
+    out: Path
+    record: Mapping[str, Any]
+    baselines: tuple[int, ...] = ()
+    evaluators: int = 2
+    keep_embeddings: bool = False
+    keep_models: str = "none"
+    checkpoint_minutes: float = 0.0
+    metric_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Tally(NamedTuple):
+    """What a task has done so far; see :class:`vaebench.sweep.progress.State` and :func:`carry_out`."""
+
+    groups: int
+    points: int
+    started: float
+    group: int = 0
+    trainings: int = 0
+    useful: int = 0
+    computed: int = 0
+
+    def after(self, tick: Tick) -> Tally:
+        """The tally after one more look at a pool."""
+        return self._replace(
+            trainings=self.trainings + len(tick.finished),
+            useful=self.useful + tick.useful,
+            computed=self.computed + tick.computed,
+        )
+
+    def state(self, queue: EvaluationQueue) -> State:
+        """What a person sees."""
+        efficiency = self.useful / self.computed if self.computed else 1.0
+        seconds = time.perf_counter() - self.started
+        queued = len(queue.pending)
+        return State(
+            self.groups, self.group, self.points, queue.done, queue.failed, queued, self.useful, efficiency, seconds
+        )
+
+    def cost(self) -> dict[str, Any]:
+        """Seconds, trainings, programs, epochs (useful and computed) as JSON values."""
+        return {
+            "seconds": round(time.perf_counter() - self.started, 2),
+            "trainings": self.trainings,
+            "programs": self.groups,
+            "epochs": self.useful,
+            "computed_epochs": self.computed,
+        }
+
+
+def carry_out(task: Task, dataset: Dataset, show: Callable[[State], None] = lambda state: None) -> dict[str, Any]:
+    """Do a task; returns its cost (:meth:`Tally.cost`). Points and baselines that have a row are not done again."""
+    done = finished(task.out)
+    waiting = [p for p in task.points if point_id(p, dataset.digest) not in done]
+    baselines = [row for row in baseline_rows(task, dataset) if row["point"] not in done]
+    groups = group_by_static(waiting, dataset.x.shape[1])
+    tally = Tally(len(groups), len(waiting) + len(baselines), time.perf_counter())
+    if not tally.points:
+        return tally.cost()
+    metrics, label = task.record["metrics"], task.record["label_covariate"]
+    with EvaluationQueue(dataset, metrics, task.out, task.evaluators, label, task.metric_options) as queue:
+        keep = task.keep_models != "none" or bool({"posterior", "reconstruction"} & queue.needs)
+        _submit_baselines(baselines, dataset, queue)
+        x = on_all_devices(dataset.x) if groups else None
+        for group in groups.values():
+            name = group_name(group[0], dataset)
+            tally = tally._replace(group=tally.group + 1)
+            for lanes, tick in _group_ticks(task, name, group, dataset, x, keep):
+                tally = tally.after(tick)
+                for item in tick.finished:
+                    _keep(task, name, item, dataset)
+                    given = given_of(item, dataset, queue.needs)
+                    queue.submit(model_row(item, dataset, task.record, lanes), item.z, given)
+                queue.collect(lambda tally=tally: show(tally.state(queue)))
+                show(tally.state(queue))
+            merge_parts(task.out / EMBEDDINGS / name)
+            merge_parts(task.out / MODELS / name, best=task.keep_models == "best")
+        queue.drain(lambda tally=tally: show(tally.state(queue)))
+        show(tally.state(queue))
+    if task.checkpoint_minutes:
+        forget_lanes(task.out / LANES, finished(task.out))
+    return tally.cost()
+
+
+def group_name(point: Point, dataset: Dataset) -> str:
+    """Name of the files of a point's group: variant, latent, and a hash of all that fixes its program."""
+    fixed = (static_of(point, dataset.x.shape[1]), point.valid_fraction)
+    return f"{point.variant}-{point.latent}-{hashlib.sha256(repr(fixed).encode()).hexdigest()[:8]}"
+
+
+def on_all_devices(x: np.ndarray) -> jax.Array:
+    """The data matrix on the device, once; on each where there are several."""
+    layout = lane_sharding(len(jax.local_devices()))
+    return jnp.asarray(x) if layout is None else jax.device_put(x, NamedSharding(layout.mesh, PartitionSpec()))
+
+
+def _group_ticks(
+    task: Task, name: str, group: Sequence[Point], dataset: Dataset, x: jax.Array | None, keep: bool
+) -> Iterator[tuple[int, Tick]]:
+    """(lanes, tick) of one group. A group whose first steps do not fit the device starts again with half the lanes."""
+    assert x is not None
+    place = task.out / "lanes" / f"{name}.json"
+    lanes = json.loads(place.read_text())["lanes"] if place.exists() else task.record["lanes"]
+    checkpoint = task.out / LANES / f"{uuid.uuid4().hex}.safetensors"
+    saved = _saved(task, group, dataset) if (task.out / LANES).is_dir() else {}
+    while True:
+        ticks = trained_points(
+            group,
+            dataset,
+            x,
+            lanes,
+            sample=task.record["embedding"] == "sample",
+            keep=lambda point: keep,
+            saved=saved,
+        )
+        try:
+            first = next(ticks)
+            break
+        except jax.errors.JaxRuntimeError as error:
+            smaller = lanes // 2
+            fits_devices = smaller == 1 or smaller % len(jax.local_devices()) == 0
+            if "RESOURCE_EXHAUSTED" not in str(error) or not smaller or not fits_devices:
+                raise
+            # remembered, so that a resumed run rounds in the same way
+            lanes = smaller
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(json.dumps({"lanes": lanes}))
+    yield lanes, first
+    written = time.perf_counter()
+    for tick in ticks:
+        yield lanes, tick
+        if task.checkpoint_minutes and time.perf_counter() - written >= 60 * task.checkpoint_minutes:
+            running = tick.snapshot()
+            if running:  # a file without arrays could not be read again
+                save_lanes(checkpoint, {point_id(point, dataset.digest): lane for point, lane in running.items()})
+            else:
+                checkpoint.unlink(missing_ok=True)
+            written = time.perf_counter()
+    checkpoint.unlink(missing_ok=True)
+
+
+def _saved(task: Task, group: Sequence[Point], dataset: Dataset) -> dict[Point, Saved]:
+    """Lanes of the group that an earlier process left in checkpoints."""
+    found = load_lanes(task.out / LANES)
+    lanes = {}
+    for point in group:
+        leaves = found.get(point_id(point, dataset.digest))
+        if leaves:
+            split = on_device(make_split(point, dataset))
+            template = jax.eval_shape(
+                make_start(static_of(point, dataset.x.shape[1])), on_device(traced_of(point)), split
+            )
+            template = template._replace(key=jax.eval_shape(jax.random.key_data, template.key))
+            lane = restored(leaves, template)
+            lanes |= {point: lane} if lane else {}
+    return lanes
+
+
+def _keep(task: Task, name: str, item: Finished, dataset: Dataset) -> None:
+    """Store what was asked for of a finished point, before its row: a row promises that it is there."""
+    point = point_id(item.point, dataset.digest)
+    if task.keep_embeddings and item.z is not None:
+        keep_part(task.out / EMBEDDINGS / name, point, {"z": item.z}, {"samples": dataset.samples.tolist()})
+    if task.keep_models != "none" and item.stop != "diverged":
+        model = trained(item, dataset)
+        keep_part(task.out / MODELS / name, point, arrays_of(model), card_of(model))
+        if task.keep_models == "best":
+            merge_parts(task.out / MODELS / name, best=True)
+
+
+def device_name() -> str:
+    """Platform and kind of this process's device, such as "gpu NVIDIA H200"."""
+    device = jax.local_devices()[0]
+    return f"{device.platform} {device.device_kind}"
+
+
+def _data_columns(dataset: Dataset, record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "data/name": dataset.name,
+        "data/digest": dataset.digest,
+        "data/samples": dataset.x.shape[0],
+        "data/features": dataset.x.shape[1],
+        "data/scaling": dataset.scaling,
+        "run/embedding": record["embedding"],
+        "run/version": __version__,
+        "run/device": device_name(),
+    }
+
+
+def model_row(item: Finished, dataset: Dataset, record: Mapping[str, Any], lanes: int) -> dict[str, Any]:
+    """The row of a trained point without its metrics."""
+    train, valid = len(item.split.train), len(item.split.valid)
+    return {
+        "point": point_id(item.point, dataset.digest),
+        "status": "DIVERGED" if item.stop == "diverged" else "OK",
+        **settings(item.point),
+        **_data_columns(dataset, record),
+        "data/train": train,
+        "data/valid": valid,
+        "data/steps": train // item.point.batch,
+        "run/lanes": lanes,
+        "run/stop": item.stop,
+        "run/epochs": item.epochs,
+        "run/best_epoch": item.best_epoch,
+        **{f"loss/{name}": value for name, value in item.losses.items()},
+        "history/valid": item.history,
+    }
+
+
+def baseline_rows(task: Task, dataset: Dataset) -> list[dict[str, Any]]:
+    """Rows, without metrics, of PCA of all samples at the task's numbers of dimensions."""
+    limit = min(dataset.x.shape[0] - 1, dataset.x.shape[1])
+    return [
+        {
+            "point": f"{BASELINE}-{latent}-{dataset.digest}",
+            "status": "OK",
+            "study": task.record["study"],
+            "static/variant": BASELINE,
+            "static/latent": latent,
+            **_data_columns(dataset, task.record),
+            "run/components": min(latent, limit),
+        }
+        for latent in task.baselines
+    ]
+
+
+def _submit_baselines(rows: list[dict[str, Any]], dataset: Dataset, queue: EvaluationQueue) -> None:
+    if rows:
+        components = pca_embedding(dataset.x, max(row["static/latent"] for row in rows))
+        for row in rows:
+            z = components[:, : row["static/latent"]]
+            given = Given(reconstruction=pca_reconstruction(dataset.x, z) if "reconstruction" in queue.needs else None)
+            queue.submit(row, z, given)

@@ -1,0 +1,254 @@
+"""Training as pure functions over lanes. No input, no output, no names of files.
+
+A lane carries everything it needs (weights, moments, key, epoch, best loss, patience, split), so lanes of one pool may
+start and stop at different times, and none depends on its neighbours.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
+
+from vaebench.nn.optimizers import clipped, coefficients, initial_moments, update
+from vaebench.training.lane import IDLE, RUNNING, Lane, Split, lane_sharding, scaled, stopped
+from vaebench.types import Context, Model, Static, Traced
+from vaebench.variants import variant
+
+MAX_CALL_EPOCHS = 64
+"""Most epochs that one call of ``advance`` trains: the length of the history it returns."""
+
+
+class Train(NamedTuple):
+    """The functions of one compiled program, for one lane (R = 1, unbatched) or a pool of R.
+
+    Attributes:
+        start: ``(traced, split) -> Lane``, a fresh lane; always unbatched.
+        idle: ``Lane -> pool`` of R idle lanes of that lane's shapes.
+        put: ``(pool, slot, lane) -> pool`` with the lane at that place; the old pool is consumed.
+        take: ``(pool, slot) -> Lane``.
+        advance: ``(pool, x[N, D], k) -> (pool, history[R, MAX_CALL_EPOCHS])``: at most k more epochs for every running
+            lane, and each lane's validation losses (NaN where no epoch was run); the old pool is consumed.
+        embed: ``(lane, x[N, D], sample) -> z[N, L]``, the posterior mean, or one draw of it where ``sample`` is true.
+    """
+
+    start: Callable[..., Lane]
+    idle: Callable[..., Lane]
+    put: Callable[..., Lane]
+    take: Callable[..., Lane]
+    advance: Callable[..., tuple[Lane, jax.Array]]
+    embed: Callable[..., jax.Array]
+
+
+def validation_chunks(samples: int, batch: int) -> tuple[int, int]:
+    """(number of full batches, size of the last batch) for ``samples`` validation samples.
+
+    A last batch of one sample joins the batch before it: losses with 1/(B-1) need two.
+    """
+    full, rest = divmod(samples, batch)
+    return (full - 1, batch + 1) if rest == 1 and full else (full, rest)
+
+
+def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
+    """``(lane, x) -> lane`` after one epoch of training, its validation and the stopping rule, for one unbatched lane."""
+    model = variant(static.variant).build(static)
+    train, validate = make_pass(static, model), make_validation(static, model)
+
+    def epoch(lane: Lane, x: jax.Array) -> Lane:
+        trained, train_loss = train(lane, x)
+        valid_loss, terms, seen = validate(trained, x)
+        return stopped(
+            trained._replace(epoch=lane.epoch + 1, batches=seen, train_loss=train_loss), lane, valid_loss, terms
+        )
+
+    return epoch
+
+
+def make_pass(static: Static, model: Model) -> Callable[[Lane, jax.Array], tuple[Lane, jax.Array]]:
+    """``(lane, x) -> (lane, mean loss)`` after one pass over the training samples, their order drawn from lane and epoch."""
+
+    def train_epoch(lane: Lane, x: jax.Array) -> tuple[Lane, jax.Array]:
+        samples = lane.split.train.shape[0]
+        steps = samples // static.batch
+        epoch_key = jax.random.fold_in(lane.key, lane.epoch)
+        order_key, draw_key = jax.random.split(epoch_key)
+        order = jax.random.permutation(order_key, lane.split.train)[: steps * static.batch]
+        rate = lane.traced.learning_rate * lane.traced.decay ** lane.epoch.astype(jnp.float32)
+        rule = coefficients(lane.traced.optimizer)
+
+        def step(carry: Any, inputs: Any) -> tuple[Any, jax.Array]:
+            variables, moments, count, seen = carry
+            index, key = inputs
+
+            def loss(params: Any) -> Any:
+                context = Context(True, samples, static.batch, seen)
+                current = {**variables, "params": params}
+                return model.loss(
+                    current, scaled(x[index], lane.split), key, lane.traced.hyper, lane.traced.activation, context
+                )
+
+            (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(variables["params"])
+            if static.clipped:
+                grads = clipped(grads, lane.traced.clip)
+            params, moments = update(
+                variables["params"], grads, moments, count + 1, rate, lane.traced.weight_decay, rule
+            )
+            if model.constrained is not None:
+                params = model.constrained(params)
+            return ({"params": params, "batch_stats": aux.statistics}, moments, count + 1, seen + 1), value
+
+        carry = (lane.variables, lane.moments, lane.step, lane.batches)
+        inputs = (order.reshape(steps, static.batch), jax.random.split(draw_key, steps))
+        (variables, moments, count, seen), losses = jax.lax.scan(step, carry, inputs)
+        lane = lane._replace(variables=variables, moments=moments, step=count, batches=seen)
+        return lane, jnp.mean(losses)
+
+    return train_epoch
+
+
+def make_validation(static: Static, model: Model) -> Callable[[Lane, jax.Array], Any]:
+    """``(lane, x) -> (loss, terms, batches seen)`` of the validation samples, with the weights as they are."""
+
+    def validate(lane: Lane, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
+        valid = lane.split.valid
+        whole = static.validation == "whole"
+        full, rest = (0, valid.shape[0]) if whole else validation_chunks(valid.shape[0], static.batch)
+        keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(lane.key, lane.epoch), 1), full + 1)
+
+        def batch(index: jax.Array, key: jax.Array, seen: jax.Array) -> Any:
+            context = Context(False, valid.shape[0], static.batch, seen)
+            value, aux = model.loss(
+                lane.variables, scaled(x[index], lane.split), key, lane.traced.hyper, lane.traced.activation, context
+            )
+            return {"loss": value, **aux.terms}
+
+        def step(seen: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> Any:
+            index, key = inputs
+            return seen + 1, batch(index, key, seen)
+
+        parts, weights, seen = [], [], lane.batches
+        if full:
+            index = valid[: full * static.batch].reshape(full, static.batch)
+            seen, losses = jax.lax.scan(step, seen, (index, keys[:full]))
+            parts.append(jax.tree.map(jnp.sum, losses))
+            weights.append(static.batch if static.recipe == "textbook" else 1)
+        if rest:
+            parts.append(batch(valid[full * static.batch :], keys[full], seen))
+            weights.append(rest if static.recipe == "textbook" else 1)
+            seen = seen + 1
+        # textbook: mean over samples; benchmarked: the released code's unweighted mean over batches
+        total = valid.shape[0] if static.recipe == "textbook" else full + (rest > 0)
+        summed = [jax.tree.map(lambda v, w=w: v * w / total, p) for p, w in zip(parts, weights, strict=True)]
+        means = functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), summed)
+        return means.pop("loss"), means, seen
+
+    return validate
+
+
+def make_start(static: Static) -> Callable[[Traced, Split], Lane]:
+    """``(traced, split) -> Lane`` before its first epoch, unbatched. All randomness comes from ``traced.seed``."""
+    model = variant(static.variant).build(static)
+
+    def term_zeros(variables: Any, traced: Traced) -> dict[str, jax.Array]:
+        x = jax.ShapeDtypeStruct((2, static.features), jnp.float32)
+        context = Context(False, 2, static.batch, jnp.zeros((), jnp.int32))
+        aux = jax.eval_shape(
+            lambda v, x, t: model.loss(v, x, jax.random.key(0), t.hyper, t.activation, context)[1].terms,
+            variables,
+            x,
+            traced,
+        )
+        # NaN, not 0: no epoch was run, and no comparison with "the epoch before" may succeed
+        return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), aux)
+
+    def start(traced: Traced, split: Split) -> Lane:
+        init_key, key = jax.random.split(jax.random.key(traced.seed))
+        variables = model.init(init_key, traced.init)
+        count = jnp.zeros((), jnp.int32)
+        return Lane(
+            traced=traced,
+            split=split,
+            key=key,
+            variables=variables,
+            moments=initial_moments(variables["params"]),
+            epoch=count,
+            step=count,
+            batches=count,
+            status=jnp.full((), RUNNING, jnp.int32),
+            best_loss=jnp.full((), jnp.inf, jnp.float32),
+            best_epoch=count,
+            waited=count,
+            train_loss=jnp.full((), jnp.nan, jnp.float32),
+            valid_loss=jnp.full((), jnp.nan, jnp.float32),
+            terms=term_zeros(variables, traced),
+        )
+
+    return start
+
+
+@functools.lru_cache(maxsize=64)
+def make_train(static: Static, lanes: int) -> Train:
+    """The compiled functions for ``lanes`` lanes of one static shape; the same object for the same arguments.
+
+    One lane uses the unbatched program: a ``vmap`` over one lane is twice as slow on a CPU.
+    """
+    epoch = make_epoch(static)
+    model = variant(static.variant).build(static)
+
+    def advance(lane: Lane, x: jax.Array, k: jax.Array) -> tuple[Lane, jax.Array]:
+        def body(carry: Any) -> Any:
+            lane, i, history = carry
+            lane = epoch(lane, x)
+            return lane, i + 1, history.at[i].set(lane.valid_loss)
+
+        def goes_on(carry: Any) -> jax.Array:
+            # under vmap the loop ends when no lane goes on, and a lane that does not keeps its values
+            return (carry[0].status == RUNNING) & (carry[1] < k)
+
+        history = jnp.full((MAX_CALL_EPOCHS,), jnp.nan)
+        lane, _, history = jax.lax.while_loop(goes_on, body, (lane, jnp.zeros((), jnp.int32), history))
+        return lane, history
+
+    start = make_start(static)
+
+    def idle(lane: Lane) -> Lane:
+        pool = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lanes, *leaf.shape)), lane)
+        return pool._replace(status=jnp.full((lanes,), IDLE, jnp.int32))
+
+    def put(pool: Lane, slot: jax.Array, lane: Lane) -> Lane:
+        return jax.tree.map(lambda many, one: many.at[slot].set(one), pool, lane)
+
+    def take(pool: Lane, slot: jax.Array) -> Lane:
+        return jax.tree.map(lambda many: many[slot], pool)
+
+    def embed(lane: Lane, x: jax.Array, sample: bool) -> jax.Array:
+        x = scaled(x, lane.split)
+        if sample:
+            key = jax.random.fold_in(lane.key, 2**31 - 1)
+            return model.sample(lane.variables, x, key, lane.traced.activation, lane.traced.hyper)
+        return model.embed(lane.variables, x, lane.traced.activation)
+
+    if lanes == 1:
+        return Train(
+            start=jax.jit(start),
+            idle=lambda lane: lane,
+            put=lambda pool, slot, lane: lane,
+            take=lambda pool, slot: pool,
+            advance=jax.jit(advance, donate_argnums=0),
+            embed=jax.jit(embed, static_argnums=2),
+        )
+    # several devices of one machine: the lane axis is cut between them, the data stay whole on each
+    layout = lane_sharding(lanes)
+    whole = None if layout is None else NamedSharding(layout.mesh, PartitionSpec())
+    return Train(
+        start=jax.jit(start),
+        idle=jax.jit(idle, out_shardings=layout),
+        put=jax.jit(put, donate_argnums=0, out_shardings=layout),
+        take=jax.jit(take, out_shardings=whole),
+        advance=jax.jit(jax.vmap(advance, in_axes=(0, None, None)), donate_argnums=0, out_shardings=layout),
+        embed=jax.jit(embed, static_argnums=2),
+    )
