@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from vaebench.data.simulate import simulate_cohort
-from vaebench.evaluation.scores import pca_embedding
+from vaebench.evaluation.baseline import pca_embedding
 from vaebench.metrics import METRICS
 from vaebench.metrics.cox import cox_fit
 from vaebench.metrics.leiden import LeidenOptions, knn_edges, leiden_membership, leiden_scores

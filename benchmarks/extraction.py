@@ -24,9 +24,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.data.mutations.simulate import simulate_catalogue
-from vaebench.point import static_of, traced_of
 from vaebench.signatures.autoencoders.fits import trained_signatures
 from vaebench.signatures.autoencoders.training import redrawn, restart_seeds, split_of_rows, study_point
+from vaebench.space import static_of, traced_of
 from vaebench.training.pool import on_device
 from vaebench.training.train import make_train
 

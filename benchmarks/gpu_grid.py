@@ -27,9 +27,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.data.dataset import dataset_from_arrays
-from vaebench.point import Point, static_of, traced_of
 from vaebench.protocols import eltager2023
-from vaebench.space import point, product
+from vaebench.space import Point, point, product, static_of, traced_of
 from vaebench.training.pool import make_split, on_device, trained_points
 from vaebench.training.train import make_train
 

@@ -28,7 +28,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import kneighbors_graph
 
 from vaebench.data.simulate import simulate_cohort
-from vaebench.evaluation.scores import pca_embedding
+from vaebench.evaluation.baseline import pca_embedding
 from vaebench.metrics.correlation import correlations
 from vaebench.metrics.cox import cox_fit
 from vaebench.metrics.dci import dci_scores

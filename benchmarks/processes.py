@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.point import Point, static_of, traced_of
+from vaebench.space import Point, static_of, traced_of
 from vaebench.training.lane import Split
 from vaebench.training.pool import on_device
 from vaebench.training.train import make_train

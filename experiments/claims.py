@@ -33,7 +33,7 @@ from scripts import Parser, described, entry, rows_of, write
 from verdicts import FAILS, HOLDS, UNCLEAR, UNTESTED, Claim, judged
 
 from vaebench.atomic import replacing
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 FOLDERS = ("grid", "grid_gtex", "disentangled", "korkic", "kroskinski", "kroskinski_zscore", "kroskinski_deep")
 TABLES = ("shared", "beta", "extraction", "coverage")

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from vaebench.data import simulate_cohort
 from vaebench.data.expression import read_table
-from vaebench.types import Dataset, InputError, unknown_name
+from vaebench.errors import InputError, unknown_name
+from vaebench.types import Dataset
 
 FILES = {
     "metagsca": "metagsca_11_cohorts.csv.gz",

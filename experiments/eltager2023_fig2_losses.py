@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from eltager2023_grid import smoke_run
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scripts import Parser, add_reading, described, entry, factors_of, present_score, rows_of, title, write
@@ -86,7 +87,7 @@ def losses_figure(group: pd.DataFrame, scores: Sequence[str], rho: dict[str, str
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/fig2")
-    add_reading(parser)
+    add_reading(parser, smoke_run)
     options = parser.parse_args(arguments)
     rows = rows_of(options, needs=(LOSS, ARI))
     models, scores, tables = rows[~is_baseline(rows)], present_score(rows), []

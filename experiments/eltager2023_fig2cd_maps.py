@@ -19,13 +19,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from eltager2023_fig2_losses import equal_loss
+from eltager2023_grid import smoke_run
 from matplotlib.figure import Figure
 from scripts import Parser, add_reading, described, entry, retrained, rows_of, write
 
 from vaebench.analysis.importance import hyperparameters
 from vaebench.analysis.settings import ARI, LOSS, setting_text, usable
+from vaebench.errors import InputError
 from vaebench.figures import style
-from vaebench.types import Dataset, InputError
+from vaebench.types import Dataset
 
 
 def map_of(z: np.ndarray) -> np.ndarray:
@@ -61,7 +63,7 @@ def maps_figure(maps: Sequence[np.ndarray], names: Sequence[str], data: Dataset,
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/fig2cd")
-    add_reading(parser)
+    add_reading(parser, smoke_run)
     parser.add_argument("--model", default=None, help="the model to take the pair from")
     options = parser.parse_args(arguments)
     rows = rows_of(options, needs=(LOSS, ARI))

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Sequence
 
 import pandas as pd
+from eltager2023_grid import smoke_run
 from scripts import Parser, add_reading, described, entry, factors_of, pca_line, present_score, rows_of, title, write
 
 from vaebench.analysis.comparisons import best_settings, level_effects
@@ -43,7 +44,7 @@ def summary(rows: pd.DataFrame, scores: Sequence[str]) -> pd.DataFrame:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/fig3")
-    add_reading(parser)
+    add_reading(parser, smoke_run)
     options = parser.parse_args(arguments)
     rows = rows_of(options, needs=(ARI,))
     models, factors, scores = rows[~is_baseline(rows)], factors_of(rows, BY), [*present_score(rows), LOSS]

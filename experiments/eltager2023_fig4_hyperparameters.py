@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from eltager2023_grid import smoke_run
 from matplotlib.figure import Figure
 from scripts import Parser, add_reading, described, entry, pca_line, present_score, rows_of, title, write
 
@@ -52,7 +53,7 @@ def shares_figure(found: Importance, score: str, note: str) -> Figure:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/fig4")
-    add_reading(parser)
+    add_reading(parser, smoke_run)
     options = parser.parse_args(arguments)
     rows = rows_of(options, needs=(ARI,))
     models, factors = rows[~is_baseline(rows)], hyperparameters(rows)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from eltager2023_grid import smoke_run
 from matplotlib.figure import Figure
 from scripts import Parser, add_reading, described, entry, rows_of, title, write
 
@@ -53,7 +54,7 @@ def failures_figure(table: pd.DataFrame, note: str) -> Figure:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/fig5")
-    add_reading(parser)
+    add_reading(parser, smoke_run)
     options = parser.parse_args(arguments)
     rows = rows_of(options)
     table = failures_by_level(rows, hyperparameters(rows))

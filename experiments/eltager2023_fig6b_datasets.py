@@ -18,14 +18,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from eltager2023_grid import smoke_run
 from matplotlib.figure import Figure
 from scripts import Parser, add_reading, described, entry, factors_of, rows_of, write
 
 from vaebench.analysis.comparisons import dataset_agreement
 from vaebench.analysis.importance import cell_table
 from vaebench.analysis.settings import ARI, LOSS
+from vaebench.errors import InputError
 from vaebench.figures import style
-from vaebench.types import InputError
 
 
 def matched(rows: pd.DataFrame, others: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
@@ -57,7 +58,7 @@ def datasets_figure(table: pd.DataFrame, names: tuple[str, str], rho: pd.Series,
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/fig6b")
-    add_reading(parser)
+    add_reading(parser, smoke_run)
     parser.add_argument("--other", type=Path, default=None, help="folder of the run on the other data set")
     options = parser.parse_args(arguments)
     rows = rows_of(options, needs=(ARI,))

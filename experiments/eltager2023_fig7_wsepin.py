@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from eltager2023_grid import smoke_run
 from scripts import Parser, add_reading, described, entry, rows_of, write
 
 from vaebench.analysis.settings import is_baseline, usable, value_text
@@ -56,7 +57,7 @@ def table(rows: pd.DataFrame, scores: Sequence[str], estimator: str) -> pd.DataF
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/fig7")
-    add_reading(parser)
+    add_reading(parser, smoke_run)
     parser.add_argument("--clamped", type=Path, default=None, help="folder of the same run with --clamp")
     options = parser.parse_args(arguments)
     rows = rows_of(options, needs=(WSEPIN, SHARE))

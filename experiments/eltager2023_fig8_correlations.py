@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from eltager2023_grid import smoke_run
 from matplotlib.figure import Figure
 from scripts import Parser, add_reading, described, entry, retrained, rows_of, write
 
@@ -107,7 +108,7 @@ def matrix_figure(pairs: pd.DataFrame, name: str, note: str) -> Figure:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/fig8")
-    add_reading(parser)
+    add_reading(parser, smoke_run)
     options = parser.parse_args(arguments)
     rows = rows_of(options, needs=(DISENTANGLED,))
     write(options.out, "table1", table1(rows))

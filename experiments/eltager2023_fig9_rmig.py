@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 from eltager2023_fig7_wsepin import by_latent
+from eltager2023_grid import smoke_run
 from scripts import Parser, add_reading, described, entry, rows_of, write
 
 from vaebench.analysis.settings import is_baseline, usable
@@ -42,7 +43,7 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/fig9")
-    add_reading(parser)
+    add_reading(parser, smoke_run)
     options = parser.parse_args(arguments)
     rows = rows_of(options, needs=(RMIG, "metric/rmig/p"))
     found = table(rows)

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 
 import pandas as pd
+from eltager2023_grid import smoke_run
 from scripts import Parser, add_reading, described, entry, factors_of, present_score, rows_of, title, write
 
 from vaebench.analysis.comparisons import score_correlation
@@ -26,7 +27,7 @@ from vaebench.figures.scatter import ari_against_aic
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/s6")
-    add_reading(parser)
+    add_reading(parser, smoke_run)
     options = parser.parse_args(arguments)
     rows = rows_of(options, needs=(LOSS, ARI))
     factors, tables = factors_of(rows, "static/variant"), []

@@ -54,13 +54,15 @@ from scipy.optimize import nnls
 from scripts import Parser, comma, entry, keep
 
 from vaebench.data.mutations.tables import cancer_types, read_signatures, write_signatures
+from vaebench.errors import RunError, unknown_name
 from vaebench.figures import save
+from vaebench.signatures.anchoring import anchored
 from vaebench.signatures.autoencoders.muse import pruned
-from vaebench.signatures.coverage import SIZES, coverage_summary, coverage_table, presence_scores, reliability
+from vaebench.signatures.coverage import coverage_summary, coverage_table, presence_scores, reliability
 from vaebench.signatures.extraction import extract
-from vaebench.signatures.matching import anchored, matches
+from vaebench.signatures.matching import matches
 from vaebench.signatures.refitting import refit
-from vaebench.types import RunError, unknown_name
+from vaebench.signatures.tables import SIZES
 
 KEYS = ["scenario", "setting", "signatures", "method", "beta", "level", "repeat"]
 SOURCES = ("known", "muse_xae", "sparse", "anchored", "sparse_chosen", "anchored_chosen")

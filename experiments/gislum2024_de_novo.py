@@ -38,12 +38,12 @@ from gislum2024_extraction import SCENARIOS, cohort, extracted, redrawn
 from scripts import Parser, comma, entry, keep
 
 from vaebench.data.mutations.tables import cancer_types, read_signatures, write_signatures
+from vaebench.errors import RunError, unknown_name
 from vaebench.signatures.coverage import coverage_summary, coverage_table
 from vaebench.signatures.extraction import extract
 from vaebench.signatures.joint.intervals import de_novo_intervals
 from vaebench.signatures.matching import matches
 from vaebench.signatures.refitting import refit
-from vaebench.types import RunError, unknown_name
 
 KEYS = ["scenario", "design", "number", "repeat"]
 DESIGNS = ("joint", "pooled", "plugin")

@@ -35,9 +35,9 @@ from scripts import Parser, comma, entry, keep
 
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.data.mutations.tables import read_catalogue, read_exposures, read_signatures
+from vaebench.errors import InputError, RunError, unknown_name
 from vaebench.signatures.extraction import Extraction, extract, methods
 from vaebench.signatures.matching import recovery
-from vaebench.types import InputError, RunError, unknown_name
 
 SCENARIOS = (2, 4, 6, 8, 14)
 BRACKETS = {2: (8, 13), 4: (8, 13), 6: (8, 13), 8: (2, 5), 14: (18, 23)}

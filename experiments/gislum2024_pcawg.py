@@ -40,11 +40,11 @@ from vaebench.data.mutations.tables import (
     write_exposures,
     write_signatures,
 )
+from vaebench.errors import InputError
 from vaebench.figures import save
 from vaebench.signatures.extraction import extract
 from vaebench.signatures.likelihood import deviance, maximum_likelihood
 from vaebench.signatures.matching import fit_cosines, matches
-from vaebench.types import InputError
 
 PARTS = ("all", "first", "second")
 NUMBERS = {"smoke": range(3, 4), "cpu": range(2, 46)}

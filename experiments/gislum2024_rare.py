@@ -32,9 +32,9 @@ from scripts import Parser, entry, keep
 
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.data.mutations.tables import read_signatures
+from vaebench.errors import InputError
 from vaebench.signatures.matching import recovery
 from vaebench.signatures.sparse.pipeline import sparse_path
-from vaebench.types import InputError
 
 _NUMBERS = "1 2 3 4 5 7a 7b 7c 7d 8 9 13 15 17a 17b 18 21 22 22a 22b 26 28 29 30 38 40 40a 41 44"
 IN_SCENARIOS = frozenset(f"SBS{number}" for number in _NUMBERS.split())

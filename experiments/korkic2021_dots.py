@@ -40,8 +40,8 @@ from scripts import (
 from vaebench.analysis.comparisons import level_effects
 from vaebench.analysis.importance import importance
 from vaebench.analysis.settings import is_baseline, usable, value_text
+from vaebench.errors import InputError
 from vaebench.figures import style
-from vaebench.types import InputError
 
 FACTORS = ["static/latent", "traced/learning_rate", "traced/optimizer"]
 SMOKE = {

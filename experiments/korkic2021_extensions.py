@@ -27,8 +27,7 @@ from vaebench.analysis.uncertainty import intervals
 from vaebench.figures.boxes import box_panels
 from vaebench.nn.initialisation import INITS
 from vaebench.nn.optimizers import OPTIMIZERS
-from vaebench.point import Point
-from vaebench.space import chain
+from vaebench.space import Point, chain
 from vaebench.types import Dataset
 
 PROTOCOL = "korkic2021_scaled"

@@ -28,10 +28,10 @@ from scripts import KINDS, Parser, add_training, data_of, described, entry, prot
 
 from vaebench.analysis.settings import is_baseline
 from vaebench.analysis.uncertainty import intervals
+from vaebench.errors import InputError
 from vaebench.figures import style
 from vaebench.nn.initialisation import INITS
 from vaebench.protocols import protocol
-from vaebench.types import InputError
 
 PARTS = ("kroskinski2021", "kroskinski2021_zscore", "kroskinski2021_deep")
 SMOKE = {"variant": ["vae"], "init": ["default", "uniform"], "hidden": [(16,)], "latent": [5], "epochs": [5]}

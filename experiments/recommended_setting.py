@@ -24,12 +24,11 @@ from scripts import Parser, comma, entry, keep
 
 from vaebench import results
 from vaebench.analysis.uncertainty import paired_difference
+from vaebench.errors import unknown_name
 from vaebench.metrics.wsepin import WsepinOptions
-from vaebench.point import Point
 from vaebench.report.runs import write_report
-from vaebench.space import product
+from vaebench.space import Point, product
 from vaebench.sweep.runner import run
-from vaebench.types import unknown_name
 from vaebench.variants import VARIANTS
 
 METRICS = ("leiden", "cox", "cox_heldout", "probe", "reconstruction", "latent_use", "total_correlation", "wsepin")

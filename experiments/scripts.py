@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,13 +17,14 @@ from matplotlib.figure import Figure
 from vaebench.analysis.importance import hyperparameters
 from vaebench.analysis.settings import ARI, SCORES, is_baseline, usable
 from vaebench.atomic import replacing
+from vaebench.errors import InputError, RunError
 from vaebench.figures import save
-from vaebench.point import Point, point_id
 from vaebench.protocols import points, protocol
 from vaebench.results import read_rows
+from vaebench.rows import point_of
+from vaebench.space import Point
 from vaebench.sweep.runner import run
-from vaebench.types import Dataset, InputError, RunError
-from vaebench.variants import variant
+from vaebench.types import Dataset
 
 FULL_GRID = 6480
 """Settings of eltager2023's grid."""
@@ -153,8 +153,9 @@ def trained_rows(
     )
 
 
-def add_reading(parser: Parser) -> None:
-    """Options of a script that only reads rows."""
+def add_reading(parser: Parser, smoke_run: Callable[[Path], Path]) -> None:
+    """Options of a script that only reads rows; ``smoke_run`` trains the tiny run into a folder and returns where its rows are."""
+    parser.set_defaults(smoke_run=smoke_run)
     parser.add_argument("--preset", choices=("smoke", "rows"), default="rows", help="smoke: trains a tiny run first")
     parser.add_argument("--rows", type=Path, default=None, help="folder of a run, as eltager2023_grid.py makes it")
 
@@ -167,9 +168,7 @@ def rows_of(options: argparse.Namespace, needs: Sequence[str] = (), folder: Path
     """
     folder = folder or options.rows
     if folder is None and options.preset == "smoke":
-        import eltager2023_grid
-
-        folder = eltager2023_grid.smoke_run(options.out / "smoke_run")
+        folder = options.smoke_run(options.out / "smoke_run")
     if folder is None:
         raise InputError("--rows is missing; give the folder of a run, or --preset smoke")
     rows = read_rows(folder)
@@ -200,35 +199,6 @@ def described(rows: pd.DataFrame) -> str:
         f"{first['data/name']}: {first['data/samples']:,} samples, {first['data/features']:,} features; {first['study']}, "
         f"recipe {recipes}; {grid}, {seeds} seed{'s' if seeds > 1 else ''}, {failed:,} trainings failed."
     )
-
-
-def point_of(row: Mapping[Any, Any]) -> Point:
-    """The point behind a row, such that training it again gives that row.
-
-    Raises:
-        InputError: the row was written by another version: its identity is another one.
-    """
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(Point):
-        family = next((f for f in ("static", "traced", "data") if f"{f}/{field.name}" in row), None)
-        if field.name == "study":
-            values["study"] = row["study"]
-        elif field.name == "hidden":
-            values["hidden"] = tuple(int(width) for width in str(row["static/hidden"]).split("-"))
-        elif family:
-            # columns that baselines lack have become floats
-            values[field.name] = type(field.default)(row[f"{family}/{field.name}"])
-    shape = variant(values["variant"]).shape(values["recipe"])
-    if shape is not None:
-        kinds = {f.name: type(f.default) for f in dataclasses.fields(shape)}
-        values["shape"] = tuple((name, kind(row[f"shape/{name}"])) for name, kind in kinds.items())
-        shape = dataclasses.replace(shape, **dict(values["shape"]))
-    hyper = variant(values["variant"]).hyper(shape)
-    values["hyper"] = tuple((name, float(row[f"hyper/{name}"])) for name in hyper._fields)
-    made = Point(**values)
-    if point_id(made, row["data/digest"]) != row["point"]:
-        raise InputError(f"row {row['point']!r} was written by another version, so its training cannot be repeated")
-    return made
 
 
 def data_of_rows(rows: pd.DataFrame) -> Dataset:

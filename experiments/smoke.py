@@ -18,7 +18,7 @@ from pathlib import Path
 
 from scripts import Parser, comma, entry
 
-from vaebench.types import RunError, unknown_name
+from vaebench.errors import RunError, unknown_name
 
 RUN = "simulated-eltager2023"
 READERS = (

@@ -39,8 +39,7 @@ from scripts import (
 from vaebench.analysis.settings import ARI, SCORES, is_baseline, usable, value_text
 from vaebench.analysis.uncertainty import intervals
 from vaebench.figures import style
-from vaebench.point import Point
-from vaebench.space import chain
+from vaebench.space import Point, chain
 from vaebench.types import Dataset
 
 WEIGHTS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)

@@ -25,25 +25,9 @@ jax.config.update("jax_compilation_cache_dir", COMPILED.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
-LONGEST = [
-    f"test_{name}.py"
-    for name in (
-        "engine",
-        "train",
-        "experiments_signatures",
-        "experiments",
-        "sweep",
-        "signature_joint",
-        "signature_sparse",
-        "cli",
-        "readme",
-    )
-]
-"""Files that begin first, so that no process is left with one of them at the end."""
-
-
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    """Files marked ``long`` begin first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -59,7 +43,7 @@ def programs_forgotten():
 def evaluated_in_a_thread():
     """Runs that do not ask for evaluation processes have none: starting them takes longer than most tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vaebench.sweep.default_evaluators", lambda: 0)
+        patch.setattr("vaebench.sweep.runner.default_evaluators", lambda: 0)
         yield
 
 

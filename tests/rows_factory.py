@@ -90,3 +90,22 @@ def make_rows(
         line["metric/leiden/ari"] += gap
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+SCORE = "metric/leiden/ari"
+AXES = {
+    "static/latent": (10, 20, 50),
+    "traced/learning_rate": (1e-4, 1e-3, 1e-2, 1e-1),
+    "traced/optimizer": ("adam", "sgd"),
+}
+NAMES = list(AXES)
+
+
+def grid(value, seeds=1, axes=AXES):
+    """Rows of a full factorial whose score is ``value(levels, seed)``."""
+    lines = []
+    for levels in itertools.product(*axes.values()):
+        for seed in range(seeds):
+            line = {"status": "OK", "static/variant": "vae", "static/latent": 10, "traced/seed": seed}
+            lines.append({**line, **dict(zip(axes, levels, strict=True)), SCORE: value(levels, seed)})
+    return pd.DataFrame(lines)

@@ -1,4 +1,4 @@
-"""Modules import downwards only, and heavy packages stay out of training and of the start of the command line."""
+"""Folders import lower floors only, and heavy packages stay out of training and of the start of the command line."""
 
 from __future__ import annotations
 
@@ -9,88 +9,34 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "vaebench"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "vaebench"
 
-# what a module (or package) may import of ours, besides `vaebench` itself (its version)
-ALLOWED = {
-    "types": set(),
-    "atomic": set(),
-    "initialisation": set(),
-    "networks": {"types", "initialisation"},
-    "terms": {"types"},
-    "optimizers": {"types"},
-    "signature_networks": {"types", "initialisation", "networks", "terms"},
-    "variants": {"types", "networks", "terms", "optimizers", "signature_networks", "variants"},
-    "point": {"types", "initialisation", "networks", "optimizers", "variants"},
-    "space": {"types", "point", "variants"},
-    "protocols": {"types", "initialisation", "point", "space", "variants"},
-    "data": {"atomic", "types", "data"},
-    "lane": {"types", "optimizers"},
-    "train": {"types", "optimizers", "variants", "lane"},
-    "pool": {"types", "point", "lane", "train", "data", "variants"},
-    "metrics": {"types", "metrics"},
-    "evaluation": {"types", "metrics"},
-    "results": {"atomic", "types"},
-    "progress": set(),
-    "host": {"types", "evaluation", "results"},
-    "checkpoint": {"atomic", "types", "pool"},
-    "model": {"atomic", "types", "networks", "point", "space", "variants", "pool", "data", "checkpoint"},
-    "cost": {"types", "point", "space", "train", "pool"},
-    "task": {
-        "types",
-        "point",
-        "space",
-        "lane",
-        "train",
-        "pool",
-        "checkpoint",
-        "model",
-        "host",
-        "evaluation",
-        "results",
-        "progress",
-    },
-    "scale": {"types", "point", "space", "pool", "host", "results", "progress", "data", "task"},
-    "sweep": {"types", "point", "space", "pool", "cost", "evaluation", "results", "progress", "task", "scale"},
-    "signatures": {
-        "types",
-        "networks",
-        "terms",
-        "signature_networks",
-        "variants",
-        "point",
-        "space",
-        "lane",
-        "train",
-        "pool",
-        "data",
-        "signatures",
-    },
-    "options": set(),
-    "texts": {"progress", "protocols", "analysis"},
-    "embeddings": {"types", "data", "evaluation", "results"},
-    "inputs": {"types", "options", "data", "metrics", "protocols"},
-    "uncertainty": {"types"},
-    "analysis": {"types", "results", "uncertainty"},
-    "importance": {"types", "analysis", "uncertainty"},
-    "comparisons": {"types", "analysis", "importance", "uncertainty"},
-    "figures": {"atomic", "types", "results", "analysis", "uncertainty", "figures"},
-    "page": {"atomic"},
-    "report": {"types", "analysis", "figures", "page"},
-    "signature_options": {"options"},
-    "signature_report": {"figures", "page"},
-}
+FLOORS = (
+    {"errors", "version", "atomic"},
+    {"types"},
+    {"nn", "data", "metrics", "results"},
+    {"variants", "analysis"},
+    {"space", "figures"},
+    {"training", "protocols", "report"},
+    {"rows", "signatures"},
+    {"evaluation"},
+    {"sweep"},
+    {"cli", "__init__"},
+    {"__main__", "experiments"},
+)
+"""The plan, from the ground up: a room imports lower floors and itself."""
 
 
-def modules() -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
+def rooms() -> dict[str, list[Path]]:
+    """Room (a file or a folder of the package, and the experiments) -> its files."""
+    found = {"experiments": sorted((ROOT / "experiments").glob("*.py"))}
     for path in PACKAGE.rglob("*.py"):
-        name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        found.setdefault(name, []).append(path)
+        found.setdefault(path.relative_to(PACKAGE).parts[0].removesuffix(".py"), []).append(path)
     return found
 
 
-def imported(path: Path) -> set[str]:
+def imports(path: Path) -> set[str]:
     """Names below ``vaebench`` that a file imports at any place, type checking apart."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = {
@@ -107,19 +53,52 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    ours = {name.split(".")[1] for name in names if name.startswith("vaebench.")}
-    return {name for name in ours if not name.startswith("_")}
+    return {name for name in names if name.startswith("vaebench.")}
 
 
-@pytest.mark.parametrize("module", sorted(ALLOWED))
-def test_module_imports_only_what_lies_below(module):
-    for path in modules()[module]:
-        assert imported(path) <= ALLOWED[module], path
+def floor_of(room: str) -> int:
+    (floor,) = (height for height, names in enumerate(FLOORS) if room in names)
+    return floor
 
 
-def test_every_module_has_a_rule_or_may_import_anything():
-    anything = {"__init__", "__main__", "cli", "commands", "quickstart", "signature_commands"}
-    assert set(modules()) - {"py"} == set(ALLOWED) | anything
+@pytest.mark.parametrize("room", sorted(set.union(*FLOORS)))
+def test_a_room_imports_lower_floors_and_itself(room):
+    for path in rooms()[room]:
+        for name in imports(path):
+            other = name.split(".")[1]
+            assert other == room or floor_of(other) < floor_of(room), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_every_room_has_a_floor():
+    assert set(rooms()) == set.union(*FLOORS)
+    assert len(rooms()) - 1 <= 22  # of the package
+
+
+def test_no_import_cycle():
+    """Files, experiments included: no chain of imports comes back to where it began."""
+    files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+    files |= {path.stem: path for path in (ROOT / "experiments").glob("*.py")}
+
+    def targets(name: str) -> set[str]:
+        found = {part for full in imports(files[name]) for part in (full, full.rpartition(".")[0]) if part in files}
+        if name in {path.stem for path in rooms()["experiments"]}:
+            tree = ast.parse(files[name].read_text(encoding="utf-8"))
+            modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+            modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+            found |= {module for module in modules if module in files}
+        return found - {name}
+
+    done: set[str] = set()
+
+    def visit(name: str, chain: tuple[str, ...]) -> None:
+        assert name not in chain, " -> ".join([*chain, name])
+        if name not in done:
+            for other in targets(name):
+                visit(other, (*chain, name))
+            done.add(name)
+
+    for name in files:
+        visit(name, ())
 
 
 def test_no_module_has_the_name_of_a_public_function():

@@ -7,8 +7,8 @@ import math
 
 import pytest
 
+from vaebench.errors import InputError
 from vaebench.protocols import PROTOCOLS, points, protocol, scaled_batch
-from vaebench.types import InputError
 from vaebench.variants import VARIANTS
 
 STUDIES = ("eltager2023", "korkic2021", "kroskinski2021", "kroskinski2021_deep", "kroskinski2021_zscore")

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from vaebench.atomic import replacing
+from vaebench.errors import InputError
 from vaebench.results import compact, finished, missing, read_rows, read_run_json, write_rows, write_run_json
-from vaebench.types import SCHEMA, InputError
+from vaebench.types import SCHEMA
 
 
 def row(point, **more):

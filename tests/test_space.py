@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from vaebench.errors import InputError
 from vaebench.nn.initialisation import INITS
-from vaebench.point import Point, point_id, settings, static_of, traced_of
-from vaebench.space import chain, group_by_static, point, product, zipped
-from vaebench.types import InputError
+from vaebench.rows import settings
+from vaebench.space import Point, chain, group_by_static, point, point_id, product, static_of, traced_of, zipped
 
 
 def test_product_is_all_combinations_last_axis_fastest():

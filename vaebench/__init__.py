@@ -9,16 +9,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from vaebench.version import __version__
 
 _NAMES = {
-    "run": "vaebench.sweep",
+    "run": "vaebench.sweep.runner",
     "fit": "vaebench.training.model",
     "load_model": "vaebench.training.model",
-    "evaluate": "vaebench.evaluation",
-    "Point": "vaebench.point",
+    "evaluate": "vaebench.evaluation.scores",
+    "Point": "vaebench.space",
     "Dataset": "vaebench.types",
-    "InputError": "vaebench.types",
+    "InputError": "vaebench.errors",
 }
 _MODULES = (
     "analysis",
@@ -36,25 +36,25 @@ _MODULES = (
 )
 
 if TYPE_CHECKING:
+    from vaebench import analysis as analysis
     from vaebench import data as data
+    from vaebench import evaluation as evaluation
     from vaebench import figures as figures
     from vaebench import metrics as metrics
     from vaebench import protocols as protocols
+    from vaebench import report as report
     from vaebench import results as results
     from vaebench import signatures as signatures
     from vaebench import space as space
     from vaebench import types as types
     from vaebench import variants as variants
-    from vaebench.analysis import settings as analysis
-    from vaebench.evaluation import scores as evaluation
+    from vaebench.errors import InputError as InputError
     from vaebench.evaluation.scores import evaluate as evaluate
-    from vaebench.point import Point as Point
-    from vaebench.report import runs as report
+    from vaebench.space import Point as Point
     from vaebench.sweep.runner import run as run
     from vaebench.training.model import fit as fit
     from vaebench.training.model import load_model as load_model
     from vaebench.types import Dataset as Dataset
-    from vaebench.types import InputError as InputError
 
 __all__ = ["__version__", *_NAMES, *_MODULES]  # pyright: ignore[reportUnsupportedDunderAll]
 

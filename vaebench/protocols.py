@@ -7,10 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from vaebench.errors import InputError, unknown_name
 from vaebench.nn.initialisation import INITS
-from vaebench.point import Point
-from vaebench.space import chain, point, product
-from vaebench.types import InputError, unknown_name
+from vaebench.space import Point, chain, point, product
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,7 +239,7 @@ PROTOCOLS = {
 
 
 def protocol(name: str) -> Protocol:
-    """The protocol of that name; :class:`vaebench.types.InputError` with the nearest name otherwise."""
+    """The protocol of that name; :class:`vaebench.errors.InputError` with the nearest name otherwise."""
     if name not in PROTOCOLS:
         raise unknown_name("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaebench.atomic import replacing
-from vaebench.types import SCHEMA, InputError
+from vaebench.errors import InputError
+from vaebench.types import SCHEMA
 
 if TYPE_CHECKING:
     import pandas as pd

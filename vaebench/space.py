@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
+import json
+import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vaebench.point import Point, static_of
-from vaebench.types import InputError, Static, unknown_name
+import numpy as np
+
+from vaebench.errors import InputError, unknown_name
+from vaebench.nn.autoencoder import ACTIVATIONS, NORMS, OUTPUTS
+from vaebench.nn.initialisation import INITS
+from vaebench.nn.optimizers import OPTIMIZERS
+from vaebench.types import SCHEMA, Static, Traced
 from vaebench.variants import variant
 
 
@@ -90,3 +99,235 @@ def group_by_static(points: Iterable[Point], features: int) -> dict[tuple[Static
     for p in points:
         groups.setdefault((static_of(p, features), p.valid_fraction), []).append(p)
     return groups
+
+
+RECIPES = ("textbook", "benchmarked")
+
+
+STOPPING = ("patience", "relative", "fixed")
+"""Stopping rules, in the order of the traced index; see :func:`vaebench.training.train.make_train`."""
+
+
+SCALING_FROM = ("all", "train")
+
+
+VALIDATION = ("batches", "whole")
+
+
+_CHOICES = {
+    "recipe": RECIPES,
+    "norm": NORMS,
+    "output": OUTPUTS,
+    "init": INITS,
+    "optimizer": OPTIMIZERS,
+    "activation": ACTIVATIONS,
+    "stopping": STOPPING,
+    "scaling_from": SCALING_FROM,
+    "validation": VALIDATION,
+}
+
+
+_KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+
+
+_POSITIVE = ("latent", "batch", "epochs", "min_epochs", "patience", "learning_rate", "decay", "clip")
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One training: everything that decides its result, apart from the data.
+
+    Attributes:
+        variant: name of the VAE variant.
+        latent: L.
+        hidden: widths of the encoder's hidden layers; the decoder mirrors them.
+        norm: ``"batch"``, ``"layer"`` or ``"none"``.
+        output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
+        batch: training batch; the last partial batch of an epoch is dropped.
+        recipe: ``"textbook"`` or ``"benchmarked"``.
+        init: one of :data:`vaebench.nn.initialisation.INITS`.
+        optimizer: one of :data:`vaebench.nn.optimizers.OPTIMIZERS`.
+        activation: one of :data:`vaebench.nn.autoencoder.ACTIVATIONS`.
+        learning_rate: at the first epoch.
+        decay: factor on the learning rate after every epoch.
+        weight_decay: L2 (adamw: decoupled).
+        clip: largest global norm of a gradient; ``inf`` for none.
+        epochs: at most this many.
+        min_epochs: never stop by the stopping rule before.
+        patience: epochs without improvement (rule ``patience``).
+        min_delta: smallest improvement that counts (``patience``), or the relative change (``relative``).
+        stopping: ``"patience"``, ``"relative"`` or ``"fixed"``.
+        valid_fraction: share of the samples held out for validation.
+        validation: in ``"batches"`` of the training size, or ``"whole"``: as one batch (a loss may depend on its size).
+        stratified: whether the split keeps the labels' shares.
+        scaling_from: ``"all"`` samples (as the studies) or ``"train"`` only.
+        seed: of split, weights, data order and posterior draws.
+        shape: the variant's program-changing choices, as sorted (name, value) pairs; completed with defaults.
+        hyper: the variant's weights, as (name, value) pairs; completed with defaults.
+        study: free label that groups rows.
+    """
+
+    variant: str = "vae"
+    latent: int = 50
+    hidden: tuple[int, ...] = (512,)
+    norm: str = "batch"
+    output: str = "identity"
+    batch: int = 64
+    recipe: str = "textbook"
+    init: str = "kaiming_uniform"
+    optimizer: str = "adam"
+    activation: str = "tanh"
+    learning_rate: float = 1e-3
+    decay: float = 1.0
+    weight_decay: float = 0.0
+    clip: float = math.inf
+    epochs: int = 200
+    min_epochs: int = 5
+    patience: int = 20
+    min_delta: float = 0.0
+    stopping: str = "patience"
+    valid_fraction: float = 0.2
+    validation: str = "batches"
+    stratified: bool = True
+    scaling_from: str = "all"
+    seed: int = 0
+    shape: tuple[tuple[str, Any], ...] = ()
+    hyper: tuple[tuple[str, float], ...] = ()
+    study: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden", _widths(self.hidden))
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _of_kind(field, getattr(self, field.name)))
+        _check(self)
+        shape = dataclasses.asdict(default) if (default := variant(self.variant).shape(self.recipe)) else {}
+        shape |= _known(dict(self.shape), shape, f"shape of {self.variant}")
+        object.__setattr__(self, "shape", tuple(shape.items()))
+        weights = variant(self.variant).hyper(_shape(self))
+        hyper = weights._asdict()
+        hyper |= _known(dict(self.hyper), hyper, f"hyper of {self.variant}")
+        hyper = {name: _number(name, value) for name, value in hyper.items()}
+        for name, (low, high) in getattr(weights, "ranges", {}).items():
+            if not low < hyper[name] < high:
+                ends = f"above {low:g}" + (f" and below {high:g}" if math.isfinite(high) else " and finite")
+                raise InputError(f"{name} of {self.variant} is {hyper[name]:g}; it must be {ends}")
+        object.__setattr__(self, "hyper", tuple(hyper.items()))
+
+
+def _of_kind(field: Any, value: Any) -> Any:
+    """``value`` as it stands in an identity: of the kind of the field's default, and no number of NumPy's."""
+    kind = next((kind for kind in _KINDS if isinstance(field.default, kind)), None)  # True is an int too: bool first
+    value = value.item() if isinstance(value, np.generic) else value
+    if kind is None:
+        return value
+    if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"{field.name} is {value!r}; it must be {_KINDS[kind]}")
+    return value
+
+
+def _widths(value: Any) -> tuple[int, ...]:
+    """Widths of the hidden layers, as whole numbers."""
+    try:
+        widths = tuple(operator.index(width) for width in value)
+    except TypeError:
+        widths = ()
+    if not widths or min(widths) < 1:
+        raise InputError(f"hidden is {value!r}; it must be widths of at least 1, such as (512,) or (512, 256)")
+    return widths
+
+
+def _number(name: str, value: Any) -> float:
+    """A weight of a variant."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number):
+        raise InputError(f"{name} is {value!r}; it must be a number")
+    return number
+
+
+def _check(point: Point) -> None:
+    variant(point.variant)
+    for field, allowed in _CHOICES.items():
+        if getattr(point, field) not in allowed:
+            raise unknown_name(field, getattr(point, field), allowed)
+    if point.recipe not in variant(point.variant).recipes:
+        known = ", ".join(variant(point.variant).recipes)
+        raise InputError(f"recipe {point.recipe!r} does not exist for variant {point.variant!r} (known: {known})")
+    for field in _POSITIVE:
+        if not getattr(point, field) > 0:
+            raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
+    if not 0 < point.valid_fraction < 1:
+        raise InputError(f"valid_fraction is {point.valid_fraction!r}; it must lie between 0 and 1")
+    if not 0 <= point.seed < 2**31:
+        raise InputError(f"seed is {point.seed!r}; it must lie between 0 and 2147483647")
+
+
+def _known(given: Mapping[str, Any], valid: Iterable[str], kind: str) -> Mapping[str, Any]:
+    for name in given:
+        if name not in valid:
+            raise unknown_name(kind, name, valid)
+    return given
+
+
+def _shape(point: Point) -> Any:
+    default = variant(point.variant).shape(point.recipe)
+    if default is None:
+        return None
+    shape = dataclasses.replace(default, **dict(point.shape))
+    for name, allowed in getattr(shape, "choices", {}).items():
+        if getattr(shape, name) not in allowed:
+            raise unknown_name(f"{name} of {point.variant}", getattr(shape, name), allowed)
+    for field in dataclasses.fields(shape):
+        value = getattr(shape, field.name)
+        if type(field.default) is int and (type(value) is not int or value < 1):
+            raise InputError(f"{field.name} of {point.variant} is {value!r}; it must be a whole number of at least 1")
+    if hasattr(shape, "check"):
+        shape.check(point.latent)
+    return shape
+
+
+def static_of(point: Point, features: int) -> Static:
+    """What a compiled program for ``point`` on data with ``features`` features depends on."""
+    return Static(
+        variant=point.variant,
+        features=features,
+        latent=point.latent,
+        hidden=point.hidden,
+        batch=point.batch,
+        recipe=point.recipe,
+        norm=point.norm,
+        output=point.output,
+        clipped=math.isfinite(point.clip),
+        validation=point.validation,
+        activation=point.activation if variant(point.variant).domain == "counts" else "",
+        shape=_shape(point),
+    )
+
+
+def traced_of(point: Point) -> Traced:
+    """What a lane for ``point`` carries as numbers: Python scalars, names turned into positions."""
+    hyper = variant(point.variant).hyper(_shape(point))
+    return Traced(
+        seed=point.seed,
+        learning_rate=float(point.learning_rate),
+        decay=float(point.decay),
+        weight_decay=float(point.weight_decay),
+        clip=float(point.clip),
+        init=INITS.index(point.init),
+        optimizer=OPTIMIZERS.index(point.optimizer),
+        activation=ACTIVATIONS.index(point.activation),
+        epochs=int(point.epochs),
+        min_epochs=int(point.min_epochs),
+        patience=int(point.patience),
+        min_delta=float(point.min_delta),
+        stopping=STOPPING.index(point.stopping),
+        hyper=hyper._replace(**dict(point.hyper)),
+    )
+
+
+def point_id(point: Point, digest: str) -> str:
+    """Identity of a row: 16 hex digits over the row's schema, the point and the data's digest; machine independent."""
+    content = json.dumps([SCHEMA, dataclasses.asdict(point), digest], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -19,9 +19,10 @@ Axis legend, used in every docstring:
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vaebench.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np  # for annotations only: the command line starts without it
@@ -31,22 +32,6 @@ SCHEMA = 1
 
 BASELINE = "pca"
 """``static/variant`` of the rows for which nothing was trained: principal components of all samples."""
-
-
-class InputError(ValueError):
-    """Bad input from the user: one sentence that names the file or field, the value, and what is allowed."""
-
-
-class RunError(RuntimeError):
-    """A failure of ours or of the machine that ends a run: one sentence that says what is left and how to go on."""
-
-
-def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:
-    """The error for a name that is not in a registry, with the nearest valid one and the full list."""
-    names = sorted(str(v) for v in valid)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return InputError(f"unknown {kind} {str(name)!r}{hint} (known: {', '.join(names)})")
 
 
 @dataclasses.dataclass(frozen=True)

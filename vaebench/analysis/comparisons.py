@@ -16,7 +16,7 @@ import pandas as pd
 from vaebench.analysis.importance import cell_table
 from vaebench.analysis.settings import check_rows, is_baseline, usable
 from vaebench.analysis.uncertainty import adjusted, spearman, wilson
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 LEAST_BLOCKS = 3
 """Values below which nothing is said about their spread."""

@@ -17,7 +17,7 @@ import pandas as pd
 
 from vaebench.analysis.settings import check_rows, is_baseline, setting_columns, usable
 from vaebench.analysis.uncertainty import expanded_tail
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 
 class Importance(NamedTuple):

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from vaebench.analysis.uncertainty import paired_difference, ragged_intervals
-from vaebench.types import BASELINE, InputError, unknown_name
+from vaebench.errors import InputError, unknown_name
+from vaebench.types import BASELINE
 
 ARI = "metric/leiden/ari"
 AIC = "metric/cox/aic"

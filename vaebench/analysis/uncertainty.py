@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 EXACT = 8
 """Most seeds for which every resample is counted (6,435 of them); with more, :data:`DRAWS` are drawn."""

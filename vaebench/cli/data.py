@@ -12,7 +12,7 @@ from vaebench.data.files.writing import table_columns, write_table
 from vaebench.data.simulate import simulate_cohort
 from vaebench.data.sources import SOURCES, data_folder
 from vaebench.data.summary import Summary, summary_text
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 Told = tuple[str, dict[str, Any]]
 

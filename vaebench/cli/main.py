@@ -16,11 +16,11 @@ from typing import Any
 
 import tyro
 
-from vaebench import __version__
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
 from vaebench.cli.options import Data, Run
 from vaebench.cli.signature_options import SIGNATURE_COMMANDS
-from vaebench.types import InputError, RunError, unknown_name
+from vaebench.errors import InputError, RunError, unknown_name
+from vaebench.version import __version__
 
 COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from vaebench.cli.options import Columns, Compiled, Run, Source
 from vaebench.data import DATASETS, load
+from vaebench.errors import InputError, unknown_name
 from vaebench.metrics import metric
 from vaebench.protocols import Protocol
-from vaebench.types import Dataset, InputError, unknown_name
+from vaebench.types import Dataset
 
 _OTHER = {f.name for f in dataclasses.fields(Compiled)} | {"data", "data_option"}
 _READING = tuple(f.name for f in dataclasses.fields(Source) if f.name not in _OTHER)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from vaebench.data.simulate import simulate_cohort
-from vaebench.point import Point
-from vaebench.space import product
+from vaebench.space import Point, product
 from vaebench.types import Dataset
 
 

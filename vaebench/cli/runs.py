@@ -20,11 +20,11 @@ from vaebench.cli.options import (
     Run,
 )
 from vaebench.cli.parsing import column_options, listed, metric_options, run_axes, run_data
+from vaebench.errors import InputError
 from vaebench.metrics import metric
-from vaebench.point import Point
 from vaebench.protocols import points, protocol
-from vaebench.space import group_by_static
-from vaebench.types import Dataset, InputError
+from vaebench.space import Point, group_by_static
+from vaebench.types import Dataset
 
 
 def execute(options: Common, command: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import datetime
 import hashlib
 import json
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,15 +14,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from vaebench import __version__
 from vaebench.atomic import replacing
 from vaebench.cli.parsing import training_settings
 from vaebench.cli.runs import use_compilation_cache
 from vaebench.cli.signature_options import Calibrate, Extract, Match, Refit
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
-from vaebench.sweep.progress import duration
-from vaebench.types import InputError, unknown_name
+from vaebench.errors import InputError, unknown_name
+from vaebench.sweep.progress import Progress, duration
+from vaebench.version import __version__
 
 INTERVALS = ("none", "joint", "anchored")
 """Of an extraction."""
@@ -154,7 +153,7 @@ def _intervals(
         return _Intervals(
             drawn.intervals, drawn.notes, info, ("correlations.csv", partial(write_frame, drawn.correlations))
         )
-    from vaebench.signatures.matching import ANCHOR, anchored
+    from vaebench.signatures.anchoring import ANCHOR, anchored
     from vaebench.signatures.refitting import refit
 
     assert reference is not None
@@ -211,7 +210,7 @@ def _refit(options: Refit, command: str) -> dict[str, Any]:
 
 def _calibrate(options: Calibrate, command: str) -> dict[str, Any]:
     from vaebench.report.signatures import calibration_page
-    from vaebench.signatures.calibration import calibrate
+    from vaebench.signatures.coverage import calibrate
 
     catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
     signatures = mutations.read_signatures(options.signatures)
@@ -250,25 +249,6 @@ def _match(options: Match) -> dict[str, Any]:
     if not options.quiet:
         print(found.to_string(index=False, float_format="{:.3f}".format))
     return {"matches": json.loads(found.to_json(orient="records")), "mean_cosine": float(found["cosine"].mean())}
-
-
-class Progress:
-    """Shows ``(what, done, total)`` on stderr: a line every few seconds with the time left; nothing when quiet."""
-
-    SECONDS = 5.0
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-        self.started = self.last = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Say what is done."""
-        now = time.monotonic()
-        if self.quiet or (now - self.last < self.SECONDS and done != total):
-            return
-        self.last = now
-        left = duration((now - self.started) / done * (total - done)) if done else "unknown"
-        print(f"{what}: {done}/{total} · {left} left", file=sys.stderr, flush=True)
 
 
 def _info(command: str, seconds: float, seed: int, catalogue: pd.DataFrame) -> dict[str, Any]:

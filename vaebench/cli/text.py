@@ -13,8 +13,8 @@ from vaebench.sweep.progress import duration
 if TYPE_CHECKING:
     import pandas as pd
 
-    from vaebench.point import Point
     from vaebench.protocols import Protocol
+    from vaebench.space import Point
     from vaebench.training.cost import Estimate
 
 _SHOWN = 15

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vaebench.types import Dataset, InputError, unknown_name
+from vaebench.errors import InputError, unknown_name
+from vaebench.types import Dataset
 
 DATASETS = {
     "gtex": "vaebench.data.public:gtex",
@@ -22,10 +23,10 @@ DATASETS = {
 """Name of a data set -> ``module:function``, imported only when it is loaded."""
 
 _PUBLIC = {
-    "download": ("fetch",),
+    "downloads": ("fetch",),
     "expression": ("read_table",),
     "h5ad": ("to_anndata", "write_h5ad"),
-    "mutations": (
+    "mutations.tables": (
         "cancer_types",
         "read_catalogue",
         "read_exposures",
@@ -34,13 +35,13 @@ _PUBLIC = {
         "write_exposures",
         "write_signatures",
     ),
-    "mutation_simulate": ("simulate_catalogue",),
+    "mutations.simulate": ("simulate_catalogue",),
     "public": ("gtex", "tcga"),
-    "scaling": ("aligned", "dataset_from_arrays"),
+    "dataset": ("aligned", "dataset_from_arrays"),
     "simulate": ("simulate_cohort",),
     "splits": ("split_indices",),
     "summary": ("checked", "summary_text"),
-    "writing": ("write_table",),
+    "files.writing": ("write_table",),
 }
 _NAMES = {name: f"vaebench.data.{module}" for module, names in _PUBLIC.items() for name in names}
 

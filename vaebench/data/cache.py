@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.atomic import replacing
+from vaebench.atomic import read_json, write_json
 from vaebench.data.dataset import content_digest
 from vaebench.types import Dataset, Survival
 
@@ -75,23 +75,8 @@ def cached(folder: Path | None, inputs: Mapping[str, Any], build: Callable[[], D
     return dataset
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON in one step."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value), encoding="utf-8")
-
-
 def _key(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file, ``None`` where there is none that can be read."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _write_dataset(place: Path, dataset: Dataset) -> None:

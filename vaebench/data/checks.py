@@ -6,20 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.types import InputError, Survival
-
-
-def whole_number(option: str, value: Any, low: int, high: int | None) -> None:
-    """``InputError`` unless ``value`` is a whole number from ``low`` to ``high``, or without an upper end for ``None``."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
-        allowed = f"{low} or more" if high is None else f"from {low} to {high}"
-        raise InputError(f"{option}={value!r} is not allowed; it must be a whole number {allowed}")
-
-
-def checked_seed(seed: Any) -> None:
-    """``InputError`` unless ``seed`` is a whole number that every generator here takes."""
-    whole_number("seed", seed, 0, 2**31 - 1)
+from vaebench.errors import InputError
+from vaebench.types import Survival
 
 
 def matrix(x: Any) -> np.ndarray:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Sequence
+import operator
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from vaebench.data.conditions import compared, parsed
+from vaebench.data.dataset import Treatment, dataset_from_arrays
 from vaebench.data.files.table import Table, present
 from vaebench.data.files.text import as_number
-from vaebench.types import InputError, Survival, unknown_name
+from vaebench.errors import InputError, unknown_name
+from vaebench.types import Dataset, Survival
 
 DAYS = {"days": 1.0, "months": 365.25 / 12, "years": 365.25}
 """Days in each unit of time."""
@@ -198,3 +203,109 @@ def survival_from(table: Table, roles: Roles, samples: np.ndarray | None) -> Sur
 def label_texts(table: Table, label: str | None) -> list[str] | None:
     """The label of each sample as text, ``None`` without a label."""
     return None if label is None else texts(table.columns[label])
+
+
+_OPERATORS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+
+_PATTERN = re.compile(r"^\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$")
+
+
+def parsed(option: str, text: str) -> list[tuple[str, str, str]]:
+    """The comparisons ``(column, operator, value)`` in ``text``, which `` & `` separates.
+
+    Raises:
+        InputError: naming ``option`` when a part is no comparison.
+    """
+    comparisons = []
+    for part in re.split(r"\s+&\s+", text.strip()):
+        found = _PATTERN.match(part)
+        if not found or found.group(3).startswith("="):
+            raise InputError(
+                f"{option}={text!r} is not allowed; it must read COLUMN==VALUE (or !=, <, <=, >, >=), "
+                "several separated by ' & '"
+            )
+        column, sign, value = found.groups()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        comparisons.append((column, sign, value))
+    return comparisons
+
+
+def compared(table: Table, option: str, comparison: tuple[str, str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Two [N] boolean arrays: where the comparison holds, and where its column has a value at all.
+
+    A column of numbers is compared with a number (``true`` and ``false`` are 1 and 0), any other column as text. A
+    missing value satisfies no comparison, ``!=`` included.
+
+    Raises:
+        InputError: when a column of numbers is compared with text.
+    """
+    column, sign, value = comparison
+    values = table.columns[column]
+    known = present(values)
+    if values.dtype.kind == "f":
+        number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value))
+        if number is None:
+            raise InputError(
+                f"{option}={''.join(comparison)!r} is not allowed; column {column!r} holds numbers, {value!r} is text"
+            )
+        return _OPERATORS[sign](values, number) & known, known
+    return np.array([text is not None and bool(_OPERATORS[sign](text, value)) for text in values]), known
+
+
+_EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
+
+
+def assembled(
+    table: Table,
+    roles: Roles,
+    treatment: Treatment,
+    values: np.ndarray,
+    features: Sequence[str],
+    samples: np.ndarray | None,
+    name: str,
+    provenance: Mapping[str, Any],
+    *,
+    names: Mapping[str, str] | None = None,
+    more_factors: Mapping[str, np.ndarray] | None = None,
+) -> Dataset:
+    """The data set of ``values`` [N, D], which are changed in place, and of what the table's columns mean.
+
+    ``names`` holds other names for covariates and factors. Roles and treatment join the provenance's options.
+    """
+    new = dict(names or {})
+    factors = {new.get(column, column): numbers(table, "factors", column, samples) for column in roles.factors}
+    if treatment.transform == "log2":
+        np.log2(np.add(np.maximum(values, 0, out=values), 1, out=values), out=values)
+    # lists, as they come back from a cache
+    said = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(roles).items()}
+    return dataset_from_arrays(
+        values,
+        samples=samples,
+        features=features,
+        labels=label_texts(table, roles.label),
+        survival=survival_from(table, roles, samples),
+        covariates={new.get(column, column): table.columns[column] for column in roles.covariates},
+        factors=factors | dict(more_factors or {}),
+        top=treatment.top,
+        deviation=treatment.deviation,
+        scaling=treatment.scaling,
+        missing=treatment.missing,
+        name=name,
+        provenance={**provenance, "options": said | {"transform": treatment.transform} | provenance["options"]},
+    )
+
+
+def stem(source: str) -> str:
+    """A file's name without the extensions of tables."""
+    while Path(source).suffix.lower() in _EXTENSIONS:
+        source = Path(source).stem
+    return source

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vaebench.data import checks
-from vaebench.types import Dataset, InputError, Survival, unknown_name
+from vaebench.errors import InputError, unknown_name
+from vaebench.types import Dataset, Survival
 
 CHOICES = {
     "transform": ("none", "log2"),

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vaebench.atomic import replacing
-from vaebench.data.cache import sha256_of, write_json
+from vaebench.atomic import replacing, write_json
+from vaebench.data.cache import sha256_of
 from vaebench.data.sources import data_folder, source
 from vaebench.data.transfer import transferred
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 RECORD = "sha256.json"
 """File beside the fetched ones: file name -> sha256, bytes, and where it came from."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaebench.data.annotated import GENE_NAMES, Study, study_dataset
-from vaebench.data.assembly import assembled, check_choice, stem
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, numbers, role_columns, sample_names, selected
+from vaebench.data.columns import Roles, assembled, numbers, role_columns, sample_names, selected, stem
 from vaebench.data.dataset import Treatment
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, table_from_file
 from vaebench.data.files.text import as_number
 from vaebench.data.h5ad import anndata_dataset, is_anndata
-from vaebench.types import Dataset, InputError
+from vaebench.errors import InputError, check_choice
+from vaebench.types import Dataset
 
 if TYPE_CHECKING:
     import anndata
@@ -54,7 +54,7 @@ def read_table(
     Samples without a label are dropped; samples without survival stay, with time NaN. Both are counted in the provenance.
 
     A ``.gct`` file, and with ``annotation`` any table with genes in rows, is read in blocks of genes, however large it is;
-    the columns are those of the annotation, joined as :func:`vaebench.data.barcodes.matched_rows` says. Of AnnData (the
+    the columns are those of the annotation, joined as :func:`vaebench.data.annotated.matched_rows` says. Of AnnData (the
     object, which is left as it is, or ``.h5ad``; extra ``anndata``) they are those of ``obs``.
 
     Args:

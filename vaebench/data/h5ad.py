@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from vaebench.atomic import replacing
-from vaebench.data.assembly import assembled, stem
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, role_columns, selected
+from vaebench.data.columns import Roles, assembled, role_columns, selected, stem
 from vaebench.data.dataset import Treatment
 from vaebench.data.files.table import Table, column_from
 from vaebench.data.files.text import refusing_broken
-from vaebench.types import Dataset, InputError, unknown_name
+from vaebench.errors import InputError, unknown_name
+from vaebench.types import Dataset
 
 if TYPE_CHECKING:
     import anndata

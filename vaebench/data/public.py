@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vaebench.data.annotated import GENE_NAMES, Study, study_dataset
-from vaebench.data.assembly import check_choice
 from vaebench.data.columns import Roles
 from vaebench.data.dataset import Treatment
 from vaebench.data.downloads import verified
 from vaebench.data.sources import data_folder, found_files
-from vaebench.types import Dataset, InputError
+from vaebench.errors import InputError, check_choice
+from vaebench.types import Dataset
 
 TYPE = "cancer type abbreviation"
 _AGE = "age_at_initial_pathologic_diagnosis"

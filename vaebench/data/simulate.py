@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.data.checks import whole_number
 from vaebench.data.dataset import dataset_from_arrays
+from vaebench.errors import whole_number
 from vaebench.types import Dataset, Survival
 
 HAZARD_COEFFICIENTS = {"age": 0.03, "proliferation": 0.5, "hypoxia": 0.35, "immune": -0.4}

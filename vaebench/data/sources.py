@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from vaebench.types import InputError, unknown_name
+from vaebench.errors import InputError, unknown_name
 
 
 @dataclasses.dataclass(frozen=True)

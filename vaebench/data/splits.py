@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.data.checks import whole_number
-from vaebench.types import InputError
+from vaebench.errors import InputError, whole_number
 
 
 def split_indices(

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaebench.data.cache import read_json, write_json
-from vaebench.types import InputError
+from vaebench.atomic import read_json, write_json
+from vaebench.errors import InputError
 
 if TYPE_CHECKING:
     import requests

@@ -1,1 +1,26 @@
-"""TODO."""
+"""An embedding in, its scores out."""
+
+from __future__ import annotations
+
+from vaebench.evaluation.baseline import pca_embedding, pca_reconstruction
+from vaebench.evaluation.scores import (
+    check_metrics,
+    evaluate,
+    evaluate_flat,
+    flat_scores,
+    light,
+    prepared_metrics,
+    skipped_scores,
+)
+
+__all__ = [
+    "check_metrics",
+    "evaluate",
+    "evaluate_flat",
+    "flat_scores",
+    "light",
+    "pca_embedding",
+    "pca_reconstruction",
+    "prepared_metrics",
+    "skipped_scores",
+]

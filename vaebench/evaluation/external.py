@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaebench import __version__
 from vaebench.data.cache import file_record
 from vaebench.data.columns import numbers, sample_names
 from vaebench.data.files.table import Table, table_from_file
 from vaebench.data.files.text import refusing_broken
-from vaebench.evaluation.scores import evaluate_flat, pca_embedding, prepared_metrics
+from vaebench.errors import InputError
+from vaebench.evaluation.baseline import pca_embedding
+from vaebench.evaluation.scores import evaluate_flat, prepared_metrics
 from vaebench.results import write_rows, write_run_json
-from vaebench.types import BASELINE, Dataset, InputError
+from vaebench.rows import _row
+from vaebench.types import BASELINE, Dataset
+from vaebench.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,19 +118,3 @@ def evaluated_embedding(
     }
     write_run_json(record, out)
     return pd.DataFrame(rows)
-
-
-def _row(name: str, z: np.ndarray, dataset: Dataset) -> dict[str, Any]:
-    content = hashlib.sha256(np.ascontiguousarray(z, np.float64).tobytes()).hexdigest()[:16]
-    return {
-        "point": f"{name}-{content}-{dataset.digest}",
-        "status": "OK",
-        "static/variant": name,
-        "static/latent": z.shape[1],
-        "data/name": dataset.name,
-        "data/digest": dataset.digest,
-        "data/samples": dataset.x.shape[0],
-        "data/features": dataset.x.shape[1],
-        "data/scaling": dataset.scaling,
-        "run/version": __version__,
-    }

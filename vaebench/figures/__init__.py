@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vaebench.atomic import replacing
+from vaebench.errors import InputError
 from vaebench.figures.history import loss_curves
 from vaebench.figures.ranking import ari_by_setting
 from vaebench.figures.scatter import ari_against_aic, loss_against_aic, loss_against_ari
-from vaebench.types import InputError
 
 FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
     "ari_by_setting": ari_by_setting,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vaebench.errors import unknown_name
 from vaebench.metrics.correlation import METRIC as CORRELATION
 from vaebench.metrics.cox import METRIC as COX
 from vaebench.metrics.cox_heldout import METRIC as COX_HELDOUT
@@ -16,7 +17,7 @@ from vaebench.metrics.rmig import METRIC as RMIG
 from vaebench.metrics.sap import METRIC as SAP
 from vaebench.metrics.total_correlation import METRIC as TOTAL_CORRELATION
 from vaebench.metrics.wsepin import METRIC as WSEPIN
-from vaebench.types import Metric, unknown_name
+from vaebench.types import Metric
 
 METRICS: dict[str, Metric] = {
     LEIDEN.name: LEIDEN,

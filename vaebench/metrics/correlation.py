@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.metrics.shared.factors import Factor, problem_of, usable_factors, varying
-from vaebench.types import Dataset, Given, InputError, Metric
+from vaebench.types import Dataset, Given, Metric
 
 SCORES = (
     "disentangled",

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.metrics.survival.cohort import Cohort, standardised, survival_cohort, usable_latents
 from vaebench.metrics.survival.concordance import concordance, partial_log_likelihood
 from vaebench.metrics.survival.risk_sets import Risk, risk_sets
 from vaebench.metrics.survival.solver import solve, standard_errors, status_of
-from vaebench.types import Dataset, Given, InputError, Metric
+from vaebench.types import Dataset, Given, Metric
 
 SCORES = (
     "aic",

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.metrics.cox import CoxOptions, fitted
 from vaebench.metrics.survival.cohort import survival_cohort, usable_latents
 from vaebench.metrics.survival.concordance import concordance, partial_log_likelihood
 from vaebench.metrics.survival.risk_sets import risk_sets
-from vaebench.types import Dataset, Given, InputError, Metric
+from vaebench.types import Dataset, Given, Metric
 
 SCORES = (
     "concordance",

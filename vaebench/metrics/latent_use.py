@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.metrics.shared.factors import embedding_problem
-from vaebench.types import Dataset, Given, InputError, Metric, Posterior
+from vaebench.types import Dataset, Given, Metric, Posterior
 
 SCORES = ("active_units", "kl", "kl_largest", "kl_smallest", "collapsed_latents", "collapsed")
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.metrics.shared.neighbours import nearest
 from vaebench.metrics.shared.silhouette import silhouettes
-from vaebench.types import Dataset, Given, InputError, Metric
+from vaebench.types import Dataset, Given, Metric
 
 _OF_CLUSTERS = ("ari", "ami", "nmi", "homogeneity", "clusters", "modularity", "silhouette")
 SCORES = (*_OF_CLUSTERS, *(f"{name}_spread" for name in _OF_CLUSTERS), "label_silhouette", "seeds")

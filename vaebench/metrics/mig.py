@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.metrics.shared.factors import information_matrix, problem_of, top_two, usable_factors
-from vaebench.types import Dataset, Given, InputError, Metric
+from vaebench.types import Dataset, Given, Metric
 
 SCORES = ("mig", "largest", "factors", "factors_left_out")
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.metrics.shared.factors import canonical_order, embedding_problem, varying
 from vaebench.metrics.shared.neighbours import nearest
-from vaebench.types import Dataset, Given, InputError, Metric
+from vaebench.types import Dataset, Given, Metric
 
 SCORES = ("linear_accuracy", "linear_balanced_accuracy", "knn_accuracy", "knn_balanced_accuracy", "chance", "classes")
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.metrics.shared.factors import embedding_problem
-from vaebench.types import Dataset, Given, InputError, Metric
+from vaebench.types import Dataset, Given, Metric
 
 SCORES = ("mse", "r2", "r2_median", "r2_smallest", "features")
 

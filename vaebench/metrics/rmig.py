@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.metrics.shared.factors import (
     Factor,
     canonical_order,
@@ -18,7 +19,7 @@ from vaebench.metrics.shared.factors import (
     top_two,
     usable_factors,
 )
-from vaebench.types import Dataset, Given, InputError, Metric
+from vaebench.types import Dataset, Given, Metric
 
 SCORES = ("rmig", "largest", "jemmig", "null_rmig", "null_quantile", "p", "factors", "factors_left_out", "posterior")
 

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.metrics.shared.factors import canonical_order, embedding_problem
-from vaebench.types import Dataset, Given, InputError, Metric, Posterior
+from vaebench.types import Dataset, Given, Metric, Posterior
 
 SCORES = (
     "wsepin",

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Building blocks of models: networks, losses, initialisation, optimizers."""

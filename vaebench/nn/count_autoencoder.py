@@ -14,10 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.errors import InputError
 from vaebench.nn.autoencoder import Family, Hidden
 from vaebench.nn.initialisation import initial_variables
 from vaebench.nn.losses import log_volume, poisson_loss
-from vaebench.types import Aux, InputError, Model, Static
+from vaebench.types import Aux, Model, Static
 
 
 def normalised(counts: jax.Array) -> jax.Array:

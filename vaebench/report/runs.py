@@ -14,8 +14,8 @@ import pandas as pd
 from vaebench import figures
 from vaebench.analysis import settings as analysis
 from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, column, is_baseline, span, value_text
+from vaebench.errors import InputError
 from vaebench.report.page import cell, definitions, head, picture, sortable, write_page
-from vaebench.types import InputError
 
 GAP = 0.05
 """The report explains itself when the best mean ARI is this much below PCA's."""

@@ -10,8 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _NAMES = {
-    "anchored": "vaebench.signatures.matching",
-    "calibrate": "vaebench.signatures.calibration",
+    "anchored": "vaebench.signatures.anchoring",
+    "calibrate": "vaebench.signatures.coverage",
     "coverage_summary": "vaebench.signatures.coverage",
     "coverage_table": "vaebench.signatures.coverage",
     "de_novo_intervals": "vaebench.signatures.joint.intervals",
@@ -23,12 +23,12 @@ _NAMES = {
 }
 
 if TYPE_CHECKING:
+    from vaebench.signatures.anchoring import anchored
     from vaebench.signatures.autoencoders.muse import muse_refit
-    from vaebench.signatures.calibration import calibrate
-    from vaebench.signatures.coverage import coverage_summary, coverage_table
+    from vaebench.signatures.coverage import calibrate, coverage_summary, coverage_table
     from vaebench.signatures.extraction import extract
     from vaebench.signatures.joint.intervals import de_novo_intervals
-    from vaebench.signatures.matching import anchored, matches, recovery
+    from vaebench.signatures.matching import matches, recovery
     from vaebench.signatures.refitting import refit
 
 __all__ = [

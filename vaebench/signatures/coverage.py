@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
-from vaebench.types import InputError
-
-SMALL = 0.05
-"""Share of a sample's mutations below which an exposure is small."""
-
-SIZES = ("all", "zero", "non-zero", "small", "large")
-"""Groups by size; small and large ones are above 0."""
+from vaebench.errors import InputError
+from vaebench.signatures.intervals.ends import redrawn
+from vaebench.signatures.likelihood import maximum_likelihood, negative_binomial, scatter
+from vaebench.signatures.refitting import checked_options, refit
+from vaebench.signatures.sampler.posterior import KEPT, sampled
+from vaebench.signatures.tables import SIZES, checked_tables, size_masks
 
 
 def coverage_table(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
@@ -45,13 +46,6 @@ def coverage_table(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame
         rows.append((kind, name, shares[0], count, shares[1], shares[2], *medians))
     columns = ["kind", "group", "coverage", "count", "below", "above", "width", "upper"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def size_masks(truth: np.ndarray) -> dict[str, np.ndarray]:
-    """The entries [T, S] of true exposures that belong to each of :data:`SIZES`."""
-    some = truth > 0
-    small = some & (truth < SMALL * truth.sum(1, keepdims=True))
-    return {"all": np.ones(truth.shape, bool), "zero": ~some, "non-zero": some, "small": small, "large": some & ~small}
 
 
 def coverage_summary(intervals: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
@@ -118,3 +112,73 @@ def _aligned(intervals: pd.DataFrame, truth: pd.DataFrame, column: str) -> np.nd
     absent = [name for name in truth.columns if name not in wide.columns]
     found[absent] = 0.0
     return found.to_numpy(np.float64)
+
+
+def calibrate(
+    catalogue: pd.DataFrame,
+    signatures: pd.DataFrame,
+    *,
+    intervals: str = "spike_slab",
+    noise: str = "poisson",
+    level: float = 0.95,
+    draws: int = 5,
+    seed: int = 0,
+    types: pd.Series | None = None,
+    fractions: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Coverage by size and by signature, as :func:`vaebench.signatures.coverage.coverage_table`, over simulated cohorts.
+
+    The true exposures of a simulated cohort are one draw of their posterior given the catalogue, by the spike-and-slab
+    model whatever the method: some are 0, as in tumours. Counts have the noise estimated from the catalogue. That the
+    signatures, the noise or this model are wrong cannot be seen here: look at the notes of a refit for that.
+
+    Args:
+        catalogue: counts [T, 96].
+        signatures: [S, 96].
+        intervals: a name in :data:`vaebench.signatures.intervals.methods.METHODS`.
+        noise: as in :func:`vaebench.signatures.refitting.refit`, as are ``level``, ``types`` and ``fractions``.
+        level: nominal coverage.
+        draws: number of simulated cohorts, from 1 to 10.
+        seed: of everything random.
+        types: cancer type by sample.
+        fractions: allow counts that are not whole numbers.
+        progress: called with what is done, the steps done and the steps in all.
+
+    Raises:
+        InputError: for a table or an option that is not allowed.
+    """
+    checked_options(intervals, noise, level, seed)
+    if not 1 <= draws <= KEPT or int(draws) != draws:
+        raise InputError(f"draws={draws!r} is not allowed; it must be a whole number from 1 to {KEPT}")
+    counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
+    x, s, names = counts.to_numpy()[some], known.to_numpy(), counts.index[some]
+    tell = progress or (lambda what, done, total: None)
+    fit = maximum_likelihood(x, s)
+    found = scatter(x, s, fit.exposures)
+    if noise == "negative_binomial":
+        fit, found = negative_binomial(x, s)
+    posterior = sampled(x, s, fit.exposures, found, groups=groups[some], level=level, seed=seed)
+    tables, truths = [], []
+    for i in range(draws):
+        tell("simulating and refitting", i, draws)
+        truth = posterior.kept[i].astype(np.float64)
+        mean = truth @ s
+        rng = np.random.default_rng([seed, i])
+        drawn = np.round(mean) if found.rounding else redrawn(rng, mean, found)
+        again = refit(
+            pd.DataFrame(drawn, names, counts.columns),
+            known,
+            intervals=intervals,
+            noise=noise,
+            level=level,
+            seed=seed + i + 1,
+            types=types,
+            fractions=True,
+        )
+        labels = pd.Index([f"{i}/{name}" for name in names])
+        assert again.intervals is not None
+        tables.append(again.intervals.assign(sample=[f"{i}/{name}" for name in again.intervals["sample"]]))
+        truths.append(pd.DataFrame(truth, labels, known.index))
+    tell("simulating and refitting", draws, draws)
+    return coverage_table(pd.concat(tables), pd.concat(truths))

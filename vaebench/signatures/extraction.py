@@ -11,18 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from vaebench.data.checks import checked_seed, whole_number
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
-from vaebench.signatures.annealing import padded, scored, sparse_exposures
+from vaebench.errors import InputError, RunError, checked_seed, unknown_name, whole_number
 from vaebench.signatures.autoencoders.fits import trained_signatures
-from vaebench.signatures.consensus import consensus_of
-from vaebench.signatures.kl_nmf import factorised, random_starts
+from vaebench.signatures.kl_nmf import factorised, padded, random_starts, sparse_exposures
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import fit_cosines, matches
-from vaebench.signatures.selection import RULES, Candidate, selection_table
+from vaebench.signatures.selection import RULES, Candidate, consensus_of, selection_table
 from vaebench.signatures.sparse.ambiguity import Shear
+from vaebench.signatures.sparse.criterion import scored
 from vaebench.signatures.sparse.pipeline import Row, sparse_path
-from vaebench.types import InputError, RunError, unknown_name
 from vaebench.variants import VARIANTS
 
 Progress = Callable[[str, int, int], None]

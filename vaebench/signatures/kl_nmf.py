@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 _FLOOR = float(np.finfo(np.float32).eps)
 """Least mean count in a division, as in scikit-learn; far below any count."""
@@ -163,3 +163,68 @@ def _updated(x: Any, w: Any, spectra: Any, activity: Any, active: Any, block: in
     new = jax.vmap(run)(spectra, activity)
     keep = active[:, None, None]
     return jnp.where(keep, new[0], spectra), jnp.where(keep, new[1], activity)
+
+
+SHAPES = (1.0, 0.75, 0.5)
+"""Shapes of the Gamma prior, one after the other: 1 is maximum likelihood, and below 1 exposures become exactly 0."""
+
+
+_STEP = 4
+
+
+_TINY = 1e-10
+
+
+def padded(signatures: Any, count: int | None = None) -> Any:
+    """``signatures`` [S, 96] as float32 with rows of zeros up to the size for ``count`` (S unless given) components."""
+    values = jnp.asarray(signatures, jnp.float32)
+    size = _STEP * -(-(len(values) if count is None else count) // _STEP)
+    return jnp.zeros((size, values.shape[1]), jnp.float32).at[: len(values)].set(values)
+
+
+def _ratio(x: Any, exposures: Any, signatures: Any) -> Any:
+    return x / (exposures @ signatures + _TINY)
+
+
+def _moved_exposures(x: Any, signatures: Any, exposures: Any, shape: Any) -> Any:
+    """One step of EM: e_k <- max(0, e_k sum_c S_kc x_c / mean_c + shape - 1) (Cemgil 2009); rows of S sum to 1."""
+    return jnp.maximum(exposures * (_ratio(x, exposures, signatures) @ signatures.T) + (shape - 1), 0)
+
+
+def _moved_signatures(x: Any, signatures: Any, exposures: Any) -> tuple[Any, Any]:
+    """One multiplicative step of the signatures (Lee and Seung 2001), scaled to sum to 1, and the exposures scaled back."""
+    moved = signatures * (exposures.T @ _ratio(x, exposures, signatures))
+    sums = moved.sum(1)
+    scale = sums / jnp.maximum(exposures.sum(0), _TINY)
+    return moved / jnp.maximum(sums, _TINY)[:, None], exposures * scale[None, :]
+
+
+@jax.jit
+def alternated(x: Any, signatures: Any, exposures: Any, shape: Any, iterations: Any) -> tuple[Any, Any]:
+    """Signatures [S, 96] and exposures [T, S] after ``iterations`` steps of each, the exposures first."""
+
+    def step(_: Any, both: tuple[Any, Any]) -> tuple[Any, Any]:
+        exposures = _moved_exposures(x, *both, shape)
+        return _moved_signatures(x, both[0], exposures)
+
+    return jax.lax.fori_loop(0, iterations, step, (signatures, exposures))
+
+
+@jax.jit
+def exposed(x: Any, signatures: Any, exposures: Any, shape: Any, iterations: Any) -> Any:
+    """Exposures [T, S] after ``iterations`` steps at fixed ``signatures``."""
+    return jax.lax.fori_loop(0, iterations, lambda _, e: _moved_exposures(x, signatures, e, shape), exposures)
+
+
+def even(x: Any, signatures: Any) -> Any:
+    """Exposures [T, S] to begin with: each sample's mutations in equal shares."""
+    there = (signatures.sum(1) > 0).astype(jnp.float32)
+    return jnp.outer(x.sum(1), there / there.sum())
+
+
+def sparse_exposures(x: Any, signatures: Any) -> Any:
+    """Exposures [T, S] of the annealed prior at fixed ``signatures``."""
+    exposures = even(x, signatures)
+    for shape, iterations in zip(SHAPES, (40, 60, 200), strict=True):
+        exposures = exposed(x, signatures, exposures, shape, iterations)
+    return exposures

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from vaebench.data.checks import checked_seed
-from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
-from vaebench.signatures.intervals.methods import METHODS, Cohort, Estimates
+from vaebench.errors import InputError, checked_seed, unknown_name
+from vaebench.signatures.intervals.methods import METHODS, Cohort
 from vaebench.signatures.likelihood import Scatter, maximum_likelihood, negative_binomial, scatter
 from vaebench.signatures.matching import fit_cosines
-from vaebench.types import InputError, unknown_name
+from vaebench.signatures.tables import checked_tables, long_table
 
 NOISES = ("poisson", "negative_binomial")
 
@@ -125,26 +124,6 @@ def refit(
     )
 
 
-class Tables(NamedTuple):
-    """Counts [T, 96], signatures [S, 96] in the same order of channels, cancer types [T, G], and who has mutations [T]."""
-
-    counts: pd.DataFrame
-    signatures: pd.DataFrame
-    groups: np.ndarray
-    some: np.ndarray
-
-
-def checked_tables(
-    catalogue: pd.DataFrame, signatures: pd.DataFrame, types: pd.Series | None, fractions: bool
-) -> Tables:
-    """The tables of a refit, aligned; refused where one is not what it should be, or no sample has mutations."""
-    counts, known = checked_catalogue(catalogue, fractions=fractions), checked_signatures(signatures)
-    some = counts.to_numpy().sum(1) > 0
-    if not some.any():
-        raise InputError("the catalogue has no mutations in any sample; at least one sample must have some")
-    return Tables(counts, known, groups_of(types, counts.index), some)
-
-
 def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> None:
     """Refuse options that are not allowed."""
     if intervals is not None and intervals not in METHODS:
@@ -154,19 +133,6 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
     if not 0 < level < 1:
         raise InputError(f"level={level!r} is not allowed; it must be above 0 and below 1")
     checked_seed(seed)
-
-
-def groups_of(types: pd.Series | None, samples: pd.Index) -> np.ndarray:
-    """Cancer types as [T, G] of 0 and 1."""
-    if types is None:
-        return np.ones((len(samples), 1))
-    missing = [name for name in samples if name not in types.index]
-    if missing:
-        raise InputError(f"types has no cancer type for sample {missing[0]!r}; every sample of the catalogue needs one")
-    codes, names = pd.factorize(types.loc[samples].astype(str), sort=True)
-    if len(codes) != len(samples):
-        raise InputError("types names a sample twice; every sample has one cancer type")
-    return np.eye(len(names))[codes]
 
 
 def _samples(counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.ndarray) -> pd.DataFrame:
@@ -180,26 +146,6 @@ def _samples(counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.nd
     columns = {"mutations": counts.sum(axis=1), "cosine": fit_cosines(counts.to_numpy(), mean)}
     columns |= {"chi_squared": by_sample, "p_value": p, "flag": flag}
     return pd.DataFrame(columns, counts.index)
-
-
-def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, level: float) -> pd.DataFrame:
-    """The table ``intervals`` of :class:`Refit`.
-
-    Of a sample without mutations all that is known is that a Poisson count was 0: its mean is below -ln(1 - level).
-    """
-    shape = exposures.shape
-    lower, upper, presence = np.zeros(shape), np.full(shape, -np.log(1 - level)), np.full(shape, np.nan)
-    lower[some], upper[some], presence[some] = estimates.lower, estimates.upper, estimates.presence
-    return pd.DataFrame(
-        {
-            "sample": np.repeat(exposures.index.to_numpy(), shape[1]),
-            "signature": np.tile(exposures.columns.to_numpy(), shape[0]),
-            "exposure": exposures.to_numpy().ravel(),
-            "lower": lower.ravel(),
-            "upper": upper.ravel(),
-            "presence": presence.ravel(),
-        }
-    )
 
 
 def _notes(

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vaebench.data.cache import cached
-from vaebench.point import point_id
+from vaebench.errors import InputError, RunError
 from vaebench.results import finished
-from vaebench.space import group_by_static
+from vaebench.space import group_by_static, point_id
 from vaebench.sweep.evaluator import process_pool
 from vaebench.sweep.progress import State
 from vaebench.sweep.worker import Task, carry_out
 from vaebench.training.pool import expected_length
-from vaebench.types import Dataset, InputError, RunError
+from vaebench.types import Dataset
 
 ATTEMPTS = 3
 ROUNDS = 10

@@ -143,3 +143,22 @@ def display(quiet: bool = False) -> Iterator[Display]:
                 bars.console.print(summary(cost), highlight=False)
 
         yield Bar()
+
+
+class Progress:
+    """Shows ``(what, done, total)`` on stderr: a line every few seconds with the time left; nothing when quiet."""
+
+    SECONDS = 5.0
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.started = self.last = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Say what is done."""
+        now = time.monotonic()
+        if self.quiet or (now - self.last < self.SECONDS and done != total):
+            return
+        self.last = now
+        left = duration((now - self.started) / done * (total - done)) if done else "unknown"
+        print(f"{what}: {done}/{total} · {left} left", file=sys.stderr, flush=True)

@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from vaebench import __version__
+from vaebench.errors import InputError, unknown_name
 from vaebench.evaluation.scores import check_metrics
-from vaebench.point import Point, point_id
 from vaebench.results import finished, read_rows, read_run_json, write_cost, write_run_json
-from vaebench.space import chain
+from vaebench.rows import device_name
+from vaebench.space import Point, chain, point_id
 from vaebench.sweep.executor import through_executor
 from vaebench.sweep.progress import display
-from vaebench.sweep.worker import KEEP_MODELS, Task, carry_out, device_name
+from vaebench.sweep.worker import KEEP_MODELS, Task, carry_out
 from vaebench.training.cost import chosen_lanes
 from vaebench.training.pool import make_split
-from vaebench.types import SCHEMA, Dataset, InputError, checked_dataset, unknown_name
+from vaebench.types import SCHEMA, Dataset, checked_dataset
+from vaebench.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from vaebench import __version__
-from vaebench.evaluation.scores import pca_embedding, pca_reconstruction
-from vaebench.point import Point, point_id, settings, static_of, traced_of
+from vaebench.evaluation.baseline import pca_embedding, pca_reconstruction
 from vaebench.results import finished
-from vaebench.space import group_by_static
+from vaebench.rows import baseline_rows, model_row
+from vaebench.space import Point, group_by_static, point_id, static_of, traced_of
 from vaebench.sweep.evaluator import EvaluationQueue
 from vaebench.sweep.progress import State
 from vaebench.training.checkpoint import (
@@ -35,10 +34,11 @@ from vaebench.training.checkpoint import (
     save_lanes,
 )
 from vaebench.training.lane import lane_sharding
-from vaebench.training.model import arrays_of, card_of, given_of, trained
+from vaebench.training.model import arrays_of, card_of, trained
 from vaebench.training.pool import Finished, Saved, Tick, make_split, on_device, trained_points
 from vaebench.training.train import make_start
-from vaebench.types import BASELINE, Dataset, Given
+from vaebench.types import Dataset, Given
+from vaebench.variants import variant as variant_named
 
 KEEP_MODELS = ("none", "best", "all")
 
@@ -113,7 +113,7 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[State], None] = lamb
     """Do a task; returns its cost (:meth:`Tally.cost`). Points and baselines that have a row are not done again."""
     done = finished(task.out)
     waiting = [p for p in task.points if point_id(p, dataset.digest) not in done]
-    baselines = [row for row in baseline_rows(task, dataset) if row["point"] not in done]
+    baselines = [row for row in baseline_rows(task.baselines, dataset, task.record) if row["point"] not in done]
     groups = group_by_static(waiting, dataset.x.shape[1])
     tally = Tally(len(groups), len(waiting) + len(baselines), time.perf_counter())
     if not tally.points:
@@ -229,62 +229,6 @@ def _keep(task: Task, name: str, item: Finished, dataset: Dataset) -> None:
             merge_parts(task.out / MODELS / name, best=True)
 
 
-def device_name() -> str:
-    """Platform and kind of this process's device, such as "gpu NVIDIA H200"."""
-    device = jax.local_devices()[0]
-    return f"{device.platform} {device.device_kind}"
-
-
-def _data_columns(dataset: Dataset, record: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "data/name": dataset.name,
-        "data/digest": dataset.digest,
-        "data/samples": dataset.x.shape[0],
-        "data/features": dataset.x.shape[1],
-        "data/scaling": dataset.scaling,
-        "run/embedding": record["embedding"],
-        "run/version": __version__,
-        "run/device": device_name(),
-    }
-
-
-def model_row(item: Finished, dataset: Dataset, record: Mapping[str, Any], lanes: int) -> dict[str, Any]:
-    """The row of a trained point without its metrics."""
-    train, valid = len(item.split.train), len(item.split.valid)
-    return {
-        "point": point_id(item.point, dataset.digest),
-        "status": "DIVERGED" if item.stop == "diverged" else "OK",
-        **settings(item.point),
-        **_data_columns(dataset, record),
-        "data/train": train,
-        "data/valid": valid,
-        "data/steps": train // item.point.batch,
-        "run/lanes": lanes,
-        "run/stop": item.stop,
-        "run/epochs": item.epochs,
-        "run/best_epoch": item.best_epoch,
-        **{f"loss/{name}": value for name, value in item.losses.items()},
-        "history/valid": item.history,
-    }
-
-
-def baseline_rows(task: Task, dataset: Dataset) -> list[dict[str, Any]]:
-    """Rows, without metrics, of PCA of all samples at the task's numbers of dimensions."""
-    limit = min(dataset.x.shape[0] - 1, dataset.x.shape[1])
-    return [
-        {
-            "point": f"{BASELINE}-{latent}-{dataset.digest}",
-            "status": "OK",
-            "study": task.record["study"],
-            "static/variant": BASELINE,
-            "static/latent": latent,
-            **_data_columns(dataset, task.record),
-            "run/components": min(latent, limit),
-        }
-        for latent in task.baselines
-    ]
-
-
 def _submit_baselines(rows: list[dict[str, Any]], dataset: Dataset, queue: EvaluationQueue) -> None:
     if rows:
         components = pca_embedding(dataset.x, max(row["static/latent"] for row in rows))
@@ -292,3 +236,19 @@ def _submit_baselines(rows: list[dict[str, Any]], dataset: Dataset, queue: Evalu
             z = components[:, : row["static/latent"]]
             given = Given(reconstruction=pca_reconstruction(dataset.x, z) if "reconstruction" in queue.needs else None)
             queue.submit(row, z, given)
+
+
+def given_of(item: Finished, data: Dataset, needs: Container[str]) -> Given:
+    """What an evaluation may know of a finished point beside its z: the split, redundant columns, and what ``needs`` names.
+
+    ``"posterior"`` and ``"reconstruction"`` (of the z that was evaluated) want the point's variables.
+    """
+    redundant = variant_named(item.point.variant).redundant(static_of(item.point, data.x.shape[1]))
+    given = Given(split=(item.split.train, item.split.valid), redundant=redundant)
+    if item.z is None:
+        return given
+    if "posterior" in needs:
+        given = given._replace(posterior=trained(item, data).posterior(data.x))
+    if "reconstruction" in needs:
+        given = given._replace(reconstruction=trained(item, data).decode(item.z))
+    return given

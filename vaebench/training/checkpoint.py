@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from vaebench.atomic import replacing
+from vaebench.errors import InputError
 from vaebench.training.pool import Saved
-from vaebench.types import InputError
 
 LANES, EMBEDDINGS, MODELS = "checkpoints", "embeddings", "models"
 """Folders of a run, below its own."""

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.point import Point, static_of, traced_of
-from vaebench.space import group_by_static
+from vaebench.space import Point, group_by_static, static_of, traced_of
 from vaebench.training.pool import make_split, on_device
 from vaebench.training.train import make_start, make_train
 from vaebench.types import Dataset

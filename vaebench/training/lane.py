@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from vaebench.errors import InputError
 from vaebench.nn.optimizers import Moments
-from vaebench.types import InputError, Traced
+from vaebench.types import Traced
 
 RUNNING, CONVERGED, OUT_OF_EPOCHS, DIVERGED, IDLE = range(5)
 STOP_NAMES = ("running", "converged", "out_of_epochs", "diverged", "idle")

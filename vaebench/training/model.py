@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench import __version__
 from vaebench.atomic import replacing
+from vaebench.errors import InputError
 from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
-from vaebench.point import Point, static_of
+from vaebench.space import Point, static_of
 from vaebench.space import point as make_point
 from vaebench.training.checkpoint import EMBEDDINGS, MODELS, kept, read_arrays, write_arrays
 from vaebench.training.pool import Finished, trained_points
-from vaebench.types import SCHEMA, Dataset, Given, InputError, Model, Posterior, Static, checked_dataset
+from vaebench.types import SCHEMA, Dataset, Model, Posterior, Static, checked_dataset
 from vaebench.variants import variant as variant_named
+from vaebench.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,22 +142,6 @@ def _compiled(static: Static) -> Model:
     model = variant_named(static.variant).build(static)
     posterior = jax.jit(model.posterior, static_argnums=3)
     return model._replace(embed=jax.jit(model.embed), decode=jax.jit(model.decode), posterior=posterior)
-
-
-def given_of(item: Finished, data: Dataset, needs: Container[str]) -> Given:
-    """What an evaluation may know of a finished point beside its z: the split, redundant columns, and what ``needs`` names.
-
-    ``"posterior"`` and ``"reconstruction"`` (of the z that was evaluated) want the point's variables.
-    """
-    redundant = variant_named(item.point.variant).redundant(static_of(item.point, data.x.shape[1]))
-    given = Given(split=(item.split.train, item.split.valid), redundant=redundant)
-    if item.z is None:
-        return given
-    if "posterior" in needs:
-        given = given._replace(posterior=trained(item, data).posterior(data.x))
-    if "reconstruction" in needs:
-        given = given._replace(reconstruction=trained(item, data).decode(item.z))
-    return given
 
 
 def trained(item: Finished, data: Dataset) -> Trained:

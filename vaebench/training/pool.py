@@ -17,10 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.data.splits import split_indices
-from vaebench.point import Point, static_of, traced_of
+from vaebench.errors import InputError
+from vaebench.space import Point, static_of, traced_of
 from vaebench.training.lane import RUNNING, STOP_NAMES, Lane, Split
 from vaebench.training.train import MAX_CALL_EPOCHS, Train, make_train
-from vaebench.types import Dataset, InputError
+from vaebench.types import Dataset
 from vaebench.variants import VARIANTS, variant
 
 CALL_SECONDS = 0.05

@@ -1,6 +1,7 @@
 """The registry of VAE variants: one file and one line each."""
 
-from vaebench.types import Variant, unknown_name
+from vaebench.errors import unknown_name
+from vaebench.types import Variant
 from vaebench.variants import (
     beta_tc_vae,
     beta_vae,
@@ -46,7 +47,7 @@ VARIANTS: dict[str, Variant] = {
 
 
 def variant(name: str) -> Variant:
-    """The variant of that name; :class:`vaebench.types.InputError` with the nearest name otherwise."""
+    """The variant of that name; :class:`vaebench.errors.InputError` with the nearest name otherwise."""
     if name not in VARIANTS:
         raise unknown_name("variant", name, VARIANTS)
     return VARIANTS[name]

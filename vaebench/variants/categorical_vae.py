@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from vaebench.errors import InputError
 from vaebench.nn.autoencoder import Family, Outputs, autoencoder_model
 from vaebench.nn.losses import categorical_kl, gaussian_nll, mean_squared_error
-from vaebench.types import Context, InputError, Model, Static, Variant
+from vaebench.types import Context, Model, Static, Variant
 
 _EPS = 1e-7
 """Added inside the released code's logarithms."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Files of tables and matrices: opening, parsing and writing."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from vaebench.data.files.table import unique_names
 from vaebench.data.files.text import ABSENT, as_number, delimiter_of, field_count, opened, refusing_broken
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 NEEDED = "a table with genes in rows and samples in columns"
 _CHUNK = 1 << 24  # bytes of text parsed at once

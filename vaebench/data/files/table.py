@@ -22,7 +22,7 @@ from vaebench.data.files.text import (
     refusing_broken,
     starts_with,
 )
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 SAMPLES_IN = ("rows", "columns")
 DUPLICATES = ("refuse", "apart", "sum")

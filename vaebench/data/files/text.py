@@ -13,7 +13,7 @@ from typing import IO
 
 import numpy as np
 
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 _BRACKETED = ("[not available]", "[not applicable]", "[not evaluated]", "[unknown]", "[discrepancy]")  # TCGA's way
 ABSENT = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat", *_BRACKETED))

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from vaebench.atomic import replacing
-from vaebench.types import Dataset, InputError
+from vaebench.errors import InputError
+from vaebench.types import Dataset
 
 KINDS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 

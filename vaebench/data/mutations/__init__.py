@@ -1,1 +1,1 @@
-"""TODO."""
+"""Mutation catalogues: channels, tables, simulation."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.files.text import as_number
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 SUBSTITUTIONS = ("C>A", "C>G", "C>T", "T>A", "T>C", "T>G")
 

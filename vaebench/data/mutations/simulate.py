@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.checks import whole_number
 from vaebench.data.mutations.channels import CHANNELS, SUBSTITUTIONS, checked_signatures
-from vaebench.types import InputError
+from vaebench.errors import InputError, whole_number
 
 NOISES = ("poisson", "exact", "multinomial", "negative_binomial")
 

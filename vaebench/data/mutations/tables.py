@@ -26,7 +26,7 @@ from vaebench.data.mutations.channels import (
     checked_exposures,
     checked_signatures,
 )
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 __all__ = [
     "CHANNELS",

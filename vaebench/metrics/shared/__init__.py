@@ -1,1 +1,1 @@
-"""TODO."""
+"""What several metrics of latents and known factors share."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.types import InputError
+from vaebench.errors import InputError
 
 _BLOCK = 512
 _SPARE = 8

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What the Cox metrics share: cohort, risk sets, solver, concordance."""

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.types import Dataset, InputError
+from vaebench.errors import InputError
+from vaebench.types import Dataset
 
 
 class Cohort(NamedTuple):

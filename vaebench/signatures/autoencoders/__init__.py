@@ -1,1 +1,1 @@
-"""TODO."""
+"""Extraction and refitting by autoencoders of counts."""

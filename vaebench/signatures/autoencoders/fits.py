@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.data.checks import whole_number
+from vaebench.errors import InputError, whole_number
 from vaebench.nn.count_autoencoder import normalised, signatures_of
-from vaebench.point import Point, static_of, traced_of
 from vaebench.signatures.autoencoders.training import (
     checked_counts,
     checked_settings,
@@ -22,8 +21,8 @@ from vaebench.signatures.autoencoders.training import (
     study_point,
     trained_lanes,
 )
+from vaebench.space import Point, static_of, traced_of
 from vaebench.training.pool import Finished
-from vaebench.types import InputError
 from vaebench.variants import variant as variant_named
 
 ACTIVE = 0.01

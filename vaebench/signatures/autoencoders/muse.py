@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.point import Point
+from vaebench.errors import InputError
 from vaebench.signatures.autoencoders.training import (
     checked_counts,
     checked_settings,
@@ -19,8 +19,8 @@ from vaebench.signatures.autoencoders.training import (
     study_point,
     trained_lanes,
 )
+from vaebench.space import Point
 from vaebench.training.lane import Split
-from vaebench.types import InputError
 
 NEGLIGIBLE, SMALL = 1e-4, 0.05
 """Shares of a sample's exposures: below the first one is dropped, up to the second it must prove itself."""

@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.data.checks import checked_seed
+from vaebench.errors import InputError, checked_seed
 from vaebench.nn.count_autoencoder import with_signatures
-from vaebench.point import Point, static_of, traced_of
+from vaebench.space import Point, static_of, traced_of
 from vaebench.space import point as make_point
 from vaebench.training.lane import Lane, Split
 from vaebench.training.pool import Finished, on_device, trained_points
 from vaebench.training.train import Train
-from vaebench.types import Dataset, InputError, Static
+from vaebench.types import Dataset, Static
 from vaebench.variants import VARIANTS
 from vaebench.variants import variant as variant_named
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Intervals of exposures: the registry of methods, and how each finds its ends."""

@@ -16,6 +16,7 @@ from vaebench.signatures.intervals.ends import (
     redrawn,
 )
 from vaebench.signatures.likelihood import Maximum, Scatter
+from vaebench.signatures.tables import Estimates
 
 POSTERIOR_DRAWS = 1000
 """Of an autoencoder's posterior: the study's number."""
@@ -47,16 +48,6 @@ class Cohort(NamedTuple):
     seed: int
     settings: Mapping[str, Any]
     tell: Callable[[str, int, int], None]
-
-
-class Estimates(NamedTuple):
-    """Exposures, ends and P(present) (NaN where a method has none), [T, S] each, and what to know of the computation."""
-
-    exposures: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    presence: np.ndarray
-    diagnostics: dict[str, Any]
 
 
 class Method(NamedTuple):
@@ -126,8 +117,8 @@ def _encoded(cohort: Cohort) -> tuple[Any, np.ndarray]:
     """An autoencoder's fit with these signatures as its decoder, and draws [n, T, S] of its posterior."""
     import jax
 
+    from vaebench.errors import RunError
     from vaebench.signatures.autoencoders.fits import posterior_draws, refitted
-    from vaebench.types import RunError
 
     cohort.tell("training", 0, 1)
     settings = {"variant": "folded_normal_vae", **cohort.settings}

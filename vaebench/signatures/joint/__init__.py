@@ -1,1 +1,1 @@
-"""TODO."""
+"""Signatures and exposures drawn together, and the intervals of both."""

@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from vaebench.signatures.coverage import size_masks
+from vaebench.errors import InputError
 from vaebench.signatures.intervals.ends import redrawn
-from vaebench.signatures.intervals.methods import Estimates
 from vaebench.signatures.joint.chain import joint_chain, known_of, state_of
 from vaebench.signatures.joint.start import Share, begun, unmixed
 from vaebench.signatures.likelihood import Scatter, maximum_likelihood, scatter
-from vaebench.signatures.refitting import checked_options, checked_tables, long_table
+from vaebench.signatures.refitting import checked_options
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.posterior import read_off
-from vaebench.types import InputError
+from vaebench.signatures.tables import Estimates, checked_tables, long_table, size_masks
 
 SETTLING = 400
 """Sweeps before draws count, in which the sizes of the moves are fitted."""

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.annealing import PRESENT, sparse_exposures
 from vaebench.signatures.joint.chain import known_of
+from vaebench.signatures.kl_nmf import sparse_exposures
+from vaebench.signatures.sparse.criterion import PRESENT
 
 PEAKS = 1.3
 """Standard deviation of ln S_k from which a signature is one of peaks, whose other entries are nearly 0."""

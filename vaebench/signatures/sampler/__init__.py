@@ -1,1 +1,1 @@
-"""TODO."""
+"""Posterior of exposures to given signatures: Gibbs sampler, priors, summaries, diagnostics."""

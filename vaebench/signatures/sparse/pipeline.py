@@ -1,7 +1,7 @@
 """Our own extraction: signatures that sparse exposures explain, for every number of signatures, and the choice among them.
 
-For each number: random starts with an annealed prior (:mod:`vaebench.signatures.annealing`), and the fit with one signature
-fewer plus the best seed (:mod:`vaebench.signatures.growing`), each followed by stochastic approximation EM
+For each number: random starts with an annealed prior (:mod:`vaebench.signatures.kl_nmf`), and the fit with one signature
+fewer plus the best seed (:mod:`vaebench.signatures.sparse.moves`), each followed by stochastic approximation EM
 (:mod:`vaebench.signatures.sparse.saem`); the better one is improved by swaps (:mod:`vaebench.signatures.sparse.moves`). The number with the
 lowest criterion is chosen. One large number alone is grown up to as well: random starts miss what is rare. What counts leave
 open of the chosen fit is decided at the end (:mod:`vaebench.signatures.sparse.ambiguity`).
@@ -16,9 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.annealing import PRESENT, annealed, padded, starts
+from vaebench.signatures.kl_nmf import padded
 from vaebench.signatures.likelihood import chi_squared
 from vaebench.signatures.sparse.ambiguity import Shear, sheared
+from vaebench.signatures.sparse.criterion import PRESENT, annealed, starts
 from vaebench.signatures.sparse.moves import Fitted, fitted, swapped, with_seed
 
 POLISH_DRAWS = 1600
@@ -145,7 +146,7 @@ def sparse_path(
 ) -> Path:
     """Signatures of ``counts`` [T, 96] for each of the rising ``numbers``, the best number by the criterion.
 
-    The criterion is that of :class:`vaebench.signatures.annealing.Score`, at weights that follow the estimated
+    The criterion is that of :class:`vaebench.signatures.sparse.criterion.Score`, at weights that follow the estimated
     overdispersion. Numbers after two in a row that make it worse get their random starts only.
 
     Args:

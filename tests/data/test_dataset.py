@@ -1,0 +1,38 @@
+"""Data sets from arrays in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.data import dataset_from_arrays
+from vaebench.data.files.writing import KINDS, write_frame
+from vaebench.errors import InputError
+
+
+def test_a_data_set_shows_its_sizes_not_its_arrays(tiny):
+    shown = repr(tiny)
+    events = int(tiny.survival.event.sum())
+    assert f"'tiny': 60 samples x 20 features; 3 labels; {events} events; covariates age, gender" in shown
+    assert tiny.digest in shown
+
+
+def test_a_data_frame_brings_its_names_along():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(4, 3)), index=["a", "b", "c", "d"], columns=["TP53", "KRAS", "MYC"])
+    data = dataset_from_arrays(frame)
+    assert data.samples.tolist() == list("abcd")
+    assert data.features.tolist() == ["TP53", "KRAS", "MYC"]
+    assert dataset_from_arrays(frame, samples=list("wxyz")).samples.tolist() == list("wxyz")
+    with pytest.raises(InputError, match="duplicate sample name 'a'"):
+        dataset_from_arrays(frame.set_axis(["a", "a", "c", "d"]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_table_gives_the_same_bytes_and_comes_back(tmp_path, kind):
+    frame = pd.DataFrame({"sample": ["a", "b"], "text": ["x, y", 'z "quoted"'], "value": [0.1, 1e-300]})
+    first, second = (write_frame(frame, tmp_path / f"{name}{kind}") for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    read = pd.read_parquet if kind == ".parquet" else lambda path: pd.read_csv(path, sep="\t" if "tsv" in kind else ",")
+    pd.testing.assert_frame_equal(read(first), frame)

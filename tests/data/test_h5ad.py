@@ -1,0 +1,167 @@
+"""AnnData in and out; scanpy clusters and draws what we wrote. Skipped without the extra."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.data import checked, dataset_from_arrays, load, read_table, to_anndata, write_h5ad
+from vaebench.errors import InputError
+from vaebench.types import Survival
+
+# Warnings of these packages about each other's versions are not ours to mend.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+N, D = 60, 20
+
+
+@pytest.fixture(scope="module")
+def anndata():
+    return pytest.importorskip("anndata", reason="the extra 'anndata' is not installed")
+
+
+def x() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=(3, D)) * 3)[np.repeat([0, 1, 2], N // 3)] + rng.normal(size=(N, D))
+
+
+def held(anndata, values=None):
+    obs = pd.DataFrame(
+        {
+            "type": pd.Categorical(np.repeat(["A", "B", "C"], N // 3)),
+            "dead": [0, 1] * (N // 2),
+            "months": np.arange(N, dtype=float),
+            "sex": ["F", "M", None] * (N // 3),
+            "grade": np.arange(N) % 3,
+        },
+        index=[f"cell{i}" for i in range(N)],
+    )
+    var = pd.DataFrame(index=[f"G{j}" for j in range(D)])
+    return anndata.AnnData(x() if values is None else values, obs=obs, var=var)
+
+
+ROLES = {"label": "type", "event": "dead", "time": "months", "covariates": ["sex"], "factors": ["grade"]}
+
+
+@pytest.mark.parametrize("kind", ["object", "file", "sparse", "layer"])
+def test_in(anndata, tmp_path, kind):
+    from scipy.sparse import csr_matrix
+
+    source = held(anndata, csr_matrix(x()) if kind == "sparse" else np.zeros((N, D)) if kind == "layer" else None)
+    options = {}
+    if kind == "layer":
+        source.layers["log"], options = x(), {"layer": "log"}
+    if kind == "file":
+        source.write_h5ad(tmp_path / "cells.h5ad")
+        source = tmp_path / "cells.h5ad"
+    data = read_table(source, where="type!=A", time_unit="months", **ROLES, **options)
+    expected = dataset_from_arrays(x()[N // 3 :])
+    np.testing.assert_allclose(data.x, expected.x, rtol=1e-5, atol=1e-5)
+    assert data.features.tolist() == [f"G{j}" for j in range(D)]
+    assert data.samples.tolist() == [f"cell{i}" for i in range(N // 3, N)]
+    assert data.label_names == ("B", "C")
+    np.testing.assert_allclose(data.survival.time, np.arange(N // 3, N) * 365.25 / 12)
+    assert data.covariates["sex"][:3].tolist() == ["", "F", "M"]
+    assert data.provenance["counts"]["samples_dropped_by_where"] == N // 3
+    assert data.name == ("cells" if kind == "file" else "anndata")
+    if kind == "file":
+        assert data.provenance["files"][0]["name"] == "cells.h5ad"
+        assert load(source, {"where": "type!=A", "time_unit": "months", **ROLES}, {"top": "<=50"}).digest == data.digest
+        assert checked(source, label="type").labels == {"A": 20, "B": 20, "C": 20}
+
+
+def test_object_is_left_as_it_is(anndata):
+    source = held(anndata)
+    read_table(source, transform="log2", **ROLES)
+    np.testing.assert_array_equal(source.X, x())
+
+
+def test_out_and_back(anndata, tmp_path):
+    survival = Survival(np.arange(N) * 1.0, np.arange(N) % 2 == 0)
+    data = dataset_from_arrays(
+        x(),
+        labels=np.repeat(["A", "B", "C"], N // 3),
+        survival=survival,
+        covariates={"age": np.arange(N), "sex": ["F", "M"] * (N // 2)},
+        factors={"age": np.arange(N)},
+        provenance={"source": "here", "options": {"none": None}},
+    )
+    z = np.random.default_rng(1).normal(size=(N, 4)).astype(np.float32)
+    path = write_h5ad(tmp_path / "out.h5ad", data, {"vae": z, "beta_vae": z + 1})
+    assert [p.name for p in tmp_path.iterdir()] == ["out.h5ad"]
+    again = anndata.read_h5ad(path)
+    np.testing.assert_array_equal(again.X, data.x)
+    np.testing.assert_array_equal(again.obsm["X_beta_vae"], z + 1)
+    np.testing.assert_array_equal(again.var["scale"], data.scale)
+    assert again.uns["vaebench"]["digest"] == data.digest
+    assert json.loads(again.uns["vaebench"]["provenance"])["options"]["none"] is None
+    assert {"age", "age_factor", "sex"} <= set(again.obs)
+    options = {
+        "label": "label",
+        "event": "event",
+        "time": "time",
+        "covariates": ["age", "sex"],
+        "factors": ["age_factor"],
+    }
+    back = read_table(path, scaling="none", **options)
+    np.testing.assert_array_equal(back.x, data.x)
+    np.testing.assert_array_equal(back.labels, data.labels)
+    np.testing.assert_array_equal(back.survival.event, data.survival.event)
+    with pytest.raises(InputError, match=r"embedding 'vae' has shape \(3, 4\)"):
+        to_anndata(data, {"vae": z[:3]})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"layer": "raw"}, "unknown layer of AnnData 'raw'"),
+        ({"label": "typ"}, "did you mean 'type'"),
+        ({"event": "dead"}, "without time"),
+        ({"scaling": "z"}, "unknown scaling 'z'"),
+    ],
+)
+def test_refuses(anndata, options, words):
+    with pytest.raises(InputError, match=words):
+        read_table(held(anndata), **options)
+
+
+def test_refuses_what_is_no_file(anndata, tmp_path):
+    (tmp_path / "bad.h5ad").write_bytes(b"not at all")
+    with pytest.raises(InputError, match=r"bad\.h5ad"):
+        read_table(tmp_path / "bad.h5ad")
+    with pytest.raises(InputError, match="does not exist"):
+        read_table(tmp_path / "no.h5ad")
+    with pytest.raises(InputError, match="type dict"):
+        read_table({})
+    source = held(anndata)
+    source.obs_names = ["same"] * N
+    with pytest.raises(InputError, match="duplicate observation name 'same'"):
+        read_table(source)
+
+
+def test_missing_extra_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "anndata", None)
+    with pytest.raises(InputError, match=r"pip install 'vaebench\[anndata\]'"):
+        read_table("x.h5ad")
+
+
+def test_scanpy_clusters_and_draws_our_embedding(anndata, tmp_path):
+    scanpy = pytest.importorskip("scanpy", reason="scanpy is not installed")
+    import matplotlib
+
+    matplotlib.use("Agg")
+    labels = np.repeat(["A", "B", "C"], N // 3)
+    data = dataset_from_arrays(x(), labels=labels)
+    u, s, _ = np.linalg.svd(data.x, full_matrices=False)
+    path = write_h5ad(tmp_path / "z.h5ad", data, {"vae": (u * s)[:, :5]})
+    cells = scanpy.read_h5ad(path)
+    scanpy.pp.neighbors(cells, n_neighbors=10, use_rep="X_vae")
+    scanpy.tl.leiden(cells, flavor="igraph", n_iterations=2, resolution=0.3)
+    scanpy.tl.umap(cells, maxiter=30)
+    assert pd.crosstab(cells.obs["label"], cells.obs["leiden"]).to_numpy().max(axis=1).sum() == N
+    figure = scanpy.pl.umap(cells, color=["label", "leiden"], show=False, return_fig=True)
+    figure.savefig(tmp_path / "umap.png")
+    assert (tmp_path / "umap.png").stat().st_size > 5000

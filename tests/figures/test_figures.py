@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from rows_factory import fail, make_rows
+
+from vaebench.analysis.settings import LOSS
+from vaebench.errors import InputError
+from vaebench.figures import CAPTIONS, FIGURES, NEEDS, save, spots, style
+
+MANY = tuple(f"variant_{i}" for i in range(9))
+CASES = {
+    "plain": make_rows(seeds=2),
+    "all failed": fail(make_rows(seeds=1, baseline=False), slice(None)),
+    "one seed": make_rows(seeds=1),
+    "no cox": make_rows(seeds=1).filter(regex="^(?!metric/cox)"),
+    "no baseline": make_rows(seeds=1, baseline=False),
+    "one row": make_rows().iloc[:1],
+    "only baselines": make_rows().tail(2),
+    "500 settings": make_rows(latents=tuple(range(2, 252)), rates=(1e-3,), seeds=1),
+    "many of all": make_rows(MANY, (5, 10, 20, 50), tuple(10.0**-k for k in range(1, 10)), 1),
+}
+
+
+def texts(figure: Figure) -> str:
+    figure.canvas.draw()
+    found = [t.get_text() for ax in figure.axes for t in (*ax.texts, *ax.get_yticklabels(), ax.title)]
+    title = [ax.get_title(loc="left") for ax in figure.axes]
+    return " ".join(" ".join([*found, *title, figure.get_supxlabel()]).split())
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_draws_every_table(name, case):
+    before = CASES[case].copy()
+    figure = FIGURES[name](CASES[case])
+    figure.canvas.draw()
+    pd.testing.assert_frame_equal(before, CASES[case])
+
+
+def test_registries_have_the_same_names():
+    assert set(FIGURES) == set(NEEDS) == set(CAPTIONS)
+
+
+def test_pyplot_is_not_used():
+    here = Path(__file__).parent.parent  # of rows_factory
+    code = (
+        "import sys; from rows_factory import make_rows; from vaebench.figures import FIGURES\n"
+        "for draw in FIGURES.values(): draw(make_rows())\n"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=here)
+
+
+def test_failures_are_counted_on_the_figure():
+    rows = fail(make_rows(), [0, 1, 2, 3])
+    rows.loc[5, "metric/cox/status"] = "NAN_EMBEDDING: 3 of 9 samples"
+    assert "22 of 26 rows have an ARI. Without: 4 DIVERGED." in texts(FIGURES["ari_by_setting"](rows))
+    assert "no usable seed" in texts(FIGURES["ari_by_setting"](rows))
+    assert "19 of 24 trained rows are shown. Not shown: 4 DIVERGED, 1 cox: NAN_EMBEDDING." in texts(
+        FIGURES["loss_against_aic"](rows)
+    )
+    assert "20 of 24 trained rows have a curve. Not shown: 4 DIVERGED." in texts(FIGURES["loss_curves"](rows))
+    assert "ρ = -" in texts(FIGURES["ari_against_aic"](rows))
+    assert ", n = 19" in texts(FIGURES["ari_against_aic"](rows))
+
+
+def test_at_most_thirty_settings_and_a_note_of_the_others():
+    figure = FIGURES["ari_by_setting"](make_rows(latents=tuple(range(2, 52)), rates=(1e-3,), seeds=1))
+    assert len(figure.axes[0].get_yticks()) == 30
+    assert "120 more settings are not drawn" in texts(figure)
+    assert "pca" in texts(figure)
+
+
+def test_loss_axis_is_logarithmic_only_over_two_decades():
+    rows = make_rows()
+    assert FIGURES["loss_against_ari"](rows).axes[0].get_yscale() == "linear"
+    rows.loc[rows["static/variant"] == "vae", "loss/valid"] *= 1000
+    assert FIGURES["loss_against_ari"](rows).axes[0].get_yscale() == "log"
+    rows.loc[0, "loss/valid"] = -1e9
+    assert FIGURES["loss_against_ari"](rows).axes[0].get_yscale() == "symlog"
+
+
+def test_histories_may_differ_in_length_and_hold_gaps():
+    rows = make_rows(variants=("vae",), latents=(10,), rates=(1e-3,), seeds=4, baseline=False)
+    rows["history/valid"] = pd.Series([[3.0, 1.0], np.array([5.0, 3.0, 2.0]), [np.nan], None], dtype=object)
+    figure = FIGURES["loss_curves"](rows)
+    assert list(figure.axes[0].lines[0].get_ydata()) == [4.0, 2.0, 1.5]
+    assert "2 of 4 trained rows have a curve. Not shown: 2 without history." in texts(figure)
+
+
+def test_odd_names_are_drawn_as_they_stand():
+    rows = make_rows(variants=("$x^{", "日本" * 30), seeds=1)
+    for draw in FIGURES.values():
+        draw(rows).canvas.draw()
+
+
+def test_save_is_png_and_leaves_nothing_else(tmp_path):
+    path = save(FIGURES["ari_by_setting"](make_rows(seeds=1)), tmp_path / "deep" / "a.png")
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert [p.name for p in path.parent.iterdir()] == ["a.png"]
+    with pytest.raises(InputError, match=r"must end in \.png"):
+        save(Figure(), tmp_path / "a.pdf")
+
+
+def test_losses_far_above_the_rest_are_lowered_and_told():
+    near = np.linspace(1, 2, 50)
+    values, far = style.fenced([*near, 1e20, np.nan])
+    assert far.sum() == 1
+    assert far[50]
+    np.testing.assert_array_equal(values, [*near, 2.0, np.nan])
+    # what is beyond the fence but leaves the rest readable stays
+    values, far = style.fenced([*near, 8.0])
+    assert not far.any()
+    assert values[-1] == 8.0
+    rows = make_rows(seeds=5)
+    place = rows.index[rows["static/variant"] != "pca"][3]
+    rows.loc[place, LOSS] = 1e30
+    figure = FIGURES["loss_against_ari"](rows)
+    assert "Losses far above the rest of their variant (1, up to 1e+30)" in texts(figure)
+    assert figure.axes[0].get_ylim()[1] < 1e6
+
+
+def test_dots_say_what_they_are_where_they_are(tmp_path):
+    rows = make_rows(seeds=2)
+    figure = FIGURES["ari_against_aic"](rows)
+    save(figure, tmp_path / "figure.png")
+    found = spots(figure)
+    assert len(found) == rows[["metric/leiden/ari", "metric/cox/aic"]].notna().all(axis=1).sum()
+    height = {float(spot.text.split("ari ")[1].split(",")[0]): spot.top for spot in found}
+    assert all(height[low] > height[high] for low, high in itertools.pairwise(sorted(height)))
+    assert all(0 < spot.left < 1 and 0 < spot.top < 1 for spot in found)
+    assert sum(spot.text.startswith("pca L=") for spot in found) == (rows["static/variant"] == "pca").sum()
+    assert not spots(FIGURES["loss_curves"](rows))

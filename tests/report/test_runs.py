@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from rows_factory import fail, make_rows
+
+from vaebench.analysis import settings as analysis
+from vaebench.errors import InputError
+from vaebench.report.runs import write_report
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+INFO = {
+    "command": "vaebench run --data x --out <out>",
+    "version": "0.1.0",
+    "versions": {"jax": "0.10.2"},
+    "started": "2026-01-02T03:04:05Z",
+    "seconds": 120.0,
+    "trainings": 24,
+    "programs": 4,
+    "lanes": 32,
+    "device": "cpu",
+    "digest": "0123456789abcdef",
+    "provenance": {"source": "simulated", "labels": ["a", "b"], "dropped": {"no survival": 3}},
+    "metrics": ["leiden", "cox"],
+    "notes": ["PCA sees all samples."],
+    "lane_efficiency": 0.9,
+}
+
+
+class Balanced(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.attributes, self.seen = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def page(folder, rows, info=INFO):
+    text = write_report(folder, rows, info).read_text(encoding="utf-8")
+    parser = Balanced()
+    parser.feed(text)
+    parser.close()
+    assert parser.open == []
+    for name, value in parser.attributes:
+        if name in ("src", "href"):
+            assert value.startswith("data:image/png;base64,")
+    assert "@import" not in text
+    assert not re.search(r"url\(|https?://", text)
+    return text, parser
+
+
+def test_contents_and_files(tmp_path):
+    text, parser = page(tmp_path, fail(make_rows(gap=0.4), [0]))
+    headings = re.findall(r"<h2>(.*?)</h2>", text)
+    assert headings == ["Settings, ranked", "Figures", "Failures by cause", "Cox models", "Cost", "Provenance"]
+    assert parser.seen.count("img") == len(list((tmp_path / "figures").glob("*.png"))) == 5
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["figures", "report.html"]
+    assert "24 points (8 settings of 2 variants) trained on synthetic cohort" in text
+    assert "(1,000 samples × 2,000 features, labels: 2). 1 row failed." in text
+    for words in (
+        "DIVERGED",
+        "seconds per training",
+        "lane_efficiency",
+        "lane efficiency",
+        "no survival: 3",
+        "PCA sees",
+    ):
+        assert (words in text) is (words != "lane_efficiency")
+    assert "--out &lt;out&gt;" in text
+    assert "width=device-width" in text
+    assert "@media print" in text
+    assert text.count("<circle ") == text.count("<title>") - 1 > 20
+
+
+def test_explanation_only_when_behind_pca(tmp_path):
+    behind, _ = page(tmp_path / "a", make_rows(gap=0.4))
+    assert 'class="explain"' in behind
+    assert "were stopped by the epoch limit" in behind
+    assert "an epoch has 13 steps" in behind
+    ahead, _ = page(tmp_path / "b", make_rows(gap=-0.2))
+    assert 'class="explain"' not in ahead
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        fail(make_rows(seeds=1, baseline=False), slice(None)),
+        make_rows(seeds=1).filter(regex="^(?!metric/cox)"),
+        make_rows(seeds=1).filter(regex="^(?!metric/|history)"),
+        make_rows().iloc[:1],
+        make_rows().tail(2),
+    ],
+    ids=["all failed", "no cox", "no metrics", "one row", "only baselines"],
+)
+def test_odd_tables(tmp_path, rows):
+    page(tmp_path, rows, {})
+
+
+def test_500_settings_are_all_there_without_javascript(tmp_path):
+    text, parser = page(tmp_path, make_rows(latents=tuple(range(2, 252)), rates=(1e-3,), seeds=1, baseline=False))
+    assert parser.seen.count("tr") >= 501
+    assert 'data-first="50"' in text
+    assert " hidden" not in text.split("<script>")[0]
+
+
+def test_everything_is_escaped(tmp_path):
+    evil = '<script>alert("1")</script>'
+    rows = make_rows(seeds=1).assign(**{"data/name": evil})
+    rows.loc[0, "static/variant"] = rows.loc[1, "metric/cox/status"] = rows.loc[2, "status"] = evil
+    rows.loc[3, "traced/init"] = evil
+    info = {name: evil for name in INFO if name not in ("seconds", "trainings", "provenance", "versions", "notes")}
+    text, parser = page(tmp_path, rows, {**info, "notes": [evil], "provenance": {evil: evil}, evil: evil})
+    assert evil not in text
+    assert parser.seen.count("script") == 1
+
+
+def test_bad_input(tmp_path):
+    with pytest.raises(InputError, match="run_info must be a mapping"):
+        write_report(tmp_path, make_rows(), [])
+    with pytest.raises(InputError, match="no rows"):
+        write_report(tmp_path, make_rows().iloc[:0], {})
+    with pytest.raises(InputError, match="no score to report"):
+        write_report(tmp_path, make_rows().filter(regex="^(?!metric|loss)"), {})
+
+
+def test_the_table_shows_intervals_and_distances_to_the_first(tmp_path):
+    rows = make_rows()
+    text, _ = page(tmp_path, rows)
+    table = analysis.settings_table(rows)
+    first, second = (table.loc[i] for i in (0, 1))
+    assert f"{first['metric/leiden/ari/low']:.3f} … {first['metric/leiden/ari/high']:.3f}" in text
+    ends = [f"{second[f'metric/leiden/ari/{end}']:.3f}".replace("-", "−") for end in ("behind_low", "behind_high")]
+    assert " … ".join(ends) in text
+    assert text.count("behind the first") == 2  # the head, and the note

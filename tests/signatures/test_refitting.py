@@ -1,0 +1,207 @@
+"""Refits of simulated cohorts: coverage, flags, alignment by label, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics.pairwise import cosine_similarity
+
+from vaebench.data.mutations.simulate import simulate_catalogue
+from vaebench.errors import InputError
+from vaebench.signatures.coverage import coverage_summary, presence_scores
+from vaebench.signatures.intervals.methods import METHODS
+from vaebench.signatures.refitting import refit
+from vaebench.signatures.sampler import posterior as sampling
+from vaebench.signatures.sampler.gibbs import swept
+from vaebench.signatures.sampler.posterior import read_off
+
+FAST = [name for name, method in METHODS.items() if "gislum" not in method.reference and name != "conformal"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fewer_sweeps():
+    """Shorter chains than the defaults, and one shape of program for all tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "LEARNING", 80)
+        patch.setattr(sampling, "DRAWS", 240)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    return simulate_catalogue(3, tumours=240, signatures=4, types=2)
+
+
+def test_intervals_of_the_sampler_hold_the_truth(cohort):
+    catalogue, truth = cohort
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab", types=truth.types)
+    found = coverage_summary(fit.intervals, truth.exposures)
+    assert 0.92 < found["non_zero"] < 0.985
+    assert found["zero"] > 0.97
+    plain = refit(catalogue, truth.signatures)
+    assert found["mse"] <= ((plain.exposures - truth.exposures) ** 2).to_numpy().mean()
+    assert presence_scores(fit.intervals, truth.exposures)["auc"] > 0.95
+    assert fit.dispersion == pytest.approx(1, abs=0.06)
+    assert fit.psi == 0
+    assert fit.notes == ()
+    assert fit.diagnostics["r_hat_99"] < 1.1
+    assert fit.diagnostics["effective_draws_1"] > 50
+    assert len(fit.diagnostics["prior"]["presence"]) == 2
+
+
+@pytest.mark.parametrize("samples", [1, 30, 31])
+def test_one_program_learns_and_draws(samples):
+    """Each row gets its own sample's draws, and a small cohort, even or odd, compiles one sweep."""
+    catalogue, truth = simulate_catalogue(4, tumours=60, signatures=3, types=1)
+    sums = catalogue.sum(axis=1).nlargest(samples).index
+    swept.clear_cache()
+    fit = refit(catalogue.loc[sums], truth.signatures, intervals="spike_slab")
+    assert swept._cache_size() == 1  # type: ignore[attr-defined]
+    assert fit.intervals is not None
+    middle = fit.intervals.groupby("sample", sort=False)["exposure"].sum().loc[sums]
+    np.testing.assert_allclose(middle, catalogue.loc[sums].sum(axis=1), rtol=0.15)
+    np.testing.assert_array_equal(middle, fit.exposures.sum(axis=1))
+
+
+def test_blocks_of_a_larger_cohort_are_its_own_rows(monkeypatch):
+    monkeypatch.setattr(sampling, "_BLOCK", 8)  # of 31 samples: three blocks, and seven that are filled up
+    catalogue, truth = simulate_catalogue(4, tumours=31, signatures=3, types=1)
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab")
+    np.testing.assert_allclose(fit.exposures.sum(axis=1), catalogue.sum(axis=1), rtol=0.15)
+
+
+def test_chains_that_stand_apart_are_noted(cohort, monkeypatch):
+    catalogue, truth = cohort
+    monkeypatch.setattr(sampling, "r_hat", lambda draws: np.full(draws.shape[2:], np.inf))
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab", types=truth.types)
+    assert fit.diagnostics["r_hat_99"] == np.inf
+    assert "mixes slowly: R-hat inf" in fit.notes[0]
+
+
+def test_overdispersed_counts_are_covered_under_the_negative_binomial(cohort):
+    _, truth = cohort
+    catalogue, _ = simulate_catalogue(3, tumours=240, signatures=4, types=2, noise="negative_binomial", size=10.0)
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab", noise="negative_binomial", types=truth.types)
+    assert fit.size == pytest.approx(10, rel=0.15)
+    assert 0.91 < coverage_summary(fit.intervals, truth.exposures)["non_zero"] < 0.985
+    assert "negative binomial" in fit.notes[0]
+    assert refit(catalogue, truth.signatures).dispersion > 1.5
+
+
+def test_rounded_means_are_recognised_and_fitted_closely(cohort):
+    _, truth = cohort
+    catalogue, _ = simulate_catalogue(3, tumours=240, signatures=4, types=2, noise="exact")
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab")
+    assert fit.psi == pytest.approx(1 / 12)
+    assert "without sampling noise" in fit.notes[0].replace("\n", " ")
+    found = coverage_summary(fit.intervals, truth.exposures)
+    assert found["mse"] < 10
+    assert found["non_zero"] > 0.9
+
+
+@pytest.mark.parametrize("name", [n for n in FAST if n != "spike_slab"])
+def test_other_methods_give_the_same_table(cohort, name):
+    catalogue, truth = cohort
+    few = catalogue.iloc[::8]
+    fit = refit(few, truth.signatures, intervals=name, level=0.9)
+    assert list(fit.intervals.columns) == ["sample", "signature", "exposure", "lower", "upper", "presence"]
+    assert len(fit.intervals) == few.shape[0] * 4
+    assert (fit.intervals["lower"] <= fit.intervals["upper"]).all()
+    assert fit.intervals["presence"].isna().all()
+    np.testing.assert_array_equal(fit.intervals["exposure"].to_numpy().reshape(-1, 4), fit.exposures.to_numpy())
+    assert 0.75 < coverage_summary(fit.intervals, truth.exposures.loc[few.index])["non_zero"] <= 1
+    assert (fit.method, fit.level) == (name, 0.9)
+
+
+def test_columns_are_aligned_by_label_and_seeds_repeat(cohort):
+    catalogue, truth = cohort
+    few = catalogue.iloc[::8]
+    fit = refit(few, truth.signatures, intervals="bootstrap", seed=5)
+    shuffled = few.sample(frac=1, axis=1, random_state=0)
+    again = refit(shuffled, truth.signatures.T.sample(frac=1, random_state=1).T, intervals="bootstrap", seed=5)
+    pd.testing.assert_frame_equal(fit.intervals, again.intervals, rtol=1e-4)
+    other = refit(few, truth.signatures, intervals="bootstrap", seed=6)
+    assert not np.allclose(fit.intervals["upper"], other.intervals["upper"])
+
+
+def test_samples_without_mutations_are_kept_and_flagged(cohort):
+    catalogue, truth = cohort
+    few = catalogue.iloc[::8].copy()
+    few.iloc[3] = 0.0
+    fit = refit(few, truth.signatures, intervals="profile_likelihood")
+    name = few.index[3]
+    assert (fit.exposures.loc[name] == 0).all()
+    assert fit.samples.loc[name, "flag"] == "no mutations"
+    rows = fit.intervals[fit.intervals["sample"] == name]
+    assert rows["lower"].eq(0).all()
+    np.testing.assert_allclose(rows["upper"], -np.log(0.05))
+    assert "1 of 30 samples have no mutations" in fit.notes[-1]
+
+
+def test_a_missing_signature_is_flagged(cohort):
+    catalogue, truth = cohort
+    right = refit(catalogue, truth.signatures)
+    assert (right.samples["flag"] == "").all()
+    clock = truth.signatures.drop(index=truth.signatures.index[0])
+    fit = refit(catalogue, clock)
+    assert (fit.samples["flag"] == "misfit").mean() > 0.2
+    mean = fit.exposures.to_numpy() @ clock.to_numpy()
+    expected = np.diag(cosine_similarity(catalogue.to_numpy(), mean))
+    np.testing.assert_allclose(fit.samples["cosine"], expected)
+    assert fit.samples["cosine"].mean() < right.samples["cosine"].mean() - 0.01
+    assert any("do not fit" in note for note in fit.notes)
+    assert fit.dispersion > 1.1
+
+
+def test_upper_ends_are_of_exposures_that_are_there():
+    rng = np.random.default_rng(0)
+    draws = np.where(rng.random((20_000, 1, 2)) < [0.02, 0.6], rng.gamma(20, 5, (20_000, 1, 2)), 0.0)
+    lower, upper, presence = read_off(draws, 0.9)
+    np.testing.assert_allclose(presence[0], [0.02, 0.6], atol=0.01)
+    np.testing.assert_array_equal(lower[0], 0)
+    for k in range(2):
+        some = draws[:, 0, k][draws[:, 0, k] > 0]
+        assert upper[0, k] == pytest.approx(np.quantile(some, 0.95), rel=0.01)
+    rare = np.zeros((1000, 1, 1))
+    rare[:3] = 9.0
+    assert read_off(rare, 0.9)[1] == 0
+
+
+def test_quantiles_of_few_draws_hold_a_new_one_as_often_as_they_say():
+    rng = np.random.default_rng(0)
+    draws, new = rng.exponential(size=(39, 20_000, 1)), rng.exponential(size=(20_000, 1))
+    lower, upper, _ = read_off(draws, 0.95)
+    assert ((lower <= new) & (new <= upper)).mean() == pytest.approx(0.95, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"intervals": "spike_slap"}, "spike_slab"),
+        ({"noise": "gaussian"}, "poisson"),
+        ({"level": 95}, "below 1"),
+        ({"seed": -1}, "whole number"),
+        ({"types": pd.Series({"a": "b"})}, "no cancer type"),
+        ({"settings": {"beta": 1}, "intervals": "bootstrap"}, "posterior_percentile"),
+        ({"settings": {"beta": 1}}, "with intervals=None"),
+    ],
+)
+def test_options_that_are_not_allowed_are_refused_in_a_sentence(cohort, options, words):
+    catalogue, truth = cohort
+    with pytest.raises(InputError, match=words):
+        refit(catalogue, truth.signatures, **options)
+
+
+def test_fractions_are_refused_unless_asked_for(cohort):
+    catalogue, truth = cohort
+    few = catalogue.iloc[:20] + 0.25
+    with pytest.raises(InputError, match="whole"):
+        refit(few, truth.signatures)
+    assert refit(few, truth.signatures, fractions=True).exposures.shape == (20, 4)
+
+
+def test_a_catalogue_without_any_mutation_is_refused(cohort):
+    catalogue, truth = cohort
+    with pytest.raises(InputError, match="no mutations"):
+        refit(catalogue.iloc[:3] * 0, truth.signatures)

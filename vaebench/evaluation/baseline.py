@@ -1,0 +1,52 @@
+"""The baseline of every VAE: principal components of all samples, and what they reconstruct."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vaebench.errors import InputError
+
+
+def pca_embedding(x: np.ndarray, latent: int) -> np.ndarray:
+    """Principal component scores z [N, min(latent, N - 1, D)] of x [N, D], float64: the baseline of every VAE.
+
+    Computed from the eigenvectors of the smaller Gram matrix of the centred x, faster than a singular value
+    decomposition. Components whose singular value is below about 1e-7 of the largest are rounding noise.
+    Signs: the loading of largest size is positive in every component, so the order of samples does not matter.
+
+    Raises:
+        InputError: latent < 1, fewer than two samples, or values that are not finite.
+    """
+    from scipy.linalg import eigh
+
+    x = np.asarray(x, np.float64)
+    if x.ndim != 2 or x.shape[0] < 2 or not x.shape[1]:
+        raise InputError(f"PCA needs a matrix of at least 2 samples and 1 feature, got shape {x.shape}")
+    if latent < 1:
+        raise InputError(f"PCA needs latent >= 1, got {latent}")
+    if not np.isfinite(x).all():
+        raise InputError("PCA needs finite values, x has NaN or infinite ones")
+    samples, features = x.shape
+    latent = min(latent, samples - 1, features)
+    x = x - x.mean(axis=0)
+    gram = x @ x.T if samples < features else x.T @ x
+    values, vectors = eigh(gram, subset_by_index=(len(gram) - latent, len(gram) - 1))
+    vectors = vectors[:, ::-1]
+    if samples < features:
+        z = vectors * np.sqrt(np.clip(values[::-1], 0, None))
+        loadings = x.T @ vectors
+    else:
+        z = x @ vectors
+        loadings = vectors
+    largest = np.take_along_axis(loadings, np.abs(loadings).argmax(axis=0)[None], axis=0)
+    return z * np.where(largest < 0, -1.0, 1.0)
+
+
+def pca_reconstruction(x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """x [N, D] as the principal component scores z [N, L] give it back: its mean plus the least squares fit on z."""
+    x = np.asarray(x, np.float64)
+    mean = x.mean(axis=0)
+    # scores are orthogonal; a component without variance gives nothing back
+    size = np.einsum("nl,nl->l", z, z)
+    loadings = (z.T @ (x - mean)) / np.where(size > 0, size, np.inf)[:, None]
+    return (mean + z @ loadings).astype(np.float32)
