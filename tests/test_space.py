@@ -9,7 +9,7 @@ import pytest
 
 from vaebench.errors import InputError
 from vaebench.nn.initialisation import INITS
-from vaebench.rows import settings
+from vaebench.rows import row_of_point
 from vaebench.space import Point, chain, group_by_static, point, point_id, product, static_of, traced_of, zipped
 
 
@@ -122,7 +122,7 @@ def test_groups_are_the_distinct_programs():
 
 
 def test_settings_are_flat_columns():
-    columns = settings(point(variant="beta_vae", hidden=(4, 2), study="s"))
+    columns = row_of_point(point(variant="beta_vae", hidden=(4, 2), study="s"))
     assert columns["static/hidden"] == "4-2"
     assert columns["hyper/beta"] == 10.0
     assert columns["shape/form"] == "plain"

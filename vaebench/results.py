@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import time
 import uuid
@@ -26,11 +27,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path) -> Path:
-    """Writes rows as one new part file and returns its path; the file appears complete or not at all.
+def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path, types: Mapping[str, type] | None = None) -> Path:
+    """Write rows as one new part file and return its path; the file appears complete or not at all.
 
     A row maps column names to numbers, strings, ``None`` or flat lists of them (numpy values too), and has the column
     ``point``, its identity. Rows need not have the same columns. The column ``schema`` is added.
+
+    Args:
+        rows: at least one.
+        folder: of the run; the file goes to ``rows/``.
+        types: the columns that the file has in any case, with ``bool``, ``int``, ``float``, ``str`` or ``list`` (of floats),
+            null where no row has a value. Columns that are not in it get the type of their values. A score that is NaN was
+            not computed, so ``metric/`` columns hold null in its place.
 
     Raises:
         InputError: no rows, a row without ``point``, or a column of mixed or nested types.
@@ -45,12 +53,14 @@ def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path) -> Path:
             raise InputError(f"every row needs a text column 'point', got {row.get('point')!r}")
         if row.get("schema", SCHEMA) != SCHEMA:
             raise InputError(f"row {row['point']!r} has schema {row['schema']!r}, this version writes {SCHEMA}")
-    names = ["schema", *dict.fromkeys(name for row in rows for name in row if name != "schema")]
+    types = {"schema": int, **(types or {})}
     columns = {}
-    for name in names:
+    for name in dict.fromkeys([*types, *(name for row in rows for name in row)]):
         values = [SCHEMA if name == "schema" else _plain(row.get(name), name) for row in rows]
+        if name in types and (types[name] is int or name.startswith("metric/")):
+            values = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
         try:
-            columns[name] = pa.array(values)
+            columns[name] = pa.array(values, _arrow_type(types[name]) if name in types else None)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise InputError(f"column {name!r} mixes types: {error}") from error
     return _write_part(pa.table(columns), Path(folder), f"{time.time_ns():020d}")
@@ -59,8 +69,9 @@ def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path) -> Path:
 def read_rows(folder: str | Path) -> pd.DataFrame:
     """All rows of a folder as a DataFrame, in the order written, one row per ``point`` (the first written).
 
-    Columns are the union over the parts; absent values are NaN (``None`` in text and list columns); integers stay
-    integers where complete; list columns hold numpy arrays. Unfinished files of a stopped process are not read.
+    Columns are the union over the parts, without those that no row has a value in (scores apart); absent values are NaN
+    (``None`` in text and list columns); integers stay integers where complete; list columns hold numpy arrays. Unfinished
+    files of a stopped process are not read.
 
     Raises:
         InputError: no rows at all, a part that cannot be read, or another schema version.
@@ -68,7 +79,10 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
     table = _first_by_point(_joined(_tables(Path(folder), None)))
     if not table.num_rows:
         raise InputError(f"no rows in {Path(folder) / 'rows'}: nothing was run there yet")
-    return table.to_pandas()
+    held = [
+        name for name in table.column_names if name.startswith("metric/") or table[name].null_count < table.num_rows
+    ]
+    return table.select(held).to_pandas()
 
 
 def finished(folder: str | Path) -> set[str]:
@@ -131,6 +145,13 @@ def read_run_json(folder: str | Path) -> dict[str, Any]:
         raise InputError(f"{path} does not exist: not the folder of a run") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def _arrow_type(kind: type) -> Any:
+    import pyarrow as pa
+
+    kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string(), list: pa.list_(pa.float64())}
+    return kinds[kind]
 
 
 def _plain(value: Any, name: str) -> Any:

@@ -72,7 +72,8 @@ class Traced(NamedTuple):
     """What may differ between the lanes of one program: scalars (or [R] arrays under ``vmap``).
 
     ``init``, ``optimizer``, ``activation`` and ``stopping`` are positions in the tables of
-    :mod:`vaebench.nn.autoencoder`, :mod:`vaebench.nn.optimizers` and :mod:`vaebench.training.train`; ``hyper`` is the variant's own NamedTuple.
+    :mod:`vaebench.nn.autoencoder`, :mod:`vaebench.nn.optimizers` and :mod:`vaebench.training.train`; ``hyper`` is the
+    variant's own NamedTuple.
     """
 
     seed: Any
@@ -99,12 +100,14 @@ class Context(NamedTuple):
         samples: N of the split being evaluated (training or validation).
         batch: the nominal batch size B, also for a smaller last batch.
         iteration: number of batches seen so far, validation batches included (the released capacity schedule counts them).
+        shape: the variant's program-changing choices, :attr:`Static.shape`; the model's builder fills it in.
     """
 
     training: bool
     samples: Any
     batch: int
     iteration: Any
+    shape: Any = None
 
 
 class Aux(NamedTuple):
@@ -143,29 +146,39 @@ class Model(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """What a file of :mod:`vaebench.variants` exports.
+    """A VAE variant: the registry entry that a file of :mod:`vaebench.variants` exports.
+
+    Made by :func:`vaebench.nn.autoencoder.expression_variant` or :func:`vaebench.nn.count_autoencoder.count_variant`, which
+    turn the losses and the posterior's family into ``build``.
 
     Attributes:
         name: registry, file and row name.
-        shape: ``recipe -> frozen dataclass`` of program-changing choices, ``None`` when there are none. Its class attribute
-            ``choices`` lists allowed values by field, and its method ``check(latent)`` refuses what cannot be built.
+        losses: recipe -> ``(outputs, hyper, context) -> (loss, terms)``.
         hyper: ``shape -> NamedTuple`` of traced weights at the study's values. Its class attribute ``ranges`` holds, by field,
             between which numbers a weight must lie for the loss to be defined.
         build: ``Static -> Model``.
         reference: the paper.
-        recipes: those that exist.
+        shape: ``recipe -> frozen dataclass`` of program-changing choices, ``None`` when there are none. Its class attribute
+            ``choices`` lists allowed values by field, and its method ``check(latent)`` refuses what cannot be built.
+        terms: names of the terms that the losses report; each becomes a column ``loss/valid_<term>`` of a row.
         redundant: ``Static -> columns`` of z that the other columns determine: a regression on z leaves them out.
         domain: ``"expression"`` (rows of a :class:`Dataset`) or ``"counts"`` (rows of an SBS96 catalogue).
     """
 
     name: str
-    shape: Callable[[str], Any]
+    losses: Mapping[str, Callable[..., Any]]
     hyper: Callable[[Any], Any]
     build: Callable[[Static], Model]
     reference: str
-    recipes: tuple[str, ...] = ("textbook", "benchmarked")
+    shape: Callable[[str], Any] = lambda recipe: None
+    terms: tuple[str, ...] = ("reconstruction", "kl")
     redundant: Callable[[Static], tuple[int, ...]] = lambda static: ()
     domain: str = "expression"
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        """Names of the recipes that have a loss."""
+        return tuple(self.losses)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -268,6 +281,7 @@ class Metric(NamedTuple):
         reference: the paper or the library it must agree with.
         scores: the score keys of the dict that ``compute`` returns, always all present; ``"status"`` comes on top.
         options: the defaults, an instance of the metric's own frozen dataclass; ``None`` when there is nothing to choose.
+        counts: names of the scores that are whole numbers.
         prepare: ``(dataset, options) -> Metric`` with all that does not depend on the embedding computed; ``None`` when
             binding the options is all there is to do.
     """
@@ -280,3 +294,4 @@ class Metric(NamedTuple):
     scores: tuple[str, ...]
     options: Any = None
     prepare: Callable[[Dataset, Any], Metric] | None = None
+    counts: tuple[str, ...] = ()

@@ -9,12 +9,12 @@ import pytest
 from sklearn.decomposition import PCA
 
 from vaebench.errors import InputError
+from vaebench.evaluation import flat_scores
 from vaebench.evaluation.baseline import pca_embedding
 from vaebench.evaluation.scores import (
     check_metrics,
     evaluate,
     evaluate_flat,
-    flat_scores,
     light,
     prepared_metrics,
     skipped_scores,
@@ -105,8 +105,8 @@ def test_an_exception_in_a_metric_becomes_a_status_with_its_cause(z, data):
     scores = evaluate(z, data, [odd(raising), "leiden"])
     assert scores["leiden"]["status"] == "OK"
     status = scores["odd"]["status"]
-    assert status.startswith("FAILED: RuntimeError: outer (test_evaluation.py:")
-    assert "caused by ValueError: inner reason (test_evaluation.py:" in status
+    assert status.startswith("FAILED: RuntimeError: outer (test_scores.py:")
+    assert "caused by ValueError: inner reason (test_scores.py:" in status
     assert math.isnan(scores["odd"]["a"])
     assert math.isnan(scores["odd"]["b"])
     with pytest.raises(InputError, match="bad data"):

@@ -190,3 +190,29 @@ def test_categorical_prior_and_draws_are_one_hot_blocks(key):
     # the Gumbel trick: the largest entry is a draw from softmax(logits), whatever the temperature
     q = np.asarray(model.embed(variables, x[:1], 1)).reshape(2, 10)
     np.testing.assert_allclose(np.asarray(cold).mean(0), q, atol=0.015)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_declared_terms_are_those_that_the_losses_report(name):
+    """Over all recipes and forms: every term has its column, and every column a term."""
+    reported = set()
+    for recipe in VARIANTS[name].recipes:
+        for form in forms(name, recipe):
+            chosen = point(Point(), variant=name, recipe=recipe, latent=LATENT, hidden=(16,), batch=8, **dict(form))
+            reported |= set(terms_of(chosen))
+    if VARIANTS[name].domain == "counts":
+        chosen = point(Point(), variant=name, latent=LATENT, hidden=(16,), batch=8, frozen=True)
+        reported |= set(terms_of(chosen))
+    assert reported == set(VARIANTS[name].terms)
+
+
+def terms_of(chosen: Point) -> dict:
+    """Shapes of the terms of a point's loss; nothing is computed."""
+    model, traced = variant(chosen.variant).build(static_of(chosen, 10)), traced_of(chosen)
+    context = Context(False, 80, 8, jnp.array(7))
+
+    def terms(x):
+        variables = model.init(jax.random.key(0), jnp.array(traced.init))
+        return model.loss(variables, x, jax.random.key(1), traced.hyper, jnp.array(traced.activation), context)[1].terms
+
+    return jax.eval_shape(terms, jax.ShapeDtypeStruct((8, 10), jnp.float32))

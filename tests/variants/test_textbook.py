@@ -32,6 +32,10 @@ from vaebench.variants import (
 CONTEXT = Context(True, 60, 6, 0)
 
 
+def shaped(shape) -> Context:
+    return CONTEXT._replace(shape=shape)
+
+
 @pytest.fixture(autouse=True)
 def double():
     with jax.enable_x64(True):
@@ -62,7 +66,9 @@ def test_beta_one_is_the_vae_in_both_recipes():
 
 @pytest.mark.parametrize("form", ["i", "ii"])
 def test_dip_vae_without_penalty_is_the_vae(form):
-    assert dip_vae.textbook(form, outputs_of(), dip_vae.Hyper(0.0, 0.0), CONTEXT)[0] == vae_loss(outputs_of())
+    assert dip_vae.textbook(outputs_of(), dip_vae.Hyper(0.0, 0.0), shaped(dip_vae.Shape(form)))[0] == vae_loss(
+        outputs_of()
+    )
 
 
 @pytest.mark.parametrize("form", ["i", "ii"])
@@ -73,16 +79,16 @@ def test_dip_vae_penalty_equals_numpy(form):
         matrix = matrix + np.diag(np.exp(outputs.posterior.logvar).mean(0))
     off = matrix - np.diag(np.diag(matrix))
     expected = 0.3 * (off**2).sum() + 0.7 * ((np.diag(matrix) - 1) ** 2).sum()
-    loss, terms = dip_vae.textbook(form, outputs, dip_vae.Hyper(0.3, 0.7), CONTEXT)
+    loss, terms = dip_vae.textbook(outputs, dip_vae.Hyper(0.3, 0.7), shaped(dip_vae.Shape(form)))
     np.testing.assert_allclose(terms["covariance"], expected, rtol=1e-12)
     np.testing.assert_allclose(loss - vae_loss(outputs), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("kernel", ["imq", "rbf"])
 def test_info_vae_at_its_neutral_weights_is_the_vae(kernel):
-    loss, terms = info_vae.textbook(kernel, outputs_of(), info_vae.Hyper(0.0, 1.0, 1.0), CONTEXT)
+    loss, terms = info_vae.textbook(outputs_of(), info_vae.Hyper(0.0, 1.0, 1.0), shaped(info_vae.Shape(kernel)))
     assert loss == vae_loss(outputs_of())
-    more, _ = info_vae.textbook(kernel, outputs_of(), info_vae.Hyper(0.0, 1.0, 3.0), CONTEXT)
+    more, _ = info_vae.textbook(outputs_of(), info_vae.Hyper(0.0, 1.0, 3.0), shaped(info_vae.Shape(kernel)))
     np.testing.assert_allclose(more - loss, 2 * terms["mmd"], rtol=1e-9)
 
 
@@ -100,7 +106,7 @@ def test_discrepancy_equals_a_double_loop(kernel):
     own = sum(k(z[i], z[j]) + k(p[i], p[j]) for i, j in off)
     expected = own / (n * (n - 1)) - 2 * sum(k(a, b) for a in z for b in p) / n**2
     np.testing.assert_allclose(info_vae.mean_discrepancy(kernel, outputs.z, outputs.prior, z_var), expected, rtol=1e-11)
-    released = info_vae.benchmarked(kernel, outputs, info_vae.Hyper(z_var=z_var), CONTEXT)[1]["mmd"]
+    released = info_vae.benchmarked(outputs, info_vae.Hyper(z_var=z_var), shaped(info_vae.Shape(kernel)))[1]["mmd"]
     np.testing.assert_allclose(released, own - 2 * sum(k(z[i], p[j]) for i, j in off), rtol=1e-5)
 
 
@@ -177,7 +183,7 @@ def test_importance_bound_reaches_log_p_rises_with_draws_and_is_the_elbo_at_one(
         # miwae averages bounds: 10,000 of them are the expectation of the bound with k draws
         few, _ = linear_outputs(10_000 * k, seed=k)
         shape = miwae.Shape(10_000, k)
-        means.append(-float(miwae.textbook(shape, few, miwae.Hyper(), CONTEXT)[0]))
+        means.append(-float(miwae.textbook(few, miwae.Hyper(), shaped(shape))[0]))
         errors.append(4 / np.sqrt(3 * 10_000))
     assert all(later > earlier for earlier, later in itertools.pairwise(means))
     assert means[-1] < log_p.mean() + errors[-1]
@@ -214,7 +220,7 @@ def test_importance_loss_equals_numpy_and_survives_extreme_weights():
 
 def test_miwae_is_iwae_with_one_bound_and_the_elbo_with_one_draw():
     outputs, _ = linear_outputs(6)
-    one, _ = miwae.textbook(miwae.Shape(1, 6), outputs, miwae.Hyper(), CONTEXT)
+    one, _ = miwae.textbook(outputs, miwae.Hyper(), shaped(miwae.Shape(1, 6)))
     np.testing.assert_allclose(one, iwae.textbook(outputs, iwae.Hyper(), CONTEXT)[0], rtol=1e-14)
     single = [
         iwae.textbook(
@@ -224,7 +230,7 @@ def test_miwae_is_iwae_with_one_bound_and_the_elbo_with_one_draw():
         )[0]
         for k in range(6)
     ]
-    many, _ = miwae.textbook(miwae.Shape(6, 1), outputs, miwae.Hyper(), CONTEXT)
+    many, _ = miwae.textbook(outputs, miwae.Hyper(), shaped(miwae.Shape(6, 1)))
     np.testing.assert_allclose(many, np.mean(single), rtol=1e-13)
 
 
@@ -240,8 +246,8 @@ def test_beta_tc_vae_at_weights_one_is_the_elbo_in_expectation(estimator):
         z = np.asarray(q.mean) + np.exp(0.5 * np.asarray(q.logvar)) * eps
         own = stats.norm.logpdf(eps) - 0.5 * np.asarray(q.logvar)
         expected = (own - stats.norm.logpdf(z)).sum(-1).mean()
-        context = Context(True, 400, 40, 0)
-        loss, terms = beta_tc_vae.textbook(estimator, outputs, beta_tc_vae.Hyper(1.0, 1.0, 1.0), context)
+        context = Context(True, 400, 40, 0, beta_tc_vae.Shape(estimator))
+        loss, terms = beta_tc_vae.textbook(outputs, beta_tc_vae.Hyper(1.0, 1.0, 1.0), context)
         single = terms["mutual_information"] + terms["total_correlation"] + terms["dimension_kl"]
         np.testing.assert_allclose(loss - terms["reconstruction"], single, rtol=1e-12)
         z_own = np.asarray(outputs.z)
@@ -285,24 +291,25 @@ def test_weighted_estimate_is_a_lower_bound_in_expectation(batch):
 
 def test_total_correlation_weights_move_only_their_terms():
     outputs = outputs_of()
-    at = functools.partial(beta_tc_vae.textbook, "stratified", outputs)
-    base, terms = at(beta_tc_vae.Hyper(1.0, 1.0, 1.0), CONTEXT)
+    at = functools.partial(beta_tc_vae.textbook, outputs)
+    context = shaped(beta_tc_vae.Shape())
+    base, terms = at(beta_tc_vae.Hyper(1.0, 1.0, 1.0), context)
     for i, term in enumerate(("mutual_information", "total_correlation", "dimension_kl")):
         weights = [1.0, 1.0, 1.0]
         weights[i] = 3.0
-        np.testing.assert_allclose(at(beta_tc_vae.Hyper(*weights), CONTEXT)[0] - base, 2 * terms[term], rtol=1e-9)
+        np.testing.assert_allclose(at(beta_tc_vae.Hyper(*weights), context)[0] - base, 2 * terms[term], rtol=1e-9)
 
 
 def test_sliced_wasserstein_loss_uses_unit_directions():
     outputs = outputs_of(batch=50, latent=2)
     shifted = outputs._replace(z=outputs.prior + jnp.array([[3.0, 0.0]]))
-    loss, terms = swae.textbook(4000, shifted, swae.Hyper(lambda_sw=3.0), CONTEXT)
+    loss, terms = swae.textbook(shifted, swae.Hyper(lambda_sw=3.0), shaped(swae.Shape(4000)))
     # a shift by d costs (d . u)^2, and its mean over directions of the circle is |d|^2 / 2
     np.testing.assert_allclose(terms["wasserstein"], 4.5, rtol=0.05)
     np.testing.assert_allclose(loss, terms["reconstruction"] + 3.0 * terms["wasserstein"], rtol=1e-6)
     likelihood = stats.norm.logpdf(outputs.x, outputs.reconstruction).sum(1).mean()
     np.testing.assert_allclose(terms["reconstruction"], -likelihood, rtol=1e-6)
-    assert swae.textbook(10, outputs._replace(z=outputs.prior), swae.Hyper(), CONTEXT)[1]["wasserstein"] == 0
+    assert swae.textbook(outputs._replace(z=outputs.prior), swae.Hyper(), shaped(swae.Shape(10)))[1]["wasserstein"] == 0
 
 
 def test_linear_vae_at_its_optimum_is_probabilistic_pca():

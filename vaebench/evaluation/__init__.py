@@ -7,11 +7,11 @@ from vaebench.evaluation.scores import (
     check_metrics,
     evaluate,
     evaluate_flat,
-    flat_scores,
     light,
     prepared_metrics,
     skipped_scores,
 )
+from vaebench.rows import score_columns as flat_scores
 
 __all__ = [
     "check_metrics",

@@ -16,7 +16,7 @@ from vaebench.errors import InputError
 from vaebench.evaluation.baseline import pca_embedding
 from vaebench.evaluation.scores import evaluate_flat, prepared_metrics
 from vaebench.results import write_rows, write_run_json
-from vaebench.rows import _row
+from vaebench.rows import column_types, components, row_of_embedding
 from vaebench.types import BASELINE, Dataset
 from vaebench.version import __version__
 
@@ -98,16 +98,15 @@ def evaluated_embedding(
     if not name or name == BASELINE:
         raise InputError(f"the embedding's name is {name!r}; give another one, {BASELINE!r} is the baseline's")
     prepared = prepared_metrics(metrics, dataset, options=options, label_covariate=label_covariate)
-    limit = min(dataset.x.shape[0] - 1, dataset.x.shape[1])
     # the embedding first: what it lacks is said before PCA takes its time
-    rows = [_row(name, z, dataset) | evaluate_flat(z, dataset, prepared)]
+    rows = [row_of_embedding(name, z, dataset) | evaluate_flat(z, dataset, prepared)]
     baseline = pca_embedding(dataset.x, z.shape[1])
     rows.append(
-        _row(BASELINE, baseline, dataset)
-        | {"static/latent": z.shape[1], "run/components": min(z.shape[1], limit)}
+        row_of_embedding(BASELINE, baseline, dataset)
+        | {"static/latent": z.shape[1], "run/components": components(z.shape[1], dataset)}
         | evaluate_flat(baseline, dataset, prepared)
     )
-    write_rows(rows, out)
+    write_rows(rows, out, column_types(prepared))
     record = {
         "command": command,
         "version": __version__,

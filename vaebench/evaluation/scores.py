@@ -14,6 +14,7 @@ import numpy as np
 
 from vaebench.errors import InputError, unknown_name
 from vaebench.metrics import metric
+from vaebench.rows import score_columns
 from vaebench.types import Dataset, Given, Metric, checked_dataset
 
 _LACKS_NOTHING = Given()
@@ -67,7 +68,7 @@ def evaluate_flat(
     given: Given = _LACKS_NOTHING,
 ) -> dict[str, Any]:
     """:func:`evaluate` as columns of a row, for worker processes: picklable; a :func:`light` data set will do."""
-    return flat_scores(evaluate(z, dataset, metrics, given))
+    return score_columns(evaluate(z, dataset, metrics, given))
 
 
 def check_metrics(
@@ -119,14 +120,9 @@ def prepared_metrics(
     )
 
 
-def flat_scores(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """``{"leiden": {"ari": 0.7, ...}}`` as columns ``{"metric/leiden/ari": 0.7, ...}``."""
-    return {f"metric/{name}/{key}": value for name, values in scores.items() for key, value in values.items()}
-
-
 def skipped_scores(metrics: Sequence[str | Metric], reason: str) -> dict[str, Any]:
     """The columns of :func:`evaluate_flat` for an embedding that does not exist: NaN, and ``reason`` as status."""
-    return flat_scores(
+    return score_columns(
         {m.name: dict.fromkeys(m.scores, math.nan) | _footer(reason, math.nan) for m in _resolved(metrics)}
     )
 

@@ -5,7 +5,7 @@ The activation is a traced integer: lanes of one compiled program may differ in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.initialisation import initial_variables
-from vaebench.types import Aux, Model, Static
+from vaebench.types import Aux, Model, Static, Variant
 
 _ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -218,7 +218,7 @@ def autoencoder_model(
         prior_key, own_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
         prior = family.prior(prior_key, (len(x), static.latent))
         outputs = Outputs(x, decoded.reshape(*z.shape[:-1], static.features), q, z, prior, own_key)
-        value, terms = objective(outputs, hyper, context)
+        value, terms = objective(outputs, hyper, context._replace(shape=static.shape))
         return value, Aux(terms, changed.get("batch_stats", {}))
 
     def posterior(variables: Any, x: jax.Array, activation: jax.Array, training: bool = False) -> Any:
@@ -234,3 +234,35 @@ def autoencoder_model(
         return module.apply(variables, z, activation, False, method="decode")
 
     return Model(init, loss, embed, sample, decode, posterior, lambda key, n: family.prior(key, (n, static.latent)))
+
+
+def expression_variant(
+    *,
+    name: str,
+    losses: Mapping[str, Objective],
+    hyper: Callable[[Any], Any],
+    reference: str,
+    family: Callable[[Static], Family] = lambda static: GAUSSIAN,
+    draws: Callable[[Any], int | None] = lambda shape: None,
+    extra: Callable[[Static], int] = lambda static: 0,
+    **fields: Any,
+) -> Variant:
+    """The registry entry of a VAE on expression data, built from its losses.
+
+    Args:
+        name: registry, file and row name.
+        losses: recipe -> objective.
+        hyper: ``shape -> NamedTuple`` of traced weights.
+        reference: the paper.
+        family: the kind of posterior at one static shape.
+        draws: ``shape -> K``, posterior draws of every sample that are decoded; ``None`` for one draw without an axis of its own.
+        extra: width of one more linear layer before the heads; 0 for none.
+        **fields: the other fields of :class:`vaebench.types.Variant`.
+    """
+
+    def build(static: Static) -> Model:
+        return autoencoder_model(
+            static, losses[static.recipe], family(static), draws=draws(static.shape), extra=extra(static)
+        )
+
+    return Variant(name=name, losses=losses, hyper=hyper, build=build, reference=reference, **fields)

@@ -6,7 +6,7 @@ All of their variants take counts and normalise them inside, so that embedding a
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -18,7 +18,7 @@ from vaebench.errors import InputError
 from vaebench.nn.autoencoder import Family, Hidden
 from vaebench.nn.initialisation import initial_variables
 from vaebench.nn.losses import log_volume, poisson_loss
-from vaebench.types import Aux, Model, Static
+from vaebench.types import Aux, Model, Static, Variant
 
 
 def normalised(counts: jax.Array) -> jax.Array:
@@ -206,7 +206,9 @@ def signature_model(
         z, rows = family.draw(key, q, hyper, draws), signatures_of(variables)
         decoded = (z.reshape(-1, static.latent) @ rows).reshape(*z.shape[:-1], static.features)
         value, terms = objective(
-            SignatureOutputs(target, decoded, q, z, rows, learned(variables, activation)), hyper, context
+            SignatureOutputs(target, decoded, q, z, rows, learned(variables, activation)),
+            hyper,
+            context._replace(shape=static.shape),
         )
         return value, Aux(terms, statistics)
 
@@ -251,3 +253,43 @@ def _encoded(
     activation = compiled_in or activation
     heads, changed = module.apply(variables, x, activation, training, method="encode", mutable=["batch_stats"])
     return family.posterior(*heads), changed.get("batch_stats", {})
+
+
+def count_variant(
+    *,
+    name: str,
+    losses: Mapping[str, Objective],
+    hyper: Callable[[Any], Any],
+    reference: str,
+    family: Callable[[Static], Family],
+    divergence: Divergence | None = None,
+    network: Callable[[Static], Mapping[str, Any]] = lambda static: {},
+    **fields: Any,
+) -> Variant:
+    """The registry entry of an autoencoder of mutation counts, built from its losses.
+
+    The variant's shape has the field ``frozen`` and, for posteriors with a spread, ``draws``.
+
+    Args:
+        name: registry, file and row name.
+        losses: recipe -> objective.
+        hyper: ``shape -> NamedTuple`` of traced weights.
+        reference: the paper.
+        family: the kind of posterior at one static shape.
+        divergence: KL of every latent, for posteriors that have one.
+        network: other keywords of :func:`signature_model` at one static shape.
+        **fields: the other fields of :class:`vaebench.types.Variant`.
+    """
+
+    def build(static: Static) -> Model:
+        return signature_model(
+            static,
+            losses[static.recipe],
+            family(static),
+            divergence,
+            draws=getattr(static.shape, "draws", None),
+            frozen=static.shape.frozen,
+            **network(static),
+        )
+
+    return Variant(name=name, losses=losses, hyper=hyper, build=build, reference=reference, domain="counts", **fields)

@@ -14,6 +14,7 @@ import numpy as np
 
 from vaebench.evaluation.scores import evaluate_flat, light, prepared_metrics, skipped_scores
 from vaebench.results import compact, write_rows
+from vaebench.rows import column_types
 from vaebench.types import Dataset, Given, Metric
 
 _QUEUED = 8
@@ -161,7 +162,7 @@ class EvaluationQueue:
         self.executor = self._pool()
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
-        self.parts.append(write_rows(rows, self.out))
+        self.parts.append(write_rows(rows, self.out, column_types(self.metrics)))
         self.done += len(rows)
         self.failed += sum(row["status"] != "OK" for row in rows)
         if len(self.parts) >= _PARTS:

@@ -18,7 +18,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from vaebench.evaluation.baseline import pca_embedding, pca_reconstruction
 from vaebench.results import finished
-from vaebench.rows import baseline_rows, model_row
+from vaebench.rows import row_of_baseline, row_of_model
 from vaebench.space import Point, group_by_static, point_id, static_of, traced_of
 from vaebench.sweep.evaluator import EvaluationQueue
 from vaebench.sweep.progress import State
@@ -113,7 +113,8 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[State], None] = lamb
     """Do a task; returns its cost (:meth:`Tally.cost`). Points and baselines that have a row are not done again."""
     done = finished(task.out)
     waiting = [p for p in task.points if point_id(p, dataset.digest) not in done]
-    baselines = [row for row in baseline_rows(task.baselines, dataset, task.record) if row["point"] not in done]
+    baselines = [row_of_baseline(latent, dataset, task.record) for latent in task.baselines]
+    baselines = [row for row in baselines if row["point"] not in done]
     groups = group_by_static(waiting, dataset.x.shape[1])
     tally = Tally(len(groups), len(waiting) + len(baselines), time.perf_counter())
     if not tally.points:
@@ -131,7 +132,7 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[State], None] = lamb
                 for item in tick.finished:
                     _keep(task, name, item, dataset)
                     given = given_of(item, dataset, queue.needs)
-                    queue.submit(model_row(item, dataset, task.record, lanes), item.z, given)
+                    queue.submit(row_of_model(item, dataset, task.record, lanes), item.z, given)
                 queue.collect(lambda tally=tally: show(tally.state(queue)))
                 show(tally.state(queue))
             merge_parts(task.out / EMBEDDINGS / name)

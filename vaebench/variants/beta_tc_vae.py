@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import (
     gaussian_kl,
     gaussian_log_density,
@@ -17,7 +17,7 @@ from vaebench.nn.losses import (
     mixture_log_densities,
     stratified_log_weights,
 )
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context, Static
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,14 +96,12 @@ def released_log_weights(batch: int, samples: int) -> jax.Array:
     return jnp.log(jnp.where((column == 0) & (row == batch - 2), odd, weights))
 
 
-def textbook(
-    estimator: str, outputs: Outputs, hyper: Hyper, context: Context
-) -> tuple[jax.Array, dict[str, jax.Array]]:
+def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
     """mean_b -log N(x; reconstruction, I) + alpha I(x; z) + beta TC + gamma sum_l KL_l, in nats.
 
     Source: eltager2023, eq. 3; Chen et al. 2018, section 3, and appendix C for the estimators of q(z).
     """
-    log_weights = stratified_log_weights if estimator == "stratified" else weighted_log_weights
+    log_weights = stratified_log_weights if context.shape.estimator == "stratified" else weighted_log_weights
     mean, logvar = outputs.posterior
     densities = mixture_log_densities(outputs.z, mean, logvar, log_weights(len(outputs.z), context.samples))
     reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
@@ -112,7 +110,7 @@ def textbook(
 
 
 def benchmarked(
-    estimator: str, outputs: Outputs, hyper: Hyper | AnnealHyper, context: Context
+    outputs: Outputs, hyper: Hyper | AnnealHyper, context: Context
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The released loss: sse/B + alpha I + beta TC + anneal gamma sum_l KL_l.
 
@@ -121,7 +119,7 @@ def benchmarked(
     (L - 1) log(B - 1), which moves I up and TC down by a constant (a loss far below 0), and removes the first sample of
     the batch from q(z). ``anneal`` is on by default, so validation and training losses differ while it lasts.
     """
-    log_weights = released_log_weights if estimator == "stratified" else weighted_log_weights
+    log_weights = released_log_weights if context.shape.estimator == "stratified" else weighted_log_weights
     weights = log_weights(len(outputs.z), context.samples)
     mean, logvar = outputs.posterior
     own, _, product = mixture_log_densities(outputs.z, mean, logvar, weights)
@@ -131,19 +129,17 @@ def benchmarked(
     return reconstruction / len(outputs.x) + penalty, {"reconstruction": reconstruction, **terms}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape. ``benchmarked`` has one more linear layer before its heads, half the last width."""
-    objective = textbook if static.recipe == "textbook" else benchmarked
-    extra = 0 if static.recipe == "textbook" else max(static.hidden[-1] // 2, 1)
-    return autoencoder_model(
-        static, lambda outputs, hyper, context: objective(static.shape.estimator, outputs, hyper, context), extra=extra
-    )
+def half_width(static: Static) -> int:
+    """Width of one more linear layer before the heads, half the last hidden width; only in the released code."""
+    return 0 if static.recipe == "textbook" else max(static.hidden[-1] // 2, 1)
 
 
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="beta_tc_vae",
+    losses={"textbook": textbook, "benchmarked": benchmarked},
+    terms=("reconstruction", "kl", "mutual_information", "total_correlation", "dimension_kl"),
+    extra=half_width,
     shape=lambda recipe: Shape(anneal=recipe == "benchmarked"),
     hyper=lambda shape: AnnealHyper() if shape.anneal else Hyper(),
-    build=build,
     reference="Chen et al. 2018, Isolating sources of disentanglement in VAEs, arXiv:1802.04942",
 )

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import gaussian_kl, gaussian_nll, mean_squared_error
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,15 +73,10 @@ def benchmarked(
     return loss, {"reconstruction": reconstruction, "kl": kl}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    return autoencoder_model(static, textbook if static.recipe == "textbook" else benchmarked)
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="beta_vae",
+    losses={"textbook": textbook, "benchmarked": benchmarked},
     shape=lambda recipe: Shape("plain" if recipe == "textbook" else "capacity"),
     hyper=lambda shape: PlainHyper() if shape.form == "plain" else CapacityHyper(),
-    build=build,
     reference="Higgins et al. 2017, beta-VAE, ICLR; Burgess et al. 2018, arXiv:1804.03599",
 )

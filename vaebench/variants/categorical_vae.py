@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.errors import InputError
-from vaebench.nn.autoencoder import Family, Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Family, Outputs, expression_variant
 from vaebench.nn.losses import categorical_kl, gaussian_nll, mean_squared_error
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context, Static
 
 _EPS = 1e-7
 """Added inside the released code's logarithms."""
@@ -115,17 +115,12 @@ def redundant(static: Static) -> tuple[int, ...]:
     return tuple(range(categories - 1, static.latent, categories))
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    objective = textbook if static.recipe == "textbook" else benchmarked
-    return autoencoder_model(static, objective, categorical_family(static))
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="categorical_vae",
+    losses={"textbook": textbook, "benchmarked": benchmarked},
+    family=categorical_family,
     shape=lambda recipe: Shape() if recipe == "textbook" else None,
     hyper=lambda shape: BenchmarkedHyper() if shape is None else Hyper(),
-    build=build,
     reference="Jang et al. 2017, Categorical reparameterization with Gumbel-softmax, arXiv:1611.01144",
     redundant=redundant,
 )

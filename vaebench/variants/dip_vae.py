@@ -8,9 +8,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import covariance, covariance_penalty, gaussian_kl, gaussian_nll
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Hyper(NamedTuple):
     lambda_d: float = 0.05
 
 
-def textbook(form: str, outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Negative ELBO + lambda_od sum_{i != j} C_ij^2 + lambda_d sum_i (C_ii - 1)^2, in nats.
 
     C is Cov_b[mean] (form i), plus diag(mean_b sigma^2) (form ii), over the batch.
@@ -40,13 +40,13 @@ def textbook(form: str, outputs: Outputs, hyper: Hyper, context: Context) -> tup
     reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
     kl = jnp.mean(gaussian_kl(mean, logvar))
     matrix = covariance(mean)
-    if form == "ii":
+    if context.shape.form == "ii":
         matrix = matrix + jnp.diag(jnp.mean(jnp.exp(logvar), axis=0))
     penalty = covariance_penalty(matrix, hyper.lambda_od, hyper.lambda_d)
     return reconstruction + kl + penalty, {"reconstruction": reconstruction, "kl": kl, "covariance": penalty}
 
 
-def benchmarked(form: str, outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The released loss: sse + sum_b KL_b + the same penalty of a matrix that is no covariance.
 
     Deviates: means are centred over the LATENTS of each sample and their products summed over the batch, not averaged, so
@@ -59,24 +59,17 @@ def benchmarked(form: str, outputs: Outputs, hyper: Hyper, context: Context) -> 
     kl = jnp.sum(gaussian_kl(mean, logvar))
     centred = mean - mean.mean(1, keepdims=True)
     matrix = centred.T @ centred
-    if form == "ii":
+    if context.shape.form == "ii":
         matrix = matrix + jnp.mean(jnp.exp(2 * jnp.diagonal(logvar)))
     penalty = covariance_penalty(matrix, hyper.lambda_od, hyper.lambda_d)
     return reconstruction + kl + penalty, {"reconstruction": reconstruction, "kl": kl, "covariance": penalty}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    objective = textbook if static.recipe == "textbook" else benchmarked
-    return autoencoder_model(
-        static, lambda outputs, hyper, context: objective(static.shape.form, outputs, hyper, context)
-    )
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="dip_vae",
+    losses={"textbook": textbook, "benchmarked": benchmarked},
+    terms=("reconstruction", "kl", "covariance"),
     shape=lambda recipe: Shape(),
     hyper=lambda shape: Hyper(),
-    build=build,
     reference="Kumar et al. 2018, Variational inference of disentangled latent concepts, arXiv:1711.00848",
 )

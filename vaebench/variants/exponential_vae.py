@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Family
-from vaebench.nn.count_autoencoder import SignatureOutputs, negative_bound, signature_model
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.nn.count_autoencoder import SignatureOutputs, count_variant, negative_bound
+from vaebench.types import Context
 
 _LEAST = 1e-6
 """Of a posterior's mean, so that its logarithm stays finite."""
@@ -71,18 +71,13 @@ def textbook(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tuple
     return negative_bound(outputs, jnp.sum(exponential_kl(outputs.posterior.mean), axis=-1), hyper)
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    shape = static.shape
-    return signature_model(static, textbook, EXPONENTIAL, divergence, draws=shape.draws, frozen=shape.frozen)
-
-
-VARIANT = Variant(
+VARIANT = count_variant(
     name="exponential_vae",
+    losses={"textbook": textbook},
+    terms=("reconstruction", "kl", "volume"),
+    family=lambda static: EXPONENTIAL,
+    divergence=divergence,
     shape=lambda recipe: Shape(),
     hyper=lambda shape: Hyper(),
-    build=build,
     reference="gislum2024, proposed as future work",
-    recipes=("textbook",),
-    domain="counts",
 )

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jax.scipy.special import erf
 
 from vaebench.nn.autoencoder import Family, Gaussian, gaussian_draw
-from vaebench.nn.count_autoencoder import SignatureOutputs, negative_bound, signature_model
+from vaebench.nn.count_autoencoder import SignatureOutputs, count_variant, negative_bound
 from vaebench.nn.losses import gaussian_kl, poisson_loss
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,25 +93,14 @@ def benchmarked(
     return reconstruction + hyper.beta * kl, {"reconstruction": reconstruction, "kl": kl}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    released = static.recipe == "benchmarked"
-    return signature_model(
-        static,
-        benchmarked if released else textbook,
-        FOLDED,
-        divergence,
-        draws=static.shape.draws,
-        norm_last=released,
-        frozen=static.shape.frozen,
-    )
-
-
-VARIANT = Variant(
+VARIANT = count_variant(
     name="folded_normal_vae",
+    losses={"textbook": textbook, "benchmarked": benchmarked},
+    terms=("reconstruction", "kl", "volume"),
+    family=lambda static: FOLDED,
+    divergence=divergence,
+    network=lambda static: {"norm_last": static.recipe == "benchmarked"},
     shape=lambda recipe: ReleasedShape() if recipe == "benchmarked" else Shape(),
     hyper=lambda shape: BenchmarkedHyper() if isinstance(shape, ReleasedShape) else Hyper(),
-    build=build,
     reference="gislum2024, a beta-VAE in the MUSE-XAE framework",
-    domain="counts",
 )

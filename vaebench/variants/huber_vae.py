@@ -8,9 +8,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import gaussian_kl, huber
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 class Hyper(NamedTuple):
@@ -32,16 +32,9 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
     return reconstruction + hyper.beta * kl, {"reconstruction": reconstruction, "kl": kl}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    return autoencoder_model(static, textbook)
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="huber_vae",
-    shape=lambda recipe: None,
+    losses={"textbook": textbook},
     hyper=lambda shape: Hyper(),
-    build=build,
     reference="Huber 1964, Robust estimation of a location parameter",
-    recipes=("textbook",),
 )

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import gaussian_kl, gaussian_nll, mean_squared_error, off_diagonal_sum, squared_distances
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,21 +54,19 @@ def mean_discrepancy(kernel: str, z: jax.Array, prior: jax.Array, z_var: jax.Arr
     return own / max(batch * (batch - 1), 1) - 2 * jnp.mean(kernel_values(kernel, z, prior, z_var))
 
 
-def textbook(kernel: str, outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
     """beta mean_b -log N(x; reconstruction, I) + (1 - alpha) KL + (alpha + lambda_mmd - 1) MMD^2(q(z), p(z)).
 
     The negative ELBO at alpha 0, lambda_mmd 1, beta 1. Source: Zhao et al. 2017, InfoVAE; beta as in the study.
     """
     reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
     kl = jnp.mean(gaussian_kl(*outputs.posterior))
-    mmd = mean_discrepancy(kernel, outputs.z, outputs.prior, hyper.z_var)
+    mmd = mean_discrepancy(context.shape.kernel, outputs.z, outputs.prior, hyper.z_var)
     loss = hyper.beta * reconstruction + (1 - hyper.alpha) * kl + (hyper.alpha + hyper.lambda_mmd - 1) * mmd
     return loss, {"reconstruction": reconstruction, "kl": kl, "mmd": mmd}
 
 
-def benchmarked(
-    kernel: str, outputs: Outputs, hyper: Hyper, context: Context
-) -> tuple[jax.Array, dict[str, jax.Array]]:
+def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The released loss: beta mse + (1 - alpha) (B/N) KL + (alpha + lambda_mmd - 1) / (B (B - 1)) S.
 
     Deviates: S sums kernels over i != j, the cross term without its diagonal too, so the term ``mmd`` grows with B^2
@@ -81,7 +79,7 @@ def benchmarked(
     kl = jnp.mean(gaussian_kl(*outputs.posterior))
     z, prior = outputs.z, outputs.prior
     own, priors, cross = (
-        off_diagonal_sum(kernel_values(kernel, u, v, hyper.z_var, 1e-7))
+        off_diagonal_sum(kernel_values(context.shape.kernel, u, v, hyper.z_var, 1e-7))
         for u, v in ((z, z), (prior, prior), (z, prior))
     )
     mmd = own + priors - 2 * cross
@@ -90,18 +88,11 @@ def benchmarked(
     return loss, {"reconstruction": reconstruction, "kl": kl, "mmd": mmd}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    objective = textbook if static.recipe == "textbook" else benchmarked
-    return autoencoder_model(
-        static, lambda outputs, hyper, context: objective(static.shape.kernel, outputs, hyper, context)
-    )
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="info_vae",
+    losses={"textbook": textbook, "benchmarked": benchmarked},
+    terms=("reconstruction", "kl", "mmd"),
     shape=lambda recipe: Shape(),
     hyper=lambda shape: Hyper(),
-    build=build,
     reference="Zhao et al. 2017, InfoVAE: Information maximizing variational autoencoders, arXiv:1706.02262",
 )

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import gaussian_kl, gaussian_nll, importance_bound, log_importance_weights
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,15 +48,11 @@ def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.A
     return loss, {"reconstruction": jnp.mean(errors), "kl": jnp.mean(kl)}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    return autoencoder_model(static, textbook if static.recipe == "textbook" else benchmarked, draws=static.shape.draws)
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="iwae",
+    losses={"textbook": textbook, "benchmarked": benchmarked},
+    draws=lambda shape: shape.draws,
     shape=lambda recipe: Shape(),
     hyper=lambda shape: Hyper(),
-    build=build,
     reference="Burda et al. 2016, Importance weighted autoencoders, arXiv:1509.00519",
 )

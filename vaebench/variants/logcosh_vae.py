@@ -8,9 +8,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import gaussian_kl, log_cosh
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 class Hyper(NamedTuple):
@@ -47,15 +47,9 @@ def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.A
     return loss, {"reconstruction": reconstruction, "kl": kl}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    return autoencoder_model(static, textbook if static.recipe == "textbook" else benchmarked)
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="logcosh_vae",
-    shape=lambda recipe: None,
+    losses={"textbook": textbook, "benchmarked": benchmarked},
     hyper=lambda shape: Hyper(),
-    build=build,
     reference="Chen et al. 2018, Log hyperbolic cosine loss improves variational auto-encoder",
 )

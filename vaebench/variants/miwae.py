@@ -8,9 +8,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import gaussian_kl, gaussian_nll, importance_bound, log_importance_weights
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Hyper(NamedTuple):
     """MIWAE has no weights to choose."""
 
 
-def textbook(shape: Shape, outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
     """mean_b mean_m -log 1/K sum_k p(x|z_mk) p(z_mk) / q(z_mk|x), in nats; the IWAE's loss where M = 1.
 
     K sets how tight the bound is, M how noisy its gradient.
@@ -34,25 +34,15 @@ def textbook(shape: Shape, outputs: Outputs, hyper: Hyper, context: Context) -> 
     """
     nll = gaussian_nll(outputs.x[None], outputs.reconstruction)
     log_weights = log_importance_weights(nll, outputs.z, *outputs.posterior)
-    bounds = importance_bound(log_weights.reshape(shape.bounds, shape.draws, -1), axis=1)
+    bounds = importance_bound(log_weights.reshape(context.shape.bounds, context.shape.draws, -1), axis=1)
     return -jnp.mean(bounds), {"reconstruction": jnp.mean(nll), "kl": jnp.mean(gaussian_kl(*outputs.posterior))}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    shape = static.shape
-    return autoencoder_model(
-        static,
-        lambda outputs, hyper, context: textbook(shape, outputs, hyper, context),
-        draws=shape.bounds * shape.draws,
-    )
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="miwae",
+    losses={"textbook": textbook},
+    draws=lambda shape: shape.bounds * shape.draws,
     shape=lambda recipe: Shape(),
     hyper=lambda shape: Hyper(),
-    build=build,
     reference="Rainforth et al. 2018, Tighter variational bounds are not necessarily better, arXiv:1802.04537",
-    recipes=("textbook",),
 )

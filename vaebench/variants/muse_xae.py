@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Family
-from vaebench.nn.count_autoencoder import SignatureOutputs, signature_model
+from vaebench.nn.count_autoencoder import Objective, SignatureOutputs, count_variant
 from vaebench.nn.losses import log_volume, poisson_loss
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,18 +83,22 @@ def refit(outputs: SignatureOutputs, hyper: RefitHyper, context: Context) -> tup
     return reconstruction + hyper.l1 * size, terms
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    frozen = static.shape.frozen
-    objective = textbook if static.recipe == "textbook" else benchmarked
-    return signature_model(static, refit if frozen else objective, code_family(frozen), norm_last=True, frozen=frozen)
+def unless_frozen(objective: Objective) -> Objective:
+    """``objective`` where signatures are trained, :func:`refit` where they are given."""
+
+    def chosen(outputs: SignatureOutputs, hyper: Any, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+        return (refit if context.shape.frozen else objective)(outputs, hyper, context)
+
+    return chosen
 
 
-VARIANT = Variant(
+VARIANT = count_variant(
     name="muse_xae",
+    losses={"textbook": unless_frozen(textbook), "benchmarked": unless_frozen(benchmarked)},
+    terms=("reconstruction", "volume", "size"),
+    family=lambda static: code_family(static.shape.frozen),
+    network=lambda static: {"norm_last": True},
     shape=lambda recipe: Shape(),
     hyper=lambda shape: RefitHyper() if shape.frozen else Hyper(),
-    build=build,
     reference="Pancotti et al. 2024, MUSE-XAE: MUtational Signature Extraction with eXplainable AutoEncoder, Bioinformatics",
-    domain="counts",
 )

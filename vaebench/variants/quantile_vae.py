@@ -7,9 +7,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import asymmetric_laplace_nll, gaussian_kl
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 class Hyper(NamedTuple):
@@ -33,16 +33,9 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
     return reconstruction + hyper.beta * kl, {"reconstruction": reconstruction, "kl": kl}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    return autoencoder_model(static, textbook)
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="quantile_vae",
-    shape=lambda recipe: None,
+    losses={"textbook": textbook},
     hyper=lambda shape: Hyper(),
-    build=build,
     reference="Koenker & Bassett 1978, Regression quantiles; Yu & Moyeed 2001, Bayesian quantile regression",
-    recipes=("textbook",),
 )

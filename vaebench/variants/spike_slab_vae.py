@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Family
-from vaebench.nn.count_autoencoder import SignatureOutputs, negative_bound, signature_model
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.nn.count_autoencoder import SignatureOutputs, count_variant, negative_bound
+from vaebench.types import Context
 
 _LOGVAR = (-20.0, 3.0)
 """Range of the slab's log variance: beyond, its mean exp(location + variance / 2) leaves float32."""
@@ -146,21 +146,14 @@ def textbook(
     return negative_bound(outputs, jnp.sum(kl, axis=-1), hyper)
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    shape = static.shape
-    learned = 3 if shape.prior == "learned" else 0
-    return signature_model(
-        static, textbook, SPIKE_SLAB, divergence, draws=shape.draws, frozen=shape.frozen, prior_rows=learned
-    )
-
-
-VARIANT = Variant(
+VARIANT = count_variant(
     name="spike_slab_vae",
+    losses={"textbook": textbook},
+    terms=("reconstruction", "kl", "volume"),
+    family=lambda static: SPIKE_SLAB,
+    divergence=divergence,
+    network=lambda static: {"prior_rows": 3 if static.shape.prior == "learned" else 0},
     shape=lambda recipe: Shape(),
     hyper=lambda shape: LearnedHyper() if shape.prior == "learned" else FixedHyper(),
-    build=build,
     reference="ours; the relaxation: Maddison et al. 2017, The concrete distribution, arXiv:1611.00712",
-    recipes=("textbook",),
-    domain="counts",
 )

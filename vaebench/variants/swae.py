@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Family, Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Family, Outputs, expression_variant
 from vaebench.nn.losses import gaussian_nll, sliced_wasserstein
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,33 +40,25 @@ def point_draw(key: jax.Array, q: Point, hyper: Any, draws: int | None) -> jax.A
 POINT = Family(("mean_head",), Point, point_draw, lambda q: q.mean)
 
 
-def textbook(
-    projections: int, outputs: Outputs, hyper: Hyper, context: Context
-) -> tuple[jax.Array, dict[str, jax.Array]]:
+def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
     """mean_b -log N(x; reconstruction, I) + lambda_sw SW_2^2(q(z), N(0, I)).
 
     Source: Kolouri et al. 2019, with the squared error as a unit-variance likelihood, so that losses compare
     with the other variants'. There is no KL: q(z|x) is a point.
     """
-    directions = jax.random.normal(outputs.key, (projections, outputs.z.shape[-1]))
+    directions = jax.random.normal(outputs.key, (context.shape.projections, outputs.z.shape[-1]))
     directions = directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
     reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
     distance = sliced_wasserstein(outputs.z, outputs.prior, directions)
     return reconstruction + hyper.lambda_sw * distance, {"reconstruction": reconstruction, "wasserstein": distance}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    return autoencoder_model(
-        static, lambda outputs, hyper, context: textbook(static.shape.projections, outputs, hyper, context), POINT
-    )
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="swae",
+    losses={"textbook": textbook},
+    terms=("reconstruction", "wasserstein"),
+    family=lambda static: POINT,
     shape=lambda recipe: Shape(),
     hyper=lambda shape: Hyper(),
-    build=build,
     reference="Kolouri et al. 2019, Sliced Wasserstein auto-encoders, ICLR (arXiv:1804.01947)",
-    recipes=("textbook",),
 )

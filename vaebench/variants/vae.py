@@ -7,9 +7,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.nn.autoencoder import Outputs, autoencoder_model
+from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import gaussian_kl, gaussian_nll, mean_squared_error
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.types import Context
 
 
 class Hyper(NamedTuple):
@@ -37,15 +37,9 @@ def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.A
     return reconstruction + context.batch / context.samples * kl, {"reconstruction": reconstruction, "kl": kl}
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    return autoencoder_model(static, textbook if static.recipe == "textbook" else benchmarked)
-
-
-VARIANT = Variant(
+VARIANT = expression_variant(
     name="vae",
-    shape=lambda recipe: None,
+    losses={"textbook": textbook, "benchmarked": benchmarked},
     hyper=lambda shape: Hyper(),
-    build=build,
     reference="Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114",
 )

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln
 
 from vaebench.nn.autoencoder import Family
-from vaebench.nn.count_autoencoder import SignatureOutputs, negative_bound, signature_model
-from vaebench.types import Context, Model, Static, Variant
+from vaebench.nn.count_autoencoder import SignatureOutputs, count_variant, negative_bound
+from vaebench.types import Context
 
 _LEAST = 1e-6
 """Of a scale and of an exponential draw, so that their logarithms stay finite."""
@@ -148,21 +148,14 @@ def textbook(
     return negative_bound(outputs, kl, hyper)
 
 
-def build(static: Static) -> Model:
-    """The model for one static shape."""
-    shape = static.shape
-    learned = shape.components if shape.prior == "vamp" else 0
-    return signature_model(
-        static, textbook, WEIBULL, divergence, draws=shape.draws, frozen=shape.frozen, pseudo=learned
-    )
-
-
-VARIANT = Variant(
+VARIANT = count_variant(
     name="weibull_vae",
+    losses={"textbook": textbook},
+    terms=("reconstruction", "kl", "volume"),
+    family=lambda static: WEIBULL,
+    divergence=divergence,
+    network=lambda static: {"pseudo": static.shape.components if static.shape.prior == "vamp" else 0},
     shape=lambda recipe: Shape(),
     hyper=lambda shape: VampHyper() if shape.prior == "vamp" else GammaHyper(),
-    build=build,
     reference="Zhang et al. 2018, WHAI, arXiv:1803.01328; Tomczak & Welling 2018, VAE with a VampPrior, arXiv:1705.07120",
-    recipes=("textbook",),
-    domain="counts",
 )
