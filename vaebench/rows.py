@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
-from vaebench.errors import InputError
+from vaebench.version import __version__
+from vaebench.types import BASELINE, Dataset
+
+import dataclasses
+
+import jax
+
 from vaebench.space import Point, point_id
 from vaebench.training.pool import Finished
-from vaebench.types import BASELINE, Dataset
-from vaebench.variants import variant
-from vaebench.version import __version__
 
 
 def settings(point: Point) -> dict[str, Any]:
@@ -50,6 +51,7 @@ def _data_columns(dataset: Dataset, record: Mapping[str, Any]) -> dict[str, Any]
         "data/features": dataset.x.shape[1],
         "data/scaling": dataset.scaling,
         "run/embedding": record["embedding"],
+        "run/matmul_precision": matmul_precision_of(record),
         "run/version": __version__,
         "run/device": device_name(),
     }
@@ -106,32 +108,3 @@ def _row(name: str, z: np.ndarray, dataset: Dataset) -> dict[str, Any]:
         "data/scaling": dataset.scaling,
         "run/version": __version__,
     }
-
-
-def point_of(row: Mapping[Any, Any]) -> Point:
-    """The point behind a row, such that training it again gives that row.
-
-    Raises:
-        InputError: the row was written by another version: its identity is another one.
-    """
-    values: dict[str, Any] = {}
-    for field in dataclasses.fields(Point):
-        family = next((f for f in ("static", "traced", "data") if f"{f}/{field.name}" in row), None)
-        if field.name == "study":
-            values["study"] = row["study"]
-        elif field.name == "hidden":
-            values["hidden"] = tuple(int(width) for width in str(row["static/hidden"]).split("-"))
-        elif family:
-            # columns that baselines lack have become floats
-            values[field.name] = type(field.default)(row[f"{family}/{field.name}"])
-    shape = variant(values["variant"]).shape(values["recipe"])
-    if shape is not None:
-        kinds = {f.name: type(f.default) for f in dataclasses.fields(shape)}
-        values["shape"] = tuple((name, kind(row[f"shape/{name}"])) for name, kind in kinds.items())
-        shape = dataclasses.replace(shape, **dict(values["shape"]))
-    hyper = variant(values["variant"]).hyper(shape)
-    values["hyper"] = tuple((name, float(row[f"hyper/{name}"])) for name in hyper._fields)
-    made = Point(**values)
-    if point_id(made, row["data/digest"]) != row["point"]:
-        raise InputError(f"row {row['point']!r} was written by another version, so its training cannot be repeated")
-    return made

@@ -52,6 +52,8 @@ class Static:
         activation: compiled in where it is not ``""``: of variants for counts, whose layers are so small that computing all
             the activations that lanes may choose from takes a third of the time.
         shape: the variant's own frozen dataclass of program-changing choices.
+        optimizer: name of an optimizer that is compiled in; ``""`` for those that lanes may differ in. Not in the ``repr``, which
+            names files: names of before stay.
     """
 
     variant: str
@@ -66,6 +68,7 @@ class Static:
     validation: str = "batches"
     activation: str = ""
     shape: Any = None
+    optimizer: str = dataclasses.field(default="", repr=False)
 
 
 class Traced(NamedTuple):
@@ -270,6 +273,7 @@ class Metric(NamedTuple):
         options: the defaults, an instance of the metric's own frozen dataclass; ``None`` when there is nothing to choose.
         prepare: ``(dataset, options) -> Metric`` with all that does not depend on the embedding computed; ``None`` when
             binding the options is all there is to do.
+        packages: ``options -> modules`` that the metric imports beyond those of the training.
     """
 
     name: str
@@ -280,3 +284,4 @@ class Metric(NamedTuple):
     scores: tuple[str, ...]
     options: Any = None
     prepare: Callable[[Dataset, Any], Metric] | None = None
+    packages: Callable[[Any], tuple[str, ...]] = lambda options: ()

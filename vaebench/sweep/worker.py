@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import time
-import uuid
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from vaebench.space import Point, static_of
+from vaebench.training.checkpoint import EMBEDDINGS, MODELS
+from vaebench.training.engine import DEFAULT
+from vaebench.training.pool import Finished, trained_points
+from vaebench.types import Dataset, Given
+from vaebench.variants import variant as variant_named
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
 from jax.sharding import NamedSharding, PartitionSpec
 
 from vaebench.evaluation.baseline import pca_embedding, pca_reconstruction
 from vaebench.results import finished
 from vaebench.rows import baseline_rows, model_row
-from vaebench.space import Point, group_by_static, point_id, static_of, traced_of
+from vaebench.space import group_by_static, point_id, traced_of
 from vaebench.sweep.evaluator import EvaluationQueue
 from vaebench.sweep.progress import State
 from vaebench.training.checkpoint import (
-    EMBEDDINGS,
     LANES,
-    MODELS,
     forget_lanes,
     keep_part,
     load_lanes,
@@ -33,12 +42,11 @@ from vaebench.training.checkpoint import (
     restored,
     save_lanes,
 )
+from vaebench.training.engine import Engine
 from vaebench.training.lane import lane_sharding
 from vaebench.training.model import arrays_of, card_of, trained
-from vaebench.training.pool import Finished, Saved, Tick, make_split, on_device, trained_points
+from vaebench.training.pool import Saved, Tick, make_split, on_device
 from vaebench.training.train import make_start
-from vaebench.types import Dataset, Given
-from vaebench.variants import variant as variant_named
 
 KEEP_MODELS = ("none", "best", "all")
 
@@ -57,6 +65,7 @@ class Task:
         keep_models: ``"none"``, ``"best"`` (lowest validation loss of each group) or ``"all"``.
         checkpoint_minutes: minutes between two checkpoints of the running lanes; 0 for none.
         metric_options: metric name -> its options, where they are not the defaults.
+        engine: how programs are compiled and called.
     """
 
     points: tuple[Point, ...]
@@ -68,6 +77,7 @@ class Task:
     keep_models: str = "none"
     checkpoint_minutes: float = 0.0
     metric_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    engine: Engine = DEFAULT
 
 
 class Tally(NamedTuple):
@@ -113,7 +123,7 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[State], None] = lamb
     """Do a task; returns its cost (:meth:`Tally.cost`). Points and baselines that have a row are not done again."""
     done = finished(task.out)
     waiting = [p for p in task.points if point_id(p, dataset.digest) not in done]
-    baselines = [row for row in baseline_rows(task.baselines, dataset, task.record) if row["point"] not in done]
+    baselines = [row for row in baseline_rows(task, dataset) if row["point"] not in done]
     groups = group_by_static(waiting, dataset.x.shape[1])
     tally = Tally(len(groups), len(waiting) + len(baselines), time.perf_counter())
     if not tally.points:
@@ -146,7 +156,9 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[State], None] = lamb
 def group_name(point: Point, dataset: Dataset) -> str:
     """Name of the files of a point's group: variant, latent, and a hash of all that fixes its program."""
     fixed = (static_of(point, dataset.x.shape[1]), point.valid_fraction)
-    return f"{point.variant}-{point.latent}-{hashlib.sha256(repr(fixed).encode()).hexdigest()[:8]}"
+    # a compiled optimizer is not in the repr, so that groups without one keep the names that folders of before have
+    text = repr(fixed) + fixed[0].optimizer
+    return f"{point.variant}-{point.latent}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def on_all_devices(x: np.ndarray) -> jax.Array:
@@ -173,6 +185,7 @@ def _group_ticks(
             sample=task.record["embedding"] == "sample",
             keep=lambda point: keep,
             saved=saved,
+            engine=task.engine,
         )
         try:
             first = next(ticks)
@@ -209,7 +222,7 @@ def _saved(task: Task, group: Sequence[Point], dataset: Dataset) -> dict[Point, 
         if leaves:
             split = on_device(make_split(point, dataset))
             template = jax.eval_shape(
-                make_start(static_of(point, dataset.x.shape[1])), on_device(traced_of(point)), split
+                make_start(static_of(point, dataset.x.shape[1]), task.engine), on_device(traced_of(point)), split
             )
             template = template._replace(key=jax.eval_shape(jax.random.key_data, template.key))
             lane = restored(leaves, template)
@@ -227,6 +240,12 @@ def _keep(task: Task, name: str, item: Finished, dataset: Dataset) -> None:
         keep_part(task.out / MODELS / name, point, arrays_of(model), card_of(model))
         if task.keep_models == "best":
             merge_parts(task.out / MODELS / name, best=True)
+
+
+def matmul_precision_of(record: Mapping[str, Any]) -> str:
+    """``matmul_precision`` of a folder, also of one from before it was recorded: then JAX chose, TF32 on a GPU."""
+    before = "highest" if str(record.get("device", "cpu")).startswith("cpu") else "tensorfloat32"
+    return record.get("matmul_precision", before)
 
 
 def _submit_baselines(rows: list[dict[str, Any]], dataset: Dataset, queue: EvaluationQueue) -> None:
