@@ -109,7 +109,7 @@ def overhead(repeats: int) -> None:
             return call
 
         watched = program._replace(**{name: timed(name) for name in spent})
-        with mock.patch("vaebench.training.pool.make_train", lambda static, lanes, program=watched: program):
+        with mock.patch("vaebench.training.pool.make_train", lambda *arguments, program=watched: program):
             seconds, _, _ = pooled(points, data, x, lanes)
         steps = spent["advance"] - calls * statistics.median(empty)
         shares.append((seconds - steps - spent["start"] - spent["embed"], spent["start"] + spent["embed"], steps))

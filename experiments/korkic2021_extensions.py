@@ -4,11 +4,12 @@
     python experiments/korkic2021_extensions.py --preset smoke --out runs/smoke
 
 Each is varied by itself from the study's network with 20 latents, learning rate 1e-3, Adam, ten seeds (each with its own
-initialisation and split): latents 3, 5, 10, 20; hidden 256, 512-256, 1024-512-256; optimizers and AdamW; initialisations;
-beta-VAE, MIWAE and SWAE (the last two by their papers' equations, as no code is released). Batch chosen for 9 steps an
-epoch, data in [0, 1]. Other data: `--data`. Models are compared by the mean squared error of all samples, since their own
-losses are no like quantities.
-Machine: 2 CPU cores, about 250 trainings; ask `--dry-run`. Expected: nothing is printed to compare with.
+initialisation and split): latents 3, 5, 10, 20; hidden 256, 512-256, 1024-512-256; the study's optimizers, AdamW, and
+optax's Lion, Nadam and AdaBelief, each of these three in a compiled program of its own; initialisations; beta-VAE, MIWAE and
+SWAE (the last two by their papers' equations, as no code is released). Batch chosen for 9 steps an epoch, data in [0, 1].
+Other data: `--data`. Models are compared by the mean squared error of all samples, since their own losses are no like
+quantities.
+Machine: 2 CPU cores, about 280 trainings; ask `--dry-run`. Expected: nothing is printed to compare with.
 
 Writes OUT/DATA-extensions/rows/*.parquet, OUT/extensions.csv (means, intervals over seeds, failures) and OUT/extensions.png.
 """
@@ -35,7 +36,7 @@ BASE = {"variant": ["vae"], "latent": [20], "learning_rate": [1e-3], "optimizer"
 PARTS = {
     "static/latent": {"latent": [3, 5, 10, 20]},
     "static/hidden": {"hidden": [(256,), (512, 256), (1024, 512, 256)]},
-    "traced/optimizer": {"optimizer": list(OPTIMIZERS)},
+    "traced/optimizer": {"optimizer": [*OPTIMIZERS, "lion", "nadam", "adabelief"]},
     "traced/init": {"init": list(INITS)},
     "static/variant": {"variant": ["vae", "iwae", "info_vae", "logcosh_vae", "beta_vae", "miwae", "swae"]},
 }

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from vaebench.data.dataset import dataset_from_arrays
-from vaebench.training.train import make_train
+from vaebench.training.train import forget_programs
 from vaebench.types import Dataset, Survival
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items):
 def programs_forgotten():
     """Compiled programs go with their module: kept, they exhaust the memory maps that Linux allows a process (65,530)."""
     yield
-    make_train.cache_clear()
+    forget_programs()
     jax.clear_caches()
     gc.collect()
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tempfile
+import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -123,3 +127,45 @@ def test_heavy_packages_are_loaded_where_they_are_used(start, absent):
     code = f"import sys; {start}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not absent & set(loaded)
+
+
+ENOUGH = {"jax", "jaxlib", "flax", "optax", "numpy", "scipy", "sklearn", "pandas", "safetensors"}
+"""Packages that training and embedding may import."""
+
+
+def test_training_and_embedding_need_few_packages():
+    """Everything else that vaebench depends on is blocked, as on a machine that has none of it."""
+    code = """
+    import sys
+
+    class Blocked:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] in NAMES:
+                raise ModuleNotFoundError(f"{name} is blocked", name=name)
+
+    sys.meta_path.insert(0, Blocked())
+    import jax.numpy as jnp
+    import numpy as np
+    import vaebench as vb
+    from vaebench.data.dataset import dataset_from_arrays
+    from vaebench.training.pool import trained_points
+
+    x = np.random.default_rng(0).normal(size=(40, 8))
+    data = dataset_from_arrays(x, name="small")
+    small = {"hidden": (4,), "latent": 2, "batch": 8, "epochs": 1}
+    points = vb.space.product(seed=range(2), **small)
+    found = [item for tick in trained_points(points, data, jnp.asarray(data.x), 2) for item in tick.finished]
+    model = vb.fit(data, point=points[0])
+    model.save(sys.argv[1])
+    print([item.z.shape for item in found], vb.load_model(sys.argv[1]).embed(data.x).shape)
+    """
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    required = {re.split(r"[<>=\[ ]", text)[0].replace("scikit-learn", "sklearn") for text in project["dependencies"]}
+    blocked = {*required - ENOUGH, "igraph", "torch"}
+    assert {"leidenalg", "lifelines", "loky", "msgspec", "platformdirs", "pooch", "tyro", "pyarrow"} <= blocked
+    blocked -= {"rich"}  # flax brings and imports it
+    with tempfile.TemporaryDirectory() as folder:
+        script = textwrap.dedent(code).replace("NAMES", repr(sorted(blocked)))
+        result = subprocess.run([sys.executable, "-c", script, folder], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stdout.strip() == "[(40, 2), (40, 2)] (40, 2)"

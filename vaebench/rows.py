@@ -56,6 +56,7 @@ _OWN: dict[str, type] = {
     "data/valid": int,
     "data/steps": int,
     "run/embedding": str,
+    "run/matmul_precision": str,
     "run/version": str,
     "run/device": str,
     "run/lanes": int,
@@ -197,6 +198,12 @@ def score_columns(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {f"metric/{name}/{key}": value for name, values in scores.items() for key, value in values.items()}
 
 
+def matmul_precision_of(record: Mapping[str, Any]) -> str:
+    """Return ``matmul_precision`` of a folder; one from before it was recorded had JAX's default, which is TF32 on a GPU."""
+    before = "highest" if str(record.get("device", "cpu")).startswith("cpu") else "tensorfloat32"
+    return record.get("matmul_precision", before)
+
+
 def device_name() -> str:
     """Return platform and kind of this process's device, such as "gpu NVIDIA H200"."""
     import jax
@@ -258,6 +265,7 @@ def _run_columns(dataset: Dataset, record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **_data_columns(dataset),
         "run/embedding": record["embedding"],
+        "run/matmul_precision": matmul_precision_of(record),
         "run/version": __version__,
         "run/device": device_name(),
     }

@@ -16,7 +16,7 @@ import numpy as np
 from vaebench.errors import InputError, unknown_name
 from vaebench.nn.autoencoder import ACTIVATIONS, NORMS, OUTPUTS
 from vaebench.nn.initialisation import INITS
-from vaebench.nn.optimizers import OPTIMIZERS
+from vaebench.nn.optimizers import check_optimizer, static_optimizer, traced_optimizer
 from vaebench.types import SCHEMA, Static, Traced
 from vaebench.variants import variant
 
@@ -119,7 +119,6 @@ _CHOICES = {
     "norm": NORMS,
     "output": OUTPUTS,
     "init": INITS,
-    "optimizer": OPTIMIZERS,
     "activation": ACTIVATIONS,
     "stopping": STOPPING,
     "scaling_from": SCALING_FROM,
@@ -146,7 +145,8 @@ class Point:
         batch: training batch; the last partial batch of an epoch is dropped.
         recipe: ``"textbook"`` or ``"benchmarked"``.
         init: one of :data:`vaebench.nn.initialisation.INITS`.
-        optimizer: one of :data:`vaebench.nn.optimizers.OPTIMIZERS`.
+        optimizer: one of :data:`vaebench.nn.optimizers.OPTIMIZERS`, or optax's name of one of
+            :data:`vaebench.nn.optimizers.NAMED`.
         activation: one of :data:`vaebench.nn.autoencoder.ACTIVATIONS`.
         learning_rate: at the first epoch.
         decay: factor on the learning rate after every epoch.
@@ -252,6 +252,7 @@ def _check(point: Point) -> None:
     for field, allowed in _CHOICES.items():
         if getattr(point, field) not in allowed:
             raise unknown_name(field, getattr(point, field), allowed)
+    check_optimizer(point.optimizer)
     if point.recipe not in variant(point.variant).recipes:
         known = ", ".join(variant(point.variant).recipes)
         raise InputError(f"recipe {point.recipe!r} does not exist for variant {point.variant!r} (known: {known})")
@@ -303,6 +304,7 @@ def static_of(point: Point, features: int) -> Static:
         validation=point.validation,
         activation=point.activation if variant(point.variant).domain == "counts" else "",
         shape=_shape(point),
+        optimizer=static_optimizer(point.optimizer),
     )
 
 
@@ -316,7 +318,7 @@ def traced_of(point: Point) -> Traced:
         weight_decay=float(point.weight_decay),
         clip=float(point.clip),
         init=INITS.index(point.init),
-        optimizer=OPTIMIZERS.index(point.optimizer),
+        optimizer=traced_optimizer(point.optimizer),
         activation=ACTIVATIONS.index(point.activation),
         epochs=int(point.epochs),
         min_epochs=int(point.min_epochs),

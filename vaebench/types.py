@@ -52,6 +52,8 @@ class Static:
         activation: compiled in where it is not ``""``: of variants for counts, whose layers are so small that computing all
             the activations that lanes may choose from takes a third of the time.
         shape: the variant's own frozen dataclass of program-changing choices.
+        optimizer: name of an optimizer that is compiled in; ``""`` for those that lanes may differ in. Not in the ``repr``, which
+            names files: names of before stay.
     """
 
     variant: str
@@ -66,6 +68,7 @@ class Static:
     validation: str = "batches"
     activation: str = ""
     shape: Any = None
+    optimizer: str = dataclasses.field(default="", repr=False)
 
 
 class Traced(NamedTuple):
@@ -284,6 +287,7 @@ class Metric(NamedTuple):
         counts: names of the scores that are whole numbers.
         prepare: ``(dataset, options) -> Metric`` with all that does not depend on the embedding computed; ``None`` when
             binding the options is all there is to do.
+        packages: ``options -> modules`` that the metric imports beyond those of the training.
     """
 
     name: str
@@ -295,3 +299,4 @@ class Metric(NamedTuple):
     options: Any = None
     prepare: Callable[[Dataset, Any], Metric] | None = None
     counts: tuple[str, ...] = ()
+    packages: Callable[[Any], tuple[str, ...]] = lambda options: ()

@@ -1,6 +1,8 @@
-"""The one update rule against optax."""
+"""The one update rule against optax, and optax's own optimizers against optax called by hand."""
 
 from __future__ import annotations
+
+import re
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +10,17 @@ import numpy as np
 import optax
 import pytest
 
-from vaebench.nn.optimizers import OPTIMIZERS, Coefficients, clipped, coefficients, initial_moments, update
+from vaebench.errors import InputError
+from vaebench.nn.optimizers import (
+    NAMED,
+    OPTIMIZERS,
+    Coefficients,
+    check_optimizer,
+    clipped,
+    coefficients,
+    rounded_at_random,
+    transformation,
+)
 
 RATE = 3e-2
 
@@ -17,17 +29,30 @@ def quadratic(params):
     return jnp.sum(jnp.sin(params["w"]) ** 2) + jnp.sum((params["b"] - 1.0) ** 4)
 
 
-def ours(c: Coefficients, steps: int, weight_decay: float = 0.0):
-    params = {"w": jnp.linspace(-1, 2, 12).reshape(3, 4), "b": jnp.array([0.3, -2.0])}
-    moments = initial_moments(params)
+def start():
+    return {"w": jnp.linspace(-1, 2, 12).reshape(3, 4), "b": jnp.array([0.3, -2.0])}
+
+
+def ours(c: Coefficients | None, steps: int, weight_decay=0.0, rate=RATE, name: str = "", **layout):
+    rule, params = transformation(name, **layout), start()
+    state = rule.init(params)
     for i in range(steps):
-        grads = jax.grad(quadratic)(params)
-        params, moments = update(params, grads, moments, jnp.array(i + 1), jnp.array(RATE), jnp.array(weight_decay), c)
+        updates, state = rule.update(
+            jax.grad(quadratic)(params),
+            state,
+            params,
+            step=jnp.array(i + 1),
+            learning_rate=jnp.asarray(rate),
+            weight_decay=jnp.asarray(weight_decay),
+            coefficients=c,
+            key=jax.random.key(i),
+        )
+        params = optax.apply_updates(params, updates)
     return params
 
 
 def theirs(rule: optax.GradientTransformation, steps: int):
-    params = {"w": jnp.linspace(-1, 2, 12).reshape(3, 4), "b": jnp.array([0.3, -2.0])}
+    params = start()
     state = rule.init(params)
     for _ in range(steps):
         updates, state = rule.update(jax.grad(quadratic)(params), state, params)
@@ -54,7 +79,7 @@ def theirs(rule: optax.GradientTransformation, steps: int):
     ids=["adam", "rmsprop", "rmsprop eps in root", "sgd", "adamw", "adam with L2", "sgd with L2"],
 )
 @pytest.mark.parametrize("double", [True, False])
-def test_update_equals_optax_over_50_steps(name, changes, oracle, weight_decay, double):
+def test_traced_choice_equals_optax_over_50_steps(name, changes, oracle, weight_decay, double):
     with jax.enable_x64(double):
         rule = coefficients(OPTIMIZERS.index(name))._replace(**changes)
         mine, other = ours(rule, 50, weight_decay), theirs(oracle, 50)
@@ -74,6 +99,91 @@ def test_optimizer_is_a_traced_choice():
     results = [chosen(jnp.array(i)) for i in range(len(OPTIMIZERS))]
     assert len(traces) == 1
     assert not np.allclose(results[0]["w"], results[2]["w"])
+
+
+def test_the_traced_choice_is_an_optax_transformation():
+    assert isinstance(transformation(""), optax.GradientTransformationExtraArgs)
+    rule = optax.chain(optax.clip(1e-3), transformation(""))
+    grads = {"w": jnp.full((3, 4), 5.0), "b": jnp.full(2, -5.0)}
+    sgd = coefficients(OPTIMIZERS.index("sgd"))
+    given = {"step": jnp.array(1), "learning_rate": RATE, "weight_decay": 0.0, "coefficients": sgd}
+    updates, _ = rule.update(grads, rule.init(start()), start(), **given)
+    np.testing.assert_allclose(updates["w"], -RATE * 1e-3, rtol=1e-6)
+
+
+def test_one_flat_vector_gives_the_same_update():
+    for name in OPTIMIZERS:
+        rule = coefficients(OPTIMIZERS.index(name))
+        apart, flat = ours(rule, 5, 0.01), ours(rule, 5, 0.01, flat=True)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), apart, flat)
+
+
+# --- moments in bfloat16 ---------------------------------------------------------------------------------------------
+
+
+def test_rounding_at_random_is_right_on_average_and_exact_where_nothing_is_cut():
+    bits = jnp.arange(2**16, dtype=jnp.uint32)
+    for value in (1.2345678, -3.3e-7, 0.999):
+        rounded = np.asarray(jax.vmap(lambda b, v=value: rounded_at_random(jnp.float32(v), b))(bits), np.float64)
+        assert len(np.unique(rounded)) == 2
+        assert abs(rounded.mean() / value - 1) < 1e-6
+    for value in (0.0, -2.0, np.inf, -np.inf):
+        assert (np.asarray(rounded_at_random(jnp.full(bits.shape, value, jnp.float32), bits)) == value).all()
+    assert np.isnan(np.asarray(rounded_at_random(jnp.full(bits.shape, np.nan, jnp.float32), bits), np.float32)).all()
+
+
+def test_moments_in_bfloat16_follow_those_in_float32():
+    rule = coefficients(OPTIMIZERS.index("adam"))
+    wide, narrow = ours(rule, 60), ours(rule, 60, moments="bfloat16")
+    for leaf, first in start().items():
+        moved = np.abs(wide[leaf] - first).max()
+        assert 0 < np.abs(wide[leaf] - narrow[leaf]).max() < 0.05 * moved
+    state = transformation("", moments="bfloat16").init(start())
+    assert {leaf.dtype for leaf in jax.tree.leaves(state)} == {jnp.dtype(jnp.bfloat16)}
+
+
+# --- optax's own -----------------------------------------------------------------------------------------------------
+
+DECAYS = ("adadelta", "adamaxw", "adan", "ademamix", "lamb", "lars", "lion", "nadamw", "novograd")
+"""Optimizers with a decay of their own; all others are decayed through the gradient. Muon's has two names."""
+
+
+def by_hand(name: str, decay: float) -> optax.GradientTransformation:
+    make = getattr(optax, name, None) or getattr(optax.contrib, name)
+    if name == "muon":
+        return make(RATE, weight_decay=decay, adam_weight_decay=decay)
+    if name in DECAYS:
+        return make(RATE, weight_decay=decay)
+    return optax.chain(optax.add_decayed_weights(decay), make(RATE))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_an_optimizer_by_name_is_optaxs(name):
+    lanes = jax.vmap(lambda rate, decay: ours(None, 4, decay, rate, name))(
+        jnp.array([RATE, RATE, 0.1 * RATE]), jnp.array([0.0, 0.1, 0.0])
+    )
+    for lane, decay in enumerate((0.0, 0.1)):
+        expected = theirs(by_hand(name, decay), 4)
+        for leaf in expected:
+            np.testing.assert_allclose(lanes[leaf][lane], expected[leaf], rtol=2e-4, atol=2e-5)
+    assert np.abs(lanes["w"][0] - lanes["w"][2]).max() > 1e-6, "the rate is the lane's own"
+
+
+def test_unknown_and_unfit_optimizers_are_one_sentence():
+    for name in (*OPTIMIZERS, *NAMED):
+        check_optimizer(name)
+    with pytest.raises(
+        InputError, match=r"unknown optimizer 'lyon'; did you mean 'lion'.*known: adam, rmsprop, sgd, adamw; "
+    ):
+        check_optimizer("lyon")
+    for name, why in (("lbfgs", "line search needs the loss"), ("polyak_sgd", "value of the loss"), ("sam", "second")):
+        with pytest.raises(InputError, match=f"optimizer '{name}' cannot train lanes: .*{why}"):
+            check_optimizer(name)
+    with pytest.raises(InputError, match=re.escape("optimizer 'lion' is optax's own: flat_optimizer")):
+        transformation("lion", flat=True)
+
+
+# --- clipping --------------------------------------------------------------------------------------------------------
 
 
 def test_clipped_equals_optax():

@@ -27,9 +27,9 @@ from vaebench.sweep.evaluator import EvaluationQueue
 from vaebench.sweep.progress import summary
 from vaebench.sweep.runner import run, sharded
 from vaebench.training import cost as cost_module
-from vaebench.training import pool as pool_module
 from vaebench.training.checkpoint import LANES, load_lanes
 from vaebench.training.cost import chosen_lanes, estimated, program_memory, programs
+from vaebench.training.engine import Engine
 from vaebench.training.lane import RUNNING
 from vaebench.training.model import kept_embeddings, kept_models
 from vaebench.training.pool import trained_points
@@ -113,31 +113,30 @@ def test_twenty_kills_lose_nothing(tmp_path):
 # --- checkpoints -----------------------------------------------------------------------------------------------------
 
 
-def test_a_lane_goes_on_from_a_snapshot_to_the_same_result(tiny, monkeypatch):
-    monkeypatch.setattr(pool_module, "CALL_SECONDS", 0.0)  # look after every epoch
+def test_a_lane_goes_on_from_a_snapshot_to_the_same_result(tiny):
+    often = Engine(call_seconds=0.0)  # look after every epoch
     x = jnp.asarray(tiny.x)
-    whole = {i.point: i for tick in trained_points(POINTS, tiny, x, 2) for i in tick.finished}
-    ticks = trained_points(POINTS, tiny, x, 2)
+    whole = {i.point: i for tick in trained_points(POINTS, tiny, x, 2, engine=often) for i in tick.finished}
+    ticks = trained_points(POINTS, tiny, x, 2, engine=often)
     for _ in range(3):
         tick = next(ticks)
     saved = tick.snapshot()
     assert len(saved) == 2
-    rest = {i.point: i for tick in trained_points(POINTS, tiny, x, 2, saved=saved) for i in tick.finished}
+    rest = {i.point: i for tick in trained_points(POINTS, tiny, x, 2, saved=saved, engine=often) for i in tick.finished}
     for p, item in rest.items():
         np.testing.assert_array_equal(item.z, whole[p].z)
         assert item.history == whole[p].history
-    assert sum(t.useful for t in trained_points(list(saved), tiny, x, 2, saved=saved)) == 2 * 5 - 2 * 3
+    assert sum(t.useful for t in trained_points(list(saved), tiny, x, 2, saved=saved, engine=often)) == 2 * 5 - 2 * 3
 
 
-def test_checkpoints_are_written_used_and_removed(tmp_path, tiny, undisturbed, monkeypatch):
-    monkeypatch.setattr(pool_module, "CALL_SECONDS", 0.0)
-
+def test_checkpoints_are_written_used_and_removed(tmp_path, tiny, undisturbed):
     def interrupt(state):
         if state.epochs >= 6:
             raise KeyboardInterrupt
 
     record = {"metrics": ["leiden", "cox"], "embedding": "mean", "label_covariate": True, "lanes": 2, "study": ""}
-    job = task.Task(tuple(POINTS), tmp_path, record, evaluators=0, checkpoint_minutes=1e-9)
+    often = Engine(call_seconds=0.0)
+    job = task.Task(tuple(POINTS), tmp_path, record, evaluators=0, checkpoint_minutes=1e-9, engine=often)
     with pytest.raises(KeyboardInterrupt):
         task.carry_out(job, tiny, interrupt)
     lanes = load_lanes(tmp_path / LANES)
@@ -358,13 +357,13 @@ def test_the_best_model_of_every_program_is_kept(tmp_path, tiny):
 # --- efficiency and cost ---------------------------------------------------------------------------------------------
 
 
-def test_refill_keeps_the_slots_busy(tiny, monkeypatch):
+def test_refill_keeps_the_slots_busy(tiny):
     """Points 20 to a lane, epochs from 5 to 1,000 as in the study's grid: most short, few long; the worst order is given."""
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(pool_module, "CALL_SECONDS", 0.0)  # an epoch of this toy is shorter than the host's work
+    often = Engine(call_seconds=0.0)  # an epoch of this toy is shorter than the host's work
     epochs = np.clip(np.exp(rng.normal(3.2, 1.0, 80)), 5, 1000).astype(int)
     points = [point(BASE, epochs=int(e), seed=i) for i, e in enumerate(sorted(epochs))]
-    ticks = list(trained_points(points, tiny, jnp.asarray(tiny.x), 4))
+    ticks = list(trained_points(points, tiny, jnp.asarray(tiny.x), 4, engine=often))
     useful, computed = sum(t.useful for t in ticks), sum(t.computed for t in ticks)
     assert useful == sum(epochs)
     assert useful / computed >= 0.95
@@ -405,7 +404,7 @@ def test_an_accelerators_memory_sets_the_lanes(tiny, monkeypatch, devices, room,
     gpus = [types.SimpleNamespace(platform="gpu")] * devices
     monkeypatch.setattr(cost_module.jax, "local_devices", lambda: gpus)
     limit = int((room * 800 + tiny.x.nbytes) / 0.8)
-    monkeypatch.setattr(cost_module, "program_memory", lambda point, dataset: (0, 800, limit))
+    monkeypatch.setattr(cost_module, "program_memory", lambda point, dataset, **how: (0, 800, limit))
     assert chosen_lanes(product(BASE, seed=range(20)), tiny) == lanes
 
 
@@ -414,8 +413,8 @@ def test_the_estimate_times_epochs_that_are_trained(tiny, monkeypatch):
     running = []
     original = cost_module.make_train
 
-    def watched(static, lanes):
-        program = original(static, lanes)
+    def watched(*arguments):
+        program = original(*arguments)
 
         def advance(pool, x, k):
             running.append(np.unique(pool.status).tolist() == [RUNNING])

@@ -76,7 +76,7 @@ MIXED = [
 ]
 
 
-@pytest.mark.parametrize(("norm", "optimizer"), [("layer", "adam"), ("batch", "sgd")])
+@pytest.mark.parametrize(("norm", "optimizer"), [("layer", "adam"), ("batch", "sgd"), ("layer", "adabelief")])
 def test_two_epochs_equal_a_plain_loop(norm, optimizer):
     """Order, keys, context, gradients, update and batch statistics, written again without scan, vmap or our optimizer."""
     p = small(seed=4, learning_rate=1e-2, decay=0.9, epochs=2, norm=norm, optimizer=optimizer)
@@ -105,7 +105,7 @@ def test_two_epochs_equal_a_plain_loop(norm, optimizer):
         for i in range(TRAIN // 8):
             (value, aux), grads = loss(variables, data()[order[8 * i : 8 * i + 8]], keys[i], True, TRAIN)
             state.hyperparams["learning_rate"] = jnp.asarray(1e-2 * 0.9**epoch)
-            updates, state = rule.update(grads, state)
+            updates, state = rule.update(grads, state, variables["params"])
             params = optax.apply_updates(variables["params"], updates)
             variables = {"params": params, "batch_stats": aux.statistics}
             losses.append(float(value))

@@ -128,6 +128,8 @@ class Run(Source, Seeded):
     """Whether the label is a Cox covariate, as in the study."""
     lanes: str = "auto"
     """Models side by side in one program; fixed for a folder."""
+    matmul_precision: str = "highest"
+    """Precision of matrix products: "highest" (float32), "tensorfloat32" or "bfloat16"; fixed for a folder."""
     workers: int = 1
     """Training processes."""
     evaluators: int | None = None

@@ -87,6 +87,7 @@ def _run(options: Run, command: str) -> dict[str, Any]:
         "embedding": options.embedding or chosen.embedding,
         "keep_models": options.keep_models,
         "checkpoint_minutes": options.checkpoint_minutes,
+        "matmul_precision": options.matmul_precision,
     }
     check_options(**how)
     _check_out(options.out)
@@ -126,8 +127,9 @@ def _shard(text: str) -> tuple[int, int]:
 def _dry_run(planned: list[Point], data: Dataset, options: Run) -> dict[str, Any]:
     from vaebench.cli.text import estimate_text
     from vaebench.training.cost import estimated
+    from vaebench.training.engine import Engine
 
-    estimate = estimated(planned, data, _lanes(options.lanes))
+    estimate = estimated(planned, data, _lanes(options.lanes), Engine(matmul_precision=options.matmul_precision))
     if not options.quiet:
         print(estimate_text(len(planned), estimate))
     return {"points": len(planned), **_estimate_values(estimate)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib.util
 import math
 import time
 import traceback
@@ -81,6 +82,7 @@ def check_metrics(
     """
     chosen = _bound(_resolved(metrics), options or {})
     for m in chosen:
+        check_installed(f"metric {m.name!r}", m.packages(m.options))
         for need in m.needs:
             problem = "" if need in Given._fields else _lack(need, dataset)
             if problem:
@@ -136,6 +138,13 @@ def light(dataset: Dataset) -> Dataset:
         centre=dataset.centre[:0],
         scale=dataset.scale[:0],
     )
+
+
+def check_installed(what: str, packages: Sequence[str], instead: str = "") -> None:
+    """Raise :class:`InputError`, which says what to install, where ``what`` needs packages that are not there."""
+    absent = [name for name in packages if importlib.util.find_spec(name) is None]
+    if absent:
+        raise InputError(f"{what} needs packages that are not installed: pip install {' '.join(absent)}{instead}")
 
 
 def _listed(metrics: Sequence[str | Metric]) -> tuple[str | Metric, ...]:

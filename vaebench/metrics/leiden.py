@@ -291,4 +291,5 @@ METRIC = Metric(
     reference="Traag, Waltman & van Eck 2019 (leidenalg, ModularityVertexPartition)",
     scores=SCORES,
     options=LeidenOptions(),
+    packages=lambda options: ("igraph",) if options.engine == "igraph" else ("igraph", "leidenalg"),
 )

@@ -1,19 +1,35 @@
-"""One update rule whose coefficients make it Adam, RMSprop, SGD or AdamW.
+"""Optimizers as optax transformations: one rule whose traced coefficients make it Adam, RMSprop, SGD or AdamW, and optax's own.
 
-The optimizer is a traced choice between lanes. A branch would compute every optimizer in every lane; one rule with
+The four are a traced choice between lanes. A branch would compute every optimizer in every lane; one rule with
 traced coefficients costs one pass over the weights. Its price: SGD carries moments that it does not use.
+Any other of :data:`NAMED` is optax's, compiled into a program of its own; its learning rate is traced all the same.
+
+Both kinds share one interface, so that a training step does not ask which it has. What belongs to a lane and changes
+between epochs is passed to ``update`` as optax's extra arguments::
+
+    rule = transformation("")                # or "lion"
+    state = rule.init(params)
+    updates, state = rule.update(grads, state, params, step=step, learning_rate=rate, weight_decay=decay,
+                                 coefficients=coefficients(index), key=key)
+    params = optax.apply_updates(params, updates)
 """
 
 from __future__ import annotations
 
+import difflib
+import inspect
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
+
+from vaebench.errors import InputError
 
 
 class Coefficients(NamedTuple):
-    """Scalars of the update rule; see :func:`update`."""
+    """Scalars of the update rule; see :func:`traced_choice`."""
 
     b1: Any
     b2: Any
@@ -32,7 +48,46 @@ _TABLE = {
     "adamw": Coefficients(0.9, 0.999, 1.0, 1.0, 1e-8, 0.0, 1.0),  # Loshchilov & Hutter 2019
 }
 OPTIMIZERS = tuple(_TABLE)
-"""Optimizers, in the order of the traced index."""
+"""Optimizers that lanes of one program may differ in, in the order of the traced index."""
+
+NAMED: dict[str, Callable[..., optax.GradientTransformation]] = {
+    "adabelief": optax.adabelief,
+    "adadelta": optax.adadelta,
+    "adafactor": optax.adafactor,
+    "adagrad": optax.adagrad,
+    "adamax": optax.adamax,
+    "adamaxw": optax.adamaxw,
+    "adan": optax.adan,
+    "ademamix": optax.contrib.ademamix,
+    "adopt": optax.contrib.adopt,
+    "amsgrad": optax.amsgrad,
+    "fromage": optax.fromage,
+    "lamb": optax.lamb,
+    "lars": optax.lars,
+    "lion": optax.lion,
+    "muon": optax.contrib.muon,
+    "nadam": optax.nadam,
+    "nadamw": optax.nadamw,
+    "novograd": optax.novograd,
+    "optimistic_gradient_descent": optax.optimistic_gradient_descent,
+    "radam": optax.radam,
+    "sign_sgd": optax.sign_sgd,
+    "signum": optax.signum,
+    "sm3": optax.sm3,
+    "yogi": optax.yogi,
+}
+"""Optimizers by optax's names with optax's own constants; each is a program of its own."""
+
+_REFUSED = {
+    "lbfgs": "its line search needs the loss of other weights on the same batch",
+    "polyak_sgd": "its step length is computed from the value of the loss",
+    "noisy_sgd": "its noise comes from one seed, so all lanes of a program would draw the same",
+    "rprop": "its step lengths are set once at the beginning, so a learning rate that decays would do nothing",
+    "dpsgd": "it needs a gradient for every sample",
+    "sam": "it needs a second gradient at other weights in every step",
+    "sophia": "it needs an estimate of the Hessian",
+}
+"""Optimizers of optax that a training step cannot serve, and why."""
 
 
 class Moments(NamedTuple):
@@ -42,9 +97,26 @@ class Moments(NamedTuple):
     second: Any
 
 
-def initial_moments(params: Any) -> Moments:
-    """Zero moments for ``params`` (two separate buffers a leaf: donated buffers must not alias)."""
-    return Moments(jax.tree.map(jnp.zeros_like, params), jax.tree.map(jnp.zeros_like, params))
+def check_optimizer(name: str) -> None:
+    """Raise :class:`InputError` unless ``name`` is one of :data:`OPTIMIZERS` or :data:`NAMED`."""
+    if name in _TABLE or name in NAMED:
+        return
+    known = f"known: {', '.join(OPTIMIZERS)}; by optax, each in a program of its own: {', '.join(NAMED)}"
+    if name in _REFUSED:
+        raise InputError(f"optimizer {name!r} cannot train lanes: {_REFUSED[name]} ({known})")
+    near = difflib.get_close_matches(name, [*OPTIMIZERS, *NAMED], n=2, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise InputError(f"unknown optimizer {name!r}{hint} ({known})")
+
+
+def static_optimizer(name: str) -> str:
+    """What a program must know of an optimizer: ``""`` for the traced four, else its name."""
+    return "" if name in _TABLE else name
+
+
+def traced_optimizer(name: str) -> int:
+    """Position of an optimizer in :data:`OPTIMIZERS`; 0, which nobody reads, for those of :data:`NAMED`."""
+    return OPTIMIZERS.index(name) if name in _TABLE else 0
 
 
 def coefficients(optimizer: jax.Array | int) -> Coefficients:
@@ -54,40 +126,138 @@ def coefficients(optimizer: jax.Array | int) -> Coefficients:
 
 
 def clipped(grads: Any, limit: jax.Array) -> Any:
-    """``grads`` scaled so that their global 2-norm is at most ``limit``; unchanged below it."""
-    norm = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(grads)))
+    """``grads`` scaled so that their global 2-norm is at most ``limit``; unchanged below it.
+
+    As ``optax.clip_by_global_norm``, with one division for all weights in place of one for each.
+    """
+    norm = optax.tree.norm(grads)
     factor = jnp.where(norm > limit, limit / norm, 1.0)
     return jax.tree.map(lambda g: g * factor, grads)
 
 
-def update(
-    params: Any,
-    grads: Any,
-    moments: Moments,
-    step: jax.Array,
-    learning_rate: jax.Array,
-    weight_decay: jax.Array,
-    c: Coefficients,
-) -> tuple[Any, Moments]:
-    """New parameters and moments after update number ``step`` (1 for the first).
+def transformation(name: str, *, flat: bool = False, moments: str = "float32") -> optax.GradientTransformationExtraArgs:
+    """The update rule of a program: of the traced four for ``""``, else optax's ``name``; see the module for its use.
+
+    Args:
+        name: of :func:`static_optimizer`.
+        flat: update all weights as one vector (the traced four).
+        moments: ``"float32"`` or ``"bfloat16"`` (the traced four).
+
+    Raises:
+        InputError: a layout or type of moments that optax's own rules do not have.
+    """
+    if not name:
+        return optax.flatten(traced_choice(moments)) if flat else traced_choice(moments)
+    if flat or moments != "float32":
+        raise InputError(
+            f"optimizer {name!r} is optax's own: flat_optimizer and moments={moments!r} are for {', '.join(OPTIMIZERS)}"
+        )
+    return named_optimizer(name)
+
+
+def traced_choice(moments: str = "float32") -> optax.GradientTransformationExtraArgs:
+    """Adam, RMSprop, SGD or AdamW by traced coefficients, as an optax transformation whose state is :class:`Moments`.
 
     g <- g + (1 - decoupled) weight_decay p;  m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
-    p <- p - learning_rate (m / c1 / (sqrt(v / c2 + eps_root) + eps) + decoupled weight_decay p),
+    update = -learning_rate (m / c1 / (sqrt(v / c2 + eps_root) + eps) + decoupled weight_decay p),
     with c1 = 1 - b1^step and c2 = 1 - b2^step where debias is 1, else both 1, and the denominator 1 where precondition is 0.
+
+    ``update`` takes ``step`` (1 for the first), ``learning_rate``, ``weight_decay`` and ``coefficients`` of the lane. With
+    ``moments="bfloat16"`` both moments are kept in bfloat16, rounded up or down at random by ``key``; the update itself is
+    made of the moments before rounding.
     """
-    step = step.astype(float)
-    # reciprocals: of four divisions a weight one is left
-    r1 = 1 / (1 - c.debias * c.b1**step)
-    r2 = 1 / (1 - c.debias * c.b2**step)
+    narrow = moments == "bfloat16"
+    kind = jnp.bfloat16 if narrow else None
 
-    def leaf(p: jax.Array, g: jax.Array, m: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        g = g + (1 - c.decoupled) * weight_decay * p
-        m = c.b1 * m + (1 - c.b1) * g
-        v = c.b2 * v + (1 - c.b2) * g**2
-        below = jnp.where(c.precondition > 0, jnp.sqrt(v * r2 + c.eps_root) + c.eps, 1.0)
-        return p - learning_rate * (m * r1 / below + c.decoupled * weight_decay * p), m, v
+    def init(params: Any) -> Moments:
+        # two separate buffers a leaf: donated buffers must not alias
+        return Moments(*(jax.tree.map(lambda p: jnp.zeros_like(p, dtype=kind), params) for _ in range(2)))
 
-    leaves, tree = jax.tree.flatten(params)
-    columns = zip(leaves, tree.flatten_up_to(grads), *(tree.flatten_up_to(m) for m in moments), strict=True)
-    new, first, second = zip(*(leaf(*column) for column in columns), strict=True)
-    return tree.unflatten(new), Moments(tree.unflatten(first), tree.unflatten(second))
+    def update(
+        grads: Any,
+        state: Moments,
+        params: Any = None,
+        *,
+        step: jax.Array,
+        learning_rate: jax.Array,
+        weight_decay: jax.Array,
+        coefficients: Coefficients,
+        key: jax.Array | None = None,
+        **others: Any,
+    ) -> tuple[Any, Moments]:
+        c, step = coefficients, step.astype(float)
+        # reciprocals: of four divisions a weight one is left
+        r1 = 1 / (1 - c.debias * c.b1**step)
+        r2 = 1 / (1 - c.debias * c.b2**step)
+
+        def leaf(number: int, p: Any, g: Any, m: Any, v: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+            g = g + (1 - c.decoupled) * weight_decay * p
+            m = c.b1 * m + (1 - c.b1) * g
+            v = c.b2 * v + (1 - c.b2) * g**2
+            below = jnp.where(c.precondition > 0, jnp.sqrt(v * r2 + c.eps_root) + c.eps, 1.0)
+            change = -learning_rate * (m * r1 / below + c.decoupled * weight_decay * p)
+            return (change, *_narrowed(m, v, key, number)) if narrow else (change, m, v)
+
+        leaves, tree = jax.tree.flatten(params)
+        columns = zip(leaves, tree.flatten_up_to(grads), *(tree.flatten_up_to(m) for m in state), strict=True)
+        changes, first, second = zip(*(leaf(i, *column) for i, column in enumerate(columns)), strict=True)
+        return tree.unflatten(changes), Moments(tree.unflatten(first), tree.unflatten(second))
+
+    return _extended(init, update)
+
+
+def _narrowed(m: jax.Array, v: jax.Array, key: jax.Array | None, leaf: int) -> tuple[jax.Array, jax.Array]:
+    """Both moments of one leaf in bfloat16, rounded up with a probability equal to the part that is cut off.
+
+    32 bits a weight, 16 for each moment, from a hash of its position and the step's key (Wellons' ``lowbias32``): a few integer
+    operations that fuse into the update, where a proper generator would cost as much as the update.
+    """
+    if key is None:
+        raise InputError("moments in bfloat16 are rounded at random: update needs a key")
+    seed = jax.random.bits(jax.random.fold_in(key, 2**31 - 1 - leaf), dtype=jnp.uint32)
+    bits = jax.lax.iota(jnp.uint32, m.size).reshape(m.shape) ^ seed
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0xD35A2D97)):
+        bits = (bits ^ (bits >> shift)) * jnp.uint32(factor)
+    bits = bits ^ (bits >> 15)
+    return rounded_at_random(m, bits & 0xFFFF), rounded_at_random(v, bits >> 16)
+
+
+def rounded_at_random(x: jax.Array, bits: jax.Array) -> jax.Array:
+    """``x`` (float32) as bfloat16: away from 0 where the 16 bits that are cut off and ``bits`` (below 2**16) carry over."""
+    whole = jax.lax.bitcast_convert_type(x, jnp.uint32) + bits
+    # the cut bits of infinities and of the NaN that arithmetic gives are 0: both stay
+    return jax.lax.bitcast_convert_type((whole >> 16).astype(jnp.uint16), jnp.bfloat16)
+
+
+def named_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
+    """Optax's optimizer ``name`` with optax's constants; ``update`` takes ``learning_rate`` and ``weight_decay`` of the lane.
+
+    The rule is made anew for every update, of traced numbers: its state does not depend on them, so lanes of any rate share
+    a program. Weight decay is optax's own where the optimizer has one (decoupled, multiplied by the rate), in place of its
+    default; elsewhere it is L2: added to the gradient.
+    """
+    make = NAMED[name]
+    own = [p for p in ("weight_decay", "adam_weight_decay") if p in inspect.signature(make).parameters]
+
+    def rule(rate: Any, decay: Any) -> optax.GradientTransformation:
+        if own:
+            return make(learning_rate=rate, **dict.fromkeys(own, decay))
+        return optax.chain(optax.add_decayed_weights(decay), make(learning_rate=rate))
+
+    def update(
+        grads: Any,
+        state: Any,
+        params: Any = None,
+        *,
+        learning_rate: jax.Array,
+        weight_decay: jax.Array,
+        **others: Any,
+    ) -> tuple[Any, Any]:
+        return rule(learning_rate, weight_decay).update(grads, state, params)
+
+    return _extended(lambda params: rule(1.0, 0.0).init(params), update)
+
+
+def _extended(init: Callable[..., Any], update: Callable[..., Any]) -> optax.GradientTransformationExtraArgs:
+    # optax declares `update` without the extra arguments that it passes
+    return optax.GradientTransformationExtraArgs(init, update)

@@ -19,14 +19,15 @@ import jax
 import numpy as np
 
 from vaebench.errors import InputError, unknown_name
-from vaebench.evaluation.scores import check_metrics
+from vaebench.evaluation.scores import check_installed, check_metrics
 from vaebench.results import finished, read_rows, read_run_json, write_cost, write_run_json
-from vaebench.rows import device_name
+from vaebench.rows import device_name, matmul_precision_of
 from vaebench.space import Point, chain, point_id
 from vaebench.sweep.executor import through_executor
 from vaebench.sweep.progress import display
 from vaebench.sweep.worker import KEEP_MODELS, Task, carry_out
 from vaebench.training.cost import chosen_lanes
+from vaebench.training.engine import Engine
 from vaebench.training.pool import make_split
 from vaebench.types import SCHEMA, Dataset, checked_dataset
 from vaebench.version import __version__
@@ -52,6 +53,7 @@ def run(
     keep_embeddings: bool = False,
     keep_models: str = "none",
     checkpoint_minutes: float = 0.0,
+    matmul_precision: str = "highest",
     quiet: bool = False,
     command: str = "",
 ) -> pd.DataFrame:
@@ -75,6 +77,8 @@ def run(
         keep_models: ``"none"``, ``"best"`` of every group by validation loss, or ``"all"``; see
             :func:`vaebench.training.model.kept_models`.
         checkpoint_minutes: also store the running lanes this often, so that long trainings survive a crash; 0: never.
+        matmul_precision: ``"highest"`` (float32), ``"tensorfloat32"`` or ``"bfloat16"``, see
+            :class:`vaebench.training.engine.Engine`; fixed for a folder and recorded in every row.
         quiet: no progress on stderr.
         command: recorded in ``run.json``.
 
@@ -85,11 +89,12 @@ def run(
     checked_dataset(dataset)
     points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
-    check_options(lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes)
+    check_options(lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes, matmul_precision)
     check_points(points, dataset, metrics, own)
     with contextlib.ExitStack() as stack:
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
         options = {"metrics": metrics, "embedding": embedding, "label_covariate": label_covariate}
+        options["matmul_precision"] = matmul_precision
         # as they come back from the file
         options["metric_options"] = {name: json.loads(json.dumps(dataclasses.asdict(o))) for name, o in own.items()}
         record = _run_record(folder, dataset, options, lanes, points, command)
@@ -106,6 +111,7 @@ def run(
             keep_models=keep_models,
             checkpoint_minutes=checkpoint_minutes,
             metric_options=own,
+            engine=Engine(matmul_precision=matmul_precision),
         )
         shown = stack.enter_context(display(quiet))
         if executor or workers > 1:
@@ -136,8 +142,10 @@ def check_options(
     embedding: str,
     keep_models: str,
     checkpoint_minutes: float,
+    matmul_precision: str = "highest",
 ) -> None:
-    """Raise :class:`InputError` for an option of :func:`run` that is not allowed whatever the data."""
+    """Raise :class:`InputError` for an option of :func:`run` that is not allowed whatever the data, or lacks a package."""
+    Engine(matmul_precision=matmul_precision)  # for its check
     if embedding not in ("mean", "sample"):
         raise InputError(f"embedding is {embedding!r}; it must be 'mean' or 'sample'")
     if keep_models not in KEEP_MODELS:
@@ -149,6 +157,9 @@ def check_options(
         raise InputError(f"shard is {shard!r}; it must be i/n with i from 1 to n")
     if not 0 <= checkpoint_minutes < math.inf:
         raise InputError(f"checkpoint_minutes is {checkpoint_minutes}; it must be 0 (never) or more")
+    if workers > 1 or (default_evaluators() if evaluators is None else evaluators):
+        check_installed("work in several processes", ["loky"], ", or choose workers=1 and evaluators=0")
+    check_installed("writing rows", ["pyarrow"])
 
 
 def check_points(
@@ -170,18 +181,19 @@ def _run_record(
     if (out / "run.json").exists():
         record = read_run_json(out)
         wanted = fixed if lanes is None else {**fixed, "lanes": lanes}
+        made = {**record, "matmul_precision": matmul_precision_of(record)}
         for name, value in wanted.items():
-            if record.get(name) != value:
+            if made.get(name) != value:
                 raise InputError(
-                    f"{out} was made with {name} {record.get(name)!r}, and this command asks for {value!r}; "
+                    f"{out} was made with {name} {made.get(name)!r}, and this command asks for {value!r}; "
                     "rows of both cannot stand in one folder: choose another with --out"
                 )
-        return record
+        return made
     if finished(out):
         raise InputError(f"{out} holds rows but no run.json, so nobody can say what made them; choose another --out")
     record = {
         **fixed,
-        "lanes": lanes or chosen_lanes(points, dataset),
+        "lanes": lanes or chosen_lanes(points, dataset, Engine(matmul_precision=options["matmul_precision"])),
         "command": command,
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "version": __version__,

@@ -33,6 +33,7 @@ from vaebench.training.checkpoint import (
     restored,
     save_lanes,
 )
+from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import lane_sharding
 from vaebench.training.model import arrays_of, card_of, trained
 from vaebench.training.pool import Finished, Saved, Tick, make_split, on_device, trained_points
@@ -57,6 +58,7 @@ class Task:
         keep_models: ``"none"``, ``"best"`` (lowest validation loss of each group) or ``"all"``.
         checkpoint_minutes: minutes between two checkpoints of the running lanes; 0 for none.
         metric_options: metric name -> its options, where they are not the defaults.
+        engine: how programs are compiled and called.
     """
 
     points: tuple[Point, ...]
@@ -68,6 +70,7 @@ class Task:
     keep_models: str = "none"
     checkpoint_minutes: float = 0.0
     metric_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    engine: Engine = DEFAULT
 
 
 class Tally(NamedTuple):
@@ -147,7 +150,9 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[State], None] = lamb
 def group_name(point: Point, dataset: Dataset) -> str:
     """Name of the files of a point's group: variant, latent, and a hash of all that fixes its program."""
     fixed = (static_of(point, dataset.x.shape[1]), point.valid_fraction)
-    return f"{point.variant}-{point.latent}-{hashlib.sha256(repr(fixed).encode()).hexdigest()[:8]}"
+    # a compiled optimizer is not in the repr, so that groups without one keep the names that folders of before have
+    text = repr(fixed) + fixed[0].optimizer
+    return f"{point.variant}-{point.latent}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def on_all_devices(x: np.ndarray) -> jax.Array:
@@ -174,6 +179,7 @@ def _group_ticks(
             sample=task.record["embedding"] == "sample",
             keep=lambda point: keep,
             saved=saved,
+            engine=task.engine,
         )
         try:
             first = next(ticks)
@@ -210,7 +216,7 @@ def _saved(task: Task, group: Sequence[Point], dataset: Dataset) -> dict[Point, 
         if leaves:
             split = on_device(make_split(point, dataset))
             template = jax.eval_shape(
-                make_start(static_of(point, dataset.x.shape[1])), on_device(traced_of(point)), split
+                make_start(static_of(point, dataset.x.shape[1]), task.engine), on_device(traced_of(point)), split
             )
             template = template._replace(key=jax.eval_shape(jax.random.key_data, template.key))
             lane = restored(leaves, template)

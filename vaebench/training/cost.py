@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.space import Point, group_by_static, static_of, traced_of
+from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.pool import make_split, on_device
 from vaebench.training.train import make_start, make_train
 from vaebench.types import Dataset
@@ -69,7 +70,7 @@ def programs(points: Sequence[Point], dataset: Dataset) -> list[Program]:
     return found
 
 
-def chosen_lanes(points: Sequence[Point], dataset: Dataset) -> int:
+def chosen_lanes(points: Sequence[Point], dataset: Dataset, engine: Engine = DEFAULT) -> int:
     """R for a run: what its largest program's memory allows on an accelerator, no more than its points; 1 on a CPU.
 
     There more lanes bring nothing (benchmarks/lane_step.py). A multiple of the number of local devices, or 1.
@@ -77,7 +78,7 @@ def chosen_lanes(points: Sequence[Point], dataset: Dataset) -> int:
     if jax.local_devices()[0].platform == "cpu":
         return 1
     most = max(program.points for program in programs(points, dataset))
-    _, per_lane, limit = program_memory(_largest(points, dataset), dataset)
+    _, per_lane, limit = program_memory(_largest(points, dataset), dataset, engine=engine)
     free = LANES_MOST * per_lane if limit is None else MEMORY_SHARE * limit - dataset.x.nbytes
     lanes = max(1, min(LANES_MOST, int(free // per_lane), most))
     devices = len(jax.local_devices())
@@ -90,12 +91,14 @@ def _largest(points: Sequence[Point], dataset: Dataset) -> Point:
     return groups[sizes.index(max(sizes))][0]
 
 
-def program_memory(point: Point, dataset: Dataset, lanes: int = 4) -> tuple[int, int, int | None]:
+def program_memory(
+    point: Point, dataset: Dataset, lanes: int = 4, engine: Engine = DEFAULT
+) -> tuple[int, int, int | None]:
     """(bytes of the program with ``lanes`` lanes, bytes a lane, the device's limit): compiled, not run.
 
     A program's need is arguments, results and temporaries, less what is donated; the data matrix is counted once.
     """
-    program, pool, x = _shapes(point, dataset, lanes)
+    program, pool, x = _shapes(point, dataset, lanes, engine)
     analysis: Any = program.advance.lower(pool, x, 1).compile().memory_analysis()
     need = analysis.argument_size_in_bytes + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
     need -= analysis.alias_size_in_bytes
@@ -111,23 +114,25 @@ def _host_memory() -> int | None:
         return None
 
 
-def _shapes(point: Point, dataset: Dataset, lanes: int) -> Any:
-    program = make_train(static_of(point, dataset.x.shape[1]), lanes)
+def _shapes(point: Point, dataset: Dataset, lanes: int, engine: Engine) -> Any:
+    program = make_train(static_of(point, dataset.x.shape[1]), lanes, engine)
     lane = jax.eval_shape(program.start, on_device(traced_of(point)), on_device(make_split(point, dataset)))
     pool = lane if lanes == 1 else jax.eval_shape(program.idle, lane)
     return program, pool, jax.ShapeDtypeStruct(dataset.x.shape, jnp.float32)
 
 
-def estimated(points: Sequence[Point], dataset: Dataset, lanes: int | None = None) -> Estimate:
+def estimated(
+    points: Sequence[Point], dataset: Dataset, lanes: int | None = None, engine: Engine = DEFAULT
+) -> Estimate:
     """Programs, lanes and memory of a run, and its time from a few epochs of its largest program.
 
     The other programs' epochs are taken in proportion to their arithmetic. How many epochs a point trains is not known
     before it is trained: the estimate is per epoch.
     """
-    lanes = lanes or chosen_lanes(points, dataset)
+    lanes = lanes or chosen_lanes(points, dataset, engine)
     point = _largest(points, dataset)
-    need, _, limit = program_memory(point, dataset, lanes)
-    program = make_train(static_of(point, dataset.x.shape[1]), lanes)
+    need, _, limit = program_memory(point, dataset, lanes, engine)
+    program = make_train(static_of(point, dataset.x.shape[1]), lanes, engine)
     forever = traced_of(point)._replace(epochs=2**30, stopping=2)
     lane = program.start(on_device(forever), on_device(make_split(point, dataset)))
     x = jnp.asarray(dataset.x)

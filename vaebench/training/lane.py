@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from vaebench.errors import InputError
-from vaebench.nn.optimizers import Moments
 from vaebench.types import Traced
 
 RUNNING, CONVERGED, OUT_OF_EPOCHS, DIVERGED, IDLE = range(5)
@@ -42,7 +41,7 @@ class Lane(NamedTuple):
     split: Split
     key: jax.Array
     variables: Any
-    moments: Moments
+    optimizer_state: Any
     epoch: jax.Array
     step: jax.Array
     batches: jax.Array

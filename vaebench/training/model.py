@@ -20,6 +20,7 @@ from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
 from vaebench.space import Point, static_of
 from vaebench.space import point as make_point
 from vaebench.training.checkpoint import EMBEDDINGS, MODELS, kept, read_arrays, write_arrays
+from vaebench.training.engine import DEFAULT
 from vaebench.training.pool import Finished, trained_points
 from vaebench.types import SCHEMA, Dataset, Model, Posterior, Static, checked_dataset
 from vaebench.variants import variant as variant_named
@@ -140,8 +141,10 @@ class Trained:
 @functools.lru_cache(maxsize=16)
 def _compiled(static: Static) -> Model:
     model = variant_named(static.variant).build(static)
-    posterior = jax.jit(model.posterior, static_argnums=3)
-    return model._replace(embed=jax.jit(model.embed), decode=jax.jit(model.decode), posterior=posterior)
+    # float32 however it was trained: what is embedded once need not be fast
+    posterior = jax.jit(DEFAULT.precise(model.posterior), static_argnums=3)
+    embed, decode = jax.jit(DEFAULT.precise(model.embed)), jax.jit(DEFAULT.precise(model.decode))
+    return model._replace(embed=embed, decode=decode, posterior=posterior)
 
 
 def trained(item: Finished, data: Dataset) -> Trained:

@@ -19,13 +19,11 @@ import numpy as np
 from vaebench.data.splits import split_indices
 from vaebench.errors import InputError
 from vaebench.space import Point, static_of, traced_of
+from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import RUNNING, STOP_NAMES, Lane, Split
 from vaebench.training.train import MAX_CALL_EPOCHS, Train, make_train
 from vaebench.types import Dataset
 from vaebench.variants import VARIANTS, variant
-
-CALL_SECONDS = 0.05
-"""Wished length of one call of the program: short enough to refill soon, long enough to hide the host's work (1-2 ms)."""
 
 
 class Finished(NamedTuple):
@@ -166,6 +164,7 @@ def trained_points(
     keep: Callable[[Point], bool] = lambda point: False,
     saved: Mapping[Point, Saved] | None = None,
     begin: Callable[[Train, Point], Lane] | None = None,
+    engine: Engine = DEFAULT,
 ) -> Iterator[Tick]:
     """Train all ``points`` (of equal static shape and split sizes) in a pool of ``lanes``, yielding as they finish.
 
@@ -178,9 +177,10 @@ def trained_points(
         keep: whether a point's variables are brought back to the host.
         saved: lanes of a :class:`Tick`'s snapshot; these points go on from there, to the same result.
         begin: a point's lane before its first epoch, where its split is not the data set's; such lanes embed ``dataset.x``.
+        engine: how the program is compiled and called.
     """
     waiting = deque(sorted(points, key=expected_length, reverse=True))
-    program = make_train(static_of(waiting[0], dataset.x.shape[1]), lanes)
+    program = make_train(static_of(waiting[0], dataset.x.shape[1]), lanes, engine)
 
     def begun(program: Train, point: Point) -> Lane:
         return program.start(on_device(traced_of(point)), on_device(make_split(point, dataset)))
@@ -191,7 +191,7 @@ def trained_points(
     while waiting or any(slots.points):
         started = time.perf_counter()
         slots.fill(waiting)
-        epochs = int(np.clip(CALL_SECONDS / epoch_seconds, 1, MAX_CALL_EPOCHS))
+        epochs = int(np.clip(engine.call_seconds / epoch_seconds, 1, MAX_CALL_EPOCHS))
         called = time.perf_counter()
         slots.pool, losses = program.advance(slots.pool, x, epochs)
         # one transfer for all that the host looks at: waiting for the device once a call is the engine's whole overhead

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from vaebench.nn.optimizers import clipped, coefficients, initial_moments, update
+from vaebench.nn.optimizers import clipped, coefficients, transformation
+from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import IDLE, RUNNING, Lane, Split, lane_sharding, scaled, stopped
 from vaebench.types import Context, Model, Static, Traced
 from vaebench.variants import variant
@@ -53,10 +55,10 @@ def validation_chunks(samples: int, batch: int) -> tuple[int, int]:
     return (full - 1, batch + 1) if rest == 1 and full else (full, rest)
 
 
-def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
+def make_epoch(static: Static, engine: Engine = DEFAULT) -> Callable[[Lane, jax.Array], Lane]:
     """``(lane, x) -> lane`` after one epoch of training, its validation and the stopping rule, for one unbatched lane."""
     model = variant(static.variant).build(static)
-    train, validate = make_pass(static, model), make_validation(static, model)
+    train, validate = make_pass(static, model, engine), make_validation(static, model)
 
     def epoch(lane: Lane, x: jax.Array) -> Lane:
         trained, train_loss = train(lane, x)
@@ -68,8 +70,11 @@ def make_epoch(static: Static) -> Callable[[Lane, jax.Array], Lane]:
     return epoch
 
 
-def make_pass(static: Static, model: Model) -> Callable[[Lane, jax.Array], tuple[Lane, jax.Array]]:
+def make_pass(
+    static: Static, model: Model, engine: Engine = DEFAULT
+) -> Callable[[Lane, jax.Array], tuple[Lane, jax.Array]]:
     """``(lane, x) -> (lane, mean loss)`` after one pass over the training samples, their order drawn from lane and epoch."""
+    rule = transformation(static.optimizer, flat=engine.flat_optimizer, moments=engine.moments)
 
     def train_epoch(lane: Lane, x: jax.Array) -> tuple[Lane, jax.Array]:
         samples = lane.split.train.shape[0]
@@ -78,10 +83,10 @@ def make_pass(static: Static, model: Model) -> Callable[[Lane, jax.Array], tuple
         order_key, draw_key = jax.random.split(epoch_key)
         order = jax.random.permutation(order_key, lane.split.train)[: steps * static.batch]
         rate = lane.traced.learning_rate * lane.traced.decay ** lane.epoch.astype(jnp.float32)
-        rule = coefficients(lane.traced.optimizer)
+        chosen = coefficients(lane.traced.optimizer)
 
         def step(carry: Any, inputs: Any) -> tuple[Any, jax.Array]:
-            variables, moments, count, seen = carry
+            variables, state, count, seen = carry
             index, key = inputs
 
             def loss(params: Any) -> Any:
@@ -94,17 +99,25 @@ def make_pass(static: Static, model: Model) -> Callable[[Lane, jax.Array], tuple
             (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(variables["params"])
             if static.clipped:
                 grads = clipped(grads, lane.traced.clip)
-            params, moments = update(
-                variables["params"], grads, moments, count + 1, rate, lane.traced.weight_decay, rule
+            updates, state = rule.update(
+                grads,
+                state,
+                variables["params"],
+                step=count + 1,
+                learning_rate=rate,
+                weight_decay=lane.traced.weight_decay,
+                coefficients=chosen,
+                key=key,
             )
+            params: Any = optax.apply_updates(variables["params"], updates)
             if model.constrained is not None:
                 params = model.constrained(params)
-            return ({"params": params, "batch_stats": aux.statistics}, moments, count + 1, seen + 1), value
+            return ({"params": params, "batch_stats": aux.statistics}, state, count + 1, seen + 1), value
 
-        carry = (lane.variables, lane.moments, lane.step, lane.batches)
+        carry = (lane.variables, lane.optimizer_state, lane.step, lane.batches)
         inputs = (order.reshape(steps, static.batch), jax.random.split(draw_key, steps))
-        (variables, moments, count, seen), losses = jax.lax.scan(step, carry, inputs)
-        lane = lane._replace(variables=variables, moments=moments, step=count, batches=seen)
+        (variables, state, count, seen), losses = jax.lax.scan(step, carry, inputs)
+        lane = lane._replace(variables=variables, optimizer_state=state, step=count, batches=seen)
         return lane, jnp.mean(losses)
 
     return train_epoch
@@ -149,9 +162,10 @@ def make_validation(static: Static, model: Model) -> Callable[[Lane, jax.Array],
     return validate
 
 
-def make_start(static: Static) -> Callable[[Traced, Split], Lane]:
+def make_start(static: Static, engine: Engine = DEFAULT) -> Callable[[Traced, Split], Lane]:
     """``(traced, split) -> Lane`` before its first epoch, unbatched. All randomness comes from ``traced.seed``."""
     model = variant(static.variant).build(static)
+    rule = transformation(static.optimizer, flat=engine.flat_optimizer, moments=engine.moments)
 
     def term_zeros(variables: Any, traced: Traced) -> dict[str, jax.Array]:
         x = jax.ShapeDtypeStruct((2, static.features), jnp.float32)
@@ -174,7 +188,7 @@ def make_start(static: Static) -> Callable[[Traced, Split], Lane]:
             split=split,
             key=key,
             variables=variables,
-            moments=initial_moments(variables["params"]),
+            optimizer_state=rule.init(variables["params"]),
             epoch=count,
             step=count,
             batches=count,
@@ -190,13 +204,18 @@ def make_start(static: Static) -> Callable[[Traced, Split], Lane]:
     return start
 
 
-@functools.lru_cache(maxsize=64)
-def make_train(static: Static, lanes: int) -> Train:
+def make_train(static: Static, lanes: int, engine: Engine = DEFAULT) -> Train:
     """The compiled functions for ``lanes`` lanes of one static shape; the same object for the same arguments.
 
-    One lane uses the unbatched program: a ``vmap`` over one lane is twice as slow on a CPU.
+    One lane uses the unbatched program: a ``vmap`` over one lane is twice as slow on a CPU. Whatever consumes a pool (``put``,
+    ``advance``) is given its buffers: a step writes weights and moments in place.
     """
-    epoch = make_epoch(static)
+    return _made(static, lanes, engine)
+
+
+@functools.lru_cache(maxsize=64)
+def _made(static: Static, lanes: int, engine: Engine) -> Train:
+    epoch = engine.precise(make_epoch(static, engine))
     model = variant(static.variant).build(static)
 
     def advance(lane: Lane, x: jax.Array, k: jax.Array) -> tuple[Lane, jax.Array]:
@@ -213,7 +232,7 @@ def make_train(static: Static, lanes: int) -> Train:
         lane, _, history = jax.lax.while_loop(goes_on, body, (lane, jnp.zeros((), jnp.int32), history))
         return lane, history
 
-    start = make_start(static)
+    start = engine.precise(make_start(static, engine))
 
     def idle(lane: Lane) -> Lane:
         pool = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (lanes, *leaf.shape)), lane)
@@ -225,6 +244,7 @@ def make_train(static: Static, lanes: int) -> Train:
     def take(pool: Lane, slot: jax.Array) -> Lane:
         return jax.tree.map(lambda many: many[slot], pool)
 
+    @engine.precise
     def embed(lane: Lane, x: jax.Array, sample: bool) -> jax.Array:
         x = scaled(x, lane.split)
         if sample:
@@ -252,3 +272,8 @@ def make_train(static: Static, lanes: int) -> Train:
         advance=jax.jit(jax.vmap(advance, in_axes=(0, None, None)), donate_argnums=0, out_shardings=layout),
         embed=jax.jit(embed, static_argnums=2),
     )
+
+
+def forget_programs() -> None:
+    """Drop all compiled programs of :func:`make_train`, which otherwise stay as long as the process."""
+    _made.cache_clear()
