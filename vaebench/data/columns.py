@@ -30,6 +30,7 @@ DAYS = {"days": 1.0, "months": 365.25 / 12, "years": 365.25}
 
 SAMPLE_COLUMNS = frozenset(("sample", "samples", "sample_id", "sampleid", "sample_name", "id", "case_id", "barcode"))
 """Names, in lower case, by which a first column of sample names is recognised."""
+
 _EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
 _OPERATORS = {
     "==": operator.eq,

@@ -19,7 +19,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from vaebench.data.files.table import unique_names
-from vaebench.data.files.text import ABSENT, as_number, delimiter_of, field_count, opened, refusing_broken
+from vaebench.data.files.text import ABSENT, as_number, delimiter_of, field_count, opened, refusing_broken, starts_with
 from vaebench.errors import InputError
 
 NEEDED = "a table with genes in rows and samples in columns"
@@ -108,6 +108,23 @@ def row_names(layout: Layout, count: int) -> list[str]:
             if len(names) == count:
                 break
     return names
+
+
+def detected_layout(file: Path) -> str:
+    """Guesses the layout of a file: ``"matrix"`` for a ``.gct``, ``"columns"`` for TCGA or GTEx barcodes in the header.
+
+    Anything else is ``"rows"``: a table with samples in rows.
+    """
+    with refusing_broken(file, "a table"):
+        if starts_with(file, b"PAR1"):
+            return "rows"
+        with opened(file) as stream:
+            first = stream.readline(1 << 16)
+    if first.startswith(b"#1."):
+        return "matrix"
+    names = first.replace(b'"', b"").replace(b".", b"-").replace(b",", b"\t").split(b"\t")[1:]
+    barcodes = sum(name.startswith((b"TCGA-", b"GTEX-")) for name in names)
+    return "columns" if barcodes * 2 > len(names) else "rows"
 
 
 def matrix_from_file(
