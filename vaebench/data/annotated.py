@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from vaebench.data.cache import cache_folder, cached, file_record
-from vaebench.data.columns import Roles, assembled, numbers, restricted, role_columns, selected, survival_from
+from vaebench.data.columns import Roles, assembled, numbers, role_columns, selected, survival_from
 from vaebench.data.dataset import Treatment
 from vaebench.data.files.matrix import Layout, Matrix, matrix_from_file, matrix_layout, row_names
-from vaebench.data.files.table import DUPLICATES, Table, table_from_file
+from vaebench.data.files.table import DUPLICATES, Table, restricted, table_from_file
 from vaebench.errors import InputError, check_choice
 from vaebench.types import Dataset
 

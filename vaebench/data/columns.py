@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from vaebench.data.dataset import Treatment, dataset_from_arrays
-from vaebench.data.files.table import Table, present
+from vaebench.data.files.table import Table, present, restricted, texts
 from vaebench.data.files.text import as_number
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Dataset, Survival
@@ -70,10 +70,9 @@ class Roles:
 
 
 def role_columns(table: Table, roles: Roles) -> set[str]:
-    """Returns all columns that options name; none of them is a feature.
+    """Returns all columns that options name, which are not features.
 
-    Raises:
-        InputError: a column does not exist, or is both ignored and used.
+    Raises ``InputError`` for a column that does not exist, or is both ignored and used.
     """
     named = [(option, getattr(roles, option)) for option in ("label", "time")]
     named += [(option, column) for option in ("covariates", "factors") for column in getattr(roles, option)]
@@ -107,14 +106,9 @@ def _unknown_column(table: Table, option: str, column: str) -> InputError:
 
 
 def selected(table: Table, roles: Roles) -> tuple[Table, np.ndarray, dict[str, int]]:
-    """Selects the samples that ``where`` keeps and that have a label.
+    """Selects the samples that ``where`` keeps and that have a label; raises ``InputError`` when none is left.
 
-    Returns:
-        The table of these samples, their positions in the given one, and the numbers of samples read and dropped, by
-        reason.
-
-    Raises:
-        InputError: no sample is left.
+    Returns the table of these samples, their positions in the given one, and the numbers of samples read and dropped.
     """
     read = len(table.lines)
     wanted = np.ones(read, bool) if roles.where is None else _filtered(table, roles.where)
@@ -142,25 +136,11 @@ def _filtered(table: Table, where: str) -> np.ndarray:
     return mask
 
 
-def restricted(table: Table, positions: np.ndarray) -> Table:
-    """Returns the samples at ``positions``, in that order."""
-    if len(positions) == len(table.lines) and (positions == np.arange(len(positions))).all():
-        return table
-    columns = {name: values[positions] for name, values in table.columns.items()}
-    return table._replace(columns=columns, first_texts=table.first_texts[positions], lines=table.lines[positions])
-
-
 def sample_names(table: Table, roles: set[str]) -> tuple[np.ndarray | None, set[str]]:
-    """Finds the sample names: the first column, if it looks like names and no option uses it.
+    """Finds the sample names [N] and the set with their column; ``None`` and an empty set when the table has no names.
 
-    It does if it has no name, is called ``sample``, ``id`` or similar (:data:`SAMPLE_COLUMNS`), or holds text that is
-    mostly unique.
-
-    Returns:
-        The names [N] and the set with their column; ``None`` and an empty set when the table has no names.
-
-    Raises:
-        InputError: a sample has no name, or two samples have the same.
+    They are the first column, unless an option uses it, if it has no name or one of :data:`SAMPLE_COLUMNS`, or holds text
+    that is mostly unique. Raises ``InputError`` when a sample has no name or two have the same.
     """
     values = table.columns[table.first]
     mostly_different = values.dtype.kind == "O" and len({v for v in values if v is not None}) * 2 > len(values)
@@ -238,10 +218,8 @@ def label_texts(table: Table, label: str | None) -> list[str] | None:
 def survival_from(table: Table, roles: Roles, samples: np.ndarray | None) -> Survival | None:
     """Returns times in days and events [N], or ``None`` when no columns are named for them.
 
-    A sample without an event or a time has a NaN time and no event.
-
-    Raises:
-        InputError: an event is not 0, 1, true or false, a time is text, or no sample has both.
+    A sample without an event or a time has a NaN time and no event. Raises ``InputError`` for an event that is not 0, 1,
+    true or false, for a time that is text, and when no sample has both.
     """
     event, time = roles.event, roles.time
     if event is None or time is None:
@@ -278,16 +256,9 @@ def _zero_or_one(value: float | str | None) -> float | None:
 
 
 def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) -> np.ndarray:
-    """Returns a column as [N] float64.
+    """Returns a column as [N] float64; raises ``InputError`` for text in it.
 
-    Args:
-        table: the table.
-        option: the option that names the column, for the message.
-        column: name of the column.
-        samples: [N] sample names for the message, ``None`` without names.
-
-    Raises:
-        InputError: the column holds text; the message gives its first place.
+    The message names the ``option`` that uses the column, and line and sample (from ``samples``, if there are names).
     """
     values = table.columns[column]
     if values.dtype.kind == "f":
@@ -308,17 +279,8 @@ def _place(table: Table, position: int, samples: np.ndarray | None) -> str:
     return f"{kind} {table.lines[position]}{named}"
 
 
-def texts(values: np.ndarray) -> list[str]:
-    """Converts labels to text; whole numbers are written without a decimal point."""
-    return [f"{value:.15g}" if isinstance(value, float) else str(value) for value in values.tolist()]
-
-
 def parsed(option: str, text: str) -> list[tuple[str, str, str]]:
-    """Parses comparisons separated by `` & `` into tuples ``(column, operator, value)``.
-
-    Raises:
-        InputError: a part is not a comparison; the message names ``option``.
-    """
+    """Parses comparisons separated by `` & `` into ``(column, operator, value)``; raises ``InputError`` for other text."""
     comparisons = []
     for part in re.split(r"\s+&\s+", text.strip()):
         found = _PATTERN.match(part)
@@ -335,16 +297,10 @@ def parsed(option: str, text: str) -> list[tuple[str, str, str]]:
 
 
 def compared(table: Table, option: str, comparison: tuple[str, str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluates a comparison for every sample.
+    """Returns two [N] bool arrays: true where a comparison holds, and true where its column has a value.
 
     A column of numbers is compared with a number (``true`` and ``false`` count as 1 and 0), any other column as text. A
-    missing value satisfies no comparison, not even ``!=``.
-
-    Returns:
-        Two [N] bool arrays: true where the comparison holds, and true where the column has a value.
-
-    Raises:
-        InputError: a column of numbers is compared with text.
+    missing value satisfies no comparison, not even ``!=``. Raises ``InputError`` for numbers compared with text.
     """
     column, sign, value = comparison
     values = table.columns[column]

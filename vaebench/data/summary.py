@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from vaebench.data.annotated import annotated, sample_types
-from vaebench.data.columns import Roles, role_columns, sample_names, selected, survival_from, texts
+from vaebench.data.columns import Roles, role_columns, sample_names, selected, survival_from
 from vaebench.data.expression import feature_block
 from vaebench.data.files.matrix import Block, detected_layout, matrix_blocks, matrix_layout
-from vaebench.data.files.table import SAMPLES_IN, Table, present, table_from_file
+from vaebench.data.files.table import SAMPLES_IN, Table, present, table_from_file, texts
 from vaebench.data.h5ad import is_anndata, observations
 from vaebench.data.public import TYPE
 from vaebench.data.sources import found_files

@@ -95,6 +95,19 @@ def present(values: np.ndarray) -> np.ndarray:
     return ~np.isnan(values) if values.dtype.kind == "f" else np.array([value is not None for value in values], bool)
 
 
+def restricted(table: Table, positions: np.ndarray) -> Table:
+    """Returns the samples at ``positions``, in that order."""
+    if len(positions) == len(table.lines) and (positions == np.arange(len(positions))).all():
+        return table
+    columns = {name: values[positions] for name, values in table.columns.items()}
+    return table._replace(columns=columns, first_texts=table.first_texts[positions], lines=table.lines[positions])
+
+
+def texts(values: np.ndarray) -> list[str]:
+    """Converts labels to text; whole numbers are written without a decimal point."""
+    return [f"{value:.15g}" if isinstance(value, float) else str(value) for value in values.tolist()]
+
+
 def column_from(values: Iterable[Any]) -> np.ndarray:
     """Converts values to a column of a :class:`Table`, [N].
 
