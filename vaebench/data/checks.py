@@ -75,7 +75,10 @@ def survival_of(survival: Survival, samples: np.ndarray) -> Survival:
     time = np.array(survival.time, dtype=np.float64)
     given = np.asarray(survival.event)
     if time.shape != samples.shape or given.shape != samples.shape:
-        raise InputError(f"survival has {time.size} times and {given.size} events for {samples.size} samples")
+        raise InputError(
+            f"survival has {time.size} times and {given.size} events for {samples.size} samples; "
+            "there must be one of each for each sample"
+        )
     if not np.isin(given, (0, 1)).all():
         raise InputError(
             f"survival event {given[~np.isin(given, (0, 1))][0]!s} is not allowed; allowed are 0, 1, true, false"

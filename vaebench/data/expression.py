@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -104,16 +104,16 @@ def read_table(
         check_choice(option, value, allowed)
     if is_anndata(path):
         return anndata_dataset(path, layer, roles, treatment, name)
-    file: Any = path
-    matrix = annotation is not None or ".gct" in [ending.lower() for ending in Path(file).suffixes]
+    file = Path(cast("str | Path", path))
+    matrix = annotation is not None or ".gct" in [ending.lower() for ending in file.suffixes]
     if layer is not None or (genes != "identifier" and not matrix):
         raise InputError(f"{file}: the option layer applies to AnnData, and genes to .gct files")
     if matrix:
         known = None if annotation is None else Path(annotation)
-        name = stem(Path(file).name) if name is None else name
-        study = Study(name, Path(file), known, roles, treatment, duplicates, names_from=GENE_NAMES.index(genes))
+        name = stem(file.name) if name is None else name
+        study = Study(name, file, known, roles, treatment, duplicates, names_from=GENE_NAMES.index(genes))
         return study_dataset(study, cache)
-    return _table_dataset(table_from_file(file, samples_in, duplicates), Path(file), roles, treatment, duplicates, name)
+    return _table_dataset(table_from_file(file, samples_in, duplicates), file, roles, treatment, duplicates, name)
 
 
 def _table_dataset(

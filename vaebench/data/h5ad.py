@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Observations(NamedTuple):
-    """What an AnnData object holds.
+    """Content of an AnnData object.
 
     Attributes:
         table: ``obs``, with the names of the observations as its first column.
@@ -42,7 +42,9 @@ def is_anndata(source: object) -> bool:
     return not isinstance(source, str | Path) or Path(source).suffix.lower() == ".h5ad"
 
 
-def anndata_dataset(source: Any, layer: str | None, roles: Roles, treatment: Treatment, name: str | None) -> Dataset:
+def anndata_dataset(
+    source: anndata.AnnData | str | Path, layer: str | None, roles: Roles, treatment: Treatment, name: str | None
+) -> Dataset:
     """Reads the data set in an AnnData object or an ``.h5ad`` file; see :func:`vaebench.data.read_table`."""
     held = observations(source, layer)
     files = [file_record(source)] if isinstance(source, str | Path) else []
@@ -54,7 +56,7 @@ def anndata_dataset(source: Any, layer: str | None, roles: Roles, treatment: Tre
     return assembled(table, roles, treatment, held.values(kept), held.features, samples, name, provenance)
 
 
-def observations(source: Any, layer: str | None = None) -> Observations:
+def observations(source: anndata.AnnData | str | Path, layer: str | None = None) -> Observations:
     """Opens an AnnData object or an ``.h5ad`` file.
 
     Args:

@@ -25,7 +25,7 @@ from vaebench.data.files.text import (
 from vaebench.errors import InputError
 
 SAMPLES_IN = ("rows", "columns")
-"""Where a file has its samples."""
+"""Layouts of a table: samples in rows or in columns."""
 
 DUPLICATES = ("refuse", "apart", "sum")
 """Ways to treat a feature name that occurs more than once."""
@@ -108,7 +108,7 @@ def texts(values: np.ndarray) -> list[str]:
     return [f"{value:.15g}" if isinstance(value, float) else str(value) for value in values.tolist()]
 
 
-def column_from(values: Iterable[Any]) -> np.ndarray:
+def column_from(values: Iterable[object]) -> np.ndarray:
     """Converts values to a column of a :class:`Table`, [N].
 
     The column is float64 when all values that are present are numbers or true/false, else strings with ``None`` where

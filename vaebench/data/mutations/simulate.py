@@ -119,8 +119,8 @@ def _signatures(rng: np.random.Generator, count: int) -> np.ndarray:
             share = rng.uniform(0.4, 0.55)
             new = share * found[-2] + (1 - share) * _sparse(rng)
         others = np.array(found).reshape(-1, 96)
-        alike = others @ new / (np.linalg.norm(others, axis=1) * np.linalg.norm(new))
-        if (alike <= MOST_ALIKE).all():
+        cosines = others @ new / (np.linalg.norm(others, axis=1) * np.linalg.norm(new))
+        if (cosines <= MOST_ALIKE).all():
             found.append(new)
     return np.array(found)
 
