@@ -42,14 +42,14 @@ def whole_number(option: str, value: Any, low: int, high: int | None) -> None:
 
     ``high=None`` sets no upper limit.
     """
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
+    number = int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else None
+    if number is None or number < low or (high is not None and number > high):
         allowed = f"{low} or more" if high is None else f"from {low} to {high}"
         raise InputError(f"{option}={value!r} is not allowed; it must be a whole number {allowed}")
 
 
 def checked_seed(seed: Any) -> None:
-    """Raises ``InputError`` unless ``seed`` is an integer from 0 to 2**31 - 1, the range that NumPy and JAX share."""
+    """Raises ``InputError`` unless ``seed`` is an integer from 0 to 2**31 - 1, the range that all random generators here accept."""
     whole_number("seed", seed, 0, 2**31 - 1)
 
 

@@ -1,6 +1,6 @@
 """Shared types, and the axis legend. Of the package, this module imports only the errors.
 
-Legend of axes, used in every docstring:
+Axis legend, used in every docstring:
 
 ====== =======================================
 ``R``  lane (one model in training)

@@ -195,7 +195,7 @@ def test_nan_block_is_counted_and_imputed(tmp_path):
 
 def test_genes_taken_for_samples_when_the_label_is_elsewhere(tmp_path):
     path = written(tmp_path, "gene,TCGA-00-0000-01,TCGA-00-0001-01\nA,1,2\nB,4,5\n")
-    refused(path, "genes were taken for samples", "--samples-in columns", label="cancer_type")
+    refused(path, "so genes were read as samples", "--samples-in columns", label="cancer_type")
 
 
 def gct(folder: Path, x: np.ndarray, samples: list[str]) -> Path:
@@ -226,7 +226,7 @@ def test_matrix_with_a_table_about_its_samples(tmp_path):
         read_table(path, genes="symbol")
     with pytest.raises(InputError, match="names 'tpye'"):
         read_table(path, annotation=tmp_path / "samples.tsv", label="tpye")
-    with pytest.raises(InputError, match=r"genes for \.gct files"):
+    with pytest.raises(InputError, match=r"genes to \.gct files"):
         read_table(written(tmp_path, "sample,A\ns1,1\ns2,2\n"), genes="symbol")
     with pytest.raises(InputError, match="option of a table 'gene'"):
         load(path, {"gene": "symbol"})
