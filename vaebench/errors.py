@@ -49,7 +49,7 @@ def whole_number(option: str, value: Any, low: int, high: int | None) -> None:
 
 
 def checked_seed(seed: Any) -> None:
-    """Raises ``InputError`` unless ``seed`` is an integer from 0 to 2**31 - 1, the range that all random generators here accept."""
+    """Raises ``InputError`` unless ``seed`` is an integer from 0 to 2**31 - 1, which all random generators here accept."""
     whole_number("seed", seed, 0, 2**31 - 1)
 
 

@@ -1,4 +1,4 @@
-"""Tables in every layout that people have are read alike, and what is broken is named with its place."""
+"""Every common layout of a table gives the same data set, and errors name the place."""
 
 from __future__ import annotations
 

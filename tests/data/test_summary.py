@@ -1,4 +1,4 @@
-"""Summaries of data files, the ``data`` commands, and tables written by us."""
+"""Summaries of data files, the ``data`` commands, and tables written by the package."""
 
 from __future__ import annotations
 
