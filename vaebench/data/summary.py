@@ -96,17 +96,17 @@ def checked(
     """Summarises a file that :func:`vaebench.data.read_table` reads, or a public data set, without building a data set.
 
     Args:
-        path: a file, the folder of a public data set, or its name, ``"tcga"`` or ``"gtex"``. These have a label, and TCGA
-            survival, without being asked.
-        label: as for ``read_table``, like all options up to ``where`` and ``annotation``.
-        event: as for ``read_table``.
-        time: as for ``read_table``.
-        covariates: as for ``read_table``.
-        factors: as for ``read_table``.
-        ignore: as for ``read_table``.
-        where: as for ``read_table``.
+        path: a file, the folder of a public data set, or its name, ``"tcga"`` or ``"gtex"``; these have default columns
+            for the label and, for TCGA, survival.
+        label: column with the classes.
+        event: column of events, or a comparison such as ``"censorship==0"``; needs ``time``.
+        time: column with survival times.
+        covariates: columns for Cox models; like all columns named by an option, they are not counted as features.
+        factors: columns of known features of the samples.
+        ignore: columns to leave out.
+        where: samples to keep, such as ``"tumor==1 & age>=40"``.
         samples_in: ``"rows"``, ``"columns"``, or ``"auto"`` for columns when the header holds TCGA or GTEx barcodes.
-        annotation: as for ``read_table``.
+        annotation: table with one line per sample, for a file with genes in rows.
         scaling: scaling that training will use, for warnings.
         valid_fraction: share of validation samples that training will use, for warnings.
 
@@ -114,7 +114,7 @@ def checked(
         The summary; :func:`summary_text` prints it.
 
     Raises:
-        InputError: as ``read_table``.
+        InputError: the file, a column or an option is not as required.
 
     Example:
         >>> print(vb.data.summary_text(vb.data.checked("cohort.csv.gz", label="cancer_type")))
