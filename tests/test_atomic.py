@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from vaebench.atomic import replacing
+from vaebench.atomic import read_json, replacing, write_json
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -51,3 +51,40 @@ def test_durable_content_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch
     with replacing(path) as unfinished:
         unfinished.write_text("y")
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, '{"a": [1, NaN], "b": "\\u00e9"}'),
+        ({"newline": True, "durable": True}, '{"a": [1, NaN], "b": "\\u00e9"}\n'),
+        ({"indent": 1}, '{\n "a": [\n  1,\n  NaN\n ],\n "b": "\\u00e9"\n}'),
+    ],
+)
+def test_json_is_written_as_asked_and_read_back(tmp_path, options, text):
+    path = tmp_path / "new" / "file.json"
+    write_json(path, {"a": [1, float("nan")], "b": "é"}, **options)
+    assert path.read_bytes() == text.encode()
+    assert os.listdir(path.parent) == ["file.json"]
+    found = read_json(path)
+    assert found is not None
+    assert found["b"] == "é"
+
+
+@pytest.mark.parametrize(("value", "error"), [({"a": float("inf")}, ValueError), ({"a": object()}, TypeError)])
+def test_what_is_not_json_leaves_the_old_file_and_nothing_else(tmp_path, value, error):
+    path = tmp_path / "file.json"
+    write_json(path, {"old": 1})
+    with pytest.raises(error):
+        write_json(path, value, allow_nan=False)
+    with pytest.raises(error):
+        write_json(tmp_path / "folder" / "file.json", value, allow_nan=False)
+    assert read_json(path) == {"old": 1}
+    assert os.listdir(tmp_path) == ["file.json"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[1]", b"\xff"])
+def test_json_that_cannot_be_read_is_none(tmp_path, content):
+    if content is not None:
+        (tmp_path / "file.json").write_bytes(content)
+    assert read_json(tmp_path / "file.json") is None

@@ -9,15 +9,28 @@ from typing import Any
 
 
 class InputError(ValueError):
-    """Bad input from the user: one sentence that names the file or field, the value, and what is allowed."""
+    """Bad input from the user.
+
+    The message is one sentence that names the file, field or option, the value, and what is allowed. The command line
+    prints it after ``error:`` and exits with code 2.
+    """
 
 
 class RunError(RuntimeError):
-    """A failure of ours or of the machine that ends a run: one sentence that says what is left and how to go on."""
+    """A failure of ours or of the machine that ends a run.
+
+    The message is one sentence that says what was kept and how to continue.
+    """
 
 
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:
-    """The error for a name that is not in a registry, with the nearest valid one and the full list."""
+    """Returns (does not raise) the error for a name missing from a registry.
+
+    Args:
+        kind: the thing named, for example ``"metric"``.
+        name: the unknown name.
+        valid: all known names; the message lists them and suggests the closest one.
+    """
     names = sorted(str(v) for v in valid)
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -25,19 +38,22 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:
 
 
 def whole_number(option: str, value: Any, low: int, high: int | None) -> None:
-    """``InputError`` unless ``value`` is a whole number from ``low`` to ``high``, or without an upper end for ``None``."""
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
+    """Raises ``InputError`` unless ``value`` is an integer (not a bool) from ``low`` to ``high``.
+
+    ``high=None`` sets no upper limit.
+    """
+    number = int(value) if isinstance(value, numbers.Integral) and not isinstance(value, bool) else None
+    if number is None or number < low or (high is not None and number > high):
         allowed = f"{low} or more" if high is None else f"from {low} to {high}"
         raise InputError(f"{option}={value!r} is not allowed; it must be a whole number {allowed}")
 
 
 def checked_seed(seed: Any) -> None:
-    """``InputError`` unless ``seed`` is a whole number that every generator here takes."""
+    """Raises ``InputError`` unless ``seed`` is an integer from 0 to 2**31 - 1, which all random generators here accept."""
     whole_number("seed", seed, 0, 2**31 - 1)
 
 
 def check_choice(option: str, value: str, allowed: Sequence[str]) -> None:
-    """``InputError`` unless the value is among those that its option allows."""
+    """Raises ``InputError``, with the closest allowed value, unless ``value`` is one of ``allowed``."""
     if value not in allowed:
         raise unknown_name(option, value, allowed)

@@ -1,4 +1,8 @@
-"""The studies' protocols as data: what a training is (base point), what is varied (grid), how data are prepared."""
+"""The protocols of the published studies as data: settings held fixed, settings varied, and preparation of the data.
+
+Every study comes in four kinds: as published, ``_scaled`` (batch chosen for the study's number of batches per epoch),
+``_textbook`` (the papers' equations) and ``_scaled_textbook``.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +18,18 @@ from vaebench.space import Point, chain, point, product
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """A study's way of training.
+    """Settings of a study.
 
     Attributes:
-        name: registry name.
+        name: name in the registry.
         reference: the paper.
-        base: every setting that the study held fixed.
-        grid: axis name -> values that the study varied (axes of :func:`vaebench.space.product`).
+        base: the settings that the study held fixed.
+        grid: axis -> values that the study varied (axes of :func:`vaebench.space.product`).
         data: options of :func:`vaebench.data.read_table`: ``top``, ``deviation``, ``scaling``.
-        embedding: ``"mean"`` or ``"sample"``: what the study clustered.
-        per_variant: variant -> settings in which the study treated it differently; they also hold for variants
-            outside the grid.
-        steps_per_epoch: training batches per epoch that the batch is chosen for; ``None`` takes ``base.batch`` literally.
+        embedding: the embedding that the study clustered: ``"mean"`` or ``"sample"``.
+        per_variant: variant -> settings that the study changed for it; they also apply to variants outside the grid.
+        steps_per_epoch: number of training batches per epoch for which the batch size is chosen; ``None`` uses
+            ``base.batch`` as it is.
     """
 
     name: str
@@ -38,31 +42,50 @@ class Protocol:
     steps_per_epoch: int | None = None
 
     def size(self) -> int:
-        """Number of points of the full grid."""
+        """Returns the number of points of the full grid."""
         return math.prod(len(values) for values in self.grid.values())
 
 
 def scaled_batch(train_samples: int, steps: int) -> int:
-    """The batch of at least 2 samples that makes the number of full batches in ``train_samples`` closest to ``steps``.
+    """Returns the batch size for which the number of full batches per epoch is closest to ``steps``.
+
+    Args:
+        train_samples: number of training samples n, at least 2.
+        steps: wanted number of batches per epoch, at least 1.
+
+    Returns:
+        The batch size B >= 2 that minimises abs(n // B - steps); the smallest of them on ties.
 
     Raises:
-        InputError: fewer than 2 training samples or 1 step.
+        InputError: fewer than 2 training samples, or less than 1 step.
+
+    Example:
+        >>> scaled_batch(7710, 120)
+        64
     """
     if train_samples < 2 or steps < 1:
         raise InputError(f"{train_samples} training samples and {steps} steps per epoch: at least 2 and 1 are needed")
     below = max(train_samples // steps, 2)
-    # n // B falls with B: only the batches around n / steps can be closest
+    # n // B decreases with B, so only batch sizes around n / steps can be the closest
     return min(range(max(below - 1, 2), below + 2), key=lambda batch: (abs(train_samples // batch - steps), batch))
 
 
 def points(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int | None = None) -> list[Point]:
-    """The protocol's points: its grid with ``axes`` (name -> values) replaced or added.
+    """Returns the points of a protocol: its grid, with some axes replaced or added.
 
-    Precedence: ``axes``, then ``per_variant``, then ``base``. ``samples`` is N of the data set, from which a protocol with
-    ``steps_per_epoch`` chooses the batch, unless ``axes`` names one; every split size chooses its own.
+    A setting comes from ``axes`` if named there, else from ``per_variant``, else from ``base``.
+
+    Args:
+        chosen: the protocol.
+        axes: axis -> value or values, in place of the grid's or in addition to them.
+        samples: number of samples N of the data set. A protocol with ``steps_per_epoch`` needs it to choose the batch size,
+            separately for each ``valid_fraction``, unless ``axes`` names ``batch``.
 
     Raises:
-        InputError: an unknown name or value, or a protocol with ``steps_per_epoch`` without ``samples``.
+        InputError: a name or value is unknown, or ``samples`` is missing.
+
+    Example:
+        >>> points(protocol("korkic2021"), {"latent": [10], "variant": "vae"})
     """
     named = dict(axes or {})
     grid = {**chosen.grid, **named}
@@ -79,17 +102,20 @@ def points(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int
 
 
 def _with_steps(base: Point, samples: int, steps: int) -> Point:
-    # as vaebench.data.splits counts them
+    # the number of training samples as vaebench.data.splits makes it
     return point(base, batch=scaled_batch(samples - round(samples * base.valid_fraction), steps))
 
 
 def scaled(chosen: Protocol, steps: int) -> Protocol:
-    """The protocol with the batch chosen for ``steps`` batches per epoch, so that decay and patience keep their meaning."""
+    """Returns the protocol as ``NAME_scaled``, with the batch size chosen for ``steps`` batches per epoch.
+
+    Data sets of other sizes then see the study's number of updates per epoch, so decay and patience keep their meaning.
+    """
     return dataclasses.replace(chosen, **_renamed(chosen, "scaled"), steps_per_epoch=steps)
 
 
 def textbook(chosen: Protocol) -> Protocol:
-    """The protocol with the papers' equations (recipe ``textbook``) and all else equal."""
+    """Returns the protocol as ``NAME_textbook``, with the papers' equations (recipe ``textbook``) and all else equal."""
     renamed = _renamed(chosen, "textbook")
     base = point(renamed["base"], recipe="textbook")
     return dataclasses.replace(chosen, **{**renamed, "base": base})
@@ -102,7 +128,7 @@ def _renamed(chosen: Protocol, suffix: str) -> dict[str, Any]:
 
 default = Protocol(
     name="default",
-    reference="this library's sensible defaults, after the recommendation of eltager2023",
+    reference="the defaults of this library, which follow the recommendations of eltager2023",
     base=Point(study="default"),
     grid={},
     data={"top": 5000, "deviation": "mean", "scaling": "zscore"},
@@ -125,7 +151,7 @@ eltager2023 = Protocol(
         min_delta=1e-4,
         stopping="patience",
         valid_fraction=0.3,
-        stratified=False,  # the paper says stratified; the released code's split is not
+        stratified=False,  # the paper describes a stratified split, but the released code does not stratify
     ),
     grid={
         "variant": ("vae", "beta_vae", "beta_tc_vae", "dip_vae", "iwae", "categorical_vae"),
@@ -225,7 +251,7 @@ _STUDIES = (
     (kroskinski2021_deep, 8),
     (kroskinski2021_zscore, 8),
 )
-"""Studies, and their batches per epoch on the data that they used."""
+"""Each study, and its number of batches per epoch on its own data."""
 
 PROTOCOLS = {
     p.name: p
@@ -235,11 +261,15 @@ PROTOCOLS = {
         *(textbook(scaled(study, steps)) for study, steps in _STUDIES),
     )
 }
-"""``NAME``, ``NAME_scaled``, ``NAME_textbook`` and ``NAME_scaled_textbook`` of every study, and ``default``."""
+"""Name -> protocol: ``default``, and ``NAME``, ``NAME_scaled``, ``NAME_textbook``, ``NAME_scaled_textbook`` per study."""
 
 
 def protocol(name: str) -> Protocol:
-    """The protocol of that name; :class:`vaebench.errors.InputError` with the nearest name otherwise."""
+    """Returns the protocol of that name.
+
+    Raises:
+        InputError: the name is unknown; the message suggests the closest one.
+    """
     if name not in PROTOCOLS:
         raise unknown_name("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]

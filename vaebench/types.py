@@ -1,4 +1,4 @@
-"""Shared types and the axis legend. This module imports nothing else of the package.
+"""Shared types, and the axis legend. Of the package, this module imports only the errors.
 
 Axis legend, used in every docstring:
 
@@ -10,8 +10,10 @@ Axis legend, used in every docstring:
 ``L``  latent
 ``K``  importance sample
 ``C``  category
+``A``  auxiliary variable
 ``S``  signature
 ``T``  tumour
+``M``  mutation channel
 ``G``  group of equal static shape
 ====== =======================================
 """
@@ -28,32 +30,32 @@ if TYPE_CHECKING:
     import numpy as np  # for annotations only: the command line starts without it
 
 SCHEMA = 1
-"""Version of the results row; raised whenever a column changes its meaning."""
+"""Version of the results row; increased whenever a column changes its meaning."""
 
 BASELINE = "pca"
-"""``static/variant`` of the rows for which nothing was trained: principal components of all samples."""
+"""``static/variant`` of the rows of the baseline, the principal components of all samples, which is not trained."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Static:
-    """What fixes the shape of a compiled program: changing one field compiles again.
+    """Settings that determine the compiled program; a change of any field compiles again.
 
     Attributes:
         variant: name in the registry of variants.
-        features: D.
-        latent: L.
+        features: number of features D.
+        latent: number of latents L.
         hidden: widths of the encoder's hidden layers; the decoder mirrors them.
-        batch: B, the training batch.
-        recipe: ``"textbook"`` (the papers' equations) or ``"benchmarked"`` (what the released code computed).
+        batch: training batch size B.
+        recipe: ``"textbook"`` (the papers' equations) or ``"benchmarked"`` (as computed by the studies' released code).
         norm: ``"batch"``, ``"layer"`` or ``"none"``, after every hidden linear layer.
         output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
-        clipped: whether gradients are clipped (their norm costs a pass over the weights, so it is compiled in only where asked).
-        validation: ``"batches"`` of the training size, or ``"whole"``: the validation samples as one batch.
-        activation: compiled in where it is not ``""``: of variants for counts, whose layers are so small that computing all
-            the activations that lanes may choose from takes a third of the time.
-        shape: the variant's own frozen dataclass of program-changing choices.
-        optimizer: name of an optimizer that is compiled in; ``""`` for those that lanes may differ in. Not in the ``repr``, which
-            names files: names of before stay.
+        clipped: clip gradients. Static because the norm costs a pass over the weights.
+        validation: ``"batches"`` of the training size, or ``"whole"`` for all validation samples in one batch.
+        activation: name of an activation to compile in; ``""`` lets each lane choose. Variants for counts use it, because
+            their layers are so small that computing all activations takes a third of the time.
+        shape: the variant's own frozen dataclass of program-changing choices; ``None`` without any.
+        optimizer: name of an optimizer that is compiled in; ``""`` for those that lanes may differ in. Not part of the
+            ``repr``, which names files, so that files keep the names they had before.
     """
 
     variant: str
@@ -72,11 +74,11 @@ class Static:
 
 
 class Traced(NamedTuple):
-    """What may differ between the lanes of one program: scalars (or [R] arrays under ``vmap``).
+    """Settings that may differ between the lanes of one program: scalars, or [R] arrays over lanes.
 
     ``init``, ``optimizer``, ``activation`` and ``stopping`` are positions in the tables of
-    :mod:`vaebench.nn.autoencoder`, :mod:`vaebench.nn.optimizers` and :mod:`vaebench.training.train`; ``hyper`` is the
-    variant's own NamedTuple.
+    :mod:`vaebench.nn.initialisation`, :mod:`vaebench.nn.optimizers`, :mod:`vaebench.nn.autoencoder` and
+    :mod:`vaebench.training.train`. ``hyper`` is the variant's own NamedTuple of weights.
     """
 
     seed: Any
@@ -96,13 +98,13 @@ class Traced(NamedTuple):
 
 
 class Context(NamedTuple):
-    """Where in a training a loss is evaluated.
+    """The state of the training at which a loss is evaluated.
 
     Attributes:
-        training: Python bool; batch normalisation uses the batch's statistics when true.
-        samples: N of the split being evaluated (training or validation).
-        batch: the nominal batch size B, also for a smaller last batch.
-        iteration: number of batches seen so far, validation batches included (the released capacity schedule counts them).
+        training: Python bool; batch normalisation uses the statistics of the batch when true.
+        samples: number of samples N of the split being evaluated (training or validation).
+        batch: nominal batch size B, also for a smaller last batch.
+        iteration: batches seen so far. Validation batches count, because the released capacity schedule counts them.
         shape: the variant's program-changing choices, :attr:`Static.shape`; the model's builder fills it in.
     """
 
@@ -114,27 +116,28 @@ class Context(NamedTuple):
 
 
 class Aux(NamedTuple):
-    """Second value of a loss: named terms (scalars) and the updated batch statistics."""
+    """Second return value of a loss: its named terms (scalars), and the updated batch statistics."""
 
     terms: dict[str, Any]
     statistics: Any
 
 
 class Model(NamedTuple):
-    """A variant at one :class:`Static`, as pure functions. ``variables`` is ``{"params": ..., "batch_stats": ...}``.
+    """A variant for one :class:`Static`, as pure functions. ``variables`` is ``{"params": ..., "batch_stats": ...}``.
 
     Attributes:
         init: ``(key, init) -> variables``.
         loss: ``(variables, x[B, D], key, hyper, activation, context) -> (scalar, Aux)``.
-        embed: ``(variables, x[N, D], activation) -> z[N, L]``, the posterior mean. In recipe ``"benchmarked"`` batch
+        embed: ``(variables, x[N, D], activation) -> z[N, L]``, the posterior mean. With recipe ``"benchmarked"``, batch
             normalisation uses the statistics of the given x, here and in ``sample``.
-        sample: ``(variables, x[N, D], key, activation, hyper=None) -> z[N, L]``, one posterior draw.
+        sample: ``(variables, x[N, D], key, activation, hyper=None) -> z[N, L]``, one draw from the posterior.
         decode: ``(variables, z[N, L], activation) -> reconstruction[N, D]``.
         posterior: ``(variables, x[N, D], activation) -> NamedTuple`` of the posterior's parameters.
-        prior: ``(key, N) -> z[N, L]``, draws of p(z).
-        constrained: ``params -> params`` after every update, for weights that must stay in a set; ``None`` for none.
-        latent_kl: ``(variables, x[N, D], key, activation, hyper) -> KL(q(z_l|x) || p(z_l))[N, L]`` in nats; ``None`` where
-            not needed (Gaussian posteriors tell it themselves) or not defined.
+        prior: ``(key, N) -> z[N, L]``, draws from p(z).
+        constrained: ``params -> params``, a projection applied after every update to constrained weights; ``None`` for no
+            constraint.
+        latent_kl: ``(variables, x[N, D], key, activation, hyper) -> KL(q(z_l|x) || p(z_l))[N, L]`` in nats; ``None`` if not
+            defined, or for a Gaussian posterior, whose parameters give it.
     """
 
     init: Callable[..., Any]
@@ -149,22 +152,23 @@ class Model(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """A VAE variant: the registry entry that a file of :mod:`vaebench.variants` exports.
+    """A VAE: the object that each file of :mod:`vaebench.variants` exports.
 
     Made by :func:`vaebench.nn.autoencoder.expression_variant` or :func:`vaebench.nn.count_autoencoder.count_variant`, which
     turn the losses and the posterior's family into ``build``.
 
     Attributes:
-        name: registry, file and row name.
+        name: name in the registry, of the file, and in rows.
         losses: recipe -> ``(outputs, hyper, context) -> (loss, terms)``.
-        hyper: ``shape -> NamedTuple`` of traced weights at the study's values. Its class attribute ``ranges`` holds, by field,
-            between which numbers a weight must lie for the loss to be defined.
+        hyper: ``shape -> NamedTuple`` of traced weights, with the study's values. Its class attribute ``ranges`` gives the
+            bounds of each weight within which the loss is defined.
         build: ``Static -> Model``.
         reference: the paper.
-        shape: ``recipe -> frozen dataclass`` of program-changing choices, ``None`` when there are none. Its class attribute
-            ``choices`` lists allowed values by field, and its method ``check(latent)`` refuses what cannot be built.
+        shape: ``recipe -> frozen dataclass`` of program-changing choices, or ``None`` when there are none. Its class
+            attribute ``choices`` lists the allowed values of each field, and its method ``check(latent)`` refuses what cannot
+            be built.
         terms: names of the terms that the losses report; each becomes a column ``loss/valid_<term>`` of a row.
-        redundant: ``Static -> columns`` of z that the other columns determine: a regression on z leaves them out.
+        redundant: ``Static -> columns`` of z that are determined by the others; regressions on z leave them out.
         domain: ``"expression"`` (rows of a :class:`Dataset`) or ``"counts"`` (rows of an SBS96 catalogue).
     """
 
@@ -186,7 +190,7 @@ class Variant(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Survival:
-    """Overall survival: ``time`` [N] in days (NaN where unknown) and ``event`` [N], true for a death."""
+    """Overall survival: ``time`` [N] in days (NaN where unknown), and ``event`` [N], true for a death."""
 
     time: np.ndarray
     event: np.ndarray
@@ -194,12 +198,14 @@ class Survival:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """An expression matrix ready for training, with all that an evaluation needs.
+    """An expression matrix ready for training, with the annotations that evaluation needs.
+
+    Read one with :func:`vaebench.data.read_table`, or build one with :func:`vaebench.data.dataset_from_arrays`.
 
     Attributes:
         name: short name, used in rows and titles.
-        digest: sha256 (first 16 hex digits) over x, names, labels, survival, covariates and factors.
-        x: [N, D] float32, features selected and scaled with statistics of ALL samples; no missing values.
+        digest: first 16 hex digits of the sha256 over x, names, labels, survival, covariates and factors.
+        x: [N, D] float32, features selected and scaled with the statistics of ALL samples; no missing values.
         samples: [N] unique names.
         features: [D] names.
         centre: [D] float64; ``x = (raw - centre) / scale``.
@@ -207,10 +213,12 @@ class Dataset:
         scaling: ``"zscore"``, ``"unit"`` (to [0, 1]) or ``"none"``.
         labels: [N] int32 positions in ``label_names``; ``None`` without labels.
         label_names: sorted names of the labels.
-        survival: times and events; ``None`` without.
-        covariates: name -> [N]; float arrays are continuous (NaN where missing), string arrays categorical ("" where missing).
-        factors: name -> [N] float features known beforehand (programmes, signature shares), NaN where missing.
-        provenance: where the data came from: source, options, counts dropped and why; JSON values only.
+        survival: times and events; ``None`` without survival.
+        covariates: name -> [N]; float arrays are continuous (NaN where missing), string arrays categorical (``""`` where
+            missing).
+        factors: name -> [N] float, known features of the samples (programmes, signature shares), NaN where missing.
+        provenance: origin of the data: source, options, and numbers of samples and features dropped by reason; JSON values
+            only.
     """
 
     name: str
@@ -229,7 +237,7 @@ class Dataset:
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
-        """Sizes in place of the arrays themselves."""
+        """Returns one line with sizes instead of arrays."""
         parts = [f"{self.x.shape[0]} samples x {self.x.shape[1]} features"]
         parts += [f"{len(self.label_names)} labels"] if self.labels is not None else []
         parts += [f"{int(self.survival.event.sum())} events"] if self.survival is not None else []
@@ -239,30 +247,30 @@ class Dataset:
 
 
 def checked_dataset(data: object) -> Dataset:
-    """``data``, or :class:`InputError` where it is no data set."""
+    """Returns ``data``; raises :class:`InputError` unless it is a data set."""
     if not isinstance(data, Dataset):
         raise InputError(
-            f"the data are a {type(data).__name__}; they must be a Dataset, such as vb.data.read_table gives of a file and "
-            "vb.data.dataset_from_arrays of arrays"
+            f"the data are a {type(data).__name__}; they must be a Dataset: vb.data.read_table reads one from a file, and "
+            "vb.data.dataset_from_arrays builds one from arrays"
         )
     return data
 
 
 class Posterior(NamedTuple):
-    """A diagonal Gaussian q(z | x) per sample: ``mean`` and ``logvar`` (natural logarithm of the variance), [N, L] each."""
+    """A diagonal Gaussian q(z | x) for each sample: ``mean`` and ``logvar`` (natural log of the variance), [N, L] each."""
 
     mean: np.ndarray
     logvar: np.ndarray
 
 
 class Given(NamedTuple):
-    """What an evaluation may know beside the embedding, in the order of the data set's samples; ``None`` where unknown.
+    """Information about a model that metrics may use in addition to its embedding; ``None`` where unknown.
 
     Attributes:
-        posterior: of every sample.
+        posterior: q(z | x) of every sample, in the order of the data set.
         reconstruction: [N, D], on the scale of the data set's ``x``.
         split: positions of the training and of the validation samples.
-        redundant: columns of z that the others determine: a regression leaves them out.
+        redundant: columns of z that are determined by the others; regressions on z leave them out.
     """
 
     posterior: Posterior | None = None
@@ -272,22 +280,23 @@ class Given(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """What a file of :mod:`vaebench.metrics` exports.
+    """A metric of embeddings: the object that each file of :mod:`vaebench.metrics` exports.
 
     Attributes:
-        name: registry, file and row name.
-        needs: what must be there: ``"labels"``, ``"survival"``, ``"factors"``, ``"expression"`` in the data set,
-            ``"posterior"``, ``"reconstruction"``, ``"split"`` in :class:`Given`.
-        where: ``"host"`` (a process pool; a data set without expression will do) or ``"lane"`` (beside the training).
-        compute: ``(z[N, L], dataset, given) -> {score: number, ..., "status": "OK" or a reason}``; never raises on odd
-            embeddings. With keyword ``options`` where ``options`` below is not ``None``.
-        reference: the paper or the library it must agree with.
-        scores: the score keys of the dict that ``compute`` returns, always all present; ``"status"`` comes on top.
-        options: the defaults, an instance of the metric's own frozen dataclass; ``None`` when there is nothing to choose.
+        name: name in the registry, of the file, and in rows.
+        needs: requirements: ``"labels"``, ``"survival"``, ``"factors"``, ``"expression"`` of the data set, and
+            ``"posterior"``, ``"reconstruction"``, ``"split"`` of :class:`Given`.
+        where: ``"host"`` (in a process pool, with a data set that may lack the expression) or ``"lane"`` (in the process
+            that trains).
+        compute: ``(z[N, L], dataset, given) -> {score: number, ..., "status": "OK" or a reason}``. Never raises on degenerate
+            embeddings. Takes the keyword ``options`` if the field ``options`` is not ``None``.
+        reference: the paper, or the library that it agrees with.
+        scores: keys of the scores that ``compute`` returns, always all of them, in addition to ``"status"``.
+        options: default options, an instance of the metric's own frozen dataclass; ``None`` without options.
+        prepare: ``(dataset, options) -> Metric`` that has computed all that does not depend on the embedding; ``None`` if
+            that is nothing but the options.
         counts: names of the scores that are whole numbers.
-        prepare: ``(dataset, options) -> Metric`` with all that does not depend on the embedding computed; ``None`` when
-            binding the options is all there is to do.
-        packages: ``options -> modules`` that the metric imports beyond those of the training.
+        packages: ``options -> modules`` that the metric imports beyond those that training needs.
     """
 
     name: str

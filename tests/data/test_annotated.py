@@ -198,7 +198,9 @@ def test_longer_barcodes_in_the_expression(tmp_path):
 def test_genes_taken_for_samples(tmp_path):
     frame = expression_frame().T
     frame.index.name = "sample"
-    message = refused("samples lie in rows", "'G0'", folder=folder_of(tmp_path, frame), cache=False)
+    message = refused(
+        "has samples in rows, and genes such as 'G0' in columns", folder=folder_of(tmp_path, frame), cache=False
+    )
     assert "transpose" in message
 
 
@@ -253,7 +255,7 @@ def field(value: bytes, position: int = 2):
         (line_changed(1, field(barcode(3).encode(), 2)), [barcode(3), "columns 2 and 4"]),
         (line_changed(1, field(b"", 5)), ["column 6", "no name"]),
         (lambda content: b"", ["empty"]),
-        (lambda content: content.split(b"\n")[0] + b"\n", ["no further line"]),
+        (lambda content: content.split(b"\n")[0] + b"\n", ["no other line"]),
         (lambda content: content[: len(content) // 2], ["fields"]),
         (lambda content: gzip.compress(content)[:-400], ["cut off", "line"]),
         (lambda content: b"\0\1\2" + content, ["binary"]),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,3 +39,9 @@ def test_the_same_table_gives_the_same_bytes_and_comes_back(tmp_path, kind):
     assert first.read_bytes() == second.read_bytes()
     read = pd.read_parquet if kind == ".parquet" else lambda path: pd.read_csv(path, sep="\t" if "tsv" in kind else ",")
     pd.testing.assert_frame_equal(read(first), frame)
+
+
+def test_the_package_loads_nothing_heavy_before_a_function_is_used():
+    code = "import sys, vaebench.data as d; d.DATASETS, dir(d); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"jax", "numpy", "pandas", "scipy"} & set(loaded)

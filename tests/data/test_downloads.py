@@ -158,7 +158,7 @@ def test_transfer_goes_on_where_it_stopped(server, tmp_path, kind):
 
 def test_next_call_goes_on_where_the_last_gave_up(server, tmp_path):
     server.plan[EXPRESSION] = ["broken off"]
-    refused("broke off 1 times", "goes on", call=lambda: fetched(server, tmp_path, retries=0), error=ConnectionError)
+    refused("broke off 1 times", "resumes", call=lambda: fetched(server, tmp_path, retries=0), error=ConnectionError)
     assert not (tmp_path / EXPRESSION).exists()
     fetched(server, tmp_path)
     start = int(server.seen[1][2].removeprefix("bytes=").removesuffix("-"))
@@ -209,7 +209,7 @@ def test_altered_at_the_source(server, tmp_path):
     fetched(server, tmp_path)
     (tmp_path / SURVIVAL).unlink()
     server.files[SURVIVAL] = TEXT.replace(b"1", b"2")
-    refused(SURVIVAL, "another", RECORD, call=lambda: fetched(server, tmp_path))
+    refused(SURVIVAL, "differs from the one fetched first", RECORD, call=lambda: fetched(server, tmp_path))
     assert not (tmp_path / SURVIVAL).exists()
     server.files[SURVIVAL] = TEXT
     fetched(server, tmp_path)
@@ -280,7 +280,7 @@ def test_files_put_there_by_hand_are_recorded(tmp_path):
 
 def test_bad_options(tmp_path):
     refused("'tgca'", "did you mean 'tcga'", call=lambda: fetch("tgca", tmp_path))
-    refused("'nowhere'", "no folder", call=lambda: fetch("tcga", tmp_path, mirror="nowhere"))
+    refused("'nowhere'", "neither a local folder nor", call=lambda: fetch("tcga", tmp_path, mirror="nowhere"))
     refused("timeout=0", call=lambda: fetch("tcga", tmp_path / "new", timeout=0))
     refused("'tgca'", call=lambda: fetch("tgca", tmp_path / "new"))
     refused("'nowhere'", call=lambda: fetch("tcga", tmp_path / "new", mirror="nowhere"))

@@ -1,4 +1,4 @@
-"""The simulated cohort: what was put in can be found again."""
+"""The simulated cohort: the simulated effects can be estimated from it."""
 
 from __future__ import annotations
 

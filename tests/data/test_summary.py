@@ -1,4 +1,4 @@
-"""Summaries of data files, the ``data`` commands, and tables written by us."""
+"""Summaries of data files, the ``data`` commands, and tables written by the package."""
 
 from __future__ import annotations
 
@@ -192,3 +192,31 @@ def test_fetch_command(tmp_path, capsys):
     assert main(arguments) == 0
     *text, last = capsys.readouterr().out.splitlines()
     assert len(json.loads(last)["files"]) == len(text) == 2
+
+
+@pytest.mark.parametrize("kind", ["t.csv", "t.tsv.gz", "t.parquet", "t.gct", "t.h5ad", "genes.tsv"])
+def test_a_check_counts_what_is_read(tmp_path, kind):
+    """The same samples, features and labels as ``read_table``, whichever reader opens the file."""
+    table, options, path = frame(LOG), {"label": "type", "event": "dead", "time": "days"}, tmp_path / kind
+    genes = [f"G{j}" for j in range(12)]
+    if kind == "t.h5ad":
+        anndata = pytest.importorskip("anndata", reason="the extra 'anndata' is not installed")
+        obs = table.drop(columns=[*genes, "sample"]).set_index(table["sample"].to_numpy())
+        anndata.AnnData(LOG, obs=obs, var=pd.DataFrame(index=genes)).write_h5ad(path)
+    elif kind in ("t.gct", "genes.tsv"):
+        table.drop(columns=genes).to_csv(tmp_path / "annotation.csv", index=False)
+        options["annotation"] = tmp_path / "annotation.csv"
+        turned = pd.DataFrame(LOG.T, index=genes, columns=table["sample"].to_numpy())
+        if kind == "t.gct":
+            turned.insert(0, "Description", "d")
+        text = turned.to_csv(sep="\t", index_label="Name")
+        path.write_text(f"#1.2\n12\t{N}\n{text}" if kind == "t.gct" else text)
+    elif kind == "t.parquet":
+        table.to_parquet(path, index=False)
+    else:
+        table.to_csv(path, index=False, sep="\t" if "tsv" in kind else ",")
+    summary, data = checked(path, **options), read_table(path, scaling="none", **options)
+    assert (summary.samples, summary.values.features) == data.x.shape == (N, 12)
+    assert summary.labels == dict(zip(data.label_names, np.bincount(data.labels).tolist(), strict=True))
+    assert summary.events == data.survival.event.sum()
+    np.testing.assert_allclose([summary.values.low, summary.values.high], [LOG.min(), LOG.max()], rtol=1e-6)

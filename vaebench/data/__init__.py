@@ -1,6 +1,7 @@
-"""Registry of data sets, and the package's public names; each is loaded on first use.
+"""Registry of data sets, and the public functions of the package, imported on first use.
 
-A new data set is one module with a function that returns a Dataset, and one line in :data:`DATASETS`.
+To add a data set, write a module with a function that returns a :class:`~vaebench.types.Dataset`, and add one line to
+:data:`DATASETS`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ DATASETS = {
     "simulated": "vaebench.data.simulate:simulated",
     "tcga": "vaebench.data.public:tcga",
 }
-"""Name of a data set -> ``module:function``, imported only when it is loaded."""
+"""Name of a data set -> ``module:function``; the module is imported when the data set is loaded."""
 
 _PUBLIC = {
     "downloads": ("fetch",),
@@ -36,7 +37,6 @@ _PUBLIC = {
         "write_signatures",
     ),
     "mutations.simulate": ("simulate_catalogue",),
-    "public": ("gtex", "tcga"),
     "dataset": ("aligned", "dataset_from_arrays"),
     "simulate": ("simulate_cohort",),
     "splits": ("split_indices",),
@@ -44,6 +44,8 @@ _PUBLIC = {
     "files.writing": ("write_table",),
 }
 _NAMES = {name: f"vaebench.data.{module}" for module, names in _PUBLIC.items() for name in names}
+# the loaders of the public cohorts are public functions too; that of the simulated cohort is simulate_cohort
+_NAMES |= {name: place.split(":")[0] for name, place in DATASETS.items() if place.startswith("vaebench.data.public:")}
 
 __all__ = ["DATASETS", "load", *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
@@ -51,15 +53,22 @@ __all__ = ["DATASETS", "load", *_NAMES]  # pyright: ignore[reportUnsupportedDund
 def load(
     name: str | Path, options: Mapping[str, Any] | None = None, defaults: Mapping[str, Any] | None = None
 ) -> Dataset:
-    """The data set registered under ``name`` in :data:`DATASETS`, or that in the file of that name.
+    """Loads a data set by its registered name, or from a file.
 
     Args:
-        name: for example ``"tcga"`` or ``"cohort.csv.gz"``.
-        options: keywords of its function, or of :func:`read_table` for a file: ``{"scaling": "unit"}``.
-        defaults: the same, for what ``options`` do not name; those that the function does not have are passed over.
+        name: a key of :data:`DATASETS`, such as ``"tcga"``, or the path of a table, such as ``"cohort.csv.gz"``.
+        options: keyword arguments of the data set's function, or of :func:`read_table` for a file:
+            ``{"scaling": "unit"}``.
+        defaults: keyword arguments that ``options`` override; those that the function does not take are ignored.
+
+    Returns:
+        The data set.
 
     Raises:
-        InputError: for an unknown name or option, or what the data set itself refuses.
+        InputError: the name or an option is unknown, or the data set's function refuses its input.
+
+    Example:
+        >>> load("simulated", {"samples": 240, "types": 4})
     """
     given, kind = dict(options or {}), f"the data set {str(name)!r}" if name in DATASETS else "a table"
     if name in DATASETS:

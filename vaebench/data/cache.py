@@ -1,4 +1,8 @@
-"""Digests of files, and data sets kept on disk under the digests of their inputs and options."""
+"""A cache of data sets on disk, keyed by the digests of the input files and by the options.
+
+A data set is a folder named by its key: ``x.npy``, memory-mapped when read, and ``rest.json`` with all else and a digest.
+Folders appear in one step, so several processes may share a cache.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,11 @@ from vaebench.data.dataset import content_digest
 from vaebench.types import Dataset, Survival
 
 FORMAT = 2
-"""Part of every key; raised whenever reading, selecting or scaling gives other values than before."""
+"""Part of every key; increased whenever reading, selecting or scaling changes values."""
 
 
 def cache_folder(cache: bool | str | Path) -> Path | None:
-    """The folder for kept data sets: the user's cache for ``True``, ``None`` for ``False``."""
+    """Returns the folder of the cache: the user's for ``True``, ``None`` for ``False``, else the given one."""
     if cache is False:
         return None
     if cache is True:
@@ -34,15 +38,16 @@ def cache_folder(cache: bool | str | Path) -> Path | None:
 
 
 def sha256_of(path: str | Path) -> str:
-    """The sha256 of a file's bytes, as hex digits."""
+    """Returns the sha256 of a file's bytes as hex digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_record(path: str | Path, folder: Path | None = None) -> dict[str, Any]:
-    """Name, size and sha256 of a file, for the provenance; with a cache folder, the digest is remembered there.
+    """Returns name, bytes and sha256 of a file, for the provenance.
 
-    A remembered digest holds while the file's size, place on disk and times of change stay the same, to the nanosecond.
+    With a cache folder, the digest is stored there and used again while the file's size, inode and times of change, to the
+    nanosecond, stay the same; hashing a large file takes seconds.
     """
     file = Path(path)
     stat = os.stat(file)
@@ -50,7 +55,7 @@ def file_record(path: str | Path, folder: Path | None = None) -> dict[str, Any]:
     if folder is None:
         return {**record, "sha256": sha256_of(file)}
     state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-    # named by a digest of the path, so that no path of the user is stored
+    # named by a digest of the path, so that the cache holds no path of the user
     memory = folder / "digests" / f"{_key(str(file.resolve()))}.json"
     known = read_json(memory)
     if not known or known.get("state") != state:
@@ -60,9 +65,17 @@ def file_record(path: str | Path, folder: Path | None = None) -> dict[str, Any]:
 
 
 def cached(folder: Path | None, inputs: Mapping[str, Any], build: Callable[[], Dataset]) -> Dataset:
-    """The data set kept for ``inputs`` (JSON values: digests and options), else ``build()``, which is then kept.
+    """Returns the cached data set for ``inputs``, or builds and caches it.
 
-    The matrix is memory-mapped, read-only. A kept data set whose content does not match its digest is built again.
+    A cached data set whose content does not match its digest is built again. Failures to write are ignored.
+
+    Args:
+        folder: the cache; ``None`` always builds.
+        inputs: digests and options, as JSON values; they make the key.
+        build: builds the data set.
+
+    Returns:
+        The data set; from the cache, its matrix is memory-mapped and read-only.
     """
     if folder is None:
         return build()
@@ -80,7 +93,7 @@ def _key(value: Any) -> str:
 
 
 def _write_dataset(place: Path, dataset: Dataset) -> None:
-    """``x.npy`` and ``rest.json`` in a folder that appears in one step; another process's folder is left as it is."""
+    """Writes the files to a temporary folder and renames it, unless another process was first."""
     rest = {
         field.name: _plain(getattr(dataset, field.name)) for field in dataclasses.fields(dataset) if field.name != "x"
     }
@@ -88,17 +101,18 @@ def _write_dataset(place: Path, dataset: Dataset) -> None:
     temporary.mkdir(parents=True)
     try:
         np.save(temporary / "x.npy", dataset.x)
-        (temporary / "rest.json").write_text(json.dumps({"sha256": _key(rest), "rest": rest}), encoding="utf-8")
-        if place.exists():  # only a damaged one can be here
+        write_json(temporary / "rest.json", {"sha256": _key(rest), "rest": rest})
+        if place.exists():  # only a damaged data set: an intact one would have been read
             shutil.rmtree(place, ignore_errors=True)
         os.replace(temporary, place)
     except OSError:
-        pass  # a full disk or another process: the data set is at hand all the same
+        pass  # a full disk, or another process was first: the caller has the data set in memory
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _plain(value: Any) -> Any:
+    """JSON values of a field; :func:`_restored` is the inverse."""
     if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, Survival):

@@ -1,17 +1,18 @@
-"""Checks of the parts of a data set; each returns its part in the types that :class:`~vaebench.types.Dataset` wants."""
+"""Checks of the parts of a data set; each function returns its part with the types of :class:`~vaebench.types.Dataset`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from vaebench.errors import InputError
 from vaebench.types import Survival
 
 
-def matrix(x: Any) -> np.ndarray:
-    """``x`` as a floating-point matrix [N, D] with N and D at least 1; an ``InputError`` otherwise."""
+def matrix(x: ArrayLike) -> np.ndarray:
+    """Returns ``x`` as a floating-point matrix [N, D]; raises ``InputError`` unless it is one, with N and D at least 1."""
     values = np.asarray(x)
     if values.ndim != 2 or 0 in values.shape:
         raise InputError(f"x has shape {values.shape}; it must be samples by features, at least one of each")
@@ -20,8 +21,12 @@ def matrix(x: Any) -> np.ndarray:
     return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
-def names(kind: str, given: Any, count: int) -> np.ndarray:
-    """The names as strings [count], or ``<kind>_1..count`` without any; ``InputError`` unless unique and as many."""
+def names(kind: str, given: Iterable[object] | None, count: int) -> np.ndarray:
+    """Returns the names as strings [count], or ``<kind>_1..count`` when none are given.
+
+    Raises:
+        InputError: the number of names is not ``count``, or a name is repeated.
+    """
     if given is None:
         return np.array([f"{kind}_{i + 1}" for i in range(count)])
     array = np.array([str(name) for name in given])
@@ -36,13 +41,19 @@ def names(kind: str, given: Any, count: int) -> np.ndarray:
     return array
 
 
-def label_positions(labels: Any, count: int) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Int32 positions [N] in the sorted label names, and those names; ``InputError`` for a label with 1 sample."""
+def label_positions(
+    labels: Sequence[object] | np.ndarray | None, count: int
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Returns the position of each label in the sorted label names, int32 [N], and these names.
+
+    Raises:
+        InputError: a label is missing or has only 1 sample, or there are not ``count`` labels.
+    """
     if labels is None:
         return None, ()
     if len(labels) != count:
         raise InputError(f"{len(labels)} labels are given for {count} samples; there must be one for each")
-    # A NaN is the only value that differs from itself.
+    # NaN is the only value that differs from itself
     absent = sum(1 for label in labels if label is None or label != label or str(label) == "")
     if absent:
         raise InputError(f"{absent} of {count} samples have no label; every sample must have one")
@@ -50,17 +61,24 @@ def label_positions(labels: Any, count: int) -> tuple[np.ndarray | None, tuple[s
     if sizes.min() < 2:
         raise InputError(
             f"label {str(found[sizes.argmin()])!r} has 1 sample; each label must have at least 2 "
-            "(where, --where, can leave a label out)"
+            "(where, --where, can exclude a label)"
         )
     return positions.astype(np.int32), tuple(str(name) for name in found)
 
 
 def survival_of(survival: Survival, samples: np.ndarray) -> Survival:
-    """A copy with float64 times and boolean events [N]; ``InputError`` for a time that is negative or infinite."""
+    """Returns a copy with float64 times and boolean events [N]; an event without a time becomes false.
+
+    Raises:
+        InputError: a time is negative or infinite, an event is not 0 or 1, or there is not one of each per sample.
+    """
     time = np.array(survival.time, dtype=np.float64)
     given = np.asarray(survival.event)
     if time.shape != samples.shape or given.shape != samples.shape:
-        raise InputError(f"survival has {time.size} times and {given.size} events for {samples.size} samples")
+        raise InputError(
+            f"survival has {time.size} times and {given.size} events for {samples.size} samples; "
+            "there must be one of each for each sample"
+        )
     if not np.isin(given, (0, 1)).all():
         raise InputError(
             f"survival event {given[~np.isin(given, (0, 1))][0]!s} is not allowed; allowed are 0, 1, true, false"
@@ -74,18 +92,22 @@ def survival_of(survival: Survival, samples: np.ndarray) -> Survival:
     return Survival(time=time, event=given.astype(bool) & ~np.isnan(time))
 
 
-def covariate(name: str, values: Any, count: int) -> np.ndarray:
-    """Numbers as float64 [N], anything else as strings [N] ("" where missing); ``InputError`` for a wrong length."""
+def covariate(name: str, values: ArrayLike, count: int) -> np.ndarray:
+    """Returns numbers as float64 [N] and anything else as strings [N], ``""`` where missing.
+
+    Raises:
+        InputError: the shape is not [N], or a number is infinite.
+    """
     array = np.asarray(values)
     if array.shape != (count,):
-        raise InputError(f"covariate {name!r} has shape {array.shape}; it must be ({count},), one value a sample")
+        raise InputError(f"covariate {name!r} has shape {array.shape}; it must be ({count},), one value per sample")
     if array.dtype.kind in "fiub":
         return _finite("covariate", name, array)
     return np.array(["" if v is None or v != v else str(v) for v in array.tolist()])
 
 
-def factor(name: str, values: Any, count: int) -> np.ndarray:
-    """Float64 [N]; ``InputError`` unless ``values`` are N numbers, finite or NaN."""
+def factor(name: str, values: ArrayLike, count: int) -> np.ndarray:
+    """Returns float64 [N]; raises ``InputError`` unless ``values`` are N numbers, finite or NaN."""
     array = np.asarray(values)
     if array.shape != (count,) or array.dtype.kind not in "fiub":
         raise InputError(f"factor {name!r} has shape {array.shape} and type {array.dtype}; it must be {count} numbers")

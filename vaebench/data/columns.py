@@ -1,4 +1,11 @@
-"""What the columns of a table mean: samples, labels, survival, covariates and factors; which samples are kept."""
+"""Turning the columns of a table into the parts of a data set: sample names, labels, survival, covariates, factors.
+
+A reader of files, whatever the format, calls in this order:
+
+1. :func:`role_columns`: every column that an option names must exist.
+2. :func:`selected`: the samples that ``where`` keeps and that have a label.
+3. :func:`assembled`: labels, survival, covariates and factors from the columns, joined with the values of the features.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from vaebench.data.dataset import Treatment, dataset_from_arrays
-from vaebench.data.files.table import Table, present
+from vaebench.data.files.table import Table, present, restricted, texts
 from vaebench.data.files.text import as_number
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Dataset, Survival
@@ -22,12 +29,23 @@ DAYS = {"days": 1.0, "months": 365.25 / 12, "years": 365.25}
 """Days in each unit of time."""
 
 SAMPLE_COLUMNS = frozenset(("sample", "samples", "sample_id", "sampleid", "sample_name", "id", "case_id", "barcode"))
-"""Names, in lower case, of a first column that holds sample names."""
+"""Names, in lower case, by which a first column of sample names is recognised."""
+
+_EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
+_OPERATORS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_PATTERN = re.compile(r"^\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$")
 
 
 @dataclasses.dataclass(frozen=True)
 class Roles:
-    """The columns that options name; see :func:`vaebench.data.read_table` for each."""
+    """The columns that options name; see :func:`vaebench.data.read_table` for each field."""
 
     label: str | None = None
     event: str | None = None
@@ -39,7 +57,7 @@ class Roles:
     ignore: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in ("covariates", "factors", "ignore"):  # one bare name is one name
+        for name in ("covariates", "factors", "ignore"):  # a string is one name, not a sequence of letters
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         if (self.event is None) != (self.time is None):
@@ -52,7 +70,10 @@ class Roles:
 
 
 def role_columns(table: Table, roles: Roles) -> set[str]:
-    """Columns that an option names, each of which must exist; none of them is a feature."""
+    """Returns all columns that options name, which are not features.
+
+    Raises ``InputError`` for a column that does not exist, or is both ignored and used.
+    """
     named = [(option, getattr(roles, option)) for option in ("label", "time")]
     named += [(option, column) for option in ("covariates", "factors") for column in getattr(roles, option)]
     event = roles.event
@@ -70,8 +91,25 @@ def role_columns(table: Table, roles: Roles) -> set[str]:
     return {column for _, column in named if column is not None} | set(roles.ignore)
 
 
+def _unknown_column(table: Table, option: str, column: str) -> InputError:
+    """The error for an unknown column; its hint says if the table seems to have its samples in columns."""
+    names = [known for known in table.columns if known]
+    near = difflib.get_close_matches(str(column), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; its columns begin {', '.join(names[:5])}"
+    turn = 'give samples_in="columns" (--samples-in columns)'
+    if table.samples_in == "rows" and column in set(table.first_texts.tolist()):
+        hint = f"; it names a row: {turn}"
+    elif table.samples_in == "rows" and sum(name.startswith(("TCGA-", "GTEX-")) for name in names) * 2 > len(names):
+        hint = f"; its columns are samples, such as {names[-1]!r}, so genes were read as samples: {turn}"
+    kind = "column" if table.samples_in == "rows" else "row"
+    return InputError(f"{option} (--{option}) names {column!r}, which is not a {kind} of {table.source}{hint}")
+
+
 def selected(table: Table, roles: Roles) -> tuple[Table, np.ndarray, dict[str, int]]:
-    """The samples that ``where`` keeps and that have a label, their positions, and how many were dropped and why."""
+    """Selects the samples that ``where`` keeps and that have a label; raises ``InputError`` when none is left.
+
+    Returns the table of these samples, their positions in the given one, and the numbers of samples read and dropped.
+    """
     read = len(table.lines)
     wanted = np.ones(read, bool) if roles.where is None else _filtered(table, roles.where)
     labelled = wanted if roles.label is None else wanted & present(table.columns[roles.label])
@@ -84,33 +122,8 @@ def selected(table: Table, roles: Roles) -> tuple[Table, np.ndarray, dict[str, i
     return restricted(table, np.flatnonzero(labelled)), np.flatnonzero(labelled), counts
 
 
-def restricted(table: Table, positions: np.ndarray) -> Table:
-    """The table's samples at ``positions``, in that order."""
-    if len(positions) == len(table.lines) and (positions == np.arange(len(positions))).all():
-        return table
-    columns = {name: values[positions] for name, values in table.columns.items()}
-    return table._replace(columns=columns, first_texts=table.first_texts[positions], lines=table.lines[positions])
-
-
-def texts(values: np.ndarray) -> list[str]:
-    """Labels as text; whole numbers are written without a decimal point."""
-    return [f"{value:.15g}" if isinstance(value, float) else str(value) for value in values.tolist()]
-
-
-def _unknown_column(table: Table, option: str, column: str) -> InputError:
-    names = [known for known in table.columns if known]
-    near = difflib.get_close_matches(str(column), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; its columns begin {', '.join(names[:5])}"
-    turn = 'give samples_in="columns" (--samples-in columns)'
-    if table.samples_in == "rows" and column in set(table.first_texts.tolist()):
-        hint = f"; it names a row: {turn}"
-    elif table.samples_in == "rows" and sum(name.startswith(("TCGA-", "GTEX-")) for name in names) * 2 > len(names):
-        hint = f"; its columns are samples, such as {names[-1]!r}, and genes were taken for samples: {turn}"
-    kind = "column" if table.samples_in == "rows" else "row"
-    return InputError(f"{option} (--{option}) names {column!r}, which is no {kind} of {table.source}{hint}")
-
-
 def _filtered(table: Table, where: str) -> np.ndarray:
+    """[N] bool, true for the samples that satisfy ``where``; at least one must."""
     comparisons = parsed("where", where)
     mask = np.logical_and.reduce([compared(table, "where", comparison)[0] for comparison in comparisons])
     if not mask.any():
@@ -124,7 +137,11 @@ def _filtered(table: Table, where: str) -> np.ndarray:
 
 
 def sample_names(table: Table, roles: set[str]) -> tuple[np.ndarray | None, set[str]]:
-    """Sample names [N], and the column they come from; ``None`` and no column when the file has no names."""
+    """Finds the sample names [N] and the set with their column; ``None`` and an empty set when the table has no names.
+
+    They are the first column, unless an option uses it, if it has no name or one of :data:`SAMPLE_COLUMNS`, or holds text
+    that is mostly unique. Raises ``InputError`` when a sample has no name or two have the same.
+    """
     values = table.columns[table.first]
     mostly_different = values.dtype.kind == "O" and len({v for v in values if v is not None}) * 2 > len(values)
     if table.first in roles or not (not table.first or table.first.lower() in SAMPLE_COLUMNS or mostly_different):
@@ -143,39 +160,67 @@ def sample_names(table: Table, roles: set[str]) -> tuple[np.ndarray | None, set[
     return table.first_texts.astype(str), {table.first}
 
 
-def _place(table: Table, position: int, samples: np.ndarray | None) -> str:
-    kind = "line" if table.samples_in == "rows" else "column"
-    named = "" if samples is None else f", sample {str(samples[position])!r}"
-    return f"{kind} {table.lines[position]}{named}"
+def assembled(
+    table: Table,
+    roles: Roles,
+    treatment: Treatment,
+    values: np.ndarray,
+    features: Sequence[str],
+    samples: np.ndarray | None,
+    name: str,
+    provenance: Mapping[str, Any],
+    *,
+    names: Mapping[str, str] | None = None,
+    more_factors: Mapping[str, np.ndarray] | None = None,
+) -> Dataset:
+    """Builds the data set from the values of its features and the columns of its table.
+
+    Args:
+        table: one row per sample.
+        roles: the meaning of its columns.
+        treatment: transform, selection and scaling of the values.
+        values: [N, D]; changed in place by the transform.
+        features: [D] names.
+        samples: [N] names, ``None`` for ``sample_1..N``.
+        name: name of the data set.
+        provenance: JSON values; ``roles`` and ``treatment`` are added to its ``"options"``.
+        names: column -> name of its covariate or factor, where that differs.
+        more_factors: factors that are not columns of the table, name -> [N].
+    """
+    new = dict(names or {})
+    factors = {new.get(column, column): numbers(table, "factors", column, samples) for column in roles.factors}
+    if treatment.transform == "log2":
+        np.log2(np.add(np.maximum(values, 0, out=values), 1, out=values), out=values)
+    # lists instead of tuples, as JSON returns them from the cache
+    options = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(roles).items()}
+    return dataset_from_arrays(
+        values,
+        samples=samples,
+        features=features,
+        labels=label_texts(table, roles.label),
+        survival=survival_from(table, roles, samples),
+        covariates={new.get(column, column): table.columns[column] for column in roles.covariates},
+        factors=factors | dict(more_factors or {}),
+        top=treatment.top,
+        deviation=treatment.deviation,
+        scaling=treatment.scaling,
+        missing=treatment.missing,
+        name=name,
+        provenance={**provenance, "options": options | {"transform": treatment.transform} | provenance["options"]},
+    )
 
 
-def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) -> np.ndarray:
-    """The column as [N] float64; any text is an error that names its first place."""
-    values = table.columns[column]
-    if values.dtype.kind == "f":
-        return values
-    found = [as_number(text) for text in values]
-    if None in found:
-        position = found.index(None)
-        raise InputError(
-            f"{option} column {column!r} of {table.source} holds the text {values[position]!r} "
-            f"({_place(table, position, samples)}); it must hold numbers only"
-        )
-    return np.array(found, dtype=np.float64)
-
-
-def _zero_or_one(value: float | str | None) -> float | None:
-    """0, 1, NaN when missing, and ``None`` for any other value."""
-    number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value)) if isinstance(value, str) else value
-    if number is None and value is not None:
-        return None
-    if number is None or number != number:
-        return np.nan
-    return number if number in (0.0, 1.0) else None
+def label_texts(table: Table, label: str | None) -> list[str] | None:
+    """Returns the label of each sample as text, or ``None`` when no column is named for it."""
+    return None if label is None else texts(table.columns[label])
 
 
 def survival_from(table: Table, roles: Roles, samples: np.ndarray | None) -> Survival | None:
-    """Times in days and events [N]; ``None`` without these columns, an ``InputError`` for values that are neither."""
+    """Returns times in days and events [N], or ``None`` when no columns are named for them.
+
+    A sample without an event or a time has a NaN time and no event. Raises ``InputError`` for an event that is not 0, 1,
+    true or false, for a time that is text, and when no sample has both.
+    """
     event, time = roles.event, roles.time
     if event is None or time is None:
         return None
@@ -200,30 +245,42 @@ def survival_from(table: Table, roles: Roles, samples: np.ndarray | None) -> Sur
     return Survival(time=times, event=holds & ~np.isnan(times))
 
 
-def label_texts(table: Table, label: str | None) -> list[str] | None:
-    """The label of each sample as text, ``None`` without a label."""
-    return None if label is None else texts(table.columns[label])
+def _zero_or_one(value: float | str | None) -> float | None:
+    """Returns 0 or 1, NaN for a missing value, and ``None`` for any other."""
+    number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value)) if isinstance(value, str) else value
+    if number is None and value is not None:
+        return None
+    if number is None or number != number:
+        return np.nan
+    return number if number in (0.0, 1.0) else None
 
 
-_OPERATORS = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<=": operator.le,
-    ">=": operator.ge,
-    "<": operator.lt,
-    ">": operator.gt,
-}
+def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) -> np.ndarray:
+    """Returns a column as [N] float64; raises ``InputError`` for text in it.
+
+    The message names the ``option`` that uses the column, and line and sample (from ``samples``, if there are names).
+    """
+    values = table.columns[column]
+    if values.dtype.kind == "f":
+        return values
+    found = [as_number(text) for text in values]
+    if None in found:
+        position = found.index(None)
+        raise InputError(
+            f"{option} column {column!r} of {table.source} holds the text {values[position]!r} "
+            f"({_place(table, position, samples)}); it must hold numbers only"
+        )
+    return np.array(found, dtype=np.float64)
 
 
-_PATTERN = re.compile(r"^\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$")
+def _place(table: Table, position: int, samples: np.ndarray | None) -> str:
+    kind = "line" if table.samples_in == "rows" else "column"
+    named = "" if samples is None else f", sample {str(samples[position])!r}"
+    return f"{kind} {table.lines[position]}{named}"
 
 
 def parsed(option: str, text: str) -> list[tuple[str, str, str]]:
-    """The comparisons ``(column, operator, value)`` in ``text``, which `` & `` separates.
-
-    Raises:
-        InputError: naming ``option`` when a part is no comparison.
-    """
+    """Parses comparisons separated by `` & `` into ``(column, operator, value)``; raises ``InputError`` for other text."""
     comparisons = []
     for part in re.split(r"\s+&\s+", text.strip()):
         found = _PATTERN.match(part)
@@ -240,13 +297,10 @@ def parsed(option: str, text: str) -> list[tuple[str, str, str]]:
 
 
 def compared(table: Table, option: str, comparison: tuple[str, str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Two [N] boolean arrays: where the comparison holds, and where its column has a value at all.
+    """Returns two [N] bool arrays: true where a comparison holds, and true where its column has a value.
 
-    A column of numbers is compared with a number (``true`` and ``false`` are 1 and 0), any other column as text. A
-    missing value satisfies no comparison, ``!=`` included.
-
-    Raises:
-        InputError: when a column of numbers is compared with text.
+    A column of numbers is compared with a number (``true`` and ``false`` count as 1 and 0), any other column as text. A
+    missing value satisfies no comparison, not even ``!=``. Raises ``InputError`` for numbers compared with text.
     """
     column, sign, value = comparison
     values = table.columns[column]
@@ -255,57 +309,14 @@ def compared(table: Table, option: str, comparison: tuple[str, str, str]) -> tup
         number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value))
         if number is None:
             raise InputError(
-                f"{option}={''.join(comparison)!r} is not allowed; column {column!r} holds numbers, {value!r} is text"
+                f"{option}={''.join(comparison)!r} is not allowed: column {column!r} holds numbers and {value!r} is text"
             )
         return _OPERATORS[sign](values, number) & known, known
     return np.array([text is not None and bool(_OPERATORS[sign](text, value)) for text in values]), known
 
 
-_EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
-
-
-def assembled(
-    table: Table,
-    roles: Roles,
-    treatment: Treatment,
-    values: np.ndarray,
-    features: Sequence[str],
-    samples: np.ndarray | None,
-    name: str,
-    provenance: Mapping[str, Any],
-    *,
-    names: Mapping[str, str] | None = None,
-    more_factors: Mapping[str, np.ndarray] | None = None,
-) -> Dataset:
-    """The data set of ``values`` [N, D], which are changed in place, and of what the table's columns mean.
-
-    ``names`` holds other names for covariates and factors. Roles and treatment join the provenance's options.
-    """
-    new = dict(names or {})
-    factors = {new.get(column, column): numbers(table, "factors", column, samples) for column in roles.factors}
-    if treatment.transform == "log2":
-        np.log2(np.add(np.maximum(values, 0, out=values), 1, out=values), out=values)
-    # lists, as they come back from a cache
-    said = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(roles).items()}
-    return dataset_from_arrays(
-        values,
-        samples=samples,
-        features=features,
-        labels=label_texts(table, roles.label),
-        survival=survival_from(table, roles, samples),
-        covariates={new.get(column, column): table.columns[column] for column in roles.covariates},
-        factors=factors | dict(more_factors or {}),
-        top=treatment.top,
-        deviation=treatment.deviation,
-        scaling=treatment.scaling,
-        missing=treatment.missing,
-        name=name,
-        provenance={**provenance, "options": said | {"transform": treatment.transform} | provenance["options"]},
-    )
-
-
 def stem(source: str) -> str:
-    """A file's name without the extensions of tables."""
+    """Returns a file name without the extensions of tables."""
     while Path(source).suffix.lower() in _EXTENSIONS:
         source = Path(source).stem
     return source

@@ -1,10 +1,13 @@
-"""Fetching the files of public data sets: resumed, retried, and verified by the digest of the first download."""
+"""Downloading the files of public data sets, with resume and retries, verified by the digest of the first download.
+
+No digest is published for these files, so the sha256 of a file is recorded when it first arrives, and each later
+download and load must give the same one. :mod:`vaebench.data.transfer` moves the bytes.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
-import json
 import logging
 import os
 import shutil
@@ -15,16 +18,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vaebench.atomic import replacing, write_json
+from vaebench.atomic import read_json, replacing, write_json
 from vaebench.data.cache import sha256_of
 from vaebench.data.sources import data_folder, source
 from vaebench.data.transfer import transferred
 from vaebench.errors import InputError
 
 RECORD = "sha256.json"
-"""File beside the fetched ones: file name -> sha256, bytes, and where it came from."""
+"""File next to the downloaded ones: file name -> sha256, bytes, and address."""
 
-_PAGE_STARTS = (b"<!doctype", b"<html", b"<?xml", b"<error")
+_PAGE_STARTS = (b"<!doctype", b"<html", b"<?xml", b"<error")  # in lower case
 
 
 def fetch(
@@ -37,22 +40,30 @@ def fetch(
     pause: float = 1.0,
     quiet: bool = False,
 ) -> list[Path]:
-    """The files of a public data set, downloaded unless they are there; what broke off goes on where it stopped.
+    """Downloads the files of a public data set, except those already present.
 
-    The sha256 of each file is recorded when it first arrives, and every later call and load is checked against it.
+    An interrupted download resumes where it stopped. The sha256 of each file is recorded when it first arrives; every
+    later call, and every load of the data set, compares the files with that record.
 
     Args:
-        name: of the data set, one of :data:`vaebench.data.sources.SOURCES`.
-        folder: where the files are kept; in the user's cache by default.
-        mirror: address of a folder with files of the same names, or a local folder.
+        name: name of the data set, one of :data:`vaebench.data.sources.SOURCES`.
+        folder: folder for the files; by default one in the user's cache folder.
+        mirror: address of a folder with files of the same names, or a local folder to copy them from.
         timeout: seconds without an answer after which a connection counts as broken.
-        retries: how often a broken connection is tried again.
-        pause: seconds before the first retry; doubled each time.
-        quiet: no progress bar.
+        retries: number of retries after a broken connection.
+        pause: seconds before the first retry; doubled each time, up to a minute.
+        quiet: show no progress bar.
+
+    Returns:
+        The paths of the files, in the order of the data set's source.
 
     Raises:
-        InputError: for an unknown name, an address that does not exist, or a file that is cut off, altered or a web page.
-        ConnectionError: when the connection breaks off more often than ``retries``.
+        InputError: the name is unknown, the address does not exist, or a file is cut off, altered or a web page.
+        ConnectionError: the connection broke more often than ``retries``.
+
+    Example:
+        >>> vb.data.fetch("tcga")
+        >>> data = vb.data.tcga()
     """
     files = source(name).files
     place = data_folder(name, folder)
@@ -60,7 +71,9 @@ def fetch(
         for file in files:
             _in_mirror(str(mirror), file)
     if timeout <= 0 or retries < 0 or pause < 0:
-        raise InputError(f"timeout={timeout}, retries={retries}, pause={pause}: none may be negative, nor timeout 0")
+        raise InputError(
+            f"timeout={timeout}, retries={retries}, pause={pause}: none may be negative, and timeout may not be 0"
+        )
     place.mkdir(parents=True, exist_ok=True)
     found = []
     for file, address in files.items():
@@ -80,51 +93,9 @@ def fetch(
     return found
 
 
-def recorded(folder: Path) -> dict[str, dict[str, Any]]:
-    """What is recorded of the fetched files in ``folder``; empty without a record."""
-    file = folder / RECORD
-    if not file.exists():
-        return {}
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError(f"{file} is damaged; delete it to record the files' digests anew") from None
-
-
-def verified(folder: Path) -> Callable[[dict[str, Any]], None]:
-    """A check of file records (name, bytes, sha256) against what was recorded in ``folder`` when they were fetched."""
-    known = recorded(folder)
-
-    def verify(record: dict[str, Any]) -> None:
-        wanted = known.get(record["name"])
-        if wanted is not None and wanted["sha256"] != record["sha256"]:
-            raise _altered(folder / record["name"], record, wanted)
-
-    return verify
-
-
-def _altered(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> InputError:
-    return InputError(
-        f"{path} is not the file that was fetched first: {found['bytes']} bytes with sha256 {found['sha256'][:16]}..., "
-        f"not {wanted['bytes']} with {wanted['sha256'][:16]}...; delete it and fetch it again, "
-        f"or delete its entry in {RECORD} if the new one is meant"
-    )
-
-
-def _remember(path: Path, address: str) -> None:
-    """Record the digest on first sight; refuse another one ever after."""
-    known = recorded(path.parent)
-    record = {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
-    if path.name in known:
-        verified(path.parent)(record)
-    else:
-        known[path.name] = {"sha256": record["sha256"], "bytes": record["bytes"], "from": address}
-        write_json(path.parent / RECORD, known)
-
-
 def _in_mirror(mirror: str, file: str) -> str:
     if urllib.parse.urlsplit(mirror).scheme not in ("http", "https"):
-        raise InputError(f"mirror {mirror!r} is no folder here and no http or https address; it must be one of these")
+        raise InputError(f"mirror {mirror!r} is neither a local folder nor an http or https address; it must be one")
     return mirror.rstrip("/") + "/" + urllib.parse.quote(file)
 
 
@@ -156,14 +127,14 @@ def _retrieve(
         try:
             check_content(part, path.name, url)
         except InputError:
-            part.unlink()  # going on from a wrong file would not make it right
+            part.unlink()  # resuming a wrong file cannot make it right
             raise
         os.replace(part, output)
 
-    taken: Any = downloader  # pooch names its arguments in another way than its type hints do
+    taken: Any = downloader  # pooch passes the arguments under other names than its type hints have
     logger = pooch.get_logger()
     level = logger.level
-    logger.setLevel(logging.WARNING)  # its notes would mix with the progress bar
+    logger.setLevel(logging.WARNING)  # its messages would disturb the progress bar
     try:
         known = None if wanted is None else f"sha256:{wanted['sha256']}"
         pooch.retrieve(address, known_hash=known, fname=path.name, path=path.parent, downloader=taken)
@@ -171,21 +142,27 @@ def _retrieve(
         raise
     except ValueError:
         raise InputError(
-            f"{address} gives another {path.name} than the one fetched first (sha256 in {path.parent / RECORD}); "
-            "it was altered there or on its way, and is not kept"
+            f"{address} gives a {path.name} that differs from the one fetched first (sha256 in {path.parent / RECORD}); "
+            "it was altered at the source or on the way, and was not kept"
         ) from None
     finally:
         logger.setLevel(level)
 
 
 def check_content(path: Path, name: str, origin: str) -> None:
-    """``InputError`` for an empty file, a web page, or a gzip file that is cut off or damaged."""
+    """Raises ``InputError`` for an empty file, a web page, or a gzip file that is cut off or damaged.
+
+    Args:
+        path: the file.
+        name: its final name, which says whether it must be gzip.
+        origin: the address it came from, for the message.
+    """
     with open(path, "rb") as file:
         start = file.read(64).lstrip().lower()
     if not start:
         raise InputError(f"{origin} gives an empty {name}; it must hold data")
     if start.startswith(_PAGE_STARTS):
-        raise InputError(f"{origin} gives a web page in place of {name}; is a login or a proxy in the way?")
+        raise InputError(f"{origin} gives a web page instead of {name}; is a login or a proxy in the way?")
     if name.endswith(".gz"):
         try:
             with gzip.open(path, "rb") as stream:
@@ -195,9 +172,58 @@ def check_content(path: Path, name: str, origin: str) -> None:
             raise InputError(f"{origin} gives a {name} that is cut off or damaged ({error})") from None
 
 
+def _remember(path: Path, address: str) -> None:
+    """Records the digest of a new file; raises ``InputError`` if a known file has another one."""
+    known = recorded(path.parent)
+    record = {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    if path.name in known:
+        verified(path.parent)(record)
+    else:
+        known[path.name] = {"sha256": record["sha256"], "bytes": record["bytes"], "from": address}
+        write_json(path.parent / RECORD, known)
+
+
+def recorded(folder: Path) -> dict[str, dict[str, Any]]:
+    """Returns the record of the downloaded files in ``folder``, empty if there is none: name -> sha256, bytes, from.
+
+    Raises:
+        InputError: the record cannot be read.
+    """
+    file = folder / RECORD
+    if not file.exists():
+        return {}
+    known = read_json(file)
+    if known is None:
+        raise InputError(f"{file} is damaged; delete it to record the digests of the files again")
+    return known
+
+
+def verified(folder: Path) -> Callable[[dict[str, Any]], None]:
+    """Returns a function that compares a file's name, bytes and sha256 with the record in ``folder``.
+
+    It raises ``InputError`` for a file that differs from the one downloaded first.
+    """
+    known = recorded(folder)
+
+    def verify(record: dict[str, Any]) -> None:
+        wanted = known.get(record["name"])
+        if wanted is not None and wanted["sha256"] != record["sha256"]:
+            raise _altered(folder / record["name"], record, wanted)
+
+    return verify
+
+
+def _altered(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> InputError:
+    return InputError(
+        f"{path} is not the file that was fetched first: {found['bytes']} bytes with sha256 {found['sha256'][:16]}..., "
+        f"not {wanted['bytes']} with {wanted['sha256'][:16]}...; delete it and fetch it again, "
+        f"or delete its entry in {RECORD} to accept the new file"
+    )
+
+
 @contextlib.contextmanager
 def _progress(file: str, quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
-    """A function ``(bytes so far, bytes in all)`` that moves a bar, or does nothing without a terminal."""
+    """Yields a function ``(bytes so far, total bytes)`` that moves a progress bar; without a terminal it does nothing."""
     if quiet or not sys.stderr.isatty():
         yield lambda done, total: None
         return

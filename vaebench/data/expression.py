@@ -1,10 +1,10 @@
-"""Expression tables as data sets: which columns are names, labels, survival, covariates or factors, and which genes."""
+"""Reading a data set from a table, a matrix of genes x samples, or AnnData: :func:`read_table`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from vaebench.data.annotated import GENE_NAMES, Study, study_dataset
 from vaebench.data.cache import file_record
 from vaebench.data.columns import Roles, assembled, numbers, role_columns, sample_names, selected, stem
 from vaebench.data.dataset import Treatment
+from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, table_from_file
 from vaebench.data.files.text import as_number
 from vaebench.data.h5ad import anndata_dataset, is_anndata
@@ -46,43 +47,52 @@ def read_table(
     name: str | None = None,
     cache: bool | str | Path = False,
 ) -> Dataset:
-    """The data set in a table (CSV, TSV, Parquet), a matrix of genes x samples (``.gct``), or AnnData; gzipped or not.
+    """Reads a data set from a table (CSV, TSV, Parquet), a matrix of genes x samples (``.gct``), or AnnData.
 
-    In a table, columns named by an option are what the option says; columns of text are annotations, kept out and listed
-    in the provenance; all others are features. The first column names the samples if it has no name, is called
-    ``sample``, ``sample_id`` or alike, or is text with mostly different values; else samples are called ``sample_1..N``.
-    Samples without a label are dropped; samples without survival stay, with time NaN. Both are counted in the provenance.
+    Files may be gzipped. In a table, the options name the columns with labels, survival, covariates and factors. Of the
+    other columns, those with numbers are features; those with text only are left out and listed in the provenance. The
+    first column holds the sample names if it has no name, is called ``sample``, ``sample_id`` or similar, or is text
+    that is mostly unique; otherwise samples are called ``sample_1..N``. Samples without a label are dropped. Samples
+    without survival are kept, with time NaN. The provenance counts both.
 
-    A ``.gct`` file, and with ``annotation`` any table with genes in rows, is read in blocks of genes, however large it is;
-    the columns are those of the annotation, joined as :func:`vaebench.data.annotated.matched_rows` says. Of AnnData (the
-    object, which is left as it is, or ``.h5ad``; extra ``anndata``) they are those of ``obs``.
+    A ``.gct`` file, or with ``annotation`` any table with genes in rows, is read in blocks of genes, so its size is limited
+    only by the memory that the result takes. The options then name columns of the annotation, which is joined by sample
+    name (:func:`vaebench.data.annotated.matched_rows`). For AnnData they name columns of ``obs``.
 
     Args:
-        path: the file, or an AnnData object.
-        label: column of the classes, each with at least 2 samples.
+        path: the file, or an AnnData object (extra ``anndata``), which is not changed.
+        label: column with the classes, each with at least 2 samples.
         event: column of 0/1 or true/false (1 is a death), or a comparison such as ``"censorship==0"``; needs ``time``.
-        time: column of survival times.
-        time_unit: unit of that column, ``"days"``, ``"months"`` or ``"years"``; the data set holds days.
-        covariates: columns for Cox models; numbers stay numbers, any other column is categorical.
-        factors: columns of numbers known beforehand.
-        where: samples to keep, such as ``"tumor==1 & age>=40"``; its columns are no features.
+        time: column with survival times.
+        time_unit: unit of ``time``: ``"days"``, ``"months"`` or ``"years"``; the data set holds days.
+        covariates: columns for Cox models; a column of numbers is continuous, any other categorical.
+        factors: columns of numbers that are known features of the samples.
+        where: samples to keep, such as ``"tumor==1 & age>=40"``; the columns in it are not features.
         ignore: columns to leave out.
-        samples_in: ``"rows"``, or ``"columns"`` for genes (and label, event, ...) in rows.
-        annotation: table with one line a sample, its name in the first column.
-        genes: which of the two names in a ``.gct``: ``"identifier"`` or ``"symbol"``.
-        layer: layer of AnnData, in place of ``X``.
-        top: keep this many features of largest absolute deviation, ``"<=5000"`` as many or fewer; ``None`` keeps all.
+        samples_in: ``"rows"``, or ``"columns"`` for a table with genes (and label, event, ...) in rows.
+        annotation: table with one line per sample and the sample names in its first column.
+        genes: which of the two names in a ``.gct`` to use: ``"identifier"`` or ``"symbol"``.
+        layer: layer of AnnData to use in place of ``X``.
+        top: number of features to keep, those with the largest absolute deviation; ``"<=5000"`` keeps at most that many;
+            ``None`` keeps all.
         deviation: ``"mean"`` or ``"median"`` absolute deviation.
-        scaling: ``"zscore"``, ``"unit"`` or ``"none"``.
+        scaling: ``"zscore"``, ``"unit"`` (to [0, 1]) or ``"none"``, per feature over all samples.
         transform: ``"none"``, or ``"log2"`` for log2(max(x, 0) + 1) before selection and scaling.
-        missing: ``"refuse"``, or ``"impute"`` for the feature's mean.
-        duplicates: ``"refuse"`` a feature name that comes twice, keep its columns ``"apart"`` (``NAME``, ``NAME_2``, ...),
-            or ``"sum"`` them as they stand in the file.
-        name: short name; the file's name without extensions by default.
-        cache: where the result of a matrix is kept: a folder, ``True`` for the user's cache folder, or ``False``.
+        missing: ``"refuse"`` missing values, or ``"impute"`` the feature's mean.
+        duplicates: for a feature name that occurs more than once: ``"refuse"`` it, keep its columns ``"apart"`` (``NAME``,
+            ``NAME_2``, ...), or ``"sum"`` them as they are in the file.
+        name: short name; by default the file's name without extensions.
+        cache: folder that keeps data sets read from a matrix, ``True`` for the user's cache folder, ``False`` for none.
+
+    Returns:
+        The data set: ``x`` [N, D] in float32, selected and scaled, with sample and feature names and a content digest.
 
     Raises:
-        InputError: one sentence that names the file, column or option, the value, and what is allowed.
+        InputError: the file, a column or an option is not as required; the message is one sentence with the value and what
+            is allowed.
+
+    Example:
+        >>> data = vb.data.read_table("cohort.csv.gz", label="cancer_type", event="dead", time="days", top=5000)
     """
     roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore)
     treatment = Treatment(top, deviation, scaling, transform, missing)
@@ -94,16 +104,16 @@ def read_table(
         check_choice(option, value, allowed)
     if is_anndata(path):
         return anndata_dataset(path, layer, roles, treatment, name)
-    file: Any = path
-    matrix = annotation is not None or ".gct" in [ending.lower() for ending in Path(file).suffixes]
+    file = Path(cast("str | Path", path))
+    matrix = annotation is not None or ".gct" in [ending.lower() for ending in file.suffixes]
     if layer is not None or (genes != "identifier" and not matrix):
-        raise InputError(f"{file}: the option layer is for AnnData, and genes for .gct files")
+        raise InputError(f"{file}: the option layer applies to AnnData, and genes to .gct files")
     if matrix:
         known = None if annotation is None else Path(annotation)
-        name = stem(Path(file).name) if name is None else name
-        study = Study(name, Path(file), known, roles, treatment, duplicates, names_from=GENE_NAMES.index(genes))
+        name = stem(file.name) if name is None else name
+        study = Study(name, file, known, roles, treatment, duplicates, names_from=GENE_NAMES.index(genes))
         return study_dataset(study, cache)
-    return _table_dataset(table_from_file(file, samples_in, duplicates), Path(file), roles, treatment, duplicates, name)
+    return _table_dataset(table_from_file(file, samples_in, duplicates), file, roles, treatment, duplicates, name)
 
 
 def _table_dataset(
@@ -112,9 +122,9 @@ def _table_dataset(
     taken = role_columns(table, roles)
     table, _, counts = selected(table, roles)
     samples, first = sample_names(table, taken)
-    features, matrix, annotations = _features(table, taken | first, samples)
+    (features, values), annotations = feature_block(table, taken | first, samples, refuse_mixed=True)
     if duplicates == "sum":
-        features, matrix = _summed(features, matrix, table.repeats)
+        features, values = _summed(features, values, table.repeats)
     provenance = {
         "source": table.source,
         "files": [file_record(file)],
@@ -123,36 +133,55 @@ def _table_dataset(
         "counts": counts | {"features_with_a_repeated_name": len(table.repeats)},
     }
     name = stem(table.source) if name is None else name
-    return assembled(table, roles, treatment, matrix, features, samples, name, provenance)
+    return assembled(table, roles, treatment, values.T, features, samples, name, provenance)
 
 
-def _features(table: Table, taken: set[str], samples: np.ndarray | None) -> tuple[list[str], np.ndarray, list[str]]:
-    """Names of the D features, their values [N, D] in float64, and the names of the columns of text."""
+def feature_block(
+    table: Table, taken: set[str], samples: np.ndarray | None = None, *, refuse_mixed: bool
+) -> tuple[Block, list[str]]:
+    """Separates the features of a table from its columns of text.
+
+    Args:
+        table: the table.
+        taken: columns that are neither.
+        samples: [N] sample names for messages, ``None`` without names.
+        refuse_mixed: raise for a column with both numbers and text, which otherwise counts as text.
+
+    Returns:
+        The features: D names and float64 values [D, N]. Then the names of the columns of text.
+
+    Raises:
+        InputError: no feature is left, or a column is refused.
+    """
     names, annotations = [], []
-    rest = [column for column in table.columns if column not in taken]
-    for column in rest:
-        values: Any = table.columns[column]
-        if values.dtype.kind == "O" and all(text is None or as_number(text) is None for text in values):
+    for column, values in table.columns.items():
+        if column in taken:
+            continue
+        if values.dtype.kind == "O" and not (refuse_mixed and _holds_a_number(values)):
             annotations.append(column)
         else:
             numbers(table, "feature", column, samples)
             names.append(column)
     if not names:
         raise InputError(
-            f"{table.source} has no column of numbers left for features; besides {len(annotations)} columns of text "
-            "and those named, at least one is needed"
+            f"{table.source} has no column of numbers left for features; at least one is needed besides the columns that "
+            f"options name and {len(annotations)} columns of text"
         )
-    matrix = np.empty((len(table.lines), len(names)))
-    for position, column in enumerate(names):
-        matrix[:, position] = table.columns[column]
-    return names, matrix, annotations
+    block = np.empty((len(names), len(table.lines)))
+    for row, column in enumerate(names):
+        block[row] = table.columns[column]
+    return (names, block), annotations
 
 
-def _summed(names: list[str], matrix: np.ndarray, repeats: dict[str, str]) -> tuple[list[str], np.ndarray]:
-    """Features of one name added up; a sum with a missing part is missing."""
+def _holds_a_number(values: np.ndarray) -> bool:
+    return any(text is not None and as_number(text) is not None for text in values)
+
+
+def _summed(names: list[str], values: np.ndarray, repeats: dict[str, str]) -> tuple[list[str], np.ndarray]:
+    """Sums the rows of features with the same name; a sum with a missing term is missing."""
     place = {name: position for position, name in enumerate(names)}
     for name in names:
         if name in repeats and repeats[name] in place:
-            matrix[:, place[repeats[name]]] += matrix[:, place[name]]
+            values[place[repeats[name]]] += values[place[name]]
     kept = [position for position, name in enumerate(names) if repeats.get(name) not in place]
-    return [names[position] for position in kept], matrix[:, kept]
+    return [names[position] for position in kept], values[kept]

@@ -1,11 +1,11 @@
-"""AnnData objects and ``.h5ad`` files, in and out; needs the extra ``anndata``."""
+"""Reading and writing AnnData objects and ``.h5ad`` files; needs the extra ``anndata``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,45 +23,81 @@ if TYPE_CHECKING:
     import anndata
 
 
-def is_anndata(source: Any) -> bool:
-    """Whether the source is an ``.h5ad`` file, or no file at all."""
+class Observations(NamedTuple):
+    """Content of an AnnData object.
+
+    Attributes:
+        table: ``obs``, with the names of the observations as its first column.
+        features: [D] names.
+        values: ``positions [n] -> values [n, D]``, a dense copy of these observations.
+    """
+
+    table: Table
+    features: list[str]
+    values: Callable[[np.ndarray], np.ndarray]
+
+
+def is_anndata(source: object) -> bool:
+    """Returns true for a path that ends in ``.h5ad``, and for anything that is not a path."""
     return not isinstance(source, str | Path) or Path(source).suffix.lower() == ".h5ad"
 
 
-def anndata_dataset(source: Any, layer: str | None, roles: Roles, treatment: Treatment, name: str | None) -> Dataset:
-    """The data set in an AnnData object, or its file; see :func:`vaebench.data.read_table`."""
+def anndata_dataset(
+    source: anndata.AnnData | str | Path, layer: str | None, roles: Roles, treatment: Treatment, name: str | None
+) -> Dataset:
+    """Reads the data set in an AnnData object or an ``.h5ad`` file; see :func:`vaebench.data.read_table`."""
+    held = observations(source, layer)
+    files = [file_record(source)] if isinstance(source, str | Path) else []
+    role_columns(held.table, roles)
+    table, kept, counts = selected(held.table, roles)
+    provenance = {"source": table.source, "files": files, "options": {"layer": layer}, "counts": counts}
+    name = (stem(table.source) if files else "anndata") if name is None else name
+    samples = table.first_texts.astype(str)
+    return assembled(table, roles, treatment, held.values(kept), held.features, samples, name, provenance)
+
+
+def observations(source: anndata.AnnData | str | Path, layer: str | None = None) -> Observations:
+    """Opens an AnnData object or an ``.h5ad`` file.
+
+    Args:
+        source: the object, or the path of the file.
+        layer: a layer to use in place of ``X``; looked up when values are asked for.
+
+    Raises:
+        InputError: the source cannot be read, or two observations have the same name.
+    """
     package = _anndata()
-    files: list[dict[str, Any]] = []
-    held: Any = source
-    origin = "AnnData"
     if isinstance(source, str | Path):
         held, origin = _from_file(package, Path(source)), Path(source).name
-        files = [file_record(source)]
-    elif not isinstance(source, package.AnnData):
+    elif isinstance(source, package.AnnData):
+        held, origin = source, "AnnData"
+    else:
         raise InputError(f"the source is of type {type(source).__name__}; it must be an AnnData object or a file")
-    table = _table(held, origin)
-    role_columns(table, roles)
-    table, kept, counts = selected(table, roles)
-    provenance = {"source": origin, "files": files, "options": {"layer": layer}, "counts": counts}
-    values = _values(held, layer, origin, kept)
     features = [str(feature) for feature in held.var_names]
-    name = (stem(origin) if files else "anndata") if name is None else name
-    return assembled(table, roles, treatment, values, features, table.first_texts.astype(str), name, provenance)
+    return Observations(_table(held, origin), features, lambda kept: _values(held, layer, origin, kept))
 
 
 def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = None) -> anndata.AnnData:
-    """The data set as an AnnData object: scaled values in ``X``, and each embedding in ``obsm["X_<name>"]``.
+    """Converts a data set to an AnnData object, with embeddings for tools such as scanpy.
 
-    ``obs`` holds ``label``, ``event``, ``time`` (days), covariates and factors (a factor named as a covariate gets
-    ``_factor`` after its name); ``var`` holds ``centre`` and ``scale``; ``uns["vaebench"]`` name, digest, scaling and the
-    provenance as JSON.
+    ``X`` holds the scaled values; ``obs`` holds ``label``, ``event``, ``time`` (days), covariates and factors (a factor
+    with the name of a covariate gets the suffix ``_factor``); ``var`` holds ``centre`` and ``scale``; ``uns["vaebench"]``
+    holds name, digest, scaling, and the provenance as JSON.
 
     Args:
         dataset: the data set.
-        embeddings: name, usually of a variant, -> [N, L], rows as the data set's samples.
+        embeddings: name (usually of a variant) -> [N, L], rows in the order of the data set's samples; each is stored in
+            ``obsm["X_<name>"]``.
+
+    Returns:
+        The AnnData object [N, D].
 
     Raises:
-        InputError: for a missing extra, or an embedding of another number of samples.
+        InputError: the extra is not installed, or an embedding has a different number of samples.
+
+    Example:
+        >>> cells = vb.data.to_anndata(data, {"vae": model.embed(data.x)})
+        >>> scanpy.pp.neighbors(cells, use_rep="X_vae")
     """
     package = _anndata()
     columns: dict[str, Any] = {}
@@ -92,19 +128,23 @@ def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = N
 
 
 def write_h5ad(path: str | Path, dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = None) -> Path:
-    """Writes :func:`to_anndata` of both to ``path`` in one step, and returns it."""
+    """Writes a data set, and embeddings, as an ``.h5ad`` file; it appears whole or not at all.
+
+    Args:
+        path: the file.
+        dataset: the data set.
+        embeddings: see :func:`to_anndata`.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: see :func:`to_anndata`.
+    """
     held = to_anndata(dataset, embeddings)
     with replacing(Path(path)) as temporary:
         held.write_h5ad(temporary)
     return Path(path)
-
-
-def obs_and_values(path: str | Path) -> tuple[Table, list[str], np.ndarray]:
-    """The ``obs`` of an ``.h5ad`` file as a table, the names of its features, and its ``X`` [N, D], dense."""
-    held = _from_file(_anndata(), Path(path))
-    table = _table(held, Path(path).name)
-    values = _values(held, None, Path(path).name, np.arange(len(table.lines)))
-    return table, [str(feature) for feature in held.var_names], values
 
 
 def _anndata() -> Any:
@@ -122,11 +162,11 @@ def _from_file(package: Any, file: Path) -> Any:
         try:
             return package.read_h5ad(file)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"{file} is no .h5ad file that can be read ({error})") from error
+            raise InputError(f"{file} is not an .h5ad file that can be read ({error})") from error
 
 
 def _table(held: Any, origin: str) -> Table:
-    """``obs`` as a table whose first column is the names of the observations."""
+    """``obs`` as a table with the names of the observations as its first column."""
     if not held.obs_names.is_unique:
         repeated = held.obs_names[held.obs_names.duplicated()][0]
         raise InputError(f"duplicate observation name {repeated!r} in {origin}; obs_names must be unique")
@@ -144,7 +184,7 @@ def _table(held: Any, origin: str) -> Table:
 
 
 def _values(held: Any, layer: str | None, origin: str, kept: np.ndarray) -> np.ndarray:
-    """The values of the kept observations [N, D], dense; picking rows by position copies them."""
+    """Values of the observations at positions ``kept`` [n], as a dense copy [n, D] (indexing by position copies)."""
     if layer is not None and layer not in held.layers:
         raise unknown_name(f"layer of {origin}", layer, held.layers)
     values = held.X if layer is None else held.layers[layer]

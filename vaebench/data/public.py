@@ -1,7 +1,7 @@
-"""The public cohorts: TCGA from the two files that UCSC Xena offers, GTEx from its matrix and its sample attributes.
+"""The public cohorts: TCGA from the two files of UCSC Xena, GTEx from its matrix and its sample attributes.
 
-Both are joined by sample name, kept on disk so that the same call is quick afterwards, and refused where a file is not
-the one that was fetched first. Options that are not explained here are those of :func:`vaebench.data.read_table`.
+The two files are joined by sample name. The data set is kept in a cache, so that the same call is fast the next time. A
+file that differs from the one downloaded first is refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from vaebench.errors import InputError, check_choice
 from vaebench.types import Dataset
 
 TYPE = "cancer type abbreviation"
+"""Column of TCGA's survival table with the label."""
+
 _AGE = "age_at_initial_pathologic_diagnosis"
 _RECURRENCE = "new_tumor_event_dx_days_to"
 
@@ -35,23 +37,36 @@ def tcga(
     immune_genes: str | Path | Sequence[str] | None = None,
     cache: bool | str | Path = True,
 ) -> Dataset:
-    """TCGA's expression (log2, batch corrected) with cancer types, overall survival, age and gender.
+    """Reads TCGA: pan-cancer expression with cancer types, overall survival, age and gender.
 
-    Samples without a cancer type are dropped and counted. Factors are age, gender (1 for female), days to metastasis, and,
-    where asked for, ``immune`` and signature shares.
+    Expression is log2(x + 1) of normalised counts, batch corrected, from UCSC Xena. Labels are cancer types; samples without
+    one are dropped and counted. Survival is in days. Covariates are age (years) and gender. Factors are age, gender (1 for
+    female), days to metastasis, and on request ``immune`` and signature shares.
 
     Args:
-        folder: holds the two files under their names at the source, gzipped or not; by default where
-            ``vaebench data fetch tcga`` puts them.
-        top: genes to keep.
-        deviation: ``"mean"`` (as the studies' code) or ``"median"``.
-        scaling: of genes.
+        folder: folder with the two files under their original names, gzipped or not; by default the one that
+            ``vaebench data fetch tcga`` fills.
+        top: number of genes to keep, those with the largest absolute deviation; ``"<=5000"`` keeps at most that many;
+            ``None`` keeps all.
+        deviation: ``"mean"`` (as in the studies' code) or ``"median"`` absolute deviation.
+        scaling: ``"zscore"``, ``"unit"`` or ``"none"``, per gene.
         missing: ``"impute"`` the gene's mean, which is 0 after z-scoring, or ``"refuse"``.
-        duplicates: genes listed twice are kept ``"apart"``, summed in linear scale (``"sum"``), or refused.
-        where: samples to keep by columns of the survival table or ``sample_type`` of the barcode: ``"sample_type!=11"``.
-        signatures: table of mutational signature shares, one line a sample (barcode first), one column a signature.
-        immune_genes: genes whose summed expression is the factor ``immune``, or a file with one a line.
-        cache: ``True`` for the user's cache folder, a folder, or ``False``.
+        duplicates: for genes listed more than once: keep them ``"apart"``, ``"sum"`` them on the linear scale, or
+            ``"refuse"``.
+        where: samples to keep, by columns of the survival table or the barcode's ``sample_type``: ``"sample_type!=11"``.
+        signatures: table with shares of mutational signatures: one line per sample (barcode first), one column per
+            signature, each share from 0 to 1; each column becomes a factor.
+        immune_genes: genes whose summed expression is the factor ``immune``, or a file with one gene per line.
+        cache: ``True`` for the user's cache folder, a folder, or ``False`` for none.
+
+    Returns:
+        The data set, samples named by their barcodes.
+
+    Raises:
+        InputError: a file is missing, damaged or not the one downloaded first, or an option is not allowed.
+
+    Example:
+        >>> data = vb.data.tcga(where="sample_type!=11")
     """
     expression, survival = found_files("tcga", folder)
     factors = (_AGE, _RECURRENCE)
@@ -86,20 +101,30 @@ def gtex(
     where: str | None = None,
     cache: bool | str | Path = True,
 ) -> Dataset:
-    """GTEx V8: gene expression of normal tissues, with the tissue as label; there is no survival.
+    """Reads GTEx V8: gene expression (TPM) of normal tissues with the tissue as label; there is no survival.
 
     Args:
-        folder: as for :func:`tcga`.
-        label: ``"SMTS"`` (30 tissues) or ``"SMTSD"`` (their parts), or another column of the attributes.
-        genes: ``"identifier"`` (Ensembl, unique) or ``"symbol"``.
-        top: genes to keep.
-        deviation: of a gene.
-        scaling: of genes.
-        transform: ``"log2"`` of x + 1, as the paper has it for TPM, or ``"none"``, as the studies' code did.
-        missing: values.
-        duplicates: symbols listed twice are kept ``"apart"``, summed (``"sum"``), or refused.
-        where: samples to keep by columns of the attributes, such as ``"SMRIN>=6"``.
-        cache: as for :func:`tcga`.
+        folder: folder with the two files under their original names, gzipped or not; by default the one that
+            ``vaebench data fetch gtex`` fills.
+        label: ``"SMTS"`` (30 tissues), ``"SMTSD"`` (parts of tissues), or another column of the sample attributes.
+        genes: names of genes: ``"identifier"`` (Ensembl, unique) or ``"symbol"``.
+        top: number of genes to keep, as for :func:`tcga`.
+        deviation: ``"mean"`` or ``"median"`` absolute deviation.
+        scaling: ``"zscore"``, ``"unit"`` or ``"none"``, per gene.
+        transform: ``"log2"`` for log2(x + 1) of TPM, as in the paper, or ``"none"``, as in the studies' code.
+        missing: ``"refuse"`` missing values, or ``"impute"`` the gene's mean.
+        duplicates: for symbols listed more than once: keep them ``"apart"``, ``"sum"`` them, or ``"refuse"``.
+        where: samples to keep, by columns of the attributes: ``"SMRIN>=6"``.
+        cache: ``True`` for the user's cache folder, a folder, or ``False`` for none.
+
+    Returns:
+        The data set, samples named by ``SAMPID``.
+
+    Raises:
+        InputError: a file is missing, damaged or not the one downloaded first, or an option is not allowed.
+
+    Example:
+        >>> data = vb.data.gtex(where="SMRIN>=6", genes="symbol")
     """
     check_choice("genes", genes, GENE_NAMES)
     expression, attributes = found_files("gtex", folder)
@@ -117,12 +142,13 @@ def gtex(
 
 
 def _genes(given: str | Path | Sequence[str]) -> tuple[str, ...]:
+    """The genes given as a sequence, or in a file."""
     if not isinstance(given, str | Path):
         return tuple(given)
     file = Path(given)
     if not file.is_file():
-        raise InputError(f"immune_genes names {file}, which is no file; one gene a line is needed")
+        raise InputError(f"immune_genes names {file}, which is not a file; it must be one with one gene per line")
     genes = tuple(line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip())
     if not genes:
-        raise InputError(f"{file} lists no gene; one a line is needed")
+        raise InputError(f"{file} lists no gene; it must have one gene per line")
     return genes

@@ -1,4 +1,4 @@
-"""Where the public data sets lie, and under what names their files are kept."""
+"""Addresses of the files of public data sets, and the folders that hold them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from vaebench.errors import InputError, unknown_name
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """A public data set in files.
+class PublicFiles:
+    """The files of a public data set.
 
     Attributes:
         files: file name -> address.
-        about: one sentence: what it holds, how large it is, whose terms apply.
+        about: content, source and terms, in one line.
     """
 
     files: dict[str, str]
@@ -26,7 +26,7 @@ _GTEX = "https://storage.googleapis.com/adult-gtex/"
 _COSMIC = "https://cog.sanger.ac.uk/cosmic-signatures-production/documents/"
 
 SOURCES = {
-    "tcga": Source(
+    "tcga": PublicFiles(
         files={
             "EB++AdjustPANCAN_IlluminaHiSeq_RNASeqV2.geneExp.xena.gz": _XENA
             + "EB%2B%2BAdjustPANCAN_IlluminaHiSeq_RNASeqV2.geneExp.xena.gz",
@@ -34,7 +34,7 @@ SOURCES = {
         },
         about="TCGA pan-cancer expression (log2, batch corrected) and survival, from UCSC Xena",
     ),
-    "gtex": Source(
+    "gtex": PublicFiles(
         files={
             "GTEx_Analysis_2017-06-05_v8_RNASeQCv1.1.9_gene_tpm.gct.gz": _GTEX
             + "bulk-gex/v8/rna-seq/GTEx_Analysis_2017-06-05_v8_RNASeQCv1.1.9_gene_tpm.gct.gz",
@@ -43,23 +43,23 @@ SOURCES = {
         },
         about="GTEx V8 gene TPM and the attributes of its samples, from the GTEx portal",
     ),
-    "cosmic": Source(
+    "cosmic": PublicFiles(
         files={"COSMIC_v3.4_SBS_GRCh37.txt": _COSMIC + "COSMIC_v3.4_SBS_GRCh37.txt"},
         about="COSMIC mutational signatures v3.4 (SBS, GRCh37), under COSMIC's terms: not to be passed on",
     ),
 }
-"""Name of a data set -> its files. No digest is given here: it is recorded when a file is first fetched."""
+"""Name of a data set -> its files. Digests are not listed: each is recorded when the file is first downloaded."""
 
 
-def source(name: str) -> Source:
-    """The files of a public data set; ``InputError`` for an unknown name."""
+def source(name: str) -> PublicFiles:
+    """Returns the files of a public data set; raises ``InputError`` for an unknown name."""
     if name not in SOURCES:
         raise unknown_name("data set to fetch", name, SOURCES)
     return SOURCES[name]
 
 
 def data_folder(name: str, folder: str | Path | None = None) -> Path:
-    """The folder of a data set's files: ``folder``, or one in the user's cache."""
+    """Returns the folder with the files of a data set: ``folder``, or by default one in the user's cache folder."""
     if folder is not None:
         return Path(folder)
     import platformdirs
@@ -68,10 +68,14 @@ def data_folder(name: str, folder: str | Path | None = None) -> Path:
 
 
 def found_files(name: str, folder: str | Path | None = None) -> list[Path]:
-    """The data set's files in ``folder``, in the order of its source, each gzipped or not.
+    """Finds the files of a data set, gzipped or not, in the order of its source.
+
+    Args:
+        name: name of the data set.
+        folder: see :func:`data_folder`.
 
     Raises:
-        InputError: naming the file that is missing, and how to get it.
+        InputError: a file is missing; the message says how to get it.
     """
     place, found = data_folder(name, folder), []
     for wanted in source(name).files:

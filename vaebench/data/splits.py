@@ -1,8 +1,8 @@
-"""Training and validation samples, redrawn per seed, with sizes that depend on no seed."""
+"""Random splits into training and validation samples, whose sizes do not depend on the seed."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,14 +10,18 @@ from vaebench.errors import InputError, whole_number
 
 
 def split_indices(
-    labels: Any, samples: int, valid_fraction: float, seed: int, stratified: bool = True
+    labels: Sequence[object] | np.ndarray | None,
+    samples: int,
+    valid_fraction: float,
+    seed: int,
+    stratified: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ascending int32 positions ``(train, valid)`` of a random split of ``samples`` samples.
+    """Draws a random split into training and validation samples.
 
-    ``valid`` has exactly ``round(samples * valid_fraction)`` entries for every seed, because array shapes must agree
-    between seeds. When stratified, the labels share them by largest remainder (ties by label order), so each label is
-    within 1 of its proportion. A label with 1 sample stays in training, and where the remainders leave a choice, every
-    label keeps a training sample.
+    There are exactly ``round(samples * valid_fraction)`` validation samples for every seed, because lanes with different
+    seeds are trained together and need arrays of one shape. A stratified split divides them among the labels by largest
+    remainder (ties by label order), so each label is within 1 of its proportion. A label with 1 sample stays in training,
+    and where remainders leave a choice, every label keeps a training sample.
 
     Deviates: scikit-learn's ``StratifiedShuffleSplit`` breaks ties at random and refuses labels with 1 sample.
 
@@ -26,7 +30,16 @@ def split_indices(
         samples: N, at least 2.
         valid_fraction: share of validation samples, above 0 and below 1; neither side may be empty.
         seed: whole number, 0 or more.
-        stratified: whether the labels are used.
+        stratified: split each label in the same proportion.
+
+    Returns:
+        Positions of the training and of the validation samples, ascending int32.
+
+    Raises:
+        InputError: an option is not allowed, a side would be empty, or the labels are too small for the validation share.
+
+    Example:
+        >>> train, valid = vb.data.split_indices(data.labels, len(data.samples), valid_fraction=0.3, seed=0)
     """
     whole_number("samples", samples, 2, None)
     whole_number("seed", seed, 0, None)
@@ -45,7 +58,7 @@ def split_indices(
         strata = np.unique(np.asarray(labels), return_inverse=True)[1]
     shares = _shares(np.bincount(strata), wanted)
 
-    # Raw output of the generator, unlike numpy's shuffles, is promised never to change between versions.
+    # NumPy guarantees the raw output of a bit generator across versions, but not the order of its shuffles
     keys = np.random.PCG64(int(seed)).random_raw(samples)
     order = np.lexsort((keys, strata))
     starts = np.searchsorted(strata[order], np.arange(shares.size))
@@ -54,15 +67,15 @@ def split_indices(
     return np.sort(order[~chosen]).astype(np.int32), np.sort(order[chosen]).astype(np.int32)
 
 
-def unsplit_labels(labels: Any, samples: int, valid_fraction: float) -> list[Any]:
-    """The labels too small for a validation sample: :func:`split_indices` keeps all of their samples in training."""
+def unsplit_labels(labels: Sequence[object] | np.ndarray, samples: int, valid_fraction: float) -> list:
+    """Returns the labels that are too small for a validation sample, so that :func:`split_indices` leaves them whole."""
     found, counts = np.unique(np.asarray(labels), return_counts=True)
     shares = _shares(counts, round(samples * valid_fraction))
     return found[shares == 0].tolist()
 
 
 def _shares(counts: np.ndarray, wanted: int) -> np.ndarray:
-    """Validation samples per label [C], in whole numbers throughout so that ties are exact."""
+    """Returns the number of validation samples of each label [C]; integer arithmetic keeps ties exact."""
     available = np.where(counts >= 2, counts, 0)
     total = int(available.sum())
     if wanted > total:
@@ -71,7 +84,7 @@ def _shares(counts: np.ndarray, wanted: int) -> np.ndarray:
             "the samples whose label has at least 2"
         )
     shares, remainders = np.divmod(available * wanted, total)
-    # One more is given by largest remainder, but last to a label that would have no sample left for training.
+    # largest remainders get one more, but labels that would have no training sample left come last
     emptied = shares + 1 >= available
     order = np.lexsort((np.arange(counts.size), -remainders, emptied, remainders == 0))
     shares[order[: wanted - int(shares.sum())]] += 1

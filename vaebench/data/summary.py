@@ -1,4 +1,4 @@
-"""What a person wants to know first of a data file: size, labels, survival, missing values, range and scale."""
+"""Summary of a data file before training: size, labels, survival, missing values, range and scale (``data check``)."""
 
 from __future__ import annotations
 
@@ -11,34 +11,61 @@ from typing import NamedTuple
 import numpy as np
 
 from vaebench.data.annotated import annotated, sample_types
-from vaebench.data.columns import Roles, role_columns, sample_names, selected, survival_from, texts
-from vaebench.data.files.matrix import matrix_blocks, matrix_layout
-from vaebench.data.files.table import SAMPLES_IN, Table, present, table_from_file
-from vaebench.data.files.text import opened, refusing_broken, starts_with
-from vaebench.data.h5ad import is_anndata, obs_and_values
+from vaebench.data.columns import Roles, role_columns, sample_names, selected, survival_from
+from vaebench.data.expression import feature_block
+from vaebench.data.files.matrix import Block, detected_layout, matrix_blocks, matrix_layout
+from vaebench.data.files.table import SAMPLES_IN, Table, present, table_from_file, texts
+from vaebench.data.h5ad import is_anndata, observations
 from vaebench.data.public import TYPE
 from vaebench.data.sources import found_files
 from vaebench.data.splits import unsplit_labels
 from vaebench.errors import InputError, check_choice
 
 _STUDIES = {"tcga": ("sample", TYPE), "gtex": ("SAMPID", "SMTS")}
-"""Public data set -> columns of sample names and of labels."""
-_MOST_LABELS = 100  # a column with more different texts is hardly a label
+"""Public data set -> its columns with sample names and with labels."""
+
+_MOST_LABELS = 100  # a column with more different texts is unlikely to be a label
+_LOG_MOST = 50.0  # log2 of any count is below this
+
+
+class Profile(NamedTuple):
+    """Statistics of a matrix of values.
+
+    Attributes:
+        features: number of features D.
+        constant: features without variation.
+        missing: missing values.
+        features_with_missing: features with at least one.
+        low: smallest value.
+        high: largest value.
+        scale: guess: ``"z-score"``, ``"unit"``, ``"counts"``, ``"linear"`` or ``"log"``; ``"nothing"`` when all features
+            are constant.
+        outlying: names of features whose mean lies far beyond the range of the others, such as a forgotten column of days.
+    """
+
+    features: int
+    constant: int
+    missing: int
+    features_with_missing: int
+    low: float
+    high: float
+    scale: str
+    outlying: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What :func:`checked` found.
+    """Result of :func:`checked`.
 
     Attributes:
-        source: the file's name.
+        source: name of the file.
         samples: N after ``where``, with and without a label.
-        values: of the features.
-        labels: label -> samples; empty without a label column.
-        events: deaths among the samples with a time; ``None`` without survival.
+        values: statistics of the features.
+        labels: label -> number of samples; empty without a label column.
+        events: deaths among the samples with survival; ``None`` without survival columns.
         with_survival: samples with a time and an event.
         annotations: column of text -> number of different texts.
-        warnings: what the person should look at, one sentence each.
+        warnings: likely problems, one sentence each.
     """
 
     source: str
@@ -66,11 +93,31 @@ def checked(
     scaling: str = "zscore",
     valid_fraction: float = 0.3,
 ) -> Summary:
-    """The summary of a file that :func:`vaebench.data.read_table` reads, or of a public data set by name or folder.
+    """Summarises a file that :func:`vaebench.data.read_table` reads, or a public data set, without building a data set.
 
-    ``samples_in="auto"`` takes columns for samples where the header holds TCGA or GTEx barcodes. ``scaling`` and
-    ``valid_fraction`` are what a protocol will do, for the warnings; a public data set has a label and survival of its
-    own; all else is as in ``read_table``, whose errors it raises.
+    Args:
+        path: a file, the folder of a public data set, or its name, ``"tcga"`` or ``"gtex"``; these have default columns
+            for the label and, for TCGA, survival.
+        label: column with the classes.
+        event: column of events, or a comparison such as ``"censorship==0"``; needs ``time``.
+        time: column with survival times.
+        covariates: columns for Cox models; like all columns named by an option, they are not counted as features.
+        factors: columns of known features of the samples.
+        ignore: columns to leave out.
+        where: samples to keep, such as ``"tumor==1 & age>=40"``.
+        samples_in: ``"rows"``, ``"columns"``, or ``"auto"`` for columns when the header holds TCGA or GTEx barcodes.
+        annotation: table with one line per sample, for a file with genes in rows.
+        scaling: scaling that training will use, for warnings.
+        valid_fraction: share of validation samples that training will use, for warnings.
+
+    Returns:
+        The summary; :func:`summary_text` prints it.
+
+    Raises:
+        InputError: the file, a column or an option is not as required.
+
+    Example:
+        >>> print(vb.data.summary_text(vb.data.checked("cohort.csv.gz", label="cancer_type")))
     """
     check_choice("samples_in", samples_in, ("auto", *SAMPLES_IN))
     roles = Roles(label, event, time, "days", covariates, factors, where, ignore)
@@ -79,11 +126,11 @@ def checked(
     if name:
         expression, known = found_files(name, None if str(path) == name else file)
         column, default = _STUDIES[name]
-        table, blocks = _matrix_parts(expression, known, column)
+        table, blocks = _matrix_contents(expression, known, column)
         survival = {"event": "OS", "time": "OS.time"} if name == "tcga" and event is None else {}
         roles = dataclasses.replace(roles, label=label or default, **survival)
     else:
-        table, blocks = _file_parts(file, samples_in, roles, None if annotation is None else Path(annotation))
+        table, blocks = _contents(file, samples_in, None if annotation is None else Path(annotation), roles)
     taken = role_columns(table, roles) - {roles.label}
     text = {c: v for c, v in table.columns.items() if c and c not in taken and v.dtype.kind == "O"}
     table, kept, _ = selected(table, dataclasses.replace(roles, label=None))
@@ -103,26 +150,8 @@ def checked(
     )
 
 
-def summary_text(summary: Summary) -> str:
-    """The summary as lines of text for a person."""
-    values = summary.values
-    lines = [f"{summary.source}: {summary.samples} samples x {values.features} features"]
-    if summary.labels:
-        order = sorted(summary.labels.items(), key=lambda item: (-item[1], item[0]))
-        lines.append(f"labels: {len(order)}: " + ", ".join(f"{name} {count}" for name, count in order))
-    elif summary.annotations:
-        named = [f"{name} ({count})" for name, count in summary.annotations.items() if 2 <= count <= _MOST_LABELS]
-        lines.append("labels: none named; columns of text (different values): " + (", ".join(named) or "none"))
-    if summary.events is not None:
-        lines.append(f"survival: {summary.events} events in {summary.with_survival} samples with a time")
-    lines.append(f"missing values: {values.missing} in {values.features_with_missing} features")
-    lines.append(f"values: {values.low:.6g} to {values.high:.6g}; {values.constant} features are constant")
-    lines.append(f"scale: looks like {values.scale}")
-    return "\n".join(lines + [f"warning: {warning}" for warning in summary.warnings])
-
-
 def _study(path: Path) -> str:
-    """The public data set of that name or in that folder, "" for a file."""
+    """Name of the public data set that ``path`` names or holds; ``""`` for a file."""
     if str(path) in _STUDIES:
         return str(path)
     if not path.is_dir():
@@ -136,51 +165,83 @@ def _study(path: Path) -> str:
     raise InputError(f"{path} is a folder without the files of a public data set ({', '.join(_STUDIES)}); name a file")
 
 
-def _matrix_parts(file: Path, annotation: Path | None, sample: str | None) -> tuple[Table, Iterator[Block]]:
-    """The annotation of every sample of a matrix, and its blocks; a sample that is not annotated has no value there."""
+def _contents(file: Path, samples_in: str, annotation: Path | None, roles: Roles) -> tuple[Table, Iterable[Block]]:
+    """The samples of a file as a table, and its features in blocks, each from the reader that ``read_table`` uses."""
+    if is_anndata(file):
+        table, features, values = observations(file)
+        return table, [(features, values(np.arange(len(table.lines))).T)]
+    layout = detected_layout(file) if samples_in == "auto" and annotation is None else samples_in
+    # samples in columns and no row with labels or the like: the reader of matrices takes less memory
+    if annotation is not None or layout == "matrix" or (layout == "columns" and roles == Roles()):
+        return _matrix_contents(file, annotation, None)
+    table = table_from_file(file, layout, "apart")
+    _, first = sample_names(table, taken := role_columns(table, roles))
+    block, _ = feature_block(table, taken | first, refuse_mixed=False)
+    return table._replace(columns={c: v for c, v in table.columns.items() if c not in first}), [block]
+
+
+def _matrix_contents(file: Path, annotation: Path | None, sample: str | None) -> tuple[Table, Iterator[Block]]:
+    """The annotation of every sample of a matrix, with missing values for those not annotated, and its blocks."""
     layout = matrix_layout(file)
     table, joined, _ = annotated(layout, annotation, sample)
-    everyone = np.full(len(layout.samples), -1)
-    everyone[joined] = np.arange(len(joined))
-    columns = {}
-    for column, given in table.columns.items():
-        columns[column] = given[everyone]
-        columns[column][everyone < 0] = np.nan if given.dtype.kind == "f" else None
-    columns["sample_type"] = np.where(everyone < 0, sample_types(layout.samples), columns["sample_type"])
+    row = np.full(len(layout.samples), -1)
+    row[joined] = np.arange(len(joined))
+    columns = {name: values[row] for name, values in table.columns.items()}
+    for values in columns.values():
+        values[row < 0] = np.nan if values.dtype.kind == "f" else None
+    columns["sample_type"] = np.where(row < 0, sample_types(layout.samples), columns["sample_type"])
     names = np.array(layout.samples, dtype=object)
     lines = np.arange(len(names)) + layout.leads + 1
     return table._replace(source=file.name, columns=columns, first_texts=names, lines=lines), matrix_blocks(layout)
 
 
-def _file_parts(file: Path, samples_in: str, roles: Roles, annotation: Path | None) -> tuple[Table, Iterable[Block]]:
-    if is_anndata(file):
-        table, names, x = obs_and_values(file)
-        return table, [(names, x.T)]
-    layout = _layout_of(file) if samples_in == "auto" and annotation is None else samples_in
-    if annotation is not None or layout == "matrix" or (layout == "columns" and roles == Roles()):
-        return _matrix_parts(file, annotation, None)
-    table = table_from_file(file, layout, "apart")
-    taken = role_columns(table, roles)
-    _, first = sample_names(table, taken)
-    features = {c: v for c, v in table.columns.items() if c and c not in taken | first and v.dtype.kind == "f"}
-    if not features:
-        raise InputError(f"{file} has no column of numbers left for features; at least one is needed")
-    columns = {c: v for c, v in table.columns.items() if c not in first}
-    return table._replace(columns=columns), [(list(features), np.array(list(features.values())))]
+def profile_of(blocks: Iterable[Block]) -> Profile:
+    """Computes the statistics of values that come in blocks of features."""
+    names: list[str] = []
+    parts: list[np.ndarray] = []
+    whole = True
+    for found, block in blocks:
+        values = np.asarray(block, dtype=np.float64)
+        present = np.isfinite(values)
+        counts = np.maximum(present.sum(axis=1), 1)
+        filled = np.where(present, values, 0)
+        mean = filled.sum(axis=1) / counts
+        sd = np.sqrt(np.where(present, np.square(values - mean[:, None]), 0).sum(axis=1) / counts)
+        least = np.where(present, values, np.inf).min(axis=1)
+        most = np.where(present, values, -np.inf).max(axis=1)
+        whole = whole and bool((filled == np.rint(filled)).all())
+        names += found
+        parts.append(np.stack([mean, sd, least, most, (~present).sum(axis=1)]))
+    mean, sd, least, most, missing = np.concatenate(parts, axis=1)
+    varying = most > least
+    reach = np.maximum(np.abs(least), np.abs(most))
+    usual = np.median(reach[varying]) if varying.any() else 0.0
+    # uses the mean because single values of heavy-tailed features reach far; linear values always have such features
+    outlying = varying & (np.abs(mean) > 2 * usual) & (usual <= _LOG_MOST)
+    ordinary = varying & ~outlying
+    return Profile(
+        features=len(names),
+        constant=int((~varying).sum()),
+        missing=int(missing.sum()),
+        features_with_missing=int((missing > 0).sum()),
+        low=float(least.min()),
+        high=float(most.max()),
+        scale=_scale(least[ordinary], most[ordinary], whole, mean[ordinary], sd[ordinary]),
+        outlying=tuple(np.array(names)[outlying].tolist()),
+    )
 
 
-def _layout_of(file: Path) -> str:
-    """``"matrix"`` for a ``.gct``, ``"columns"`` where the header holds barcodes, else ``"rows"``."""
-    with refusing_broken(file, "a table"):
-        if starts_with(file, b"PAR1"):
-            return "rows"
-        with opened(file) as stream:
-            first = stream.readline(1 << 16)
-    if first.startswith(b"#1."):
-        return "matrix"
-    names = first.replace(b'"', b"").replace(b".", b"-").replace(b",", b"\t").split(b"\t")[1:]
-    barcodes = sum(name.startswith((b"TCGA-", b"GTEX-")) for name in names)
-    return "columns" if barcodes * 2 > len(names) else "rows"
+def _scale(least: np.ndarray, most: np.ndarray, whole: bool, mean: np.ndarray, sd: np.ndarray) -> str:
+    """Guesses the scale from each feature's minimum, maximum, mean and standard deviation; ``whole``: all are integers."""
+    if not mean.size:
+        return "nothing"
+    if least.min() < 0 and np.median(np.abs(mean)) < 0.1 and abs(np.median(sd) - 1) < 0.25:
+        return "z-score"
+    if least.min() >= 0 and most.max() <= 1:
+        return "unit"
+    if whole and least.min() >= 0:
+        return "counts"
+    return "linear" if most.max() > _LOG_MOST else "log"
 
 
 def _warnings(
@@ -215,70 +276,19 @@ def _warnings(
                 yield f"label {name!r} has {labels[name]} samples, too few for one in validation: all stay in training"
 
 
-Block = tuple[list[str], np.ndarray]
-"""Names of features, and their values [features, N]."""
-
-
-class Profile(NamedTuple):
-    """Values of a matrix, seen block by block: how many, how many missing, their range, and a guess at the scale."""
-
-    features: int
-    constant: int
-    missing: int
-    features_with_missing: int
-    low: float
-    high: float
-    scale: str
-    outlying: tuple[str, ...]
-
-
-def profile_of(blocks: Iterable[Block]) -> Profile:
-    """The profile of blocks of feature names and values [features, N]."""
-    names: list[str] = []
-    parts: list[np.ndarray] = []
-    whole = True
-    for found, block in blocks:
-        values = np.asarray(block, dtype=np.float64)
-        present = np.isfinite(values)
-        counts = np.maximum(present.sum(axis=1), 1)
-        filled = np.where(present, values, 0)
-        mean = filled.sum(axis=1) / counts
-        sd = np.sqrt(np.where(present, np.square(values - mean[:, None]), 0).sum(axis=1) / counts)
-        least = np.where(present, values, np.inf).min(axis=1)
-        most = np.where(present, values, -np.inf).max(axis=1)
-        whole = whole and bool((filled == np.rint(filled)).all())
-        names += found
-        parts.append(np.stack([mean, sd, least, most, (~present).sum(axis=1)]))
-    mean, sd, least, most, missing = np.concatenate(parts, axis=1)
-    varying = most > least
-    reach = np.maximum(np.abs(least), np.abs(most))
-    usual = np.median(reach[varying]) if varying.any() else 0.0
-    # by the mean, since single values of heavy tails reach far; linear values have such features of their own
-    outlying = varying & (np.abs(mean) > 2 * usual) & (usual <= _LOG_MOST)
-    ordinary = varying & ~outlying
-    return Profile(
-        features=len(names),
-        constant=int((~varying).sum()),
-        missing=int(missing.sum()),
-        features_with_missing=int((missing > 0).sum()),
-        low=float(least.min()),
-        high=float(most.max()),
-        scale=_scale(least[ordinary], most[ordinary], whole, mean[ordinary], sd[ordinary]),
-        outlying=tuple(np.array(names)[outlying].tolist()),
-    )
-
-
-_LOG_MOST = 50.0  # log2 of the largest count that there is stays below
-
-
-def _scale(least: np.ndarray, most: np.ndarray, whole: bool, mean: np.ndarray, sd: np.ndarray) -> str:
-    """A guess: ``"z-score"``, ``"unit"``, ``"counts"``, ``"linear"`` or ``"log"``; ``"nothing"`` without varying values."""
-    if not mean.size:
-        return "nothing"
-    if least.min() < 0 and np.median(np.abs(mean)) < 0.1 and abs(np.median(sd) - 1) < 0.25:
-        return "z-score"
-    if least.min() >= 0 and most.max() <= 1:
-        return "unit"
-    if whole and least.min() >= 0:
-        return "counts"
-    return "linear" if most.max() > _LOG_MOST else "log"
+def summary_text(summary: Summary) -> str:
+    """Formats a summary as lines of text, warnings last."""
+    values = summary.values
+    lines = [f"{summary.source}: {summary.samples} samples x {values.features} features"]
+    if summary.labels:
+        order = sorted(summary.labels.items(), key=lambda item: (-item[1], item[0]))
+        lines.append(f"labels: {len(order)}: " + ", ".join(f"{name} {count}" for name, count in order))
+    elif summary.annotations:
+        named = [f"{name} ({count})" for name, count in summary.annotations.items() if 2 <= count <= _MOST_LABELS]
+        lines.append("labels: none named; columns of text (different values): " + (", ".join(named) or "none"))
+    if summary.events is not None:
+        lines.append(f"survival: {summary.events} events in {summary.with_survival} samples with a time")
+    lines.append(f"missing values: {values.missing} in {values.features_with_missing} features")
+    lines.append(f"values: {values.low:.6g} to {values.high:.6g}; {values.constant} features are constant")
+    lines.append(f"scale: looks like {values.scale}")
+    return "\n".join(lines + [f"warning: {warning}" for warning in summary.warnings])

@@ -1,4 +1,10 @@
-"""One file over HTTP into a partial file that a later attempt can go on with."""
+"""Downloading one file over HTTP into a partial file that a later attempt can resume.
+
+1. A partial file is resumed with a range request if it came from the same address and the server gave an ETag or a
+   modification date for it; ``If-Range`` makes the server send the whole file if that has changed.
+2. Bytes are appended as they arrive, and counted at the end.
+3. A broken connection, a server error or a wrong count is retried after a pause that doubles each time.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +20,13 @@ from vaebench.errors import InputError
 if TYPE_CHECKING:
     import requests
 
-_CHUNK = 1 << 14  # bytes; a chunk that breaks off is lost, so it is small
-_WAIT_AT_MOST = 60.0
-_AGAIN = frozenset((408, 416, 429))  # besides all of 500 and above
+_CHUNK = 1 << 14  # bytes; small, because an interrupted chunk is lost
+_WAIT_AT_MOST = 60.0  # seconds
+_AGAIN = frozenset((408, 416, 429))  # statuses worth a retry, in addition to 500 and above
 
 
 class _BrokenOff(Exception):
-    """A transfer that may succeed when tried again."""
+    """A failure that a retry may overcome."""
 
 
 def transferred(
@@ -31,12 +37,21 @@ def transferred(
     pause: float,
     advance: Callable[[int, int | None], None],
 ) -> None:
-    """Fill ``part`` with what ``url`` gives, all of it.
+    """Downloads all of ``url`` into the file ``part``, resuming it if it exists.
 
-    A partial file is continued only if the server says that the content has not changed since (ETag or Last-Modified);
-    ``part + ".json"`` remembers what it is a part of. ``pause`` is doubled from one retry to the next, up to a minute;
-    ``advance`` is told the bytes so far and in all. ``InputError`` for an address that does not exist or redirects without
-    end, ``ConnectionError`` when it breaks off more often than ``retries``.
+    The file ``part + ".json"`` records the address and version that the partial file belongs to, until it is complete.
+
+    Args:
+        url: http or https address.
+        part: the partial file.
+        timeout: seconds without an answer after which a connection counts as broken.
+        retries: number of retries.
+        pause: seconds before the first retry; doubled each time, up to a minute.
+        advance: called with the bytes so far and the total, ``None`` if unknown.
+
+    Raises:
+        InputError: the address does not exist or redirects without end.
+        ConnectionError: the connection broke more often than ``retries``.
     """
     memory = part.with_name(part.name + ".json")
     for attempt in range(retries + 1):
@@ -50,8 +65,8 @@ def transferred(
             reason = str(error)
     done = part.stat().st_size if part.exists() else 0
     raise ConnectionError(
-        f"{url} broke off {retries + 1} times, at last after {done} bytes ({reason}); "
-        "the same command goes on from there where the server allows it"
+        f"{url} broke off {retries + 1} times, the last time after {done} bytes ({reason}); "
+        "the same command resumes from there if the server allows it"
     )
 
 
@@ -74,19 +89,19 @@ def _attempt(url: str, part: Path, memory: Path, timeout: float, advance: Callab
     except requests.TooManyRedirects:
         raise InputError(f"{url} redirects without end; give a mirror") from None
     except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL) as error:
-        raise InputError(f"{url} is no address that can be fetched ({error})") from None
+        raise InputError(f"{url} is not an address that can be fetched ({error})") from None
     except requests.RequestException as error:
         raise _BrokenOff(_plain(error)) from None
     found = part.stat().st_size
     if total is not None and found != total:
         if found > total:
             part.unlink()
-        raise _BrokenOff(f"{found} of {total} bytes came")
+        raise _BrokenOff(f"{found} of {total} bytes arrived")
 
 
 def _resumed(url: str, part: Path, memory: Path) -> tuple[int, dict[str, str]]:
-    """Bytes that a partial file already has, and the headers that ask for the rest."""
-    headers = {"Accept-Encoding": "identity"}  # so that lengths are those of the file
+    """Returns the bytes that the partial file already has, and the headers that request the rest."""
+    headers = {"Accept-Encoding": "identity"}  # uncompressed, so that Content-Length is that of the file
     known: dict[str, Any] = read_json(memory) or {}
     size = part.stat().st_size if part.exists() else 0
     if not size or known.get("url") != url or not known.get("validator"):
@@ -95,6 +110,7 @@ def _resumed(url: str, part: Path, memory: Path) -> tuple[int, dict[str, str]]:
 
 
 def _check_status(url: str, answer: requests.Response) -> None:
+    """Raises ``_BrokenOff`` for a status worth a retry, ``InputError`` for any other that is not a success."""
     code = answer.status_code
     if code in _AGAIN or code >= 500:
         raise _BrokenOff(f"status {code}")
@@ -106,11 +122,11 @@ def _check_status(url: str, answer: requests.Response) -> None:
 
 
 def _range(answer: requests.Response, asked: int) -> tuple[int, int | None]:
-    """Where the answer's bytes begin, and how many the whole file has; ``None`` where the server does not say."""
+    """Returns the position of the answer's first byte, and the size of the whole file, ``None`` if unknown."""
     if answer.status_code == 206:
         found = re.match(r"bytes (\d+)-\d+/(\d+|\*)$", answer.headers.get("Content-Range", ""))
         if not found or int(found.group(1)) != asked:
-            raise _BrokenOff("the server gave another part than was asked for")
+            raise _BrokenOff("the server sent a different part than requested")
         return asked, None if found.group(2) == "*" else int(found.group(2))
     length = answer.headers.get("Content-Length", "")
     packed = answer.headers.get("Content-Encoding", "identity") != "identity"
@@ -118,7 +134,7 @@ def _range(answer: requests.Response, asked: int) -> tuple[int, int | None]:
 
 
 def _validator(answer: requests.Response) -> str | None:
-    """What identifies this version of the file; a weak ETag does not identify bytes."""
+    """Returns the ETag or modification date of this version of the file; a weak ETag does not identify bytes."""
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         return None
     tag = answer.headers.get("ETag", "")
@@ -126,6 +142,7 @@ def _validator(answer: requests.Response) -> str | None:
 
 
 def _plain(error: Exception) -> str:
+    """The reason of a failure in a few words."""
     import requests
 
     if isinstance(error, requests.Timeout) or "timed out" in str(error):

@@ -1,4 +1,4 @@
-"""Catalogues, signatures and exposures in every layout are read alike, by label; what is amiss is named."""
+"""Every layout of catalogues, signatures and exposures gives the same table, matched by label; errors name the place."""
 
 from __future__ import annotations
 

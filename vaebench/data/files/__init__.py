@@ -1,1 +1,1 @@
-"""Files of tables and matrices: opening, parsing and writing."""
+"""Files of tables and matrices: opening, parsing and writing them."""

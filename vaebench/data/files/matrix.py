@@ -1,4 +1,13 @@
-"""Large matrices of genes in rows by samples in columns, read in blocks of genes: tab or comma separated, or ``.gct``."""
+"""Reading large matrices with genes in rows and samples in columns: tab or comma separated, or ``.gct``.
+
+A file is read in blocks of genes, so memory stays near the size of the result:
+
+1. :func:`matrix_layout` reads the header: samples, delimiter, and the size that a ``.gct`` declares.
+2. :func:`matrix_blocks` splits the rest into parts of whole lines, and each line into gene names and values.
+3. Each part is parsed as one long column, which is much faster than a table with thousands of columns; only if that
+   fails are its values parsed one by one, to name the first bad one.
+4. :func:`matrix_from_file` keeps the wanted samples of each block in one growing array.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +19,27 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from vaebench.data.files.table import unique_names
-from vaebench.data.files.text import ABSENT, as_number, delimiter_of, field_count, opened, refusing_broken
+from vaebench.data.files.text import ABSENT, as_number, delimiter_of, field_count, opened, refusing_broken, starts_with
 from vaebench.errors import InputError
 
 NEEDED = "a table with genes in rows and samples in columns"
 _CHUNK = 1 << 24  # bytes of text parsed at once
-_MARK = b"\xef\xbb\xbf"
+_MARK = b"\xef\xbb\xbf"  # UTF-8 byte-order mark
+
+Block = tuple[list[str], np.ndarray]
+"""Names of some features, and their values [features, N]."""
 
 
 class Layout(NamedTuple):
-    """What the first lines of a matrix file say.
+    """The header of a matrix file.
 
     Attributes:
         file: the file.
         samples: names of the N sample columns.
-        leads: columns before the samples: 1, or 2 in a ``.gct`` (identifier and symbol).
+        leads: number of columns before the samples: 1, or 2 in a ``.gct`` (identifier and symbol).
         delimiter: tab or comma.
-        line: line of the header.
-        declared: genes and samples as a ``.gct`` declares them.
+        line: line number of the header.
+        declared: numbers of genes and samples that a ``.gct`` declares; ``None`` for other files.
     """
 
     file: Path
@@ -39,7 +51,7 @@ class Layout(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """``values`` [D, N] in float32 (NaN where missing), the names of its D features, and how many names came twice."""
+    """``values`` [D, N] in float32 (NaN where missing), names of the D features, and the number of repeated names."""
 
     values: np.ndarray
     features: list[str]
@@ -47,7 +59,11 @@ class Matrix(NamedTuple):
 
 
 def matrix_layout(path: str | Path) -> Layout:
-    """The layout of a file of genes x samples; ``InputError`` where it is no such file, or repeats a sample."""
+    """Reads the header of a matrix file.
+
+    Raises:
+        InputError: the file is not a matrix of genes x samples, or repeats a sample.
+    """
     file = Path(path)
     with refusing_broken(file, NEEDED), opened(file) as stream:
         return _layout(file, stream)
@@ -83,7 +99,7 @@ def _layout(file: Path, stream: IO[bytes]) -> Layout:
 
 
 def row_names(layout: Layout, count: int) -> list[str]:
-    """Names of the first rows, at most ``count``."""
+    """Reads the names of the first ``count`` rows, or of all rows when there are fewer."""
     names = []
     with refusing_broken(layout.file, NEEDED), opened(layout.file) as stream:
         for number, line in enumerate(stream, start=1):
@@ -94,10 +110,89 @@ def row_names(layout: Layout, count: int) -> list[str]:
     return names
 
 
-def matrix_blocks(layout: Layout, names_from: int = 0) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Blocks of the file: names of its next genes, and their values [genes, N] in float32, NaN where missing.
+def detected_layout(file: Path) -> str:
+    """Guesses the layout of a file: ``"matrix"`` for a ``.gct``, ``"columns"`` for TCGA or GTEx barcodes in the header.
 
-    ``InputError`` names line and column of a value that is no number or infinite, or a line of another length.
+    Anything else is ``"rows"``: a table with samples in rows.
+    """
+    with refusing_broken(file, "a table"):
+        if starts_with(file, b"PAR1"):
+            return "rows"
+        with opened(file) as stream:
+            first = stream.readline(1 << 16)
+    if first.startswith(b"#1."):
+        return "matrix"
+    names = first.replace(b'"', b"").replace(b".", b"-").replace(b",", b"\t").split(b"\t")[1:]
+    barcodes = sum(name.startswith((b"TCGA-", b"GTEX-")) for name in names)
+    return "columns" if barcodes * 2 > len(names) else "rows"
+
+
+def matrix_from_file(
+    layout: Layout, columns: np.ndarray, *, duplicates: str = "apart", names_from: int = 0, logged: bool = False
+) -> Matrix:
+    """Reads all genes of some samples, using little more memory than the result takes.
+
+    Args:
+        layout: the file.
+        columns: [N] positions of the samples to keep, in the order of the result.
+        duplicates: for genes whose name occurs more than once: ``"refuse"``, keep ``"apart"`` under new names, or
+            ``"sum"``.
+        names_from: which of the columns before the samples names the genes.
+        logged: values are log2(x + 1), so x is summed: log2(sum of x + 1).
+
+    Returns:
+        The matrix.
+
+    Raises:
+        InputError: as :func:`matrix_blocks`, or for a repeated gene.
+    """
+    width = len(columns)
+    whole = width == len(layout.samples) and bool((columns == np.arange(width)).all())
+    flat, used = np.empty(0, dtype=np.float32), 0
+    names: list[str] = []
+    for found, block in matrix_blocks(layout, names_from):
+        names += found
+        needed = len(names) * width
+        if needed > flat.size:
+            # the system grows the array by moving pages instead of copying; no view of it exists yet
+            flat.resize(max(needed, flat.size * 5 // 4), refcheck=False)
+        flat[used:needed] = (block if whole else block[:, columns]).reshape(-1)
+        used = needed
+    flat.resize(used, refcheck=False)
+    values = flat.reshape(len(names), width)
+    if duplicates == "refuse":
+        unique_names(layout.file, "feature", names, "refuse", place="row")
+    if duplicates != "sum":
+        features, repeats = unique_names(layout.file, "feature", names, "apart")
+        return Matrix(values, features, len(repeats))
+    return _summed(values, names, logged)
+
+
+def _summed(values: np.ndarray, names: list[str], logged: bool) -> Matrix:
+    """Sums the rows of each name in place, in the order of first appearance."""
+    place: dict[str, int] = {}
+    for position, name in enumerate(names):
+        row = values[position]
+        if name not in place:
+            values[len(place)] = row
+            place[name] = len(place)
+        elif logged:
+            values[place[name]] = np.log2(np.maximum(np.exp2(values[place[name]]) + np.exp2(row) - 1, 0))
+        else:
+            values[place[name]] += row
+    return Matrix(values[: len(place)], list(place), len(names) - len(place))
+
+
+def matrix_blocks(layout: Layout, names_from: int = 0) -> Iterator[Block]:
+    """Yields the genes of a file in blocks: their names, and their values [genes, N] in float32, NaN where missing.
+
+    Args:
+        layout: the file.
+        names_from: which of the columns before the samples names the genes.
+
+    Raises:
+        InputError: a value is infinite or not a number, or a line has a different number of fields than the header; the
+            message gives line and column.
     """
     file, line, genes = layout.file, layout.line, 0
     with refusing_broken(file, NEEDED), opened(file) as stream:
@@ -117,13 +212,13 @@ def matrix_blocks(layout: Layout, names_from: int = 0) -> Iterator[tuple[list[st
                 genes += len(names)
                 yield names, _values(layout, bodies, lines)
     if genes == 0:
-        raise InputError(f"{file} has a header but no further line; at least one gene is needed")
+        raise InputError(f"{file} has a header but no other line; at least one gene is needed")
     if layout.declared is not None and layout.declared[0] != genes:
         raise InputError(f"{file} declares {layout.declared[0]} genes in line 2 and holds {genes}; is it cut off?")
 
 
 def _parts(stream: IO[bytes]) -> Iterator[bytes]:
-    """The rest of the stream in parts of whole lines."""
+    """Splits the rest of the stream into parts that end with a line."""
     rest = b""
     while chunk := stream.read(_CHUNK):
         end = chunk.rfind(b"\n") + 1
@@ -137,7 +232,7 @@ def _parts(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _fields(layout: Layout, raw: bytes, line: int) -> tuple[list[str], bytes]:
-    """The names at the start of a line, and its values as they stand, separated as in the file."""
+    """Splits a line into the names at its start and the text of its values, delimiters included."""
     mark = layout.delimiter.encode()
     wanted = layout.leads + len(layout.samples)
     if b'"' in raw:
@@ -155,8 +250,9 @@ def _fields(layout: Layout, raw: bytes, line: int) -> tuple[list[str], bytes]:
 
 
 def _values(layout: Layout, bodies: list[bytes], lines: list[int]) -> np.ndarray:
+    """Values [lines, N] in float32."""
     width = len(layout.samples)
-    # One value a line is a table of one column, which is parsed far quicker than one of as many columns as samples.
+    # one value per line: a table with one column is parsed much faster than one with a column per sample
     text = b"\n".join(bodies).replace(layout.delimiter.encode(), b"\n") + b"\n"
     flat = _column(text)
     if flat is None or flat.size != len(bodies) * width:
@@ -172,7 +268,7 @@ def _values(layout: Layout, bodies: list[bytes], lines: list[int]) -> np.ndarray
 
 
 def _column(text: bytes) -> np.ndarray | None:
-    """One float32 a line, NaN where missing; ``None`` where any is no number."""
+    """Parses one float32 per line, NaN where missing; returns ``None`` when any line is not a number."""
     import pyarrow as pa
     import pyarrow.csv
 
@@ -190,7 +286,7 @@ def _column(text: bytes) -> np.ndarray | None:
 
 
 def _slow_row(layout: Layout, body: bytes, line: int) -> list[float]:
-    """The values of a line one by one, to name the first that is no number."""
+    """Parses the values of a line one by one, to name the first that is not a number."""
     row = []
     for column, text in enumerate(body.decode("utf-8").split(layout.delimiter)):
         text = text.strip()
@@ -206,48 +302,3 @@ def _bad_value(layout: Layout, line: int, column: int, found: str, allowed: str)
         f"line {line}, column {column + layout.leads + 1} of {layout.file} (sample {layout.samples[column]!r}) "
         f"holds {found}; it must hold {allowed}"
     )
-
-
-def matrix_from_file(
-    layout: Layout, columns: np.ndarray, *, duplicates: str = "apart", names_from: int = 0, logged: bool = False
-) -> Matrix:
-    """The samples at positions ``columns`` [N], all genes, with little more memory than the result takes.
-
-    A gene that comes twice is refused, kept apart, or summed; sums are of x where values are log2(x + 1) (``logged``).
-    ``names_from`` is which of the columns before the samples names the genes.
-    """
-    width = len(columns)
-    whole = width == len(layout.samples) and bool((columns == np.arange(width)).all())
-    flat, used = np.empty(0, dtype=np.float32), 0
-    names: list[str] = []
-    for found, block in matrix_blocks(layout, names_from):
-        names += found
-        needed = len(names) * width
-        if needed > flat.size:
-            # grows by moving pages, not by copying; no view of it lives yet
-            flat.resize(max(needed, flat.size * 5 // 4), refcheck=False)
-        flat[used:needed] = (block if whole else block[:, columns]).reshape(-1)
-        used = needed
-    flat.resize(used, refcheck=False)
-    values = flat.reshape(len(names), width)
-    if duplicates == "refuse":
-        unique_names(layout.file, "feature", names, "refuse", place="row")
-    if duplicates != "sum":
-        features, repeats = unique_names(layout.file, "feature", names, "apart")
-        return Matrix(values, features, len(repeats))
-    return _summed(values, names, logged)
-
-
-def _summed(values: np.ndarray, names: list[str], logged: bool) -> Matrix:
-    """Rows of one name added up in place, in the order of their first row."""
-    place: dict[str, int] = {}
-    for position, name in enumerate(names):
-        row = values[position]
-        if name not in place:
-            values[len(place)] = row
-            place[name] = len(place)
-        elif logged:
-            values[place[name]] = np.log2(np.maximum(np.exp2(values[place[name]]) + np.exp2(row) - 1, 0))
-        else:
-            values[place[name]] += row
-    return Matrix(values[: len(place)], list(place), len(names) - len(place))

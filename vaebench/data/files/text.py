@@ -1,4 +1,7 @@
-"""Files as bytes, text and header lines: gzip by content, encodings, delimiters, and one sentence for what is broken."""
+"""Opening files: gzip detected by content, UTF-8 with or without a byte-order mark, delimiters and header lines.
+
+Every failure to read becomes an :class:`~vaebench.errors.InputError` that names the file and the place.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +18,25 @@ import numpy as np
 
 from vaebench.errors import InputError
 
-_BRACKETED = ("[not available]", "[not applicable]", "[not evaluated]", "[unknown]", "[discrepancy]")  # TCGA's way
+# the clinical tables of TCGA write missing values in brackets
+_BRACKETED = ("[not available]", "[not applicable]", "[not evaluated]", "[unknown]", "[discrepancy]")
 ABSENT = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat", *_BRACKETED))
 """Texts, in lower case, that stand for a missing value."""
 
 
 def as_number(text: str | None) -> float | None:
-    """The number that ``text`` writes, NaN for ``None``, and ``None`` when it is no number."""
+    """Parses a number: NaN for ``None`` (missing), and ``None`` when ``text`` is not a number."""
     if text is None:
         return np.nan
     try:
-        return None if "_" in text else float(text)  # Python would read 1_0 as 10
+        return None if "_" in text else float(text)  # float() reads 1_0 as 10
     except ValueError:
         return None
 
 
 @contextmanager
 def opened(file: Path) -> Iterator[IO[bytes]]:
-    """The file's bytes, unzipped when it begins as gzip does, whatever its name."""
+    """Opens a file for reading bytes, decompressed if its content is gzip, whatever its name."""
     with open(file, "rb") as plain:
         zipped = plain.read(2) == b"\x1f\x8b"
     with gzip.open(file, "rb") if zipped else open(file, "rb") as stream:
@@ -41,14 +45,21 @@ def opened(file: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def opened_text(file: Path) -> Iterator[IO[str]]:
-    """The file as UTF-8 text without a byte-order mark, line ends as they are."""
+    """Opens a file as UTF-8 text; a byte-order mark is skipped and line ends are kept."""
     with opened(file) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
         yield text
 
 
 @contextmanager
 def refusing_broken(file: Path, needed: str) -> Iterator[None]:
-    """Turns a missing, damaged or foreign file into an ``InputError`` that says how far it could be read."""
+    """Turns errors of reading ``file`` into an ``InputError``.
+
+    For a file that is cut off, the message gives the last line that can still be read.
+
+    Args:
+        file: the file being read inside the block.
+        needed: the kind of file expected, as a phrase: ``"a CSV, TSV or Parquet table"``.
+    """
     if file.is_dir():
         raise InputError(f"{file} is a folder; {needed} is needed")
     if not file.exists():
@@ -64,6 +75,7 @@ def refusing_broken(file: Path, needed: str) -> Iterator[None]:
 
 
 def _readable_lines(file: Path) -> int:
+    """Number of lines before the place where reading fails; 0 when the whole file can be read."""
     lines = 0
     try:
         with opened(file) as stream:
@@ -75,29 +87,35 @@ def _readable_lines(file: Path) -> int:
 
 
 def starts_with(file: Path, mark: bytes) -> bool:
-    """Whether the file, unzipped, begins with ``mark``."""
+    """Returns true when the decompressed file begins with ``mark``."""
     with opened(file) as stream:
         return stream.read(len(mark)) == mark
 
 
 def delimiter_of(line: str) -> str:
-    """Tab or comma, whichever a header line holds more of."""
+    """Returns the delimiter of a header line: tab or comma, whichever it contains more often."""
     return "\t" if line.count("\t") >= line.count(",") and "\t" in line else ","
 
 
 def header(file: Path) -> tuple[list[str], str]:
-    """Column names and delimiter; a header one short (as R writes it) gets an unnamed first column."""
+    """Reads the column names and the delimiter of a text table.
+
+    R omits the header of the row names; a header that is one name short gets an unnamed first column.
+
+    Raises:
+        InputError: the header is missing or empty, or does not match the first line of values.
+    """
     with opened_text(file) as text:
         line = text.readline()
         if not line.strip():
-            raise InputError(f"{file} is empty or its first line is; a header line with column names is needed")
+            raise InputError(f"{file} is empty or begins with an empty line; a header line with column names is needed")
         delimiter = delimiter_of(line)
         names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter))]
         row = next(csv.reader(text, delimiter=delimiter), None)
     if "\0" in line:
         raise InputError(f"{file} is not a CSV, TSV or Parquet table (its first line holds binary data)")
     if row is None:
-        raise InputError(f"{file} has a header but no further line; at least one is needed")
+        raise InputError(f"{file} has a header but no other line; at least one is needed")
     numbers = [as_number(name) for name in names]
     if all(number is not None for number in numbers) and any(number % 1 for number in numbers if number):
         raise InputError(f"{file} begins with the number {names[0]!r}; its first line must be a header of column names")
@@ -111,7 +129,11 @@ def header(file: Path) -> tuple[list[str], str]:
 
 
 def field_count(file: Path, line: int, found: int, wanted: int, first: str, delimiter: str) -> InputError:
-    """The error for a line with another number of fields than the header; ``first`` is the line's first field."""
+    """Returns the error for a line whose number of fields differs from the header's.
+
+    ``first`` is the line's first field: if it holds the other delimiter often enough, the message says that header and
+    line are separated differently.
+    """
     here, there = ("tabs", "commas") if delimiter == "\t" else ("commas", "tabs")
     other = "," if delimiter == "\t" else "\t"
     mixed = f"; the header is separated by {here} and this line by {there}" if first.count(other) >= wanted - 1 else ""
@@ -119,7 +141,11 @@ def field_count(file: Path, line: int, found: int, wanted: int, first: str, deli
 
 
 def apart(names: Iterable[str]) -> tuple[list[str], dict[str, str]]:
-    """Unique names, a repeated one with ``_2``, ``_3``, ... after it, and each new name's original."""
+    """Makes names unique: the second and later uses of a name get the suffix ``_2``, ``_3``, ...
+
+    Returns:
+        The unique names, in the given order, and a dict from each new name to the original.
+    """
     given = list(names)
     taken, seen, found = set(given), {}, []
     originals: dict[str, str] = {}

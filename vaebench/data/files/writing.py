@@ -1,4 +1,4 @@
-"""A data set as a table on disk, in the layout that :func:`vaebench.data.read_table` reads."""
+"""Writing data sets and data frames as tables; :func:`vaebench.data.read_table` reads what is written here."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from vaebench.errors import InputError
 from vaebench.types import Dataset
 
 KINDS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+"""Extensions that can be written."""
 
 
 def table_columns(dataset: Dataset) -> dict[str, list[str]]:
-    """The columns that are no features, by the option of ``read_table`` that takes them."""
+    """Returns, for each option of ``read_table``, the columns that :func:`write_table` writes for it.
+
+    Reading the file with these options restores labels, survival, covariates and factors.
+    """
     covariates = list(dataset.covariates)
     return {
         "label": ["label"] if dataset.labels is not None else [],
@@ -32,12 +36,26 @@ def table_columns(dataset: Dataset) -> dict[str, list[str]]:
 
 
 def write_table(dataset: Dataset, path: str | Path) -> Path:
-    """Writes samples in rows: ``sample``, ``label``, ``event``, ``time``, covariates, factors, features; returns the path.
+    """Writes a data set as a table with one row per sample.
 
-    A factor that has the name of a covariate gets ``_factor`` after it.
+    The columns are ``sample``, ``label``, ``event`` (1 for a death), ``time`` (days), the covariates, the factors and the
+    features, as far as the data set has them. Features are written as scaled. A factor with the name of a covariate gets
+    the suffix ``_factor``. The file appears whole or not at all.
+
+    Args:
+        dataset: the data set.
+        path: the file; its extension, one of ``.csv``, ``.csv.gz``, ``.tsv``, ``.tsv.gz`` and ``.parquet``, sets the
+            format.
+
+    Returns:
+        The path.
 
     Raises:
-        InputError: for an extension that is none of :data:`KINDS`.
+        InputError: the extension is not one of these.
+
+    Example:
+        >>> data, truth = vb.data.simulate_cohort(samples=240, types=4, scaling="none")
+        >>> vb.data.write_table(data, "cohort.csv.gz")
     """
     columns: dict[str, Any] = {"sample": dataset.samples}
     if dataset.labels is not None:
@@ -51,10 +69,19 @@ def write_table(dataset: Dataset, path: str | Path) -> Path:
 
 
 def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Writes the columns of ``frame``, without its index, whole or not at all; returns the path. Same data, same bytes.
+    """Writes the columns of ``frame`` without its index; the file appears whole or not at all.
+
+    The same data give the same bytes, compressed files included.
+
+    Args:
+        frame: the columns.
+        path: the file; its extension sets the format.
+
+    Returns:
+        The path.
 
     Raises:
-        InputError: for an extension that is none of :data:`KINDS`.
+        InputError: the extension is not one of :data:`KINDS`.
     """
     file = Path(path)
     kind = next((k for k in sorted(KINDS, key=len, reverse=True) if file.name.lower().endswith(k)), None)
@@ -71,7 +98,7 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
 
 @contextmanager
 def _text(path: Path, zipped: bool) -> Iterator[TextIO]:
-    """A text file; zipped without time and name, so that the same data give the same bytes."""
+    """Opens a text file for writing; gzip headers carry no time and no name, so that equal data give equal bytes."""
     with ExitStack() as stack:
         stream: Any = stack.enter_context(open(path, "wb"))
         if zipped:

@@ -1,1 +1,1 @@
-"""Mutation catalogues: channels, tables, simulation."""
+"""Mutation catalogues: their channels, files and simulation."""

@@ -1,4 +1,7 @@
-"""The 96 channels of single-base substitutions, and checks of tables in memory: aligned by label, never by position."""
+"""The 96 channels of single-base substitutions (SBS96), and checks of catalogues, signatures and exposures in memory.
+
+Rows and columns are identified by their labels, never by position.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,27 @@ from vaebench.data.files.text import as_number
 from vaebench.errors import InputError
 
 SUBSTITUTIONS = ("C>A", "C>G", "C>T", "T>A", "T>C", "T>G")
+"""The 6 substitutions, written for the pyrimidine of the base pair."""
 
 CHANNELS = tuple(f"{left}[{change}]{right}" for change in SUBSTITUTIONS for left in "ACGT" for right in "ACGT")
-"""The 96 channels in the order of every array here: by substitution, inside each ACA, ACC, ACG, ACT, CCA, ..."""
+"""The 96 channels in the order of all arrays: by substitution, then by context ACA, ACC, ACG, ACT, CCA, ..."""
 
 ENOUGH = len(CHANNELS) // 2
-"""So many known labels tell which way a table lies; what is amiss among them is named after that."""
-
+"""Number of known channel labels from which an axis counts as the axis of channels; errors then name the other labels."""
 _KNOWN = frozenset(CHANNELS)
 _JOINED = re.compile(r"([ACGT]>[ACGT])[ ,:;_.|]([ACGT]{3})")
 _SHORT = re.compile(r"[ACGT]{4}")
 
 
 def channel(label: object) -> str | None:
-    """The canonical name of a channel written ``A[C>A]A``, ``ACAA`` (ICAMS) or ``C>A:ACA``; ``None`` for anything else."""
+    """Returns the name of a channel in the form ``A[C>A]A``, or ``None`` for anything that is not a channel.
+
+    Also reads ``ACAA`` (ICAMS: context, then the new base) and ``C>A:ACA``.
+
+    Example:
+        >>> channel("ACAT")
+        'A[C>T]A'
+    """
     text = str(label).strip().upper()
     if joined := _JOINED.fullmatch(text):
         change, context = joined.groups()
@@ -37,15 +47,18 @@ def channel(label: object) -> str | None:
 def checked_catalogue(
     catalogue: pd.DataFrame, *, fractions: bool = False, source: str = "the catalogue"
 ) -> pd.DataFrame:
-    """``catalogue`` as float64 [T, 96] with the columns in the order of :data:`CHANNELS`; a table [96, T] is turned.
+    """Checks a catalogue of mutation counts and brings it into the standard form.
 
     Args:
-        catalogue: counts, labelled by sample and channel.
+        catalogue: counts [T, 96] or [96, T], labelled by sample and channel.
         fractions: allow counts that are not whole numbers.
-        source: what a message names.
+        source: name of the table in messages.
+
+    Returns:
+        Counts [T, 96] in float64, with the channels in the order of :data:`CHANNELS`.
 
     Raises:
-        InputError: for a channel that is unknown, missing or doubled, a doubled sample, or a value that is no count.
+        InputError: a channel is unknown, missing or repeated, a sample is repeated, or a value is not a count.
     """
     found = _aligned(catalogue, "sample", source)
     bad = np.argwhere(found.to_numpy() % 1 != 0)
@@ -58,16 +71,19 @@ def checked_catalogue(
 def checked_signatures(
     signatures: pd.DataFrame, *, normalised: bool = True, source: str = "the signature table"
 ) -> pd.DataFrame:
-    """``signatures`` as float64 [S, 96] with the columns in the order of :data:`CHANNELS`; a table [96, S] is turned.
+    """Checks mutational signatures and brings them into the standard form.
 
     Args:
-        signatures: shares, labelled by signature and channel.
-        normalised: divide each signature by its sum, which must be within 2% of 1: published tables are rounded, and
+        signatures: probabilities [S, 96] or [96, S], labelled by signature and channel.
+        normalised: divide each signature by its sum. The sum must be within 2% of 1: published tables are rounded, and
             sums from 0.9986 to 1.0005 occur. ``False`` keeps the values.
-        source: what a message names.
+        source: name of the table in messages.
+
+    Returns:
+        Signatures [S, 96] in float64, with the channels in the order of :data:`CHANNELS`.
 
     Raises:
-        InputError: as :func:`checked_catalogue`, or for a signature that does not sum to 1.
+        InputError: as :func:`checked_catalogue`, or a signature does not sum to 1.
     """
     found = _aligned(signatures, "signature", source)
     sums = found.sum(axis=1)
@@ -80,17 +96,21 @@ def checked_signatures(
 
 
 def checked_exposures(exposures: pd.DataFrame, *, source: str = "the exposure table") -> pd.DataFrame:
-    """``exposures`` as float64 [T, S], refused as :func:`checked_catalogue` refuses, fractions apart."""
+    """Checks exposures, labelled by sample and signature, and returns them as float64 [T, S].
+
+    Raises:
+        InputError: a sample or signature is repeated, or a value is negative, infinite or not a number.
+    """
     _refuse_doubled(exposures.index, "sample", source)
     _refuse_doubled(exposures.columns, "signature", source)
     return _numbers(exposures, "sample", source)
 
 
 def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
-    """``frame`` with samples or signatures in rows and the channels, in order, in columns: float64 [., 96]."""
+    """Returns ``frame`` as float64 [., 96]: samples or signatures in rows, and the channels in order in columns."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(
-            f"{source} is a {type(frame).__name__}; it must be a DataFrame, whose labels name the channels"
+            f"{source} is a {type(frame).__name__}; it must be a DataFrame with labels that name the channels"
         )
     found = [channel(label) for label in frame.columns]
     if len(found) - found.count(None) < ENOUGH:
@@ -116,6 +136,7 @@ def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
 
 
 def _refuse_doubled(names: pd.Index, kind: str, source: str, hint: str = "") -> None:
+    """Raises ``InputError`` for an empty or repeated name."""
     if "" in names:
         raise InputError(f"{source} has a {kind} without a name; every {kind} must have one")
     doubled = names[names.duplicated()]
@@ -124,7 +145,7 @@ def _refuse_doubled(names: pd.Index, kind: str, source: str, hint: str = "") -> 
 
 
 def _numbers(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
-    """``frame`` as float64, finite and not negative."""
+    """Returns ``frame`` as float64; raises ``InputError`` for a value that is negative, infinite or not a number."""
     try:
         values = frame.to_numpy(dtype=np.float64)
     except (ValueError, TypeError):
@@ -138,6 +159,7 @@ def _numbers(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
 
 
 def _place(frame: pd.DataFrame, cell: np.ndarray, kind: str, source: str) -> str:
+    """The start of a message about one cell: its row, value and column."""
     row, column = (int(i) for i in cell)
     value = frame.iloc[row, column]
     shown = f"{value:g}" if isinstance(value, float) else repr(value)

@@ -1,4 +1,14 @@
-"""Simulated mutation catalogues in which every signature and exposure is known."""
+"""Simulated mutation catalogues with known signatures and exposures.
+
+The model, after SynSigGen (Islam et al. 2022), for tumour t of type c and signature s:
+
+1. Signatures are drawn (sparse, flat or overlapping), or given.
+2. The signature is present with the type's probability: b_ts ~ Bernoulli(p_cs).
+3. Its mutations are log-normal: e_ts = b_ts 10^n_ts with n_ts ~ N(m_cs, d_cs^2).
+4. Counts have mean mu = e @ signatures, and scatter about it by the chosen noise.
+
+Signatures, exposures and noise use separate random streams, so the truth does not depend on the noise.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +21,22 @@ from vaebench.data.mutations.channels import CHANNELS, SUBSTITUTIONS, checked_si
 from vaebench.errors import InputError, whole_number
 
 NOISES = ("poisson", "exact", "multinomial", "negative_binomial")
+"""Kinds of noise; see :func:`simulate_catalogue`."""
 
 MOST_ALIKE = 0.9
-"""Cosine that no two simulated signatures exceed; SBS5 and SBS40 have 0.83."""
+"""Largest cosine similarity of two simulated signatures; that of SBS5 and SBS40 is 0.83."""
 
-_FEWEST = 3  # tumours that have a signature, so that none is in the truth but not in the data
+_FEWEST = 3  # least number of tumours with a signature, so that none is in the truth but not in the data
 
 
 class CatalogueTruth(NamedTuple):
-    """What was simulated: ``signatures`` [S, 96], ``exposures`` [T, S] in mutations, and each tumour's type [T]."""
+    """The true parameters of a simulated catalogue.
+
+    Attributes:
+        signatures: [S, 96], rows sum to 1.
+        exposures: [T, S], numbers of mutations.
+        types: [T], cancer type of each tumour.
+    """
 
     signatures: pd.DataFrame
     exposures: pd.DataFrame
@@ -35,26 +52,32 @@ def simulate_catalogue(
     noise: str = "poisson",
     size: float = 50.0,
 ) -> tuple[pd.DataFrame, CatalogueTruth]:
-    """A catalogue [T, 96] of tumours named ``type::sample``, and the truth behind it.
+    """Simulates a catalogue of mutation counts.
 
-    Each cancer type has each signature with a probability of its own; the mutations by a signature that is there are
-    log-normal, as in SynSigGen (Islam et al. 2022), e_ts = b_ts 10^n_ts with b_ts ~ Bernoulli(p_cs) and n_ts ~
-    N(m_cs, d_cs^2) for tumour t of type c. The first signature is in every tumour, like a clock, and every signature in
-    at least 3. Simulated signatures take turns in being sparse (a few contexts of one or two substitutions), flat, and
-    overlapping (about half of the one before last). The truth does not depend on ``noise``.
+    Each cancer type has its own probability and burden of each signature; the mutations of a signature that is present
+    are log-normal, as in SynSigGen (Islam et al. 2022): e_ts = b_ts 10^n_ts with b_ts ~ Bernoulli(p_cs) and n_ts ~
+    N(m_cs, d_cs^2) for tumour t of type c. The first signature is present in every tumour, like a clock, and every
+    signature in at least 3. Simulated signatures are in turn sparse (a few contexts of one or two substitutions), flat,
+    and overlapping (about half of it is the signature before last). The truth does not depend on ``noise``.
 
     Args:
         seed: whole number, 0 or more.
         tumours: T, at least 10 for each type.
         signatures: S from 1 to 30, or signatures to use, [S, 96].
-        types: number of cancer types, 1 to 40.
-        noise: how counts arise from the mean mu = exposures @ signatures: ``"poisson"``; ``"exact"`` (mu rounded, as in
-            the published scenarios); ``"multinomial"`` (each tumour's total rounded, then dealt out); or
+        types: number of cancer types, from 1 to 40.
+        noise: distribution of the counts about their mean mu = exposures @ signatures: ``"poisson"``; ``"exact"`` (mu
+            rounded, as in the published scenarios); ``"multinomial"`` (each tumour's total is rounded and kept); or
             ``"negative_binomial"`` with variance mu + mu^2 / size.
         size: see ``noise``; positive.
 
+    Returns:
+        Counts [T, 96] with samples named ``type::sample``, and the true parameters.
+
     Raises:
-        InputError: for an option that is not allowed.
+        InputError: an option is not allowed.
+
+    Example:
+        >>> catalogue, truth = vb.data.simulate_catalogue(seed=0, tumours=200, signatures=5)
     """
     whole_number("seed", seed, 0, None)
     whole_number("types", types, 1, 40)
@@ -84,7 +107,7 @@ def simulate_catalogue(
 
 
 def _signatures(rng: np.random.Generator, count: int) -> np.ndarray:
-    """[S, 96], rows that sum to 1, none more alike than :data:`MOST_ALIKE`."""
+    """Draws signatures [S, 96] until all pairs have a cosine similarity of at most :data:`MOST_ALIKE`."""
     found: list[np.ndarray] = []
     while len(found) < count:
         kind = len(found) % 3
@@ -96,14 +119,14 @@ def _signatures(rng: np.random.Generator, count: int) -> np.ndarray:
             share = rng.uniform(0.4, 0.55)
             new = share * found[-2] + (1 - share) * _sparse(rng)
         others = np.array(found).reshape(-1, 96)
-        alike = others @ new / (np.linalg.norm(others, axis=1) * np.linalg.norm(new))
-        if (alike <= MOST_ALIKE).all():
+        cosines = others @ new / (np.linalg.norm(others, axis=1) * np.linalg.norm(new))
+        if (cosines <= MOST_ALIKE).all():
             found.append(new)
     return np.array(found)
 
 
 def _sparse(rng: np.random.Generator) -> np.ndarray:
-    """A few contexts of one or two substitutions over a faint background [96]."""
+    """Draws a signature [96] with a few contexts of one or two substitutions over a faint background."""
     weights = np.zeros(len(SUBSTITUTIONS))
     chosen = rng.permutation(len(SUBSTITUTIONS))[: rng.integers(1, 3)]
     weights[chosen] = rng.uniform(0.3, 1.0, len(chosen))
@@ -113,16 +136,17 @@ def _sparse(rng: np.random.Generator) -> np.ndarray:
 
 
 def _flat(rng: np.random.Generator) -> np.ndarray:
-    """All channels, with weights of the substitutions and log-normal differences between contexts [96]."""
+    """Draws a signature [96] over all channels: weights of substitutions times log-normal weights of contexts."""
     weights = rng.dirichlet(np.full(len(SUBSTITUTIONS), 4.0))
     values = (weights[:, None] * rng.lognormal(0.0, 0.5, (len(SUBSTITUTIONS), 16))).ravel()
     return values / values.sum()
 
 
 def _exposures(rng: np.random.Generator, kinds: np.ndarray, signatures: int) -> np.ndarray:
-    """[T, S] from the types' presence probabilities and log-normal burdens."""
+    """Draws exposures [T, S] from each type's probabilities of presence and log-normal burdens."""
     types = int(kinds.max()) + 1
     active = rng.random((types, signatures)) < 0.6
+    # every signature is active in at least one type, and the first in all tumours
     active[rng.integers(0, types, signatures), np.arange(signatures)] = True
     presence = np.where(active, rng.uniform(0.1, 1.0, (types, signatures)), 0.0)
     presence[:, 0] = 1.0
@@ -135,7 +159,7 @@ def _exposures(rng: np.random.Generator, kinds: np.ndarray, signatures: int) -> 
 
 
 def _counts(rng: np.random.Generator, mean: np.ndarray, noise: str, size: float) -> np.ndarray:
-    """Counts [T, 96] that scatter about ``mean``; see :func:`simulate_catalogue`."""
+    """Draws counts [T, 96] about their mean; see :func:`simulate_catalogue`."""
     if noise == "exact":
         return np.round(mean)
     if noise == "multinomial":

@@ -1,8 +1,9 @@
-"""Files of mutation catalogues (SBS96), signatures and exposures, in every layout in use.
+"""Reading and writing mutation catalogues (SBS96), signatures and exposures, in the layouts of the common programs.
 
-A catalogue counts single-base substitutions by the pyrimidine's change and its two neighbours, 96 channels in all. To make
-one from VCF or MAF files use SigProfilerMatrixGenerator; its ``.all`` files are read as they are. COSMIC's terms forbid
-passing its signatures on: download them (``vaebench data fetch cosmic``) and give :func:`read_signatures` the path.
+A catalogue counts single-base substitutions by the change of the pyrimidine and its two neighbours, 96 channels in all. To
+make one from VCF or MAF files, use SigProfilerMatrixGenerator; its ``.all`` files are read as they are. COSMIC's terms
+forbid redistributing its signatures: download them (``vaebench data fetch cosmic``) and pass the path to
+:func:`read_signatures`.
 """
 
 from __future__ import annotations
@@ -46,29 +47,35 @@ __all__ = [
 ]
 
 UNKNOWN_TYPE = "unknown"
-"""Cancer type of a sample that has none while others have one."""
+"""Cancer type given to samples without one when other samples have one."""
 
 _SAMPLE_HEADS = frozenset(("sample", "samples", "samplename", "samplenames", "sampleid", "sampleids", "id"))
 _TYPE_HEADS = frozenset(("cancertype", "cancertypes", "tumortype", "tumourtype", "type"))
-_QUALITY_HEADS = frozenset(("accuracy", "cosinesimilarity"))  # what SigProfiler puts beside published exposures
+_QUALITY_HEADS = frozenset(("accuracy", "cosinesimilarity"))  # columns of fit quality in exposures by SigProfiler
 _SIGNATURE = re.compile(r"(sbs|signature|sig|s)[ _.-]?\d+[a-z]*", re.IGNORECASE)
 
 
 def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "samples") -> pd.DataFrame:
-    """Mutation counts [T, 96] from a CSV, TSV or Parquet table, zipped or not, samples in rows or in columns.
+    """Reads mutation counts from a CSV, TSV or Parquet table, gzipped or not, with samples in rows or in columns.
 
-    Channels are in a column such as ``Type`` or ``MutationType`` (``A[C>A]A``: SigProfiler, COSMIC, MUSE-XAE), in two
-    columns ``Mutation type`` and ``Trinucleotide`` (``C>A``, ``ACA``: ICAMS, mSigHdp), or in the header. A column of
-    cancer types is put in front of the names, ``type::sample``. Samples without mutations are kept.
+    Channels may be in one column such as ``Type`` or ``MutationType`` (``A[C>A]A``: SigProfiler, COSMIC, MUSE-XAE), in two
+    columns ``Mutation type`` and ``Trinucleotide`` (``C>A``, ``ACA``: ICAMS, mSigHdp), or in the header. If there is a
+    column of cancer types, samples are named ``type::sample``. Samples without mutations are kept.
 
     Args:
         path: the file.
         fractions: allow counts that are not whole numbers.
-        names: what the samples' names are: ``"samples"``, unique, or ``"types"`` where the same cancer type names many
-            samples (as MUSE-XAE writes): these become ``type::1``, ``type::2``, ...
+        names: ``"samples"`` for unique sample names, or ``"types"`` when samples are named by their cancer type only (as
+            by MUSE-XAE); they then become ``type::1``, ``type::2``, ...
+
+    Returns:
+        Counts [T, 96], indexed by sample, with the channels ``A[C>A]A``, ... as columns.
 
     Raises:
-        InputError: for a channel that is unknown, missing or doubled, a doubled sample, or a value that is no count.
+        InputError: a channel is unknown, missing or repeated, a sample is repeated, or a value is not a count.
+
+    Example:
+        >>> catalogue = vb.data.read_catalogue("project.SBS96.all")
     """
     if names not in ("samples", "types"):
         raise InputError(f"names={names!r} is not allowed; it must be 'samples' or 'types'")
@@ -80,31 +87,43 @@ def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "s
 
 
 def read_signatures(path: str | Path, *, normalised: bool = True) -> pd.DataFrame:
-    """Signatures [S, 96] from a table in any layout of :func:`read_catalogue`, COSMIC's included.
+    """Reads mutational signatures from a table in any layout of :func:`read_catalogue`; COSMIC's tables are such.
 
     Args:
         path: the file.
-        normalised: divide each signature by its sum, which must be within 2% of 1; ``False`` keeps what is written.
+        normalised: divide each signature by its sum, which must be within 2% of 1; ``False`` keeps the values as written.
+
+    Returns:
+        Signatures [S, 96], indexed by name, with the channels as columns; rows sum to 1.
 
     Raises:
-        InputError: as :func:`read_catalogue`, or for a signature that does not sum to 1.
+        InputError: as :func:`read_catalogue`, or a signature does not sum to 1.
+
+    Example:
+        >>> cosmic = vb.data.read_signatures("COSMIC_v3.4_SBS_GRCh37.txt")
     """
     return checked_signatures(_by_channel(path, "signature"), normalised=normalised, source=str(path))
 
 
 def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.DataFrame:
-    """Exposures [T, S] in mutations, from a table with samples in rows or in columns.
+    """Reads exposures from a table with samples in rows or in columns.
 
-    Samples are in rows where a column is called ``Samples``, ``Sample Names`` or the like, or where more column names than
-    row names look like signatures (``SBS1``, ``Signature 3``). A column of cancer types is put in front of the names,
-    ``type::sample``; columns of accuracies are left out.
+    Samples are in rows if a column is called ``Samples``, ``Sample Names`` or similar, or if more column names than row
+    names look like signatures (``SBS1``, ``Signature 3``). If there is a column of cancer types, samples are named
+    ``type::sample``. Columns of accuracies are left out.
 
     Args:
         path: the file.
-        samples_in: ``"rows"`` or ``"columns"``, where the names do not tell.
+        samples_in: ``"rows"`` or ``"columns"``; needed only if the names do not show it.
+
+    Returns:
+        Exposures [T, S] in numbers of mutations, indexed by sample.
 
     Raises:
-        InputError: for a table that lies in an unclear way, a doubled name, or a value that is negative or no number.
+        InputError: the orientation is unclear, a name is repeated, or a value is negative or not a number.
+
+    Example:
+        >>> exposures = vb.data.read_exposures("exposures.csv")
     """
     if samples_in not in (None, "rows", "columns"):
         raise InputError(f"samples_in={samples_in!r} is not allowed; it must be 'rows' or 'columns'")
@@ -118,15 +137,22 @@ def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.Dat
 
 
 def cancer_types(samples: Iterable[str], table: pd.DataFrame | str | Path | None = None) -> pd.Series | None:
-    """The cancer type of each sample, indexed by sample; ``None`` where no name tells one.
+    """Returns the cancer type of each sample, from names such as ``type::sample`` or from a table.
 
     Args:
-        samples: names; ``type::sample`` holds the type. The rest get :data:`UNKNOWN_TYPE` where some have one.
-        table: columns of sample names and of cancer types (``Cancer type``, ``Type``, ...; else the first two columns, or
-            the index and the first), or the path of such a table; it must have every sample.
+        samples: names of the samples. If only some contain a type, the others get :data:`UNKNOWN_TYPE`.
+        table: table, or its path, with a row for every sample, a column of sample names, and a column of cancer types
+            (``Cancer type``, ``Type``, ...); by default the first two columns, or the index and the first column.
+
+    Returns:
+        Types [T], indexed by sample; ``None`` when there is no table and no name contains a type.
 
     Raises:
-        InputError: for a sample that the table lacks, or a table without such columns.
+        InputError: the table lacks a sample, or has no such columns.
+
+    Example:
+        >>> vb.data.cancer_types(["BRCA::s1", "LUAD::s2"]).tolist()
+        ['BRCA', 'LUAD']
     """
     names = [str(name) for name in samples]
     if table is not None:
@@ -138,40 +164,51 @@ def cancer_types(samples: Iterable[str], table: pd.DataFrame | str | Path | None
 
 
 def write_catalogue(catalogue: pd.DataFrame, path: str | Path) -> Path:
-    """Writes counts [T, 96] in SigProfiler's layout: a column ``MutationType``, then one for each sample."""
+    """Writes counts [T, 96] in SigProfiler's layout: a column ``MutationType``, then one column per sample.
+
+    The extension of ``path`` sets the format, as for :func:`vaebench.data.write_table`. Returns the path.
+    """
     whole = bool((catalogue.to_numpy() % 1 == 0).all())
     return write_frame(_titled(catalogue.T.astype(np.int64) if whole else catalogue.T, "MutationType"), path)
 
 
 def write_signatures(signatures: pd.DataFrame, path: str | Path) -> Path:
-    """Writes signatures [S, 96] in COSMIC's layout: a column ``Type``, then one for each signature."""
+    """Writes signatures [S, 96] in COSMIC's layout: a column ``Type``, then one column per signature.
+
+    The extension of ``path`` sets the format, as for :func:`vaebench.data.write_table`. Returns the path.
+    """
     return write_frame(_titled(signatures.T, "Type"), path)
 
 
 def write_exposures(exposures: pd.DataFrame, path: str | Path) -> Path:
-    """Writes exposures [T, S] in SigProfiler's layout: a column ``Samples``, then one for each signature."""
+    """Writes exposures [T, S] in SigProfiler's layout: a column ``Samples``, then one column per signature.
+
+    The extension of ``path`` sets the format, as for :func:`vaebench.data.write_table`. Returns the path.
+    """
     return write_frame(_titled(exposures, "Samples"), path)
 
 
 def _titled(frame: pd.DataFrame, title: str) -> pd.DataFrame:
+    """A copy with the index as first column, called ``title``."""
     found = frame.copy()
     found.insert(0, title, found.index.astype(str))
     return found
 
 
 def _plain(name: object) -> str:
+    """The letters of a column's name, in lower case."""
     return re.sub(r"[^a-z]", "", str(name).lower())
 
 
 def _frame(table: Table, rows: list[str], columns: list[str]) -> pd.DataFrame:
-    """``columns`` under the names they have in the file, doubled ones included."""
+    """Columns of the table under their names in the file, which may be repeated."""
     found = pd.DataFrame({name: table.columns[name] for name in columns})
     found.columns = pd.Index([table.repeats.get(name, name) for name in columns])
     return found.set_axis(pd.Index(rows), axis="index")
 
 
 def _texts(table: Table, name: str) -> list[str]:
-    """A column as text, whole numbers without a decimal point, "" where missing."""
+    """A column as text: whole numbers without a decimal point, ``""`` where missing."""
     if name == table.first:
         return ["" if value is None else str(value) for value in table.first_texts]
     if name in table.texts:
@@ -184,8 +221,9 @@ def _channels_among(labels: Iterable[str]) -> int:
 
 
 def _by_channel(path: str | Path, kind: str) -> pd.DataFrame:
-    """Samples or signatures in rows, channels in columns, labelled as in the file; neither is checked yet."""
-    table = table_from_file(path, "rows", "apart", _is_name)  # what is doubled is refused later, by what it is
+    """Reads a table with samples or signatures in rows and channels in columns, labelled as in the file, unchecked."""
+    # repeated names are refused later, when it is known whether they are channels or samples
+    table = table_from_file(path, "rows", "apart", _is_name)
     if _channels_among(table.repeats.get(name, name) for name in table.columns) >= ENOUGH:
         return _frame(table, *_sample_rows(table))
     labels, keys = _channel_rows(table, kind, str(path))
@@ -193,7 +231,7 @@ def _by_channel(path: str | Path, kind: str) -> pd.DataFrame:
 
 
 def _channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[str]]:
-    """The rows' channel labels, and the columns that are no samples: those with the labels, and row numbers."""
+    """Channel labels of the rows, and the columns that are not samples: those with the labels, and row numbers."""
 
     def many(values: list[str], pattern: str) -> bool:
         return sum(re.fullmatch(pattern, value.upper()) is not None for value in values) >= ENOUGH
@@ -209,13 +247,13 @@ def _channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[
         pairs = zip(texts[changes[0]], texts[contexts[0]], strict=True)
         return [f"{change},{context}" for change, context in pairs], keys
     raise InputError(
-        f"{source} names no mutation channels, neither in its header nor in a column; {kind}s need the 96 of SBS96, "
-        "written A[C>A]A, or C>A and ACA in two columns"
+        f"{source} names no mutation channels, neither in its header nor in a column; {kind}s need the 96 channels of "
+        "SBS96, written A[C>A]A, or C>A and ACA in two columns"
     )
 
 
 def _sample_rows(table: Table) -> tuple[list[str], list[str]]:
-    """Names of the rows, with the cancer type in front where a column gives it, and the columns that are left."""
+    """Names of the rows, as ``type::sample`` if there is a column of cancer types, and the remaining columns."""
     named, kinds = _name_columns(table.columns)
     named = table.first if named is None else named
     names = _texts(table, named)
@@ -227,19 +265,19 @@ def _sample_rows(table: Table) -> tuple[list[str], list[str]]:
 
 
 def _name_columns(columns: Iterable[str]) -> tuple[str | None, str | None]:
-    """The columns that hold sample names and cancer types, by their own names."""
+    """Names of the columns with sample names and with cancer types, ``None`` without one."""
     plain = {name: _plain(name) for name in columns}
     named = next((name for name, text in plain.items() if text in _SAMPLE_HEADS), None)
     return named, next((name for name, text in plain.items() if text in _TYPE_HEADS and name != named), None)
 
 
 def _is_name(column: str) -> bool:
-    """Whether a column holds names: what look like numbers there, such as 007, are none."""
+    """True for a column of names, whose values are text even if they look like numbers, such as 007."""
     return _plain(column) in _SAMPLE_HEADS | _TYPE_HEADS
 
 
 def _row_numbers(table: Table, named: list[str]) -> set[str]:
-    """The unnamed first column of row numbers that R and pandas write, unless it holds the names."""
+    """The unnamed first column, if it holds the row numbers that R and pandas write and not the names."""
     values = table.columns[table.first]
     if table.first or table.first in named or values.dtype.kind != "f":
         return set()
@@ -247,17 +285,18 @@ def _row_numbers(table: Table, named: list[str]) -> set[str]:
 
 
 def _samples_of_exposures(table: Table, source: str) -> str:
-    """``"rows"`` or ``"columns"``, by what looks like a signature or like the title of a column of samples."""
+    """Returns ``"rows"`` or ``"columns"``, by the names that look like signatures or like a column of samples."""
     if _name_columns(table.columns)[0] is not None:
         return "rows"
     across, down = (sum(_SIGNATURE.fullmatch(str(name).strip()) is not None for name in names)
                     for names in (table.columns, table.first_texts))  # fmt: skip
     if across == down:
-        raise InputError(f"{source} does not tell where its samples are; give samples_in='rows' or 'columns'")
+        raise InputError(f"{source} does not show where its samples are; give samples_in='rows' or 'columns'")
     return "rows" if across > down else "columns"
 
 
 def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
+    """Looks the samples up in a table of cancer types."""
     source = "the table of cancer types" if isinstance(table, pd.DataFrame) else str(table)
     if not isinstance(table, pd.DataFrame):
         read = table_from_file(table, "rows", "apart", _is_name)
@@ -268,7 +307,7 @@ def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
         rest = [name for name in table.columns if name not in (named, table.index.name)]
         if not rest:
             raise InputError(
-                f"{source} has no column of cancer types; it must have one, called 'Type' or coming second"
+                f"{source} has no column of cancer types; it must have one, called 'Type' or in second place"
             )
         kinds = rest[0]
     known = dict(zip([str(name) for name in samples], [str(kind) for kind in table[kinds]], strict=True))
