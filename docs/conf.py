@@ -1,14 +1,16 @@
-"""Guides and a notebook in MyST Markdown, the reference from docstrings: `sphinx-build -W -b html docs build/docs`."""
+"""Guides and a notebook in MyST Markdown, the reference from docstrings: `sphinx-build -W -b html docs docs/_build/html`."""
 
 from __future__ import annotations
 
 import ast
-import importlib
-import pkgutil
 import re
-from importlib.util import find_spec
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import faces
 
 import vaebench
 from vaebench.metrics import METRICS
@@ -24,6 +26,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
 html_theme = "furo"
 html_title = f"vaebench {release}"
 html_static_path: list[str] = []
+exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["substitution", "colon_fence"]
 myst_heading_anchors = 3
@@ -108,29 +111,8 @@ def _escaped(app: Any, what: str, name: str, member: object, options: Any, lines
     lines[:] = "".join(parts).split("\n")
 
 
-def _sections(package: re.Match[str]) -> str:
-    """A section of the reference for every module of a package, so that a new file needs no line in a page."""
-    spec = find_spec(package[1])
-    assert spec is not None
-    names = [f"{package[1]}.{m.name}" for m in pkgutil.iter_modules(spec.submodule_search_locations)]
-    return "\n\n".join(f"## `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n```" for name in names)
-
-
-def _functions(package: re.Match[str]) -> str:
-    """The public functions of a package that loads them from its modules."""
-    module = importlib.import_module(package[1])
-    found = [getattr(module, name) for name in module.__all__]
-    lines = [
-        f".. autofunction:: {f.__module__}.{f.__name__}"
-        for f in found
-        if getattr(f, "__module__", package[1]) != package[1]
-    ]
-    return "```{eval-rst}\n" + "\n".join(lines) + "\n```"
-
-
 def _expanded(app: Any, page: str, source: list[str]) -> None:
-    source[0] = re.sub(r"<!-- modules of (\S+) -->", _sections, source[0])
-    source[0] = re.sub(r"<!-- functions of (\S+) -->", _functions, source[0])
+    source[0] = faces.expanded(source[0])
 
 
 def setup(app: Any) -> None:
