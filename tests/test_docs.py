@@ -256,7 +256,9 @@ def test_the_reference_holds_no_internal_module():
         elif module not in public:
             assert re.search(rf"\b{name}\b", signatures), f"{path} is in no public signature"
     for members_of in re.findall(r":members: (.+)", pages):  # options, losses and weights; not what they are made of
-        assert all(re.search("(Options|Hyper|Shape)$|_scores$|^textbook|^benchmarked", n) for n in members_of.split(", ")), members_of
+        assert all(
+            re.search("(Options|Hyper|Shape)$|_scores$|^textbook|^benchmarked", n) for n in members_of.split(", ")
+        ), members_of
     for metric_ in METRICS.values():
         assert metric_.options is None or type(metric_.options).__name__ in pages
 
