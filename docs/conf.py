@@ -59,12 +59,12 @@ def _variant_line(name: str) -> tuple[str, ...]:
 
 
 def _experiment_lines() -> list[tuple[str, ...]]:
-    """What every script of experiments/ says of itself: its first sentence, and the paragraph on machine and time."""
+    """First sentence of every script of experiments/, and its paragraph on machine and time."""
     lines = []
     for path in sorted((Path(__file__).parent.parent / "experiments").glob("*.py")):
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         if f"python experiments/{path.name}" not in text:
-            continue  # what scripts share
+            continue  # code that scripts share
         machine = re.search(r"Machine: (.*?)(?=\nExpected|\nPrinted|\n\n|$)", text, re.DOTALL)
         cost = " ".join(machine[1].split()) if machine else "reads rows: seconds to two minutes"
         lines.append((f"`{path.name}`", " ".join(text.split("\n\n")[0].split()), cost))
@@ -97,7 +97,7 @@ myst_substitutions = {
 
 
 def _skipped(app: Any, what: str, name: str, member: object, skip: bool, options: Any) -> bool | None:
-    """Fields of named tuples are described under Attributes; what is generated for them says nothing."""
+    """Leave out the fields of named tuples: they are described under Attributes."""
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
@@ -105,10 +105,21 @@ _CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
 
 
 def _escaped(app: Any, what: str, name: str, member: object, options: Any, lines: list[str]) -> None:
-    """Docstrings write |x| and E_ as mathematics does; for reStructuredText these are marks."""
+    """Escape |x| and E_, which docstrings write as mathematics does and which reStructuredText reads as marks."""
     parts = _CODE.split("\n".join(lines))
     parts[::2] = [re.sub(r"\||(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
     lines[:] = "".join(parts).split("\n")
+
+
+def _linked(app: Any, env: Any, node: Any, text: Any) -> Any:
+    """Docstrings name functions where they are defined; the link goes to the public path, and shows it."""
+    target = str(node.get("reftarget"))
+    public = faces.public_paths().get(target)
+    if public is None or node.get("refdomain") != "py":
+        return None
+    if text.astext().removesuffix("()") == target:
+        text = type(text)("", text.astext().replace(target, public), classes=text["classes"])
+    return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, text)
 
 
 def _expanded(app: Any, page: str, source: list[str]) -> None:
@@ -120,3 +131,4 @@ def setup(app: Any) -> None:
     app.connect("autodoc-skip-member", _skipped)
     app.connect("autodoc-process-docstring", _escaped, priority=400)  # before napoleon, which writes marks of its own
     app.connect("source-read", _expanded)
+    app.connect("missing-reference", _linked)

@@ -115,6 +115,17 @@ def entries() -> dict[str, list[tuple[str, str, Any]]]:
     return listed
 
 
+@functools.cache
+def public_paths() -> dict[str, str]:
+    """Where a function or class is defined -> the path under which the reference has it."""
+    return {
+        f"{member.__module__}.{member.__qualname__}": f"{module}.{name}"
+        for members in entries().values()
+        for module, name, member in members
+        if inspect.isclass(member) or inspect.isfunction(member)
+    }
+
+
 def _entry(module: str, name: str, member: Any) -> str:
     if inspect.isclass(member):
         return f".. autoclass:: {module}.{name}\n"

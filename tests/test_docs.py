@@ -1,4 +1,4 @@
-"""What README and docs show is true of the code: links, commands, names, arguments, examples."""
+"""Links, commands, names, arguments and examples in README and docs match the code."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ OURS = commands("vaebench")
 
 
 def python(page: Path) -> list[str]:
-    """Python examples; what a doctest is shown to print is left out."""
+    """Python examples, without the output that a doctest shows."""
     parser = doctest.DocTestParser()
     found = blocks(page, "python")
     return ["".join(e.source for e in parser.get_examples(t)) if ">>>" in t else t for t in found]
 
 
 def resolved(dotted: str) -> object:
-    """What a name such as ``vb.data.read_table`` or ``vaebench.metrics.leiden`` stands for."""
+    """The object that a name such as ``vb.data.read_table`` or ``vaebench.metrics.leiden`` stands for."""
     first, *rest = dotted.split(".")
     found = vb
     assert first in ("vb", "vaebench")
