@@ -1,4 +1,4 @@
-"""The engine against doing without it: refill against masks only, its overhead over bare steps, programs compiled.
+"""Measure the engine: refill against masks only, overhead over bare steps, programs compiled.
 
     python benchmarks/engine.py [--samples 300 --features 200 --hidden 64 --lanes 8 --repeats 2]
 
@@ -6,8 +6,8 @@
    pool with refill and, with masks only, in batches of R that run until their slowest lane is done. Seconds and ratio.
 2. Overhead: of a pool run (1000-256-10, 40 epochs a training), the time outside its compiled epochs over the time inside.
 3. Programs: all 1,080 settings of one variant (6 latents x 6 learning rates x 5 inits x 3 optimizers x 2 activations),
-   one epoch each on a small table, and how often the training program was compiled; then the same in a second process with
-   the persistent cache: what was compiled there.
+   one epoch each on a small table: the number of training programs compiled. Then the same in a second process with the
+   persistent cache: the number of programs compiled there.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Cost of each metric for one embedding, and of the library it replaces, in one run.
+"""Measure the cost of each metric for one embedding, and of the library it replaces, in one run.
 
     python benchmarks/evaluation_cost.py                        # 11,014 samples, 50 latents, 34 covariates: 3 minutes
     python benchmarks/evaluation_cost.py --samples 2000 --repeats 3
 
 CPU seconds of all threads (the machine may be shared), medians over repeats that alternate between both sides, after one
-call of each that compiles. Embedding and data: PCA of a simulated cohort with 33 types; the posterior has variance 0.1.
+compiling call of each. Embedding and data: PCA of a simulated cohort with 33 types; the posterior has variance 0.1.
 """
 
 from __future__ import annotations

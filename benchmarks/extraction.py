@@ -1,4 +1,4 @@
-"""MUSE-XAE's full setting on one device: 100 restarts for each of K 2 to 25, every sample redrawn 100 times.
+"""Measure MUSE-XAE's full setting on one device: 100 restarts for each of K 2 to 25, every sample redrawn 100 times.
 
     python benchmarks/extraction.py                     # an accelerator, 1,000 samples, 8 minutes
     python benchmarks/extraction.py --samples 100 --augmentation 5 --restarts 10 --lanes 1,5 --numbers 5 --minutes 2   # a CPU
@@ -7,10 +7,10 @@ On a simulated catalogue:
 
 1. seconds of the redraws;
 2. time of a lane-step by number of lanes; one lane is the rival: restarts one after another;
-3. seconds of all restarts at some K, each to its own early stop, as many K as the minutes allow, and from their mean
-   what K 2 to 25 would take, clustering and refit left out.
+3. seconds of all restarts at some K, each to its own early stop, for as many K as the minutes allow. Their mean gives an
+   estimate for K 2 to 25, without clustering and refit.
 
-A K once begun is trained to its end.
+A K that has begun is trained to its end.
 """
 
 from __future__ import annotations

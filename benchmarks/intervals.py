@@ -1,11 +1,11 @@
-"""Seconds of each method of intervals, and of the bootstrap as a loop over samples and redraws, in one run.
+"""Measure the seconds of each interval method, and of a bootstrap that loops over samples and redraws, in one run.
 
     python benchmarks/intervals.py                                  # 1,000 samples x 11 and x 79 signatures: about 10 minutes
     python benchmarks/intervals.py --samples 100 --signatures 5 --methods spike_slab
 
-Wall-clock seconds with all cores, the first call of each method, so that compilation counts as it does for a user. The
-catalogue is simulated, three cancer types; signatures are Dirichlet draws. The rival refits each redraw of each sample by
-scipy's non-negative least squares, as bootstraps of exposures commonly do; its seconds are those of 20 samples, scaled to all.
+Wall-clock seconds with all cores, for the first call of each method, so that compilation counts as it does for a user. The
+catalogue is simulated with three cancer types; signatures are Dirichlet draws. The rival refits each redraw of each sample by
+scipy's non-negative least squares, as bootstraps of exposures commonly do. Its seconds are those of 20 samples, scaled to all.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Time of one training step of the expression VAE: our lanes against a torch loop, one model after another.
+"""Measure one training step of the expression VAE: our lanes against a torch loop, one model after another.
 
     python benchmarks/lane_step.py [--features 5000 --hidden 512 --latent 50 --batch 64 --steps 20 --repeats 7]
 
 Network and objective are the same: linear, batch normalisation, tanh, Gaussian heads, squared error plus KL, Adam.
-Every repeat times all rivals in turn, so that a change of the machine's load meets them alike: medians of seconds per
+Every repeat times all rivals in turn, so that a change of the machine's load affects all of them. Printed: medians of seconds per
 lane-step, and medians over the repeats of the ratios. Needs torch (and pythae for its row); neither is a dependency of
 the library.
 """

@@ -1,12 +1,12 @@
-"""Largest difference between each metric and an independent oracle, on the same input, as a Markdown table.
+"""Write the largest difference between each metric and an independent oracle, on the same input, as a Markdown table.
 
     python benchmarks/oracle_agreement.py                     # a simulated cohort and lifelines' own data: a minute
     VAEBENCH_DATA=data python benchmarks/oracle_agreement.py  # and the real cohorts of `experiments/cohorts.py`
     python benchmarks/oracle_agreement.py --out results/oracle_agreement.md
 
-The oracles are other libraries where one has the quantity, else a loop over the definition in numpy and scipy. Embeddings
+The oracle is another library where one has the quantity, else a loop over the definition in numpy and scipy. Embeddings
 are PCA with 20 components; factors are age and gender (simulated: the cohort's own); posteriors have random variances.
-The tests compare more cases, odd ones too; this table shows the size of the differences on data of real size.
+The tests compare more cases, odd ones included. This table shows the differences on data of real size.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Epochs a second of small networks on a CPU: one process with all cores against a process a core with one thread each.
+"""Measure small networks on a CPU: one process with all cores against one process a core with one thread each.
 
     python benchmarks/processes.py [--features 198 --hidden 512 --latent 50 --batch 6 --steps 120 --seconds 20 --repeats 3]
 
-Each process compiles, waits for a moment given to all, and then trains one lane until the time is over. One thread is
-`PJRT_NPROC=1`, which the XLA client reads when it starts. The two ways take turns.
+Each process compiles, waits for a common start, and then trains one lane until the time is over; the result is epochs a second.
+`PJRT_NPROC=1`, which the XLA client reads when it starts, gives one thread. The two ways take turns.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files in the format of TCGA's pan-cancer expression matrix and survival table, of any size, and what loading them costs.
+"""Make files in the format of TCGA's pan-cancer expression matrix and survival table, of any size, and measure their loading.
 
     python benchmarks/tcga_file.py make FOLDER [--genes 20531] [--samples 11060]
     /usr/bin/time -v python benchmarks/tcga_file.py load FOLDER --cache FOLDER/cache      # twice: the second is from the cache

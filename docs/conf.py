@@ -1,14 +1,16 @@
-"""Guides and a notebook in MyST Markdown, the reference from docstrings: `sphinx-build -W -b html docs build/docs`."""
+"""Guides and a notebook in MyST Markdown, the reference from docstrings: `sphinx-build -W -b html docs docs/_build/html`."""
 
 from __future__ import annotations
 
 import ast
-import importlib
-import pkgutil
 import re
-from importlib.util import find_spec
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import faces
 
 import vaebench
 from vaebench.metrics import METRICS
@@ -24,6 +26,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ex
 html_theme = "furo"
 html_title = f"vaebench {release}"
 html_static_path: list[str] = []
+exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["substitution", "colon_fence"]
 myst_heading_anchors = 3
@@ -56,12 +59,12 @@ def _variant_line(name: str) -> tuple[str, ...]:
 
 
 def _experiment_lines() -> list[tuple[str, ...]]:
-    """What every script of experiments/ says of itself: its first sentence, and the paragraph on machine and time."""
+    """First sentence of every script of experiments/, and its paragraph on machine and time."""
     lines = []
     for path in sorted((Path(__file__).parent.parent / "experiments").glob("*.py")):
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
         if f"python experiments/{path.name}" not in text:
-            continue  # what scripts share
+            continue  # code that scripts share
         machine = re.search(r"Machine: (.*?)(?=\nExpected|\nPrinted|\n\n|$)", text, re.DOTALL)
         cost = " ".join(machine[1].split()) if machine else "reads rows: seconds to two minutes"
         lines.append((f"`{path.name}`", " ".join(text.split("\n\n")[0].split()), cost))
@@ -94,7 +97,7 @@ myst_substitutions = {
 
 
 def _skipped(app: Any, what: str, name: str, member: object, skip: bool, options: Any) -> bool | None:
-    """Fields of named tuples are described under Attributes; what is generated for them says nothing."""
+    """Leave out the fields of named tuples: they are described under Attributes."""
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
@@ -102,35 +105,25 @@ _CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
 
 
 def _escaped(app: Any, what: str, name: str, member: object, options: Any, lines: list[str]) -> None:
-    """Docstrings write |x| and E_ as mathematics does; for reStructuredText these are marks."""
+    """Escape |x| and E_, which docstrings write as mathematics does and which reStructuredText reads as marks."""
     parts = _CODE.split("\n".join(lines))
     parts[::2] = [re.sub(r"\||(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
     lines[:] = "".join(parts).split("\n")
 
 
-def _sections(package: re.Match[str]) -> str:
-    """A section of the reference for every module of a package, so that a new file needs no line in a page."""
-    spec = find_spec(package[1])
-    assert spec is not None
-    names = [f"{package[1]}.{m.name}" for m in pkgutil.iter_modules(spec.submodule_search_locations)]
-    return "\n\n".join(f"## `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n```" for name in names)
-
-
-def _functions(package: re.Match[str]) -> str:
-    """The public functions of a package that loads them from its modules."""
-    module = importlib.import_module(package[1])
-    found = [getattr(module, name) for name in module.__all__]
-    lines = [
-        f".. autofunction:: {f.__module__}.{f.__name__}"
-        for f in found
-        if getattr(f, "__module__", package[1]) != package[1]
-    ]
-    return "```{eval-rst}\n" + "\n".join(lines) + "\n```"
+def _linked(app: Any, env: Any, node: Any, text: Any) -> Any:
+    """Docstrings name functions where they are defined; the link goes to the public path, and shows it."""
+    target = str(node.get("reftarget"))
+    public = faces.public_paths().get(target)
+    if public is None or node.get("refdomain") != "py":
+        return None
+    if text.astext().removesuffix("()") == target:
+        text = type(text)("", text.astext().replace(target, public), classes=text["classes"])
+    return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, text)
 
 
 def _expanded(app: Any, page: str, source: list[str]) -> None:
-    source[0] = re.sub(r"<!-- modules of (\S+) -->", _sections, source[0])
-    source[0] = re.sub(r"<!-- functions of (\S+) -->", _functions, source[0])
+    source[0] = faces.expanded(source[0])
 
 
 def setup(app: Any) -> None:
@@ -138,3 +131,4 @@ def setup(app: Any) -> None:
     app.connect("autodoc-skip-member", _skipped)
     app.connect("autodoc-process-docstring", _escaped, priority=400)  # before napoleon, which writes marks of its own
     app.connect("source-read", _expanded)
+    app.connect("missing-reference", _linked)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A sweep as a plain Slurm array: every job does one part of the points and writes into one shared folder.
+# A sweep as a plain Slurm array: every job trains one part of the points and writes into one shared folder.
 # Submit with: sbatch examples/slurm_array.sh
 #SBATCH --job-name=vaebench
 #SBATCH --array=1-8
@@ -8,7 +8,7 @@
 #SBATCH --time=12:00:00
 #SBATCH --requeue
 
-# A job that is killed or requeued goes on where it stopped; lanes of long trainings are stored every ten minutes.
+# A job that is killed or requeued continues; the running lanes are stored every ten minutes.
 srun vaebench run --data "$COHORT" --label cohort --protocol eltager2023 \
   --shard "${SLURM_ARRAY_TASK_ID}/${SLURM_ARRAY_TASK_COUNT}" \
   --checkpoint-minutes 10 --evaluators 7 --out "$OUT"

@@ -3,8 +3,8 @@
     pip install 'vaebench[cluster]'
     python examples/slurm_dask.py cohort.csv.gz runs/cohort
 
-A worker that dies loses the lanes in flight; its points are handed out again. Running the script again does what is
-missing. Every worker must see the output folder under the same path.
+If a worker dies, the points it was training are given to other workers. Running the script again trains what is missing.
+Every worker must see the output folder under the same path.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main(table: str, out: str) -> None:
     data = vb.data.read_table(table, label="cohort", top=5000)
     points = vb.protocols.points(vb.protocols.eltager2023)
     with Client(cluster) as client:
-        # lanes are chosen on the machine that starts the run: name them where that one has no GPU
+        # lanes are chosen from the device of the machine that starts the run; give them if it has no GPU
         rows = vb.run(points, data, metrics=["leiden"], out=out, executor=client.get_executor(), lanes=128)
     print(rows.groupby("static/variant")["metric/leiden/ari"].describe())
 

@@ -1,4 +1,4 @@
-"""The 35 claims of the four studies, judged by rows: `claims.md` with verdicts, the numbers behind them, and the rules.
+"""Judge the 35 claims of the four studies by rows: verdicts, the numbers behind them, and the rules.
 
     python experiments/claims.py --grid runs/eltager2023/pancan_eb-eltager2023_scaled \\
         --grid-gtex runs/eltager2023/gtex-eltager2023_scaled \\
@@ -10,9 +10,9 @@
         --beta runs/beta/rows.csv --extraction runs/extraction/rows.csv --coverage runs/coverage/rows.csv --out results
     python experiments/claims.py --preset smoke --out runs/smoke
 
-A claim whose evidence is not given is "not tested yet". Verdicts follow the rules in claims_*.py, whose thresholds were
-fixed before real rows were looked at; the rules are printed below the table. A verdict holds for the data named beside
-it, not for the study's. Under two minutes for complete grids.
+A claim whose evidence is not given is "not tested yet". Verdicts follow the rules in claims_*.py. Their thresholds were fixed
+before real rows were looked at, and the rules are printed below the table. A verdict is about the data named next to it,
+not about the study's data. Under two minutes for complete grids.
 
 Writes OUT/claims.md and OUT/claims.csv.
 """

@@ -1,4 +1,4 @@
-"""Rules for the claims of eltager2023 on disentanglement (14 to 17). The docstring of a rule is what it decides by."""
+"""Rules for the claims of eltager2023 on disentanglement (14 to 17). The docstring of a rule is its criterion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for the claims of eltager2023, and on PCA (claims 1 to 13 and 18). The docstring of a rule is what it decides by."""
+"""Rules for the claims of eltager2023, and on PCA (claims 1 to 13 and 18). The docstring of a rule is its criterion."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Rules for the claims of gislum2024 (29 to 35). The docstring of a rule is what it decides by.
+"""Rules for the claims of gislum2024 (29 to 35). The docstring of a rule is its criterion.
 
 `beta`, `extraction` and `coverage` are OUT/rows.csv of gislum2024_beta.py, gislum2024_extraction.py and gislum2024_coverage.py.
-The report's loss is the recipe `benchmarked`, whose beta weighs 96 times what the equation's does, so claims on beta are judged
-by it.
+The report's loss is the recipe `benchmarked`. Its beta weighs 96 times as much as the equation's, so claims on beta are
+judged by it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rules for the claims of korkic2021 (19 to 23) and kroskinski2021 (24 to 28). The docstring of a rule is what it decides by."""
+"""Rules for the claims of korkic2021 (19 to 23) and kroskinski2021 (24 to 28). The docstring of a rule is its criterion."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The data sets of the experiments: real ones from the folder that VAEBENCH_DATA names, and a small simulated one.
+"""Data sets of the experiments: real ones from the folder that VAEBENCH_DATA names, and a small simulated one.
 
-They are not part of this repository. `metagsca`: 602 tumours of 11 TCGA cohorts, 3,341 genes (Haocan223/MetaGSCA);
+The real ones are not part of this repository. `metagsca`: 602 tumours of 11 TCGA cohorts, 3,341 genes (Haocan223/MetaGSCA);
 `pancan_eb`: 1,106 tumours of all 33 TCGA types, 198 genes (greenelab/mpmp); `gtex`: 520 samples of 26 tissues, 460 genes
 (WangNing0420/SCIRA).
 """

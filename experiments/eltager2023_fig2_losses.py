@@ -1,11 +1,11 @@
-"""Figs. 2 and S1-S5 of eltager2023: does a low validation loss mean good clusters and a good survival model?
+"""Figs. 2 and S1-S5 of eltager2023: validation loss against clusters (ARI) and survival model (Cox AIC).
 
     python experiments/eltager2023_fig2_losses.py --rows runs/eltager2023/pancan_eb-eltager2023_scaled --out results/fig2
     python experiments/eltager2023_fig2_losses.py --preset smoke --out runs/smoke
 
-Reads rows of eltager2023_grid.py; seconds. One figure a model, for losses of different models are no like quantities. The
-study prints, for its VAE, |rho| 0.53 between loss and ARI and 0.48 between loss and AIC, and shows two settings of equal
-loss (about 1) with ARI 0.72 and 0.01.
+Reads rows of eltager2023_grid.py; seconds. One figure a model, because losses of different models cannot be compared. For
+its VAE the study prints |rho| 0.53 between loss and ARI and 0.48 between loss and AIC. It shows two settings of equal loss
+(about 1) with ARI 0.72 and 0.01.
 
 Writes OUT/losses_MODEL.png; OUT/losses.csv (Spearman's rho by model, with bootstrap intervals over settings, also within
 each number of latents), and OUT/equal_loss.csv: in bins of losses within 2% of each other, the lowest and highest ARI.

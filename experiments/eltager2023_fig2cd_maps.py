@@ -3,10 +3,10 @@
     python experiments/eltager2023_fig2cd_maps.py --rows runs/eltager2023/pancan_eb-eltager2023_scaled --out results/fig2cd
     python experiments/eltager2023_fig2cd_maps.py --preset smoke --out runs/smoke
 
-Takes the model (`--model`, default: the one where they differ most) and, of its trainings with losses within 2% of each
-other, the two whose ARIs differ most; trains both again with their seeds and draws their embeddings in two dimensions,
-coloured by type. One or two minutes. The study's pair: losses of about 1, ARI 0.72 and 0.01.
-Deviates: t-SNE of scikit-learn in place of UMAP, which is no dependency of this package.
+Takes one model (`--model`, default: the one with the largest difference). Among its trainings with losses within 2% of each
+other it takes the two whose ARIs differ most. It trains both again with their seeds and draws their embeddings in two
+dimensions, coloured by type. One or two minutes. The study's pair: losses of about 1, ARI 0.72 and 0.01.
+Deviates: t-SNE of scikit-learn, not UMAP, which is not a dependency of this package.
 
 Writes OUT/maps.png and OUT/maps.csv (sample, label, coordinates of both).
 """

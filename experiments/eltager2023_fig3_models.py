@@ -4,8 +4,8 @@
     python experiments/eltager2023_fig3_models.py --rows runs/eltager2023/gtex-eltager2023_scaled --out results/fig6a
     python experiments/eltager2023_fig3_models.py --preset smoke --out runs/smoke
 
-Reads rows of eltager2023_grid.py; seconds. The study finds beta-TCVAE and DIP-VAE best on average and all models alike at
-their best. Losses of different models are no like quantities; they are shown for the spread within each.
+Reads rows of eltager2023_grid.py; seconds. The study finds beta-TCVAE and DIP-VAE best on average, and all models alike at
+their best. Losses of different models cannot be compared; they are shown for the spread within each model.
 
 Writes OUT/models_ari.png, models_aic.png (where there is survival), models_loss.png; OUT/models.csv (quartiles, failures);
 OUT/best.csv (the best setting of every model; `honest` is scored by other seeds, NaN with one seed);

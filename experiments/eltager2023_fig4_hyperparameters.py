@@ -1,12 +1,12 @@
-"""Figs. 4 and S7 of eltager2023: which hyperparameter matters, and which of its levels is best.
+"""Figs. 4 and S7 of eltager2023: the importance of every hyperparameter, and its best level.
 
     python experiments/eltager2023_fig4_hyperparameters.py --rows runs/eltager2023/pancan_eb-eltager2023_scaled --out results/fig4
     python experiments/eltager2023_fig4_hyperparameters.py --preset smoke --out runs/smoke
 
 Reads rows of eltager2023_grid.py (pancan_eb for Fig. 4, gtex for Fig. S7); under a minute for the complete grid. The study
-shows distributions by level and finds U(0,1) worst, SGD worst on TCGA only, tanh slightly ahead, latents below the
-number of classes worse. Here the levels are also compared pair by pair over all other settings, and the variance of each
-score is divided among hyperparameters and their pairs (functional ANOVA), as ranks too, for the losses' heavy tails.
+shows distributions by level. It finds U(0,1) worst, SGD worst on TCGA only, tanh slightly ahead, and latents below the
+number of classes worse. This script also compares levels pair by pair over all other settings. It divides the variance of
+each score among hyperparameters and their pairs (functional ANOVA), also by ranks, because losses have heavy tails.
 
 Writes OUT/levels_ari.png, levels_aic.png, shares_SCORE.png; OUT/levels.csv (differences, intervals, p by Wilcoxon, adjusted
 after Holm within each score) and OUT/shares.csv (`share` as it is in the scores, `corrected` without what noise adds).

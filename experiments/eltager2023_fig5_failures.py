@@ -1,10 +1,10 @@
-"""Fig. 5 of eltager2023: which settings fail (their training diverges), by level of every hyperparameter.
+"""Fig. 5 of eltager2023: settings whose training diverges, by level of every hyperparameter.
 
     python experiments/eltager2023_fig5_failures.py --rows runs/eltager2023/pancan_eb-eltager2023_scaled --out results/fig5
     python experiments/eltager2023_fig5_failures.py --preset smoke --out runs/smoke
 
 Reads rows of eltager2023_grid.py; seconds. The study finds that beta-TCVAE and DIP-VAE fail most, CAT-VAE never, and small
-learning rates least. Intervals are Wilson's; the test of every hyperparameter is a likelihood ratio, adjusted after Holm.
+learning rates least. Intervals are Wilson's. The test of each hyperparameter is a likelihood ratio, adjusted after Holm.
 
 Writes OUT/failures.png, OUT/failures.csv, and OUT/failures_by_model_and_rate.csv, the counts of both together.
 """

@@ -1,11 +1,11 @@
-"""Fig. 6B of eltager2023: do settings rank alike on two data sets (TCGA and GTEx)?
+"""Fig. 6B of eltager2023: agreement of the ranks of settings on two data sets (TCGA and GTEx).
 
     python experiments/eltager2023_fig6b_datasets.py --rows runs/eltager2023/pancan_eb-eltager2023_scaled \\
         --other runs/eltager2023/gtex-eltager2023_scaled --out results/fig6b
     python experiments/eltager2023_fig6b_datasets.py --preset smoke --out runs/smoke
 
-Reads rows of eltager2023_grid.py on both; seconds. Settings are matched by their hyperparameters (not by the batch, which
-the scaled protocol chooses for each). The study prints a correlation of 0.7 between the ranks on TCGA and on GTEx.
+Reads rows of eltager2023_grid.py on both; seconds. Settings are matched by their hyperparameters, except the batch,
+which the scaled protocol chooses for each data set. The study prints a correlation of 0.7 between the ranks on TCGA and on GTEx.
 
 Writes OUT/datasets.png; OUT/datasets.csv: Spearman's rho of ARI (of the loss within models) with its bootstrap interval
 over settings; OUT/matched.csv: every setting with both values and ranks.

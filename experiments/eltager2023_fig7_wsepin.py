@@ -1,4 +1,4 @@
-"""Fig. 7 of eltager2023: WSEPIN by number of latents, and what it can reach at all: I(x; z) beside log N.
+"""Fig. 7 of eltager2023: WSEPIN by number of latents, and its limit: I(x; z) against log N.
 
     VAEBENCH_DATA=data python experiments/eltager2023_grid.py --protocol eltager2023_scaled --recommended --seeds 5 \\
         --metrics wsepin,rmig,correlation --out runs/disentangled
@@ -6,9 +6,9 @@
         [--clamped runs/disentangled/pancan_eb-eltager2023_scaled-clamp] --out results/fig7
     python experiments/eltager2023_fig7_wsepin.py --preset smoke --out runs/smoke
 
-Reads rows with the metric wsepin; `--clamped` are the same trainings with `--clamp` (densities at least 1e-8, as in the
-released code). Seconds. The study's WSEPIN is below 0.15 everywhere and exactly 0 from 50 latents on. Where I(x; z) is at its
-ceiling log N and I(x; z without one latent) too, WSEPIN is 0 although every latent is informative.
+Reads rows with the metric wsepin; seconds. `--clamped` names the same trainings with `--clamp` (densities at least 1e-8, as
+in the released code). The study's WSEPIN is below 0.15 everywhere and exactly 0 from 50 latents on. If both I(x; z)
+and I(x; z without one latent) are at the ceiling log N, WSEPIN is 0 although every latent is informative.
 
 Writes OUT/wsepin.png, OUT/information.png and OUT/wsepin.csv: means over all trainings of a model and number of latents,
 with the least and largest.

@@ -1,15 +1,15 @@
-"""Fig. 8 and Table 1 of eltager2023: which latents go with which known features, and how many features are disentangled.
+"""Fig. 8 and Table 1 of eltager2023: correlations of latents with known features, and the number of disentangled features.
 
     python experiments/eltager2023_fig8_correlations.py --rows runs/disentangled/pancan_eb-eltager2023_scaled --out results/fig8
     python experiments/eltager2023_fig8_correlations.py --preset smoke --out runs/smoke
 
-Reads rows with the metric correlation (see eltager2023_fig7_wsepin.py for the run), and trains again, seeds kept, the
-training of lowest validation loss of every model at the smallest number of latents, for the matrices; a minute. A feature is
-disentangled if one or two latents go with it (|rho| at least 0.1); `significant` counts with adjusted p instead, since 0.1
-is p = 0.05 only at 385 samples. The study's Table 1 (printed) is in the table; its text contradicts it in two places.
+Reads rows with the metric correlation (see eltager2023_fig7_wsepin.py for the run). For the matrices it repeats, with the same
+seed, the training of lowest validation loss of every model at the smallest number of latents; a minute. A feature is
+disentangled if one or two latents correlate with it (|rho| at least 0.1). `significant` counts with adjusted p instead, since
+0.1 is p = 0.05 only at 385 samples. The study's Table 1 (printed) is in the table; its text contradicts it in two places.
 
 Writes OUT/table1.csv, OUT/matrix_MODEL.png, OUT/pairs.csv (every latent and feature: rho, adjusted p) and OUT/shared.csv
-(of each two features: latents that go with both, with either, and their expected number if independent).
+(of each two features: latents that correlate with both, with either, and their expected number if independent).
 """
 
 from __future__ import annotations

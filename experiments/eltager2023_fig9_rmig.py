@@ -1,10 +1,11 @@
-"""Figs. 9 and S8 of eltager2023: RMIG, the gap between the two latents that know most of a feature, by model and latents.
+"""Figs. 9 and S8 of eltager2023: RMIG, the gap between the two latents most informative of a feature, by model and latents.
 
     python experiments/eltager2023_fig9_rmig.py --rows runs/disentangled/pancan_eb-eltager2023_scaled --out results/fig9
     python experiments/eltager2023_fig9_rmig.py --preset smoke --out runs/smoke
 
-Reads rows with the metric rmig (see eltager2023_fig7_wsepin.py for the run); seconds. Normalised by the feature's entropy
-and averaged over features. The study's values are below 0.1 everywhere. `p` compares with the features permuted.
+Reads rows with the metric rmig (see eltager2023_fig7_wsepin.py for the run); seconds. RMIG is normalised by
+the feature's entropy and averaged over features. The study's values are below 0.1 everywhere. `p` compares with permuted
+features.
 
 Writes OUT/rmig.png and OUT/rmig.csv: mean, least, largest RMIG, the mean of its permutation null, and the share of
 trainings with p below 0.05 (20 permutations: p is at least 1/21), by model and number of latents.

@@ -5,16 +5,16 @@
     VAEBENCH_DATA=data python experiments/eltager2023_grid.py --recommended --seeds 5 --metrics wsepin,rmig,correlation
     python experiments/eltager2023_grid.py --preset smoke --out runs/smoke
 
-This is the one script of the study that trains; the figures (eltager2023_fig*.py) read its rows. Protocols: `eltager2023`
+Only this script of the study trains; the figures (eltager2023_fig*.py) read its rows. Protocols: `eltager2023`
 as benchmarked (batch 64), `_scaled` (the batch that gives the study's 120 steps an epoch), `_textbook`, `_scaled_textbook`.
 Presets: `cpu` is the complete grid, 6,480 settings, one seed; `full` ten seeds, for a GPU; `smoke` 12 settings of two tiny
-models on simulated data, two seeds, some of which diverge. `--latent 10,50` and the like take a part of the grid, which is
+models on simulated data, two seeds, some of which diverge. `--latent 10,50` and the like select a part of the grid, which is
 then no longer the study's.
-`--recommended` keeps models and latents and takes learning rate 1e-3, Kaiming uniform, Adam and tanh: 36 settings, for
-metrics that cost much (WSEPIN of 200 latents: seconds each).
+`--recommended` keeps models and latents and fixes learning rate 1e-3, Kaiming uniform, Adam and tanh: 36 settings, for
+costly metrics (WSEPIN of 200 latents: seconds each).
 
-Machine: 2 CPU cores, scaled: pancan_eb 2 h 20 min, gtex 2 h; literal: 80 and 45 min. `--dry-run` tells for others. The run
-goes on where it was stopped, with the same command; several processes share a folder with `--shard 1/2`, `--shard 2/2`.
+Machine: 2 CPU cores, scaled: pancan_eb 2 h 20 min, gtex 2 h; literal: 80 and 45 min. `--dry-run` estimates others. The
+same command continues a stopped run; several processes share a folder with `--shard 1/2`, `--shard 2/2`.
 Expected: diverged trainings are rows with a status; RMSprop and learning rate 0.1 have most of them.
 
 Writes OUT/DATA-PROTOCOL/rows/*.parquet and run.json.

@@ -1,13 +1,13 @@
-"""Fig. S6 and Table S2 of eltager2023: do the scores agree? ARI against Cox AIC, and Spearman's rho of every two scores.
+"""Fig. S6 and Table S2 of eltager2023: agreement of the scores, as ARI against Cox AIC and Spearman's rho of every two scores.
 
     python experiments/eltager2023_s6_agreement.py --rows runs/eltager2023/pancan_eb-eltager2023_scaled --out results/s6
     python experiments/eltager2023_s6_agreement.py --preset smoke --out runs/smoke
 
 Reads rows of eltager2023_grid.py; seconds. The study prints rho of -0.82 between ARI and AIC. An AIC with fewer than 5
-deaths for a parameter is not used: with few deaths only small latents are left, and n says so.
+deaths a parameter is not used. With few deaths only small numbers of latents remain; n shows it.
 
 Writes OUT/ari_aic.png; OUT/rank_correlations.csv: rho, its bootstrap interval over settings and n, for all models together
-(not for losses, which are no like quantities) and within each.
+(not for losses, which cannot be compared) and within each.
 """
 
 from __future__ import annotations

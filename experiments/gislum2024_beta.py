@@ -1,21 +1,21 @@
-"""Table 1 of gislum2024 and its collapse: signatures by the weight of the KL term, at the true number of signatures.
+"""Table 1 of gislum2024, and latent collapse: signatures by the weight of the KL term, at the true number of signatures.
 
     VAEBENCH_DATA=data python experiments/gislum2024_beta.py --out runs/beta
     VAEBENCH_DATA=data python experiments/gislum2024_beta.py --method exponential_vae --out runs/beta    # the next steps
     python experiments/gislum2024_beta.py --preset smoke --out runs/smoke          # simulated cohort, under a minute
 
-Data: scenarios 2, 4, 6, 8, 14 as shipped (setting R), see gislum2024_extraction.py. Five restarts at the true number are the
-five repeats, each scored by itself; every sample redrawn 20 times, at most 1,000 epochs, patience 30, as in the report. Preset
-`full` adds the framework's 100 redraws and 100 restarts, for a GPU. The recipe is textbook: reconstruction summed over the 96
-channels. The report averages it, so its beta weighs 96 times as much; `--recipe benchmarked` takes it literally.
+Data: scenarios 2, 4, 6, 8, 14 as shipped (setting R), see gislum2024_extraction.py. The five repeats are five restarts
+at the true number, each scored by itself. Every sample is redrawn 20 times; at most 1,000 epochs, patience 30, as in the report.
+Preset `full` has the framework's 100 redraws and 100 restarts, for a GPU. The recipe is textbook: reconstruction summed over the
+96 channels. The report averages it, so its beta weighs 96 times as much; `--recipe benchmarked` does the same.
 
 Machine: one CPU core. Minutes of one scenario and beta: 1 to 2, in scenario 14 2 to 8; with `--recipe benchmarked` 2 to 4 and
 about 6.
 Printed: mean cosine .965 to .973 at beta 0, .633 to .889 at beta 1.
 
-Writes OUT/rows.csv, a row a (scenario, method, recipe, beta, repeat), all repeats when they are done; what is there is not
-done again. Then OUT/table.csv: mean and spread of the cosine, share of collapsed latents, KL per latent and correlation of
-the exposures with the true ones, beside the printed cosine.
+Writes OUT/rows.csv, a row a (scenario, method, recipe, beta, repeat), when all its repeats are done; finished rows are
+not repeated. Then OUT/table.csv: mean and spread of the cosine, share of collapsed latents, KL per latent, correlation of the
+exposures with the true ones, and the printed cosine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables 3, 4 and 5 of gislum2024, and what came after: do 95% intervals of exposures hold the truth?
+"""Tables 3, 4 and 5 of gislum2024, and later methods: coverage of 95% intervals of exposures.
 
     VAEBENCH_DATA=data python experiments/gislum2024_coverage.py --out runs/coverage
     VAEBENCH_DATA=data python experiments/gislum2024_coverage.py --signatures anchored --methods spike_slab --settings P \\
@@ -11,15 +11,15 @@
     python experiments/gislum2024_coverage.py --preset smoke --out runs/smoke       # simulated cohort, about a minute
 
 Data: SigProfilerExtractor's Scenarios 2, 4, 6, 8, 14 (Islam et al. 2022), in DATA/signatures/scenario_NN, refitted with
-their own signatures and the cancer types of their samples. Settings: R is the catalogue as shipped, which holds no sampling
+their own signatures and the cancer types of their samples. Settings: R is the catalogue as shipped, without sampling
 noise; P redraws it as Poisson(exposures @ signatures); NB10 and NB30 as negative binomials of size 10 and 30 per channel,
-refitted with that noise model. The seed of a redraw is the repeat. R is done once, for it has nothing to redraw.
+refitted with that noise model. The seed of a redraw is the repeat. R runs once, since it has nothing to redraw.
 
 Signatures: `known`, the true ones; `muse_xae`, extracted from the catalogue as shipped at the true number (five restarts, 20
-redraws); `sparse`, extracted from the redrawn catalogue at the true number and taken for known; `anchored`, the same with
-reference ones (PCAWG, 2019-05) in their place where the cosine reaches 0.85; `sparse_chosen` and `anchored_chosen`, the same
+redraws); `sparse`, extracted from the redrawn catalogue at the true number and treated as known; `anchored`, the same,
+replaced by reference ones (PCAWG, 2019-05) where the cosine reaches 0.85; `sparse_chosen` and `anchored_chosen`, the same
 with the number chosen as in gislum2024_extraction.py. Extracted ones are scored as the true ones they match.
-The report's intervals are of its own loss (recipe benchmarked), with its `--betas`; beta is 0 where no autoencoder is trained.
+The report's intervals use its own loss (recipe benchmarked) and its `--betas`. Beta is 0 where no autoencoder is trained.
 
 Constants of the methods were chosen on scenarios 2 and 8 and on simulated cohorts, before the others were run.
 Machine: 2 CPU cores. Seconds of one refit, spike_slab: scenarios 2, 4, 6 about 15, 8 about 5, 14 about 60;
@@ -28,11 +28,11 @@ Expected, spike_slab: non-zero exposures covered 93 to 97% in every scenario in 
 likelihood's in P and below 30 in R. The study printed a coverage of 7.5 to 45.4% in R (Table 5).
 
 Writes OUT/rows.csv, a row a (scenario, setting, signatures, method, beta, level, repeat), OUT/groups.csv, coverage by size and by
-signature, and OUT/reliability.csv, P(present) against presence, each when it is done; what is there is not done again. Then
+signature, and OUT/reliability.csv, P(present) against presence, each when it is done; finished rows are not repeated. Then
 OUT/table.csv, shares pooled over the repeats, other numbers averaged; OUT/widths.csv, widths at levels tuned to cover 95% (for
 `--levels 0.9,0.93,0.96,0.98`); OUT/coverage.png and OUT/reliability.png.
-`presence_*` are scores of P(present) as a detector, `nnls_*` of non-negative least squares cut at 5% of the sample's
-mutations, `pruned_*` of the same pruned as MUSE-XAE prunes.
+Detector scores: `presence_*` of P(present), `nnls_*` of non-negative least squares cut at 5% of the sample's mutations,
+`pruned_*` of the same pruned as MUSE-XAE prunes.
 """
 
 from __future__ import annotations

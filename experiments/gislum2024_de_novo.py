@@ -1,4 +1,4 @@
-"""Do 95% intervals of exposures hold the truth where the signatures are extracted too, and nothing is known of the truth?
+"""Coverage of 95% intervals of exposures where the signatures are extracted too and nothing is known of the truth.
 
     VAEBENCH_DATA=data python experiments/gislum2024_de_novo.py --scenarios 2,8 --repeats 5 --out runs/de_novo
     VAEBENCH_DATA=data python experiments/gislum2024_de_novo.py --designs plugin,pooled --scenarios 2,8 --out runs/de_novo
@@ -6,20 +6,19 @@
 
 Data: SigProfilerExtractor's Scenarios 2, 4, 6, 8, 14 (Islam et al. 2022), in DATA/signatures/scenario_NN, counts redrawn as
 Poisson(exposures @ signatures), seed = repeat. Signatures: `sparse`, kept in OUT/extracted, their number the true one
-(`--numbers told`) or chosen from 2 to 15, in scenario 14 to 25 (`chosen`). They are matched to the true ones by Hungarian
-assignment on the cosine to be scored, and for nothing else; exposures of a true signature without a match of cosine 0.8 or
-more are missed.
+(`--numbers told`) or chosen from 2 to 15, in scenario 14 to 25 (`chosen`). For scoring only, they are matched to the true ones by
+Hungarian assignment on the cosine. Exposures of a true signature without a match of cosine 0.8 or more count as missed.
 
 Designs: `joint` draws signatures and exposures together, with a prior for each cancer type; `pooled` the same with one prior;
-`plugin` takes the signatures as known. Each of the first two has two rows, before and after the intervals are widened by what
-simulated cohorts ask for.
+`plugin` treats the signatures as known. Each of the first two has two rows, before and after the intervals are widened by the
+factor that simulated cohorts ask for.
 Constants were chosen on scenarios 2 and 8, repeat 0, before the others were run.
 
 Machine: 1 CPU core. Minutes of one repeat with one simulated cohort: scenarios 2, 4, 6 about 2, 8 about 1, 14 about 20.
 Expected, joint: exposures above 0 covered 90 to 98%, large ones at least 90%.
 
 Writes OUT/rows.csv, a row a (scenario, design, number, widened, repeat), and OUT/groups.csv, coverage by size and by
-signature, each when it is done; what is there is not done again. Then OUT/table.csv: means over the repeats.
+signature, each when it is done; finished rows are not repeated. Then OUT/table.csv: means over the repeats.
 """
 
 from __future__ import annotations

@@ -1,22 +1,22 @@
-"""Table 2 of gislum2024: how well signatures are recovered from five simulated cohorts, their number not told.
+"""Table 2 of gislum2024: recovery of the signatures of five simulated cohorts, their number unknown.
 
     VAEBENCH_DATA=data python experiments/gislum2024_extraction.py --methods sparse --out runs/extraction
     VAEBENCH_DATA=data python experiments/gislum2024_extraction.py --methods nmf,muse_xae,folded_normal_vae --out runs/extraction
     python experiments/gislum2024_extraction.py --preset smoke --out runs/smoke        # simulated cohort, under a minute
 
 Data: SigProfilerExtractor's Scenarios 2, 4, 6, 8, 14 (Islam et al. 2022), in DATA/signatures/scenario_NN. Setting R is the
-catalogue as shipped, which holds no sampling noise; setting P redraws it as Poisson(exposures @ signatures), seed = repeat.
+catalogue as shipped, without sampling noise; setting P redraws it as Poisson(exposures @ signatures), seed = repeat.
 Numbers of signatures tried: preset `cpu`, sparse and nmf 2 to 15 (scenario 14: 2 to 25), autoencoders the brackets of the
 report (2 to 5, 8 to 13, 18 to 23); ten restarts (autoencoders five, 20 redraws, as the report). Scores: matches by
 Hungarian assignment on the cosine; areas under precision, sensitivity and F1 over cut-offs 0.8 to 1; means over scenarios.
 
 Machine: 1 CPU core. Minutes of one repeat of one setting, sparse: scenarios 2, 4, 6 about 2 each, 8 about 1, 14 about 12;
-nmf about as many; muse_xae and exponential_vae 3 to 6, folded_normal_vae 3 to 10 (scenario 14 more).
+nmf about the same; muse_xae and exponential_vae 3 to 6, folded_normal_vae 3 to 10 (scenario 14 more).
 Expected: sparse finds 11, 11, 11, 3 and 21 signatures in R and P, mean cosine at least 0.99, F1 at least 0.97, no true
 signature below 0.90; muse_xae is within 0.02 of its printed F1 of 0.920.
 
-Writes OUT/rows.csv, a row a (scenario, method, setting, repeat), each when it is done; what is there is not done again.
-Then OUT/table.csv: means over the scenarios and the spread over repeats, beside the printed rows.
+Writes OUT/rows.csv, a row a (scenario, method, setting, repeat), each when it is done; finished rows are not repeated.
+Then OUT/table.csv: means over the scenarios and the spread over repeats, next to the printed rows.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""The real genomes of PCAWG: signatures extracted from all of them and from each half, beside the published ones.
+"""The real genomes of PCAWG: signatures extracted from all of them and from each half, compared with the published ones.
 
     VAEBENCH_DATA=data python experiments/gislum2024_pcawg.py --out runs/pcawg
     python experiments/gislum2024_pcawg.py --preset smoke --out runs/smoke          # simulated cohort, by NMF, seconds
 
 Data: 2,780 whole genomes of 37 cancer types (Alexandrov et al. 2020), DATA/signatures/pcawg, with the published signatures
-(2019-05) and exposures. The published ones are estimates by another program, not the truth: agreement is no proof, and
-disagreement no error. Every cancer type is cut in two at random (seed), and each half extracted by itself: what both
-halves show again does not hang on single samples. `sparse`, 2 to 45 signatures, ten restarts.
+(2019-05) and exposures. The published ones are estimates by another program, not the truth, so agreement is no proof and
+disagreement no error. Every cancer type is divided in two at random (seed), and each half is extracted by itself. What both
+halves show again does not depend on single samples. `sparse`, 2 to 45 signatures, ten restarts.
 
 Machine: 1 CPU core; all genomes about an hour, each half 40 minutes.
-Expected: signatures that many genomes have are found in all three and match a published one; flat ones part last.
+Expected: signatures of many genomes are found in all three and match a published one; flat ones separate last.
 
 Writes OUT/signatures_PART.csv, OUT/exposures_PART.csv and OUT/selection_PART.csv (`all`, `first`, `second`), each when it is
-done; what is there is not done again. Then OUT/table.csv, a row a signature of all genomes: the published signature next to
+done; finished parts are not repeated. Then OUT/table.csv, a row a signature of all genomes: the published signature next to
 it, the genomes it is in, the share of them that need it (in 200 genomes: without it the deviance rises by more than ln 96),
 its mutations, and the cosine of its match in each half; OUT/samples.csv, a row a genome: mutations and the cosine of counts
 and their fit, by these and by the published signatures and exposures; OUT/stability.png.

@@ -1,4 +1,4 @@
-"""Figures of gislum2024_coverage.py: coverage by scenario and method, and how often what is called present is there."""
+"""Figures of gislum2024_coverage.py: coverage by scenario and method, and the reliability of P(present)."""
 
 from __future__ import annotations
 

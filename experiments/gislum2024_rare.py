@@ -1,18 +1,18 @@
-"""Signatures of a few tumours only: what the shears of `sparse` do.
+"""Signatures of a few tumours only: recovery before and after the last step of `sparse`, which resolves ambiguity.
 
     VAEBENCH_DATA=data python experiments/gislum2024_rare.py --out runs/rare
     python experiments/gislum2024_rare.py --preset smoke --out runs/smoke              # simulated signatures, under a minute
 
-Data: DATA/signatures/cosmic/COSMIC_v3.4_SBS_GRCh37.txt (`vaebench data fetch cosmic`), of which SBS5 and, for each seed, nine
-drawn at random of those that are in none of SigProfilerExtractor's scenarios. 400 simulated tumours of four types, Poisson
+Data: DATA/signatures/cosmic/COSMIC_v3.4_SBS_GRCh37.txt (`vaebench data fetch cosmic`), from which SBS5 and, for each seed, nine
+are drawn at random among those that are in none of SigProfilerExtractor's scenarios. 400 simulated tumours of four types, Poisson
 counts; the last two signatures are left in six tumours each. SBS5 is in all of them. `sparse` at the true number, five
-restarts. Seeds 0 to 39 were looked at while the shears were made, from 40 on none was.
+restarts. Seeds 0 to 39 were looked at while that step was designed, those from 40 on were not.
 
 Machine: one CPU core, 15 seconds a seed.
-Expected: shears are made in nearly all cohorts; in two of five the mean cosine rises by more than 0.0005, in one of 60 it falls
-by as much (0.0007); the mean cosine of the rare signatures rises by 0.02.
+Expected: shares are reassigned in nearly all cohorts. In two of five the mean cosine rises by more than 0.0005; in one of 60 it
+falls by as much (0.0007). The mean cosine of the rare signatures rises by 0.02.
 
-Writes OUT/rows.csv, a row a seed, each when it is done; what is there is not done again. Then OUT/table.csv: the means, and in
+Writes OUT/rows.csv, a row a seed, each when it is done; finished rows are not repeated. Then OUT/table.csv: the means, and in
 how many cohorts the mean cosine rose and fell.
 """
 

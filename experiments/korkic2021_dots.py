@@ -4,14 +4,14 @@
     python experiments/korkic2021_dots.py --preset smoke --out runs/smoke
 
 4 models x 3 optimizers x 6 latents x 5 learning rates = 360 settings, five seeds (`full`: ten; the study had one). `--kind
-literal` is the study's batch of 1,000, more samples than small cohorts have; `scaled` chooses the batch that gives its 9
+literal` is the study's batch of 1,000, more samples than small cohorts have. `scaled` chooses the batch that gives its 9
 steps an epoch. Data scaled to [0, 1].
-Machine: 2 CPU cores, 11 minutes for pancan_eb; a run goes on where it was stopped.
-Expected after the study: Adam and RMSprop low and flat, SGD high; blanks (all seeds diverged) at 0.1 with RMSprop.
+Machine: 2 CPU cores, 11 minutes for pancan_eb; a stopped run continues.
+Expected from the study: Adam and RMSprop low and flat, SGD high; blanks (all seeds diverged) at 0.1 with RMSprop.
 
 Writes OUT/DATA-PROTOCOL/rows/*.parquet; OUT/dots_MODEL.png (colour: loss, size: epochs, a ring where some seeds diverged),
-OUT/dots.csv (means and standard deviations over seeds), OUT/shares.csv and OUT/levels.csv (which hyperparameter matters,
-by ranks, within each model).
+OUT/dots.csv (means and standard deviations over seeds), OUT/shares.csv and OUT/levels.csv (the importance of every
+hyperparameter, by ranks, within each model).
 """
 
 from __future__ import annotations

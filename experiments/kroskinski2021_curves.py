@@ -6,10 +6,10 @@
 Six experiments: one hidden layer on data in [0, 1] with VAE, IWAE, InfoVAE and LogCosh VAE; the VAE on z-scores (identity
 output, since a sigmoid cannot reach them); the VAE with hidden layers 1024-512-256. Five initialisations, ten seeds each with
 its own split, 50 epochs, 100 latents, learning rate 0.005; the first epoch is not drawn, as in the study. `--kind literal`
-is its batch of 1,000; `scaled` the batch that gives its 8 steps an epoch. `--part` does one of the three protocols.
+is its batch of 1,000, `scaled` the batch that gives its 8 steps an epoch. `--part` runs one of the three protocols.
 Machine: 1 CPU core, 300 trainings of pancan_eb in about 20 minutes.
-Expected after the study: uniform fastest and lowest for VAE and InfoVAE, default and Xavier for IWAE and LogCosh; normal
-last but for InfoVAE; all meet after 40 to 50 epochs but for the VAE; three layers: uniform far worse, and varied.
+Expected from the study: uniform fastest and lowest for VAE and InfoVAE, default and Xavier for IWAE and LogCosh; normal last
+except for InfoVAE; all meet after 40 to 50 epochs except for the VAE; three layers: uniform far worse, and varied.
 
 Writes OUT/DATA-PROTOCOL/rows/*.parquet, OUT/curves_PROTOCOL_MODEL.png and OUT/curves.csv: the loss after the last epoch
 (mean, standard deviation, interval over seeds), the epochs until within 5% of the way to the floor, failures.

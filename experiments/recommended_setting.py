@@ -1,16 +1,16 @@
-"""Every variant in both recipes at the recommended setting, beside PCA: losses, clusters, survival, disentanglement.
+"""Every variant in both recipes at the recommended setting, and PCA: losses, clusters, survival, disentanglement.
 
     VAEBENCH_DATA=data python experiments/recommended_setting.py --data metagsca --out runs/recommended
     python experiments/recommended_setting.py --preset smoke --out runs/smoke                     # simulated, 1 of them
 
-Claims (eltager2023): no variant is far ahead at its best; and ours: which peculiarities of the released code change the
-ranking. Setting: learning rate 1e-3, Kaiming uniform, Adam, tanh, 50 latents, hidden 512, batch 64, at most 200 epochs,
+Claim of eltager2023: no variant is far ahead at its best. Our question: which peculiarities of the released code change the
+ranking? Setting: learning rate 1e-3, Kaiming uniform, Adam, tanh, 50 latents, hidden 512, batch 64, at most 200 epochs,
 patience 20, ten seeds. Machine: 2 CPU cores; minutes for ten seeds: metagsca about 60, pancan_eb and gtex about 20 each.
 Expected on metagsca: PCA with 50 components has an ARI of 0.836, and no variant's mean is far above it.
 
-Writes OUT/DATA/rows/*.parquet (a run that was interrupted goes on), report.html, table.csv and table.md beside them (mean
-and standard deviation over the seeds of every score, failures counted), and peculiarities.csv: what the benchmarked recipe
-changes beside the textbook one, paired by seed, and whether the ranking of the variants changes with it.
+Writes OUT/DATA/rows/*.parquet (an interrupted run continues), report.html, table.csv and table.md (mean and standard
+deviation over the seeds of every score, failures counted), and peculiarities.csv: the change from the textbook to the
+benchmarked recipe, paired by seed, and the change of the ranking.
 """
 
 from __future__ import annotations

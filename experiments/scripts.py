@@ -1,4 +1,4 @@
-"""What the experiments share: options, rows read and checked, runs, figures and tables written, exit codes."""
+"""Code that the experiments share: options, checked rows, runs, figures and tables, exit codes."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def trained_rows(
 
 
 def add_reading(parser: Parser, smoke_run: Callable[[Path], Path]) -> None:
-    """Add the options of a script that only reads rows; ``smoke_run`` trains the tiny run and returns its folder."""
+    """Add the options of a script that only reads rows; ``smoke_run`` trains the tiny run and returns the folder of its rows."""
     parser.set_defaults(smoke_run=smoke_run)
     parser.add_argument("--preset", choices=("smoke", "rows"), default="rows", help="smoke: trains a tiny run first")
     parser.add_argument("--rows", type=Path, default=None, help="folder of a run, as eltager2023_grid.py makes it")

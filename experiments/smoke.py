@@ -1,11 +1,11 @@
-"""All experiments at their smallest: every script's preset `smoke`, the readers sharing one tiny run.
+"""Run all experiments at their smallest size: every script's preset `smoke`, the readers sharing one tiny run.
 
     python experiments/smoke.py --out runs/smoke
 
 Machine: one CPU core, about two minutes. The scripts of gislum2024 and recommended_setting.py have smoke presets of their
 own. Nothing here says anything about cancer: simulated data, networks of 16 units, three epochs.
 
-Writes what the scripts write, each into OUT/NAME, and prints their seconds. Exit code 1 if one of them failed.
+Writes the files of every script into OUT/NAME and prints its seconds. Exit code 1 if one of them failed.
 """
 
 from __future__ import annotations

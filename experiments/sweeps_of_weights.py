@@ -1,4 +1,4 @@
-"""What the studies' discussions ask for: the weights of the losses, never varied there, and the hidden width.
+"""Sweeps that the studies' discussions propose: the weights of the losses, never varied there, and the hidden width.
 
     VAEBENCH_DATA=data python experiments/sweeps_of_weights.py --data metagsca --out runs/weights
     python experiments/sweeps_of_weights.py --preset smoke --out runs/smoke
@@ -6,10 +6,10 @@
 beta of beta-VAE and of beta-TCVAE, its alpha and gamma, lambda_od and lambda_d of DIP-VAE-II, lambda of InfoVAE (all traced:
 one compiled program a model); delta of a Huber and the quantile of a quantile reconstruction; hidden widths 256, 512, 1024
 of the VAE. Recommended setting (learning rate 1e-3, Kaiming uniform, Adam, tanh), 20 latents, the papers' equations, five
-seeds; each weight varied by itself, the others at their defaults. Not done: semi-supervised, iVAE and biologically
+seeds; each weight varied by itself, the others at their defaults. Not included: semi-supervised, iVAE and biologically
 constrained models.
-Machine: 2 CPU cores, 330 trainings, 12 minutes for pancan_eb. Expected: nothing is printed to compare with; larger beta leaves
-fewer active units, a lower total correlation and a worse reconstruction.
+Machine: 2 CPU cores, 330 trainings, 12 minutes for pancan_eb. Expected: the studies print nothing to compare with. A larger beta
+leaves fewer active units, a lower total correlation and a worse reconstruction.
 
 Writes OUT/DATA-weights/rows/*.parquet, OUT/weights_SCORE.png (mean and interval over seeds) and OUT/weights.csv.
 """

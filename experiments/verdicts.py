@@ -1,7 +1,7 @@
-"""How claims are judged: a verdict with the number behind it, and the comparisons that the rules of claims share.
+"""Verdicts with the numbers behind them, and the comparisons that the rules of claims share.
 
-Every threshold is a named number or stands in the docstring of its rule, which `claims.py` prints beside the verdict. They
-were fixed before any real rows were looked at.
+Every threshold is a named number or is in the docstring of its rule, which `claims.py` prints with the verdict. They were fixed
+before any real rows were looked at.
 """
 
 from __future__ import annotations
