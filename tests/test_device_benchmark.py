@@ -155,9 +155,9 @@ def test_a_child_that_takes_too_long_is_stopped_and_its_lines_kept(monkeypatch, 
     script = tmp_path / "child.py"
     script.write_text('import time; print(\'{"name": "one"}\', flush=True); time.sleep(60)')
     monkeypatch.setattr(children, "ENTRY", script)
-    assert children.lines_of("any", "small", 3.0) == ([{"name": "one"}], "stopped after 3 s")
+    assert children.Child("any", "small").lines(5.0) == ([{"name": "one"}], "stopped after waiting 5 s")
     script.write_text("raise ValueError('bad')")
-    assert children.lines_of("any", "small", 30.0) == ([], "failed: exit code 1: ValueError: bad")
+    assert children.Child("any", "small").lines(60.0) == ([], "failed: exit code 1: ValueError: bad")
 
 
 @pytest.mark.slow

@@ -18,34 +18,42 @@ ONE_CORE = {
 }
 
 
-def lines_of(name: str, size: str, seconds: float, one_core: bool = False) -> tuple[list[dict[str, Any]], str]:
-    """(what ``device.py --child NAME`` said, a JSON object a line, and its status: "OK" or why it ended early).
+class Child:
+    """``device.py --child NAME`` at work; ``one_core``: on the last core of the CPU, with one thread."""
 
-    ``one_core``: on one core of the CPU, with one thread.
-    """
-    command = [sys.executable, str(ENTRY), "--child", name, "--size", size]
-    if one_core and shutil.which("taskset"):
-        core = min(os.sched_getaffinity(0))
-        command = ["taskset", "-c", str(core), *command]
-    env = {**os.environ, **(ONE_CORE if one_core else {})}
-    if one_core:
-        env["XLA_FLAGS"] = f"{env.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as said, tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, env=env, stdout=said, stderr=errors)
+    def __init__(self, name: str, size: str, one_core: bool = False) -> None:
+        command = [sys.executable, str(ENTRY), "--child", name, "--size", size]
+        # this process holds most of the device's memory: a child takes of the rest what it needs, not a share of all
+        env = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false", **(ONE_CORE if one_core else {})}
+        if one_core:
+            env["XLA_FLAGS"] = f"{env.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
+            if shutil.which("taskset"):
+                command = ["taskset", "-c", str(max(os.sched_getaffinity(0))), *command]
+        # open for as long as the child writes
+        self.said, self.errors = (tempfile.TemporaryFile("w+", encoding="utf-8") for _ in range(2))  # noqa: SIM115
+        self.process = subprocess.Popen(command, env=env, stdout=self.said, stderr=self.errors)
+
+    def lines(self, seconds: float) -> tuple[list[dict[str, Any]], str]:
+        """(the JSON objects that it said, a line each, and its status: "OK" or why it ended early); ``seconds``: to wait."""
         try:
-            code = process.wait(timeout=max(1.0, seconds))
+            code = self.process.wait(timeout=max(1.0, seconds))
             status = "OK" if code == 0 else f"failed: exit code {code}"
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            status = f"stopped after {seconds:.0f} s"
-        said.seek(0)
-        errors.seek(0)
-        if status.startswith("failed"):
-            last = [line for line in errors.read().splitlines() if line.strip()]
-            status += f": {' '.join(last[-1].split())[:160]}" if last else ""
-        found = [json.loads(line) for line in said.read().splitlines() if line.startswith("{") and line.endswith("}")]
-    return found, status
+            self.stop()
+            status = f"stopped after waiting {seconds:.0f} s"
+        with self.said, self.errors:
+            self.said.seek(0)
+            self.errors.seek(0)
+            if status.startswith("failed"):
+                last = [line for line in self.errors.read().splitlines() if line.strip()]
+                status += f": {' '.join(last[-1].split())[:160]}" if last else ""
+            lines = self.said.read().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")], status
+
+    def stop(self) -> None:
+        """End it, if it has not ended."""
+        self.process.kill()
+        self.process.wait()
 
 
 def say(**values: Any) -> None:

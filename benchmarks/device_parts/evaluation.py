@@ -18,7 +18,7 @@ PART = "g evaluation"
 
 def run(table: Table, clock: Clock, sizes: Sizes, known: dict[str, Any]) -> None:
     """The project's own implementations, on both sides."""
-    both_sides(table, clock, sizes, PART, "evaluation")
+    both_sides(table, clock, sizes, known, PART, "evaluation")
 
 
 def calls(sizes: Sizes) -> dict[str, Callable[[], object]]:

@@ -67,9 +67,18 @@ class Followed:
 
 
 def followed(
-    points: Sequence[Point], data: Dataset, x: jax.Array, lanes: int, engine: Engine, seconds: float
+    points: Sequence[Point],
+    data: Dataset,
+    x: jax.Array,
+    lanes: int,
+    engine: Engine,
+    seconds: float,
+    unfinished: bool = False,
 ) -> Followed:
-    """Train ``points`` in a pool for at most ``seconds``; the first looks, which compile, are in no rate."""
+    """Train ``points`` in a pool for at most ``seconds``; the first looks, which compile, are in no rate.
+
+    ``unfinished``: tell too how many epochs the lanes have trained that still run; all their weights come to the host for it.
+    """
     found, began, last = Followed(), time.perf_counter(), None
     for i, tick in enumerate(trained_points(points, data, x, lanes, engine=engine)):
         found.after(tick)
@@ -79,7 +88,7 @@ def followed(
         last = tick
         if time.perf_counter() - began > seconds:
             break
-    if last is not None:
+    if unfinished and last is not None:
         saved = last.snapshot()
         found.running = {p: len(lane.history) for p, lane in saved.items() if lane.lane.status == RUNNING}
     return found
@@ -111,7 +120,8 @@ def run(table: Table, clock: Clock, sizes: Sizes, known: dict[str, Any]) -> None
 
     def bands() -> None:
         points = [p for rate in RATES for p in band_points(sizes, rate, sizes.band_lanes)]
-        means.update(epochs_by_band(table, followed(points, data, x, len(points), Engine(), 0.6 * clock.left())))
+        found = followed(points, data, x, len(points), Engine(), 0.6 * clock.left(), unfinished=True)
+        means.update(epochs_by_band(table, found))
 
     attempt(table, PART, "epochs by learning rate", bands)
     lanes = known.get("best", {}).get("highest", (0.0, 8))[1]

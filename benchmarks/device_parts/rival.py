@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from device_parts.children import lines_of, say
+from device_parts.children import Child, say
 from device_parts.pools import LATENT
 from device_parts.sizes import SIZES, Sizes
 from device_parts.table import OUT_OF_TIME, Clock, Table, one_line, speed_of
@@ -24,7 +24,7 @@ def run(table: Table, clock: Clock, sizes: Sizes, known: dict[str, Any]) -> None
         table.add(PART, "torch", status=OUT_OF_TIME)
         return
     size = next(name for name, value in SIZES.items() if value == sizes)
-    found, status = lines_of("torch", size, clock.left())
+    found, status = Child("torch", size).lines(clock.left())
     for line in found:
         name = f"{line['way']}, {line['precision']}"
         if "seconds" not in line:
@@ -42,13 +42,13 @@ def run(table: Table, clock: Clock, sizes: Sizes, known: dict[str, Any]) -> None
 
 
 def child(sizes: Sizes) -> None:
-    """Say the seconds a step of every way, one precision after the other, compiling last."""
+    """Say the seconds a step of every way at both precisions; what compiles comes last, since it may not end in time."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    for precision, theirs in PRECISIONS.items():
-        torch.set_float32_matmul_precision(theirs)
-        for way, make in ways(sizes, device):
+    for way, make in ways(sizes, device):
+        for precision, theirs in PRECISIONS.items():
+            torch.set_float32_matmul_precision(theirs)
             try:
                 say(way=way, precision=precision, seconds=seconds_of(make(), sizes, device))
             except Exception as error:

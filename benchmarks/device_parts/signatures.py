@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from device_parts.children import lines_of, say
+from device_parts.children import Child, say
 from device_parts.sizes import SIZES, Sizes
 from device_parts.table import OUT_OF_TIME, Clock, Table, in_time, timed
 from vaebench.data.mutations.simulate import simulate_catalogue
@@ -127,18 +127,22 @@ def child(sizes: Sizes) -> None:
 
 def others(table: Table, clock: Clock, sizes: Sizes, known: dict[str, Any]) -> None:
     """``sparse`` and ``spike_slab`` on the device and on one core."""
-    both_sides(table, clock, sizes, OTHERS, "signatures")
+    both_sides(table, clock, sizes, known, OTHERS, "signatures")
 
 
-def both_sides(table: Table, clock: Clock, sizes: Sizes, part: str, name: str) -> None:
-    """Rows of a child's measurements on the device and on one core of the CPU, and their ratio."""
+def both_sides(table: Table, clock: Clock, sizes: Sizes, known: dict[str, Any], part: str, name: str) -> None:
+    """Rows of a child's measurements on the device and on one core of the CPU, and their ratio.
+
+    The core's child was begun with everything else (``known["children"]``): it compiles for as long as the device's parts take.
+    """
     if clock.left() < 5:
         table.add(part, name, status=OUT_OF_TIME)
         return
     size = next(key for key, value in SIZES.items() if value == sizes)
     seconds: dict[tuple[str, str, bool], float] = {}
     for one_core in (False, True):
-        found, status = lines_of(name, size, clock.left() / (1 if one_core else 2), one_core)
+        other = known.get("children", {}).get(name) or Child(name, size, True) if one_core else Child(name, size)
+        found, status = other.lines(clock.left())
         where = "one CPU core" if one_core else "device"
         for line in found:
             key = (line["name"], line["which"])

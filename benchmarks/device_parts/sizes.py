@@ -44,7 +44,7 @@ class Sizes:
     augmentation: int = 100
     restarts: int = 100
     signatures: int = 11
-    sparse: tuple[int, int] = (200, 5)
+    sparse: tuple[int, int] = (100, 4)
     refit: tuple[int, int] = (300, 8)
     evaluated: tuple[int, int] = (11_014, 50)
     wsepin_draws: int = 500

@@ -37,7 +37,7 @@ class Steps:
         self.x = jnp.asarray(self.data.x)
         self.base = base_point(sizes)
         self.best: dict[str, tuple[float, int]] = {}
-        self.longest = 0.0
+        self.latest = 0.0
 
     def measure(
         self, lanes: int, name: str, engine: Engine, base: Point | None = None, validate: bool = False
@@ -76,7 +76,7 @@ class Steps:
             text += f"; validation loss after {self.sizes.epochs} epochs {more['valid_loss']:.6f}"
         target = f"{LEAST_SHARE * speed_of(self.table.facts['device']):.0%} of the limit" if lanes > 1 else ""
         self.table.add(PART, f"{lanes} lanes, {name}", text, seconds, "s", target, **more)
-        self.longest = max(self.longest, time.perf_counter() - began)
+        self.latest = time.perf_counter() - began
         return seconds
 
     def by_lanes(self, precisions: tuple[str, ...], lanes: tuple[int, ...], validate: bool = False) -> None:
@@ -90,7 +90,7 @@ class Steps:
                     self.known.setdefault("steps", {})[precision, r] = seconds
                     self.best[precision] = min(self.best.get(precision, (float("inf"), 0)), (seconds, r))
 
-                in_time(self.table, self.clock, PART, f"{r} lanes, {precision}", self.longest, one)
+                in_time(self.table, self.clock, PART, f"{r} lanes, {precision}", self.latest, one)
 
     def options(self) -> None:
         """Rows of the engine's other choices at the best number of lanes."""
@@ -102,7 +102,7 @@ class Steps:
             def one(name: str = name, choice: dict[str, Any] = choice) -> None:
                 self.measure(lanes, f"float32, {name}", dataclasses.replace(Engine(), **choice))
 
-            in_time(self.table, self.clock, PART, f"{lanes} lanes, {name}", self.longest, one)
+            in_time(self.table, self.clock, PART, f"{lanes} lanes, {name}", self.latest, one)
 
     def latents(self) -> None:
         """Lane-steps at the ends of the grid's latent sizes: ``known["latents"]``, latent -> seconds."""
@@ -116,7 +116,7 @@ class Steps:
                 base = base_point(self.sizes, latent)
                 self.known["latents"][latent] = self.measure(lanes, f"float32, latent {latent}", Engine(), base)
 
-            in_time(self.table, self.clock, PART, f"{lanes} lanes, latent {latent}", self.longest, one)
+            in_time(self.table, self.clock, PART, f"{lanes} lanes, latent {latent}", self.latest, one)
 
     def profile(self) -> None:
         """The kernels that take longest, of the best float32 program, where it is below 60% of the memory limit."""
@@ -136,7 +136,7 @@ class Steps:
             for name, share in found:
                 self.table.add(PART, f"kernel {name[:80]}", f"{share:.1%} of device time", share, lanes=lanes)
 
-        in_time(self.table, self.clock, PART, f"profile of {lanes} lanes", 2 * self.longest, one)
+        in_time(self.table, self.clock, PART, f"profile of {lanes} lanes", 2 * self.latest, one)
 
 
 def run(table: Table, clock: Clock, sizes: Sizes, known: dict[str, Any]) -> None:

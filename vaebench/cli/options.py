@@ -109,7 +109,7 @@ class Run(Source, Seeded):
     init: str = ""
     """Weight initialisations, separated by commas."""
     optimizer: str = ""
-    """Optimizers, separated by commas."""
+    """Optimizers, separated by commas: adam, rmsprop, sgd, adamw, or any other by optax's name (lion, nadam, muon, ...)."""
     activation: str = ""
     """Activations, separated by commas."""
     seeds: int = 0
