@@ -121,7 +121,7 @@ def test_refit_without_intervals_has_exposures_only(tables, tmp_path, capsys):
 
 
 def test_refit_writes_the_files_that_save_writes(tables, tmp_path):
-    folder, catalogue, truth = tables
+    folder, _, _ = tables
     arguments = [
         str(folder / "catalogue.csv"),
         str(folder / "signatures.csv"),
@@ -131,7 +131,8 @@ def test_refit_writes_the_files_that_save_writes(tables, tmp_path):
         "4",
     ]
     assert main(["refit", *arguments, "--level", "0.8", "--out", str(tmp_path / "command"), "--quiet"]) == 0
-    fit = refit(read_catalogue(folder / "catalogue.csv"), truth.signatures, intervals="bootstrap", level=0.8, seed=4)
+    catalogue, signatures = read_catalogue(folder / "catalogue.csv"), read_signatures(folder / "signatures.csv")
+    fit = refit(catalogue, signatures, intervals="bootstrap", level=0.8, seed=4)
     page = fit.save(tmp_path / "call", info={"seed": 4})
     assert page == tmp_path / "call" / "report.html"
     names = {path.relative_to(tmp_path / "command") for path in (tmp_path / "command").rglob("*")}

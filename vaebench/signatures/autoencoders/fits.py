@@ -82,7 +82,7 @@ class EncoderRefit(NamedTuple):
     status: str
     counts: np.ndarray
     point: Point
-    variables: Any
+    variables: Mapping[str, Any]
 
 
 def trained_signatures(
@@ -200,7 +200,7 @@ def posterior_draws(key: jax.Array, fit: EncoderRefit, draws: int) -> np.ndarray
     x, factors = jnp.asarray(fit.counts, jnp.float32), jnp.asarray(fit.factors, jnp.float32)
 
     @jax.jit
-    def drawn(variables: Any) -> jax.Array:
+    def drawn(variables: Mapping[str, Any]) -> jax.Array:
         def one(own: jax.Array) -> jax.Array:
             return model.sample(variables, x, own, traced.activation, traced.hyper) * factors[:, None]
 
