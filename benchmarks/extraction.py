@@ -25,7 +25,12 @@ import numpy as np
 
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures.autoencoders.fits import trained_signatures
-from vaebench.signatures.autoencoders.training import redrawn, restart_seeds, split_of_rows, study_point
+from vaebench.signatures.autoencoders.training import (
+    multinomial_resample,
+    restart_seeds,
+    split_of_rows,
+    study_point,
+)
 from vaebench.space import static_of, traced_of
 from vaebench.training.pool import on_device
 from vaebench.training.train import make_train
@@ -76,7 +81,7 @@ def main() -> None:
     device = jax.devices()[0]
     say("device", f"{device.platform} {device.device_kind}, jax {jax.__version__}")
     started = time.perf_counter()
-    more = redrawn(jax.random.key(0), counts, options.augmentation).block_until_ready()
+    more = multinomial_resample(jax.random.key(0), counts, options.augmentation).block_until_ready()
     say(f"redraws, {options.augmentation} of {len(counts)} samples", f"{time.perf_counter() - started:.1f} s")
     rows = jnp.concatenate([jnp.asarray(counts, jnp.float32), more])
     steps = {lanes: lane_step(rows, len(counts), k, lanes) for lanes in options.lanes}

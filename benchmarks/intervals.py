@@ -20,7 +20,7 @@ from scipy.optimize import nnls
 from vaebench.data.mutations.channels import CHANNELS
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.data.mutations.tables import cancer_types
-from vaebench.signatures.intervals.ends import REPLICATES
+from vaebench.signatures.intervals.options import BOOTSTRAP
 from vaebench.signatures.refitting import refit
 
 SHARE = 20
@@ -34,7 +34,7 @@ def loop_seconds(catalogue: pd.DataFrame, signatures: pd.DataFrame) -> float:
     started = time.perf_counter()
     for row in x:
         mean = s @ nnls(s, row)[0]
-        found = [nnls(s, counts)[0] for counts in rng.poisson(mean, (REPLICATES, len(mean))).astype(float)]
+        found = [nnls(s, counts)[0] for counts in rng.poisson(mean, (BOOTSTRAP.replicates, len(mean))).astype(float)]
         np.quantile(found, [0.025, 0.975], axis=0)
     return (time.perf_counter() - started) * len(catalogue) / len(x)
 

@@ -10,7 +10,13 @@ import pytest
 
 from vaebench.cli.main import main
 from vaebench.data.mutations.simulate import simulate_catalogue
-from vaebench.data.mutations.tables import read_exposures, read_signatures, write_catalogue, write_signatures
+from vaebench.data.mutations.tables import (
+    read_catalogue,
+    read_exposures,
+    read_signatures,
+    write_catalogue,
+    write_signatures,
+)
 from vaebench.signatures.extraction import extract
 from vaebench.signatures.matching import recovery
 from vaebench.signatures.refitting import refit
@@ -83,7 +89,7 @@ def test_anchored_intervals_are_of_the_reference(tables, tmp_path, capsys):
     intervals = pd.read_csv(tmp_path / "intervals.csv")
     assert set(intervals["signature"]) == set(used.index)
     assert set(used.index) & set(truth.signatures.index)
-    assert any("for the reference's" in note for note in summary(capsys)["notes"])
+    assert any("replaced by the reference's" in note for note in summary(capsys)["notes"])
 
 
 def test_refit_writes_exposures_and_intervals(tables, tmp_path, capsys):
@@ -114,6 +120,31 @@ def test_refit_without_intervals_has_exposures_only(tables, tmp_path, capsys):
     assert not (tmp_path / "intervals.csv").exists()
 
 
+def test_refit_writes_the_files_that_save_writes(tables, tmp_path):
+    folder, _, _ = tables
+    arguments = [
+        str(folder / "catalogue.csv"),
+        str(folder / "signatures.csv"),
+        "--intervals",
+        "bootstrap",
+        "--seed",
+        "4",
+    ]
+    assert main(["refit", *arguments, "--level", "0.8", "--out", str(tmp_path / "command"), "--quiet"]) == 0
+    catalogue, signatures = read_catalogue(folder / "catalogue.csv"), read_signatures(folder / "signatures.csv")
+    fit = refit(catalogue, signatures, intervals="bootstrap", level=0.8, seed=4)
+    page = fit.save(tmp_path / "call", info={"seed": 4})
+    assert page == tmp_path / "call" / "report.html"
+    names = {path.relative_to(tmp_path / "command") for path in (tmp_path / "command").rglob("*")}
+    assert names == {path.relative_to(tmp_path / "call") for path in (tmp_path / "call").rglob("*")}
+    for name in ("exposures.csv", "samples.csv", "intervals.csv"):
+        assert (tmp_path / "call" / name).read_bytes() == (tmp_path / "command" / name).read_bytes()
+    ours, theirs = (json.loads((tmp_path / name / "fit.json").read_text()) for name in ("call", "command"))
+    known = {"command", "date", "version", "jax", "device", "seconds", "catalogue digest"}  # to the command alone
+    assert ours == {name: value for name, value in theirs.items() if name not in known}
+    assert list(ours) == ["method", "level", "dispersion", "noise", "psi", "size", "notes", "seed"]
+
+
 def test_refit_passes_an_autoencoders_settings_on(tables, tmp_path):
     folder, catalogue, truth = tables
     arguments = [str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "posterior_percentile"]
@@ -133,6 +164,8 @@ def test_calibrate_reports_coverage(tables, tmp_path, capsys):
     assert {"group", "coverage", "count"} <= set(coverage.columns)
     assert coverage["coverage"].dropna().between(0, 1).all()
     assert (tmp_path / "report.html").is_file()
+    saved = json.loads((tmp_path / "calibration.json").read_text())
+    assert (saved["method"], saved["level"], saved["seed"]) == ("profile_likelihood", 0.95, 0)
     assert summary(capsys)["coverage"][0]["group"] == coverage["group"][0]
 
 

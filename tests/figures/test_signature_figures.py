@@ -173,7 +173,7 @@ def test_pages_are_whole_and_offline(cohort, tmp_path):
     assert {p.stem for p in (tmp_path / "figures").iterdir()} == names
     samples.iloc[0, 2] = "misfit"
     fit = Refit(truth.exposures, long_intervals(truth.exposures), samples, 1.2, 0.95)
-    text = refit_page(tmp_path, catalogue, truth.signatures, fit, types=None, info={}).read_text(encoding="utf-8")
+    text = refit_page(tmp_path, fit, types=None, info={}).read_text(encoding="utf-8")
     assert "Dispersion 1.20" in text
     assert text.count("misfit") == 1
     assert text.count("<tr>") > len(truth.exposures)

@@ -7,20 +7,22 @@ import pytest
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
 from vaebench.signatures.coverage import calibrate
-from vaebench.signatures.sampler import posterior as sampling
+from vaebench.signatures.sampler.options import SamplerOptions
 
-
-@pytest.fixture(autouse=True)
-def fewer_sweeps(monkeypatch):
-    monkeypatch.setattr(sampling, "LEARNING", 60)
-    monkeypatch.setattr(sampling, "DRAWS", 200)
+SHORT = SamplerOptions(learning=60, draws=200)
 
 
 def test_the_samplers_intervals_are_expected_to_cover_what_they_say():
     catalogue, truth = simulate_catalogue(1, tumours=150, signatures=3, types=1)
     told = []
     table = calibrate(
-        catalogue, truth.signatures, draws=2, level=0.9, progress=lambda what, done, total: told.append((done, total))
+        catalogue,
+        truth.signatures,
+        draws=2,
+        level=0.9,
+        sampler=SHORT,
+        options=SHORT,
+        progress=lambda what, done, total: told.append((done, total)),
     )
     groups = table.set_index("group")
     assert list(table["group"][:5]) == ["all", "zero", "non-zero", "small", "large"]
@@ -32,7 +34,7 @@ def test_the_samplers_intervals_are_expected_to_cover_what_they_say():
 
 def test_a_method_that_covers_too_little_is_found_out():
     catalogue, truth = simulate_catalogue(1, tumours=150, signatures=3, types=1)
-    table = calibrate(catalogue, truth.signatures, intervals="bootstrap", draws=1).set_index("group")
+    table = calibrate(catalogue, truth.signatures, intervals="bootstrap", draws=1, sampler=SHORT).set_index("group")
     assert table.loc["non-zero", "coverage"] < 0.945
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,21 +13,18 @@ from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
 from vaebench.signatures.coverage import coverage_summary, presence_scores
 from vaebench.signatures.intervals.methods import METHODS
+from vaebench.signatures.intervals.options import BootstrapOptions
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler import posterior as sampling
 from vaebench.signatures.sampler.gibbs import swept
+from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.posterior import read_off
 
 FAST = [name for name, method in METHODS.items() if "gislum" not in method.reference and name != "conformal"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def fewer_sweeps():
-    """Shorter chains than the defaults, and one shape of program for all tests here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sampling, "LEARNING", 80)
-        patch.setattr(sampling, "DRAWS", 240)
-        yield
+SHORT = SamplerOptions(learning=80, draws=240)
+"""Shorter chains than the defaults."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def cohort():
 
 def test_intervals_of_the_sampler_hold_the_truth(cohort):
     catalogue, truth = cohort
-    fit = refit(catalogue, truth.signatures, intervals="spike_slab", types=truth.types)
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab", types=truth.types, options=SHORT)
     found = coverage_summary(fit.intervals, truth.exposures)
     assert 0.92 < found["non_zero"] < 0.985
     assert found["zero"] > 0.97
@@ -56,7 +55,7 @@ def test_one_program_learns_and_draws(samples):
     catalogue, truth = simulate_catalogue(4, tumours=60, signatures=3, types=1)
     sums = catalogue.sum(axis=1).nlargest(samples).index
     swept.clear_cache()
-    fit = refit(catalogue.loc[sums], truth.signatures, intervals="spike_slab")
+    fit = refit(catalogue.loc[sums], truth.signatures, intervals="spike_slab", options=SHORT)
     assert swept._cache_size() == 1  # type: ignore[attr-defined]
     assert fit.intervals is not None
     middle = fit.intervals.groupby("sample", sort=False)["exposure"].sum().loc[sums]
@@ -67,14 +66,14 @@ def test_one_program_learns_and_draws(samples):
 def test_blocks_of_a_larger_cohort_are_its_own_rows(monkeypatch):
     monkeypatch.setattr(sampling, "_BLOCK", 8)  # of 31 samples: three blocks, and seven that are filled up
     catalogue, truth = simulate_catalogue(4, tumours=31, signatures=3, types=1)
-    fit = refit(catalogue, truth.signatures, intervals="spike_slab")
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab", options=SHORT)
     np.testing.assert_allclose(fit.exposures.sum(axis=1), catalogue.sum(axis=1), rtol=0.15)
 
 
 def test_chains_that_stand_apart_are_noted(cohort, monkeypatch):
     catalogue, truth = cohort
     monkeypatch.setattr(sampling, "r_hat", lambda draws: np.full(draws.shape[2:], np.inf))
-    fit = refit(catalogue, truth.signatures, intervals="spike_slab", types=truth.types)
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab", types=truth.types, options=SHORT)
     assert fit.diagnostics["r_hat_99"] == np.inf
     assert "mixes slowly: R-hat inf" in fit.notes[0]
 
@@ -82,7 +81,9 @@ def test_chains_that_stand_apart_are_noted(cohort, monkeypatch):
 def test_overdispersed_counts_are_covered_under_the_negative_binomial(cohort):
     _, truth = cohort
     catalogue, _ = simulate_catalogue(3, tumours=240, signatures=4, types=2, noise="negative_binomial", size=10.0)
-    fit = refit(catalogue, truth.signatures, intervals="spike_slab", noise="negative_binomial", types=truth.types)
+    fit = refit(
+        catalogue, truth.signatures, intervals="spike_slab", noise="negative_binomial", types=truth.types, options=SHORT
+    )
     assert fit.size == pytest.approx(10, rel=0.15)
     assert 0.91 < coverage_summary(fit.intervals, truth.exposures)["non_zero"] < 0.985
     assert "negative binomial" in fit.notes[0]
@@ -92,7 +93,7 @@ def test_overdispersed_counts_are_covered_under_the_negative_binomial(cohort):
 def test_rounded_means_are_recognised_and_fitted_closely(cohort):
     _, truth = cohort
     catalogue, _ = simulate_catalogue(3, tumours=240, signatures=4, types=2, noise="exact")
-    fit = refit(catalogue, truth.signatures, intervals="spike_slab")
+    fit = refit(catalogue, truth.signatures, intervals="spike_slab", options=SHORT)
     assert fit.psi == pytest.approx(1 / 12)
     assert "without sampling noise" in fit.notes[0].replace("\n", " ")
     found = coverage_summary(fit.intervals, truth.exposures)
@@ -154,6 +155,36 @@ def test_a_missing_signature_is_flagged(cohort):
     assert fit.dispersion > 1.1
 
 
+def test_a_saved_refit_is_read_again(cohort, tmp_path):
+    catalogue, truth = cohort
+    few = catalogue.iloc[::8]
+    fit = refit(few, truth.signatures, noise="negative_binomial", intervals="bootstrap", options=BootstrapOptions(20))
+    fit = fit._replace(size=np.inf, notes=("One.",))
+    page = fit.save(tmp_path / "new" / "folder", types=truth.types, info={"cohort": "A"})
+    assert "One." in page.read_text(encoding="utf-8")
+    written = pd.read_csv(page.with_name("exposures.csv"), index_col="Samples")
+    np.testing.assert_allclose(written, fit.exposures, rtol=1e-12)
+    written = pd.read_csv(page.with_name("intervals.csv"))
+    np.testing.assert_allclose(written["upper"], fit.intervals["upper"], rtol=1e-12)
+    assert pd.read_csv(page.with_name("samples.csv"))["Samples"].tolist() == list(few.index)
+    values = json.loads(page.with_name("fit.json").read_text())
+    assert values.pop("dispersion") == fit.dispersion
+    assert values == {
+        "method": "bootstrap", "level": 0.95, "noise": "negative_binomial", "psi": 0, "size": None, "notes": ["One."],
+        "cohort": "A",
+    }  # fmt: skip
+    fit._replace(intervals=None).save(tmp_path / "plain")
+    assert not (tmp_path / "plain" / "intervals.csv").exists()
+
+
+def test_options_of_a_method_are_used(cohort):
+    catalogue, truth = cohort
+    done = []
+    few, options = catalogue.iloc[::40], BootstrapOptions(3)
+    refit(few, truth.signatures, intervals="bootstrap", options=options, progress=lambda *step: done.append(step))
+    assert done == [("resampling", 1, 3), ("resampling", 2, 3), ("resampling", 3, 3)]
+
+
 def test_upper_ends_are_of_exposures_that_are_there():
     rng = np.random.default_rng(0)
     draws = np.where(rng.random((20_000, 1, 2)) < [0.02, 0.6], rng.gamma(20, 5, (20_000, 1, 2)), 0.0)
@@ -185,6 +216,8 @@ def test_quantiles_of_few_draws_hold_a_new_one_as_often_as_they_say():
         ({"types": pd.Series({"a": "b"})}, "no cancer type"),
         ({"settings": {"beta": 1}, "intervals": "bootstrap"}, "posterior_percentile"),
         ({"settings": {"beta": 1}}, "with intervals=None"),
+        ({"options": SHORT, "intervals": "bootstrap"}, "SamplerOptions .* give BootstrapOptions"),
+        ({"options": SHORT}, "with intervals=None; give None"),
     ],
 )
 def test_options_that_are_not_allowed_are_refused_in_a_sentence(cohort, options, words):

@@ -52,7 +52,7 @@ class Extract(Seeded, Compiled):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Refit(Seeded, Compiled):
+class RefitOptions(Seeded, Compiled):
     """Exposures of known signatures in a table of SBS96 counts, with intervals, and a report."""
 
     catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
@@ -117,5 +117,5 @@ class Calibrate(Seeded, Compiled):
     """"types" where the header names cancer types and not samples, so that names come again."""
 
 
-SIGNATURE_COMMANDS = {"extract": Extract, "refit": Refit, "match": Match, "calibrate": Calibrate}
+SIGNATURE_COMMANDS = {"extract": Extract, "refit": RefitOptions, "match": Match, "calibrate": Calibrate}
 """Command name -> its options."""

@@ -1,35 +1,37 @@
-"""What the commands on mutational signatures do: options in, files and a summary out."""
+"""Commands on mutational signatures: parse options, call one function of the library, print a summary."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
 import json
-import math
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from vaebench.atomic import replacing
 from vaebench.cli.parsing import training_settings
 from vaebench.cli.runs import use_compilation_cache
-from vaebench.cli.signature_options import Calibrate, Extract, Match, Refit
+from vaebench.cli.signature_options import Calibrate, Extract, Match, RefitOptions
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
 from vaebench.errors import InputError, unknown_name
 from vaebench.sweep.progress import Progress, duration
 from vaebench.version import __version__
 
+if TYPE_CHECKING:
+    from vaebench.signatures.anchoring import AnchoredIntervals
+    from vaebench.signatures.joint.intervals import DeNovo
+
 INTERVALS = ("none", "joint", "anchored")
-"""Of an extraction."""
+"""Values of ``--intervals`` of an extraction."""
 
 
-def execute(options: Extract | Refit | Match | Calibrate, command: str) -> dict[str, Any]:
-    """Carry out one command; returns its summary as JSON values."""
+def execute(options: Extract | RefitOptions | Match | Calibrate, command: str) -> dict[str, Any]:
+    """Run one command; returns its summary as JSON values."""
     if isinstance(options, Match):
         return _match(options)
     if options.compilation_cache:
@@ -37,7 +39,7 @@ def execute(options: Extract | Refit | Match | Calibrate, command: str) -> dict[
     folder = options.out
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: a file stands there; give a folder")
-    work = {Extract: _extract, Refit: _refit, Calibrate: _calibrate}[type(options)]
+    work = {Extract: _extract, RefitOptions: _refit, Calibrate: _calibrate}[type(options)]
     return work(options, command)  # pyright: ignore[reportArgumentType]
 
 
@@ -81,9 +83,7 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
     mutations.write_exposures(result.exposures, folder / "exposures.csv")
     write_frame(result.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
     if drawn is not None:
-        write_frame(drawn.intervals, folder / "intervals.csv")
-        name, write = drawn.beside
-        write(folder / name)
+        drawn.save(folder)
     write_frame(result.selection, folder / "selection.csv")
     if result.matches is not None:
         write_frame(result.matches, folder / "matches.csv")
@@ -127,50 +127,27 @@ def _check_extraction(options: Extract) -> None:
         raise InputError(f"--level {options.level}: the nominal coverage must be above 0 and below 1")
 
 
-class _Intervals(NamedTuple):
-    """Intervals of an extraction's exposures, what a reader should know, and a table beside them: name and how to write it."""
-
-    intervals: pd.DataFrame
-    notes: tuple[str, ...]
-    info: dict[str, Any]
-    beside: tuple[str, Callable[[Path], Any]]
-
-
 def _intervals(
     options: Extract,
     catalogue: pd.DataFrame,
     signatures: pd.DataFrame,
     reference: pd.DataFrame | None,
     types: pd.Series | None,
-) -> _Intervals:
+) -> DeNovo | AnchoredIntervals:
+    """Intervals of an extraction's exposures, by the method that ``--intervals`` names."""
     common = {"types": types, "level": options.level, "seed": options.seed, "fractions": options.fractions}
     common["progress"] = Progress(options.quiet)
     if options.intervals == "joint":
         from vaebench.signatures.joint.intervals import de_novo_intervals
 
-        drawn = de_novo_intervals(catalogue, signatures, **common)
-        info = {"widened by": drawn.factor, "dispersion": round(drawn.dispersion, 3)}
-        return _Intervals(
-            drawn.intervals, drawn.notes, info, ("correlations.csv", partial(write_frame, drawn.correlations))
-        )
-    from vaebench.signatures.anchoring import ANCHOR, anchored
-    from vaebench.signatures.refitting import refit
+        return de_novo_intervals(catalogue, signatures, **common)
+    from vaebench.signatures.anchoring import anchored_intervals
 
     assert reference is not None
-    used = anchored(signatures, reference)
-    kept = [str(name) for name in used.index if name not in reference.index]
-    fit = refit(catalogue, used, intervals="spike_slab", **common)
-    assert fit.intervals is not None
-    note = f"Intervals take {len(used) - len(kept)} of {len(used)} signatures for the reference's (cosine {ANCHOR} and more)"
-    note += f", and {', '.join(kept)} as extracted, without what is not known of them." if kept else "."
-    info = {"dispersion": round(fit.dispersion, 3)}
-    return _Intervals(
-        fit.intervals, (note, *fit.notes), info, ("anchored.csv", partial(mutations.write_signatures, used))
-    )
+    return anchored_intervals(catalogue, signatures, reference, **common)
 
 
-def _refit(options: Refit, command: str) -> dict[str, Any]:
-    from vaebench.report.signatures import refit_page
+def _refit(options: RefitOptions, command: str) -> dict[str, Any]:
     from vaebench.signatures.refitting import refit
 
     catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
@@ -190,27 +167,15 @@ def _refit(options: Refit, command: str) -> dict[str, Any]:
         progress=Progress(options.quiet),
     )
     seconds = time.perf_counter() - started
-    folder = options.out
-    folder.mkdir(parents=True, exist_ok=True)
-    mutations.write_exposures(fit.exposures, folder / "exposures.csv")
-    write_frame(fit.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
-    if fit.intervals is not None:
-        write_frame(fit.intervals, folder / "intervals.csv")
-    info = _info(command, seconds, options.seed, catalogue)
-    notes = list(fit.notes)
-    fitted = {"method": fit.method, "level": fit.level, "dispersion": fit.dispersion, "noise": options.noise}
-    fitted |= {"psi": fit.psi, "size": fit.size if math.isfinite(fit.size) else None}
-    _write_json(folder / "fit.json", fitted | {"notes": notes} | info)
-    page = refit_page(folder, catalogue, signatures, fit, types=types, info=info, notes=notes)
+    page = fit.save(options.out, types=types, info=_info(command, seconds, options.seed, catalogue))
     if not options.quiet:
         print(f"{len(catalogue)} samples, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
-        print("\n".join([*notes, f"report: {page}"]))
-    return fitted | {"samples": len(catalogue), "notes": notes, "report": str(page)}
+        print("\n".join([*fit.notes, f"report: {page}"]))
+    return fit.summary() | {"samples": len(catalogue), "notes": list(fit.notes), "report": str(page)}
 
 
 def _calibrate(options: Calibrate, command: str) -> dict[str, Any]:
-    from vaebench.report.signatures import calibration_page
-    from vaebench.signatures.coverage import calibrate
+    from vaebench.signatures.coverage import calibrate, save_calibration
 
     catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
     signatures = mutations.read_signatures(options.signatures)
@@ -228,11 +193,7 @@ def _calibrate(options: Calibrate, command: str) -> dict[str, Any]:
         progress=Progress(options.quiet),
     )
     info = _info(command, time.perf_counter() - started, options.seed, catalogue)
-    folder = options.out
-    folder.mkdir(parents=True, exist_ok=True)
-    write_frame(coverage, folder / "coverage.csv")
-    page = calibration_page(folder, coverage, options.level, info)
-    _write_json(folder / "calibration.json", info | {"method": options.intervals, "level": options.level})
+    page = save_calibration(options.out, coverage, intervals=options.intervals, level=options.level, info=info)
     if not options.quiet:
         print(coverage.to_string(index=False, float_format="{:.3f}".format))
         print(f"report: {page}")
@@ -244,7 +205,6 @@ def _match(options: Match) -> dict[str, Any]:
 
     found = matches(mutations.read_signatures(options.signatures), mutations.read_signatures(options.reference))
     if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
         write_frame(found, options.out / "matches.csv")
     if not options.quiet:
         print(found.to_string(index=False, float_format="{:.3f}".format))

@@ -1,11 +1,11 @@
-"""Signatures, exposures, intervals -> figures and one offline HTML page each."""
+"""Reports on signatures, exposures and intervals: figures, and one HTML page that works offline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,18 @@ from vaebench.figures.exposures import (
 from vaebench.figures.spectra import k_selection, similarity, spectra
 from vaebench.report.page import cell, definitions, head, picture, sortable, write_page
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from vaebench.signatures.extraction import Extraction
+    from vaebench.signatures.refitting import RefitResult
+
 FIRST = 50
-"""Rows of a table shown before "show all"."""
+"""Rows of a table that are shown before "show all" is pressed."""
 
 
 def table(frame: pd.DataFrame) -> str:
-    """A sortable table of a frame's columns; numbers short, text as it stands."""
+    """HTML of a sortable table of ``frame``; numbers are shortened, text is unchanged."""
     numeric = [frame.iloc[:, i].dtype.kind in "iuf" for i in range(frame.shape[1])]
     heads = "".join(head(str(name), number) for name, number in zip(frame.columns, numeric, strict=True))
     rows = []
@@ -47,7 +53,7 @@ def _word(value: object) -> str:
     return ("yes" if value else "") if isinstance(value, bool | np.bool_) else str(value)
 
 
-def _drawn(folder: Path, name: str, figure: Any, caption: str) -> str:
+def _drawn(folder: Path, name: str, figure: Figure, caption: str) -> str:
     return picture(save(figure, folder / "figures" / f"{name}.png"), caption)
 
 
@@ -65,7 +71,7 @@ def _matched(matches: pd.DataFrame | None) -> dict[str, str]:
 
 
 def tsne(shares: np.ndarray, seed: int) -> np.ndarray:
-    """t-SNE [T, 2] of the samples' shares [T, S] (sklearn, PCA start)."""
+    """t-SNE [T, 2] of the samples' shares [T, S], by scikit-learn from a PCA start."""
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, max(2.0, (len(shares) - 1) / 3))
@@ -75,7 +81,7 @@ def tsne(shares: np.ndarray, seed: int) -> np.ndarray:
 def extraction_page(
     folder: Path,
     catalogue: pd.DataFrame,
-    result: Any,
+    result: Extraction,
     *,
     types: pd.Series | None,
     reference: pd.DataFrame | None,
@@ -88,16 +94,16 @@ def extraction_page(
     """Write ``folder/report.html`` and ``folder/figures/*.png`` for an extraction; returns the page's path.
 
     Args:
-        folder: where to.
-        catalogue: [T, 96] counts.
-        result: :class:`vaebench.signatures.extraction.Extraction`.
-        types: cancer type of each sample.
-        reference: [S', 96], for the heat map.
+        folder: any folder.
+        catalogue: counts [T, 96].
+        result: the extraction.
+        types: cancer type by sample.
+        reference: signatures [S', 96] for the heat map.
         info: provenance, shown at the end.
-        notes: warnings shown on top.
+        notes: warnings, shown on top.
         seed: of the t-SNE.
-        intervals: of the exposures, long; see :class:`vaebench.signatures.joint.intervals.DeNovo`.
-        level: their nominal coverage.
+        intervals: of the exposures; see :class:`vaebench.signatures.joint.intervals.DeNovo`.
+        level: nominal coverage of the intervals.
     """
     s, e = result.signatures, result.exposures
     sections = {
@@ -111,7 +117,7 @@ def extraction_page(
         drawn = _drawn(folder, "intervals", interval_panels(intervals, level), "The first samples of the table.")
         sections["Exposures with intervals"] = drawn + table(intervals[intervals["upper"] > 0])
     shares = e.div(e.sum(axis=1).where(e.sum(axis=1) > 0, 1.0), axis=0).to_numpy()
-    if len(e) >= 10 and len(np.unique(shares.round(6), axis=0)) > 2:  # a map of equal samples is of noise
+    if len(e) >= 10 and len(np.unique(shares.round(6), axis=0)) > 2:  # a map of equal samples would show noise
         drawn = sample_map(tsne(shares, seed), types, "t-SNE of the samples' shares of each signature")
         sections["Map of the samples"] = _drawn(folder, "map", drawn, "Samples with similar exposures lie together.")
     if reference is not None and result.matches is not None:
@@ -124,17 +130,20 @@ def extraction_page(
 
 def refit_page(
     folder: Path,
-    catalogue: pd.DataFrame,
-    signatures: pd.DataFrame,
-    fit: Any,
+    fit: RefitResult,
     *,
     types: pd.Series | None,
     info: Mapping[str, Any],
     notes: Sequence[str] = (),
 ) -> Path:
-    """Write ``folder/report.html`` and its figures for a refit; arguments as in :func:`extraction_page`.
+    """Write ``folder/report.html`` and ``folder/figures/*.png`` for a refit; returns the page's path.
 
-    ``fit`` is :class:`vaebench.signatures.refitting.Refit`.
+    Args:
+        folder: any folder.
+        fit: the refit.
+        types: cancer type by sample.
+        info: provenance, shown at the end.
+        notes: warnings, shown on top.
     """
     e = fit.exposures
     sections = {}
@@ -149,16 +158,23 @@ def refit_page(
     if len(flagged):
         sections["Samples to look at"] = table(flagged.rename_axis("sample").reset_index())
     sections["Provenance"] = definitions(info)
-    text = f"{len(signatures)} signatures in {len(catalogue):,} samples. Dispersion {fit.dispersion:.2f} (1: Poisson)."
+    text = f"{e.shape[1]} signatures in {len(e):,} samples. Dispersion {fit.dispersion:.2f} (1: Poisson)."
     return write_page(folder, "Exposures of known signatures", f"<p>{escape(text)}</p>{_notes(notes)}", sections)
 
 
 def calibration_page(folder: Path, coverage: pd.DataFrame, level: float, info: Mapping[str, Any]) -> Path:
-    """Write ``folder/report.html`` and its figure: expected coverage by group (columns ``group``, ``coverage``, ``count``)."""
+    """Write ``folder/report.html`` and its figure for a calibration; returns the page's path.
+
+    Args:
+        folder: any folder.
+        coverage: columns ``group``, ``coverage``, ``count``, as from :func:`vaebench.signatures.coverage.calibrate`.
+        level: nominal coverage.
+        info: provenance, shown at the end.
+    """
     drawn = _drawn(folder, "coverage", coverage_bars(coverage, level), "Expected coverage by signature and size.")
     sections = {"Coverage": drawn + table(coverage), "Provenance": definitions(info)}
     text = (
-        "Cohorts were simulated from the fit and refitted: the share of their true exposures that lay inside the "
-        f"interval, nominal {level:.0%}. It cannot see that the signatures or the noise model are wrong."
+        "Cohorts were simulated from the fit and refitted. Coverage is the share of their true exposures inside the "
+        f"interval, nominal {level:.0%}. It does not show errors of the signatures or of the noise model."
     )
     return write_page(folder, "What to expect of these intervals", f"<p>{escape(text)}</p>", sections)

@@ -1,7 +1,11 @@
-"""Mutational signatures: a catalogue in, signatures and exposures out. Public names are loaded on first use.
+"""Mutational signatures: extract them from a catalogue, or refit known ones, with intervals. Names are loaded on first use.
 
-Between the modules go arrays: X [T, 96] counts, ``signatures`` [S, 96] with rows that sum to 1, ``exposures`` [T, S] in
-mutations; the mean of X is exposures @ signatures. What a user gives and gets are data frames with these labels.
+Public functions take and return data frames labelled by sample, signature and channel. Modules exchange arrays: X [T, 96] counts,
+``signatures`` [S, 96] with rows that sum to 1, ``exposures`` [T, S] in mutations; the mean of X is exposures @ signatures.
+
+Example:
+    >>> result = vb.signatures.extract(catalogue)
+    >>> fit = vb.signatures.refit(catalogue, result.signatures, intervals="spike_slab")
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 _NAMES = {
     "anchored": "vaebench.signatures.anchoring",
+    "anchored_intervals": "vaebench.signatures.anchoring",
     "calibrate": "vaebench.signatures.coverage",
     "coverage_summary": "vaebench.signatures.coverage",
     "coverage_table": "vaebench.signatures.coverage",
@@ -20,12 +25,13 @@ _NAMES = {
     "muse_refit": "vaebench.signatures.autoencoders.muse",
     "recovery": "vaebench.signatures.matching",
     "refit": "vaebench.signatures.refitting",
+    "save_calibration": "vaebench.signatures.coverage",
 }
 
 if TYPE_CHECKING:
-    from vaebench.signatures.anchoring import anchored
+    from vaebench.signatures.anchoring import anchored, anchored_intervals
     from vaebench.signatures.autoencoders.muse import muse_refit
-    from vaebench.signatures.coverage import calibrate, coverage_summary, coverage_table
+    from vaebench.signatures.coverage import calibrate, coverage_summary, coverage_table, save_calibration
     from vaebench.signatures.extraction import extract
     from vaebench.signatures.joint.intervals import de_novo_intervals
     from vaebench.signatures.matching import matches, recovery
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "anchored",
+    "anchored_intervals",
     "calibrate",
     "coverage_summary",
     "coverage_table",
@@ -42,6 +49,7 @@ __all__ = [
     "muse_refit",
     "recovery",
     "refit",
+    "save_calibration",
 ]
 
 

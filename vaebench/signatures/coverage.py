@@ -1,34 +1,42 @@
-"""Do intervals hold the truth? Coverage by size and by signature, errors of the exposures, and presence calls."""
+"""Coverage of intervals by size and by signature, errors of exposures, scores of presence calls, and calibration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError
-from vaebench.signatures.intervals.ends import redrawn
+from vaebench.signatures.intervals.ends import parametric_resample
+from vaebench.signatures.intervals.methods import MethodOptions
 from vaebench.signatures.likelihood import maximum_likelihood, negative_binomial, scatter
-from vaebench.signatures.refitting import checked_options, refit
-from vaebench.signatures.sampler.posterior import KEPT, sampled
-from vaebench.signatures.tables import SIZES, checked_tables, size_masks
+from vaebench.signatures.refitting import checked_options, refit, write_settings
+from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
+from vaebench.signatures.sampler.posterior import sampled
+from vaebench.signatures.tables import SIZES, OnProgress, checked_tables, no_progress, size_masks
 
 
 def coverage_table(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """How often intervals hold the true exposures: a row for each of :data:`SIZES`, then one for each signature.
+    """Share of true exposures inside their intervals, by size and by signature.
 
-    Rows of signatures are of exposures above 0. Columns: ``kind`` (size or signature), ``group``, ``coverage``, ``count``
-    of exposures, ``below`` and ``above`` (shares of truths below and above their interval), and medians of ``width`` and
-    ``upper``. There is no tolerance: an end that equals the truth holds it, and nothing else does. A true signature
-    without intervals was not found: it has [0, 0], so that its exposures above 0 are missed.
+    There is no tolerance: the ends belong to the interval, and nothing beyond them does. A true signature without intervals
+    was not found. Its intervals are [0, 0], so that its exposures above 0 are missed.
 
     Args:
-        intervals: the long table of :class:`vaebench.signatures.refitting.Refit`.
+        intervals: the table ``intervals`` of :class:`vaebench.signatures.refitting.RefitResult`.
         truth: exposures [T, S].
 
+    Returns:
+        A row for each of :data:`vaebench.signatures.tables.SIZES`, then one for each signature (its exposures above 0).
+        Columns: ``kind`` (size or signature), ``group``, ``coverage``, ``count`` of exposures, ``below`` and ``above`` (shares
+        of truths below and above their interval), and medians of ``width`` and ``upper`` in mutations.
+
     Raises:
-        InputError: where a true sample has no interval.
+        InputError: for a true sample without intervals.
     """
     lower, upper = (_aligned(intervals, truth, name) for name in ("lower", "upper"))
     true = truth.to_numpy(np.float64)
@@ -49,10 +57,19 @@ def coverage_table(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame
 
 
 def coverage_summary(intervals: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
-    """One number each: coverage by size, of the worst and best signature, widths, and errors of the exposures.
+    """Coverage, widths and errors of exposures as single numbers.
 
-    ``width`` is the median over exposures above 0, ``upper_of_zeros`` the median upper end where the truth is 0;
-    ``mse`` and ``mae`` are means over all samples and signatures, in mutations.
+    Args:
+        intervals: the table ``intervals`` of :class:`vaebench.signatures.refitting.RefitResult`.
+        truth: exposures [T, S].
+
+    Returns:
+        ``all, zero, non_zero, small, large`` (coverage by size), ``signature_min`` and ``signature_max`` (coverage of the worst
+        and the best signature), ``width`` (median over exposures above 0), ``upper_of_zeros`` (median upper end where the
+        truth is 0), ``mse`` and ``mae`` (over all samples and signatures); the last four in mutations.
+
+    Raises:
+        InputError: for a true sample without intervals.
     """
     table = coverage_table(intervals, truth)
     sizes = table[table["kind"] == "size"].set_index("group")
@@ -70,10 +87,16 @@ def coverage_summary(intervals: pd.DataFrame, truth: pd.DataFrame) -> dict[str, 
 
 
 def presence_scores(intervals: pd.DataFrame, truth: pd.DataFrame, cut: float = 0.5) -> dict[str, float]:
-    """P(present) as a detector of exposures above 0: ``precision`` and ``recall`` at ``cut``, and the area under the ROC curve.
+    """Scores of P(present) as a detector of exposures above 0.
 
-    The area is the probability that a present exposure has a higher P(present) than an absent one, ties counting half.
-    NaN where it is not defined.
+    Args:
+        intervals: the table ``intervals`` of :class:`vaebench.signatures.refitting.RefitResult`.
+        truth: exposures [T, S].
+        cut: P(present) from which an exposure is called present.
+
+    Returns:
+        ``precision`` and ``recall`` at ``cut``, and ``auc``, the area under the ROC curve: the probability that a present
+        exposure has a higher P(present) than an absent one, ties counting half. NaN where a score is not defined.
     """
     from scipy.stats import rankdata
 
@@ -92,7 +115,13 @@ def presence_scores(intervals: pd.DataFrame, truth: pd.DataFrame, cut: float = 0
 
 
 def reliability(intervals: pd.DataFrame, truth: pd.DataFrame, bins: int = 10) -> pd.DataFrame:
-    """P(present) against how often an exposure is there: ``predicted`` (mean), ``observed``, ``count`` by bin that has any."""
+    """Reliability of P(present): ``predicted`` mean, ``observed`` share and ``count`` of each bin that is not empty.
+
+    Args:
+        intervals: the table ``intervals`` of :class:`vaebench.signatures.refitting.RefitResult`.
+        truth: exposures [T, S].
+        bins: number of bins of equal width.
+    """
     presence, some = _aligned(intervals, truth, "presence").ravel(), truth.to_numpy().ravel() > 0
     place = np.minimum((presence * bins).astype(int), bins - 1)
     frame = pd.DataFrame({"bin": place, "predicted": presence, "observed": some.astype(float), "count": 1})
@@ -101,12 +130,12 @@ def reliability(intervals: pd.DataFrame, truth: pd.DataFrame, bins: int = 10) ->
 
 
 def _aligned(intervals: pd.DataFrame, truth: pd.DataFrame, column: str) -> np.ndarray:
-    """One column of the long table as [T, S] in the order of ``truth``, 0 for a signature without intervals."""
+    """Column of the long table as [T, S] in the order of ``truth``, 0 for a signature without intervals."""
     wide = intervals.pivot(index="sample", columns="signature", values=column)
     missing = [name for name in truth.index if name not in wide.index]
     if missing:
         raise InputError(
-            f"sample {str(missing[0])!r} has true exposures and no intervals; every true sample needs them"
+            f"sample {str(missing[0])!r} has true exposures but no intervals; every true sample needs them"
         )
     found = wide.reindex(index=truth.index, columns=truth.columns)
     absent = [name for name in truth.columns if name not in wide.columns]
@@ -125,13 +154,19 @@ def calibrate(
     seed: int = 0,
     types: pd.Series | None = None,
     fractions: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    sampler: SamplerOptions = SAMPLER,
+    options: MethodOptions | None = None,
+    progress: OnProgress | None = None,
 ) -> pd.DataFrame:
-    """Coverage by size and by signature, as :func:`vaebench.signatures.coverage.coverage_table`, over simulated cohorts.
+    """Coverage to expect of an interval method on a cohort like this one, from simulated cohorts.
 
-    The true exposures of a simulated cohort are one draw of their posterior given the catalogue, by the spike-and-slab
-    model whatever the method: some are 0, as in tumours. Counts have the noise estimated from the catalogue. That the
-    signatures, the noise or this model are wrong cannot be seen here: look at the notes of a refit for that.
+    1. Draw the exposures from their posterior given the catalogue, with the spike-and-slab model whatever the method: some
+       are 0, as in tumours.
+    2. For each of ``draws`` cohorts take one draw as the truth, and draw counts with the noise estimated from the catalogue.
+    3. Refit these counts and compare the intervals with the truth.
+
+    Simulated cohorts fit the model by construction. Errors of the signatures, the noise or the model do not show here but in
+    the notes of a refit.
 
     Args:
         catalogue: counts [T, 96].
@@ -139,33 +174,41 @@ def calibrate(
         intervals: a name in :data:`vaebench.signatures.intervals.methods.METHODS`.
         noise: as in :func:`vaebench.signatures.refitting.refit`, as are ``level``, ``types`` and ``fractions``.
         level: nominal coverage.
-        draws: number of simulated cohorts, from 1 to 10.
+        draws: number of simulated cohorts, from 1 to ``sampler.kept`` (10).
         seed: of everything random.
         types: cancer type by sample.
         fractions: allow counts that are not whole numbers.
-        progress: called with what is done, the steps done and the steps in all.
+        sampler: constants of the sampler that draws the true exposures.
+        options: constants of the interval method; ``None`` for its defaults.
+        progress: called with what is being done, the steps done, and the steps in all.
+
+    Returns:
+        The table of :func:`coverage_table` over all simulated cohorts.
 
     Raises:
         InputError: for a table or an option that is not allowed.
+
+    Example:
+        >>> table = vb.signatures.calibrate(catalogue, signatures, intervals="spike_slab", draws=5)
     """
     checked_options(intervals, noise, level, seed)
-    if not 1 <= draws <= KEPT or int(draws) != draws:
-        raise InputError(f"draws={draws!r} is not allowed; it must be a whole number from 1 to {KEPT}")
+    if not 1 <= draws <= sampler.kept or int(draws) != draws:
+        raise InputError(f"draws={draws!r} is not allowed; it must be a whole number from 1 to {sampler.kept}")
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     x, s, names = counts.to_numpy()[some], known.to_numpy(), counts.index[some]
-    tell = progress or (lambda what, done, total: None)
+    progress = progress or no_progress
     fit = maximum_likelihood(x, s)
     found = scatter(x, s, fit.exposures)
     if noise == "negative_binomial":
         fit, found = negative_binomial(x, s)
-    posterior = sampled(x, s, fit.exposures, found, groups=groups[some], level=level, seed=seed)
+    posterior = sampled(x, s, fit.exposures, found, groups=groups[some], level=level, seed=seed, options=sampler)
     tables, truths = [], []
     for i in range(draws):
-        tell("simulating and refitting", i, draws)
+        progress("simulating and refitting", i, draws)
         truth = posterior.kept[i].astype(np.float64)
         mean = truth @ s
         rng = np.random.default_rng([seed, i])
-        drawn = np.round(mean) if found.rounding else redrawn(rng, mean, found)
+        drawn = np.round(mean) if found.rounding else parametric_resample(rng, mean, found)
         again = refit(
             pd.DataFrame(drawn, names, counts.columns),
             known,
@@ -175,10 +218,43 @@ def calibrate(
             seed=seed + i + 1,
             types=types,
             fractions=True,
+            options=options,
         )
         labels = pd.Index([f"{i}/{name}" for name in names])
         assert again.intervals is not None
         tables.append(again.intervals.assign(sample=[f"{i}/{name}" for name in again.intervals["sample"]]))
         truths.append(pd.DataFrame(truth, labels, known.index))
-    tell("simulating and refitting", draws, draws)
+    progress("simulating and refitting", draws, draws)
     return coverage_table(pd.concat(tables), pd.concat(truths))
+
+
+def save_calibration(
+    folder: str | Path,
+    coverage: pd.DataFrame,
+    *,
+    intervals: str,
+    level: float,
+    info: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the result of :func:`calibrate` and a report into ``folder``, which is made if needed.
+
+    The files are ``coverage.csv``, ``calibration.json`` (``info``, method and level), and ``report.html`` with its ``figures``.
+
+    Args:
+        folder: any folder; files of these names in it are replaced.
+        coverage: the table of :func:`calibrate`.
+        intervals: name of the method.
+        level: nominal coverage.
+        info: provenance as JSON values: command, date, version, ...
+
+    Returns:
+        The path of the report.
+    """
+    from vaebench.report.signatures import calibration_page
+
+    folder, info = Path(folder), dict(info or {})
+    folder.mkdir(parents=True, exist_ok=True)
+    write_frame(coverage, folder / "coverage.csv")
+    page = calibration_page(folder, coverage, level, info)
+    write_settings(folder / "calibration.json", info | {"method": intervals, "level": level})
+    return page

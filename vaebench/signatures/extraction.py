@@ -295,7 +295,11 @@ def _trained(
     finished: Callable[[int], None],
 ) -> _Runs:
     """Autoencoders; the error is the studies': Frobenius for MUSE-XAE, Poisson for others. Failed restarts are left out."""
-    found = trained_signatures(seed, counts, k, restarts, variant=method, tell=finished, **options)
+
+    def tell(what: str, done: int, total: int) -> None:
+        finished(done)
+
+    found = trained_signatures(seed, counts, k, restarts, variant=method, progress=tell, **options)
     usable = np.array([status == "OK" for status in found.statuses])
     trained = np.array([status != "DIVERGED" for status in found.statuses])
     extra = {"active": math.nan, "latent_kl": math.nan}

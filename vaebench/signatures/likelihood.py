@@ -1,37 +1,84 @@
-"""Maximum-likelihood exposures of known signatures, all samples at once, and how far the counts scatter about them.
+"""Maximum-likelihood exposures of known signatures, all samples at once, and the scatter of the counts about them.
 
-In float64: at 1e7 mutations float32 resolves the log likelihood to 1, and intervals are cut at differences of 1.92.
+All arithmetic is in float64: at 1e7 mutations float32 resolves the log likelihood to 1, and intervals are cut at
+differences of 1.92.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import dataclasses
+import functools
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.signatures.tables import Array
+
 BACKGROUND = 1e-6
 """Mutations added to every mean in a logarithm, so that one stray count in a channel of zeros does not rule a fit out."""
 
 GAP = 1e-6
-"""Gain of log likelihood promised by Newton's last step, of which half was to be had before it was taken."""
+"""Default of :attr:`NewtonOptions.gap`."""
 
 ROUNDING = 1 / 12
 """Variance of rounding to whole numbers."""
 
-_EM_STEPS = 20
-_MAX_STEPS = 100
-_HALVINGS = 12
-_DAMPING = 1e-9
-_MARGIN = 0.1  # standard deviations from 0
-_BLOCK = 2**22  # elements of the largest array at once, 32 MB
+# A block of samples is as large as memory allows: 2**22 float64 in its largest array are 32 MB. It has at least 64 samples.
+_BLOCK = 2**22
 _LEAST_BLOCK = 64
-_LARGEST_SIZE = 1e6  # of a negative binomial that is Poisson for all that can be told
+
+_Values = TypeVar("_Values", bound=Array)
+
+
+@dataclasses.dataclass(frozen=True)
+class NewtonOptions:
+    """Constants of the search for the maximum of the likelihood.
+
+    Attributes:
+        em_steps: steps of EM before Newton's: these are safe far from the maximum, where the quadratic model is poor.
+        max_steps: most steps of Newton's method, a guard against a search that never ends.
+        halvings: most halvings of a step that lowers the likelihood.
+        gap: gain of log likelihood promised by the last step, in nats; half of it was left before the step was taken.
+            Intervals are cut at differences of 1.92, so 1e-6 is far below what matters.
+        damping: least multiple of the diagonal added to the curvature: nothing, but for rounding.
+        margin: distance from 0, in standard deviations, within which an exposure that heads for 0 moves by itself.
+    """
+
+    em_steps: int = 20
+    max_steps: int = 100
+    halvings: int = 12
+    gap: float = GAP
+    damping: float = 1e-9
+    margin: float = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class ScatterOptions:
+    """Constants of the noise estimate.
+
+    Attributes:
+        rounded_below: dispersion below which counts are rounded means without sampling noise. Poisson counts have a
+            dispersion of 1, and the median over a cohort is within a few percent of it.
+        sizes: smallest and largest size of a negative binomial that is tried. At 1e6 it is Poisson for all practical
+            counts; at 1e-2 its standard deviation is ten times its mean.
+        rounds: alternations between the exposures and the size. A few suffice, for the exposures hardly depend on the size.
+    """
+
+    rounded_below: float = 0.5
+    sizes: tuple[float, float] = (1e-2, 1e6)
+    rounds: int = 4
 
 
 class Maximum(NamedTuple):
-    """Exposures [T, S], the log likelihood [T] without terms in x alone, and the gain [T] that the last step promised."""
+    """A fit by maximum likelihood.
+
+    Attributes:
+        exposures: [T, S] in mutations.
+        log_likelihood: [T] nats, without terms in x alone.
+        gap: [T] nats that the last step promised; see :class:`NewtonOptions`.
+    """
 
     exposures: np.ndarray
     log_likelihood: np.ndarray
@@ -39,14 +86,14 @@ class Maximum(NamedTuple):
 
 
 class Scatter(NamedTuple):
-    """How counts scatter about a fit.
+    """Noise of counts about a fit.
 
     Attributes:
         dispersion: median over samples of Pearson's chi-squared per degree of freedom; 1 for Poisson counts.
         rounding: variance on top of dispersion x mean: 1/12 where the counts are rounded means, else 0.
         size: of the negative binomial, its variance being mean + mean^2 / size; infinite under Poisson.
         by_sample: [T] chi-squared per degree of freedom under this noise model; NaN without degrees of freedom.
-        degrees: [T].
+        degrees: [T] degrees of freedom.
     """
 
     dispersion: float
@@ -56,24 +103,24 @@ class Scatter(NamedTuple):
     degrees: np.ndarray
 
 
-def _log_likelihood(x: Any, mean: Any, size: Any) -> Any:
-    """ln p(x | mean) [T], Poisson for a ``size`` of ``None``, terms in x alone left out."""
+def _log_likelihood(x: jax.Array, mean: jax.Array, size: jax.Array | None) -> jax.Array:
+    """ln p(x | mean) [T] without terms in x alone; Poisson for a ``size`` of ``None``."""
     if size is None:
         return jnp.sum(x * jnp.log(mean + BACKGROUND) - mean, 1)
     return jnp.sum(x * jnp.log(mean + BACKGROUND) - (x + size) * jnp.log1p(mean / size), 1)
 
 
-def slope_by_mean(x: Any, mean: Any, size: Any) -> Any:
+def slope_by_mean(x: _Values, mean: _Values, size: jax.Array | float | None) -> _Values:
     """Derivative of the log likelihood by the mean, [T, 96]; Poisson for a ``size`` of ``None``."""
     share = x / (mean + BACKGROUND)
     return share - 1 if size is None else share - (x + size) / (mean + size)
 
 
-def _slope(x: Any, mean: Any, size: Any) -> tuple[Any, Any]:
+def _slope(x: jax.Array, mean: jax.Array, size: jax.Array | None) -> tuple[jax.Array, jax.Array]:
     """Derivative of the log likelihood by the mean and a positive curvature, [T, 96] each.
 
-    The curvature is the observed one under Poisson and at least a tenth of the expected one under negative binomial,
-    whose observed one may be negative.
+    The curvature is the observed one under Poisson. Under negative binomial the observed one may be negative, so it is
+    at least a tenth of the expected one.
     """
     slope, curved = slope_by_mean(x, mean, size), x / (mean + BACKGROUND) ** 2
     if size is None:
@@ -83,15 +130,22 @@ def _slope(x: Any, mean: Any, size: Any) -> tuple[Any, Any]:
 
 
 class _Search(NamedTuple):
-    exposures: Any
-    value: Any
-    gap: Any
-    damping: Any  # [T], of the curvature, relative to its diagonal
-    step: Any
+    exposures: jax.Array
+    value: jax.Array
+    gap: jax.Array
+    damping: jax.Array  # [T], of the curvature, relative to its diagonal
+    step: jax.Array | int
 
 
-@jax.jit
-def _search(x: Any, signatures: Any, start: Any, free: Any, size: Any) -> _Search:
+@functools.partial(jax.jit, static_argnames="options")
+def _search(
+    x: jax.Array,
+    signatures: jax.Array,
+    start: jax.Array,
+    free: jax.Array,
+    size: jax.Array | None,
+    options: NewtonOptions,
+) -> _Search:
     """Projected Newton (Bertsekas 1982) from ``start`` [T, S], in the coordinates ``free`` [T, S] only, after steps of EM.
 
     An exposure at 0 whose gradient keeps it there is held, one near 0 whose gradient leads there moves by its own
@@ -100,10 +154,10 @@ def _search(x: Any, signatures: Any, start: Any, free: Any, size: Any) -> _Searc
     count = signatures.shape[0]
     outer = (signatures[:, None, :] * signatures[None, :, :]).reshape(count * count, -1).T
 
-    def em(_: Any, e: Any) -> Any:
+    def em(_: jax.Array, e: jax.Array) -> jax.Array:
         return jnp.where(free, e * ((x / (e @ signatures + BACKGROUND)) @ signatures.T), e)
 
-    def value(e: Any) -> Any:
+    def value(e: jax.Array) -> jax.Array:
         return _log_likelihood(x, e @ signatures, size)
 
     def advance(search: _Search) -> _Search:
@@ -111,27 +165,30 @@ def _search(x: Any, signatures: Any, start: Any, free: Any, size: Any) -> _Searc
         slope, weight = _slope(x, e @ signatures, size)
         gradient = slope @ signatures.T
         hessian = (weight @ outer).reshape(-1, count, count)
+        # exposures in standard deviations: the curvature has a diagonal of 1, whatever the burden
         scale = jax.lax.rsqrt(jnp.maximum(jnp.diagonal(hessian, axis1=1, axis2=2), 1e-30))
         moving = free & ((e > 0) | (gradient > 0))
-        # those about to reach 0 move on their own: a common step would be cut for all
+        # an exposure about to reach 0 moves on its own: a common step would be cut for all
         reach = jnp.abs(jnp.maximum(e / scale + gradient * scale, 0) - e / scale)
-        margin = jnp.minimum(jnp.max(jnp.where(moving, reach, 0), 1, keepdims=True), _MARGIN)
+        margin = jnp.minimum(jnp.max(jnp.where(moving, reach, 0), 1, keepdims=True), options.margin)
         joint = moving & ((e / scale > margin) | (gradient > 0))
         both = joint[:, :, None] & joint[:, None, :]
-        scaled = jnp.where(both, hessian * scale[:, :, None] * scale[:, None, :], 0.0)
-        scaled = scaled + (jnp.where(joint, search.damping[:, None], 1.0)[:, :, None] * jnp.eye(count)[None])
+        curvature = jnp.where(both, hessian * scale[:, :, None] * scale[:, None, :], 0.0)
+        curvature = curvature + (jnp.where(joint, search.damping[:, None], 1.0)[:, :, None] * jnp.eye(count)[None])
         right = jnp.where(moving, gradient * scale, 0.0)
-        direction = jnp.linalg.solve(scaled, right[..., None])[..., 0] * scale
+        direction = jnp.linalg.solve(curvature, right[..., None])[..., 0] * scale
 
-        def tried(length: Any) -> tuple[Any, Any]:
+        def tried(length: jax.Array) -> tuple[jax.Array, jax.Array]:
             new = jnp.where(moving, jnp.maximum(e + length[:, None] * direction, 0.0), e)
             return new, value(new)
 
-        def worse(state: tuple[Any, Any, Any, Any]) -> Any:
+        def worse(state: tuple[jax.Array, jax.Array, jax.Array, jax.Array]) -> jax.Array:
             _, _, values, i = state
-            return jnp.any(~(values >= search.value)) & (i < _HALVINGS)
+            return jnp.any(~(values >= search.value)) & (i < options.halvings)
 
-        def halved(state: tuple[Any, Any, Any, Any]) -> tuple[Any, Any, Any, Any]:
+        def halved(
+            state: tuple[jax.Array, jax.Array, jax.Array, jax.Array],
+        ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
             length, _, values, i = state
             length = jnp.where(values >= search.value, length, 0.5 * length)
             return length, *tried(length), i + 1
@@ -140,15 +197,15 @@ def _search(x: Any, signatures: Any, start: Any, free: Any, size: Any) -> _Searc
         _, new, values, _ = jax.lax.while_loop(worse, halved, (length, *tried(length), 0))
         better = values > search.value
         e = jnp.where(better[:, None], new, e)
-        # what the step promised: near the maximum twice its gain; once the value is down to rounding no step is better
+        # the step's promise is near the maximum twice its gain; once the value is down to rounding no step is better
         promise = jnp.sum(gradient * jnp.where(joint, direction, jnp.maximum(direction, -e)) * moving, 1)
         # with fewer mutations than signatures there are directions without curvature: damped until a step is better
-        damping = jnp.where(better, jnp.maximum(0.1 * search.damping, _DAMPING), 30 * search.damping)
+        damping = jnp.where(better, jnp.maximum(0.1 * search.damping, options.damping), 30 * search.damping)
         return _Search(e, jnp.where(better, values, search.value), promise, damping, search.step + 1)
 
-    e = jax.lax.fori_loop(0, _EM_STEPS, em, start)
-    first = _Search(e, value(e), jnp.full(len(x), jnp.inf), jnp.full(len(x), _DAMPING), 0)
-    return jax.lax.while_loop(lambda s: jnp.any(s.gap > GAP) & (s.step < _MAX_STEPS), advance, first)
+    e = jax.lax.fori_loop(0, options.em_steps, em, start)
+    first = _Search(e, value(e), jnp.full(len(x), jnp.inf), jnp.full(len(x), options.damping), 0)
+    return jax.lax.while_loop(lambda s: jnp.any(s.gap > options.gap) & (s.step < options.max_steps), advance, first)
 
 
 def maximum_likelihood(
@@ -158,15 +215,17 @@ def maximum_likelihood(
     size: float | None = None,
     start: np.ndarray | None = None,
     free: np.ndarray | None = None,
+    options: NewtonOptions = NewtonOptions(),
 ) -> Maximum:
     """Exposures >= 0 that maximise the likelihood of x [T, 96], Poisson or negative binomial of known ``size``.
 
     Args:
         x: counts.
         signatures: [S, 96].
-        size: ``None`` for Poisson.
-        start: [T, S], where to begin; exposures of 0 stay there in the first steps only.
-        free: [T, S] of bool; the others stay where they start.
+        size: of the negative binomial; ``None`` for Poisson.
+        start: [T, S] of the search; an exposure of 0 there stays 0 during the steps of EM.
+        free: [T, S] of bool; the others stay at their start.
+        options: constants of the search.
     """
     samples, count = len(x), len(signatures)
     if start is None:
@@ -182,9 +241,9 @@ def maximum_likelihood(
             # few compiled programs: a block is filled up to a power of two with samples without counts
             short = max(_LEAST_BLOCK, 1 << (len(arrays[0]) - 1).bit_length()) - len(arrays[0])
             block = [np.concatenate([a, np.zeros((short, *a.shape[1:]), a.dtype)]) for a in arrays]
-            state = _search(block[0], s, block[1], block[2], given)
+            state = _search(block[0], s, block[1], block[2], given, options)
             found.append([np.asarray(v)[: len(arrays[0])] for v in state[:3]])
-    exposures, value, gap = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    exposures, value, gap = (np.concatenate(columns) for columns in zip(*found, strict=True))
     return Maximum(exposures, value, gap)
 
 
@@ -196,9 +255,10 @@ def deviance(x: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def chi_squared(x: np.ndarray, mean: np.ndarray, size: float = np.inf) -> tuple[np.ndarray, np.ndarray]:
-    """Pearson's chi-squared [T] and its number of cells [T]: channels with a mean below 1 make up one cell together.
+    """Pearson's chi-squared [T] and its number of cells [T].
 
-    Alone each of these would nearly always contribute 0 and rarely 1000.
+    All channels with a mean below 1 are pooled into one cell: alone, each of them would nearly always contribute 0 and
+    rarely 1000.
     """
     variance = mean + mean**2 / size
     common = mean >= 1
@@ -209,33 +269,46 @@ def chi_squared(x: np.ndarray, mean: np.ndarray, size: float = np.inf) -> tuple[
     return terms, common.sum(1) + pooled
 
 
-def scatter(x: np.ndarray, signatures: np.ndarray, exposures: np.ndarray, *, size: float = np.inf) -> Scatter:
-    """The noise about maximum-likelihood ``exposures`` [T, S]; degrees of freedom are cells less exposures above 0."""
+def scatter(
+    x: np.ndarray,
+    signatures: np.ndarray,
+    exposures: np.ndarray,
+    *,
+    size: float = np.inf,
+    options: ScatterOptions = ScatterOptions(),
+) -> Scatter:
+    """Noise of x [T, 96] about maximum-likelihood ``exposures`` [T, S] of ``signatures`` [S, 96].
+
+    Degrees of freedom are the number of cells minus the number of exposures above 0.
+    """
     terms, cells = chi_squared(x, exposures @ signatures, size)
     degrees = cells - np.sum(exposures > 0, 1)
     by_sample = np.where(degrees > 0, terms / np.maximum(degrees, 1), np.nan)
     dispersion = float(np.nanmedian(by_sample)) if np.any(degrees > 0) else 1.0
-    return Scatter(dispersion, ROUNDING if dispersion < 0.5 else 0.0, size, by_sample, degrees)
+    return Scatter(dispersion, ROUNDING if dispersion < options.rounded_below else 0.0, size, by_sample, degrees)
 
 
-def negative_binomial(x: np.ndarray, signatures: np.ndarray, *, rounds: int = 4) -> tuple[Maximum, Scatter]:
-    """Exposures, and the size at which the median chi-squared per degree of freedom is 1, in turns.
+def negative_binomial(
+    x: np.ndarray, signatures: np.ndarray, *, options: ScatterOptions = ScatterOptions()
+) -> tuple[Maximum, Scatter]:
+    """Exposures of x [T, 96], and the size at which the median chi-squared per degree of freedom is 1, found in turns.
 
-    Not the size of highest likelihood: that takes the scatter about fitted means for the scatter about the true ones.
+    Deviates: the size of highest likelihood would be the usual estimate. It is biased here, for it mistakes the scatter
+    about the fitted means for the smaller scatter about the true ones.
     """
     from scipy.optimize import brentq
 
     fit = maximum_likelihood(x, signatures)
     size = np.inf
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         exposures = fit.exposures
 
         def excess(log_size: float, exposures: np.ndarray = exposures) -> float:
             return scatter(x, signatures, exposures, size=float(np.exp(log_size))).dispersion - 1
 
-        ends = (np.log(1e-2), np.log(_LARGEST_SIZE))
+        ends = (np.log(options.sizes[0]), np.log(options.sizes[1]))
         low, high = (excess(end) for end in ends)
-        if low >= 0 or high <= 0:  # scatters more than any of them, or no more than Poisson
+        if low >= 0 or high <= 0:  # more scatter than any size gives, or no more than Poisson
             size = float(np.exp(ends[0] if low >= 0 else ends[1]))
         else:
             size = float(np.exp(np.asarray(brentq(excess, *ends, xtol=1e-4))))

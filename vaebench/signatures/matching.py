@@ -1,4 +1,4 @@
-"""Extracted signatures against true or reference ones: cosines, one-to-one matches, and scores of a recovery."""
+"""Compare extracted signatures with true or reference ones: cosines, one-to-one matches, and recovery scores."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 from vaebench.data.mutations.tables import checked_signatures
 
 CUT_OFFS = np.linspace(0.8, 1.0, 201)
-"""Cosines at which an extracted signature may begin to count as found."""
+"""Cut-offs of the cosine from which an extracted signature counts as found."""
 
 _ROUNDING = 1e-9  # a signature that equals the true one counts as found at the cut-off 1
 
 
 def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Cosine similarity of the rows of ``left`` [S, 96] and ``right`` [S', 96]: [S, S']; 0 with a row of zeros."""
+    """Cosine similarities [S, S'] of the rows of ``left`` [S, 96] and ``right`` [S', 96]; 0 for a row of zeros."""
     unit = []
     for rows in (left, right):
         values = np.asarray(rows, np.float64)
@@ -33,24 +33,29 @@ def fit_cosines(counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def assigned(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the one-to-one pairs with the largest total ``similarity`` [S, S'], by Hungarian assignment."""
+    """Rows and columns of the one-to-one pairs with the largest total ``similarity`` [S, S'] (Hungarian assignment)."""
     from scipy.optimize import linear_sum_assignment
 
     return linear_sum_assignment(similarity, maximize=True)
 
 
 def matches(extracted: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """What each extracted signature is called in ``reference``, one row each.
-
-    ``reference`` and ``cosine`` are of the one-to-one assignment with the largest total cosine, missing where all
-    references are taken; ``nearest`` and ``nearest_cosine`` are of the most similar reference, taken or not.
+    """Match every extracted signature with one of ``reference``.
 
     Args:
         extracted: signatures [S, 96].
         reference: signatures [S', 96], COSMIC's or the true ones.
 
+    Returns:
+        One row for each extracted signature: ``extracted`` (its name), ``reference`` and ``cosine`` of the one-to-one
+        assignment with the largest total cosine (missing where all references are in use), and ``nearest`` and
+        ``nearest_cosine`` of the most similar reference, in use or not.
+
     Raises:
-        InputError: for tables that are no signatures.
+        InputError: for a table that does not hold signatures.
+
+    Example:
+        >>> vb.signatures.matches(result.signatures, vb.data.read_signatures("cosmic.csv"))
     """
     found = checked_signatures(extracted, source="the table of extracted signatures")
     known = checked_signatures(reference, source="the reference")
@@ -72,16 +77,16 @@ def matches(extracted: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
 
 
 class Recovery(NamedTuple):
-    """How well extracted signatures recover the true ones.
+    """Scores of extracted signatures against the true ones.
 
     Attributes:
-        cosines: by true signature: that of its match, or its best one where it was left without a match.
+        cosines: by true signature: the cosine with its match, or the best one where it has no match.
         mean_cosine: over the true signatures.
         sd_cosine: over the true signatures, with divisor n.
         precision: area under (hits / extracted) over the cut-offs 0.8 to 1, divided by 0.2; a hit is a match that reaches
             the cut-off.
-        sensitivity: the same of hits / true.
-        f1: the same of their harmonic mean, 2 hits / (extracted + true).
+        sensitivity: the same for hits / true.
+        f1: the same for their harmonic mean, 2 hits / (extracted + true).
         extracted: number of extracted signatures.
         true: number of true signatures.
     """
@@ -97,12 +102,16 @@ class Recovery(NamedTuple):
 
 
 def recovery(extracted: pd.DataFrame, truth: pd.DataFrame) -> Recovery:
-    """Scores of ``extracted`` [S, 96] against the true signatures [S', 96].
+    """Score ``extracted`` [S, 96] against the true signatures [S', 96].
 
     Source: the benchmark of Islam et al. 2022 (SigProfilerExtractor), with areas over 201 cut-offs by the trapezoid rule.
 
+    Args:
+        extracted: signatures [S, 96].
+        truth: the true signatures [S', 96].
+
     Raises:
-        InputError: for tables that are no signatures.
+        InputError: for a table that does not hold signatures.
     """
     found = checked_signatures(extracted, source="the table of extracted signatures")
     known = checked_signatures(truth, source="the table of true signatures")

@@ -1,46 +1,71 @@
-"""Exposures of known signatures, with intervals, the noise they assume, and a warning where the fit does not hold."""
+"""Exposures to known signatures, with intervals, the noise they assume, and flags for samples that do not fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from vaebench.atomic import replacing
+from vaebench.data.files.writing import write_frame
+from vaebench.data.mutations.tables import write_exposures
 from vaebench.errors import InputError, checked_seed, unknown_name
-from vaebench.signatures.intervals.methods import METHODS, Cohort
+from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.likelihood import Scatter, maximum_likelihood, negative_binomial, scatter
 from vaebench.signatures.matching import fit_cosines
-from vaebench.signatures.tables import checked_tables, long_table
+from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
 
 NOISES = ("poisson", "negative_binomial")
 
-UNUSUAL = 0.001
-"""Probability, shared by all samples, with which one is flagged although the fit holds."""
 
-_R_HAT = 1.1
-_FEW_DRAWS = 100
-
-
-class Refit(NamedTuple):
-    """Exposures and what to know of them.
+@dataclasses.dataclass(frozen=True)
+class RefitChecks:
+    """Thresholds of the flags and notes of a refit.
 
     Attributes:
-        exposures: [T, S] in mutations: posterior means by a method with a posterior, else of maximum likelihood.
-        intervals: one row a sample and signature: ``sample, signature, exposure, lower, upper, presence``, the last NaN
-            for methods without a probability of presence; ``None`` without a method.
-        samples: one row a sample: ``mutations``, ``cosine`` of its counts and their fit, ``chi_squared`` per degree of
-            freedom under the noise model, ``p_value`` of it, and ``flag``: "" or ``no mutations`` or ``misfit``.
-        dispersion: median over samples of Pearson's chi-squared per degree of freedom under Poisson noise: 1 where
-            counts are Poisson, more where they scatter more or the signatures do not explain them.
-        psi: variance that rounding adds: 1/12 where the counts hold no sampling noise, else 0.
+        unusual: probability, shared by all samples, with which one is flagged although the model holds.
+        dispersion: smallest excess of the dispersion over 1 that is noted. A cohort of any size has some overdispersion.
+        errors: standard errors of the dispersion by which it must exceed 1 to be noted.
+        r_hat: R-hat of the worst hundredth of the exposures above which the sampler is noted as slow.
+        effective: effective draws of the worst hundredth below which it is.
+    """
+
+    unusual: float = 0.001
+    dispersion: float = 0.04
+    errors: float = 4.0
+    r_hat: float = 1.1
+    effective: float = 50.0
+
+
+CHECKS = RefitChecks()
+"""The defaults."""
+
+
+class RefitResult(NamedTuple):
+    """Exposures to known signatures, and how well they explain the counts.
+
+    Attributes:
+        exposures: [T, S] in mutations: posterior means for a method with a posterior, else maximum likelihood.
+        intervals: one row for each sample and signature: ``sample, signature, exposure, lower, upper, presence``, the last
+            NaN for methods without a probability of presence; ``None`` without a method.
+        samples: one row for each sample: ``mutations``, ``cosine`` of its counts and their fit, ``chi_squared`` per degree of
+            freedom under the noise model, its ``p_value``, and ``flag``: "", ``no mutations`` or ``misfit``.
+        dispersion: median over samples of Pearson's chi-squared per degree of freedom under Poisson noise. 1 for Poisson
+            counts; more where the counts scatter more or the signatures do not explain them.
+        psi: variance that rounding adds: 1/12 where the counts have no sampling noise, else 0.
         size: of the negative binomial, infinite under Poisson.
         method: of the intervals, "" without.
-        level: their nominal coverage.
+        level: nominal coverage of the intervals.
         diagnostics: of the computation: R-hat, effective draws, prior, ...
-        notes: sentences a reader of the result should see.
+        notes: sentences that a reader of the result should see.
+        noise: noise model, a name in :data:`NOISES`.
     """
 
     exposures: pd.DataFrame
@@ -53,6 +78,55 @@ class Refit(NamedTuple):
     level: float
     diagnostics: dict[str, Any]
     notes: tuple[str, ...]
+    noise: str = "poisson"
+
+    def summary(self) -> dict[str, Any]:
+        """Method, level and noise as JSON values; ``size`` is ``None`` under Poisson."""
+        return {
+            "method": self.method,
+            "level": self.level,
+            "dispersion": self.dispersion,
+            "noise": self.noise,
+            "psi": self.psi,
+            "size": self.size if math.isfinite(self.size) else None,
+        }
+
+    def save(
+        self, folder: str | Path, *, types: pd.Series | None = None, info: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Write the result and a report into ``folder``, which is made if needed.
+
+        The files are ``exposures.csv``, ``samples.csv``, ``intervals.csv`` (where there are intervals), ``fit.json`` (the
+        summary, the notes and ``info``), and ``report.html`` with its ``figures``.
+
+        Args:
+            folder: any folder; files of these names in it are replaced.
+            types: cancer type by sample, which the report groups by.
+            info: provenance as JSON values, for ``fit.json`` and the report: command, date, version, ...
+
+        Returns:
+            The path of the report.
+
+        Example:
+            >>> fit = vb.signatures.refit(catalogue, signatures, intervals="spike_slab")
+            >>> fit.save("results/refit", info={"cohort": "PCAWG"})
+        """
+        from vaebench.report.signatures import refit_page
+
+        folder, info = Path(folder), dict(info or {})
+        folder.mkdir(parents=True, exist_ok=True)
+        write_exposures(self.exposures, folder / "exposures.csv")
+        write_frame(self.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
+        if self.intervals is not None:
+            write_frame(self.intervals, folder / "intervals.csv")
+        write_settings(folder / "fit.json", self.summary() | {"notes": list(self.notes)} | info)
+        return refit_page(folder, self, types=types, info=info, notes=self.notes)
+
+
+def write_settings(path: Path, values: Mapping[str, Any]) -> None:
+    """Write ``values`` as indented JSON, whole or not at all; NaN and infinite numbers are refused."""
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def refit(
@@ -66,9 +140,10 @@ def refit(
     types: pd.Series | None = None,
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> Refit:
-    """Exposures of ``signatures`` in every sample of ``catalogue``, in mutations.
+    options: MethodOptions | None = None,
+    progress: OnProgress | None = None,
+) -> RefitResult:
+    """Exposures of every sample of ``catalogue`` to ``signatures``, in mutations, with intervals by any method.
 
     Args:
         catalogue: counts [T, 96].
@@ -77,16 +152,24 @@ def refit(
         noise: ``"poisson"``, its dispersion estimated, or ``"negative_binomial"``, its size estimated.
         level: nominal coverage of the intervals, between 0 and 1.
         seed: of everything random.
-        types: cancer type by sample: ``spike_slab`` learns what to expect of each type apart.
+        types: cancer type by sample; ``spike_slab`` learns a prior for each type.
         settings: of the autoencoder behind ``posterior_percentile``, ``posterior_released`` and ``conformal``: ``variant``
-            (default ``folded_normal_vae``), and what :func:`vaebench.signatures.autoencoders.fits.refitted` takes.
+            (default ``folded_normal_vae``), and the settings of
+            :func:`vaebench.signatures.autoencoders.fits.refit_by_encoder`.
         fractions: allow counts that are not whole numbers.
-        progress: called with what is done, the steps done and the steps in all.
+        options: constants of the interval method, of the class that the method has in the registry
+            (:class:`vaebench.signatures.sampler.options.SamplerOptions` for ``spike_slab``); ``None`` for its defaults.
+        progress: called with what is being done, the steps done, and the steps in all.
 
     Raises:
         InputError: for a table or an option that is not allowed.
+
+    Example:
+        >>> fit = vb.signatures.refit(catalogue, signatures, intervals="spike_slab", types=types)
+        >>> fit.intervals, fit.dispersion, fit.notes
     """
     checked_options(intervals, noise, level, seed)
+    chosen = _method_options(intervals, options)
     if settings and not (intervals and METHODS[intervals].trains):
         trained = ", ".join(name for name, method in METHODS.items() if method.trains)
         raise InputError(
@@ -103,14 +186,13 @@ def refit(
     exposures[some] = fit.exposures
     estimates = None
     if intervals is not None:
-        tell = progress or (lambda what, done, total: None)
-        cohort = Cohort(x[some], s, fit, found, groups[some], level, seed, settings or {}, tell)
-        estimates = METHODS[intervals].compute(cohort)
+        given = (x[some], s, fit, found, groups[some], level, seed, settings or {}, chosen, progress or no_progress)
+        estimates = METHODS[intervals].compute(FittedCohort(*given))
         exposures[some] = estimates.exposures
     samples = _samples(counts, exposures @ s, found, some)
     frame = pd.DataFrame(exposures, counts.index, known.index)
     diagnostics = {} if estimates is None else estimates.diagnostics
-    return Refit(
+    return RefitResult(
         exposures=frame,
         intervals=None if estimates is None else long_table(frame, estimates, some, level),
         samples=samples,
@@ -121,11 +203,16 @@ def refit(
         level=level,
         diagnostics=diagnostics,
         notes=_notes(samples, poisson, found, noise, diagnostics),
+        noise=noise,
     )
 
 
 def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> None:
-    """Refuse options that are not allowed."""
+    """Check the options that all functions with intervals share.
+
+    Raises:
+        InputError: for an unknown method or noise, a level outside of 0 to 1, or a seed that is not allowed.
+    """
     if intervals is not None and intervals not in METHODS:
         raise unknown_name("intervals", intervals, METHODS)
     if noise not in NOISES:
@@ -135,13 +222,28 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
     checked_seed(seed)
 
 
-def _samples(counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.ndarray) -> pd.DataFrame:
-    """The table ``samples`` of :class:`Refit`; chi-squared relative to the dispersion of the cohort."""
+def _method_options(intervals: str | None, options: MethodOptions | None) -> MethodOptions | None:
+    """``options`` if they are those of the method, or its defaults."""
+    if options is None:
+        return None if intervals is None else METHODS[intervals].options()
+    wanted = None if intervals is None else METHODS[intervals].options
+    if wanted is None or not isinstance(options, wanted):
+        needed = "None" if wanted is None else wanted.__name__
+        raise InputError(
+            f"options of class {type(options).__name__} are not allowed with intervals={intervals!r}; give {needed}"
+        )
+    return options
+
+
+def _samples(
+    counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.ndarray, checks: RefitChecks = CHECKS
+) -> pd.DataFrame:
+    """The table ``samples`` of :class:`RefitResult`; a sample is judged relative to the dispersion of the cohort."""
     by_sample, p = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
     by_sample[some] = found.by_sample
     relative = found.by_sample / (max(found.dispersion, 1.0) if not found.rounding else found.dispersion)
     p[some] = chi2.sf(relative * found.degrees, np.maximum(found.degrees, 1))
-    bad = np.nan_to_num(p, nan=1.0) < UNUSUAL / len(counts)
+    bad = np.nan_to_num(p, nan=1.0) < checks.unusual / len(counts)
     flag = np.where(~some, "no mutations", np.where(bad, "misfit", ""))
     columns = {"mutations": counts.sum(axis=1), "cosine": fit_cosines(counts.to_numpy(), mean)}
     columns |= {"chi_squared": by_sample, "p_value": p, "flag": flag}
@@ -149,39 +251,45 @@ def _samples(counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.nd
 
 
 def _notes(
-    samples: pd.DataFrame, poisson: Scatter, found: Scatter, noise: str, diagnostics: dict[str, Any]
+    samples: pd.DataFrame,
+    poisson: Scatter,
+    found: Scatter,
+    noise: str,
+    diagnostics: dict[str, Any],
+    checks: RefitChecks = CHECKS,
 ) -> tuple[str, ...]:
-    """What a reader should be told: noise unlike the model's, samples that do not fit or are empty, chains that differ."""
+    """Sentences about noise unlike the model's, samples that do not fit or are empty, and chains that differ."""
     notes = []
     # the median over T samples has a standard deviation of 0.19 / sqrt(T) where about 88 degrees of freedom are left
-    sure = 1 + max(0.04, 4 * 0.19 / np.sqrt(len(samples)))
+    sure = 1 + max(checks.dispersion, checks.errors * 0.19 / np.sqrt(len(samples)))
     if poisson.rounding:
         notes.append(
-            f"The counts scatter {poisson.dispersion:.2g} times as much as Poisson counts: they are rounded means without "
-            "sampling noise, and the intervals say how well these fix the exposures."
+            f"The counts scatter only {poisson.dispersion:.2g} times as much as Poisson counts: they are rounded means "
+            "without sampling noise. The intervals show how precisely these means determine the exposures."
         )
     elif poisson.dispersion > sure:
-        said = (
-            f"a negative binomial of size {found.size:.3g} takes it up"
+        effect = (
+            f"A negative binomial of size {found.size:.3g} accounts for it."
             if noise == "negative_binomial"
-            else "the intervals are widened for it, which is right for more scatter and not for wrong signatures"
+            else "The intervals are widened for it. That is right for overdispersion, but not for wrong signatures."
         )
         notes.append(
-            f"The counts scatter {poisson.dispersion:.2f} times as much as Poisson counts: overdispersion, another version "
-            f"of the reference, or a missing signature; {said}."
+            f"The counts scatter {poisson.dispersion:.2f} times as much as Poisson counts. They are overdispersed, the "
+            f"reference has another version or genome build, or a signature is missing. {effect} Check the signatures."
         )
     bad, empty = ((samples["flag"] == flag).to_numpy() for flag in ("misfit", "no mutations"))
     if bad.any():
         names = ", ".join(map(str, samples.index[bad][:3]))
         notes.append(
-            f"{int(bad.sum())} of {len(samples)} samples do not fit (first: {names}): a signature they have may be missing, "
-            "and their intervals are not to be trusted."
+            f"{int(bad.sum())} of {len(samples)} samples do not fit (first: {names}). A signature of theirs may be missing. "
+            "Do not trust their intervals."
         )
     if empty.any():
-        notes.append(f"{int(empty.sum())} of {len(samples)} samples have no mutations; their exposures are 0.")
-    if diagnostics.get("r_hat_99", 1.0) > _R_HAT or diagnostics.get("effective_draws_1", _FEW_DRAWS) < _FEW_DRAWS / 2:
+        notes.append(f"{int(empty.sum())} of {len(samples)} samples have no mutations. Their exposures are 0.")
+    worst = diagnostics.get("effective_draws_1", math.inf)
+    if diagnostics.get("r_hat_99", 1.0) > checks.r_hat or worst < checks.effective:
         notes.append(
-            f"The sampler mixes slowly: R-hat {diagnostics['r_hat_99']:.2f} and {diagnostics['effective_draws_1']:.0f} "
-            "effective draws at the worst hundredth of the exposures."
+            f"The sampler mixes slowly: R-hat {diagnostics['r_hat_99']:.2f} and {worst:.0f} effective draws for the worst "
+            "hundredth of the exposures. Their intervals are uncertain. Repeat with another seed and compare."
         )
     return tuple(notes)

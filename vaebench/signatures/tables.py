@@ -1,18 +1,37 @@
-"""Checked tables that functions of this package take, and the long table of exposures that they return."""
+"""Types that the modules of this package share: checked input tables, estimates, and the long table of intervals."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import pandas as pd
 
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
 from vaebench.errors import InputError
 
+Array = jax.Array | np.ndarray
+"""An array on the device or on the host, where a function takes both."""
+
+OnProgress = Callable[[str, int, int], None]
+"""A progress callback ``(what, done, total)``: what is being done, the steps done, and the steps in all."""
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Show nothing: the progress callback of calls that were given none."""
+
 
 class Tables(NamedTuple):
-    """Counts [T, 96], signatures [S, 96] in the same order of channels, cancer types [T, G], and who has mutations [T]."""
+    """Checked input of a refit.
+
+    Attributes:
+        counts: [T, 96] mutation counts.
+        signatures: [S, 96], channels in the order of ``counts``.
+        groups: [T, G] cancer types as 0 and 1.
+        some: [T] of bool, true for samples with at least one mutation.
+    """
 
     counts: pd.DataFrame
     signatures: pd.DataFrame
@@ -23,7 +42,18 @@ class Tables(NamedTuple):
 def checked_tables(
     catalogue: pd.DataFrame, signatures: pd.DataFrame, types: pd.Series | None, fractions: bool
 ) -> Tables:
-    """The tables of a refit, aligned; refused where one is not what it should be, or no sample has mutations."""
+    """Check the tables of a refit and bring their channels into one order.
+
+    Args:
+        catalogue: counts [T, 96].
+        signatures: [S, 96].
+        types: cancer type by sample, or ``None`` for one group.
+        fractions: allow counts that are not whole numbers.
+
+    Raises:
+        InputError: for a table that is not a catalogue or not a table of signatures, for a catalogue without any mutation,
+            and for cancer types that do not cover the samples.
+    """
     counts, known = checked_catalogue(catalogue, fractions=fractions), checked_signatures(signatures)
     some = counts.to_numpy().sum(1) > 0
     if not some.any():
@@ -32,7 +62,11 @@ def checked_tables(
 
 
 def groups_of(types: pd.Series | None, samples: pd.Index) -> np.ndarray:
-    """Cancer types as [T, G] of 0 and 1."""
+    """Cancer types as [T, G] of 0 and 1, one column of ones without types.
+
+    Raises:
+        InputError: for a sample without a type or with two.
+    """
     if types is None:
         return np.ones((len(samples), 1))
     missing = [name for name in samples if name not in types.index]
@@ -44,10 +78,35 @@ def groups_of(types: pd.Series | None, samples: pd.Index) -> np.ndarray:
     return np.eye(len(names))[codes]
 
 
-def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, level: float) -> pd.DataFrame:
-    """The table ``intervals`` of :class:`Refit`.
+class Estimates(NamedTuple):
+    """Exposures and their intervals from one interval method, arrays [T, S] each.
 
-    Of a sample without mutations all that is known is that a Poisson count was 0: its mean is below -ln(1 - level).
+    Attributes:
+        exposures: in mutations.
+        lower: lower ends.
+        upper: upper ends.
+        presence: P(present), NaN where the method has none.
+        diagnostics: of the computation.
+    """
+
+    exposures: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    presence: np.ndarray
+    diagnostics: dict[str, Any]
+
+
+def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, level: float) -> pd.DataFrame:
+    """The table ``intervals`` of a refit, one row for each sample and signature.
+
+    A sample without mutations has exposures of 0. Its intervals end at -ln(1 - level): a Poisson count with a larger mean
+    is above 0 with a probability of more than ``level``.
+
+    Args:
+        exposures: [T, S] of all samples.
+        estimates: of the samples with mutations.
+        some: [T] of bool, which samples these are.
+        level: nominal coverage.
     """
     shape = exposures.shape
     lower, upper, presence = np.zeros(shape), np.full(shape, -np.log(1 - level)), np.full(shape, np.nan)
@@ -64,26 +123,16 @@ def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, 
     )
 
 
-class Estimates(NamedTuple):
-    """Exposures, ends and P(present) (NaN where a method has none), [T, S] each, and what to know of the computation."""
-
-    exposures: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    presence: np.ndarray
-    diagnostics: dict[str, Any]
-
-
 SMALL = 0.05
 """Share of a sample's mutations below which an exposure is small."""
 
 
 SIZES = ("all", "zero", "non-zero", "small", "large")
-"""Groups by size; small and large ones are above 0."""
+"""Groups of exposures by size; small and large ones are above 0."""
 
 
 def size_masks(truth: np.ndarray) -> dict[str, np.ndarray]:
-    """The entries [T, S] of true exposures that belong to each of :data:`SIZES`."""
+    """Masks [T, S] of the true exposures ``truth`` [T, S] that belong to each of :data:`SIZES`."""
     some = truth > 0
     small = some & (truth < SMALL * truth.sum(1, keepdims=True))
     return {"all": np.ones(truth.shape, bool), "zero": ~some, "non-zero": some, "small": small, "large": some & ~small}

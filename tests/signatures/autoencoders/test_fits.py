@@ -11,9 +11,10 @@ from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
 from vaebench.errors import InputError
-from vaebench.signatures.autoencoders.fits import _measured, posterior_draws, refitted, trained_signatures
+from vaebench.signatures.autoencoders.fits import _measured, posterior_draws, refit_by_encoder, trained_signatures
 from vaebench.signatures.autoencoders.muse import consensus, muse_refit, pruned
-from vaebench.signatures.autoencoders.training import redrawn, restart_seeds, study_point
+from vaebench.signatures.autoencoders.training import multinomial_resample, restart_seeds, study_point
+from vaebench.signatures.tables import no_progress
 from vaebench.training.lane import Split
 from vaebench.training.pool import Finished
 
@@ -54,7 +55,7 @@ ROWS = np.array(
 @functools.cache
 def many_redraws() -> np.ndarray:
     """[20,000, 5, 6]."""
-    return np.asarray(redrawn(jax.random.key(0), ROWS, 20_000), np.float64).reshape(-1, *ROWS.shape)
+    return np.asarray(multinomial_resample(jax.random.key(0), ROWS, 20_000), np.float64).reshape(-1, *ROWS.shape)
 
 
 def test_redraws_have_the_multinomials_moments():
@@ -82,13 +83,13 @@ def test_redraws_follow_the_binomial_of_every_channel():
 
 def test_redraws_differ_between_sets_and_keys_alone(key):
     counts = catalogue()[0]
-    drawn = np.asarray(redrawn(key, counts, 4))
+    drawn = np.asarray(multinomial_resample(key, counts, 4))
     assert drawn.shape == (480, 96)
     assert drawn.dtype == np.float32
     np.testing.assert_array_equal(drawn.sum(1), np.tile(counts.sum(1), 4))
     assert (drawn[:120] != drawn[120:240]).any()
-    np.testing.assert_array_equal(drawn, redrawn(key, counts, 4))
-    assert (drawn != np.asarray(redrawn(jax.random.key(1), counts, 4))).any()
+    np.testing.assert_array_equal(drawn, multinomial_resample(key, counts, 4))
+    assert (drawn != np.asarray(multinomial_resample(jax.random.key(1), counts, 4))).any()
 
 
 def test_seeds_of_restarts_are_distinct_and_do_not_depend_on_their_number():
@@ -102,17 +103,26 @@ def test_seeds_of_restarts_are_distinct_and_do_not_depend_on_their_number():
 # training
 
 
-def trained(epochs: int, tell=lambda finished: None, **settings):
+def trained(epochs: int, progress=no_progress, **settings):
     changed = {**SMALL, "learning_rate": 2e-3, **settings}
     return trained_signatures(
-        0, catalogue()[0], 3, 5, settings=changed, augmentation=4, patience=20, epochs=epochs, lanes=5, tell=tell
+        0,
+        catalogue()[0],
+        3,
+        5,
+        settings=changed,
+        augmentation=4,
+        patience=20,
+        epochs=epochs,
+        lanes=5,
+        progress=progress,
     )
 
 
 @functools.cache
 def muse():
     told: list[int] = []
-    return trained(200, told.append), told
+    return trained(200, lambda what, done, total: told.append(done)), told
 
 
 def test_muse_xae_finds_the_signatures():
@@ -227,7 +237,7 @@ def seen_by_lanes(monkeypatch, module: str, call):
     """(points, rows, splits by point) that a function hands to the lanes."""
     found = []
 
-    def stand_in(points, counts, rows, split_of, signatures, lanes, tell):
+    def stand_in(points, counts, rows, split_of, signatures, lanes, progress):
         found.append((points, np.asarray(rows), [split_of(point) for point in points]))
         raise Seen
 
@@ -241,7 +251,7 @@ def test_lanes_train_on_redraws_and_are_stopped_on_the_counts(monkeypatch):
     counts = catalogue()[0]
     points, rows, splits = seen_by_lanes(monkeypatch, "autoencoders.fits", lambda: trained(10))
     assert len({point.seed for point in points}) == 5
-    np.testing.assert_array_equal(rows, np.vstack([counts, redrawn(jax.random.key(0), counts, 4)]))
+    np.testing.assert_array_equal(rows, np.vstack([counts, multinomial_resample(jax.random.key(0), counts, 4)]))
     for split in splits:
         np.testing.assert_array_equal(split.train, np.arange(120, 600))
         np.testing.assert_array_equal(split.valid, np.arange(120))
@@ -257,7 +267,7 @@ def test_every_muse_refit_goes_from_its_own_redraw_to_the_counts(monkeypatch):
     _, rows, splits = seen_by_lanes(monkeypatch, "autoencoders.muse", call)
     np.testing.assert_array_equal(rows[:, 96:], np.tile(counts, (5, 1)))
     inputs = [rows[split.train, :96] for split in splits]
-    np.testing.assert_array_equal(np.vstack(inputs), redrawn(jax.random.key(0), counts, 4))
+    np.testing.assert_array_equal(np.vstack(inputs), multinomial_resample(jax.random.key(0), counts, 4))
     for split in splits:
         np.testing.assert_array_equal(rows[split.valid, :96], counts)
 
@@ -269,7 +279,7 @@ def test_every_muse_refit_goes_from_its_own_redraw_to_the_counts(monkeypatch):
 def refit():
     counts, signatures, _ = catalogue()
     settings = {**SMALL, "beta": 0.0}
-    return refitted(0, counts, signatures, settings=settings, epochs=150, patience=150)
+    return refit_by_encoder(0, counts, signatures, settings=settings, epochs=150, patience=150)
 
 
 def test_refitted_exposures_are_near_the_truth_and_sum_to_the_mutations():

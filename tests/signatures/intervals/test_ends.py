@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from vaebench.signatures.intervals.ends import bootstrap, conformal, posterior_percentile, profile_likelihood, redrawn
+from vaebench.signatures.intervals.ends import (
+    bootstrap,
+    conformal,
+    parametric_resample,
+    posterior_percentile,
+    profile_likelihood,
+)
+from vaebench.signatures.intervals.options import BootstrapOptions
 from vaebench.signatures.likelihood import BACKGROUND, Scatter, maximum_likelihood, scatter
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 
@@ -93,7 +100,7 @@ def test_bootstrap_of_one_signature_has_poisson_quantiles():
     signatures = np.full((1, 96), 1 / 96)
     fit = maximum_likelihood(x, signatures)
     for kind in ("percentile", "basic"):
-        ends = bootstrap(np.random.default_rng(0), signatures, fit, POISSON, 0.8, kind, replicates=2000)
+        ends = bootstrap(np.random.default_rng(0), signatures, fit, POISSON, 0.8, kind, BootstrapOptions(2000))
         low, high = stats.poisson(x.sum(1)).ppf([[0.1], [0.9]])
         if kind == "basic":
             low, high = 2 * x.sum(1) - high, 2 * x.sum(1) - low
@@ -111,7 +118,7 @@ def test_bootstrap_of_one_signature_has_poisson_quantiles():
     ],
 )
 def test_counts_are_redrawn_with_the_noise_that_was_found(noise, variance):
-    drawn = redrawn(np.random.default_rng(0), np.full((400, 96), 50.0), noise)
+    drawn = parametric_resample(np.random.default_rng(0), np.full((400, 96), 50.0), noise)
     assert drawn.mean() == pytest.approx(50, abs=0.5)
     assert drawn.var() == pytest.approx(variance, rel=0.04)
 

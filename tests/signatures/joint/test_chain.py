@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vaebench.signatures.joint import chain as joint
-from vaebench.signatures.joint import moves as joint_moves
-from vaebench.signatures.joint.chain import State, indifferent, joint_chain, known_of, state_of
-from vaebench.signatures.joint.moves import Known, Pairs, drawn_prior, log_volume, sheared
+from vaebench.signatures.joint.chain import JointState, indifferent, joint_chain, joint_sweep, known_of, state_of
+from vaebench.signatures.joint.moves import Known, Pairs, drawn_prior, log_det_gram, shear_pair
+from vaebench.signatures.joint.options import JOINT, JointOptions
 from vaebench.signatures.sampler.gibbs import Prior
 
 pytestmark = pytest.mark.long
@@ -24,7 +23,8 @@ GROUPS = np.eye(2, dtype=np.float32)[np.arange(SAMPLES) % 2]
 def prior_draws(seed: int, problems: int):
     """Signatures, exposures and their prior, drawn from the model at r = 0; few are so far off that float32 ends."""
     rng = np.random.default_rng(seed)
-    (trust, weight, degrees), (spread_degrees, spread) = joint_moves.TRUST, joint_moves.SPREAD
+    trust, weight, degrees = JOINT.presence_weight, JOINT.mean_weight, JOINT.scale_degrees
+    spread_degrees, spread = JOINT.spread_degrees, JOINT.spread_centre
     shape = (problems, 2, NUMBER)
     presence = rng.beta(trust * GROUND.presence, trust * (1 - GROUND.presence), shape)
     log_sd = np.sqrt(degrees * GROUND.log_sd**2 / rng.chisquare(degrees, shape))
@@ -40,10 +40,10 @@ def prior_draws(seed: int, problems: int):
     return signatures, exposures, Prior(*prior), width
 
 
-def started(seed: int, problems: int) -> State:
+def started(seed: int, problems: int) -> JointState:
     signatures, exposures, prior, width = prior_draws(seed, problems)
     shear = np.full((problems, NUMBER, NUMBER), np.log(0.2), np.float32)
-    return jax.tree.map(jnp.asarray, State(signatures, exposures, prior, width, shear))
+    return jax.tree.map(jnp.asarray, JointState(signatures, exposures, prior, width, shear))
 
 
 def known(x) -> Known:
@@ -52,11 +52,11 @@ def known(x) -> Known:
     return Known(x, x + 1.0, jnp.asarray(GROUPS), ground, jnp.float32(0), jnp.float32(1), step)
 
 
-def counts(key, state: State):
+def counts(key, state: JointState):
     return jax.random.poisson(key, state.exposures @ state.signatures).astype(jnp.float32)
 
 
-def statistics(state: State) -> dict[str, np.ndarray]:
+def statistics(state: JointState) -> dict[str, np.ndarray]:
     s, e = (np.asarray(v, np.float64) for v in state[:2])
     unit = s / np.linalg.norm(s, axis=2, keepdims=True)
     found = {"cosine": (unit[:, 0] * unit[:, 1]).sum(1), "both": (np.log1p(e[:, :, 0]) * np.log1p(e[:, :, 1])).mean(1)}
@@ -75,7 +75,7 @@ PROBLEMS = 400
 def swept(key, state, x):
     """One sweep, and counts redrawn."""
     one, two = jax.random.split(key)
-    state = joint._swept(one, state, known(x), 0.0)[0]
+    state = joint_sweep(one, state, known(x), 0.0)[0]
     return state, counts(two, state)
 
 
@@ -123,10 +123,11 @@ def grid(half: float, points: int):
     return one, spectra
 
 
-def test_posterior_of_two_signatures_and_three_channels_is_that_summed_on_a_grid(monkeypatch):
+def test_posterior_of_two_signatures_and_three_channels_is_that_summed_on_a_grid():
     """Of one sample: p and m sum out to p0 and N(m0, s^2 (1 + 1 / B)); s and w are held at their ground; repulsion 0.5."""
-    monkeypatch.setattr(joint_moves, "TRUST", (2.0, 1.0, 1e4))
-    monkeypatch.setattr(joint_moves, "SPREAD", (1e4, 0.7))
+    options = JointOptions(
+        presence_weight=2.0, mean_weight=1.0, scale_degrees=1e4, spread_degrees=1e4, spread_centre=0.7
+    )
     x = np.array([[9.0, 4, 1]], np.float32)
     ground = Prior(np.array([0.7, 0.6]), np.log([8.0, 6.0]), np.array([0.4, 0.5]))
     one, spectra = grid(3.2 * 0.7, 11)
@@ -166,11 +167,11 @@ def test_posterior_of_two_signatures_and_three_channels_is_that_summed_on_a_grid
         jnp.asarray(x), jnp.asarray(x + 1), groups, Prior(*(jnp.asarray(v, jnp.float32) for v in ground)),
         jnp.float32(0.5), jnp.float32(1), jnp.full((2, 3), 0.12),
     )  # fmt: skip
-    begin = state_of(np.array([[0.6, 0.2, 0.2], [0.2, 0.4, 0.4]]), np.full((1, 2), 6.0), mine)
+    begin = state_of(np.array([[0.6, 0.2, 0.2], [0.2, 0.4, 0.4]]), np.full((1, 2), 6.0), mine, options)
     begin = begin._replace(log_shear=jnp.full((2, 2), jnp.log(0.3)))
 
     def ran(key):
-        return joint_chain(key, begin, mine, 60, 2)[1]
+        return joint_chain(key, begin, mine, 60, 2, options=options)[1]
 
     draws = jax.jit(jax.vmap(ran))(jax.random.split(jax.random.key(3), chains))
     exposures, signatures = (np.asarray(v)[:, 20:] for v in draws[:2])
@@ -200,7 +201,7 @@ def test_a_shear_keeps_the_means_it_says_it_keeps():
         jnp.zeros((3, 3)), jnp.zeros((3, 3)),
     )  # fmt: skip
     for i in range(60):
-        pairs = sheared(jax.random.fold_in(jax.random.key(0), i), pairs, mine, begin.spread, 0.0)
+        pairs = shear_pair(jax.random.fold_in(jax.random.key(0), i), pairs, mine, begin.spread, 0.0)
     assert float(pairs.accepted.sum()) > 5
     np.testing.assert_allclose(pairs.mean, (pairs.exposures.T @ pairs.signatures).T, rtol=2e-3, atol=1e-2)
     np.testing.assert_allclose(pairs.signatures.sum(1), 1, rtol=1e-5)
@@ -212,9 +213,9 @@ def test_volume_shrinks_as_the_repulsion_assumes():
     t = 0.07
     mixed = signatures.copy()
     mixed[0] = (signatures[0] + np.expm1(t) * signatures[1]) * np.exp(-t)
-    fall = float(log_volume(jnp.asarray(mixed)) - log_volume(jnp.asarray(signatures)))
+    fall = float(log_det_gram(jnp.asarray(mixed)) - log_det_gram(jnp.asarray(signatures)))
     assert fall == pytest.approx(-2 * t, abs=1e-4)
-    assert float(log_volume(jnp.asarray(signatures))) == pytest.approx(
+    assert float(log_det_gram(jnp.asarray(signatures))) == pytest.approx(
         np.linalg.slogdet(signatures @ signatures.T)[1], abs=1e-3
     )
     assert -indifferent(96) * fall == pytest.approx(95 * t, abs=1e-2)
@@ -226,7 +227,7 @@ def test_priors_given_exposures_are_conjugate():
     mine = known_of(np.ones((60, 96)), np.full((3, 96), 1 / 96), exposures, groups, 1.0)
     keys = jax.random.split(jax.random.key(0), 4000)
     draws = jax.vmap(lambda key: drawn_prior(key, mine.x[:, :3] * 0 + jnp.asarray(exposures, jnp.float32), mine))(keys)
-    trust, weight, degrees = joint_moves.TRUST
+    trust, weight, degrees = JOINT.presence_weight, JOINT.mean_weight, JOINT.scale_degrees
     for g in range(2):
         logs = np.log(exposures[g::2, 1][exposures[g::2, 1] > 0])
         n = len(logs)

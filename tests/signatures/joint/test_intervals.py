@@ -14,7 +14,7 @@ from vaebench.data.mutations.tables import write_catalogue
 from vaebench.errors import InputError
 from vaebench.signatures.joint import intervals as de_novo
 from vaebench.signatures.joint.intervals import calibrated, de_novo_intervals, merged, residual_correlations, widened
-from vaebench.signatures.joint.start import unmixed
+from vaebench.signatures.joint.start import remove_shared_part
 
 NAMES = ["A", "B", "C"]
 
@@ -36,9 +36,9 @@ def cohort(seed: int, samples: int = 100):
 def no_chain(monkeypatch):
     """Draws that are Poisson about the start's exposures stand in for the chain."""
 
-    def run(x, start, groups, dispersion, seed):
+    def run(x, start, groups, dispersion, seed, options):
         rng = np.random.default_rng(seed)
-        begin = de_novo.begun(x, start)
+        begin = de_novo.starting_exposures(x, start)
         draws = rng.poisson(begin, (60, *begin.shape)).astype(np.float32)
         spectra = np.repeat(start[None], 60, 0).astype(np.float32)
         return de_novo._Chain(draws, spectra, np.zeros((3, 3)), np.ones(3))
@@ -127,7 +127,7 @@ def test_what_peaks_owe_to_others_is_taken_out():
     x = rng.poisson(exposures @ true).astype(float)
     mixed = true.copy()
     mixed[0] = 0.8 * true[0] + 0.2 * true[1]
-    found, shares = unmixed(x, mixed)
+    found, shares = remove_shared_part(x, mixed)
     np.testing.assert_allclose(found[0], true[0], atol=0.01)
     np.testing.assert_allclose(found[2], true[2], atol=1e-9)
     assert (shares[0].signature, shares[0].other) == (0, 1)

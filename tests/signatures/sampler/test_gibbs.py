@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from vaebench.signatures.likelihood import BACKGROUND
-from vaebench.signatures.sampler.gibbs import Prior, Problem, State, chain
+from vaebench.signatures.sampler.gibbs import GibbsState, Prior, Problem, run_chain
 from vaebench.signatures.sampler.priors import learned_prior, updated_prior
 from vaebench.signatures.sampler.proposals import single, slab_of
 
@@ -69,7 +69,7 @@ def test_posterior_of_two_signatures_is_that_summed_on_a_grid(noise):
     copies = np.tile(x, (400, 1))  # independent chains, side by side
     with jax.enable_x64(True):
         known = problem(copies, signatures, np.tile(truth, (400, 1)) @ signatures, noise=noise)
-        draws, accepted = chain(jax.random.key(1), jnp.full((1600, 2), 10.0), known, prior, 180, noise)
+        draws, accepted = run_chain(jax.random.key(1), jnp.full((1600, 2), 10.0), known, prior, 180, noise)
     draws = np.asarray(draws)[60::3].reshape(-1, 4, 2)
     assert np.asarray(accepted).min() > 0.3
     for t in range(4):
@@ -94,7 +94,7 @@ def test_ranks_of_exposures_from_the_prior_are_uniform():
     with jax.enable_x64(True):
         known = problem(x, signatures, truth @ signatures)
         start = jnp.asarray(np.tile(x.sum(1, keepdims=True) / 5, 5))
-        draws, _ = chain(jax.random.key(1), start, known, prior, 60 + 4 * 99, "poisson")
+        draws, _ = run_chain(jax.random.key(1), start, known, prior, 60 + 4 * 99, "poisson")
     draws = np.asarray(draws)[60::4]
     ties = (draws == truth.astype(np.float32)).sum(0)  # at 0, broken at random
     ranks = (draws < truth).sum(0) + rng.integers(0, ties + 1)
@@ -125,7 +125,7 @@ def test_an_exposure_of_zero_that_the_data_exclude_is_left():
     prior = Prior(*np.array([[0.5], [9.0], [1.0]]))
     with jax.enable_x64(True):
         known = problem(1e5 * signatures, signatures, 1e5 * signatures)
-        draws, _ = chain(jax.random.key(0), jnp.zeros((1, 1)), known, prior, 3, "poisson")
+        draws, _ = run_chain(jax.random.key(0), jnp.zeros((1, 1)), known, prior, 3, "poisson")
     np.testing.assert_allclose(np.asarray(draws).ravel(), 1e5, rtol=0.02)
 
 
@@ -134,7 +134,7 @@ def test_one_signature_needs_no_pairs():
         flat = np.full((1, 96), 1 / 96)
         known = problem(np.full((2, 96), 3.0), flat, np.full((2, 96), 3.0))
         prior = Prior(np.array([0.5]), np.log([300.0]), np.array([2.0]))
-        draws, _ = chain(jax.random.key(1), jnp.full((2, 1), 1.0), known, prior, 2000, "poisson")
+        draws, _ = run_chain(jax.random.key(1), jnp.full((2, 1), 1.0), known, prior, 2000, "poisson")
     settled = np.asarray(draws)[100:]
     assert abs(settled.mean() - 288) < 3  # Gamma(288 + small, 1), the slab being wide
     assert abs(settled.std() - np.sqrt(288)) < 2
@@ -182,7 +182,7 @@ def test_updated_prior_is_that_of_the_draws():
     rng = np.random.default_rng(1)
     exposures = np.where(rng.random((500, 2)) < 0.4, np.exp(rng.normal(3, 0.5, (500, 2))), 0.0)
     with jax.enable_x64(True):
-        state = State(*(jnp.asarray(v) for v in (exposures, (exposures > 0) * 1.0, np.zeros(500))))
+        state = GibbsState(*(jnp.asarray(v) for v in (exposures, (exposures > 0) * 1.0, np.zeros(500))))
         prior = updated_prior(state, jnp.ones((500, 1)), 10.0)
     for k in range(2):
         logs = np.log(exposures[exposures[:, k] > 0, k])

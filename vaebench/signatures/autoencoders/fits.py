@@ -1,8 +1,8 @@
-"""Signatures and exposures from autoencoders: restarts are lanes of one program, early stopping is each lane's own."""
+"""Extract signatures with autoencoders, and refit exposures with an encoder in front of fixed signatures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,29 +11,31 @@ import numpy as np
 
 from vaebench.errors import InputError, whole_number
 from vaebench.nn.count_autoencoder import normalised, signatures_of
+from vaebench.nn.losses import poisson_loss
 from vaebench.signatures.autoencoders.training import (
     checked_counts,
     checked_settings,
     latent_kl,
-    redrawn,
+    multinomial_resample,
     restart_seeds,
     split_of_rows,
     study_point,
     trained_lanes,
 )
+from vaebench.signatures.tables import OnProgress, no_progress
 from vaebench.space import Point, static_of, traced_of
 from vaebench.training.pool import Finished
 from vaebench.variants import variant as variant_named
 
 ACTIVE = 0.01
-"""Variance over samples of a signature's contribution to the normalised spectrum above which its latent is active."""
+"""Variance over samples of a signature's contribution to the normalised spectrum from which its latent is in use."""
 
 
 class TrainedSignatures(NamedTuple):
-    """What R restarts found; a restart that diverged holds NaN.
+    """Result of R restarts; a restart that diverged holds NaN.
 
     Attributes:
-        signatures: [R, S, 96], rows sum to 1; even where the decoder's row died (its scale is 0).
+        signatures: [R, S, 96], rows sum to 1; all entries are equal where the decoder's row is 0.
         scales: [R, S] sums of the decoder's rows: ``scales * signatures`` is the decoder as trained.
         latents: [R, T, S] posterior means of the catalogue's samples.
         losses: [R] validation losses after the last epoch.
@@ -57,19 +59,19 @@ class TrainedSignatures(NamedTuple):
     statuses: tuple[str, ...]
 
 
-class Refit(NamedTuple):
-    """Exposures by an encoder trained again before fixed signatures.
+class EncoderRefit(NamedTuple):
+    """Exposures from an encoder trained in front of fixed signatures.
 
     Attributes:
         exposures: [T, S] in mutations; a row sums to the sample's mutations.
         factors: [T] mutations per unit of z, the same for the exposures and for :func:`posterior_draws`.
         latent_kl: [S] nats, mean over samples; NaN for a deterministic variant.
-        loss: after the last epoch.
-        epochs: trained.
+        loss: validation loss after the last epoch.
+        epochs: epochs trained.
         status: ``"OK"`` or ``"DIVERGED"``.
-        counts: [T, 96].
-        point: the settings.
-        variables: of the trained model.
+        counts: [T, 96], the catalogue.
+        point: settings of the training.
+        variables: of the trained model, a tree of arrays.
     """
 
     exposures: np.ndarray
@@ -80,7 +82,7 @@ class Refit(NamedTuple):
     status: str
     counts: np.ndarray
     point: Point
-    variables: Any
+    variables: Mapping[str, Any]
 
 
 def trained_signatures(
@@ -95,44 +97,47 @@ def trained_signatures(
     epochs: int = 1000,
     patience: int = 30,
     lanes: int | None = None,
-    tell: Callable[[int], None] = lambda finished: None,
+    progress: OnProgress = no_progress,
 ) -> TrainedSignatures:
-    """``k`` signatures by each of ``restarts`` autoencoders, trained on redrawn counts and stopped on the counts themselves.
+    """Extract ``k`` signatures with each of ``restarts`` autoencoders; the steps: :mod:`vaebench.signatures.autoencoders`.
 
     Args:
-        seed: decides the redraws, and every restart's weights, order and draws.
+        seed: of the redraws, and of every restart's weights, order and draws.
         counts: the catalogue [T, 96].
-        k: S.
-        restarts: R.
-        variant: one of the variants for counts.
-        settings: what else differs from :func:`study_point`: ``recipe``, ``learning_rate``, ``beta``, ``draws``, ...
-        augmentation: redraws of every sample, Multinomial(n, x / n), drawn once and shared by the restarts (the studies: 20
-            and 100); 0 trains on the counts.
-        epochs: at most this many.
+        k: number of signatures S.
+        restarts: number of restarts R.
+        variant: a variant of counts.
+        settings: other settings of :func:`study_point` to change: ``recipe``, ``learning_rate``, ``beta``, ``draws``, ...
+        augmentation: redraws of every sample, made once and shared by the restarts (the studies: 20 and 100); with 0 the
+            counts themselves are trained on.
+        epochs: most epochs.
         patience: epochs without a lower validation loss after which a restart stops.
-        lanes: restarts side by side; ``None`` chooses.
-        tell: called with the number of restarts that finished, whenever it grows.
+        lanes: restarts trained side by side; ``None`` chooses.
+        progress: called with "training", the number of finished restarts whenever it grows, and ``restarts``.
+
+    Raises:
+        InputError: for counts, a number or a setting that is not allowed.
     """
     counts = checked_counts(counts)
     for name, value, least in (("k", k, 1), ("restarts", restarts, 1), ("augmentation", augmentation, 0)):
         whole_number(name, value, least, None)
     if k > len(counts):
         raise InputError(
-            f"k is {k}, but the catalogue has {len(counts)} samples: there cannot be more signatures than samples"
+            f"k is {k}, but the catalogue has {len(counts)} samples; there cannot be more signatures than samples"
         )
     samples = len(counts)
     rows = jnp.asarray(counts, jnp.float32)
     split = split_of_rows(np.arange(samples), np.arange(samples))
     if augmentation:
-        rows = jnp.concatenate([rows, redrawn(jax.random.key(seed), counts, augmentation)])
+        rows = jnp.concatenate([rows, multinomial_resample(jax.random.key(seed), counts, augmentation)])
         split = split._replace(train=np.arange(samples, len(rows)))
     changed = {"epochs": epochs, "patience": patience, **checked_settings(settings, len(split.train))}
     points = [study_point(variant, k, {**changed, "seed": own}) for own in restart_seeds(seed, restarts)]
-    finished = trained_lanes(points, counts, rows, lambda point: split, None, lanes, tell)
+    finished = trained_lanes(points, counts, rows, lambda point: split, None, lanes, progress)
     return _collected([_measured(item, counts) for item in finished])
 
 
-def refitted(
+def refit_by_encoder(
     seed: int,
     counts: np.ndarray,
     signatures: np.ndarray,
@@ -141,23 +146,38 @@ def refitted(
     settings: Mapping[str, Any] | None = None,
     epochs: int = 10_000,
     patience: int = 100,
-) -> Refit:
-    """Exposures of ``signatures`` [S, 96]: they are the decoder, frozen, and an encoder is trained for it.
+) -> EncoderRefit:
+    """Exposures to ``signatures`` [S, 96] from an encoder that is trained in front of them as a frozen decoder.
 
-    Exposure = posterior mean / its row's sum * the sample's mutations (gislum2024). Trained on the catalogue without redraws.
-    Deviates: the released code stops on the training loss of the epoch, this on the same loss of the same samples after it.
+    Exposure = posterior mean / sum of the sample's posterior means * the sample's mutations. The catalogue is trained on
+    without redraws.
+
+    Args:
+        seed: of the weights, order and draws.
+        counts: the catalogue [T, 96].
+        signatures: [S, 96].
+        variant: a variant of counts.
+        settings: other settings of :func:`study_point` to change.
+        epochs: most epochs.
+        patience: epochs without a lower loss after which training stops.
+
+    Raises:
+        InputError: for counts, signatures or a setting that is not allowed.
+
+    Source: gislum2024. Deviates: the released code stops on the training loss during the epoch, this on the same loss of the
+    same samples after it.
     """
     counts, signatures = checked_counts(counts), checked_counts(signatures)
     changed = {"epochs": epochs, "patience": patience, **checked_settings(settings, len(counts))}
     point = study_point(variant, len(signatures), {**changed, "frozen": True, "seed": restart_seeds(seed, 1)[0]})
     split = split_of_rows(np.arange(len(counts)), np.arange(len(counts)))
     rows = jnp.asarray(counts, jnp.float32)
-    (item,) = trained_lanes([point], counts, rows, lambda point: split, signatures, 1, lambda finished: None)
+    (item,) = trained_lanes([point], counts, rows, lambda point: split, signatures, 1, no_progress)
     diverged = item.z is None
     z = np.full((len(counts), len(signatures)), np.nan) if item.z is None else item.z.astype(np.float64)
     total = z.sum(1)
     factors = counts.sum(1) / np.where(total > 0, total, 1)
-    return Refit(
+    return EncoderRefit(
         exposures=z * factors[:, None],
         factors=factors,
         latent_kl=latent_kl(item, counts),
@@ -170,17 +190,17 @@ def refitted(
     )
 
 
-def posterior_draws(key: jax.Array, fit: Refit, draws: int) -> np.ndarray:
-    """Draws of the exposures [draws, T, S] in mutations: of z, times the factor of the point estimate.
+def posterior_draws(key: jax.Array, fit: EncoderRefit, draws: int) -> np.ndarray:
+    """Draws of the exposures [draws, T, S] in mutations: draws of z times the factor of the point estimate.
 
-    Source: gislum2024 takes percentiles of 1,000 such draws as an interval.
+    Source: gislum2024, whose intervals are percentiles of 1,000 such draws.
     """
     static = static_of(fit.point, fit.counts.shape[1])
     model, traced = variant_named(fit.point.variant).build(static), traced_of(fit.point)
     x, factors = jnp.asarray(fit.counts, jnp.float32), jnp.asarray(fit.factors, jnp.float32)
 
     @jax.jit
-    def drawn(variables: Any) -> jax.Array:
+    def drawn(variables: Mapping[str, Any]) -> jax.Array:
         def one(own: jax.Array) -> jax.Array:
             return model.sample(variables, x, own, traced.activation, traced.hyper) * factors[:, None]
 
@@ -216,12 +236,14 @@ def _measured(item: Finished, counts: np.ndarray) -> _Measured:
     dead = int((scales <= 0).sum())
     signatures = np.where(scales[:, None] > 0, rows / np.where(scales > 0, scales, 1)[:, None], 1 / rows.shape[1])
     target, mean = np.asarray(normalised(jnp.asarray(counts, jnp.float32)), np.float64), z @ rows
+    with jax.enable_x64(True):  # a mean over all counts decides between restarts
+        poisson = float(np.mean(poisson_loss(jnp.asarray(target), jnp.asarray(mean))))
     return _Measured(
         signatures=signatures,
         scales=scales,
         latents=z,
         losses=item.losses["valid"],
-        poisson=float(np.mean(mean - target * np.log(mean + 1e-7))),
+        poisson=poisson,
         frobenius=float(np.linalg.norm(target - mean)),
         epochs=item.epochs,
         latent_kl=kl,

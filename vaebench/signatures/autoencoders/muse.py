@@ -1,8 +1,9 @@
-"""Exposures as MUSE-XAE assigns them: several encoders before frozen signatures, small exposures tested, a consensus."""
+"""Exposures as MUSE-XAE assigns them: several encoders in front of frozen signatures, pruning, and a consensus."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -13,20 +14,38 @@ from vaebench.errors import InputError
 from vaebench.signatures.autoencoders.training import (
     checked_counts,
     checked_settings,
-    redrawn,
+    multinomial_resample,
     restart_seeds,
     split_of_rows,
     study_point,
     trained_lanes,
 )
+from vaebench.signatures.tables import OnProgress, no_progress
 from vaebench.space import Point
 from vaebench.training.lane import Split
 
-NEGLIGIBLE, SMALL = 1e-4, 0.05
-"""Shares of a sample's exposures: below the first one is dropped, up to the second it must prove itself."""
-IMPROVEMENT = 0.01
-"""Least relative fall of the residual's norm for which a small exposure is kept."""
-_TINY = 1e-15
+_TINY = 1e-15  # keeps divisions by sums of 0 finite
+
+
+@dataclasses.dataclass(frozen=True)
+class PruningOptions:
+    """Constants of MUSE-XAE's pruning, those of its paper.
+
+    Attributes:
+        negligible: share of a sample's exposures below which an exposure is dropped.
+        small: share up to which an exposure must improve the fit to be kept.
+        improvement: smallest relative decrease of the residual's norm for which it is kept.
+        present: mutations above which an exposure of a refit counts as present.
+    """
+
+    negligible: float = 1e-4
+    small: float = 0.05
+    improvement: float = 0.01
+    present: float = 0.5
+
+
+PRUNING = PruningOptions()
+"""The defaults."""
 
 
 class MuseRefit(NamedTuple):
@@ -34,9 +53,9 @@ class MuseRefit(NamedTuple):
 
     Attributes:
         exposures: [T, S] in mutations; a row sums to the sample's mutations.
-        presence: [T, S] share of the refits in which the exposure is at least half a mutation.
-        epochs: of every refit.
-        statuses: ``"OK"`` or ``"DIVERGED"`` of every refit; those that diverged are left out, and NaN comes out if all did.
+        presence: [T, S] share of the refits in which the exposure is more than half a mutation.
+        epochs: epochs of every refit.
+        statuses: ``"OK"`` or ``"DIVERGED"`` of every refit; those that diverged are left out, and all is NaN if all did.
     """
 
     exposures: np.ndarray
@@ -55,34 +74,54 @@ def muse_refit(
     epochs: int = 10_000,
     patience: int = 100,
     lanes: int | None = None,
-    tell: Callable[[int], None] = lambda finished: None,
+    options: PruningOptions = PRUNING,
+    progress: OnProgress = no_progress,
 ) -> MuseRefit:
-    """Exposures [T, S] of ``signatures`` [S, 96] in the catalogue ``counts`` [T, 96].
+    """Exposures [T, S] to ``signatures`` [S, 96] in the catalogue ``counts`` [T, 96], as MUSE-XAE assigns them.
 
     Every refit trains an encoder with ReLU outputs from its own redraw of the counts to the counts themselves, by absolute
     error and an L1 penalty, and stops on the squared error; see :func:`vaebench.variants.muse_xae.refit`. Its exposures are
-    pruned, and the refits' median is taken where more than half of them find a signature.
+    pruned. The result is the median of the refits wherever more than half of them find a signature.
+
+    Args:
+        seed: of the redraws, and of every refit's weights and order.
+        counts: the catalogue [T, 96].
+        signatures: [S, 96].
+        refits: number of encoders.
+        settings: other settings of the training to change.
+        epochs: most epochs of a refit.
+        patience: epochs without a lower loss after which a refit stops.
+        lanes: refits trained side by side; ``None`` chooses.
+        options: constants of the pruning.
+        progress: called with "training", the number of finished refits whenever it grows, and ``refits``.
+
+    Raises:
+        InputError: for counts, signatures, a number of refits or a setting that is not allowed.
 
     Source: Pancotti et al. 2024. Deviates: exposures are not rounded; a refit keeps its last weights, not its best.
+
+    Example:
+        >>> found = vb.signatures.muse_refit(0, catalogue.to_numpy(), signatures.to_numpy())
+        >>> found.exposures, found.presence
     """
     counts, signatures = checked_counts(counts), checked_counts(signatures)
     if refits < 1:
-        raise InputError(f"refits is {refits}; it must be at least 1")
+        raise InputError(f"refits is {refits}; it must be 1 or more")
     samples, own = len(counts), np.arange(len(counts))
     changed = {"epochs": epochs, "patience": patience, **checked_settings(settings, samples), "frozen": True}
     seeds = restart_seeds(seed, refits)
     points = [study_point("muse_xae", len(signatures), {**changed, "seed": s}) for s in seeds]
     target = jnp.asarray(counts, jnp.float32)
-    inputs = jnp.concatenate([target, redrawn(jax.random.key(seed), counts, refits)])
+    inputs = jnp.concatenate([target, multinomial_resample(jax.random.key(seed), counts, refits)])
     rows = jnp.concatenate([inputs, jnp.tile(target, (refits + 1, 1))], axis=1)
 
     def split_of(point: Point) -> Split:
         return split_of_rows(own + samples * (1 + seeds.index(point.seed)), own)
 
-    finished = trained_lanes(points, counts, rows, split_of, signatures, lanes, tell)
-    fits = [pruned(item.z.astype(np.float64), signatures, counts) for item in finished if item.z is not None]
+    finished = trained_lanes(points, counts, rows, split_of, signatures, lanes, progress)
+    fits = [pruned(item.z.astype(np.float64), signatures, counts, options) for item in finished if item.z is not None]
     exposures, presence = (
-        consensus(np.array(fits), counts) if fits else (np.full((samples, len(signatures)), np.nan),) * 2
+        consensus(np.array(fits), counts, options) if fits else (np.full((samples, len(signatures)), np.nan),) * 2
     )
     return MuseRefit(
         exposures,
@@ -92,27 +131,39 @@ def muse_refit(
     )
 
 
-def pruned(exposures: np.ndarray, signatures: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """``exposures`` [T, S] of any scale without their negligible and useless part, in mutations.
+def pruned(
+    exposures: np.ndarray, signatures: np.ndarray, counts: np.ndarray, options: PruningOptions = PRUNING
+) -> np.ndarray:
+    """Drop the exposures that are negligible or do not improve the fit.
 
-    A sample starts with its large exposures. Of the small ones the one that brings the reconstruction's cosine highest is
-    added, as long as the cosine rises and the norm of the residual falls by at least a hundredth.
+    A sample starts with its large exposures. Of the small ones, the one is added with which the cosine of the reconstruction
+    is highest, as long as the cosine increases and the norm of the residual decreases by at least a hundredth.
+
+    Args:
+        exposures: [T, S] of any scale.
+        signatures: [S, 96].
+        counts: [T, 96].
+        options: constants of the pruning.
+
+    Returns:
+        Exposures [T, S] in mutations.
     """
     total, lengths = counts.sum(1), np.linalg.norm(counts, axis=1)
     share = exposures / np.maximum(exposures.sum(1, keepdims=True), _TINY)
-    waiting = (share >= NEGLIGIBLE) & (share <= SMALL)
+    waiting = (share >= options.negligible) & (share <= options.small)
     products, gram = counts @ signatures.T, signatures @ signatures.T
-    base, rows = np.where(share > SMALL, exposures, 0.0), np.arange(len(counts))
+    base, rows = np.where(share > options.small, exposures, 0.0), np.arange(len(counts))
 
     def fit(size: np.ndarray, along: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Cosine and residual norm, with the counts, of spectra of that sum, product with the counts, and squared norm."""
-        scale, length = (part.reshape(-1, *[1] * (size.ndim - 1)) for part in (total, lengths))
+        """Cosine with the counts, and norm of the residual, from a fit's sum, product with the counts and squared norm."""
+        scale, length = (column.reshape(-1, *[1] * (size.ndim - 1)) for column in (total, lengths))
         scale = scale / np.maximum(size, _TINY)
         cosine = along / np.maximum(np.sqrt(np.maximum(squares, 0)) * length, _TINY)
         return cosine, np.sqrt(np.maximum(length**2 - 2 * scale * along + scale**2 * squares, 0))
 
     open_rows = waiting.any(1)
     while open_rows.any():
+        # adding e_k S_k changes the sum, the product with the counts and the squared norm in closed form: no spectra are built
         size, along, across = base.sum(1), np.sum(base * products, axis=1), base @ gram
         squares = np.sum(base * across, axis=1)
         cosine, residual = fit(size, along, squares)
@@ -122,21 +173,26 @@ def pruned(exposures: np.ndarray, signatures: np.ndarray, counts: np.ndarray) ->
             squares[:, None] + 2 * exposures * across + exposures**2 * np.diag(gram),
         )
         best = np.argmax(np.where(waiting, cosines, -np.inf), axis=1)
-        falls = residual - residuals[rows, best] >= IMPROVEMENT * residual
-        take = open_rows & (cosines[rows, best] > cosine) & falls
+        useful = residual - residuals[rows, best] >= options.improvement * residual
+        take = open_rows & (cosines[rows, best] > cosine) & useful
         base[take, best[take]] = exposures[take, best[take]]
         waiting[take, best[take]] = False
         open_rows = take & waiting.any(1)
     return base * (total / np.maximum(base.sum(1), _TINY))[:, None]
 
 
-def consensus(exposures: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(exposures, presence) [T, S] of refits [R, T, S] in mutations; half a mutation is the least that counts as present.
+def consensus(
+    exposures: np.ndarray, counts: np.ndarray, options: PruningOptions = PRUNING
+) -> tuple[np.ndarray, np.ndarray]:
+    """Combine the refits ``exposures`` [R, T, S], in mutations, of the catalogue ``counts`` [T, 96].
 
-    Where more than half of the refits have a signature: the median of those that do; then every row is scaled to the
-    sample's mutations.
+    Where more than half of the refits have a signature, its exposure is the median of those that do, else 0. Every row is then
+    scaled to the sample's mutations.
+
+    Returns:
+        Exposures [T, S], and the share of refits [T, S] in which each is present.
     """
-    present = exposures > 0.5
+    present = exposures > options.present
     presence = present.mean(0)
     held = presence > 0.5
     middle = np.zeros(presence.shape)

@@ -1,4 +1,4 @@
-"""Autoencoders of one catalogue as lanes: their settings, redrawn counts, training, and the use of their latents."""
+"""Train autoencoders of one catalogue as lanes: their settings, resampled counts, training, and KL divergence per latent."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from vaebench.errors import InputError, checked_seed
 from vaebench.nn.count_autoencoder import with_signatures
+from vaebench.signatures.tables import OnProgress
 from vaebench.space import Point, static_of, traced_of
 from vaebench.space import point as make_point
 from vaebench.training.lane import Lane, Split
@@ -22,8 +23,11 @@ from vaebench.variants import VARIANTS
 from vaebench.variants import variant as variant_named
 
 BATCH = 64
+"""Samples per step of both studies."""
+
 LANES_CPU = 5
-"""Restarts side by side on a CPU: more cost as much a lane, and wait longer for the slowest."""
+"""Restarts side by side on a CPU. More lanes are no cheaper each, and wait longer for the slowest."""
+
 _MUSE = Point(
     variant="muse_xae",
     recipe="benchmarked",
@@ -34,27 +38,35 @@ _MUSE = Point(
 )
 _REPORT = Point(variant="folded_normal_vae", hidden=(96, 48, 24), norm="layer", activation="gelu", init="default")
 _CHOSEN = {"folded_normal_vae": {"beta": 0.0}}
-"""Weights that a study settled on, where they are not the variant's own defaults: above 0 the report's latents collapse."""
+"""Weights that a study chose in place of the variant's defaults: with a beta above 0 the latents of the report collapse."""
 
 _DECIDED = {
     "variant": "the method is the variant",
     "latent": "it is the number of signatures",
-    "seed": "every training gets its own from the seed of all",
-    "frozen": "the decoder is trained in an extraction and held in a refit",
+    "seed": "every training gets its own, derived from the seed of the call",
+    "frozen": "the decoder is trained in an extraction and frozen in a refit",
 }
 
 
 def study_point(variant: str, latent: int, changed: Mapping[str, Any]) -> Point:
-    """A study's settings for a variant of counts, with ``changed`` (fields of :class:`Point`, of its shape or its hyper).
+    """Settings of a study for a variant of counts.
 
-    MUSE-XAE (recipe ``benchmarked``): 96-128-64-32, ELU, batch normalisation. All others (recipe ``textbook``), as the
-    report's VAE: 96-96-48-24, GELU, layer normalisation, and for ``folded_normal_vae`` its beta of 0. Both: Adam 1e-3, batch
+    MUSE-XAE (recipe ``benchmarked``): 96-128-64-32, ELU, batch normalisation. All others (recipe ``textbook``) as the VAE of
+    gislum2024: 96-96-48-24, GELU, layer normalisation, and for ``folded_normal_vae`` its beta of 0. Both: Adam 1e-3, batch
     64, at most 1,000 epochs, patience 30.
+
+    Args:
+        variant: a variant of counts.
+        latent: number of signatures.
+        changed: settings that replace these: fields of :class:`Point`, of its shape, or weights of the variant.
+
+    Raises:
+        InputError: for a variant of expression data, or an unknown setting.
     """
     if variant_named(variant).domain != "counts":
         known = ", ".join(name for name, v in VARIANTS.items() if v.domain == "counts")
         raise InputError(
-            f"variant {variant!r} is for expression data, and this is a catalogue of mutations; use {known}"
+            f"variant {variant!r} is for expression data, but this is a catalogue of mutations; use {known}"
         )
     common = {"epochs": 1000, "patience": 30, "min_epochs": 1, "validation": "whole", "batch": BATCH}
     base = _MUSE if variant == "muse_xae" else _REPORT
@@ -63,10 +75,10 @@ def study_point(variant: str, latent: int, changed: Mapping[str, Any]) -> Point:
 
 
 def checked_settings(settings: Mapping[str, Any] | None, rows: int) -> dict[str, Any]:
-    """A caller's ``settings`` of :func:`study_point`, with a batch that the ``rows`` to be trained on can fill.
+    """``settings`` for :func:`study_point`, with a batch that the ``rows`` to train on can fill.
 
     Raises:
-        InputError: for a setting that is decided elsewhere, or a batch of more than the rows.
+        InputError: for a setting that is decided elsewhere, or a batch larger than the number of rows.
     """
     changed = {"batch": min(BATCH, rows), **(settings or {})}
     for name, why in _DECIDED.items():
@@ -74,32 +86,34 @@ def checked_settings(settings: Mapping[str, Any] | None, rows: int) -> dict[str,
             raise InputError(f"settings hold {name}={changed[name]!r}, which cannot be set here: {why}")
     if isinstance(changed["batch"], int) and changed["batch"] > rows:
         raise InputError(
-            f"batch is {changed['batch']}, but there are only {rows} rows to train on: no step could be made; "
-            f"choose a batch of at most {rows}"
+            f"batch is {changed['batch']}, but there are only {rows} rows to train on; choose a batch of at most {rows}"
         )
     return changed
 
 
 def restart_seeds(seed: int, restarts: int) -> list[int]:
-    """Distinct seeds of the restarts; the first ones are the same for any number of restarts."""
+    """Distinct seeds of ``restarts`` restarts; the first ones do not depend on the number of restarts."""
     checked_seed(seed)
     drawn = np.random.SeedSequence(seed).generate_state(2 * restarts + 8) >> 1
     return list(dict.fromkeys(int(value) for value in drawn))[:restarts]
 
 
-def redrawn(key: jax.Array, counts: np.ndarray, times: int) -> jax.Array:
-    """``times`` redraws of every row of counts [T, C] from Multinomial(n, x / n): [times * T, C] float32, sets one after another.
+def multinomial_resample(key: jax.Array, counts: np.ndarray, times: int) -> jax.Array:
+    """Redraw every row of ``counts`` [T, C] ``times`` times from Multinomial(n, x / n), n its sum.
 
-    Channel by channel a binomial of what is left. In float64: the sampler compares log-probabilities of size n, which
-    float32 rounds to whole units from a million mutations on.
+    Each channel is a binomial of the mutations that the earlier channels left. The arithmetic is in float64: the sampler
+    compares log-probabilities of size n, which float32 rounds to whole units from a million mutations on.
+
+    Returns:
+        [times * T, C] float32, all rows once, then all rows again, ...
     """
     with jax.enable_x64(True):
         whole = jnp.asarray(np.asarray(counts, np.float64))
-        return _redrawn(key, whole, times).astype(jnp.float32)
+        return _resampled(key, whole, times).astype(jnp.float32)
 
 
 @functools.partial(jax.jit, static_argnums=2)
-def _redrawn(key: jax.Array, counts: jax.Array, times: int) -> jax.Array:
+def _resampled(key: jax.Array, counts: jax.Array, times: int) -> jax.Array:
     later = jnp.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
     share = jnp.where(later > 0, counts / jnp.where(later > 0, later, 1), 0)
 
@@ -120,21 +134,21 @@ def trained_lanes(
     split_of: Callable[[Point], Split],
     signatures: np.ndarray | None,
     lanes: int | None,
-    tell: Callable[[int], None],
+    progress: OnProgress,
 ) -> list[Finished]:
-    """The points trained on ``rows`` [N, 96] (or [N, 192], see :func:`vaebench.nn.count_autoencoder.signature_model`).
+    """Train ``points`` on ``rows`` [N, 96] (or [N, 192], see :func:`vaebench.nn.count_autoencoder.signature_model`).
 
     Args:
-        points: of one static shape.
+        points: settings of one static shape.
         counts: the catalogue [T, 96], which trained lanes embed.
-        rows: what the splits point into.
-        split_of: a point's rows for training and validation.
-        signatures: [S, 96] of a frozen decoder; ``None`` where it is trained.
-        lanes: side by side; ``None`` chooses.
-        tell: called with the number of points that finished, whenever it grows.
+        rows: samples that the splits index.
+        split_of: returns a point's rows for training and validation.
+        signatures: [S, 96] of a frozen decoder; ``None`` where the decoder is trained.
+        lanes: points trained side by side; ``None`` chooses.
+        progress: called with "training", the number of finished points whenever it grows, and the number of points.
 
     Returns:
-        In the order of the points, with their variables.
+        The trained points, in the order of ``points``, with their variables.
     """
 
     def begin(program: Train, point: Point) -> Lane:
@@ -148,12 +162,12 @@ def trained_lanes(
     for tick in trained_points(points, catalogue_dataset(counts), rows, lanes, keep=lambda point: True, begin=begin):
         done |= {item.point: item for item in tick.finished}
         if tick.finished:
-            tell(len(done))
+            progress("training", len(done), len(points))
     return [done[point] for point in points]
 
 
 def catalogue_dataset(counts: np.ndarray) -> Dataset:
-    """The catalogue [T, 96] as the engine wants it: counts as they are."""
+    """The catalogue [T, 96] as a data set of the training engine, counts unscaled."""
     samples, channels = counts.shape
     return Dataset(
         name="catalogue",
@@ -168,12 +182,12 @@ def catalogue_dataset(counts: np.ndarray) -> Dataset:
 
 
 def split_of_rows(train: np.ndarray, valid: np.ndarray) -> Split:
-    """Rows for training and validation, and no scaling: of one column, so that rows of any width pass."""
+    """Split of rows for training and validation, without scaling: its one column broadcasts to rows of any width."""
     return Split(np.asarray(train, np.int32), np.asarray(valid, np.int32), np.zeros(1), np.ones(1))
 
 
 def latent_kl(item: Finished, counts: np.ndarray) -> np.ndarray:
-    """[S] nats: KL(q(z_s|x) || p(z_s)), mean over the catalogue [T, 96]; NaN where the variant has none or diverged."""
+    """KL(q(z_s|x) || p(z_s)) [S] in nats, mean over the catalogue [T, 96]; NaN for a variant without one or after divergence."""
     divergence, traced = _divergence(static_of(item.point, counts.shape[1])), traced_of(item.point)
     if divergence is None or item.z is None:
         return np.full(item.point.latent, np.nan)
@@ -189,7 +203,11 @@ def _divergence(static: Static) -> Callable[..., jax.Array] | None:
 
 
 def checked_counts(counts: np.ndarray) -> np.ndarray:
-    """``counts`` [T, 96] as float64: finite and not negative."""
+    """``counts`` [T, 96] as float64.
+
+    Raises:
+        InputError: for an empty table, and for entries that are negative or not finite.
+    """
     counts = np.asarray(counts, np.float64)
     if counts.ndim != 2 or not counts.size or not np.isfinite(counts).all() or counts.min() < 0:
         raise InputError(

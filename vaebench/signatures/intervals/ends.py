@@ -1,27 +1,20 @@
-"""Intervals of exposures by the likelihood, by a parametric bootstrap, and from draws of a posterior. Arrays only.
+"""Ends of intervals by profile likelihood, by parametric bootstrap, and from draws of a posterior. Arrays only.
 
-The sampler's own are read off in :mod:`vaebench.signatures.sampler.posterior`.
+Those of the exposure sampler are read off in :mod:`vaebench.signatures.sampler.posterior`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import chi2
 
+from vaebench.signatures.intervals.options import BOOTSTRAP, PROFILE, BootstrapOptions, ProfileOptions
 from vaebench.signatures.likelihood import BACKGROUND, Maximum, Scatter, maximum_likelihood, slope_by_mean
+from vaebench.signatures.tables import OnProgress, no_progress
 
-REPLICATES = 200
-"""Of the bootstrap: a 2.5% quantile lies between the 5th and 6th."""
-
-_STEPS = 30
-_CLOSE = 1e-4  # of the log likelihood at an end
-_PROBLEMS = 4096  # constrained fits at once
-
-Tell = Callable[[int, int], None]
-"""Called with the steps done and the steps in all."""
+_PROBLEMS = 4096  # constrained fits at once, so that their arrays fit the memory
 
 
 class Ends(NamedTuple):
@@ -37,21 +30,23 @@ def profile_likelihood(
     fit: Maximum,
     scatter: Scatter,
     level: float = 0.95,
-    tell: Tell = lambda done, total: None,
+    options: ProfileOptions = PROFILE,
+    progress: OnProgress = no_progress,
 ) -> Ends:
-    """Exposures whose log likelihood, all others at their best, is within half a chi-squared quantile of the maximum.
+    """Profile-likelihood intervals: {e : max log likelihood given e >= maximum - chi2_1(level) / 2}.
 
-    With a dispersion other than 1 the cut is multiplied by it, as for quasi-likelihoods; an interval that reaches 0
-    ends there. Ends are found by Newton's method, each step of which is a fit of the other exposures: the slope of the
-    profile is that of the likelihood (Venzon and Moolgavkar 1988).
+    With a dispersion other than 1 the cut is multiplied by it, as for quasi-likelihoods. An interval that reaches 0 ends
+    there. Ends are found by Newton's method. Each of its steps is a fit of the other exposures, and the slope of the profile
+    is the partial derivative of the likelihood (Venzon and Moolgavkar 1988).
 
     Args:
-        x: [T, 96].
+        x: counts [T, 96].
         signatures: [S, 96].
         fit: by maximum likelihood.
-        scatter: about it.
+        scatter: of the counts about the fit.
         level: nominal coverage.
-        tell: see :data:`Tell`.
+        options: constants of the search.
+        progress: see :data:`vaebench.signatures.tables.OnProgress`.
     """
     size = None if np.isinf(scatter.size) else scatter.size
     dispersion = 1.0 if size else scatter.dispersion if scatter.rounding else max(scatter.dispersion, 1.0)
@@ -61,19 +56,29 @@ def profile_likelihood(
     rows = max(1, _PROBLEMS // count)
     starts = range(0, samples, rows)
     for done, begin in enumerate(starts):
-        part = slice(begin, begin + rows)
-        known = (x[part], signatures, fit.exposures[part], fit.log_likelihood[part], size, cut)
-        lower[part] = _end(*known, -1)
-        upper[part] = _end(*known, 1)
-        tell(done + 1, len(starts))
+        block = slice(begin, begin + rows)
+        known = (x[block], signatures, fit.exposures[block], fit.log_likelihood[block], size, cut)
+        lower[block] = _end(*known, -1, options)
+        upper[block] = _end(*known, 1, options)
+        progress("profiling", done + 1, len(starts))
     return Ends(lower, upper)
 
 
-def _end(x: Any, signatures: Any, exposures: Any, best: Any, size: Any, cut: float, side: int) -> np.ndarray:
+def _end(
+    x: np.ndarray,
+    signatures: np.ndarray,
+    exposures: np.ndarray,
+    best: np.ndarray,
+    size: float | None,
+    cut: float,
+    side: int,
+    options: ProfileOptions,
+) -> np.ndarray:
     """Lower (``side`` -1) or upper (1) ends [T, S] of the profile intervals of a few samples.
 
-    All pairs of sample and signature are problems of their own, [T S] of them. What the log likelihood lacks of its
-    cut is convex in the exposure held: Newton's steps come from outside after the first, and never pass the end.
+    Every pair of sample and signature is a problem of its own, [T S] of them, in which one exposure is held and the others
+    are fitted. The log likelihood missing to the cut is convex in the exposure held, so from the second step on Newton's
+    method approaches the end from outside and never passes it. A bracket (inner, outer) catches the first step.
     """
     samples, count = exposures.shape
     held = np.tile(np.arange(count), samples)
@@ -85,14 +90,14 @@ def _end(x: Any, signatures: Any, exposures: Any, best: Any, size: Any, cut: flo
     inner, outer = estimate.copy(), np.full(len(held), np.inf if side > 0 else 0.0)
     active = each if side > 0 else np.flatnonzero(estimate > 0)
     found = estimate.copy() if side > 0 else np.zeros(len(held))
-    for _ in range(_STEPS):
+    for _ in range(options.steps):
         if not len(active):
             break
         begin = start[active]
         begin[np.arange(len(active)), held[active]] = place[active]
         free = np.ones(begin.shape, bool)
         free[np.arange(len(active)), held[active]] = False
-        # the others take up, or give room for, what is held
+        # the other exposures adapt to the one that is held
         fit = maximum_likelihood(x[owner[active]], signatures, size=size, start=begin, free=free)
         start[active] = fit.exposures
         lacking = target[active] - fit.log_likelihood
@@ -108,7 +113,7 @@ def _end(x: Any, signatures: Any, exposures: Any, best: Any, size: Any, cut: flo
         low, high = np.minimum(inner, outer)[active], np.maximum(inner, outer)[active]
         halved = np.where(np.isinf(high), 2 * at + 1, 0.5 * (low + high))
         new = np.where(np.isfinite(new) & (new > low) & (new < high), new, halved)
-        # the likelihood at 0 itself may be within the cut: then 0 is the end
+        # if the likelihood at 0 itself may be within the cut, try 0: it would be the end
         zero = (
             (side < 0)
             & (outer[active] == 0)
@@ -117,14 +122,16 @@ def _end(x: Any, signatures: Any, exposures: Any, best: Any, size: Any, cut: flo
             & (at + lacking / np.where(slope == 0, 1, slope) <= 0)
         )
         new = np.where(zero, 0.0, new)
-        ended = (np.abs(lacking) < _CLOSE) | (~outside & (at == 0))
+        ended = (np.abs(lacking) < options.close) | (~outside & (at == 0))
         place[active] = new
         active = active[~ended]
     return found.reshape(samples, count)
 
 
-def _first(x: Any, signatures: Any, exposures: Any, size: Any, cut: float, side: int) -> np.ndarray:
-    """Where the interval of each exposure [T, S] would end if the log likelihood were quadratic and the zeros stayed."""
+def _first(
+    x: np.ndarray, signatures: np.ndarray, exposures: np.ndarray, size: float | None, cut: float, side: int
+) -> np.ndarray:
+    """Ends [T, S] if the log likelihood were quadratic and exposures of 0 stayed 0: the start of Newton's method."""
     mean = exposures @ signatures
     variance = mean + BACKGROUND + (0.0 if size is None else mean**2 / size)
     gradient = slope_by_mean(x, mean, size) @ signatures.T
@@ -139,6 +146,7 @@ def _first(x: Any, signatures: Any, exposures: Any, size: Any, cut: float, side:
         inner = np.where(both, information, 0.0) + (~others)[:, :, None] * np.eye(count)
         inner = inner + 1e-9 * np.einsum("tkk->tk", information)[:, :, None] * np.eye(count)
         row = np.where(others, information[:, k], 0.0)
+        # information about e_k once the other exposures are fitted: a Schur complement
         left = information[:, k, k] - np.einsum("tk,tk->t", row, np.linalg.solve(inner, row[..., None])[..., 0])
         left = np.maximum(left, 1e-12 * information[:, k, k])
         slope = np.where(free[:, k], 0.0, np.minimum(gradient[:, k], 0.0))
@@ -146,8 +154,12 @@ def _first(x: Any, signatures: Any, exposures: Any, size: Any, cut: float, side:
     return found
 
 
-def redrawn(rng: np.random.Generator, mean: np.ndarray, scatter: Scatter) -> np.ndarray:
-    """Counts about ``mean`` with the noise of ``scatter``: rounded, Poisson, or with more variance (gamma mixtures)."""
+def parametric_resample(rng: np.random.Generator, mean: np.ndarray, scatter: Scatter) -> np.ndarray:
+    """Draw counts about ``mean`` [T, 96] with the noise of ``scatter``.
+
+    Rounded means get Gaussian noise, cut at 0. Negative binomial counts are Poisson counts about gamma means of shape
+    ``size``; overdispersed Poisson counts are the same with a variance of dispersion x mean.
+    """
     if scatter.rounding:
         spread = np.sqrt(scatter.dispersion * mean + scatter.rounding)
         return np.maximum(mean + spread * rng.standard_normal(mean.shape), 0.0)
@@ -166,28 +178,31 @@ def bootstrap(
     scatter: Scatter,
     level: float = 0.95,
     kind: str = "percentile",
-    replicates: int = REPLICATES,
-    tell: Tell = lambda done, total: None,
+    options: BootstrapOptions = BOOTSTRAP,
+    progress: OnProgress = no_progress,
 ) -> Ends:
-    """Intervals from counts redrawn about the fit and fitted again (Efron and Tibshirani 1993).
+    """Intervals from counts resampled about the fit and fitted again (Efron and Tibshirani 1993).
 
     Args:
-        rng: of the redraws.
+        rng: of the resampling.
         signatures: [S, 96].
         fit: by maximum likelihood.
-        scatter: about it.
+        scatter: of the counts about the fit.
         level: nominal coverage.
-        kind: ``"percentile"``, quantiles of the fits; or ``"basic"``, twice the estimate less these quantiles, 0 or more.
-        replicates: number of redraws.
-        tell: see :data:`Tell`.
+        kind: ``"percentile"``: quantiles of the fits; or ``"basic"``: twice the estimate minus these quantiles, 0 or more.
+        options: number of replicates.
+        progress: see :data:`vaebench.signatures.tables.OnProgress`.
     """
+    replicates = options.replicates
     mean = fit.exposures @ signatures
     size = None if np.isinf(scatter.size) else scatter.size
     found = np.empty((replicates, *fit.exposures.shape), np.float32)
     for i in range(replicates):
-        again = maximum_likelihood(redrawn(rng, mean, scatter), signatures, size=size, start=fit.exposures + 1e-3)
+        again = maximum_likelihood(
+            parametric_resample(rng, mean, scatter), signatures, size=size, start=fit.exposures + 1e-3
+        )
         found[i] = again.exposures
-        tell(i + 1, replicates)
+        progress("resampling", i + 1, replicates)
     low, high = np.quantile(found, (0.5 * (1 - level), 0.5 * (1 + level)), axis=0).astype(np.float64)
     if kind == "basic":
         low, high = np.maximum(2 * fit.exposures - high, 0), np.maximum(2 * fit.exposures - low, 0)
@@ -197,8 +212,13 @@ def bootstrap(
 def posterior_percentile(draws: np.ndarray, level: float = 0.95, kind: str = "central") -> Ends:
     """Percentiles of ``draws`` [n, T, S] of a posterior.
 
-    ``"central"`` leaves (1 - level) / 2 on either side. ``"released"`` is the study's: from the smallest draw to the
-    ``level`` percentile, both cut to whole numbers. Deviates: the study's fixed 95 is ``level`` here.
+    Args:
+        draws: of the posterior.
+        level: nominal coverage.
+        kind: ``"central"`` leaves (1 - level) / 2 on either side; ``"released"`` is that of the study: from the smallest draw
+            to the ``level`` percentile, both cut to whole numbers.
+
+    Deviates: the study's fixed 95 is ``level`` here.
     """
     ends = (0.0, level) if kind == "released" else (0.5 * (1 - level), 0.5 * (1 + level))
     low, high = np.quantile(draws, ends, axis=0).astype(np.float64)
@@ -208,11 +228,20 @@ def posterior_percentile(draws: np.ndarray, level: float = 0.95, kind: str = "ce
 def conformal(
     draws: np.ndarray, simulated: np.ndarray, truth: np.ndarray, level: float = 0.95
 ) -> tuple[Ends, np.ndarray]:
-    """Central intervals of ``draws`` [n, T, S], widened about their medians as simulated ones had to be; the factors [S].
+    """Central intervals of ``draws``, stretched about their medians until simulated intervals cover at ``level``.
 
-    Each exposure ``truth`` [T', S] above 0 of a cohort simulated from the fit tells by which factor the interval of its
-    own draws ``simulated`` [n', T', S] must be stretched to reach it. The factor used is the quantile of these that
-    holds a new one with probability ``level`` (Romano et al. 2019), one for each signature. Ends below 0 are 0.
+    For each true exposure above 0 of a simulated cohort, the factor is computed by which the interval of its own draws must
+    be stretched to reach it. The factor of a signature is the quantile of these that holds a new exposure with probability
+    ``level`` (Romano et al. 2019). Ends below 0 are 0.
+
+    Args:
+        draws: [n, T, S] of the posterior.
+        simulated: [n', T', S] of the posterior of the simulated cohort.
+        truth: [T', S], the exposures of the simulated cohort.
+        level: nominal coverage.
+
+    Returns:
+        The ends, and the factors [S]; 1 for a signature that no simulated sample has.
     """
     centre, ends = _centred(simulated, level)
     factors = np.ones(truth.shape[1])
@@ -224,7 +253,7 @@ def conformal(
         half = np.where(off < 0, centre[rows, k] - ends.lower[rows, k], ends.upper[rows, k] - centre[rows, k])
         needed = np.sort(np.abs(off) / np.maximum(half, 1e-9))
         place = int(np.ceil((len(rows) + 1) * level))
-        # too few to say: as wide as the one furthest off
+        # with too few exposures for this level: as wide as the one furthest off needs
         factors[k] = needed[min(place, len(rows)) - 1]
     centre, ends = _centred(draws, level)
     stretched = Ends(centre - factors * (centre - ends.lower), centre + factors * (ends.upper - centre))
@@ -232,7 +261,7 @@ def conformal(
 
 
 def _centred(draws: np.ndarray, level: float) -> tuple[np.ndarray, Ends]:
-    """Medians [T, S] and central intervals with a half width of at least one mutation, which draws may all agree on."""
+    """Medians [T, S] and central intervals, at least one mutation to either side: all draws may be equal."""
     centre = np.median(draws, axis=0).astype(np.float64)
     low, high = posterior_percentile(draws, level)
     return centre, Ends(np.minimum(low, centre - 1), np.maximum(high, centre + 1))

@@ -1,9 +1,9 @@
-"""The registry of interval methods: each takes a fitted cohort and returns exposures with their ends. Arrays only."""
+"""Registry of interval methods: each takes a fitted cohort and returns exposures with their intervals. Arrays only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,21 +11,24 @@ from vaebench.signatures.intervals.ends import (
     Ends,
     bootstrap,
     conformal,
+    parametric_resample,
     posterior_percentile,
     profile_likelihood,
-    redrawn,
 )
+from vaebench.signatures.intervals.options import BootstrapOptions, EncoderOptions, ProfileOptions
 from vaebench.signatures.likelihood import Maximum, Scatter
-from vaebench.signatures.tables import Estimates
+from vaebench.signatures.sampler.options import SamplerOptions
+from vaebench.signatures.tables import Estimates, OnProgress
 
-POSTERIOR_DRAWS = 1000
-"""Of an autoencoder's posterior: the study's number."""
+if TYPE_CHECKING:
+    from vaebench.signatures.autoencoders.fits import EncoderRefit
 
-_LEAST_SHARE = 0.01  # of a sample's mutations: smaller exposures are taken for 0 in a simulated truth
+MethodOptions = SamplerOptions | ProfileOptions | BootstrapOptions | EncoderOptions
+"""Constants of an interval method."""
 
 
-class Cohort(NamedTuple):
-    """What a method is given.
+class FittedCohort(NamedTuple):
+    """Input of an interval method.
 
     Attributes:
         x: [T, 96] counts, every sample with some.
@@ -35,8 +38,9 @@ class Cohort(NamedTuple):
         groups: [T, G], cancer types as 0 and 1.
         level: nominal coverage.
         seed: of everything random.
-        settings: of an autoencoder, where a method trains one: ``variant``, ``recipe``, ``beta``, ...
-        tell: called with what is done, the steps done and the steps in all.
+        settings: of the autoencoder, for a method that trains one: ``variant``, ``recipe``, ``beta``, ...
+        options: constants of the method.
+        progress: see :data:`vaebench.signatures.tables.OnProgress`.
     """
 
     x: np.ndarray
@@ -47,21 +51,32 @@ class Cohort(NamedTuple):
     level: float
     seed: int
     settings: Mapping[str, Any]
-    tell: Callable[[str, int, int], None]
+    options: Any  # of the class that the method has in the registry
+    progress: OnProgress
 
 
-class Method(NamedTuple):
-    """What the registry holds: the name, ``Cohort -> Estimates``, where it comes from, and whether it trains an autoencoder."""
+class IntervalMethod(NamedTuple):
+    """Entry of the registry.
+
+    Attributes:
+        name: as in ``refit(intervals=...)``.
+        compute: ``FittedCohort -> Estimates``.
+        reference: source of the method.
+        options: class of its constants.
+        trains: true if it trains an autoencoder.
+    """
 
     name: str
-    compute: Callable[[Cohort], Estimates]
+    compute: Callable[[FittedCohort], Estimates]
     reference: str
+    options: type[MethodOptions]
     trains: bool = False
 
 
-def _spike_slab(cohort: Cohort) -> Estimates:
-    from vaebench.signatures.sampler.posterior import DRAWS, sampled
+def _spike_slab(cohort: FittedCohort) -> Estimates:
+    from vaebench.signatures.sampler.posterior import sampled
 
+    options: SamplerOptions = cohort.options
     found = sampled(
         cohort.x,
         cohort.signatures,
@@ -70,35 +85,37 @@ def _spike_slab(cohort: Cohort) -> Estimates:
         groups=cohort.groups,
         level=cohort.level,
         seed=cohort.seed,
-        tell=lambda done, total: cohort.tell("sampling", done, total),
+        options=options,
+        progress=cohort.progress,
     )
+    # an exposure that is 0 in all draws has no chain to judge
     moving = (found.presence > 0) & (found.presence < 1) | (found.upper > found.lower)
     diagnostics = {
-        "draws": DRAWS,
+        "draws": options.draws,
         "r_hat_99": float(np.quantile(found.r_hat[moving], 0.99, method="higher")) if moving.any() else 1.0,
         "r_hat_max": float(np.max(found.r_hat[moving], initial=1.0)),
-        "effective_draws_1": float(np.quantile(found.effective[moving], 0.01)) if moving.any() else float(DRAWS),
-        "effective_draws_min": float(np.min(found.effective[moving], initial=DRAWS)),
+        "effective_draws_1": float(np.quantile(found.effective[moving], 0.01))
+        if moving.any()
+        else float(options.draws),
+        "effective_draws_min": float(np.min(found.effective[moving], initial=options.draws)),
         "prior": {name: np.asarray(v).tolist() for name, v in found.prior._asdict().items()},
     }
     return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics)
 
 
-def _by_ends(cohort: Cohort, ends: Ends, **diagnostics: Any) -> Estimates:
+def _by_ends(cohort: FittedCohort, ends: Ends, **diagnostics: Any) -> Estimates:
     unknown = np.full(ends.lower.shape, np.nan)
     return Estimates(cohort.fit.exposures, ends.lower, ends.upper, unknown, diagnostics)
 
 
-def _profile_likelihood(cohort: Cohort) -> Estimates:
+def _profile_likelihood(cohort: FittedCohort) -> Estimates:
     x, signatures, fit, scatter = cohort[:4]
-    ends = profile_likelihood(
-        x, signatures, fit, scatter, cohort.level, lambda done, total: cohort.tell("profiling", done, total)
-    )
+    ends = profile_likelihood(x, signatures, fit, scatter, cohort.level, cohort.options, cohort.progress)
     return _by_ends(cohort, ends)
 
 
-def _bootstrap(kind: str) -> Callable[[Cohort], Estimates]:
-    def compute(cohort: Cohort) -> Estimates:
+def _bootstrap(kind: str) -> Callable[[FittedCohort], Estimates]:
+    def compute(cohort: FittedCohort) -> Estimates:
         ends = bootstrap(
             np.random.default_rng(cohort.seed),
             cohort.signatures,
@@ -106,33 +123,35 @@ def _bootstrap(kind: str) -> Callable[[Cohort], Estimates]:
             cohort.scatter,
             cohort.level,
             kind,
-            tell=lambda done, total: cohort.tell("redrawing", done, total),
+            cohort.options,
+            cohort.progress,
         )
         return _by_ends(cohort, ends)
 
     return compute
 
 
-def _encoded(cohort: Cohort) -> tuple[Any, np.ndarray]:
-    """An autoencoder's fit with these signatures as its decoder, and draws [n, T, S] of its posterior."""
+def _encoded(cohort: FittedCohort) -> tuple[EncoderRefit, np.ndarray]:
+    """Train an encoder for these signatures; returns its refit, and draws [n, T, S] of its posterior."""
     import jax
 
     from vaebench.errors import RunError
-    from vaebench.signatures.autoencoders.fits import posterior_draws, refitted
+    from vaebench.signatures.autoencoders.fits import posterior_draws, refit_by_encoder
 
-    cohort.tell("training", 0, 1)
+    cohort.progress("training", 0, 1)
     settings = {"variant": "folded_normal_vae", **cohort.settings}
-    fit = refitted(cohort.seed, cohort.x, cohort.signatures, variant=settings.pop("variant"), settings=settings)
-    cohort.tell("training", 1, 1)
+    variant = settings.pop("variant")
+    fit = refit_by_encoder(cohort.seed, cohort.x, cohort.signatures, variant=variant, settings=settings)
+    cohort.progress("training", 1, 1)
     if fit.status != "OK":
         raise RunError(
             f"the autoencoder's training ended as {fit.status}; another seed or another method may do better"
         )
-    return fit, posterior_draws(jax.random.key(cohort.seed), fit, POSTERIOR_DRAWS)
+    return fit, posterior_draws(jax.random.key(cohort.seed), fit, cohort.options.draws)
 
 
-def _posterior(kind: str) -> Callable[[Cohort], Estimates]:
-    def compute(cohort: Cohort) -> Estimates:
+def _posterior(kind: str) -> Callable[[FittedCohort], Estimates]:
+    def compute(cohort: FittedCohort) -> Estimates:
         fit, draws = _encoded(cohort)
         ends = posterior_percentile(draws, cohort.level, kind)
         return _by_ends(cohort, ends, epochs=fit.epochs)._replace(exposures=fit.exposures)
@@ -140,18 +159,18 @@ def _posterior(kind: str) -> Callable[[Cohort], Estimates]:
     return compute
 
 
-def _conformal(cohort: Cohort) -> Estimates:
-    """A cohort is simulated from the maximum-likelihood fit and passed through the encoder that was trained on the counts."""
+def _conformal(cohort: FittedCohort) -> Estimates:
+    """Simulate a cohort from the maximum-likelihood fit, and encode it with the encoder that was trained on the counts."""
     import jax
 
     from vaebench.signatures.autoencoders.fits import posterior_draws
 
     fit, draws = _encoded(cohort)
     best = cohort.fit.exposures
-    truth = np.where(best >= _LEAST_SHARE * best.sum(1, keepdims=True), best, 0.0)
-    counts = redrawn(np.random.default_rng(cohort.seed), truth @ cohort.signatures, cohort.scatter)
+    truth = np.where(best >= cohort.options.least_share * best.sum(1, keepdims=True), best, 0.0)
+    counts = parametric_resample(np.random.default_rng(cohort.seed), truth @ cohort.signatures, cohort.scatter)
     again = fit._replace(counts=counts, factors=fit.factors * counts.sum(1) / cohort.x.sum(1))
-    simulated = posterior_draws(jax.random.key(cohort.seed + 1), again, POSTERIOR_DRAWS)
+    simulated = posterior_draws(jax.random.key(cohort.seed + 1), again, cohort.options.draws)
     ends, factors = conformal(draws, simulated, truth, cohort.level)
     return _by_ends(cohort, ends, epochs=fit.epochs, factors=factors.tolist())._replace(exposures=fit.exposures)
 
@@ -159,12 +178,34 @@ def _conformal(cohort: Cohort) -> Estimates:
 METHODS = {
     method.name: method
     for method in (
-        Method("spike_slab", _spike_slab, "empirical-Bayes spike and slab, drawn by Gibbs and Metropolis steps"),
-        Method("profile_likelihood", _profile_likelihood, "Venzon and Moolgavkar 1988"),
-        Method("bootstrap", _bootstrap("percentile"), "Efron and Tibshirani 1993, percentile"),
-        Method("bootstrap_basic", _bootstrap("basic"), "Davison and Hinkley 1997, basic"),
-        Method("posterior_percentile", _posterior("central"), "gislum2024, with both ends of the posterior", True),
-        Method("posterior_released", _posterior("released"), "gislum2024, as released: up to the percentile", True),
-        Method("conformal", _conformal, "Romano et al. 2019, on a cohort simulated from the fit", True),
+        IntervalMethod(
+            "spike_slab",
+            _spike_slab,
+            "empirical-Bayes spike and slab, drawn by Gibbs and Metropolis steps",
+            SamplerOptions,
+        ),
+        IntervalMethod("profile_likelihood", _profile_likelihood, "Venzon and Moolgavkar 1988", ProfileOptions),
+        IntervalMethod(
+            "bootstrap", _bootstrap("percentile"), "Efron and Tibshirani 1993, percentile", BootstrapOptions
+        ),
+        IntervalMethod("bootstrap_basic", _bootstrap("basic"), "Davison and Hinkley 1997, basic", BootstrapOptions),
+        IntervalMethod(
+            "posterior_percentile",
+            _posterior("central"),
+            "gislum2024, with both ends of the posterior",
+            EncoderOptions,
+            True,
+        ),
+        IntervalMethod(
+            "posterior_released",
+            _posterior("released"),
+            "gislum2024, as released: up to the percentile",
+            EncoderOptions,
+            True,
+        ),
+        IntervalMethod(
+            "conformal", _conformal, "Romano et al. 2019, on a cohort simulated from the fit", EncoderOptions, True
+        ),
     )
 }
+"""Interval methods by name."""

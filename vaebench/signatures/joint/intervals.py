@@ -1,8 +1,9 @@
-"""Intervals of exposures that carry what is not known of extracted signatures."""
+"""Intervals of exposures to extracted signatures, from the joint posterior of signatures and exposures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -10,50 +11,38 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError
-from vaebench.signatures.intervals.ends import redrawn
+from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.joint.chain import joint_chain, known_of, state_of
-from vaebench.signatures.joint.start import Share, begun, unmixed
+from vaebench.signatures.joint.options import JOINT, JointOptions
+from vaebench.signatures.joint.start import SharedPart, remove_shared_part, starting_exposures
 from vaebench.signatures.likelihood import Scatter, maximum_likelihood, scatter
 from vaebench.signatures.refitting import checked_options
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.posterior import read_off
-from vaebench.signatures.tables import Estimates, checked_tables, long_table, size_masks
+from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress, size_masks
 
-SETTLING = 400
-"""Sweeps before draws count, in which the sizes of the moves are fitted."""
-
-DRAWS, EVERY = 200, 2
-"""Draws that are kept, one in so many sweeps."""
-
-FACTORS = np.round(np.arange(1.0, 3.01, 0.05), 2)
-"""Factors by which intervals may be widened."""
-
-FEWEST = 20
-"""Samples of a cancer type that has a prior of its own."""
-
-_SURE = 1e-4  # probability, shared by all pairs, of a correlation between signatures that is noted
-_MUCH = 0.1  # share of a signature that may be another's, from which it is noted
-_COMMON = 20  # samples from which a correlation is looked at
+_MOST_SIMULATIONS = 20  # each takes as long as the chain itself
 
 
 class DeNovo(NamedTuple):
-    """Extracted signatures and exposures with what is not known of both.
+    """Joint posterior of extracted signatures and their exposures.
 
     Attributes:
-        signatures: [S, 96], posterior means, in the order and by the names of those given.
+        signatures: [S, 96], posterior means, in the order and with the names of those given.
         exposures: [T, S] in mutations, posterior means.
-        intervals: as of :class:`vaebench.signatures.refitting.Refit`.
+        intervals: as of :class:`vaebench.signatures.refitting.RefitResult`.
         unwidened: the same intervals before they were widened.
-        cosines: [S], of the 5% of draws of each signature that are furthest from its mean.
-        correlations: one row a class and pair of signatures that both are in 20 samples or more: ``class, first, second,
-            samples, correlation`` of ln e and its ``z``; the model has none.
+        cosines: [S], 5% quantile of the cosine between draws of each signature and its mean.
+        correlations: one row for each class and pair of signatures that at least 20 samples have both: ``class, first, second,
+            samples, correlation`` of ln e and its ``z``; the model has no correlations.
         factor: by which intervals were widened, from cohorts simulated from the fit; 1 for none.
-        simulated: their coverage of exposures above 0 before, NaN without simulations.
+        simulated: coverage of the simulated exposures above 0 before widening, NaN without simulations.
         dispersion: of the counts about the fit, 1 for Poisson.
         level: nominal coverage.
         diagnostics: classes, R-hat, effective draws, shares of moves accepted.
-        notes: sentences a reader of the result should see.
+        notes: sentences that a reader of the result should see.
     """
 
     signatures: pd.DataFrame
@@ -69,6 +58,16 @@ class DeNovo(NamedTuple):
     diagnostics: dict[str, Any]
     notes: tuple[str, ...]
 
+    @property
+    def info(self) -> dict[str, Any]:
+        """Numbers that a report shows with its provenance."""
+        return {"widened by": self.factor, "dispersion": round(self.dispersion, 3)}
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``intervals.csv`` and ``correlations.csv`` into ``folder``, which is made if needed."""
+        write_frame(self.intervals, Path(folder) / "intervals.csv")
+        write_frame(self.correlations, Path(folder) / "correlations.csv")
+
 
 class _Chain(NamedTuple):
     """Draws of exposures [n, T, S] and signatures [n, S, 96], and shares of shears and of rows accepted."""
@@ -77,6 +76,15 @@ class _Chain(NamedTuple):
     signatures: np.ndarray
     sheared: np.ndarray
     moved: np.ndarray
+
+
+class _Simulated(NamedTuple):
+    """Exposures above 0 of a simulated cohort, arrays [n]: the truth, posterior means, and ends of the intervals."""
+
+    truth: np.ndarray
+    mean: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
 
 
 def de_novo_intervals(
@@ -88,55 +96,63 @@ def de_novo_intervals(
     simulations: int = 1,
     seed: int = 0,
     fractions: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
+    options: JointOptions = JOINT,
+    progress: OnProgress | None = None,
 ) -> DeNovo:
-    """Intervals of the exposures of ``signatures`` that were extracted from this ``catalogue``.
+    """Intervals of the exposures to ``signatures`` that were extracted from this ``catalogue``.
 
-    Signatures and exposures are drawn together (:mod:`vaebench.signatures.joint`), with a prior for each class of tumours.
-    Intervals are then widened about the posterior means by the least factor with which those of simulated cohorts hold as
-    many of their exposures above 0 as they should: counts are drawn about one posterior draw of signatures and exposures,
-    and the chain is run on them from the signatures given.
+    Signatures and exposures are drawn together (the algorithm: :mod:`vaebench.signatures.joint`), so that intervals carry the
+    uncertainty of both. They are then widened by the smallest factor with which the intervals of simulated cohorts hold as
+    many of the exposures above 0 as they should.
 
     Args:
         catalogue: counts [T, 96].
         signatures: [S, 96], as extracted.
-        types: cancer type by sample; types with fewer than :data:`FEWEST` samples make up one class together, and without
-            types all samples do.
+        types: cancer type by sample, each a class with a prior of its own; types with fewer than ``options.fewest`` samples
+            are one class together, and without types all samples are.
         level: nominal coverage.
-        simulations: number of simulated cohorts; 0 for no widening.
+        simulations: number of simulated cohorts, from 0 (no widening) to 20.
         seed: of everything random.
         fractions: allow counts that are not whole numbers.
-        progress: called with what is done, the steps done and the steps in all.
+        options: constants of the sampler.
+        progress: called with what is being done, the steps done, and the steps in all.
 
     Raises:
         InputError: for a table or an option that is not allowed.
+
+    Example:
+        >>> found = vb.signatures.de_novo_intervals(catalogue, result.signatures)
+        >>> found.intervals, found.notes
     """
     checked_options(None, "poisson", level, seed)
-    if not 0 <= simulations <= 20 or int(simulations) != simulations:
-        raise InputError(f"simulations={simulations!r} is not allowed; it must be a whole number from 0 to 20")
+    if not 0 <= simulations <= _MOST_SIMULATIONS or int(simulations) != simulations:
+        raise InputError(
+            f"simulations={simulations!r} is not allowed; it must be a whole number from 0 to {_MOST_SIMULATIONS}"
+        )
     counts, given, groups, some = checked_tables(catalogue, signatures, types, fractions)
-    groups = merged(groups)
-    x, tell = counts.to_numpy()[some], progress or (lambda what, done, total: None)
+    groups = merged(groups, options)
+    x, progress = counts.to_numpy()[some], progress or no_progress
     noise = scatter(x, given.to_numpy(), maximum_likelihood(x, given.to_numpy()).exposures)
     dispersion = max(noise.dispersion, 1.0)
-    start, shares = unmixed(x, given.to_numpy(), dispersion)
+    start, shared = remove_shared_part(x, given.to_numpy(), dispersion, options)
     groups = groups[some]
-    tell("drawing signatures and exposures", 0, 1 + simulations)
-    chain = _run(x, start, groups, dispersion, seed)
+    progress("drawing signatures and exposures", 0, 1 + simulations)
+    chain = _run(x, start, groups, dispersion, seed, options)
     lower, upper, presence = read_off(chain.exposures, level)
-    tell("drawing signatures and exposures", 1, 1 + simulations)
-    held = []
+    progress("drawing signatures and exposures", 1, 1 + simulations)
+    simulated = []
     for i in range(simulations):
-        held.append(_simulated(chain, start, groups, dispersion, level, seed + i + 1))
-        tell("drawing from simulated cohorts", 2 + i, 1 + simulations)
-    factor, before = calibrated(held, level) if held else (1.0, np.nan)
+        simulated.append(_simulated(chain, start, groups, dispersion, level, seed + i + 1, options))
+        progress("drawing from simulated cohorts", 2 + i, 1 + simulations)
+    factor, before = calibrated(simulated, level, options) if simulated else (1.0, np.nan)
     mean = chain.exposures.mean(0, dtype=np.float64)
     low, high = widened(mean, lower, upper, factor)
     exposures = np.zeros((len(counts), len(given)))
     exposures[some] = mean
     frame = pd.DataFrame(exposures, counts.index, given.index)
-    correlations = residual_correlations(chain.exposures[-1], groups, given.index)
+    correlations = residual_correlations(chain.exposures[-1], groups, given.index, options)
     diagnostics = _diagnostics(chain, presence) | {"classes": groups.sum(0).astype(int).tolist()}
+    notes = _notes(noise, correlations, diagnostics, factor, simulations, options)
     return DeNovo(
         signatures=pd.DataFrame(chain.signatures.mean(0, dtype=np.float64), given.index, given.columns),
         exposures=frame,
@@ -149,74 +165,100 @@ def de_novo_intervals(
         dispersion=noise.dispersion,
         level=level,
         diagnostics=diagnostics,
-        notes=(*_notes(noise, correlations, diagnostics, factor, simulations), *_mixtures(shares, given.index)),
+        notes=(*notes, *_shared_notes(shared, given.index, options)),
     )
 
 
-def merged(groups: np.ndarray) -> np.ndarray:
-    """Classes [T, G] of 0 and 1 without small ones: these are one class together."""
-    small = groups.sum(0) < FEWEST
+def merged(groups: np.ndarray, options: JointOptions = JOINT) -> np.ndarray:
+    """Join the classes of ``groups`` [T, G], of 0 and 1, that have fewer than ``options.fewest`` samples into one class."""
+    small = groups.sum(0) < options.fewest
     return np.column_stack([groups[:, ~small], groups[:, small].sum(1)]) if small.sum() > 1 else groups
 
 
-def _run(x: np.ndarray, start: np.ndarray, groups: np.ndarray, dispersion: float, seed: int) -> _Chain:
-    """Draws from the start [S, 96]."""
-    exposures = begun(x, start)
+def _run(
+    x: np.ndarray, start: np.ndarray, groups: np.ndarray, dispersion: float, seed: int, options: JointOptions
+) -> _Chain:
+    """Run the chain on x [T, 96] from the signatures ``start`` [S, 96]."""
+    exposures = starting_exposures(x, start)
     known = known_of(x, start, exposures, groups, dispersion)
-    begin = state_of(start, exposures, known)
-    _, draws = joint_chain(jax.random.key(seed), begin, known, DRAWS, EVERY, SETTLING // EVERY)
+    state, settling = state_of(start, exposures, known, options), options.settling // options.every
+    _, draws = joint_chain(jax.random.key(seed), state, known, options.draws, options.every, settling, options)
     return _Chain(*(np.asarray(v) for v in draws))
 
 
 def _simulated(
-    chain: _Chain, start: np.ndarray, groups: np.ndarray, dispersion: float, level: float, seed: int
-) -> tuple[np.ndarray, ...]:
-    """Truth, means and ends of intervals, [n] each, of the exposures above 0 of a cohort simulated from one draw."""
+    chain: _Chain,
+    start: np.ndarray,
+    groups: np.ndarray,
+    dispersion: float,
+    level: float,
+    seed: int,
+    options: JointOptions,
+) -> _Simulated:
+    """Simulate a cohort from one draw of ``chain``, and find the intervals of its exposures above 0."""
     rng = np.random.default_rng(seed)
     number = rng.integers(len(chain.exposures))
     truth = chain.exposures[number].astype(np.float64)
     noise = Scatter(dispersion, 0.0, np.inf, np.zeros(0), np.zeros(0))
-    x = redrawn(rng, truth @ chain.signatures[number].astype(np.float64), noise)
-    again = _run(x, start, groups, dispersion, seed)
+    x = parametric_resample(rng, truth @ chain.signatures[number].astype(np.float64), noise)
+    # from the same start as the data's own chain, whose errors the simulated intervals then have too
+    again = _run(x, start, groups, dispersion, seed, options)
     lower, upper, _ = read_off(again.exposures, level)
-    large = size_masks(truth)["non-zero"]
-    return truth[large], again.exposures.mean(0, dtype=np.float64)[large], lower[large], upper[large]
+    some = size_masks(truth)["non-zero"]
+    return _Simulated(truth[some], again.exposures.mean(0, dtype=np.float64)[some], lower[some], upper[some])
 
 
-def widened(mean: Any, lower: Any, upper: Any, factor: float) -> tuple[Any, Any]:
+def widened(mean: np.ndarray, lower: np.ndarray, upper: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
     """Ends ``factor`` times as far from the mean, 0 or more; a lower end of 0 stays."""
     low = np.where(lower > 0, np.maximum(mean - factor * (mean - lower), 0.0), 0.0)
     return np.minimum(low, lower), np.maximum(mean + factor * (upper - mean), upper)
 
 
-def calibrated(held: list[tuple[np.ndarray, ...]], level: float) -> tuple[float, float]:
-    """The least of :data:`FACTORS` with which simulated intervals cover at ``level``, and their coverage without.
+def calibrated(
+    simulated: Sequence[tuple[np.ndarray, ...]], level: float, options: JointOptions = JOINT
+) -> tuple[float, float]:
+    """Smallest factor with which simulated intervals cover at ``level``, and their coverage without it.
 
     Args:
-        held: for each simulated cohort truths, means, lower and upper ends [n]; cohorts count alike.
+        simulated: for each simulated cohort truths, means, lower and upper ends [n]; all cohorts have the same weight.
         level: nominal coverage.
+        options: the factors to try.
     """
+    step = options.factor_step
+    factors = np.round(np.arange(1.0, options.largest_factor + 0.2 * step, step), 2)
 
     def coverage(factor: float) -> float:
         shares = []
-        for truth, mean, lower, upper in held:
+        for truth, mean, lower, upper in simulated:
             low, high = widened(mean, lower, upper, factor)
             shares.append(np.mean((low <= truth) & (truth <= high)))
         return float(np.mean(shares))
 
-    enough = [factor for factor in FACTORS if coverage(factor) >= level]
-    return float(enough[0] if enough else FACTORS[-1]), coverage(1.0)
+    enough = [factor for factor in factors if coverage(factor) >= level]
+    return float(enough[0] if enough else factors[-1]), coverage(1.0)
 
 
-def residual_correlations(exposures: np.ndarray, groups: np.ndarray, names: pd.Index) -> pd.DataFrame:
-    """Correlations of ln e between signatures within classes, of one draw [T, S]; ``z`` by Fisher's transformation."""
+def residual_correlations(
+    exposures: np.ndarray, groups: np.ndarray, names: pd.Index, options: JointOptions = JOINT
+) -> pd.DataFrame:
+    """Correlations of ln e between signatures within classes, of one draw [T, S]; ``z`` by Fisher's transformation.
+
+    Args:
+        exposures: one draw [T, S].
+        groups: [T, G], classes as 0 and 1.
+        names: [S] of the signatures.
+        options: ``common``, the samples that a pair must have in common.
+
+    Returns:
+        The table ``correlations`` of :class:`DeNovo`.
+    """
     rows = []
     for g in range(groups.shape[1]):
         mine = exposures[groups[:, g] > 0]
         for j in range(len(names)):
             for k in range(j + 1, len(names)):
                 both = mine[(mine[:, j] > 0) & (mine[:, k] > 0)][:, [j, k]]
-                if len(both) >= _COMMON:
+                if len(both) >= options.common:
                     r = float(np.corrcoef(np.log(both).T)[0, 1])
                     z = np.arctanh(np.clip(r, -0.999999, 0.999999)) * np.sqrt(len(both) - 3)
                     rows.append((g, names[j], names[k], len(both), r, z))
@@ -231,7 +273,7 @@ def _spread(signatures: np.ndarray) -> np.ndarray:
 
 
 def _diagnostics(chain: _Chain, presence: np.ndarray) -> dict[str, Any]:
-    """Of exposures that are there in most draws."""
+    """Convergence of the exposures that are present in most draws, and shares of moves accepted."""
     draws = chain.exposures[None][:, :, presence > 0.5]
     hats, sizes = r_hat(draws), effective_size(draws)
     return {
@@ -245,47 +287,56 @@ def _diagnostics(chain: _Chain, presence: np.ndarray) -> dict[str, Any]:
 
 
 def _notes(
-    noise: Scatter, correlations: pd.DataFrame, diagnostics: dict[str, Any], factor: float, simulations: int
+    noise: Scatter,
+    correlations: pd.DataFrame,
+    diagnostics: dict[str, Any],
+    factor: float,
+    simulations: int,
+    options: JointOptions,
 ) -> tuple[str, ...]:
-    """What a reader should be told."""
+    """Sentences about noise unlike the model's, exposures that are correlated, and a chain that mixes slowly."""
     notes = []
     if noise.rounding:
         notes.append(
-            f"The counts scatter {noise.dispersion:.2g} times as much as Poisson counts: the intervals are those of "
-            "Poisson counts, and too wide."
+            f"The counts scatter only {noise.dispersion:.2g} times as much as Poisson counts. The intervals assume Poisson "
+            "noise, so they are too wide."
         )
-    elif noise.dispersion > 1.1:
+    elif noise.dispersion > options.noted_dispersion:
         notes.append(
-            f"The counts scatter {noise.dispersion:.2f} times as much as Poisson counts, for which the intervals are "
-            "widened: overdispersion, or a signature too few."
+            f"The counts scatter {noise.dispersion:.2f} times as much as Poisson counts, and the intervals are widened for "
+            "it. The counts are overdispersed or a signature is missing. Check the number of signatures."
         )
     if len(correlations):
-        sure = norm.isf(0.5 * _SURE / len(correlations))
+        sure = norm.isf(0.5 * options.doubt / len(correlations))
         bad = correlations[correlations["z"].abs() > sure]
         if len(bad):
             worst = bad.loc[bad["z"].abs().idxmax()]
             notes.append(
-                f"Within classes of tumours the exposures of {len(bad)} of {len(correlations)} pairs of signatures are "
-                f"correlated (most: {worst['first']} and {worst['second']}, {worst['correlation']:.2f}), which the model "
-                "rules out: classes are too coarse, and intervals may hold the truth less often than they say."
+                f"The exposures of {len(bad)} of {len(correlations)} pairs of signatures are correlated within classes of "
+                f"tumours (most: {worst['first']} and {worst['second']}, {worst['correlation']:.2f}). The model has no such "
+                "correlations, so intervals may cover less often than their level. Give finer types."
             )
-    if diagnostics["effective_draws_1"] < 10:
-        simulated = f"simulated cohorts say to widen by {factor:.2f}"
-        tried = simulated if simulations else "no cohorts were simulated to say what that does to the intervals"
+    if diagnostics["effective_draws_1"] < options.slow:
+        effect = (
+            f"Intervals were widened by {factor:.2f}, as simulated cohorts require."
+            if simulations
+            else "No cohorts were simulated, so the effect on the intervals is unknown. Use at least one simulation."
+        )
         notes.append(
-            f"The chain mixes slowly: {diagnostics['effective_draws_1']:.0f} effective draws at the worst hundredth of "
-            f"the exposures that are present; {tried}."
+            f"The chain mixes slowly: the worst hundredth of the exposures has {diagnostics['effective_draws_1']:.0f} "
+            f"effective draws. {effect}"
         )
     return tuple(notes)
 
 
-def _mixtures(shares: list[Share], names: pd.Index) -> list[str]:
-    """What is taken for granted of signatures of peaks."""
-    much = [share for share in shares if share.most >= _MUCH]
-    if not much:
-        return []
-    pairs = ", ".join(f"{names[s.signature]} {s.most:.2f} of {names[s.other]}" for s in much[:3])
-    return [
-        f"As extracted, {len(much)} signatures of peaks may hold a share of another (first: {pairs}); it is taken for left "
-        "over by the extraction. Where it belongs to the signature, intervals of both do not hold the truth."
-    ]
+def _shared_notes(shared: list[SharedPart], names: pd.Index, options: JointOptions) -> tuple[str, ...]:
+    """A sentence about the larger parts that were taken out of the signatures at the start."""
+    large = [part for part in shared if part.most >= options.noted_share]
+    if not large:
+        return ()
+    pairs = ", ".join(f"{part.most:.0%} of {names[part.signature]} to {names[part.other]}" for part in large[:3])
+    return (
+        f"Up to this much of {len(large)} extracted signatures may belong to another one (first: {pairs}). It was treated as "
+        "an artefact of the extraction and removed at the start. If it belongs to the signature, the intervals of both "
+        "signatures are wrong. Compare their spectra with a reference.",
+    )

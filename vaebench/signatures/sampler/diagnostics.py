@@ -1,4 +1,4 @@
-"""Have chains of draws met, and how many independent draws are they worth: R-hat and effective sample size, batched."""
+"""Split R-hat and effective sample size of Markov chains, vectorised over parameters."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import numpy as np
 
 
 def _halves(draws: np.ndarray) -> np.ndarray:
-    """[chains, n, ...] -> [2 chains, n // 2, ...] in float64."""
+    """Cut every chain in two: [chains, n, ...] -> [2 chains, n // 2, ...] in float64."""
     half = draws.shape[1] // 2
     return np.concatenate([draws[:, :half], draws[:, half : 2 * half]]).astype(np.float64)
 
 
 def r_hat(draws: np.ndarray) -> np.ndarray:
-    """Split R-hat [...] of ``draws`` [chains, n, ...] (Gelman et al. 2013): 1 where the chains agree; 1 where none moves.
+    """Split R-hat [...] of ``draws`` [chains, n, ...]: sqrt((n - 1) / n + B / W), B and W the variances between and within.
 
-    Infinite where chains stand at different values.
+    It is 1 where the chains agree, also where none of them moves, and infinite where they are stuck at different values.
+
+    Source: Gelman et al. 2013, Bayesian data analysis, section 11.4; each chain is cut in two.
     """
     halves = _halves(draws)
     n = halves.shape[1]
@@ -26,9 +28,12 @@ def r_hat(draws: np.ndarray) -> np.ndarray:
 
 
 def effective_size(draws: np.ndarray) -> np.ndarray:
-    """Effective number [...] of ``draws`` [chains, n, ...] for their mean, of split chains (Vehtari et al. 2021, eq. 10-11).
+    """Effective number [...] of ``draws`` [chains, n, ...] for the estimate of their mean.
 
-    Autocorrelations are summed over Geyer's initial monotone sequence of pairs. All draws count where none moves.
+    Autocorrelations of the split chains are summed over Geyer's initial monotone sequence of pairs. All draws count where
+    no chain moves.
+
+    Source: Vehtari et al. 2021, Rank-normalization, folding, and localization, eqs. 10-11.
     """
     halves = _halves(draws)
     chains, n = halves.shape[:2]
@@ -38,13 +43,13 @@ def effective_size(draws: np.ndarray) -> np.ndarray:
     covariance = np.fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, :n].mean(0) / n
     pooled = (n - 1) / n * within + halves.mean(1).var(0, ddof=1)
     safe = np.where(pooled > 0, pooled, 1.0)
-    # the biased covariances of each chain on the scale of its unbiased variance
+    # autocovariances have divisor n; the variance within chains has n - 1
     correlation = 1 - (within - covariance * n / (n - 1)) / safe
     correlation[0] = 1.0
     pairs = correlation[0 : n // 2 * 2 : 2] + correlation[1 : n // 2 * 2 : 2]
     kept = np.logical_and.accumulate(pairs > 0, axis=0)
     pairs = np.where(kept, np.minimum.accumulate(np.maximum(pairs, 0), axis=0), 0.0)
     time = 2 * pairs.sum(0) - 1
-    # antithetic chains are not believed beyond log10 of their length
+    # antithetic chains: no more than log10(length) times the draws, as Stan has it
     time = np.maximum(time, 1 / np.log10(chains * n))
     return np.where(pooled > 0, chains * n / time, float(chains * n))

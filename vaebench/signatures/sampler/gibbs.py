@@ -1,38 +1,48 @@
-"""Exposures of known signatures by a Gibbs sampler: each is 0 or log-normal.
+"""Gibbs sweeps over the exposures of known signatures, with a Metropolis step for each draw.
 
-Model: x_tc has mean (E S)_tc, and is Gaussian with variance v_tc, Poisson (its log likelihood divided by the dispersion) or
+Model: x_tc has mean (E S)_tc, and is Gaussian with variance v_tc, Poisson (log likelihood divided by the dispersion) or
 negative binomial; e_tk = 0 with probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2); (p, m, s) come from
-:mod:`vaebench.signatures.sampler.priors`. A sweep draws each exposure given all others, and the shares of pairs of signatures
-given their sum. Samples are independent given the prior, so that all are drawn side by side. Functions follow the type of
-the arrays given: float64 (``jax.enable_x64``) is needed for counts without sampling noise, whose means must be exact
-to 0.1 in 1e6, and is what :mod:`vaebench.signatures.refitting` uses.
+:mod:`vaebench.signatures.sampler.priors`.
+
+Samples are independent given the prior, so all of them are drawn side by side: arrays of a sweep are [S, T], and the loop runs
+over signatures. The residual x - E S is carried along and updated with every accepted move, which costs [96, T] instead of a
+matrix product. Functions follow the type of their arrays. Counts without sampling noise need float64
+(``jax.enable_x64``), for their means must be exact to 0.1 in 1e6; :mod:`vaebench.signatures.refitting` always uses it.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from vaebench.signatures.likelihood import BACKGROUND
 from vaebench.signatures.sampler.proposals import Proposal, Slab, prior_log_density, shared, single, slab_of, uniforms
+from vaebench.signatures.tables import Array
 
 NOISES = ("gaussian", "poisson", "negative_binomial")
 
 
 class Prior(NamedTuple):
-    """Of the exposures, [S] or [T, S]: probability of presence, mean and standard deviation of ln e where present."""
+    """Prior of the exposures, arrays [S], [T, S] or (by cancer type) [G, S].
 
-    presence: Any
-    log_mean: Any
-    log_sd: Any
+    Attributes:
+        presence: probability that the exposure is above 0.
+        log_mean: mean of ln e given presence.
+        log_sd: standard deviation of ln e given presence.
+    """
+
+    presence: Array
+    log_mean: Array
+    log_sd: Array
 
 
 class Problem(NamedTuple):
-    """What is known of the samples.
+    """Data and noise of a chain.
 
     Attributes:
         x: [T, 96] counts.
@@ -42,69 +52,81 @@ class Problem(NamedTuple):
         size: scalar, of the negative binomial: its variance is mean + mean^2 / size.
     """
 
-    x: Any
-    signatures: Any
-    variance: Any
-    dispersion: Any = 1.0
-    size: Any = 1.0
+    x: Array
+    signatures: Array
+    variance: Array
+    dispersion: ArrayLike = 1.0
+    size: ArrayLike = 1.0
 
 
-class State(NamedTuple):
-    """Exposures [T, S], the probabilities [T, S] of presence by which they were drawn, and the share of moves accepted [T]."""
+class GibbsState(NamedTuple):
+    """State after a sweep.
 
-    exposures: Any
-    presence: Any
-    accepted: Any
+    Attributes:
+        exposures: [T, S].
+        presence: [T, S], probabilities of presence with which they were drawn.
+        accepted: [T], share of moves accepted.
+    """
+
+    exposures: jax.Array
+    presence: jax.Array
+    accepted: jax.Array
 
 
 class Held(NamedTuple):
-    """A :class:`Problem` as a sweep reads it, by :func:`held`: samples last, float32 where that is enough."""
+    """A :class:`Problem` in the layout of a sweep, made by :func:`held`: samples last, float32 where that is enough."""
 
-    x: Any  # [96, T], exact
-    counts: Any  # [96, T], x in float32
-    weight: Any  # [96, T], 1 / variance
-    signatures: Any  # [S, 96]
-    information: Any  # [S, T], of each exposure alone
-    similarity: Any  # [S, S]
-    dispersion: Any
-    size: Any
+    x: jax.Array  # [96, T], exact
+    counts: jax.Array  # [96, T], x in float32
+    weight: jax.Array  # [96, T], 1 / variance
+    signatures: jax.Array  # [S, 96]
+    information: jax.Array  # [S, T], of each exposure alone
+    similarity: jax.Array  # [S, S]
+    dispersion: ArrayLike
+    size: ArrayLike
 
 
 class _Walk(NamedTuple):
-    exposures: Any  # [S, T]
-    rest: Any  # [96, T], x - mean: exact, for a mean of 1e6 may be known to 0.1
-    presence: Any  # [S, T]
-    accepted: Any  # [1, T]
+    exposures: jax.Array  # [S, T]
+    rest: jax.Array  # [96, T], x - mean: exact, for a mean of 1e6 may be known to 0.1
+    presence: jax.Array  # [S, T]
+    accepted: jax.Array  # [1, T]
 
 
-def _gain(walk: _Walk, change: Any, problem: Held, noise: str) -> Any:
-    """Rise of the log likelihood [1, T] when the mean moves by ``change`` [96, T]; Poisson or negative binomial.
+def _log_ratio(mean: jax.Array, change: jax.Array, offset: ArrayLike) -> jax.Array:
+    """ln((mean + offset + change) / (mean + offset)), at least -16 where a move makes the mean negative by rounding."""
+    return jnp.log1p(jnp.maximum(change / (mean + offset), -1 + 1e-7))
+
+
+def poisson_gain(x: jax.Array, mean: jax.Array, change: jax.Array) -> jax.Array:
+    """Increase of the Poisson log likelihood of ``x`` when ``mean`` changes by ``change``, elementwise: [96, T] each."""
+    return x * _log_ratio(mean, change, BACKGROUND) - change
+
+
+def _gain(walk: _Walk, change: jax.Array, problem: Held, noise: str) -> jax.Array:
+    """Increase of the log likelihood [1, T] when the mean moves by ``change`` [96, T]; Poisson or negative binomial.
 
     float32 is enough for ln(1 + change / mean): its relative error of 1e-7 is that of each term.
     """
     mean = (problem.x - walk.rest).astype(jnp.float32)
     x = problem.counts
-
-    def log_ratio(offset: Any) -> Any:
-        return jnp.log1p(jnp.maximum(change / (mean + offset), -1 + 1e-7))
-
     if noise == "poisson":
-        return jnp.sum(x * log_ratio(BACKGROUND) - change, 0, keepdims=True) / problem.dispersion
+        return jnp.sum(poisson_gain(x, mean, change), 0, keepdims=True) / problem.dispersion
     size = jnp.asarray(problem.size, jnp.float32)
-    spread = (x + size) * log_ratio(BACKGROUND + size)
-    return jnp.sum(x * log_ratio(BACKGROUND) - spread, 0, keepdims=True)
+    spread = (x + size) * _log_ratio(mean, change, BACKGROUND + size)
+    return jnp.sum(x * _log_ratio(mean, change, BACKGROUND) - spread, 0, keepdims=True)
 
 
 class _Line(NamedTuple):
-    """A direction in which exposures move: spectrum [96, 1], and the Gaussian likelihood's centre and sd [1, T] along it."""
+    """A direction in which exposures move: its spectrum [96, 1], and centre and sd [1, T] of the Gaussian likelihood along it."""
 
-    spectrum: Any
-    centre: Any
-    sd: Any
+    spectrum: jax.Array
+    centre: jax.Array
+    sd: jax.Array
 
 
-def _line(walk: _Walk, spectrum: Any, at: Any, precision: Any, problem: Held) -> _Line:
-    """The line through the present state, which is ``at`` [1, T] of it; ``precision`` [1, T] is its information."""
+def _line(walk: _Walk, spectrum: jax.Array, at: jax.Array, precision: jax.Array, problem: Held) -> _Line:
+    """Line through the present state at coordinate ``at`` [1, T], with the information ``precision`` [1, T] along it."""
     small = spectrum.astype(jnp.float32)
     pull = jnp.sum(small * walk.rest.astype(jnp.float32) * problem.weight, 0, keepdims=True)
     precision = jnp.maximum(precision, 1e-30)
@@ -112,9 +134,16 @@ def _line(walk: _Walk, spectrum: Any, at: Any, precision: Any, problem: Held) ->
 
 
 def _accepted(
-    walk: _Walk, line: _Line, old: Any, proposal: Proposal, prior_gain: Any, uniform: Any, problem: Held, noise: str
-) -> Any:
-    """Metropolis's rule [1, T] for a move along ``line`` from ``old`` [1, T] (Hastings 1970)."""
+    walk: _Walk,
+    line: _Line,
+    old: jax.Array,
+    proposal: Proposal,
+    prior_gain: jax.Array,
+    uniform: jax.Array,
+    problem: Held,
+    noise: str,
+) -> jax.Array:
+    """Accept or refuse [1, T] a move along ``line`` from ``old`` [1, T] by the Metropolis-Hastings rule (Hastings 1970)."""
     new = proposal.exposure
     if noise == "gaussian":
         gain = -0.5 * (new - old) * (new + old - 2 * line.centre) / (line.sd * line.sd)
@@ -123,13 +152,13 @@ def _accepted(
     return (jnp.log(uniform) < gain + prior_gain - proposal.log_ratio) | proposal.outside
 
 
-def _row(rows: Any, k: Any) -> Any:
+def _row(rows: jax.Array, k: ArrayLike) -> jax.Array:
     """Row ``k`` as [1, T]."""
     return jax.lax.dynamic_slice_in_dim(rows, k, 1)
 
 
-def _one(k: Any, walk: _Walk, u: Any, problem: Held, slabs: Slab, noise: str) -> _Walk:
-    """Signature ``k`` drawn given all others; ``u`` [3, 1, T] uniforms, ``slabs`` [S, T] or [S, 1]."""
+def _one(k: ArrayLike, walk: _Walk, u: jax.Array, problem: Held, slabs: Slab, noise: str) -> _Walk:
+    """Draw signature ``k`` given all others; ``u`` are uniforms [3, 1, T], ``slabs`` [S, T] or [S, 1]."""
     old, slab = _row(walk.exposures, k), Slab(*(_row(v, k) for v in slabs))
     line = _line(walk, problem.signatures[k][:, None], old, _row(problem.information, k), problem)
     proposal = single(u[:2], old, line.centre, line.sd, slab)
@@ -144,8 +173,8 @@ def _one(k: Any, walk: _Walk, u: Any, problem: Held, slabs: Slab, noise: str) ->
     )
 
 
-def _two(j: Any, k: Any, walk: _Walk, u: Any, problem: Held, slabs: Slab, noise: str) -> _Walk:
-    """The shares of signatures ``j`` and ``k`` drawn given their sum and all others; arguments as in :func:`_one`."""
+def _two(j: ArrayLike, k: ArrayLike, walk: _Walk, u: jax.Array, problem: Held, slabs: Slab, noise: str) -> _Walk:
+    """Draw the shares of signatures ``j`` and ``k`` given their sum and all others; other arguments as in :func:`_one`."""
     first, second = (Slab(*(_row(v, i) for v in slabs)) for i in (j, k))
     old, other = _row(walk.exposures, j), _row(walk.exposures, k)
     some = old + other > 0
@@ -165,14 +194,16 @@ def _two(j: Any, k: Any, walk: _Walk, u: Any, problem: Held, slabs: Slab, noise:
 
 
 @functools.partial(jax.jit, static_argnames="noise")
-def swept(key: Any, i: Any, exposures: Any, problem: Held, slabs: Slab, noise: str = "gaussian") -> State:
-    """Sweep ``i`` of the chain that ``key`` names: all signatures, and as many pairs, similar ones more often.
+def swept(
+    key: jax.Array, i: ArrayLike, exposures: jax.Array, problem: Held, slabs: Slab, noise: str = "gaussian"
+) -> GibbsState:
+    """State after sweep ``i``: every signature once, then as many random pairs, similar ones more often.
 
-    One program for learning and drawing: it takes seconds to compile, and milliseconds to run.
+    Learning and drawing share this program: it takes seconds to compile and milliseconds to run.
 
     Args:
         key: of the chain.
-        i: the sweep's number.
+        i: number of the sweep.
         exposures: [T, S] before it.
         problem: of :func:`held`.
         slabs: of :func:`slabs_of`, [S, T] or [S, 1].
@@ -181,7 +212,7 @@ def swept(key: Any, i: Any, exposures: Any, problem: Held, slabs: Slab, noise: s
     count, samples = len(problem.signatures), len(exposures)
     dtype = exposures.dtype
     singles, doubles, which = jax.random.split(jax.random.fold_in(key, i), 3)
-    # both at once: the generator takes half a second to compile
+    # one call for both: the generator takes half a second to compile
     u, v = jax.vmap(lambda one: uniforms(one, (count, 3, 1, samples), dtype))(jnp.stack([singles, doubles]))
     walk = _Walk(
         exposures.T,
@@ -193,20 +224,21 @@ def swept(key: Any, i: Any, exposures: Any, problem: Held, slabs: Slab, noise: s
     if count > 1:
         firsts, seconds = jnp.triu_indices(count, 1)
         similarity = problem.similarity[firsts, seconds]
+        # by squared cosine: pairs of similar signatures mix slowest, and 1e-3 leaves every pair a chance
         picked = jax.random.categorical(which, jnp.log(similarity**2 + 1e-3), shape=(count,))
 
-        def pair(i: Any, walk: _Walk) -> _Walk:
+        def pair(i: jax.Array, walk: _Walk) -> _Walk:
             return _two(firsts[picked[i]], seconds[picked[i]], walk, v[i], problem, slabs, noise)
 
         walk = jax.lax.fori_loop(0, count, pair, walk)
-    return State(walk.exposures.T, walk.presence.T, walk.accepted[0] / count)
+    return GibbsState(walk.exposures.T, walk.presence.T, walk.accepted[0] / count)
 
 
 @jax.jit
 def held(problem: Problem) -> Held:
-    """``problem`` made ready for sweeps."""
-    scaled = problem.signatures / jnp.sqrt(jnp.mean(problem.variance, 0))[None]
-    unit = scaled / jnp.linalg.norm(scaled, axis=1, keepdims=True)
+    """Bring ``problem`` into the layout of sweeps."""
+    whitened = problem.signatures / jnp.sqrt(jnp.mean(problem.variance, 0))[None]
+    unit = whitened / jnp.linalg.norm(whitened, axis=1, keepdims=True)
     weight = 1 / problem.variance.T
     return Held(
         x=problem.x.T,
@@ -221,15 +253,27 @@ def held(problem: Problem) -> Held:
 
 
 @functools.partial(jax.jit, static_argnames="dtype")
-def slabs_of(prior: Prior, dtype: Any) -> Slab:
-    """``prior`` [T, S] as [S, T], or [S] as [S, 1] where it is the same for all samples."""
+def slabs_of(prior: Prior, dtype: np.dtype) -> Slab:
+    """Slabs [S, T] of ``prior`` [T, S], or [S, 1] of a prior [S] that all samples share."""
     return slab_of(*(jnp.atleast_2d(jnp.asarray(v, dtype)).T for v in prior))
 
 
-def chain(
-    key: Any, exposures: Any, problem: Problem, prior: Prior, n: int, noise: str = "gaussian"
+def run_chain(
+    key: jax.Array, exposures: jax.Array, problem: Problem, prior: Prior, n: int, noise: str = "gaussian"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws [n, T, S] in float32, one a sweep, from ``exposures`` [T, S] on; and the share of moves accepted [T]."""
+    """Run ``n`` sweeps from ``exposures`` [T, S].
+
+    Args:
+        key: of the chain.
+        exposures: [T, S] at the start.
+        problem: data and noise.
+        prior: [T, S] or [S].
+        n: number of sweeps.
+        noise: a name in :data:`NOISES`.
+
+    Returns:
+        Draws [n, T, S] in float32, one for each sweep, and the share of moves accepted [T].
+    """
     draws, accepted = np.empty((n, *exposures.shape), np.float32), np.zeros(len(exposures))
     known, slabs = held(problem), slabs_of(prior, exposures.dtype)
     for i in range(n):

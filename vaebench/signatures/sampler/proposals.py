@@ -1,84 +1,96 @@
-"""Proposals for one exposure, or for two that share their sum, that nearly follow their distribution given all others.
+"""Proposals for one exposure, and for two exposures that keep their sum, close to their full conditional distributions.
 
-The likelihood is taken as Gaussian in the exposure, the log-normal slab is summed over a grid of cells, and an exposure of
-exactly 0 is an atom beside it. A draw names a cell and a place in it. The ratio of the proposals' densities comes with the
-draw, so that one Metropolis step makes it exact (:mod:`vaebench.signatures.sampler.gibbs`). Arrays are [1, T],
-one sample a column, and [CELLS, T]. The grids are float32: they only propose.
+1. The likelihood is approximated as Gaussian in the exposure, N(centre, sd^2).
+2. Likelihood times log-normal slab is evaluated at the middle of each of :data:`CELLS` cells of a grid; an exposure of exactly
+   0 is an atom in addition to the grid.
+3. A draw picks the atom or a cell in proportion to these weights, and a uniform place in the cell.
+4. The log ratio of the proposal densities of the new and the old value is returned with the draw, so that one Metropolis step
+   makes the result exact (:mod:`vaebench.signatures.sampler.gibbs`).
+
+Arrays are [1, T], one sample a column, or [CELLS, T]. The grids are float32, for they only propose.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+# The grid only proposes: a Metropolis step corrects it, so these constants change the share of draws accepted, not the posterior.
 
 CELLS = 16
+"""Cells of a grid: each is 0.6 standard deviations wide where the likelihood alone decides."""
+
 WIDE = 5.0
-"""Half width of the grid in standard deviations of the likelihood and of the slab; there they are down to 4e-6."""
+"""Half width of the grid in standard deviations of the likelihood and of the slab: both densities are down to 4e-6 there."""
 
 _HALF_LOG_TWO_PI = 0.9189385332046727
-_NARROW = 1e-3  # smallest extent of a grid, where likelihood and prior hardly overlap
-_NOTHING = 1e-9  # standard deviations: a smaller exposure is 0 for all the data can tell
+_NARROW = 1e-3  # smallest extent of a grid, for a likelihood and a prior that hardly overlap
+_NOTHING = 1e-9  # standard deviations: the data cannot tell a smaller exposure from 0
 _LOST = -30.0  # log weight of a cell, relative to the largest, that counts as off the grid
 
 
 class Slab(NamedTuple):
-    """The prior of an exposure, all [1, T] or [1, 1]; by :func:`slab_of`.
+    """Prior of an exposure, arrays [1, T] or [1, 1] each; made by :func:`slab_of`.
 
     Attributes:
-        log_mean: of ln(exposure) where it is above 0.
-        log_sd: standard deviation there.
-        log_present: ln of the probability that it is above 0, less ln(log_sd sqrt(2 pi)).
+        log_mean: mean of ln(exposure) given that it is above 0.
+        log_sd: standard deviation of ln(exposure) given that it is above 0.
+        log_present: ln of the probability that it is above 0, minus ln(log_sd sqrt(2 pi)).
         log_absent: ln of the probability that it is 0.
-        low: end of the grid below.
-        high: end of the grid above.
+        low: lower end of the grid.
+        high: upper end of the grid.
     """
 
-    log_mean: Any
-    log_sd: Any
-    log_present: Any
-    log_absent: Any
-    low: Any
-    high: Any
+    log_mean: jax.Array
+    log_sd: jax.Array
+    log_present: jax.Array
+    log_absent: jax.Array
+    low: jax.Array
+    high: jax.Array
 
 
-def slab_of(presence: Any, log_mean: Any, log_sd: Any) -> Slab:
-    """A slab with its logarithms at hand: a sampler reads them a thousand times."""
+def slab_of(presence: jax.Array, log_mean: jax.Array, log_sd: jax.Array) -> Slab:
+    """Slab of given P(present), mean and standard deviation of ln(exposure), with its logarithms computed once."""
     scale = jnp.log(presence) - jnp.log(log_sd) - _HALF_LOG_TWO_PI
     ends = (jnp.exp(log_mean - WIDE * log_sd), jnp.exp(log_mean + WIDE * log_sd))
     return Slab(log_mean, log_sd, scale, jnp.log1p(-presence), *ends)
 
 
 class Proposal(NamedTuple):
-    """Arrays [1, T]: the proposed exposure, log q(new) - log q(old), whether the old one lies off the grid, P(above 0).
+    """A proposed move, arrays [1, T] each.
 
-    An old value off the grid, or of 0 where 0 is lost, is left at once: its mass is below 1e-5.
+    Attributes:
+        exposure: the proposed value.
+        log_ratio: log q(new) - log q(old).
+        outside: true where the old value lies off the grid, or is 0 where 0 has no weight. Such a value has a posterior mass
+            below 1e-5 and is left at once.
+        presence: P(above 0) under the proposal.
     """
 
-    exposure: Any
-    log_ratio: Any
-    outside: Any
-    presence: Any
+    exposure: jax.Array
+    log_ratio: jax.Array
+    outside: jax.Array
+    presence: jax.Array
 
 
-def slab_log_density(exposure: Any, slab: Slab) -> Any:
-    """ln of presence x log-normal density, for exposures above 0."""
+def slab_log_density(exposure: jax.Array, slab: Slab) -> jax.Array:
+    """ln of the probability of presence times the log-normal density, for exposures above 0."""
     log = jnp.log(exposure)
     return slab.log_present - log - 0.5 * jnp.square((log - slab.log_mean) / slab.log_sd)
 
 
-def prior_log_density(exposure: Any, slab: Slab) -> Any:
-    """ln of the prior's density for exposures above 0, of its atom for exposures of 0."""
+def prior_log_density(exposure: jax.Array, slab: Slab) -> jax.Array:
+    """ln of the prior: of its density for exposures above 0, of its atom for exposures of 0."""
     above = exposure > 0
     return jnp.where(above, slab_log_density(jnp.where(above, exposure, 1.0), slab), slab.log_absent)
 
 
-def _chosen(uniform: Any, weights: Any) -> tuple[Any, Any]:
-    """Position [1, T] drawn in proportion to ``weights`` [n, T], and their sum [1, T].
-
-    A few additions are faster than a cumulative sum.
-    """
+def _chosen(uniform: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Position [1, T] drawn in proportion to ``weights`` [n, T], and the sum [1, T] of the weights."""
+    # a few additions are faster than a cumulative sum
     sums = [weights[:1]]
     for i in range(1, len(weights)):
         sums.append(sums[-1] + weights[i : i + 1])
@@ -86,29 +98,30 @@ def _chosen(uniform: Any, weights: Any) -> tuple[Any, Any]:
     return jnp.sum(passed.astype(jnp.int32), 0, keepdims=True), sums[-1]
 
 
-def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposal:
-    """An exposure whose likelihood is N(centre, sd^2), by its full conditional: atom at 0 and a grid over the slab.
+def single(uniforms: jax.Array, old: jax.Array, centre: jax.Array, sd: jax.Array, slab: Slab) -> Proposal:
+    """Propose one exposure with likelihood N(centre, sd^2): an atom at 0 and a grid over the slab.
 
-    The grid is even in w, exposure = sd ln(1 + e^w): logarithmic well below sd, as the slab needs, and linear above it, as
-    the likelihood needs. All is held relative to ``centre``, which may be 1e6 standard deviations from 0.
+    The grid is even in w with exposure = sd ln(1 + e^w): logarithmic well below sd, where the slab varies, and linear above
+    it, where the likelihood varies. Everything is computed relative to ``centre``, which may be 1e6 standard deviations
+    from 0.
 
     Args:
-        uniforms: two of [1, T] between 0 and 1.
+        uniforms: two arrays [1, T] between 0 and 1.
         old: [1, T] present value.
         centre: [1, T], any sign.
         sd: [1, T], above 0.
-        slab: of this signature.
+        slab: prior of this signature.
     """
     reach = WIDE * WIDE * sd * sd
     root = jnp.sqrt(centre * centre + reach)
     upper = jnp.where(centre > 0, centre + WIDE * sd, reach / (root - jnp.minimum(centre, 0)))
     low = jnp.maximum(jnp.maximum(centre - WIDE * sd, slab.low), _NOTHING * sd)
     high = jnp.minimum(upper, slab.high)
-    # apart: the mass is in between
+    # where the two ranges do not overlap, the mass lies between them
     low, high = jnp.maximum(jnp.minimum(low, high), _NOTHING * sd), jnp.maximum(jnp.maximum(low, high), _NOTHING * sd)
     origin = jnp.maximum(centre / sd, 0)
 
-    def warped(exposure: Any) -> Any:  # w - origin
+    def warped(exposure: jax.Array) -> jax.Array:  # w - origin
         scaled = exposure / sd
         return (scaled - origin) + jnp.log(-jnp.expm1(-scaled))
 
@@ -142,7 +155,7 @@ def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposa
 
     log_cells, log_atom_q = jnp.log(weights), log_atom - top
 
-    def log_q(exposure: Any, cell: Any) -> Any:
+    def log_q(exposure: jax.Array, cell: jax.Array) -> jax.Array:
         above = exposure > 0
         slope = -jnp.expm1(-jnp.where(above, exposure, 1.0) / sd) * sd
         return jnp.where(above, _at(log_cells, cell) - jnp.log(step * slope), log_atom_q)
@@ -156,15 +169,25 @@ def single(uniforms: Any, old: Any, centre: Any, sd: Any, slab: Slab) -> Proposa
     return Proposal(new, ratio, outside, (total - atom) / total)
 
 
-def shared(uniforms: Any, old: Any, total: Any, centre: Any, sd: Any, first: Slab, second: Slab) -> Proposal:
-    """The first of two exposures whose sum ``total`` [1, T] stays: atoms at 0 and at ``total``, a grid in between.
+def shared(
+    uniforms: jax.Array, old: jax.Array, total: jax.Array, centre: jax.Array, sd: jax.Array, first: Slab, second: Slab
+) -> Proposal:
+    """Propose the first of two exposures that keep their sum: atoms at 0 and at ``total``, a grid in between.
 
-    Given the sum, either may take all: the step that exchanges two similar signatures, which one exposure at a time
-    would do only through unlikely states. Arguments otherwise as in :func:`single`; ``total`` is above 0.
+    This step exchanges two similar signatures. Moving one exposure at a time would have to pass through unlikely states.
+
+    Args:
+        uniforms: two arrays [1, T] between 0 and 1.
+        old: [1, T] present value of the first exposure.
+        total: [1, T] sum of the two, above 0.
+        centre: [1, T] of the Gaussian likelihood of the first exposure given the sum, any sign.
+        sd: [1, T], above 0.
+        first: prior of the first exposure.
+        second: prior of the second exposure.
     """
     low = jnp.clip(centre - WIDE * sd, 0, total)
     high = jnp.clip(centre + WIDE * sd, 0, total)
-    apart = high <= low  # the likelihood lies beyond an end: the grid is one standard deviation at that end
+    apart = high <= low  # likelihood beyond an end: the grid is one standard deviation wide there
     low = jnp.where(apart, jnp.where(centre > 0, jnp.maximum(total - sd, 0), 0.0), low)
     high = jnp.where(apart, jnp.where(centre > 0, total, jnp.minimum(total, sd)), high)
     step = (high - low) / CELLS
@@ -192,7 +215,7 @@ def shared(uniforms: Any, old: Any, total: Any, centre: Any, sd: Any, first: Sla
     inner = low + (cell + uniforms[1]) * step
     new = jnp.where(position == 0, 0.0, jnp.where(position == CELLS + 1, total, inner))
 
-    def log_q(value: Any, cell: Any) -> Any:
+    def log_q(value: jax.Array, cell: jax.Array) -> jax.Array:
         inside = _at(log_weights, cell) - jnp.log(step)
         return jnp.where(value <= 0, log_none, jnp.where(value >= total, log_all, inside))
 
@@ -204,11 +227,11 @@ def shared(uniforms: Any, old: Any, total: Any, centre: Any, sd: Any, first: Sla
     return Proposal(new, ratio, outside, jnp.ones_like(total))
 
 
-def _at(rows: Any, position: Any) -> Any:
-    """``rows`` [CELLS, T] at ``position`` [1, T]."""
+def _at(rows: jax.Array, position: jax.Array) -> jax.Array:
+    """Entries [1, T] of ``rows`` [CELLS, T] at ``position`` [1, T]."""
     return jnp.take_along_axis(rows, position, axis=0)
 
 
-def uniforms(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Random numbers strictly between 0 and 1, float32 ones in the array type asked for."""
+def uniforms(key: jax.Array, shape: tuple[int, ...], dtype: np.dtype) -> jax.Array:
+    """Random numbers strictly between 0 and 1, drawn as float32 and returned as ``dtype``."""
     return jax.random.uniform(key, shape, jnp.float32, minval=1e-7).astype(dtype)

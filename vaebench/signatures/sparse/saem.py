@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.signatures.sampler.gibbs import Prior, Problem, State, held, slabs_of, swept
+from vaebench.signatures.sampler.gibbs import GibbsState, Prior, Problem, held, slabs_of, swept
 from vaebench.signatures.sampler.priors import updated_prior
 
 _FLOOR = 0.05
@@ -69,7 +69,7 @@ def _towards(old: Any, new: Any, step: Any) -> Any:
 
 def _prior_of(exposures: Any, there: Any, typical: Any) -> Prior:
     """The prior [S] that fits one draw of the exposures [T, S]; nothing is present where no component is."""
-    state = State(exposures, (exposures > 0).astype(jnp.float32), exposures[:, 0])
+    state = GibbsState(exposures, (exposures > 0).astype(jnp.float32), exposures[:, 0])
     prior = Prior(*(values[0] for values in updated_prior(state, jnp.ones((len(exposures), 1)), typical)))
     return prior._replace(presence=jnp.where(there > 0, prior.presence, _LEAST_PRESENCE))
 

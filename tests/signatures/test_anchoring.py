@@ -1,0 +1,59 @@
+"""Intervals after extracted signatures were replaced by those of a reference: against the same done by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.data.mutations.simulate import simulate_catalogue
+from vaebench.data.mutations.tables import read_signatures
+from vaebench.errors import InputError
+from vaebench.signatures.anchoring import anchored_intervals
+from vaebench.signatures.refitting import refit
+from vaebench.signatures.sampler.options import SamplerOptions
+
+SHORT = SamplerOptions(learning=40, draws=100)
+
+
+@pytest.fixture(scope="module")
+def case():
+    """A catalogue, three extracted signatures near the truth, and a reference of two true ones and one that none is."""
+    catalogue, truth = simulate_catalogue(3, tumours=30, signatures=3, types=2)
+    true = truth.signatures.to_numpy()
+    extracted = pd.DataFrame(0.95 * true + 0.05 / 96, ["A", "B", "C"], truth.signatures.columns)
+    known = pd.DataFrame(np.vstack([true[:2], np.roll(true[2], 40)]), ["R1", "R2", "R3"], truth.signatures.columns)
+    return catalogue, extracted, known, truth
+
+
+def test_intervals_are_those_of_a_refit_with_the_reference(case):
+    catalogue, extracted, known, truth = case
+    used = pd.concat([known.iloc[:2], extracted.iloc[2:]])
+    by_hand = refit(catalogue, used, intervals="spike_slab", types=truth.types, level=0.9, seed=3, options=SHORT)
+    found = anchored_intervals(catalogue, extracted, known, types=truth.types, level=0.9, seed=3, options=SHORT)
+    pd.testing.assert_frame_equal(found.intervals, by_hand.intervals)
+    assert found.kept == ("C",)
+    assert found.dispersion == by_hand.dispersion
+    assert found.level == 0.9
+    assert "2 of 3 signatures were replaced by the reference's" in found.notes[0]
+    assert "C stayed as extracted" in found.notes[0]
+    assert found.notes[1:] == by_hand.notes
+
+
+def test_nothing_stays_when_all_match_and_a_reference_may_lie_on_its_side(case):
+    catalogue, extracted, _, truth = case
+    found = anchored_intervals(catalogue, extracted, truth.signatures.T, options=SHORT)
+    assert found.kept == ()
+    assert found.notes[0].endswith("(cosine of 0.85 or more).")
+    assert list(found.signatures.index) == list(truth.signatures.index)
+
+
+def test_a_stricter_cosine_keeps_more_and_files_hold_both_tables(case, tmp_path):
+    catalogue, extracted, known, _ = case
+    found = anchored_intervals(catalogue, extracted, known, least=1.0, options=SHORT)
+    assert found.kept == ("A", "B", "C")
+    found.save(tmp_path)
+    np.testing.assert_allclose(read_signatures(tmp_path / "anchored.csv"), extracted, atol=1e-12)
+    assert len(pd.read_csv(tmp_path / "intervals.csv")) == len(catalogue) * 3
+    with pytest.raises(InputError, match="least=2"):
+        anchored_intervals(catalogue, extracted, known, least=2)
