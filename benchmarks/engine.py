@@ -28,8 +28,8 @@ import numpy as np
 
 from vaebench.data.dataset import dataset_from_arrays
 from vaebench.protocols import eltager2023
-from vaebench.space import Point, group_by_static, point, product, static_of, traced_of
-from vaebench.training.pool import make_split, on_device, trained_points
+from vaebench.space import Point, group_by_static, point, product, static_of
+from vaebench.training.pool import lane_inputs, trained_points
 from vaebench.training.train import make_train
 
 
@@ -85,7 +85,7 @@ def overhead(repeats: int) -> None:
     points = product(base, seed=range(3 * lanes))
     program = make_train(static_of(base, data.x.shape[1]), lanes)
     pooled(points[:lanes], data, x, lanes)  # compiles
-    idle = program.idle(program.start(on_device(traced_of(base)), on_device(make_split(base, data))))
+    idle = program.idle(program.start(*lane_inputs(base, data)))
     empty = []
     for _ in range(50):
         started = time.perf_counter()

@@ -11,9 +11,9 @@ import numpy as np
 from device_parts.sizes import Sizes
 from vaebench.data.dataset import dataset_from_arrays
 from vaebench.protocols import eltager2023
-from vaebench.space import Point, point, static_of, traced_of
+from vaebench.space import Point, point, static_of
 from vaebench.training.engine import Engine
-from vaebench.training.pool import make_split, on_device
+from vaebench.training.pool import lane_inputs
 from vaebench.training.train import make_pass, make_start, make_validation
 from vaebench.types import Dataset
 from vaebench.variants import variant
@@ -59,9 +59,7 @@ def base_point(sizes: Sizes, latent: int = LATENT) -> Point:
 def stepper(base: Point, data: Dataset, x: jax.Array, lanes: int, engine: Engine) -> Stepper:
     """A pool of ``lanes`` lanes with keys of their own, and the compiled pass over it; one lane is unbatched."""
     static = static_of(base, data.x.shape[1])
-    one = jax.jit(engine.precise(make_start(static, engine)))(
-        on_device(traced_of(base)), on_device(make_split(base, data))
-    )
+    one = jax.jit(engine.precise(make_start(static, engine)))(*lane_inputs(base, data))
     weights = sum(leaf.size for leaf in jax.tree.leaves(one.variables["params"]))
     steps = one.split.train.shape[0] // base.batch
     work, pool = engine.precise(make_pass(static, variant(base.variant).build(static), engine)), one

@@ -16,7 +16,7 @@ from device_parts.table import OUT_OF_TIME, Clock, Table, in_time, timed
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures.autoencoders.training import (
     catalogue_dataset,
-    redrawn,
+    multinomial_resample,
     restart_seeds,
     split_of_rows,
     study_point,
@@ -42,7 +42,7 @@ def autoencoders(table: Table, clock: Clock, sizes: Sizes, known: dict[str, Any]
 
         def one(i: int = i, variant: str = variant, share: float = share) -> None:
             times = max(1, round(share * sizes.augmentation))
-            more = redrawn(jax.random.key(0), counts, times)
+            more = multinomial_resample(jax.random.key(0), counts, times)
             rows = jnp.concatenate([jnp.asarray(counts, jnp.float32), more])
             batch = min(64, len(more))
             points = [

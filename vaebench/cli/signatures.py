@@ -19,7 +19,7 @@ from vaebench.cli.signature_options import Calibrate, Extract, Match, RefitOptio
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
 from vaebench.errors import InputError, unknown_name
-from vaebench.sweep.progress import Progress, duration
+from vaebench.sweep.progress import StepDisplay, duration
 from vaebench.version import __version__
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _extract(options: Extract, command: str) -> dict[str, Any]:
         settings=settings,
         seed=options.seed,
         reference=reference,
-        progress=Progress(options.quiet),
+        progress=StepDisplay(options.quiet),
         fractions=options.fractions,
     )
     notes, drawn = list(result.notes), None
@@ -136,7 +136,7 @@ def _intervals(
 ) -> DeNovo | AnchoredIntervals:
     """Intervals of an extraction's exposures, by the method that ``--intervals`` names."""
     common = {"types": types, "level": options.level, "seed": options.seed, "fractions": options.fractions}
-    common["progress"] = Progress(options.quiet)
+    common["progress"] = StepDisplay(options.quiet)
     if options.intervals == "joint":
         from vaebench.signatures.joint.intervals import de_novo_intervals
 
@@ -164,7 +164,7 @@ def _refit(options: RefitOptions, command: str) -> dict[str, Any]:
         seed=options.seed,
         types=types,
         fractions=options.fractions,
-        progress=Progress(options.quiet),
+        progress=StepDisplay(options.quiet),
     )
     seconds = time.perf_counter() - started
     page = fit.save(options.out, types=types, info=_info(command, seconds, options.seed, catalogue))
@@ -190,7 +190,7 @@ def _calibrate(options: Calibrate, command: str) -> dict[str, Any]:
         seed=options.seed,
         types=mutations.cancer_types(catalogue.index, options.types),
         fractions=options.fractions,
-        progress=Progress(options.quiet),
+        progress=StepDisplay(options.quiet),
     )
     info = _info(command, time.perf_counter() - started, options.seed, catalogue)
     page = save_calibration(options.out, coverage, intervals=options.intervals, level=options.level, info=info)

@@ -14,7 +14,7 @@ from vaebench.errors import InputError, RunError
 from vaebench.results import finished
 from vaebench.space import group_by_static, point_id
 from vaebench.sweep.evaluator import process_pool
-from vaebench.sweep.progress import State
+from vaebench.sweep.progress import RunProgress
 from vaebench.sweep.worker import Task, carry_out
 from vaebench.training.pool import expected_length
 from vaebench.types import Dataset
@@ -25,7 +25,7 @@ ROUNDS = 10
 
 
 def through_executor(
-    task: Task, dataset: Dataset, workers: int, executor: Executor | None, show: Callable[[State], None]
+    task: Task, dataset: Dataset, workers: int, executor: Executor | None, show: Callable[[RunProgress], None]
 ) -> dict[str, Any]:
     """Do a task on ``executor``, or on ``workers`` processes of this machine; returns the cost summed over all pieces.
 
@@ -100,7 +100,7 @@ def _outcome(futures: Sequence[Future[dict[str, Any]]]) -> tuple[list[dict[str, 
 
 
 def _watch(
-    futures: Sequence[Future[Any]], out: Path, wanted: set[str], started: float, show: Callable[[State], None]
+    futures: Sequence[Future[Any]], out: Path, wanted: set[str], started: float, show: Callable[[RunProgress], None]
 ) -> None:
     """Show how many rows there are until no piece is running."""
     running: Any = futures
@@ -108,4 +108,4 @@ def _watch(
         _, running = wait(futures, timeout=2.0)
         done = len(finished(out) & wanted)
         seconds = time.perf_counter() - started
-        show(State(len(futures), len(futures) - len(running), len(wanted), done, 0, 0, 0, None, seconds))
+        show(RunProgress(len(futures), len(futures) - len(running), len(wanted), done, 0, 0, 0, None, seconds))

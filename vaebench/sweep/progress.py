@@ -1,4 +1,4 @@
-"""What a person sees while waiting: one line on a terminal, a plain line every few seconds elsewhere, or nothing."""
+"""Progress on stderr, of sweeps and of signatures: a bar on a terminal, a plain line every few seconds elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TextIO
 
 PLAIN_SECONDS = 10.0
+"""Least time between two plain lines of a sweep."""
+STEP_SECONDS = 5.0
+"""Least time between two lines of :class:`StepDisplay`."""
 
 
-class State(NamedTuple):
+class RunProgress(NamedTuple):
     """Progress of a run.
 
     Attributes:
@@ -38,9 +41,9 @@ class State(NamedTuple):
 
 
 class Display(Protocol):
-    """Anything that can show a :class:`State`."""
+    """Anything that can show a :class:`RunProgress`."""
 
-    def show(self, state: State) -> None:
+    def show(self, state: RunProgress) -> None:
         """Show the state of the run."""
         ...
 
@@ -50,7 +53,7 @@ class Display(Protocol):
 
 
 def duration(seconds: float) -> str:
-    """``seconds`` for people: "42 s", "3 min 05 s", "2 h 10 min"."""
+    """Return ``seconds`` as text: "42 s", "3 min 05 s", "2 h 10 min"."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"
@@ -59,8 +62,8 @@ def duration(seconds: float) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
 
 
-def line(state: State) -> str:
-    """One line of progress: programs, points done, failed and waiting, rate, lane efficiency, host queue, time left."""
+def line(state: RunProgress) -> str:
+    """Return one line of progress: programs, points done, failed and waiting, rate, lane efficiency, host queue, time left."""
     rate = state.done / state.seconds if state.seconds > 0 else 0.0
     left = duration((state.points - state.done) / rate) if rate > 0 else "unknown"
     return (
@@ -70,8 +73,8 @@ def line(state: State) -> str:
     )
 
 
-def _engine(state: State) -> str:
-    """What only the process that trains knows."""
+def _engine(state: RunProgress) -> str:
+    """The part of the line that only the process that trains can fill in."""
     if state.efficiency is None:
         return ""
     speed = state.epochs / max(state.seconds, 1e-9)
@@ -79,7 +82,7 @@ def _engine(state: State) -> str:
 
 
 def summary(cost: Mapping[str, Any]) -> str:
-    """The line at the end of a run."""
+    """Return the line at the end of a run."""
     trained, seconds = cost["trainings"], cost["seconds"]
     if not trained:
         return "nothing was left to train"
@@ -92,7 +95,7 @@ def summary(cost: Mapping[str, Any]) -> str:
 
 
 class _Quiet:
-    def show(self, state: State) -> None:
+    def show(self, state: RunProgress) -> None:
         """Nothing."""
 
     def end(self, cost: Mapping[str, Any]) -> None:
@@ -105,7 +108,7 @@ class _Plain:
         self.last = time.monotonic()
         self.complete = False
 
-    def show(self, state: State) -> None:
+    def show(self, state: RunProgress) -> None:
         """A line, at most one every ``PLAIN_SECONDS``, and one when all points are done."""
         now, complete = time.monotonic(), state.done == state.points
         if (complete or now - self.last >= PLAIN_SECONDS) and not self.complete:
@@ -119,7 +122,7 @@ class _Plain:
 
 @contextmanager
 def display(quiet: bool = False) -> Iterator[Display]:
-    """A display for the length of a ``with`` block: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+    """Yield a display for the length of a ``with`` block: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
     stream = sys.stderr
     if quiet or stream is None:  # no stderr: a windowed program
         yield _Quiet()
@@ -134,7 +137,7 @@ def display(quiet: bool = False) -> Iterator[Display]:
         task = bars.add_task("starting", total=None)
 
         class Bar:
-            def show(self, state: State) -> None:
+            def show(self, state: RunProgress) -> None:
                 """Move the bar."""
                 bars.update(task, description=line(state), total=state.points, completed=state.done)
 
@@ -145,19 +148,17 @@ def display(quiet: bool = False) -> Iterator[Display]:
         yield Bar()
 
 
-class Progress:
-    """Shows ``(what, done, total)`` on stderr: a line every few seconds with the time left; nothing when quiet."""
-
-    SECONDS = 5.0
+class StepDisplay:
+    """Shows ``(what, done, total)`` of a long computation: a line every few seconds with the time left; nothing when quiet."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
         self.started = self.last = time.monotonic()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Say what is done."""
+        """Print a line, at most one every ``STEP_SECONDS``, and one when all is done."""
         now = time.monotonic()
-        if self.quiet or (now - self.last < self.SECONDS and done != total):
+        if self.quiet or (now - self.last < STEP_SECONDS and done != total):
             return
         self.last = now
         left = duration((now - self.started) / done * (total - done)) if done else "unknown"

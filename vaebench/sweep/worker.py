@@ -19,9 +19,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 from vaebench.evaluation.baseline import pca_embedding, pca_reconstruction
 from vaebench.results import finished
 from vaebench.rows import row_of_baseline, row_of_model
-from vaebench.space import Point, group_by_static, point_id, static_of, traced_of
+from vaebench.space import Point, group_by_static, point_id, static_of
 from vaebench.sweep.evaluator import EvaluationQueue
-from vaebench.sweep.progress import State
+from vaebench.sweep.progress import RunProgress
 from vaebench.training.checkpoint import (
     EMBEDDINGS,
     LANES,
@@ -36,7 +36,7 @@ from vaebench.training.checkpoint import (
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import lane_sharding
 from vaebench.training.model import arrays_of, card_of, trained
-from vaebench.training.pool import Finished, Saved, Tick, make_split, on_device, trained_points
+from vaebench.training.pool import Finished, Saved, Tick, lane_inputs, trained_points
 from vaebench.training.train import make_start
 from vaebench.types import Dataset, Given
 from vaebench.variants import variant as variant_named
@@ -74,7 +74,7 @@ class Task:
 
 
 class Tally(NamedTuple):
-    """What a task has done so far; see :class:`vaebench.sweep.progress.State` and :func:`carry_out`."""
+    """What a task has done so far; see :class:`vaebench.sweep.progress.RunProgress` and :func:`carry_out`."""
 
     groups: int
     points: int
@@ -92,12 +92,12 @@ class Tally(NamedTuple):
             computed=self.computed + tick.computed,
         )
 
-    def state(self, queue: EvaluationQueue) -> State:
+    def state(self, queue: EvaluationQueue) -> RunProgress:
         """What a person sees."""
         efficiency = self.useful / self.computed if self.computed else 1.0
         seconds = time.perf_counter() - self.started
         queued = len(queue.pending)
-        return State(
+        return RunProgress(
             self.groups, self.group, self.points, queue.done, queue.failed, queued, self.useful, efficiency, seconds
         )
 
@@ -112,7 +112,7 @@ class Tally(NamedTuple):
         }
 
 
-def carry_out(task: Task, dataset: Dataset, show: Callable[[State], None] = lambda state: None) -> dict[str, Any]:
+def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] = lambda state: None) -> dict[str, Any]:
     """Do a task; returns its cost (:meth:`Tally.cost`). Points and baselines that have a row are not done again."""
     done = finished(task.out)
     waiting = [p for p in task.points if point_id(p, dataset.digest) not in done]
@@ -214,10 +214,8 @@ def _saved(task: Task, group: Sequence[Point], dataset: Dataset) -> dict[Point, 
     for point in group:
         leaves = found.get(point_id(point, dataset.digest))
         if leaves:
-            split = on_device(make_split(point, dataset))
-            template = jax.eval_shape(
-                make_start(static_of(point, dataset.x.shape[1]), task.engine), on_device(traced_of(point)), split
-            )
+            start = make_start(static_of(point, dataset.x.shape[1]), task.engine)
+            template = jax.eval_shape(start, *lane_inputs(point, dataset))
             template = template._replace(key=jax.eval_shape(jax.random.key_data, template.key))
             lane = restored(leaves, template)
             lanes |= {point: lane} if lane else {}

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from vaebench.space import Point, group_by_static, static_of, traced_of
+from vaebench.space import Point, group_by_static, static_of
+from vaebench.space import point as make_point
 from vaebench.training.engine import DEFAULT, Engine
-from vaebench.training.pool import make_split, on_device
+from vaebench.training.pool import lane_inputs
 from vaebench.training.train import make_start, make_train
 from vaebench.types import Dataset
 
@@ -59,9 +60,7 @@ def programs(points: Sequence[Point], dataset: Dataset) -> list[Program]:
     """The compiled programs of a run, in the order in which they train."""
     found = []
     for (static, _), group in group_by_static(points, dataset.x.shape[1]).items():
-        lane = jax.eval_shape(
-            make_start(static), on_device(traced_of(group[0])), on_device(make_split(group[0], dataset))
-        )
+        lane = jax.eval_shape(make_start(static), *lane_inputs(group[0], dataset))
         weights = sum(leaf.size for leaf in jax.tree.leaves(lane.variables["params"]))
         steps = lane.split.train.shape[0] // static.batch
         epochs = max(p.epochs for p in group)
@@ -116,7 +115,7 @@ def _host_memory() -> int | None:
 
 def _shapes(point: Point, dataset: Dataset, lanes: int, engine: Engine) -> Any:
     program = make_train(static_of(point, dataset.x.shape[1]), lanes, engine)
-    lane = jax.eval_shape(program.start, on_device(traced_of(point)), on_device(make_split(point, dataset)))
+    lane = jax.eval_shape(program.start, *lane_inputs(point, dataset))
     pool = lane if lanes == 1 else jax.eval_shape(program.idle, lane)
     return program, pool, jax.ShapeDtypeStruct(dataset.x.shape, jnp.float32)
 
@@ -133,8 +132,8 @@ def estimated(
     point = _largest(points, dataset)
     need, _, limit = program_memory(point, dataset, lanes, engine)
     program = make_train(static_of(point, dataset.x.shape[1]), lanes, engine)
-    forever = traced_of(point)._replace(epochs=2**30, stopping=2)
-    lane = program.start(on_device(forever), on_device(make_split(point, dataset)))
+    forever = make_point(point, epochs=2**30, stopping="fixed")
+    lane = program.start(*lane_inputs(forever, dataset))
     x = jnp.asarray(dataset.x)
 
     def epoch() -> float:

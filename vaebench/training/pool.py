@@ -22,7 +22,7 @@ from vaebench.space import Point, static_of, traced_of
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import RUNNING, STOP_NAMES, Lane, Split
 from vaebench.training.train import MAX_CALL_EPOCHS, Train, make_train
-from vaebench.types import Dataset
+from vaebench.types import Dataset, Traced
 from vaebench.variants import VARIANTS, variant
 
 
@@ -109,6 +109,11 @@ def on_device(tree: Any) -> Any:
     return jax.tree.map(leaf, tree)
 
 
+def lane_inputs(point: Point, dataset: Dataset) -> tuple[Traced, Split]:
+    """Return what :attr:`Train.start` takes for a point: its traced settings and its split, on the device."""
+    return on_device(traced_of(point)), on_device(make_split(point, dataset))
+
+
 class _Slots:
     """The host's view of a pool: which point runs where, and its losses so far."""
 
@@ -183,7 +188,7 @@ def trained_points(
     program = make_train(static_of(waiting[0], dataset.x.shape[1]), lanes, engine)
 
     def begun(program: Train, point: Point) -> Lane:
-        return program.start(on_device(traced_of(point)), on_device(make_split(point, dataset)))
+        return program.start(*lane_inputs(point, dataset))
 
     embedded = x if begin is None else jnp.asarray(dataset.x)
     slots = _Slots(program, lanes, begin or begun, saved or {})
