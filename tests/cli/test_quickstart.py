@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import cross_val_score
 
-from vaebench.cli.quickstart import quickstart_data, quickstart_points
+from vaebench.cli.runs import quickstart_data, quickstart_points
 from vaebench.metrics.leiden import leiden_scores
 from vaebench.space import Point, group_by_static
 from vaebench.training.model import fit

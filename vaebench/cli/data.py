@@ -1,61 +1,76 @@
-"""The ``data`` commands without their options: each returns text for a person and the same as JSON values."""
+"""The ``data`` commands: list, fetch, check and simulate data."""
 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
+from vaebench.cli.options import DataCheck, DataFetch, DataList, DataSimulate
+from vaebench.cli.parsing import column_options
 from vaebench.data import DATASETS
 from vaebench.data.downloads import fetch, recorded
 from vaebench.data.files.writing import table_columns, write_table
 from vaebench.data.simulate import simulate_cohort
 from vaebench.data.sources import SOURCES, data_folder
-from vaebench.data.summary import Summary, summary_text
+from vaebench.data.summary import checked, summary_text
 from vaebench.errors import InputError
+from vaebench.protocols import protocol
 
-Told = tuple[str, dict[str, Any]]
 
-
-def listed_sets(folder: Path | None) -> Told:
-    """The data sets that have a name, and which files of the public ones are in ``folder`` or the user's cache."""
+def list_sets(options: DataList, command: str) -> dict[str, Any]:
+    """Print the data sets that have a name, and which files of the public ones are in the folder or the user's cache."""
     lines, found = [], {}
     for name in sorted({*DATASETS, *SOURCES}):
         if name not in SOURCES:
             lines.append(f"{name}: made in memory, nothing to fetch")
             found[name] = {"files": {}}
             continue
-        place = data_folder(name, folder)
+        place = data_folder(name, options.folder)
         files = {f: any((place / g).is_file() for g in (f, f.removesuffix(".gz"))) for f in SOURCES[name].files}
         lines.append(f"{name}: {SOURCES[name].about}")
         lines += [f"  {'here   ' if here else 'missing'} {place / file}" for file, here in files.items()]
         found[name] = {"folder": str(place), "files": files}
-    return "\n".join(lines), found
+    _say(options.quiet, lines)
+    return found
 
 
-def fetched_set(name: str, folder: Path | None, mirror: str | None, timeout: float, retries: int, quiet: bool) -> Told:
-    """The files of a public data set, fetched, with their digests."""
-    if not name:
+def fetch_set(options: DataFetch, command: str) -> dict[str, Any]:
+    """Download the files of a public data set and print their digests."""
+    if not options.name:
         raise InputError(f"data fetch needs a NAME: {', '.join(SOURCES)}")
-    files = fetch(name, folder, mirror=mirror, timeout=timeout, retries=retries, quiet=quiet)
+    how = {"mirror": options.mirror, "timeout": options.timeout, "retries": options.retries, "quiet": options.quiet}
+    files = fetch(options.name, options.folder, **how)
     known = recorded(files[0].parent)
     lines = [f"{file}: {known[file.name]['bytes']} bytes, sha256 {known[file.name]['sha256']}" for file in files]
-    return "\n".join(lines), {"files": {str(file): known[file.name] for file in files}}
+    _say(options.quiet, lines)
+    return {"files": {str(file): known[file.name] for file in files}}
 
 
-def told_summary(summary: Summary) -> Told:
-    """A summary as text and as JSON values, ``None`` for what is not a number."""
-    values = {
-        k: None if isinstance(v, float) and abs(v) == float("inf") else v for k, v in summary.values._asdict().items()
-    }
-    return summary_text(summary), dataclasses.asdict(summary) | {"values": values}
+def check_file(options: DataCheck, command: str) -> dict[str, Any]:
+    """Print a summary of a data file; in the JSON values, infinite numbers are ``null``."""
+    if not options.path:
+        raise InputError("data check needs a PATH: a file, or the folder or name of a public data set")
+    chosen = protocol(options.protocol)
+    split = {"scaling": chosen.data["scaling"], "valid_fraction": chosen.base.valid_fraction}
+    summary = checked(options.path, **column_options(options), **split)
+    _say(options.quiet, [summary_text(summary)])
+    values = summary.values._asdict().items()
+    finite = {name: None if isinstance(v, float) and abs(v) == float("inf") else v for name, v in values}
+    return dataclasses.asdict(summary) | {"values": finite}
 
 
-def simulated_table(path: Path, seed: int, samples: int, genes: int, types: int) -> Told:
-    """A simulated cohort written to ``path``, and the command that trains on it."""
-    data, _ = simulate_cohort(seed, samples=samples, genes=genes, types=types, scaling="none")
+def simulate_table(options: DataSimulate, command: str) -> dict[str, Any]:
+    """Write a simulated cohort as a table, and print the command that trains on it."""
+    path, sizes = options.out, {"samples": options.samples, "genes": options.genes, "types": options.types}
+    data, _ = simulate_cohort(options.seed, **sizes, scaling="none")
     write_table(data, path)
     columns = {option: ",".join(names) for option, names in table_columns(data).items() if names}
-    command = f"vaebench run --data {path} " + " ".join(f"--{option} {names}" for option, names in columns.items())
-    found = {"out": str(path), "samples": len(data.samples), "features": len(data.features), "columns": columns}
-    return f"{path}: {len(data.samples)} samples x {len(data.features)} genes\ntrain on it: {command}", found
+    train = f"vaebench run --data {path} " + " ".join(f"--{option} {names}" for option, names in columns.items())
+    written = f"{path}: {len(data.samples)} samples x {len(data.features)} genes"
+    _say(options.quiet, [written, f"train on it: {train}"])
+    return {"out": str(path), "samples": len(data.samples), "features": len(data.features), "columns": columns}
+
+
+def _say(quiet: bool, lines: list[str]) -> None:
+    if not quiet:
+        print("\n".join(lines))

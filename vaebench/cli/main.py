@@ -1,9 +1,10 @@
-"""The command line: arguments in, exit code out. Options are dataclasses (:mod:`vaebench.cli.options`); no logic of its own."""
+"""Arguments in, exit code out: parse them into a dataclass of options, call its handler, turn errors into one sentence."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import io
 import json
 import os
@@ -17,16 +18,17 @@ from typing import Any
 import tyro
 
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
-from vaebench.cli.options import Data, Run
-from vaebench.cli.signature_options import SIGNATURE_COMMANDS
+from vaebench.cli.options import HANDLERS, Compiled, Data, Run
+from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLERS
 from vaebench.errors import InputError, RunError, unknown_name
 from vaebench.version import __version__
 
 COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
+_HANDLERS = {**HANDLERS, **SIGNATURE_HANDLERS}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0 done, 2 bad input, 1 our own failure, 130 interrupted, 141 unread."""
+    """Run the command line and return the exit code: 0 done, 2 bad input, 1 our own failure, 130 interrupted, 141 unread."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:
         print(f"vaebench {__version__}")
@@ -35,11 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = _parsed(arguments)
         out = getattr(options, "out", None)
-        if isinstance(options, tuple(SIGNATURE_COMMANDS.values())):
-            from vaebench.cli.signatures import execute
-        else:
-            from vaebench.cli.runs import execute
-        summary = execute(options, "vaebench " + shlex.join(arguments))
+        if isinstance(options, Compiled) and options.compilation_cache:
+            use_compilation_cache()
+        module, function = _HANDLERS[type(options)].split(":")
+        handler = getattr(importlib.import_module(f"vaebench.cli.{module}"), function)
+        summary = handler(options, "vaebench " + shlex.join(arguments))
         if options.json:
             print(json.dumps(summary))
         return 0
@@ -61,8 +63,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
+def use_compilation_cache() -> None:
+    """Keep compiled programs between processes, in the user's cache folder unless JAX is configured with another one."""
+    import jax
+    import platformdirs
+
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
+        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("vaebench", appauthor=False))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
 def _parsed(arguments: list[str]) -> Any:
-    """The command's dataclass; help exits as usual, and a wrong option is one sentence."""
+    """Return the command's options; help exits as usual, and a wrong option is one sentence."""
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         raise unknown_name("command", arguments[0], COMMANDS)
     if not arguments:
@@ -83,7 +95,7 @@ def _parsed(arguments: list[str]) -> Any:
 
 
 def _one_sentence(box: str, command: str) -> str:
-    """A parser's framed message as one line: what it says first, names it thinks were meant, and where to read on."""
+    """Return a parser's framed message as one line: its first sentence, similar options, and where to read on."""
     sections: list[list[str]] = [[]]
     for line in (line.strip("│╭╮╰╯ ") for line in box.splitlines()):
         if line.endswith(("───", "---")):
@@ -103,7 +115,7 @@ def _one_sentence(box: str, command: str) -> str:
 
 
 def _own_options(lines: list[str], command: str) -> list[str]:
-    """Those of the options that the parser found alike which the command has itself."""
+    """Return the options that the command itself has among those that the parser found similar."""
     found, name = [], ""
     for line in lines:
         if line.startswith("--"):
@@ -114,7 +126,7 @@ def _own_options(lines: list[str], command: str) -> list[str]:
 
 
 def _with_config(options: Run) -> Run:
-    """``options`` with the values of the TOML file where the command line says nothing."""
+    """Return ``options`` with values of the TOML file where the command line gives none."""
     import msgspec
 
     path = options.config
@@ -139,7 +151,7 @@ def _with_config(options: Run) -> Run:
 
 
 def _joined(value: Any) -> Any:
-    """Lists of a TOML file as the comma lists of the command line; a table as NAME=VALUE settings."""
+    """Return lists of a TOML file as comma lists of the command line, and a table as NAME=VALUE settings."""
     if isinstance(value, dict):
         return [f"{name}={_joined(inner)}" for name, inner in value.items()]
     if isinstance(value, list):
@@ -148,5 +160,5 @@ def _joined(value: Any) -> Any:
 
 
 def entry() -> None:
-    """Console script."""
+    """Run the command line as a console script."""
     sys.exit(main())

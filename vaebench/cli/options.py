@@ -255,3 +255,15 @@ COMMANDS = {
     "data": tyro.conf.OmitArgPrefixes[Data],
 }
 """Name of a command -> its options."""
+HANDLERS: dict[type, str] = {
+    Quickstart: "runs:quickstart",
+    Run: "runs:run",
+    Evaluate: "runs:evaluate",
+    Describe: "runs:describe",
+    Report: "runs:report",
+    DataList: "data:list_sets",
+    DataFetch: "data:fetch_set",
+    DataCheck: "data:check_file",
+    DataSimulate: "data:simulate_table",
+}
+"""Options -> ``module:function`` of the command line, imported only when the command is given: ``(options, command) -> JSON``."""

@@ -1,9 +1,10 @@
-"""From the options of a command to the data set and the settings that they ask for."""
+"""Data sets and settings from the options of a command."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from vaebench.cli.options import Columns, Compiled, Run, Source
@@ -19,14 +20,14 @@ _LISTS = ("covariates", "factors", "ignore")
 
 
 def column_options(options: Columns) -> dict[str, Any]:
-    """What the options say about columns and values, by the readers' keywords; only what was named."""
+    """Return the options on columns and values as keywords of the readers; only those that were given."""
     given = {name: getattr(options, name) for name in _READING if hasattr(options, name)}
     given |= {name: listed(given[name]) for name in _LISTS}
     return {name: value for name, value in given.items() if value not in (None, ())}
 
 
 def run_data(options: Source, chosen: Protocol) -> Dataset:
-    """The data set of a command, scaled as the protocol wants it unless the options name another way."""
+    """Return the data set of a command, scaled as the protocol asks unless the options say otherwise."""
     if not options.data:
         raise InputError(f"--data is missing; give a table or one of: {', '.join(DATASETS)}")
     given = column_options(options) | {name: value_of(text) for name, text in pairs("data-option", options.data_option)}
@@ -36,7 +37,7 @@ def run_data(options: Source, chosen: Protocol) -> Dataset:
 
 
 def run_axes(options: Run) -> dict[str, Any]:
-    """The axes that the options name, to be replaced or added in the protocol's grid."""
+    """Return the axes that the options give; they replace or extend the protocol's grid."""
     if options.seeds < 0:
         raise InputError(f"--seeds is {options.seeds}; it must be the number of seeds, at least 1")
     axes: dict[str, Any] = {
@@ -54,7 +55,7 @@ def run_axes(options: Run) -> dict[str, Any]:
 
 
 def training_settings(texts: Sequence[str]) -> dict[str, Any]:
-    """``NAME=VALUE`` texts as the settings of one training."""
+    """Return ``NAME=VALUE`` texts as the settings of one training."""
     found = {}
     for name, text in pairs("set", texts):
         values = _setting(name, text)
@@ -65,7 +66,7 @@ def training_settings(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any]:
-    """``METRIC.OPTION=VALUE`` texts as the metrics' options, typed as their defaults; a list is separated by commas."""
+    """Return ``METRIC.OPTION=VALUE`` texts as options of metrics, typed like their defaults; commas separate lists."""
     import msgspec
 
     given: dict[str, dict[str, Any]] = {}
@@ -90,8 +91,14 @@ def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any
     return found
 
 
+def check_out(out: Path) -> None:
+    """Raise :class:`InputError` if a file is in the place of the folder to write to."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: a file stands there; give a folder")
+
+
 def pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
-    """``NAME=VALUE`` texts as names, with underscores, and values."""
+    """Return ``NAME=VALUE`` texts as names, with underscores, and values."""
     found = []
     for text in texts:
         name, equals, value = text.partition("=")
@@ -102,12 +109,12 @@ def pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """The parts of a comma list."""
+    """Return the parts of a comma list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def value_of(text: str) -> Any:
-    """A whole number, a number, true or false, or the text."""
+    """Return a whole number, a number, true or false, or the text itself."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -1,77 +1,60 @@
-"""What the commands do: options in, files and a summary out."""
+"""The commands on expression data: options in, one documented call of the library, a summary out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vaebench.cli.options import (
-    Common,
-    Compiled,
-    DataCheck,
-    DataFetch,
-    DataList,
-    DataSimulate,
-    Describe,
-    Evaluate,
-    Quickstart,
-    Report,
-    Run,
-)
-from vaebench.cli.parsing import column_options, listed, metric_options, run_axes, run_data
+from vaebench.cli.options import Common, Describe, Evaluate, Quickstart, Report, Run
+from vaebench.cli.parsing import check_out, listed, metric_options, run_axes, run_data
+from vaebench.data.simulate import simulate_cohort
 from vaebench.errors import InputError
 from vaebench.metrics import metric
+from vaebench.metrics.leiden import LeidenOptions
 from vaebench.protocols import points, protocol
-from vaebench.space import Point, group_by_static
+from vaebench.space import Point, group_by_static, product
 from vaebench.types import Dataset
 
-
-def execute(options: Common, command: str) -> dict[str, Any]:
-    """Carry out one command; returns its summary as JSON values."""
-    if isinstance(options, DataList | DataFetch | DataCheck | DataSimulate):
-        text, summary = _data(options)
-        if not options.quiet:
-            print(text)
-        return summary
-    if isinstance(options, Compiled) and options.compilation_cache:
-        use_compilation_cache()
-    if isinstance(options, Quickstart):
-        from vaebench.cli.quickstart import quickstart_data, quickstart_points
-
-        data, planned = quickstart_data(options.seed), quickstart_points(options.seed)
-        _check_out(options.out)
-        from vaebench.sweep.runner import run
-
-        run(planned, data, out=options.out, quiet=options.quiet, command=command)
-        return _report(options.out, options)
-    if isinstance(options, Evaluate):
-        return _evaluate(options, command)
-    if isinstance(options, Describe):
-        return _describe(options)
-    if isinstance(options, Run):
-        return _run(options, command)
-    assert isinstance(options, Report)
-    return _report(options.folder, options)
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 
-def use_compilation_cache() -> None:
-    """Keep compiled programs between processes, in the user's cache folder unless JAX was told another one."""
-    import jax
-    import platformdirs
+def quickstart(options: Quickstart, command: str) -> dict[str, Any]:
+    """Train 24 points on a simulated cohort and report on them."""
+    from vaebench.sweep.runner import run
 
-    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
-        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("vaebench", appauthor=False))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-
-
-def _check_out(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out}: a file stands there; give a folder")
+    data = quickstart_data(options.seed)
+    check_out(options.out)
+    run(quickstart_points(options.seed), data, out=options.out, quiet=options.quiet, command=command)
+    return _reported(options.out, options, data)
 
 
-def _run(options: Run, command: str) -> dict[str, Any]:
-    from vaebench.sweep.runner import check_options, check_points, run
+def quickstart_data(seed: int = 0) -> Dataset:
+    """Return a simulated pan-cancer cohort of 1,200 samples x 1,000 genes."""
+    dataset, _ = simulate_cohort(seed)
+    return dataset
+
+
+def quickstart_points(seed: int = 0) -> list[Point]:
+    """Return 24 points: two variants, two numbers of latents, two learning rates, three seeds."""
+    return product(
+        variant=["vae", "beta_vae"],
+        latent=[10, 50],
+        learning_rate=[1e-3, 1e-2],
+        seed=range(seed, seed + 3),
+        hidden=(128,),
+        epochs=100,
+        patience=10,
+        study="quickstart",
+    )
+
+
+def run(options: Run, command: str) -> dict[str, Any]:
+    """Train and evaluate what the options ask for, and report on it; a dry run prints the estimate only."""
+    from vaebench.sweep.runner import check_options, check_points
+    from vaebench.sweep.runner import run as sweep
 
     chosen, axes, metrics = protocol(options.protocol), run_axes(options), listed(options.metrics)
     # wrong settings and options are said before a large table is read, and by a dry run too
@@ -90,13 +73,13 @@ def _run(options: Run, command: str) -> dict[str, Any]:
         "matmul_precision": options.matmul_precision,
     }
     check_options(**how)
-    _check_out(options.out)
+    check_out(options.out)
     data = run_data(options, chosen)
     planned = points(chosen, axes, samples=data.x.shape[0])
     if options.dry_run:
         check_points(planned, data, metrics, own)
         return _dry_run(planned, data, options)
-    run(
+    sweep(
         planned,
         data,
         metrics,
@@ -108,7 +91,7 @@ def _run(options: Run, command: str) -> dict[str, Any]:
         command=command,
         **how,
     )
-    return _report(options.out, options)
+    return _reported(options.out, options, data, own.get("leiden"))
 
 
 def _lanes(text: str) -> int | None:
@@ -139,13 +122,14 @@ def _estimate_values(estimate: Any) -> dict[str, Any]:
     return {**estimate._asdict(), "programs": [program._asdict() for program in estimate.programs]}
 
 
-def _evaluate(options: Evaluate, command: str) -> dict[str, Any]:
+def evaluate(options: Evaluate, command: str) -> dict[str, Any]:
+    """Score an embedding of another program next to PCA, and print the scores."""
     from vaebench.cli.text import scores_text
     from vaebench.evaluation.external import evaluated_embedding
 
     if options.embedding is None:
         raise InputError("--embedding is missing; give a table with a line a sample, or a .npy file")
-    _check_out(options.out)
+    check_out(options.out)
     rows = evaluated_embedding(
         options.embedding,
         run_data(options, protocol(options.protocol)),
@@ -165,7 +149,8 @@ def _evaluate(options: Evaluate, command: str) -> dict[str, Any]:
     }
 
 
-def _describe(options: Describe) -> dict[str, Any]:
+def describe(options: Describe, command: str) -> dict[str, Any]:
+    """Print a protocol and, on given data, what it would cost."""
     from vaebench.cli.text import estimate_text, protocol_text
 
     chosen = protocol(options.protocol)
@@ -191,16 +176,24 @@ def _describe(options: Describe) -> dict[str, Any]:
     return summary
 
 
-def _report(folder: Path, options: Common) -> dict[str, Any]:
+def report(options: Report, command: str) -> dict[str, Any]:
+    """Write the report of a run again, and print its ranked settings."""
+    return _reported(options.folder, options)
+
+
+def _reported(
+    folder: Path, options: Common, data: Dataset | None = None, leiden: LeidenOptions | None = None
+) -> dict[str, Any]:
+    """Write the report of a run, print its ranked settings, and return its summary as JSON values."""
     from vaebench.analysis.settings import failure_table, settings_table
     from vaebench.cli.text import table_text
     from vaebench.report.runs import write_report
-    from vaebench.results import read_costs, read_rows, read_run_json
+    from vaebench.results import read_rows
 
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder of a run")
-    rows, record = read_rows(folder), read_run_json(folder)
-    page = write_report(folder, rows, run_info(record, read_costs(folder)))
+    rows = read_rows(folder)
+    page = write_report(folder, rows, dataset=data, embedding=_best_embedding(folder, rows, data), leiden=leiden)
     headline = next((c for c in ("metric/leiden/ari", "metric/cox/aic") if c in rows), "loss/valid")
     table = settings_table(rows, by=headline)
     failures = failure_table(rows)
@@ -219,21 +212,13 @@ def _report(folder: Path, options: Common) -> dict[str, Any]:
     }
 
 
-def run_info(record: Mapping[str, Any], costs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """``run.json`` as the report wants it: cost summed over the processes that filled the folder."""
-    told = ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance", "metrics")
-    info = {name: record[name] for name in told if name in record}  # an evaluated embedding has no lanes
-    if "data" in record:
-        info["labels"] = record["data"]["labels"]
-    if not costs:
-        return info
-    computed = sum(cost["computed_epochs"] for cost in costs)
-    return info | {
-        "seconds": round(sum(cost["seconds"] for cost in costs), 1),
-        "trainings": sum(cost["trainings"] for cost in costs),
-        "programs": max(cost["programs"] for cost in costs),
-        "lane_efficiency": round(sum(cost["epochs"] for cost in costs) / computed, 3) if computed else None,
-    }
+def _best_embedding(folder: Path, rows: pd.DataFrame, data: Dataset | None) -> np.ndarray | None:
+    """Return z [N, L] of the best row, if the data are at hand and embeddings were kept."""
+    from vaebench.report.runs import best_point
+    from vaebench.training.model import kept_embedding
+
+    best = best_point(rows) if data is not None else None
+    return None if best is None else kept_embedding(folder, best)
 
 
 def _json_values(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,27 +227,3 @@ def _json_values(values: Mapping[str, Any]) -> dict[str, Any]:
         return None if isinstance(value, float) and value != value else value
 
     return {name: plain(value) for name, value in values.items()}
-
-
-def _data(options: DataList | DataFetch | DataCheck | DataSimulate) -> tuple[str, dict[str, Any]]:
-    """One ``data`` command: text for a person, and the same as JSON values."""
-    from vaebench.cli import data as actions
-    from vaebench.data.summary import checked
-
-    if isinstance(options, DataList):
-        return actions.listed_sets(options.folder)
-    if isinstance(options, DataFetch):
-        o = options
-        return actions.fetched_set(o.name, o.folder, o.mirror, o.timeout, o.retries, o.quiet)
-    if isinstance(options, DataSimulate):
-        return actions.simulated_table(options.out, options.seed, options.samples, options.genes, options.types)
-    if not options.path:
-        raise InputError("data check needs a PATH: a file, or the folder or name of a public data set")
-    chosen = protocol(options.protocol)
-    found = checked(
-        options.path,
-        **column_options(options),
-        scaling=chosen.data["scaling"],
-        valid_fraction=chosen.base.valid_fraction,
-    )
-    return actions.told_summary(found)

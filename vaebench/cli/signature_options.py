@@ -119,3 +119,10 @@ class Calibrate(Seeded, Compiled):
 
 SIGNATURE_COMMANDS = {"extract": Extract, "refit": RefitOptions, "match": Match, "calibrate": Calibrate}
 """Command name -> its options."""
+SIGNATURE_HANDLERS: dict[type, str] = {
+    Extract: "signatures:extract_signatures",
+    RefitOptions: "signatures:refit_exposures",
+    Match: "signatures:match_signatures",
+    Calibrate: "signatures:calibrate_intervals",
+}
+"""Options -> ``module:function`` of the command line; see :data:`vaebench.cli.options.HANDLERS`."""

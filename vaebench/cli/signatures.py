@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vaebench.atomic import replacing
-from vaebench.cli.parsing import training_settings
-from vaebench.cli.runs import use_compilation_cache
+from vaebench.cli.parsing import check_out, training_settings
 from vaebench.cli.signature_options import Calibrate, Extract, Match, RefitOptions
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
@@ -30,20 +29,9 @@ INTERVALS = ("none", "joint", "anchored")
 """Values of ``--intervals`` of an extraction."""
 
 
-def execute(options: Extract | RefitOptions | Match | Calibrate, command: str) -> dict[str, Any]:
-    """Run one command; returns its summary as JSON values."""
-    if isinstance(options, Match):
-        return _match(options)
-    if options.compilation_cache:
-        use_compilation_cache()
-    folder = options.out
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--out {folder}: a file stands there; give a folder")
-    work = {Extract: _extract, RefitOptions: _refit, Calibrate: _calibrate}[type(options)]
-    return work(options, command)  # pyright: ignore[reportArgumentType]
-
-
-def _extract(options: Extract, command: str) -> dict[str, Any]:
+def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
+    """Extract signatures from a catalogue, write them and a report, and print what was found."""
+    check_out(options.out)
     from vaebench.report.signatures import extraction_page
     from vaebench.signatures.extraction import extract
 
@@ -147,7 +135,9 @@ def _intervals(
     return anchored_intervals(catalogue, signatures, reference, **common)
 
 
-def _refit(options: RefitOptions, command: str) -> dict[str, Any]:
+def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
+    """Estimate exposures to given signatures, with intervals, write them and a report, and print what was found."""
+    check_out(options.out)
     from vaebench.signatures.refitting import refit
 
     catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
@@ -174,7 +164,9 @@ def _refit(options: RefitOptions, command: str) -> dict[str, Any]:
     return fit.summary() | {"samples": len(catalogue), "notes": list(fit.notes), "report": str(page)}
 
 
-def _calibrate(options: Calibrate, command: str) -> dict[str, Any]:
+def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
+    """Simulate from the fit of a cohort, write how often intervals hold the truth, and print it."""
+    check_out(options.out)
     from vaebench.signatures.coverage import calibrate, save_calibration
 
     catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
@@ -200,7 +192,8 @@ def _calibrate(options: Calibrate, command: str) -> dict[str, Any]:
     return {"coverage": coverage.to_dict("records"), "report": str(page)}
 
 
-def _match(options: Match) -> dict[str, Any]:
+def match_signatures(options: Match, command: str) -> dict[str, Any]:
+    """Pair two sets of signatures, print the pairs, and write them if a folder is given."""
     from vaebench.signatures.matching import matches
 
     found = matches(mutations.read_signatures(options.signatures), mutations.read_signatures(options.reference))

@@ -1,4 +1,4 @@
-"""What commands print: the ranked settings and the cost of a run, as plain text."""
+"""Plain text that commands print: ranked settings, scores, protocols and the cost of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = 15
 
 
 def estimate_text(points: int, estimate: Estimate) -> str:
-    """What a run of that many points would cost."""
+    """Return the cost of a run of that many points as text."""
     longest = max(program.epochs for program in estimate.programs)
     lines = [f"{points} points in {len(estimate.programs)} compiled programs of {estimate.lanes} lanes"]
     lines += [
@@ -43,7 +43,7 @@ def estimate_text(points: int, estimate: Estimate) -> str:
 
 
 def protocol_text(chosen: Protocol, points: int, programs: int, samples: int | None) -> str:
-    """A protocol as a table of what it fixes, what it varies, and how much that is; ``samples`` is N where known."""
+    """Return a protocol as a table of its fixed settings, its grid and its size; ``samples`` is N where known."""
     base = chosen.base
     lines = [
         ("protocol", chosen.name),
@@ -100,7 +100,7 @@ def _network_text(base: Point) -> str:
 
 
 def scores_text(rows: pd.DataFrame) -> str:
-    """Every score of each row side by side, and that of the covariates alone where there is one."""
+    """Return every score of each row side by side, with that of the covariates alone where there is one."""
     columns = [c for c in rows.columns if c.startswith("metric/") and not c.endswith(("_covariates", "/seconds"))]
     lines = [["", *rows["static/variant"], "covariates alone"]]
     lines.append(["latents", *map(str, rows["static/latent"]), ""])
@@ -118,7 +118,7 @@ def _aligned(lines: list[list[str]]) -> str:
 
 
 def table_text(table: pd.DataFrame) -> str:
-    """The best settings as fixed-width text: what was set, seeds, failures, mean ± sd of every score.
+    """Return the best settings as fixed-width text: settings, seeds, failures, mean ± sd of every score.
 
     The score that ranks also has the interval of its mean, and how a setting stands against the first, seed by seed.
     """
