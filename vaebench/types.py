@@ -270,6 +270,8 @@ class Metric(NamedTuple):
         options: the defaults, an instance of the metric's own frozen dataclass; ``None`` when there is nothing to choose.
         prepare: ``(dataset, options) -> Metric`` with all that does not depend on the embedding computed; ``None`` when
             binding the options is all there is to do.
+        counts: the scores that are whole numbers whatever the options, or NaN where they are not computed; all other scores
+            are floats.
     """
 
     name: str
@@ -280,3 +282,4 @@ class Metric(NamedTuple):
     scores: tuple[str, ...]
     options: Any = None
     prepare: Callable[[Dataset, Any], Metric] | None = None
+    counts: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from vaebench.cli.options import (
 from vaebench.cli.parsing import column_options, listed, metric_options, run_axes, run_data
 from vaebench.errors import InputError
 from vaebench.metrics import metric
+from vaebench.metrics.leiden import LeidenOptions
 from vaebench.protocols import points, protocol
 from vaebench.space import Point, group_by_static
 from vaebench.types import Dataset
@@ -44,7 +45,7 @@ def execute(options: Common, command: str) -> dict[str, Any]:
         from vaebench.sweep.runner import run
 
         run(planned, data, out=options.out, quiet=options.quiet, command=command)
-        return _report(options.out, options)
+        return _report(options.out, options, data)
     if isinstance(options, Evaluate):
         return _evaluate(options, command)
     if isinstance(options, Describe):
@@ -107,7 +108,7 @@ def _run(options: Run, command: str) -> dict[str, Any]:
         command=command,
         **how,
     )
-    return _report(options.out, options)
+    return _report(options.out, options, data, own.get("leiden"))
 
 
 def _lanes(text: str) -> int | None:
@@ -189,16 +190,23 @@ def _describe(options: Describe) -> dict[str, Any]:
     return summary
 
 
-def _report(folder: Path, options: Common) -> dict[str, Any]:
+def _report(
+    folder: Path, options: Common, data: Dataset | None = None, leiden: LeidenOptions | None = None
+) -> dict[str, Any]:
     from vaebench.analysis.settings import failure_table, settings_table
     from vaebench.cli.text import table_text
-    from vaebench.report.runs import write_report
+    from vaebench.report.runs import best_point, write_report
     from vaebench.results import read_costs, read_rows, read_run_json
 
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder of a run")
     rows, record = read_rows(folder), read_run_json(folder)
-    page = write_report(folder, rows, run_info(record, read_costs(folder)))
+    best, z = best_point(rows), None
+    if data is not None and best is not None:
+        from vaebench.training.model import kept_embedding
+
+        z = kept_embedding(folder, best)
+    page = write_report(folder, rows, run_info(record, read_costs(folder)), dataset=data, embedding=z, leiden=leiden)
     headline = next((c for c in ("metric/leiden/ari", "metric/cox/aic") if c in rows), "loss/valid")
     table = settings_table(rows, by=headline)
     failures = failure_table(rows)
