@@ -9,6 +9,7 @@ from lifelines import KaplanMeierFitter
 from lifelines.statistics import logrank_test, multivariate_logrank_test
 from scipy.stats import CensoredData, ecdf, logrank
 
+from vaebench.errors import InputError
 from vaebench.figures import survival_curves
 from vaebench.figures.survival import BANDS, SHOWN, at_risk_at
 from vaebench.types import Survival
@@ -134,6 +135,8 @@ def test_nothing_to_draw_is_said():
     assert "one group" in texts(survival_curves(np.repeat("all", len(names)), survival))
     alive = Survival(survival.time, np.zeros(len(names), bool))
     assert "no event" in texts(survival_curves(names, alive))
+    with pytest.raises(InputError, match=r"groups has shape \(3,\); it must be that of the times, \(120,\)"):
+        survival_curves(names[:3], survival)
     days = Survival(np.minimum(survival.time, 300.0), survival.event)
     assert survival_curves(names, days).axes[0].get_xlabel() == "days"
 

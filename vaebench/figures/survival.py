@@ -9,7 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
+from vaebench.errors import InputError
 from vaebench.figures import style
 from vaebench.types import Survival
 
@@ -22,7 +24,7 @@ LEAST = 5
 _YEAR = 365.25
 
 
-class _Cohort(NamedTuple):
+class _SurvivalGroups(NamedTuple):
     """Samples with a group, a time and an event: ``group`` [n] names, ``time`` [n], ``event`` [n]; and what was left out."""
 
     group: np.ndarray
@@ -52,6 +54,9 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
         A figure whose first axes hold a line for each group, largest group first, and whose second hold the table. The
         time axis is in years if the last time is beyond two years, else in days.
 
+    Raises:
+        InputError: ``groups`` has another length than the times.
+
         >>> import vaebench as vb
         >>> data = vb.data.read_table("expression.csv")  # doctest: +SKIP
         >>> names = np.array(data.label_names)[data.labels]  # doctest: +SKIP
@@ -59,7 +64,10 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
     """
     if survival is None:
         return style.empty_figure("There are no curves to draw: the data set has no survival times.")
-    cohort = _cohort(np.asarray(groups), survival)
+    groups = np.asarray(groups)
+    if groups.shape != np.shape(survival.time):
+        raise InputError(f"groups has shape {groups.shape}; it must be that of the times, {np.shape(survival.time)}")
+    cohort = _cohort(groups, survival)
     if not len(cohort.time):
         return style.empty_figure(
             f"There are no curves to draw: no group has {LEAST} samples with a time and an event. {' '.join(cohort.notes)}"
@@ -75,7 +83,10 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
     ax.set_xlabel(unit)
     ax.set_ylabel("share alive")
     ax.set_title(style.plain(f"{title}: {_test(cohort)}", 90), loc="left", fontsize=12)
-    _risk_table(table, ax, [style.plain(name, 16) for name in drawn], counts, scale)
+    ticks = [tick for tick in MaxNLocator(6).tick_values(*ax.get_xlim()) if 0 <= tick <= ax.get_xlim()[1]]
+    ax.set_xticks(ticks)  # fixed: the numbers at risk are those at just these times
+    table.set_xlim(ax.get_xlim())
+    _risk_table(table, np.array(ticks), [style.plain(name, 16) for name in drawn], counts, scale)
     handles = [_handle(place, _label(name, cohort)) for place, name in enumerate(drawn)]
     figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL - 1, frameon=False)
     rest = len(names) - len(drawn)
@@ -88,7 +99,7 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
     return figure
 
 
-def _cohort(groups: np.ndarray, survival: Survival) -> _Cohort:
+def _cohort(groups: np.ndarray, survival: Survival) -> _SurvivalGroups:
     """Return the samples that can be used, those of small groups left out, and sentences on what was left out."""
     time, event = (np.asarray(values, np.float64) for values in (survival.time, survival.event))
     names = np.array(["" if pd.isna(value) else str(value) for value in groups.tolist()], dtype=object)
@@ -105,10 +116,10 @@ def _cohort(groups: np.ndarray, survival: Survival) -> _Cohort:
     if len(small):
         of = style.count_of(int(sizes[small].sum()), "sample")
         notes.append(f"Left out: {style.count_of(len(small), 'group')} of fewer than {LEAST} samples ({of}).")
-    return _Cohort(names[kept], time[kept], event[kept] > 0, tuple(notes))
+    return _SurvivalGroups(names[kept], time[kept], event[kept] > 0, tuple(notes))
 
 
-def _test(cohort: _Cohort) -> str:
+def _test(cohort: _SurvivalGroups) -> str:
     """Return the p value of the log-rank test in words."""
     from lifelines.statistics import multivariate_logrank_test
 
@@ -122,7 +133,7 @@ def _test(cohort: _Cohort) -> str:
     return f"log-rank p {text}, {number} groups"
 
 
-def _curve(ax: Axes, place: int, name: str, cohort: _Cohort, scale: float, band: bool) -> pd.Series:
+def _curve(ax: Axes, place: int, name: str, cohort: _SurvivalGroups, scale: float, band: bool) -> pd.Series:
     """Draw one group; returns the number at risk just before each time in the group (index: time, in days)."""
     from lifelines import KaplanMeierFitter
 
@@ -149,16 +160,13 @@ def at_risk_at(at_risk: pd.Series, times: np.ndarray) -> np.ndarray:
     return np.append(at_risk.to_numpy(int), 0)[place]
 
 
-def _risk_table(table: Axes, ax: Axes, names: list[str], counts: list[pd.Series], scale: float) -> None:
+def _risk_table(table: Axes, ticks: np.ndarray, names: list[str], counts: list[pd.Series], scale: float) -> None:
     """Write the numbers at risk below the ticks of the time axis, a line for each group in its colour."""
-    low, high = ax.get_xlim()
-    ticks = np.array([tick for tick in ax.get_xticks() if low <= tick <= high])
-    table.set_xlim(low, high)
     table.set_ylim(len(names) - 0.5, -0.5)
     table.set_xticks([])
     table.grid(visible=False)
     table.spines[["left", "bottom"]].set_visible(False)
-    table.tick_params(length=0)
+    table.tick_params(length=0, pad=16)  # the number below time 0 reaches to the left of the axis
     table.set_yticks(range(len(names)), names, fontsize=style.SMALL - 1)
     for place, (label, found) in enumerate(zip(table.get_yticklabels(), counts, strict=True)):
         label.set_color(_look(place)[0])
@@ -171,7 +179,7 @@ def _look(place: int) -> tuple[str, object]:
     return style.PALETTE[place % len(style.PALETTE)], style.LINES[place // len(style.PALETTE)]
 
 
-def _label(name: str, cohort: _Cohort) -> str:
+def _label(name: str, cohort: _SurvivalGroups) -> str:
     mine = cohort.group == name
     return style.plain(f"{style.plain(name, 22)} ({mine.sum():,}, {cohort.event[mine].sum():,} died)")
 
