@@ -295,7 +295,8 @@ class Metric(NamedTuple):
         options: default options, an instance of the metric's own frozen dataclass; ``None`` without options.
         prepare: ``(dataset, options) -> Metric`` that has computed all that does not depend on the embedding; ``None`` if
             that is nothing but the options.
-        counts: names of the scores that are whole numbers.
+        counts: names of the scores that are whole numbers whatever the options, or NaN where not computed; all others are
+            floats.
         packages: ``options -> modules`` that the metric imports beyond those that training needs.
     """
 

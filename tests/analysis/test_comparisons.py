@@ -117,7 +117,7 @@ def test_the_best_setting_of_every_group():
     assert np.isnan(line["low"])
     assert line["top"] == -3.0  # 5% of 24 is one
     assert line["top_low"] == -3.0 < line["top_high"]
-    with pytest.raises(InputError, match="'static/variant', which is none of the factors"):
+    with pytest.raises(InputError, match="'static/variant', which is not among the factors"):
         best_settings(rows, SCORE, NAMES, higher_is_better=False)
 
 

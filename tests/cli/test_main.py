@@ -44,12 +44,13 @@ def columns(table):
 
 def test_run_writes_rows_report_and_a_summary(table, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main([*columns(table), *QUICK, "--seeds", "2", "--out", str(out), "--json"]) == 0
+    assert main([*columns(table), *QUICK, "--seeds", "2", "--keep-embeddings", "--out", str(out), "--json"]) == 0
     printed = capsys.readouterr()
     summary = json.loads(printed.out.splitlines()[-1])
     assert summary["rows"] == 2 * 2 + 2
     assert (out / "report.html").is_file()
-    assert (out / "figures" / "ari_by_setting.png").is_file()
+    drawn = {"ari_by_setting.png", "survival_by_label.png", "survival_by_cluster.png"}
+    assert drawn <= {path.name for path in (out / "figures").iterdir()}
     page = (out / "report.html").read_text()
     cost = page[page.index("<h2>Cost") : page.index("<h2>Provenance")]
     assert all(name in cost for name in ("wall seconds", "compiled programs", "lane efficiency", "device"))

@@ -47,7 +47,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
         (written(tmp_path, "csv", SAMPLES[2:], Z[2:]), "2 of 60 samples are missing from .*sample_1, sample_2"),
         (written(tmp_path, "npy", z=Z[:5]), r"shape \(5, 3\)"),
         (written(tmp_path, "tsv", named=False), "no column of sample names"),
-        (tmp_path / "names.parquet", "no column beside the sample names"),
+        (tmp_path / "names.parquet", "no column besides the sample names"),
         (tmp_path / "absent.csv", "does not exist"),
     ):
         with pytest.raises(InputError, match=words):

@@ -127,13 +127,14 @@ def test_order_sign_scale_and_shift_of_latents_do_not_matter():
     labels = (np.arange(80) % 3).astype(np.int32)
     z, data = cohort(80, latents=3, seed=2, labels=labels)
     order = np.random.default_rng(3).permutation(80)
-    plain = cox_scores(z, data)
+    tested = CoxOptions(proportional_hazards=True)  # all scores
+    plain = cox_scores(z, data, options=tested)
     for other in (
-        cox_scores(z[order], take(data, order)),
-        cox_scores(z * np.array([-1, 1e3, 1e-3]) + np.array([0, 5, -1]), data),
-        cox_scores(z[:, ::-1], data),
-        cox_scores(z, data, baseline=covariate_fit(data)),
-        METRIC.prepare(data, CoxOptions()).compute(z, data),
+        cox_scores(z[order], take(data, order), options=tested),
+        cox_scores(z * np.array([-1, 1e3, 1e-3]) + np.array([0, 5, -1]), data, options=tested),
+        cox_scores(z[:, ::-1], data, options=tested),
+        cox_scores(z, data, options=tested, baseline=covariate_fit(data)),
+        METRIC.prepare(data, tested).compute(z, data),
     ):
         assert [other[k] for k in SCORES] == pytest.approx([plain[k] for k in SCORES], rel=1e-7, abs=1e-6)
 
@@ -285,6 +286,145 @@ def test_fits_equal_lifelines_on_its_own_data(name):
     np.testing.assert_allclose(fit.coefficients, other.params_, atol=1e-5)
     np.testing.assert_allclose(fit.errors, other.standard_errors_, atol=1e-5)
     assert fit.concordance == pytest.approx(other.concordance_index_, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", LIFELINES)
+def test_the_lifelines_engine_gives_the_same_fit(name):
+    loader, time, event = LIFELINES[name]
+    table = pd.get_dummies(getattr(datasets, loader)().dropna(), drop_first=True, dtype=float).astype(float)
+    columns = table.drop(columns=[time, event])
+    ours, theirs = (
+        cox_fit(
+            columns.to_numpy(),
+            table[time].to_numpy(),
+            table[event].to_numpy() > 0,
+            CoxOptions(engine=engine, proportional_hazards=True),
+        )
+        for engine in ("batched", "lifelines")
+    )
+    assert ours.status == theirs.status == "OK"
+    assert ours.aic == pytest.approx(theirs.aic, abs=1e-6)
+    np.testing.assert_allclose(ours.coefficients, theirs.coefficients, atol=1e-5)
+    np.testing.assert_allclose(ours.errors, theirs.errors, atol=1e-5)
+    np.testing.assert_allclose(ours.proportionality, theirs.proportionality, atol=1e-5)
+    assert ours.concordance == pytest.approx(theirs.concordance, abs=1e-9)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 3.0])
+def test_both_engines_give_the_same_scores(ridge):
+    labels = (np.arange(150) % 3).astype(np.int32)
+    gender = np.random.default_rng(1).choice(["f", "m"], 150)
+    z, data = cohort(150, latents=3, seed=13, labels=labels, covariates={"gender": gender})
+    z[:, 1] = 0.25  # constant
+    ours, theirs = (
+        cox_scores(z, data, options=CoxOptions(engine=e, ridge=ridge, proportional_hazards=True))
+        for e in ("batched", "lifelines")
+    )
+    assert ours["status"] == theirs["status"] == "OK"
+    kept = [key for key in SCORES if key != "iterations"]
+    assert [ours[k] for k in kept] == pytest.approx([theirs[k] for k in kept], abs=1e-5)
+    assert theirs["iterations"] == 0
+    split = Given(split=(np.arange(100), np.arange(100, 150)))
+    ours, theirs = (
+        heldout_scores(z, data, split, options=CoxOptions(engine=e, ridge=ridge)) for e in ("batched", "lifelines")
+    )
+    assert [*ours.values()][:-1] == pytest.approx([*theirs.values()][:-1], abs=1e-5)
+
+
+def test_failures_by_lifelines_are_statuses():
+    engine = CoxOptions(engine="lifelines")
+    z, data = cohort()
+    assert cox_scores(z * np.nan, data, options=engine)["status"].startswith("NAN_EMBEDDING")
+    dependent = np.column_stack([z, 2 * z[:, 0] - 1])
+    assert cox_scores(dependent, data, options=engine)["status"] == cox_scores(dependent, data)["status"]
+    ridged = [cox_scores(dependent, data, options=CoxOptions(engine=e, ridge=2.0)) for e in ("batched", "lifelines")]
+    assert ridged[0]["aic"] == pytest.approx(ridged[1]["aic"], abs=1e-5)
+    few = survival_replaced(data, np.arange(60) < 2)
+    assert cox_scores(z, few, options=engine)["status"] == cox_scores(z, few)["status"]
+    order = np.empty(60)
+    order[np.argsort(data.survival.time)] = np.arange(60)
+    ordered = dataclasses.replace(data, covariates={}, survival=Survival(order + 1.0, np.ones(60, bool)))
+    scores = cox_scores(-order[:, None], ordered, options=engine)
+    assert scores["status"].startswith("SEPARATED: lifelines")
+    assert np.isnan([scores["aic"], scores["ph_p"]]).all()
+    z[:, 1] = ~data.survival.event & (np.arange(60) % 2 == 0)  # nobody with this latent dies
+    assert cox_scores(z, data, options=engine)["status"].startswith("SEPARATED: ")
+    with pytest.raises(InputError, match="unknown Cox engine 'lifeline'; did you mean 'lifelines'"):
+        CoxOptions(engine="lifeline")
+
+
+def test_the_engine_is_chosen_on_the_command_line():
+    from vaebench.cli.parsing import metric_options
+
+    texts = ["cox.engine=lifelines", "cox.proportional_hazards=true"]
+    assert metric_options(texts, label_covariate=False) == {
+        "cox": CoxOptions(label_covariate=False, engine="lifelines", proportional_hazards=True)
+    }
+    with pytest.raises(InputError, match="unknown Cox engine 'R'"):
+        metric_options(["cox.engine=R"], True)
+
+
+def zph(x, time, event, beta):
+    """Test of proportional hazards with mid-ranks, one event and one latent after the other, straight from the formulas."""
+    from scipy.stats import chi2, rankdata
+
+    residuals, information = [], np.zeros((x.shape[1],) * 2)
+    for i in np.flatnonzero(event):
+        risk, dead = time >= time[i], event & (time == time[i])
+        d = int(dead.sum())
+        w = np.exp(x @ beta)
+        mean = np.zeros(x.shape[1])
+        for step in range(d):
+            share = np.where(risk, w, 0) - step / d * np.where(dead, w, 0)
+            share = share / share.sum()
+            mean += share @ x / d
+            information += (x.T * share @ x - np.outer(share @ x, share @ x)) / d  # each tied event adds a d-th
+        residuals.append(x[i] - mean)
+    g = rankdata(time[event])
+    g = g - g.mean()
+    scaled = event.sum() * np.array(residuals) @ np.linalg.inv(information)
+    statistic = (g @ scaled) ** 2 / (event.sum() * np.diag(np.linalg.inv(information)) * (g**2).sum())
+    return chi2.sf(statistic, 1)
+
+
+def test_proportional_hazards_equal_the_formulas():
+    z, data = cohort(90, latents=3, seed=14)
+    time, event = data.survival.time, data.survival.event
+    tested = CoxOptions(proportional_hazards=True)
+    fit = cox_fit(z, time, event, tested)
+    x = z.astype(np.float64)
+    np.testing.assert_allclose(fit.proportionality, zph(x, time, event, fit.coefficients), rtol=1e-6)
+    design = np.column_stack([x, data.covariates["age"]])
+    expected = np.minimum(3 * zph(design, time, event, cox_fit(design, time, event).coefficients)[:3], 1)
+    scores = cox_scores(z, data, options=tested)
+    assert scores["ph_p"] == pytest.approx(expected.min(), rel=1e-6)
+    assert scores["ph_violations"] == (expected < 0.05).sum()
+    off = cox_scores(z, data)
+    assert np.isnan([off["ph_p"], off["ph_violations"]]).all()
+    same = [key for key in SCORES if not key.startswith("ph_")]
+    assert [off[key] for key in same] == [scores[key] for key in same]
+
+
+def test_a_hazard_that_changes_over_time_is_found_and_others_are_not():
+    rng = np.random.default_rng(15)
+    found = []
+    for _ in range(60):
+        x = rng.normal(size=(400, 2))
+        # hazard exp(x0) until t = 0.5 and exp(-x0) afterwards: the cumulative hazard inverted at an exponential draw
+        hazard, early = rng.exponential(size=400), 0.5 * np.exp(x[:, 0])
+        time = np.where(hazard < early, hazard * np.exp(-x[:, 0]), 0.5 + (hazard - early) * np.exp(x[:, 0]))
+        found.append(cox_fit(x, time, rng.random(400) < 0.8, CoxOptions(proportional_hazards=True)).proportionality)
+    changing, constant = np.array(found).T
+    assert changing.max() < 1e-6
+    assert np.mean(constant < 0.05) < 0.15
+    assert 0.35 < np.median(constant) < 0.65
+
+
+def test_one_event_time_shows_no_change():
+    z, data = cohort(60, covariates={})
+    at_once = dataclasses.replace(data, survival=Survival(np.full(60, 5.0), np.arange(60) < 40))
+    scores = cox_scores(z, at_once, options=CoxOptions(proportional_hazards=True))
+    assert (scores["ph_p"], scores["ph_violations"]) == (1.0, 0)
 
 
 def test_likelihood_ratio_p_is_that_of_the_two_fits():

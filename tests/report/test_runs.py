@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from rows_factory import fail, make_rows
 
 from vaebench.analysis import settings as analysis
 from vaebench.errors import InputError
-from vaebench.report.runs import write_report
+from vaebench.metrics.leiden import LeidenOptions, leiden_clusters
+from vaebench.report.runs import best_point, write_report
+from vaebench.types import Dataset, Survival
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 INFO = {
@@ -141,3 +145,47 @@ def test_the_table_shows_intervals_and_distances_to_the_first(tmp_path):
     ends = [f"{second[f'metric/leiden/ari/{end}']:.3f}".replace("-", "−") for end in ("behind_low", "behind_high")]
     assert " … ".join(ends) in text
     assert text.count("behind the first") == 2  # the head, and the note
+
+
+def with_survival(samples=90):
+    rng = np.random.default_rng(0)
+    labels = (np.arange(samples) % 3).astype(np.int32)
+    time = np.ceil(900 * rng.exponential(size=samples) / (1 + labels))
+    data = Dataset(
+        name="toy",
+        digest="0",
+        x=rng.normal(size=(samples, 6)).astype(np.float32),
+        samples=np.array([f"s{i}" for i in range(samples)]),
+        features=np.array([f"g{i}" for i in range(6)]),
+        centre=np.zeros(6),
+        scale=np.ones(6),
+        scaling="none",
+        labels=labels,
+        label_names=("a", "b", "<c>"),
+        survival=Survival(time, rng.random(samples) < 0.8),
+    )
+    return data, (rng.normal(size=(samples, 3)) + 50 * labels[:, None]).astype(np.float32)
+
+
+def test_survival_is_drawn_by_label_and_by_cluster_where_the_embedding_is_at_hand(tmp_path):
+    rows, (data, z) = make_rows(), with_survival()
+    best = rows.set_index("point").loc[best_point(rows)]
+    models = rows[rows["static/variant"] != "pca"]
+    assert best["metric/leiden/ari"] == models["metric/leiden/ari"].max()
+    page = write_report(tmp_path, rows, INFO, dataset=data, embedding=z).read_text(encoding="utf-8")
+    assert re.findall(r"<h2>(.*?)</h2>", page)[3:6] == ["Cox models", "Survival", "Cost"]
+    assert {"survival_by_cluster.png", "survival_by_label.png"} <= {p.name for p in (tmp_path / "figures").iterdir()}
+    assert f"seed {best['traced/seed']}" in page[page.index("Survival of the Leiden clusters") :]
+    assert "--keep-embeddings" not in page
+    assert len(np.unique(leiden_clusters(z))) == 3
+    assert len(np.unique(leiden_clusters(z, LeidenOptions(resolution=4.0, seeds=(1, 2))))) > 3
+    without = write_report(tmp_path / "b", rows, INFO, dataset=data).read_text(encoding="utf-8")
+    assert "run with --keep-embeddings to add the curves of its clusters" in without
+    assert not (tmp_path / "b" / "figures" / "survival_by_cluster.png").exists()
+    broken = write_report(tmp_path / "c", rows, INFO, dataset=data, embedding=z * np.nan).read_text(encoding="utf-8")
+    assert "The best model has no clusters: NAN_EMBEDDING: 90 of 90 samples are not finite." in broken
+    bare = dataclasses.replace(data, survival=None)
+    assert "<h2>Survival" not in write_report(tmp_path / "d", rows, INFO, dataset=bare).read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="the embedding has 89 rows; data set 'toy' has 90"):
+        write_report(tmp_path, rows, INFO, dataset=data, embedding=z[1:])
+    assert best_point(fail(rows, slice(None))) is None

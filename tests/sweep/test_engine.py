@@ -31,7 +31,7 @@ from vaebench.training.checkpoint import LANES, load_lanes
 from vaebench.training.cost import chosen_lanes, estimated, program_memory, programs
 from vaebench.training.engine import Engine
 from vaebench.training.lane import RUNNING
-from vaebench.training.model import kept_embeddings, kept_models
+from vaebench.training.model import kept_embedding, kept_embeddings, kept_models
 from vaebench.training.pool import trained_points
 
 pytestmark = pytest.mark.long
@@ -339,8 +339,10 @@ def test_kept_embeddings_and_models_are_those_of_the_rows(tmp_path, tiny):
     assert set(embeddings) == set(models) == set(ids)
     for key, p in ids.items():
         assert models[key].point == p
+        np.testing.assert_array_equal(kept_embedding(tmp_path, key), embeddings[key])
         np.testing.assert_allclose(models[key].embed(tiny.x), embeddings[key], rtol=1e-4, atol=1e-5)
     assert len(list((tmp_path / "embeddings").rglob("*.safetensors"))) == 2, "one file a program"
+    assert kept_embedding(tmp_path, "another") is None
 
 
 def test_the_best_model_of_every_program_is_kept(tmp_path, tiny):

@@ -1,4 +1,12 @@
-"""Rows in, answers out: which settings are best, which hyperparameters matter, how two settings compare, how sure that is."""
+"""Analysis of rows: best settings, importance of hyperparameters, comparisons of settings, and their uncertainty.
+
+The functions on settings are here; the rest are in the modules ``importance``, ``comparisons`` and ``uncertainty``.
+
+    >>> import vaebench as vb
+    >>> rows = vb.results.read_rows("results/run")  # doctest: +SKIP
+    >>> vb.analysis.settings_table(rows).head()  # doctest: +SKIP
+    >>> vb.analysis.importance.importance(rows, vb.analysis.ARI, ["static/variant", "static/latent"])  # doctest: +SKIP
+"""
 
 from __future__ import annotations
 

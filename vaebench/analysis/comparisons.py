@@ -1,7 +1,7 @@
-"""Levels of a hyperparameter against each other, the best setting of a group, agreement of scores, failure rates.
+"""Comparison of the levels of a hyperparameter, best setting of a group, agreement of scores, failure rates.
 
-All with intervals; p values of one table are adjusted for each other. A *cell* is a setting of the hyperparameters
-compared, as in :mod:`vaebench.analysis.importance`, its value the mean over its usable seeds.
+All results have intervals; p values of one table are adjusted for each other. A *cell* is a setting of the
+hyperparameters compared, as in :mod:`vaebench.analysis.importance`; its value is the mean over its usable seeds.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from vaebench.analysis.uncertainty import adjusted, spearman, wilson
 from vaebench.errors import InputError
 
 LEAST_BLOCKS = 3
-"""Values below which nothing is said about their spread."""
+"""Fewest values from which an interval or a p is computed."""
 TOP = 0.05
-"""Share of a group's settings that are its top."""
+"""Share of a group's settings that count as its top."""
 
 
 def mean_interval(values: np.ndarray, level: float = 0.95, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of many values [n], NaN for n below 3; a few seeds: see ``uncertainty``."""
+    """Return the percentile bootstrap interval of the mean of many values [n]; NaN for n below 3.
+
+    For the few seeds of one setting see :func:`vaebench.analysis.uncertainty.intervals`.
+    """
     n = len(values)
     if n < LEAST_BLOCKS:
         return math.nan, math.nan
@@ -37,14 +40,14 @@ def mean_interval(values: np.ndarray, level: float = 0.95, draws: int = 1000, se
 
 
 def signed_rank_p(differences: np.ndarray) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test that differences are symmetric about 0; 1 where all are 0, NaN below 3."""
+    """Return the two-sided p of Wilcoxon's signed-rank test that differences [n] are symmetric about 0; NaN for n below 3."""
     from scipy.stats import wilcoxon
 
     if len(differences) < LEAST_BLOCKS:
         return math.nan
     if not np.any(differences):
         return 1.0
-    # exact where there are neither zeros nor ties, and few; else the normal approximation
+    # exact for few differences without zeros and ties, else the normal approximation
     sizes = np.unique(np.abs(differences))
     exact = len(sizes) == len(differences) <= 50 and sizes[0] > 0
     return float(wilcoxon(differences, method="exact" if exact else "approx")[1])  # type: ignore[index]
@@ -63,28 +66,28 @@ def level_effects(
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Every level of every hyperparameter against the others, paired over all settings of the other hyperparameters.
+    """Compare every level of every hyperparameter with the others, paired over all settings of the other hyperparameters.
 
-    A block is one setting of the others (with one hyperparameter alone: a seed). ``difference`` is the mean over blocks of
-    a level's score minus the mean of the other levels that the block has (``pairs``: minus each other level by itself, in
-    the blocks that have both).
+    A block is one setting of the other hyperparameters (a seed, if there are none). ``difference`` is the mean over blocks
+    of a level's score minus the mean of the other levels that the block has (``pairs``: minus each other level by itself,
+    in the blocks that have both).
 
     Args:
         rows: of a run; baselines are left out.
         score: a column.
         factors: columns of all hyperparameters that vary.
         higher_is_better: of the score, for ``beats``.
-        compared: whose levels are compared; all where absent.
-        pairs: compare with each other level instead of with all others.
-        ranks: take ranks over all cells (1 the lowest) in place of the values, as losses have heavy tails.
-        how: adjustment for all lines of the table together; see :func:`vaebench.analysis.uncertainty.adjusted`.
+        compared: hyperparameters whose levels are compared; all by default.
+        pairs: compare with each other level in place of all others together.
+        ranks: compare ranks over all cells (1 the lowest) in place of values, for scores with heavy tails such as losses.
+        how: adjustment over all lines of the table; see :func:`vaebench.analysis.uncertainty.adjusted`.
         level: of the intervals.
         seed: of the bootstrap over blocks.
 
     Returns:
         ``hyperparameter``, ``level``, ``against`` (``"the others"`` or a level), ``blocks``, ``difference``, ``low``, ``high``,
-        ``beats`` (share of blocks in which the level is better, ties half), ``p`` (Wilcoxon's signed ranks over blocks)
-        and ``adjusted``. Blocks are a designed set of settings: the interval is for settings like these.
+        ``beats`` (share of blocks in which the level is better, ties count half), ``p`` (Wilcoxon's signed ranks over blocks)
+        and ``adjusted``. Blocks are settings that somebody chose: the interval is for settings like these.
     """
     table, sign, lines = cell_table(rows, score, factors), (1.0 if higher_is_better else -1.0), []
     if ranks:
@@ -121,31 +124,35 @@ def best_settings(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """The best setting of every group, with what its choice among many costs.
+    """Find the best setting of every group, with a score that does not profit from the choice.
 
-    ``best`` is the highest (lowest) mean over seeds, which the choice makes too good. ``honest``, ``low``, ``high``: seeds are
-    drawn with replacement, the best setting is chosen by the drawn ones and scored by those not drawn; mean and
-    percentiles over the draws that leave a seed out. NaN with one seed, where nothing can be said of a single setting.
-    ``top``, ``top_low``, ``top_high``: mean of the best 5% of the settings (at least one), with its bootstrap interval over
-    settings, which needs no second seed.
+    ``best`` is the highest (lowest) mean over seeds, too good because it was chosen among many. For ``honest``, ``low`` and
+    ``high`` seeds are drawn with replacement, the best setting is chosen by the drawn seeds and scored by those not drawn;
+    they are mean and percentiles over the draws that leave a seed out, NaN with one seed. ``top``, ``top_low`` and
+    ``top_high`` are the mean of the best 5% of the settings (at least one) and its bootstrap interval over settings, which
+    needs no second seed.
 
     Args:
         rows: of a run; baselines are left out.
         score: a column.
-        factors: columns of hyperparameters, ``by`` among them.
-        by: the groups.
+        factors: columns of hyperparameters, including ``by``.
+        by: column of the groups.
         higher_is_better: of the score.
         level: of the intervals.
         draws: bootstrap samples.
         seed: of the bootstrap.
 
     Returns:
-        One line a group, with ``settings`` that have a score, their ``seeds``, and the other ``factors`` at the best.
+        One line a group: the columns above, ``settings`` (number with a score), ``seeds``, and the other ``factors`` at the
+        best setting.
 
-    Source: Tsamardinos et al. 2018, Machine Learning 107, 1895-1922 (bootstrap bias corrected selection), seeds for samples.
+    Source: Tsamardinos et al. 2018, Machine Learning 107, 1895-1922 (bootstrap bias corrected selection).
+
+    Deviates:
+        Seeds are resampled in place of samples.
     """
     if by not in factors:
-        raise InputError(f"the groups are by {by!r}, which is none of the factors: {', '.join(factors)}")
+        raise InputError(f"the groups are by {by!r}, which is not among the factors: {', '.join(factors)}")
     table, sign, lines = cell_table(rows, score, factors), (1.0 if higher_is_better else -1.0), []
     for name, group in table.groupby(level=by):
         values = sign * group.to_numpy()
@@ -172,7 +179,7 @@ def _top(means: np.ndarray) -> float:
 
 
 def _out_of_bag(values: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
-    """Scores, on the seeds not drawn, of the setting that the drawn seeds [of values: settings, seeds] say is best."""
+    """Score the setting that is best on drawn seeds by the seeds not drawn, for each draw; values are [settings, seeds]."""
     settings, seeds = values.shape
     found, known = [], ~np.isnan(values)
     filled = np.where(known, values, 0.0)
@@ -189,7 +196,19 @@ def _out_of_bag(values: np.ndarray, rng: np.random.Generator, draws: int) -> np.
 def score_correlation(
     rows: pd.DataFrame, first: str, second: str, factors: Sequence[str], within: str | None = None
 ) -> pd.DataFrame:
-    """Spearman's rho between two scores over settings: all (``group`` ``"all"``), and ``within`` each level of a factor."""
+    """Return Spearman's rho between two scores over all settings, and within each level of the factor ``within``.
+
+    Args:
+        rows: of a run; baselines are left out.
+        first: a score's column.
+        second: another one.
+        factors: columns of all hyperparameters that vary.
+        within: one of them.
+
+    Returns:
+        One line a group with ``group`` (``"all"`` or a level), ``rho``, ``low``, ``high`` and ``n``; see
+        :class:`vaebench.analysis.uncertainty.RankCorrelation`.
+    """
     one, two = (cell_table(rows, score, factors).mean(axis=1) for score in (first, second))
     return _by_group(one, two, within)
 
@@ -197,7 +216,7 @@ def score_correlation(
 def dataset_agreement(
     rows: pd.DataFrame, others: pd.DataFrame, score: str, factors: Sequence[str], within: str | None = None
 ) -> pd.DataFrame:
-    """Spearman's rho of one score between two data sets over the settings that both have, as :func:`score_correlation`."""
+    """Return Spearman's rho of one score between two data sets over their common settings; see :func:`score_correlation`."""
     one, two = (cell_table(part, score, factors).mean(axis=1) for part in (rows, others))
     return _by_group(one, two, within)
 
@@ -212,11 +231,15 @@ def _by_group(first: pd.Series, second: pd.Series, within: str | None) -> pd.Dat
 def failures_by_level(
     rows: pd.DataFrame, factors: Sequence[str], score: str | None = None, how: str = "holm"
 ) -> pd.DataFrame:
-    """How often trainings failed, by level of each hyperparameter, with Wilson's intervals and a test over its levels.
+    """Count failed trainings by level of each hyperparameter, with Wilson's intervals and a test over the levels.
 
-    Failed is a status other than ``OK``; with ``score``: no usable value of it. ``g2`` is the likelihood ratio of "the rate
-    depends on the level" to "it does not", ``p`` from chi squared, ``adjusted`` for all hyperparameters (NaN where nothing
-    or everything failed). Rows of one setting fail together, so with several seeds p is too small.
+    A row failed if its status is not ``OK`` or, with ``score``, if it has no usable value of that score.
+
+    Returns:
+        One line a level: ``hyperparameter``, ``level``, ``failed``, ``of``, ``rate``, ``low``, ``high``, then for the
+        hyperparameter ``g2`` (likelihood ratio of "the rate depends on the level" to "it does not"), its ``p`` by chi
+        squared, and ``adjusted`` for all hyperparameters (NaN if nothing or everything failed). Rows of one setting fail
+        together, so with several seeds p is too small.
     """
     from scipy.stats import chi2_contingency
 

@@ -1,8 +1,7 @@
-"""Which hyperparameter matters: shares of a score's variance over a grid of settings.
+"""Importance of hyperparameters: shares of a score's variance over a grid of settings.
 
 A *cell* is a setting of the hyperparameters compared; its value is the mean over its usable seeds. A cell without a
-usable score (a diverged training) is missing, and missing cells are not missing at random: they are counted, never
-filled in.
+usable score (a diverged training) is missing. Missing cells are not missing at random: they are counted, never imputed.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ class Importance(NamedTuple):
     """Shares of variance of a score over a grid.
 
     Attributes:
-        table: one line a main effect or pair: ``effect`` (hyperparameters joined by " x "), ``order`` (1 or 2), ``share``
-            as it is in the values, ``corrected`` for noise with its interval ``low`` and ``high`` (NaN where as many
-            effects as cells are fitted and nothing is known of noise); largest share first.
-        rest: share of all that is neither: higher interactions, and noise.
-        cells: of the full grid.
-        missing: of these, without a usable score.
-        aliased: effects (of an effect coding) that the cells present cannot tell from others; 0 for a complete grid.
-        resampled: ``"seeds"`` or ``"cells"``, what the intervals are over.
-        seeds: most seeds of a cell.
+        table: one line a main effect or pair, largest share first: ``effect`` (hyperparameters joined by " x "), ``order`` (1
+            or 2), ``share`` of the variance of the values, ``corrected`` for noise, and its interval ``low`` and ``high``
+            (NaN if as many effects as cells are fitted, so that the noise is unknown).
+        rest: share of higher interactions and noise.
+        cells: number of cells of the full grid.
+        missing: number of them without a usable score.
+        aliased: effects (of an effect coding) that the present cells cannot distinguish from others; 0 for a complete grid.
+        resampled: ``"seeds"`` or ``"cells"``, over which the intervals are.
+        seeds: largest number of seeds of a cell.
     """
 
     table: pd.DataFrame
@@ -45,7 +44,7 @@ class Importance(NamedTuple):
 
 
 def hyperparameters(rows: pd.DataFrame) -> list[str]:
-    """The columns of settings that vary by themselves: those that only follow the variant (its decay, its betas) do not."""
+    """Return the columns of settings that vary by themselves, not only with the variant as its own weights do."""
     models = rows[~is_baseline(rows)]
     check_rows(models)
     names = [n for n in setting_columns(models) if not n.startswith("data/") and models[n].nunique(dropna=False) > 1]
@@ -54,10 +53,12 @@ def hyperparameters(rows: pd.DataFrame) -> list[str]:
 
 
 def cell_table(rows: pd.DataFrame, score: str, factors: Sequence[str]) -> pd.DataFrame:
-    """Usable scores [cells present, seeds], NaN where a seed has none; index: levels of ``factors``; columns: seeds.
+    """Return the usable scores [present cells, seeds], NaN where a seed has none.
+
+    The index holds the levels of ``factors``, the columns the seeds.
 
     Raises:
-        InputError: a score or factor that is no column, or several rows of one cell and seed (something else varies too).
+        InputError: the score or a factor is not a column, or a cell and seed has several rows (something else varies too).
     """
     models = rows[~is_baseline(rows)]
     check_rows(models)
@@ -76,7 +77,7 @@ def cell_table(rows: pd.DataFrame, score: str, factors: Sequence[str]) -> pd.Dat
 
 
 def _contrasts(levels: int) -> np.ndarray:
-    """Effect coding [levels, levels - 1]: columns sum to 0 over the levels and are orthogonal, of mean square 1."""
+    """Return an effect coding [levels, levels - 1]: orthogonal columns that sum to 0 over the levels, mean square 1."""
     # Helmert's contrasts
     coding = np.tril(-np.ones((levels, levels)), -1)[:, : levels - 1]
     coding[np.arange(levels - 1), np.arange(levels - 1)] = np.arange(levels - 1, 0, -1)
@@ -84,10 +85,10 @@ def _contrasts(levels: int) -> np.ndarray:
 
 
 def _design(codes: np.ndarray, levels: Sequence[int]) -> tuple[np.ndarray, list[tuple[int, ...]], np.ndarray]:
-    """Columns [cells, P] of all main effects and pairs, the effects, and each column's position among the effects.
+    """Return columns [cells, P] of all main effects and pairs, the effects, and each column's effect [P] by position.
 
-    Over the complete grid all columns are orthogonal, of mean 0 and mean square 1, so an effect's variance over the grid
-    is the sum of its squared coefficients.
+    Over the complete grid all columns are orthogonal with mean 0 and mean square 1, so that an effect's variance over the
+    grid is the sum of its squared coefficients.
     """
     single = [_contrasts(k)[codes[:, i]] for i, k in enumerate(levels)]
     effects: list[tuple[int, ...]] = [(i,) for i in range(len(levels))]
@@ -102,8 +103,8 @@ def _design(codes: np.ndarray, levels: Sequence[int]) -> tuple[np.ndarray, list[
     return np.concatenate(blocks, axis=1), effects, owner
 
 
-class _Fit(NamedTuple):
-    """Pseudo-inverse [P + 1, cells] of the design with an intercept, its leverages [cells], and its rank."""
+class _LeastSquares(NamedTuple):
+    """Least squares on a design with an intercept: its pseudo-inverse [P + 1, cells], leverages [cells] and rank."""
 
     design: np.ndarray
     inverse: np.ndarray
@@ -111,16 +112,16 @@ class _Fit(NamedTuple):
     rank: int
 
 
-def _fit(design: np.ndarray, order: np.ndarray) -> _Fit:
+def _fit(design: np.ndarray, order: np.ndarray) -> _LeastSquares:
     full = np.concatenate([np.ones((len(design), 1)), design], axis=1)
-    # where cells leave a choice, pairs are kept small first, then main effects: so an additive score stays additive
+    # where cells are missing, pairs are kept small before main effects, so that an additive score stays additive
     weight = 100.0 ** (2 - np.concatenate([[0], order]))
     inverse = np.linalg.pinv(full * weight, rcond=1e-9) * weight[:, None]
-    return _Fit(full, inverse, np.einsum("ij,ji->i", full, inverse), int(np.linalg.matrix_rank(full)))
+    return _LeastSquares(full, inverse, np.einsum("ij,ji->i", full, inverse), int(np.linalg.matrix_rank(full)))
 
 
-def _variances(fit: _Fit, y: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Variances [effects + 1, B] over the grid of each effect, the residuals' mean square last, of values y [cells, B]."""
+def _variances(fit: _LeastSquares, y: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Return the variances [effects + 1, B] over the grid of each effect and the residuals' mean square; y is [cells, B]."""
     coefficients = fit.inverse @ y
     residual = ((y - fit.design @ coefficients) ** 2).mean(axis=0)
     variances = np.zeros((owner.max() + 1, y.shape[1]))
@@ -129,19 +130,19 @@ def _variances(fit: _Fit, y: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
 
 def _by_total(parts: np.ndarray) -> np.ndarray:
-    """Parts [effects + 1, B] by their sums, each cut to [0, 1]; 0 where the sum is, NaN where it is NaN."""
+    """Divide parts [effects + 1, B] by their sums and clip to [0, 1]; 0 if the sum is not positive, NaN if it is NaN."""
     total = parts.sum(axis=0)
     return np.clip(np.divide(parts, total, out=np.zeros_like(parts), where=~(total <= 0)), 0, 1)
 
 
 def _draws_over_seeds(
-    fit: _Fit, values: np.ndarray, owner: np.ndarray, draws: int, rng: np.random.Generator
+    fit: _LeastSquares, values: np.ndarray, owner: np.ndarray, draws: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Parts without noise [effects + 1], and in bootstrap samples of the seeds [effects + 1, B], of values [cells, seeds]."""
+    """Return parts without noise [effects + 1], and in bootstrap samples of the seeds [effects + 1, B]; values [cells, seeds]."""
     cells, seeds = values.shape
     own = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
     noise = (own**2).sum() / ((cells - 1) * (seeds - 1)) / (seeds * cells)
-    # every coefficient squared has the noise of a mean, and the residuals have the rest of it
+    # a squared coefficient contains the noise of a mean, the residuals contain the rest of it
     excess = noise * np.concatenate([np.bincount(owner), [cells - fit.rank]])
     weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
     found = _variances(fit, values.mean(axis=1, keepdims=True), owner)[:, 0] - excess
@@ -151,18 +152,18 @@ def _draws_over_seeds(
 
 
 def _draws_over_cells(
-    fit: _Fit, y: np.ndarray, owner: np.ndarray, draws: int, rng: np.random.Generator
+    fit: _LeastSquares, y: np.ndarray, owner: np.ndarray, draws: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As :func:`_draws_over_seeds`, of one value a cell [cells, 1]: what the pairs do not explain is the noise, and stays."""
+    """As :func:`_draws_over_seeds` for one value a cell [cells, 1]; what pairs do not explain is noise and stays in the total."""
     fitted = fit.design @ (fit.inverse @ y)
     free = len(y) - fit.rank
     noise = float(((y - fitted) ** 2).sum()) / free / len(y) if free else 0.0
     sizes = np.bincount(owner)
     excess = noise * np.concatenate([sizes, [-sizes.sum()]])
     residual = (y - fitted) / np.sqrt(np.maximum(1 - fit.leverage, 1e-9))[:, None]
-    residual[fit.leverage > 1 - 1e-9] = 0.0  # fitted exactly, so nothing is known of its noise
+    residual[fit.leverage > 1 - 1e-9] = 0.0  # fitted exactly, so its noise is unknown
     sample = _variances(fit, fitted + residual * rng.choice([-1.0, 1.0], (len(y), draws)), owner)
-    if not free:  # as many effects as cells: nothing is known of the noise
+    if not free:  # as many effects as cells: the noise is unknown
         sample = np.full_like(sample, np.nan)
     # the noise of the sample adds to the total, that of the values is part of it
     return _variances(fit, y, owner)[:, 0] - excess, sample - excess[:, None] - np.maximum(excess, 0)[:, None]
@@ -178,32 +179,36 @@ def importance(
     draws: int = 400,
     seed: int = 0,
 ) -> Importance:
-    """Functional analysis of variance of a score over the full factorial of ``factors``, every cell weighing the same.
+    """Functional analysis of variance of a score over the full factorial of ``factors``, every cell with equal weight.
 
-    The score's function f of the setting is split into f_0 + sum_i f_i(x_i) + sum_ij f_ij(x_i, x_j) + rest, the parts
-    orthogonal over the grid; an effect's share is the variance of its part by that of f. On a complete grid the parts
-    are differences of marginal means, exactly. With cells missing, the parts are fitted to the cells present by least
-    squares in effect coding (of least norm, pairs first, where combinations of levels are missing altogether: ``aliased``), their
+    The score as a function of the setting is f = f_0 + sum_i f_i(x_i) + sum_ij f_ij(x_i, x_j) + rest, with parts that are
+    orthogonal over the grid; the share of an effect is the variance of its part divided by that of f. On a complete grid
+    the parts are differences of marginal means. If cells are missing, the parts are fitted to the present cells by least
+    squares in effect coding (of least norm, pairs first, for combinations of levels that never occur: ``aliased``), their
     variances are taken over the full grid, and the rest is the mean square of the residuals.
 
-    Noise adds to every variance. ``corrected`` and its interval are without it. With several seeds in every cell, the
-    noise of a mean is known, and the total is without it too; intervals are over the seeds, drawn with replacement, the
-    same ones for every cell (a seed is a split that all settings share). Else all that the pairs do not explain is taken as
-    noise, which stays in the total (omega squared), and in the bootstrap every cell's residual, by sqrt(1 - leverage),
+    Noise adds to every variance; ``corrected`` and its interval are without it. If every cell has several seeds, the noise
+    of a mean is known and is taken out of the total too; intervals are over seeds drawn with replacement, the same ones
+    for every cell (a seed is a split that all settings share). Otherwise all that pairs do not explain counts as noise,
+    which stays in the total (omega squared), and in the bootstrap every cell's residual, divided by sqrt(1 - leverage),
     gets a random sign. With few seeds tails are widened as in :func:`vaebench.analysis.uncertainty.intervals`.
 
     Args:
         rows: of a run; baselines are left out.
         score: a column such as ``"metric/leiden/ari"``.
         factors: columns of the hyperparameters, at least one that varies; see :func:`hyperparameters`.
-        ranks: take ranks over all cells and seeds in place of the values, as losses have heavy tails.
+        ranks: use ranks over all cells and seeds in place of values, for scores with heavy tails such as losses.
         level: of the intervals.
         draws: bootstrap samples.
         seed: of the bootstrap.
 
-    Deviates: marginal means in place of a random forest, since grids are (nearly) complete.
+    Raises:
+        InputError: fewer than 3 settings have a usable score, no factor varies, or a column is missing.
 
     Source: Hutter, Hoos & Leyton-Brown 2014, ICML, eqs. 1-4; Hays 1963 (omega squared); Wu 1986 (wild bootstrap).
+
+    Deviates:
+        Marginal means take the place of Hutter's random forest, since grids are (nearly) complete.
     """
     from scipy.stats import rankdata
 

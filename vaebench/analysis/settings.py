@@ -1,7 +1,7 @@
-"""Rows -> which settings score best, and how often things failed.
+"""Settings ranked by their scores, and failures counted.
 
-A *setting* is everything of a row but its seed. A score is *used* when its row is ``OK``, the metric's own status
-(where there is one) is ``OK`` and the number is finite; every summary says how many it used.
+A *setting* is everything in a row but its seed. A score is *usable* if its row is ``OK``, the metric's own status (if there
+is one) is ``OK`` and the number is finite; every summary says how many scores it used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DELTA_AIC = "metric/cox/delta_aic"
 LOSS = "loss/valid"
 
 SCORES = {ARI: True, AIC: False, DELTA_AIC: False, LOSS: False}
-"""Headline scores, and whether higher is better."""
+"""Headline scores -> true if higher is better."""
 
 _ALWAYS = ("static/variant", "static/latent")
 _FAMILIES = ("static/", "shape/", "traced/", "hyper/")
@@ -46,19 +46,19 @@ def check_rows(rows: pd.DataFrame) -> None:
 
 
 def column(rows: pd.DataFrame, name: str) -> pd.Series:
-    """A column as floats, NaN where it is absent or not a number."""
+    """Return a column as floats, NaN if it is absent or not a number."""
     if name not in rows.columns:
         return pd.Series(np.nan, index=rows.index, dtype=float)
     return pd.to_numeric(rows[name], errors="coerce").astype(float)
 
 
 def is_baseline(rows: pd.DataFrame) -> pd.Series:
-    """True for the rows of the baseline, for which nothing was trained."""
+    """Return a mask of the rows of the baseline, for which nothing was trained."""
     return rows["static/variant"] == BASELINE
 
 
 def left_out(rows: pd.DataFrame, scores: Sequence[str]) -> pd.Series:
-    """Why a row cannot be used for all of ``scores``: ``""`` where it can, else its status or the metric's reason."""
+    """Return the reason why each row cannot be used for all of ``scores``: its status or the metric's; ``""`` if it can."""
     status = rows["status"].fillna("no status").astype(str)
     reason = status.where(status != "OK", "")
     for score in scores:
@@ -73,12 +73,12 @@ def left_out(rows: pd.DataFrame, scores: Sequence[str]) -> pd.Series:
 
 
 def usable(rows: pd.DataFrame, score: str) -> pd.Series:
-    """The score as floats, NaN for every row in which it must not be used."""
+    """Return the score as floats, NaN in rows where it is not usable."""
     return column(rows, score).where(left_out(rows, [score]) == "")
 
 
 def _hashable(value: Any) -> Any:
-    """Lists come back from Parquet as arrays, which cannot be grouped."""
+    """Turn lists into tuples: Parquet returns them as arrays, which cannot be grouped."""
     return tuple(value) if isinstance(value, list | np.ndarray) else value
 
 
@@ -92,16 +92,16 @@ def _settings(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _varies(models: pd.DataFrame, name: str) -> bool:
-    # A hyperparameter that only one variant has is NaN elsewhere: that alone is no variation. Within one variant it is.
+    # a hyperparameter that only one variant has is NaN in the others, which is no variation; within one variant it is
     if models[name].nunique() > 1:
         return True
     return bool(len(models) and models.groupby("static/variant", dropna=False)[name].nunique(dropna=False).max() > 1)
 
 
 def setting_columns(rows: pd.DataFrame) -> list[str]:
-    """The columns that tell settings apart: variant and latent, and what varies among the trained rows.
+    """Return the columns that distinguish settings: variant, latent width, and what varies among the trained rows.
 
-    ``data/name`` and ``data/digest`` join them where rows come from several data sets, which must never be averaged.
+    ``data/name`` and ``data/digest`` are among them if rows come from several data sets, which must never be averaged.
     """
     check_rows(rows)
     frame = _settings(rows)
@@ -112,36 +112,44 @@ def setting_columns(rows: pd.DataFrame) -> list[str]:
 
 
 def setting_ids(rows: pd.DataFrame) -> pd.Series:
-    """The number of each row's setting, counted in order of first appearance (column ``setting`` of the table)."""
+    """Return the number of each row's setting, in order of first appearance; column ``setting`` of :func:`settings_table`."""
     names = setting_columns(rows)
     return _settings(rows).groupby(names, dropna=False, sort=False).ngroup()
 
 
 def present_scores(rows: pd.DataFrame) -> list[str]:
-    """The headline scores that the rows have a column for, in order of interest."""
+    """Return the headline scores for which the rows have a column, in order of interest."""
     return [name for name in SCORES if name in rows.columns]
 
 
 def settings_table(
     rows: pd.DataFrame, by: str = "metric/leiden/ari", higher_is_better: bool | None = None
 ) -> pd.DataFrame:
-    """One line a setting, best mean of ``by`` first, settings without a usable score last.
+    """Summarise rows as one line a setting, best mean of ``by`` first, settings without a usable score last.
 
-    Columns: ``setting`` (see :func:`setting_ids`), ``kind`` (``"model"`` or ``"baseline"``), those of
-    :func:`setting_columns`, ``n`` (rows, that is seeds), ``failures`` (rows whose status is not ``OK``), and for each
-    headline score present (and ``by``) ``<score>/mean``, ``/sd`` (ddof 1; NaN with one seed), ``/low`` and ``/high`` (95%
-    bootstrap interval of the mean over seeds), ``/min``, ``/max`` and ``/n_used``. ``<by>/behind`` is how much worse than
-    the first line a setting is, by paired differences over the seeds of both (a baseline without a seed stands against
-    each), with its 95% interval ``/behind_low`` and ``/behind_high``, and ``<by>/beats_first`` the probability that its
-    mean is better; NaN in the first line itself. The first line is the best of many, so rather too good.
-    ``higher_is_better`` is known for the headline scores and must be given for any other ``by``.
+    Args:
+        rows: of a run.
+        by: a score's column.
+        higher_is_better: known for the headline scores, needed for any other ``by``.
+
+    Returns:
+        Columns ``setting`` (see :func:`setting_ids`), ``kind`` (``"model"`` or ``"baseline"``), those of
+        :func:`setting_columns`, ``n`` (rows, that is seeds), ``failures`` (rows whose status is not ``OK``), and for ``by``
+        and each headline score present ``<score>/mean``, ``/sd`` (ddof 1; NaN with one seed), ``/low`` and ``/high`` (95%
+        bootstrap interval of the mean over seeds), ``/min``, ``/max`` and ``/n_used``. ``<by>/behind`` is the distance of a
+        setting behind the first line, by paired differences over the seeds of both (a baseline, which has no seed, is
+        paired with each), with its 95% interval ``/behind_low`` and ``/behind_high``, and ``<by>/beats_first`` is the
+        probability that its mean is better; NaN in the first line, which is the best of many and so rather too good.
+
+    Raises:
+        InputError: ``by`` is not a score of the rows, or its direction is unknown.
     """
     check_rows(rows)
     candidates = [c for c in rows.columns if c.startswith(("metric/", "loss/")) and not c.endswith("/status")]
     if by not in candidates:
         raise unknown_name("score", by, candidates)
     if higher_is_better is None and by not in SCORES:
-        raise InputError(f"no direction is known for the score {by!r}: pass higher_is_better=True or False")
+        raise InputError(f"the direction of the score {by!r} is not known: pass higher_is_better=True or False")
     higher = SCORES[by] if higher_is_better is None else higher_is_better
     names = setting_columns(rows)
     frame = _settings(rows)[names]
@@ -170,7 +178,7 @@ def settings_table(
 
 
 def _grouped(values: pd.Series, ids: pd.Series) -> list[np.ndarray]:
-    """The known values of every setting, in the order of their numbers."""
+    """Return the known values of every setting, in the order of the settings' numbers."""
     known = values.notna().to_numpy()
     of, found = ids.to_numpy()[known], values.to_numpy()[known]
     counts = np.bincount(of, minlength=int(ids.max()) + 1)
@@ -178,9 +186,9 @@ def _grouped(values: pd.Series, ids: pd.Series) -> list[np.ndarray]:
 
 
 def _behind(rows: pd.DataFrame, ids: pd.Series, table: pd.DataFrame, by: str, higher: bool) -> pd.DataFrame:
-    """The columns of :func:`settings_table` that compare every line with the first.
+    """Return the columns of :func:`settings_table` that compare every line with the first.
 
-    Scores are paired by seed; one without a seed, as a baseline has, stands for every seed.
+    Scores are paired by seed; one without a seed, as of a baseline, is paired with every seed.
     """
     scores = pd.DataFrame({"score": usable(rows, by) * (1 if higher else -1), "seed": column(rows, "traced/seed")})
     scores = scores.assign(id=ids).dropna(subset="score")
@@ -205,7 +213,7 @@ def _behind(rows: pd.DataFrame, ids: pd.Series, table: pd.DataFrame, by: str, hi
 
 
 def best_setting(table: pd.DataFrame, score: str, kind: str = "model") -> dict[str, Any] | None:
-    """The line of a settings table with the best mean of a headline score among one kind; ``None`` if there is none."""
+    """Return the line of a settings table with the best mean of a headline score among one kind; ``None`` without one."""
     if f"{score}/mean" not in table.columns:
         return None
     means = table.loc[table["kind"] == kind, f"{score}/mean"].dropna()
@@ -216,11 +224,13 @@ def best_setting(table: pd.DataFrame, score: str, kind: str = "model") -> dict[s
 
 
 def failure_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Counts of what went wrong: ``source`` (``"training"`` or a metric), ``reason``, ``count``, ``of``, ``share``.
+    """Count failures by source and reason.
 
-    Reasons that differ in their numbers only are one line, with ``#`` for the numbers. A metric's failures are counted
-    among the rows that trained (``of``), since the others are already under ``"training"``. Rows whose metric says
-    ``OK`` without a finite headline score, or says nothing, are counted too.
+    Returns:
+        One line a reason: ``source`` (``"training"`` or a metric), ``reason``, ``count``, ``of`` and ``share``. Reasons that
+        differ only in their numbers are one line, with ``#`` for the numbers. A metric's failures are counted among the
+        rows that trained (``of``); the others are under ``"training"``. Rows whose metric has no status, or is ``OK``
+        without a finite headline score, are counted too.
     """
     check_rows(rows)
     status = rows["status"].fillna("no status").astype(str)
@@ -248,7 +258,7 @@ def failure_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def training_facts(rows: pd.DataFrame) -> list[str]:
-    """What the rows tell about the trainings that may explain poor scores: stopping, updates, divergence, rates."""
+    """Return phrases on the trainings that may explain poor scores: stopping, updates, divergence, learning rates."""
     check_rows(rows)
     models = rows[~is_baseline(rows)]
     facts = []
@@ -271,13 +281,13 @@ def training_facts(rows: pd.DataFrame) -> list[str]:
 
 
 def span(values: pd.Series) -> str:
-    """A count that should be the same in all rows: the number, or the lowest and highest where rows differ."""
+    """Format a count that should be the same in all rows: the number, or lowest and highest if rows differ."""
     found = sorted(set(values.dropna()))
     return " to ".join(f"{v:,.0f}" for v in dict.fromkeys(found[:1] + found[-1:])) or "not recorded"
 
 
 def value_text(value: Any) -> str:
-    """A setting's value for people: ``0.001``, ``50``, ``512-256``; ``""`` where it has none."""
+    """Format a setting's value for people: ``0.001``, ``50``, ``512-256``; ``""`` if it has none."""
     if isinstance(value, tuple | list | np.ndarray):
         return "-".join(value_text(v) for v in value)
     if value is None or value is pd.NA or (isinstance(value, float | np.floating) and np.isnan(value)):
@@ -288,7 +298,7 @@ def value_text(value: Any) -> str:
 
 
 def setting_text(line: Mapping[Any, Any], names: Sequence[str]) -> str:
-    """A setting in one line, such as ``beta_vae L=50 lr=0.001 adam``; ``names`` are its :func:`setting_columns`."""
+    """Format a setting in one line, such as ``beta_vae L=50 lr=0.001 adam``; ``names`` are its :func:`setting_columns`."""
     parts = []
     for name in names:
         short, text = name.rpartition("/")[2], value_text(line.get(name))

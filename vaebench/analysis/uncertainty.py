@@ -1,4 +1,4 @@
-"""How sure a number is: means over seeds and their differences (bootstrap, exact where seeds are few), ranks, shares."""
+"""Uncertainty: intervals of means over seeds, of paired differences, rank correlations and shares; adjusted p values."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ import numpy as np
 from vaebench.errors import InputError
 
 EXACT = 8
-"""Most seeds for which every resample is counted (6,435 of them); with more, :data:`DRAWS` are drawn."""
+"""Largest number of seeds for which every resample is enumerated (6,435 of them); with more, :data:`DRAWS` are drawn."""
 DRAWS = 4000
+"""Bootstrap samples for more than :data:`EXACT` seeds."""
 
 
 class Difference(NamedTuple):
-    """Paired differences of two settings over seeds: their mean with its interval, P(mean > 0), and their number."""
+    """Paired differences of two settings over seeds; NaN where too few seeds leave a field unknown.
+
+    Attributes:
+        mean: of the differences.
+        low: lower end of its interval.
+        high: upper end.
+        better: probability that the mean is above 0.
+        n: number of seeds.
+    """
 
     mean: float
     low: float
@@ -28,7 +37,14 @@ class Difference(NamedTuple):
 
 
 class RankCorrelation(NamedTuple):
-    """Spearman's rho with its interval and the number of settings; NaN below 4 settings or where one side is constant."""
+    """Spearman's rho between two scores; NaN for fewer than 4 settings or if one score is constant.
+
+    Attributes:
+        rho: -1..1.
+        low: lower end of its interval.
+        high: upper end.
+        n: number of settings.
+    """
 
     rho: float
     low: float
@@ -38,15 +54,15 @@ class RankCorrelation(NamedTuple):
 
 @functools.lru_cache(maxsize=64)
 def resamples(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Shares [B, n] of each of n values in every bootstrap resample, and the resamples' probabilities [B].
+    """Return the shares [B, n] of each of n values in B bootstrap resamples, and the resamples' probabilities [B].
 
-    For n up to :data:`EXACT` all resamples, which differ by how often each value is in them (n values n times:
-    multinomial); else draws from a generator seeded by ``seed``.
+    For n up to :data:`EXACT` these are all resamples, distinguished by how often each value is in them, with multinomial
+    probabilities; for larger n they are draws from a generator seeded by ``seed``.
     """
     if n > EXACT:
         counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=DRAWS)
         return counts / n, np.full(DRAWS, 1 / DRAWS)
-    # a resample is where n stars stand between n - 1 bars
+    # stars and bars: a resample is a way to place n stars between n - 1 bars
     bars = np.array(list(itertools.combinations(range(2 * n - 1), n - 1)), int).reshape(-1, n - 1)
     edges = np.pad(bars, ((0, 0), (1, 1)), constant_values=(-1, 2 * n - 1))
     counts = np.diff(edges, axis=1) - 1
@@ -55,18 +71,19 @@ def resamples(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def expanded_tail(level: float, n: int) -> float:
-    """Tail probability Phi(-sqrt(n / (n - 1)) t) of an expanded percentile interval over n values; see :func:`intervals`."""
+    """Return the tail probability Phi(-sqrt(n / (n - 1)) t) of an expanded percentile interval; see :func:`intervals`."""
     from scipy.stats import norm, t
 
     return float(norm.cdf(-math.sqrt(n / (n - 1)) * t.ppf(0.5 + level / 2, n - 1)))
 
 
 def intervals(values: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper ends [S] of the bootstrap intervals of the means of ``values`` [S, n]; NaN for n = 1.
+    """Return the ends [S] of the bootstrap intervals of the means of ``values`` [S, n]; NaN for n = 1.
 
-    Percentiles of the resampled means. Plain percentiles are too narrow for few seeds, by sqrt((n - 1) / n) and by normal
-    in place of t quantiles, so the tails are Phi(-sqrt(n / (n - 1)) t), t Student's quantile with n - 1 degrees of freedom.
-    No resample reaches beyond the values: of normal data 95% intervals cover 75% at n = 3, 88% at 4, 92% at 5, 95% from 10.
+    The ends are percentiles of the resampled means. Plain percentiles are too narrow for few seeds, by a factor sqrt((n -
+    1) / n) and by normal in place of t quantiles, so the tails are Phi(-sqrt(n / (n - 1)) t) with t Student's quantile for
+    n - 1 degrees of freedom. No resample lies outside the range of the values, so 95% intervals of normal data cover 75% at
+    n = 3, 88% at 4, 92% at 5, and 95% from 10 on.
 
     Source: Efron 1979; the expanded percentile interval of Hesterberg 2015, The American Statistician 69, 371-386.
     """
@@ -80,7 +97,7 @@ def intervals(values: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[n
     order = np.argsort(means, axis=1)
     ranked, mass = np.take_along_axis(means, order, axis=1), np.cumsum(probability[order], axis=1)
     last = means.shape[1] - 1
-    # a hair of slack: the masses are sums of rounded numbers
+    # some slack: the masses are sums of rounded numbers
     first = np.minimum((mass < tail - 1e-12).sum(axis=1), last)
     upper = np.minimum((mass < 1 - tail - 1e-12).sum(axis=1), last)
     rows = np.arange(len(values))
@@ -88,7 +105,7 @@ def intervals(values: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[n
 
 
 def ragged_intervals(groups: Sequence[np.ndarray], level: float = 0.95, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """:func:`intervals` of groups of different sizes, a few hundred of one size at a time."""
+    """Return :func:`intervals` of groups of different sizes, a few hundred of one size at a time."""
     low, high = np.full(len(groups), np.nan), np.full(len(groups), np.nan)
     sizes = np.array([len(group) for group in groups], int)
     for size in np.unique(sizes[sizes > 1]):
@@ -99,12 +116,18 @@ def ragged_intervals(groups: Sequence[np.ndarray], level: float = 0.95, seed: in
 
 
 def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95, seed: int = 0) -> Difference:
-    """Differences a - b of two settings' scores [n], equal seeds in equal places (a seed redraws the split for both).
+    """Compare two settings by the differences a - b of their scores over seeds.
 
     ``better`` is the probability that the mean of a is the larger one: the share of resamples in which it is (ties count
-    half), widened for few seeds as :func:`intervals` is, so that, from 5 seeds on, an interval leaves out 0 just where
-    ``better`` lies outside its level. No share counts as less than half the rarest resample. With one seed only
-    the mean is known.
+    half), widened for few seeds as in :func:`intervals`, so that from 5 seeds on the interval excludes 0 exactly if
+    ``better`` lies outside its level. No share counts as less than half the rarest resample. With one seed only the mean is
+    known.
+
+    Args:
+        a: [n] scores, one a seed.
+        b: [n] scores of the same seeds in the same order (a seed redraws the split for both).
+        level: of the interval.
+        seed: of the bootstrap for many seeds.
     """
     from scipy.stats import norm, t
 
@@ -125,7 +148,10 @@ def paired_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95, seed: i
 def spearman(
     first: np.ndarray, second: np.ndarray, *, level: float = 0.95, draws: int = 500, seed: int = 0
 ) -> RankCorrelation:
-    """Spearman's rho of two scores [n] of the same settings (finite ones), with a bootstrap interval over settings."""
+    """Return Spearman's rho of two scores [n] of the same settings, with a bootstrap interval over settings.
+
+    Settings without two finite scores are left out.
+    """
     from scipy.stats import rankdata
 
     both = np.stack([np.asarray(first, np.float64), np.asarray(second, np.float64)])
@@ -147,7 +173,7 @@ def spearman(
 
 
 def wilson(count: int, of: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's (1927) interval of a share; (0, 1) for none of none."""
+    """Return Wilson's (1927) interval of the share ``count`` of ``of``; (0, 1) if ``of`` is 0."""
     from scipy.stats import binomtest
 
     if of == 0:
@@ -157,10 +183,14 @@ def wilson(count: int, of: int, level: float = 0.95) -> tuple[float, float]:
 
 
 def adjusted(p: np.ndarray, how: str = "holm") -> np.ndarray:
-    """P values [m] adjusted for each other: ``"holm"`` (1979: family-wise) or ``"bh"`` (Benjamini & Hochberg 1995); NaN stays.
+    """Adjust p values [m] for each other; NaN stays NaN.
+
+    Args:
+        p: [m].
+        how: ``"holm"`` (Holm 1979, family-wise error) or ``"bh"`` (Benjamini & Hochberg 1995, false discovery rate).
 
     Raises:
-        InputError: another ``how``.
+        InputError: ``how`` is neither.
     """
     if how not in ("holm", "bh"):
         raise InputError(f"adjustment is {how!r}; it must be 'holm' or 'bh'")

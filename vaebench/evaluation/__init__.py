@@ -1,4 +1,4 @@
-"""An embedding in, its scores out."""
+"""Evaluation of embeddings: scores by all metrics, and the PCA baseline."""
 
 from __future__ import annotations
 

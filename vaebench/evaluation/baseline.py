@@ -1,4 +1,4 @@
-"""The baseline of every VAE: principal components of all samples, and what they reconstruct."""
+"""Baseline of every VAE: principal components of all samples, and their reconstruction."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from vaebench.errors import InputError
 
 
 def pca_embedding(x: np.ndarray, latent: int) -> np.ndarray:
-    """Principal component scores z [N, min(latent, N - 1, D)] of x [N, D], float64: the baseline of every VAE.
+    """Return the principal component scores z [N, min(latent, N - 1, D)], float64, of x [N, D].
 
-    Computed from the eigenvectors of the smaller Gram matrix of the centred x, faster than a singular value
-    decomposition. Components whose singular value is below about 1e-7 of the largest are rounding noise.
-    Signs: the loading of largest size is positive in every component, so the order of samples does not matter.
+    They are computed from the eigenvectors of the smaller Gram matrix of the centred x, which is faster than a singular
+    value decomposition. Components whose singular value is below about 1e-7 of the largest are rounding noise. The sign of
+    a component makes its largest loading positive, so that the order of samples does not matter.
+
+    Args:
+        x: [N, D] finite, at least two samples.
+        latent: L, at least 1.
 
     Raises:
         InputError: latent < 1, fewer than two samples, or values that are not finite.
@@ -43,10 +47,10 @@ def pca_embedding(x: np.ndarray, latent: int) -> np.ndarray:
 
 
 def pca_reconstruction(x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """x [N, D] as the principal component scores z [N, L] give it back: its mean plus the least squares fit on z."""
+    """Reconstruct x [N, D] from principal component scores z [N, L]: mean plus least squares fit on z, float32."""
     x = np.asarray(x, np.float64)
     mean = x.mean(axis=0)
-    # scores are orthogonal; a component without variance gives nothing back
+    # scores are orthogonal; a component without variance contributes nothing
     size = np.einsum("nl,nl->l", z, z)
     loadings = (z.T @ (x - mean)) / np.where(size > 0, size, np.inf)[:, None]
     return (mean + z @ loadings).astype(np.float32)

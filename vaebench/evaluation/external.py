@@ -1,4 +1,4 @@
-"""Embeddings that other programs made: read, aligned by sample names, and evaluated beside PCA of the same size."""
+"""Embeddings of other programs: read, aligned by sample names, and evaluated together with PCA of the same size."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
-    """The embedding z [N, L] of ``samples`` [N] in a table (CSV, TSV, Parquet) or a ``.npy`` file.
+    """Read the embedding z [N, L] of ``samples`` [N] from a table (CSV, TSV, Parquet) or a ``.npy`` file.
 
-    A table has a line for each sample, its name first, and a column of numbers for each latent; lines are put in the
-    order of ``samples``, and those of other samples left out. A ``.npy`` file has no names: its rows must be in order.
+    A table has a line for each sample, with its name first and then a number for each latent. Lines are put in the order
+    of ``samples``; those of other samples are left out. A ``.npy`` file has no names, so its rows must be in order.
 
     Raises:
-        InputError: for a file that cannot be read, samples that are missing or twice, or a column of text.
+        InputError: the file cannot be read, samples are missing or there twice, or a column holds text.
     """
     file = Path(path)
     if file.suffix == ".npy":
@@ -52,8 +52,8 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
     if absent:
         raise InputError(
             f"{len(absent)} of {len(samples)} samples are missing from {file}: {', '.join(absent[:5])}"
-            f"{', ...' if len(absent) > 5 else ''} (it has {', '.join(names[:3])}, ...); name them alike, or leave them out "
-            "with where (--where)"
+            f"{', ...' if len(absent) > 5 else ''} (it has {', '.join(names[:3])}, ...); use the same names, or leave these "
+            "samples out with where (--where)"
         )
     return _latents(table, first, names)[[place[str(sample)] for sample in samples]]
 
@@ -61,7 +61,7 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
 def _latents(table: Table, first: set[str], names: np.ndarray) -> np.ndarray:
     columns = [column for column in table.columns if column not in first]
     if not columns:
-        raise InputError(f"{table.source} has no column beside the sample names; each latent must have one")
+        raise InputError(f"{table.source} has no column besides the sample names; each latent must have one")
     return np.column_stack([numbers(table, "embedding", column, names) for column in columns])
 
 
@@ -76,20 +76,20 @@ def evaluated_embedding(
     label_covariate: bool = True,
     command: str = "",
 ) -> pd.DataFrame:
-    """Scores of an embedding in a file, and of PCA of the data at its number of dimensions, as rows; also in ``out``.
+    """Score an embedding in a file, and PCA of the data with the same number of dimensions; returns and writes their rows.
 
     Args:
         path: see :func:`read_embedding`.
-        dataset: what the embedding is of.
-        metrics: names; those that need a posterior, a reconstruction or a split cannot be computed.
+        dataset: data set of the embedding's samples.
+        metrics: names; metrics that need a posterior, a reconstruction or a split cannot be computed.
         out: folder for ``rows/*.parquet`` and ``run.json``.
         name: of the embedding in the rows; the file's name by default.
         options: metric name -> an instance of the metric's options.
-        label_covariate: whether the label is a Cox covariate.
+        label_covariate: true if the label is a Cox covariate.
         command: recorded in ``run.json``.
 
     Raises:
-        InputError: for a file that does not fit the data, an unknown metric, or one that needs more than an embedding.
+        InputError: the file does not fit the data, or a metric is unknown or needs more than an embedding.
     """
     import pandas as pd
 
@@ -98,7 +98,7 @@ def evaluated_embedding(
     if not name or name == BASELINE:
         raise InputError(f"the embedding's name is {name!r}; give another one, {BASELINE!r} is the baseline's")
     prepared = prepared_metrics(metrics, dataset, options=options, label_covariate=label_covariate)
-    # the embedding first: what it lacks is said before PCA takes its time
+    # the embedding first: its errors are reported before the time for PCA is spent
     rows = [row_of_embedding(name, z, dataset) | evaluate_flat(z, dataset, prepared)]
     baseline = pca_embedding(dataset.x, z.shape[1])
     rows.append(

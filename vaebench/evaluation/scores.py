@@ -1,4 +1,4 @@
-"""From an embedding to its scores. One bad embedding gives a status, never the end of a sweep."""
+"""Scores of an embedding by chosen metrics. A bad embedding gets a status and never ends a sweep."""
 
 from __future__ import annotations
 
@@ -29,21 +29,27 @@ def evaluate(
     *,
     options: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Scores of any embedding z [N, L] of the samples of a data set, in their order.
+    """Score an embedding of the samples of a data set by any of the metrics.
 
     Args:
-        z: one row per sample.
-        dataset: labels, survival and factors, as the metrics need.
+        z: [N, L], one row a sample, in the order of the data set.
+        dataset: with the labels, survival or factors that the metrics need.
         metrics: names, or metrics from :func:`prepared_metrics`.
-        given: what else is known of the embedding: posterior, reconstruction, split.
-        options: metric name -> an instance of the metric's options, for metrics named by their names.
+        given: what else is known about the embedding: posterior, reconstruction, split.
+        options: metric name -> an instance of the metric's options, for metrics given by name.
 
     Returns:
-        Per metric a dict with all its scores (NaN where not computed), ``status`` ("OK" or the reason) and ``seconds``.
+        Metric name -> dict of all its scores (NaN where not computed), ``status`` ("OK" or the reason) and ``seconds``.
 
     Raises:
-        InputError: z is not a numeric matrix with a row per sample, ``given`` does not fit to it, an unknown metric, or
-            a data set or ``given`` that lacks what a metric needs.
+        InputError: z is not a numeric matrix with a row per sample, ``given`` does not fit it, a metric is unknown, or the
+            data set or ``given`` lacks what a metric needs.
+
+        >>> import vaebench as vb
+        >>> data = vb.data.read_table("expression.csv")  # doctest: +SKIP
+        >>> z = vb.evaluation.pca_embedding(data.x, 10)  # doctest: +SKIP
+        >>> vb.evaluate(z, data, ["leiden"])["leiden"]["ari"]  # doctest: +SKIP
+        0.71
     """
     chosen = check_metrics(metrics, checked_dataset(dataset), options)
     z = np.asarray(z)
@@ -68,17 +74,18 @@ def evaluate_flat(
     metrics: Sequence[str | Metric] = ("leiden", "cox"),
     given: Given = _LACKS_NOTHING,
 ) -> dict[str, Any]:
-    """:func:`evaluate` as columns of a row, for worker processes: picklable; a :func:`light` data set will do."""
+    """Score an embedding as :func:`evaluate` does, as columns of a row; for worker processes, with a :func:`light` data set."""
     return score_columns(evaluate(z, dataset, metrics, given))
 
 
 def check_metrics(
     metrics: Sequence[str | Metric], dataset: Dataset, options: Mapping[str, Any] | None = None
 ) -> tuple[Metric, ...]:
-    """The metrics asked for, by name or prepared, with their options bound.
+    """Return the metrics, given by name or prepared, with their options bound.
 
     Raises:
-        InputError: before any training where a metric cannot be computed, or options that no metric takes.
+        InputError: a metric is unknown or needs what the data set lacks, or options belong to no metric. Called before any
+            training.
     """
     chosen = _bound(_resolved(metrics), options or {})
     for m in chosen:
@@ -97,15 +104,15 @@ def prepared_metrics(
     options: Mapping[str, Any] | None = None,
     label_covariate: bool = True,
 ) -> tuple[Metric, ...]:
-    """:func:`check_metrics`, with what does not depend on the embedding computed once for this data set.
+    """Check the metrics as :func:`check_metrics` does, and compute once what does not depend on the embedding.
 
-    Pass the result to :func:`evaluate_flat` instead of names, with this data set only.
+    Pass the result to :func:`evaluate_flat` in place of names, with this data set only.
 
     Args:
-        metrics: names (or prepared metrics, which stay as they are).
+        metrics: names; prepared metrics are returned as they are.
         dataset: the data set of the embeddings to come.
-        options: metric name -> an instance of the metric's options; the defaults where not named.
-        label_covariate: whether the label is a covariate, for the Cox metrics that ``options`` does not name.
+        options: metric name -> an instance of the metric's options; the defaults for metrics not in it.
+        label_covariate: true if the label is a covariate of the Cox metrics that are not in ``options``.
     """
     asked = _listed(metrics)
     options = dict(options or {})
@@ -123,14 +130,14 @@ def prepared_metrics(
 
 
 def skipped_scores(metrics: Sequence[str | Metric], reason: str) -> dict[str, Any]:
-    """The columns of :func:`evaluate_flat` for an embedding that does not exist: NaN, and ``reason`` as status."""
+    """Return the columns of :func:`evaluate_flat` for an embedding that does not exist: NaN, and ``reason`` as status."""
     return score_columns(
         {m.name: dict.fromkeys(m.scores, math.nan) | _footer(reason, math.nan) for m in _resolved(metrics)}
     )
 
 
 def light(dataset: Dataset) -> Dataset:
-    """The data set without its expression values and features (D = 0), small enough to send with every task."""
+    """Return the data set without its expression values and features (D = 0), small enough to send with every task."""
     return dataclasses.replace(
         dataset,
         x=dataset.x[:, :0].copy(),  # a view would keep the whole matrix alive
@@ -161,7 +168,7 @@ def _resolved(metrics: Sequence[str | Metric]) -> tuple[Metric, ...]:
 
 
 def _bound(chosen: Sequence[Metric], options: Mapping[str, Any]) -> tuple[Metric, ...]:
-    """The metrics with the options that are named for them; ``InputError`` for options of no metric or a wrong type."""
+    """Bind options to their metrics; ``InputError`` for options of no metric or of a wrong type."""
     for name, choice in options.items():
         found = next((m for m in chosen if m.name == name), None)
         if found is None:
@@ -198,7 +205,7 @@ def _check_given(given: Given, z: np.ndarray, dataset: Dataset) -> None:
 
 
 def _lack(need: str, dataset: Dataset) -> str:
-    """What a data set lacks of a need, "" if nothing."""
+    """Say in words how the data set fails a need, "" if it meets it."""
     if need == "labels" and dataset.labels is not None:
         without = int((np.asarray(dataset.labels) < 0).sum())
         return f"has {without} samples without one" if without else ""
@@ -218,8 +225,8 @@ def _scores(chosen: Metric, z: np.ndarray, dataset: Dataset, given: Given) -> di
     except InputError:
         raise  # about the data set, so the same for every embedding
     except Exception as error:
-        # The one catch-all of the package: a library that fails on one odd embedding must not end a sweep of thousands.
-        # The status carries the whole cause.
+        # The package's only catch-all: a library that fails on one odd embedding must not end a sweep of thousands. The
+        # status has the whole cause.
         scores = {**dict.fromkeys(chosen.scores, math.nan), "status": f"FAILED: {_cause(error)}"}
     status = scores.pop("status")
     return scores | _footer(status, time.perf_counter() - start)
@@ -230,7 +237,7 @@ def _footer(status: str, seconds: float) -> dict[str, Any]:
 
 
 def _cause(error: BaseException) -> str:
-    """``Name: message (file.py:12)`` of an exception and of those that it came from, in one line."""
+    """Return ``Name: message (file.py:12)`` of an exception and of its causes, in one line."""
     parts = []
     link: BaseException | None = error
     while link is not None and len(parts) < 5:

@@ -1,4 +1,12 @@
-"""Rows -> matplotlib figures. A figure is a pure function of the rows; it never trains and never loads data."""
+"""Figures: pure functions of rows, signatures or survival that return a matplotlib ``Figure``; none trains or reads a file.
+
+The figures of the run report are in :data:`FIGURES`. ``matplotlib.pyplot`` is never imported, so no global state is
+changed and no figure stays alive after its last reference.
+
+    >>> import vaebench as vb
+    >>> rows = vb.results.read_rows("results/run")  # doctest: +SKIP
+    >>> vb.figures.save(vb.figures.FIGURES["loss_curves"](rows), "loss.png")  # doctest: +SKIP
+"""
 
 from __future__ import annotations
 
@@ -15,40 +23,90 @@ from vaebench.errors import InputError
 from vaebench.figures.history import loss_curves
 from vaebench.figures.ranking import ari_by_setting
 from vaebench.figures.scatter import ari_against_aic, loss_against_aic, loss_against_ari
+from vaebench.figures.survival import survival_curves
 
-FIGURES: dict[str, Callable[[pd.DataFrame], Figure]] = {
-    "ari_by_setting": ari_by_setting,
-    "loss_against_ari": loss_against_ari,
-    "loss_against_aic": loss_against_aic,
-    "ari_against_aic": ari_against_aic,
-    "loss_curves": loss_curves,
-}
-"""Name -> function of the rows. Rows without the columns a figure needs give a figure that says so."""
+__all__ = [
+    "CAPTIONS",
+    "FIGURES",
+    "NEEDS",
+    "FigureKind",
+    "Spot",
+    "ari_against_aic",
+    "ari_by_setting",
+    "loss_against_aic",
+    "loss_against_ari",
+    "loss_curves",
+    "save",
+    "spots",
+    "survival_curves",
+]
 
-NEEDS: dict[str, tuple[str, ...]] = {
-    "ari_by_setting": ("metric/leiden/ari",),
-    "loss_against_ari": ("loss/valid", "metric/leiden/ari"),
-    "loss_against_aic": ("loss/valid", "metric/cox/aic"),
-    "ari_against_aic": ("metric/leiden/ari", "metric/cox/aic"),
-    "loss_curves": ("history/valid", "traced/learning_rate"),
-}
-"""Name -> the columns without which a figure has nothing to draw."""
 
-CAPTIONS: dict[str, str] = {
-    "ari_by_setting": "Leiden ARI of every seed (dots) and its mean (bars), settings ranked; baselines in black.",
-    "loss_against_ari": "Does a lower validation loss mean better clusters? Losses are comparable only within one "
-    "variant and one latent width, that is among points of one colour and one marker.",
-    "loss_against_aic": "Does a lower validation loss mean a better survival model? Losses are comparable only within "
-    "one variant and one latent width, that is among points of one colour and one marker.",
-    "ari_against_aic": "Do the two evaluations agree? Rank correlation over all trained rows, settings pooled.",
-    "loss_curves": "Validation loss by epoch for each variant and learning rate. Levels are not comparable between "
-    "variants or latent widths; a band that is still falling at the right edge was stopped by the epoch limit.",
+class FigureKind(NamedTuple):
+    """A figure of the run report. Calling it draws: ``FIGURES["loss_curves"](rows)``.
+
+    Attributes:
+        draw: rows -> figure. Rows without the columns it needs give a figure that says so.
+        needs: the columns without which there is nothing to draw.
+        caption: the sentence under the figure.
+    """
+
+    draw: Callable[[pd.DataFrame], Figure]
+    needs: tuple[str, ...]
+    caption: str
+
+    def __call__(self, rows: pd.DataFrame) -> Figure:
+        """Draw the figure of these rows."""
+        return self.draw(rows)
+
+
+_LEVELS = "Losses are comparable only within one variant and one latent width, that is among points of one colour and one marker."
+
+FIGURES: dict[str, FigureKind] = {
+    "ari_by_setting": FigureKind(
+        ari_by_setting,
+        ("metric/leiden/ari",),
+        "Leiden ARI of every seed (dots) and its mean (bars), settings ranked; baselines in black.",
+    ),
+    "loss_against_ari": FigureKind(
+        loss_against_ari,
+        ("loss/valid", "metric/leiden/ari"),
+        f"Does a lower validation loss mean better clusters? {_LEVELS}",
+    ),
+    "loss_against_aic": FigureKind(
+        loss_against_aic,
+        ("loss/valid", "metric/cox/aic"),
+        f"Does a lower validation loss mean a better survival model? {_LEVELS}",
+    ),
+    "ari_against_aic": FigureKind(
+        ari_against_aic,
+        ("metric/leiden/ari", "metric/cox/aic"),
+        "Do the two evaluations agree? Rank correlation over all trained rows, settings pooled.",
+    ),
+    "loss_curves": FigureKind(
+        loss_curves,
+        ("history/valid", "traced/learning_rate"),
+        "Validation loss by epoch for each variant and learning rate. Levels are not comparable between variants or "
+        "latent widths; a band that is still falling at the right edge was stopped by the epoch limit.",
+    ),
 }
-"""Name -> the sentence that goes under the figure."""
+"""Name -> figure of the rows, in the order of the report."""
+
+NEEDS = {name: kind.needs for name, kind in FIGURES.items()}
+"""Name -> the columns without which the figure has nothing to draw."""
+
+CAPTIONS = {name: kind.caption for name, kind in FIGURES.items()}
+"""Name -> the sentence under the figure."""
 
 
 class Spot(NamedTuple):
-    """A dot that says what it is: where it lies, as shares of the figure's width and height from the top left, and what."""
+    """A labelled dot of a figure.
+
+    Attributes:
+        left: share of the figure's width from its left edge.
+        top: share of the figure's height from its upper edge.
+        text: what the dot is: setting, seed and scores.
+    """
 
     left: float
     top: float
@@ -56,7 +114,10 @@ class Spot(NamedTuple):
 
 
 def spots(figure: Figure) -> list[Spot]:
-    """The dots of a drawn figure that have a text (in the place of a link, which a PNG cannot have)."""
+    """Return the labelled dots of a drawn figure.
+
+    A dot's text is kept where matplotlib keeps a link (``set_urls``); a PNG has no links, so the place is free.
+    """
     found = []
     for ax in figure.axes:
         for dots in ax.collections:
@@ -69,7 +130,13 @@ def spots(figure: Figure) -> list[Spot]:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a PNG of 150 dpi; a reader sees the old file or the whole new one, never a part of it."""
+    """Write the figure as a PNG of 150 dpi and return its path.
+
+    The write is atomic: a reader sees the old file or the complete new one.
+
+    Raises:
+        InputError: the path does not end in ``.png``.
+    """
     target = Path(path)
     if target.suffix != ".png":
         raise InputError(f"figures are saved as PNG: the path {str(target)!r} must end in .png")

@@ -1,4 +1,4 @@
-"""Distributions of a score side by side: one box a level, one panel a hyperparameter."""
+"""Distributions of a score: one box a level, one panel a hyperparameter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from vaebench.figures import style
 
 FEW = 40
-"""Values below which each is drawn as a dot."""
+"""With fewer values than this each is drawn as a dot."""
 
 
 def box_panels(
@@ -21,15 +21,16 @@ def box_panels(
     reference: tuple[str, float] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Figure:
-    """Boxes (quartiles, median, whiskers to 5 and 95%) of a score: panel title -> level -> values [n]; NaN are left out.
+    """Draw a score as boxes: quartiles, median, and whiskers to the 5% and 95% quantiles.
 
-    Below :data:`FEW` values each is a dot too. All panels share one scale, logarithmic where the values span decades.
+    With fewer than :data:`FEW` values in a box each is a dot too. All panels share one scale, logarithmic if the values
+    span decades.
 
     Args:
-        panels: what to draw, in order.
+        panels: title -> level -> values [n], in the order to draw; NaN are left out.
         score: label of the vertical axis, which all panels of a row share.
-        columns: panels side by side.
-        reference: (label, value) of a line.
+        columns: number of panels in a row.
+        reference: (label, value) of a horizontal line.
         notes: sentences under the figure.
     """
     columns = min(columns, len(panels))

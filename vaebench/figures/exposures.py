@@ -1,4 +1,4 @@
-"""Exposures: by cancer type, how well they rebuild the counts, a map of the samples, and intervals."""
+"""Exposures by cancer type, quality of the reconstruction, a map of the samples, and intervals."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ SAMPLES_SHOWN = 12
 
 
 def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figure:
-    """Median share of each signature among the samples in which it is present, by cancer type; dot size: how many those are.
+    """Draw the median share of each signature among the samples that have it, by cancer type.
+
+    The size of a dot is the share of samples that have the signature.
 
     Args:
         exposures: [T, S] mutations.
-        types: cancer type of each sample; ``None`` takes all samples as one.
+        types: cancer type of each sample; with ``None`` all samples are one type.
     """
     labels = types.reindex(exposures.index) if types is not None else pd.Series("all samples", index=exposures.index)
     totals = exposures.sum(axis=1)
@@ -57,10 +59,10 @@ def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figur
 
 
 def reconstruction_quality(samples: pd.DataFrame) -> Figure:
-    """Cosine of each sample's counts and their fit, against its number of mutations.
+    """Draw the cosine of each sample's counts and their fit against its number of mutations.
 
     Args:
-        samples: one row a sample with ``mutations`` and ``cosine``, NaN where there is nothing to compare.
+        samples: one row a sample with columns ``mutations`` and ``cosine``, NaN if there is nothing to compare.
     """
     used = samples["cosine"].notna()
     cosine = samples["cosine"][used]
@@ -68,7 +70,7 @@ def reconstruction_quality(samples: pd.DataFrame) -> Figure:
     ax.scatter(samples["mutations"][used], cosine, s=9, color=style.PALETTE[0], alpha=0.5, linewidths=0)
     ax.set_xscale("log")
     lowest = float(cosine.min()) if len(cosine) else 1.0
-    ax.set_ylim(min(0.895, lowest - 0.01), 1.005)  # a perfect fit must not fill the axis with noise
+    ax.set_ylim(min(0.895, lowest - 0.01), 1.005)  # noise of a perfect fit must not fill the axis
     ax.set_xlabel("mutations in the sample")
     ax.set_ylabel("cosine, counts and their fit")
     low = int((cosine < 0.9).sum())
@@ -81,7 +83,13 @@ def reconstruction_quality(samples: pd.DataFrame) -> Figure:
 
 
 def sample_map(coordinates: np.ndarray, types: pd.Series | None, method: str) -> Figure:
-    """Samples on the plane by a two-dimensional embedding [T, 2], coloured by cancer type; ``method`` names it."""
+    """Draw samples at the coordinates of a two-dimensional embedding, coloured by cancer type.
+
+    Args:
+        coordinates: [T, 2].
+        types: cancer type of each sample; with ``None`` all samples are one type.
+        method: name of the embedding, for the sentence under the figure.
+    """
     figure, (ax,) = style.new_figure(4.6)
     labels = types.to_numpy() if types is not None else np.repeat("all samples", len(coordinates))
     kinds = list(pd.Series(labels).value_counts().index)
@@ -100,19 +108,19 @@ def sample_map(coordinates: np.ndarray, types: pd.Series | None, method: str) ->
         ax.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, ncols=1 + (len(kinds) > 24))
     ax.set_xticks([])
     ax.set_yticks([])
-    style.add_footnote(figure, f"{method}; only near neighbours mean something in it, not distances.")
+    style.add_footnote(figure, f"{method}. Near neighbours are similar; larger distances mean nothing.")
     return figure
 
 
 def interval_panels(intervals: pd.DataFrame, level: float, samples: list[str] | None = None) -> Figure:
-    """Exposures of a few samples with their intervals and the probability that each signature is present.
+    """Draw exposures of a few samples with their intervals and the probability that each signature is present.
 
-    A signature is left out where the intervals of all these samples end at 0.
+    A signature is left out if the intervals of all these samples end at 0.
 
     Args:
-        intervals: long table with ``sample, signature, exposure, lower, upper, presence``.
+        intervals: long table with columns ``sample, signature, exposure, lower, upper, presence``.
         level: nominal coverage of the intervals.
-        samples: which to draw; the first twelve by default.
+        samples: names of those to draw; the first twelve by default.
     """
     names = list(dict.fromkeys(intervals["sample"]))
     chosen = (samples or names)[:SAMPLES_SHOWN]
@@ -147,7 +155,7 @@ def interval_panels(intervals: pd.DataFrame, level: float, samples: list[str] | 
 
 
 def coverage_bars(coverage: pd.DataFrame, level: float) -> Figure:
-    """Expected coverage by signature, with the nominal level as a line.
+    """Draw the expected coverage by signature, with the nominal level as a line.
 
     Args:
         coverage: one row a group with columns ``group`` and ``coverage`` (0 to 1), and ``count``.

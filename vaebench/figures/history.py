@@ -22,7 +22,7 @@ POINTS = 300
 
 
 def _curve(value: object) -> np.ndarray:
-    """A history as finite leading values; a lane's padding after its last epoch is NaN and is cut."""
+    """Return the finite leading values of a history; a lane's padding after its last epoch is NaN and is cut."""
     if not isinstance(value, list | tuple | np.ndarray):
         return np.empty(0)
     curve = np.asarray(value, dtype=float)
@@ -31,19 +31,19 @@ def _curve(value: object) -> np.ndarray:
 
 
 def _matrix(curves: list[np.ndarray]) -> np.ndarray:
-    """[seed, epoch], each curve continued at its last value so that early stoppers do not leave the median."""
+    """Stack curves as [seed, epoch]; each goes on at its last value, so that runs that stopped early stay in the median."""
     length = max(len(c) for c in curves)
     return np.stack([np.pad(c, (0, length - len(c)), mode="edge") for c in curves])
 
 
 def _draw(ax: Axes, frame: pd.DataFrame, colours: dict[Any, str], lines: dict[Any, Any]) -> bool:
-    """Draw one variant; returns whether losses were lowered to the panel's upper end."""
+    """Draw one variant; returns true if losses were lowered to the panel's upper end."""
     lowered, far = style.fenced(np.concatenate(list(frame["curve"])))
     top = lowered.max()
     seen = []
     for (rate, latent), group in frame.groupby([_RATE, "static/latent"]):
         matrix = _matrix(list(group["curve"]))
-        # A drawn line needs no more points than it has pixels.
+        # a line needs no more points than it has pixels
         at = np.unique(np.linspace(0, matrix.shape[1] - 1, POINTS).round().astype(int))
         part = np.minimum(matrix[:, at], top)
         mark = "." if part.shape[1] == 1 else ""
@@ -56,7 +56,7 @@ def _draw(ax: Axes, frame: pd.DataFrame, colours: dict[Any, str], lines: dict[An
 
 
 def _prepared(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The trained rows that have a history and a learning rate, and a sentence on the others."""
+    """Return the trained rows that have a history and a learning rate, and a sentence on the others."""
     models = rows[~is_baseline(rows)].reset_index(drop=True)
     frame = models.assign(curve=models[_HISTORY].map(_curve) if len(models) else [])
     good = (frame["status"] == "OK") & (frame["curve"].map(len) > 0) & frame[_RATE].notna()
@@ -68,7 +68,7 @@ def _prepared(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def _picked(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[float], list[float], str]:
-    """Cut to what one figure can carry, and say what was cut."""
+    """Select what fits in one figure; returns rows, variants, rates, latents and a sentence on what was left out."""
     variants = sorted(frame["static/variant"].astype(str).unique())
     rates, latents = sorted(frame[_RATE].unique()), sorted(frame["static/latent"].dropna().unique())
     kept = variants[:PANELS], style.spread(rates, len(style.PALETTE)), style.spread(latents, len(style.LINES))
@@ -85,10 +85,13 @@ def _picked(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[float], 
 
 
 def loss_curves(rows: pd.DataFrame) -> Figure:
-    """Validation loss by epoch, a panel a variant: colour is the learning rate, line style the latent width.
+    """Draw the validation loss by epoch, one panel a variant: colour is the learning rate, line style the latent width.
 
-    A line is the median over seeds (and whatever else varies within that variant, rate and latent), its band the lowest
-    and highest; a run that stopped early keeps its last value.
+    A line is the median over seeds (and all else that varies within that variant, rate and latent width), its band reaches
+    from the lowest to the highest; a run that stopped early keeps its last value.
+
+    Args:
+        rows: of a run; without ``history/valid`` the figure says so.
     """
     if _HISTORY not in rows.columns or _RATE not in rows.columns:
         return style.empty_figure("Nothing to draw: these rows have no loss history.")

@@ -21,7 +21,7 @@ KEPT_BASELINES = 5
 
 
 def _shortlist(table: pd.DataFrame) -> pd.DataFrame:
-    """The best settings in order; the best baselines stay, however they rank, since they are what to compare with."""
+    """Return the best settings in order; the best baselines stay whatever their rank, for comparison."""
     if len(table) <= SHOWN:
         return table
     baselines = table[table["kind"] == "baseline"].head(KEPT_BASELINES)
@@ -36,14 +36,17 @@ def _remainder(table: pd.DataFrame, shown: pd.DataFrame) -> str:
     means = rest[f"{ARI}/mean"].dropna()
     text = f"{len(rest):,} more settings are not drawn"
     if means.empty:
-        return f"{text} (no seed of theirs has an ARI)."
+        return f"{text} (none has an ARI)."
     return f"{text} (mean ARI {means.min():.3f} to {means.max():.3f})."
 
 
 def ari_by_setting(rows: pd.DataFrame) -> Figure:
-    """Leiden ARI by setting: a dot a seed, a bar for the mean, best setting on top, baselines in black.
+    """Draw the Leiden ARI by setting: a dot a seed, a bar for the mean, best setting on top, baselines in black.
 
     At most 30 settings are drawn; the footnote says how many more there are and how many rows have no ARI.
+
+    Args:
+        rows: of a run; without ``metric/leiden/ari`` the figure says so.
     """
     if ARI not in rows.columns:
         return style.empty_figure("There is no ARI in these rows: the leiden metric was not computed.")
@@ -58,7 +61,7 @@ def ari_by_setting(rows: pd.DataFrame) -> Figure:
         colour = style.BASELINE if line["kind"] == "baseline" else style.PALETTE[0]
         dots = values[ids == line["setting"]].dropna()
         if dots.empty:
-            # x in axes coordinates: a row without a value must not stretch the axis.
+            # x in axes coordinates: a row without a value must not stretch the axis
             where = ax.get_yaxis_transform()
             ax.text(0.02, place, "no usable seed", transform=where, va="center", fontsize=style.SMALL, color="#666666")
             continue
@@ -77,5 +80,5 @@ def ari_by_setting(rows: pd.DataFrame) -> Figure:
 
 
 def _counts(rows: pd.DataFrame) -> str:
-    # Said of all rows: with more settings than fit, "shown" would be wrong for those that are not drawn.
+    # counts all rows, so "shown" would be wrong for the settings that are not drawn
     return style.not_shown(rows, [ARI]).replace("are shown", "have an ARI").replace("Not shown", "Without")

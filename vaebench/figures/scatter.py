@@ -41,7 +41,7 @@ def _absent(rows: pd.DataFrame, scores: tuple[str, ...]) -> str:
 
 
 def _texts(rows: pd.DataFrame, scores: Sequence[str]) -> pd.Series:
-    """What a dot says when it is pointed at: setting, seed and scores; "" but for the best by the first score."""
+    """Return the text of each dot: setting, seed and scores for the best rows by the first score, "" for the others."""
     values = usable(rows, scores[0]).dropna().sort_values(ascending=not SCORES[scores[0]], kind="stable")
     names, best = setting_columns(rows), values.index[:_NAMED]
     found = pd.Series("", index=rows.index)
@@ -60,7 +60,7 @@ def _draw(ax: Axes, models: pd.DataFrame, x: pd.Series, y: pd.Series, texts: pd.
     handles, size = [], 30 if len(models) < _CROWD else 10
     for i, variant in enumerate(variants):
         colour = style.PALETTE[i % len(style.PALETTE)]
-        # Past the palette's end colours come round again, hollow.
+        # past the palette's end the colours come again, hollow
         face = colour if i < len(style.PALETTE) else "none"
         edge = "#666600" if colour == "#F0E442" else colour
         for j, latent in enumerate(latents):
@@ -88,7 +88,7 @@ def _references(ax: Axes, rows: pd.DataFrame, score: str) -> list[Line2D]:
         handles.append(ax.axvline(pca[f"{score}/mean"], color=style.BASELINE, linewidth=1.1, linestyle=style.LINES[1]))
         handles[-1].set_label(f"best PCA (L={show(pca['static/latent'])})")
     alone = numbers(rows, _COVARIATES).dropna()
-    # One line stands for all rows only if they were fitted on the same samples.
+    # one line represents all rows only if they were fitted on the same samples
     if score == AIC and len(alone) and np.isclose(alone.min(), alone.max(), rtol=1e-6):
         handles.append(ax.axvline(alone.iloc[0], color="#666666", linewidth=1.4, linestyle=style.LINES[2]))
         handles[-1].set_label("covariates alone")
@@ -119,7 +119,7 @@ def _loss_against(rows: pd.DataFrame, score: str, title: str) -> Figure:
 
 
 def _fenced_by_variant(drawn: pd.DataFrame, loss: pd.Series) -> tuple[pd.Series, str]:
-    """The losses with those far above the rest of their variant lowered to its highest, and a sentence on them."""
+    """Lower losses far above the rest of their variant to its highest; returns the losses and a sentence on them."""
     lowered, count = loss.copy(), 0
     for _, group in drawn.groupby("static/variant"):
         lowered[group.index], far = style.fenced(loss[group.index])
@@ -127,22 +127,22 @@ def _fenced_by_variant(drawn: pd.DataFrame, loss: pd.Series) -> tuple[pd.Series,
     if not count:
         return loss, ""
     highest = loss[drawn.index].max()
-    text = f"Losses far above the rest of their variant ({count:,}, up to {highest:.2g}) stand at its upper end."
+    text = f"Losses far above the rest of their variant ({count:,}, up to {highest:.2g}) are drawn at its upper end."
     return lowered, text
 
 
 def loss_against_ari(rows: pd.DataFrame) -> Figure:
-    """Validation loss of every trained row against its Leiden ARI, with the best PCA as a line."""
+    """Draw the validation loss of every trained row against its Leiden ARI, with the best PCA as a line."""
     return _loss_against(rows, ARI, "Validation loss against ARI")
 
 
 def loss_against_aic(rows: pd.DataFrame) -> Figure:
-    """Validation loss of every trained row against its Cox AIC, with the best PCA and the covariates alone as lines."""
+    """Draw the validation loss of every trained row against its Cox AIC, with the best PCA and the covariates alone as lines."""
     return _loss_against(rows, AIC, "Validation loss against Cox AIC")
 
 
 def ari_against_aic(rows: pd.DataFrame) -> Figure:
-    """Leiden ARI of every row against its Cox AIC; Spearman's rho is over trained rows, baselines are black stars."""
+    """Draw the Leiden ARI of every row against its Cox AIC; Spearman's rho is over trained rows, baselines are black stars."""
     message = _absent(rows, (ARI, AIC))
     if message:
         return style.empty_figure(message)

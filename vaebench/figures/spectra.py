@@ -1,4 +1,4 @@
-"""Signatures as the field draws them: 96 bars in six colours, and how alike two sets are."""
+"""Signatures as 96 bars in six colours, similarity of two sets of signatures, and the choice of their number."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ SHOWN = 100
 
 
 def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Figure:
-    """One row of 96 bars a signature, in the standard order and colours; ``notes``: name -> a few words beside the name.
+    """Draw each signature as a row of 96 bars in COSMIC's order and colours.
 
     Args:
         signatures: [S, 96], rows sum to 1, columns ``A[C>A]A`` in canonical order. At most 100 are drawn.
+        notes: name -> a few words next to the name.
     """
     shown = signatures.head(SHOWN)
     if shown.empty:
@@ -57,17 +58,18 @@ def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Fi
 
 
 def similarity(extracted: pd.DataFrame, reference: pd.DataFrame) -> Figure:
-    """Cosine of every extracted signature with the reference signatures closest to any of them.
+    """Draw the cosine of every extracted signature with the reference signatures that are closest to any of them.
 
     Args:
         extracted: [S, 96].
-        reference: [S', 96], the same channels in the same order. For each extracted one its three closest are drawn.
+        reference: [S', 96], the same channels in the same order. The three closest to each extracted one are drawn.
     """
     a, b = (frame.to_numpy(float) for frame in (extracted, reference))
+    # signatures.matching has this cosine too, but signatures are a floor above figures
     a, b = (m / np.linalg.norm(m, axis=1, keepdims=True) for m in (a, b))
     cosine = a @ b.T
     close = np.argsort(-cosine, axis=1)[:, :3]
-    # the columns in the order of the rows they are closest to, so that good matches lie on a diagonal
+    # columns in the order of the rows they are closest to: good matches lie on the diagonal
     columns = list(dict.fromkeys(close[:, 0])) + sorted(set(close[:, 1:].ravel()) - set(close[:, 0]))
     shown = cosine[:, columns]
     figure, (ax,) = style.new_figure(0.3 * len(a) + 2.2)
@@ -80,17 +82,17 @@ def similarity(extracted: pd.DataFrame, reference: pd.DataFrame) -> Figure:
     ax.tick_params(labelsize=7)
     figure.colorbar(image, ax=ax, label="cosine similarity", shrink=0.8)
     style.add_footnote(
-        figure, "For each extracted signature its three closest of the reference; cosines from 0.80 are written."
+        figure, "The three closest reference signatures of each extracted one; cosines of at least 0.80 are written."
     )
     return figure
 
 
 def k_selection(selection: pd.DataFrame) -> Figure:
-    """Stability and error by the number of signatures K; the chosen K is marked.
+    """Draw stability and error against the number of signatures K; the chosen K is marked.
 
     Args:
-        selection: one row a K with columns ``k``, ``chosen`` and any of the scores drawn: mean and lowest silhouette,
-            reconstruction error, information criterion.
+        selection: one row a K with columns ``k``, ``chosen``, and any of ``mean_silhouette``, ``min_silhouette``, ``error``,
+            ``deviance`` and ``criterion``.
     """
     scores = {
         "mean_silhouette": "mean silhouette",

@@ -1,4 +1,4 @@
-"""What all figures share: canvas, palette, scales, labels and footnotes. Nothing here touches matplotlib's settings."""
+"""Canvas, palette, scales, labels and footnotes of all figures. matplotlib's global settings are never changed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from vaebench.analysis.settings import left_out
 
-# Okabe and Ito's palette; black is kept for baselines, and grey stands in as the eighth colour.
+# Okabe and Ito's palette; black is reserved for baselines, so grey takes its place as a colour
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999", "#F0E442")
 BASELINE = "#000000"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
@@ -25,11 +26,20 @@ SMALL = 9
 _T = TypeVar("_T")
 
 
-def new_figure(height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure with its own Agg canvas (no pyplot, so nothing is kept alive) and its axes, in reading order."""
+def new_figure(
+    height: float, rows: int = 1, columns: int = 1, heights: Sequence[float] | None = None
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with its own Agg canvas (no pyplot, so nothing is kept alive) and its axes, in reading order.
+
+    Args:
+        height: of the figure, inches.
+        rows: of axes.
+        columns: of axes.
+        heights: relative heights of the rows; equal by default.
+    """
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
+    axes = list(np.ravel(figure.subplots(rows, columns, squeeze=False, height_ratios=heights)))
     for ax in axes:
         ax.tick_params(labelsize=SMALL)
         ax.spines[["top", "right"]].set_visible(False)
@@ -47,7 +57,7 @@ def empty_figure(message: str) -> Figure:
 
 
 def plain(text: str, width: int | None = None) -> str:
-    """Text that matplotlib draws as it stands: no mathematics, only glyphs its font has, cut to ``width``."""
+    """Return text that matplotlib draws unchanged: no mathematics, only glyphs of its font, cut to ``width`` characters."""
     safe = "".join(c if c.isprintable() and c.encode("latin-1", "ignore") else "?" for c in text)
     if width is not None and len(safe) > width:
         safe = safe[: width - 1] + "…"
@@ -55,7 +65,7 @@ def plain(text: str, width: int | None = None) -> str:
 
 
 def two_lines(text: str, width: int) -> str:
-    """At most two lines of ``width`` characters, broken between words; the rest is cut with an ellipsis."""
+    """Break text between words into at most two lines of ``width`` characters; the rest is cut with an ellipsis."""
     lines = textwrap.wrap(text, width, break_on_hyphens=False) or [""]
     if len(lines) > 2:
         lines = [lines[0], plain(" ".join(lines[1:]), width)]
@@ -64,14 +74,14 @@ def two_lines(text: str, width: int) -> str:
 
 
 def spread(values: Sequence[_T], count: int) -> list[_T]:
-    """At most ``count`` of the sorted values, evenly picked, first and last included."""
+    """Pick at most ``count`` of the sorted values, evenly spaced, first and last included."""
     if len(values) <= count:
         return list(values)
     return [values[i] for i in np.unique(np.linspace(0, len(values) - 1, count).round().astype(int))]
 
 
-def wide_scale(ax: Axes, values: Any) -> None:
-    """A log y axis where positive values span more than two decades; symmetric log where some are negative."""
+def wide_scale(ax: Axes, values: ArrayLike) -> None:
+    """Make the y axis logarithmic if positive values span more than two decades; symmetric logarithmic if some are negative."""
     finite = np.asarray(values, dtype=float)
     finite = finite[np.isfinite(finite)]
     if not finite.size:
@@ -85,11 +95,11 @@ def wide_scale(ax: Axes, values: Any) -> None:
         ax.set_yscale("symlog", linthresh=typical)
 
 
-def fenced(values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """``values`` with those far above the rest lowered to the highest of the rest, and which they were (bool).
+def fenced(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Lower values far above the rest to the highest of the rest; returns the values and a mask of the lowered ones.
 
-    Far is beyond Tukey's outer fence, three interquartile ranges above the upper quartile, where those beyond it would
-    press all others into a tenth of the axis. NaN stays.
+    A value is far above if it lies beyond Tukey's outer fence, three interquartile ranges above the upper quartile, and if
+    such values would press all others into a tenth of the axis. NaN stays NaN.
     """
     values = np.asarray(values, dtype=float)
     far = np.zeros(values.shape, bool)
@@ -103,8 +113,13 @@ def fenced(values: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.where(far, top, values), far
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 sample`` or ``1,200 samples``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def not_shown(rows: pd.DataFrame, scores: Sequence[str], what: str = "rows") -> str:
-    """How many rows are drawn and, by cause, how many are not; a figure never drops a row silently."""
+    """Return a sentence on how many rows are drawn and, by cause, how many are not; a figure never drops a row silently."""
     # "cox: COLLAPSED: all 10 latents are constant" -> "cox: COLLAPSED"; the details are for the table of failures.
     reasons = left_out(rows, scores).str.replace(r"([A-Z_]{4,}): .*", r"\1", regex=True)
     causes = reasons[reasons != ""].value_counts()
@@ -118,6 +133,6 @@ def not_shown(rows: pd.DataFrame, scores: Sequence[str], what: str = "rows") -> 
 
 
 def add_footnote(figure: Figure, *sentences: str) -> None:
-    """The small print under the figure; the layout keeps room for it."""
+    """Write sentences under the figure; the layout keeps room for them."""
     text = textwrap.fill(" ".join(s for s in sentences if s), 98, break_on_hyphens=False)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="#444444")

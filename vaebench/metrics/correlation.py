@@ -1,4 +1,4 @@
-"""Which latents go with which known factors, and whether a factor is tied to one or two latents only."""
+"""Correlation of latents with known factors, and the number of factors that go with one or two latents only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ SCORES = (
 
 @dataclasses.dataclass(frozen=True)
 class CorrelationOptions:
-    """``threshold``: correlation from which a latent and a factor go together; ``level``: of the adjusted p values."""
+    """Options of ``correlation``.
+
+    Attributes:
+        threshold: absolute correlation from which a latent and a factor go together, between 0 and 1.
+        level: adjusted p below which a correlation is significant, between 0 and 1.
+    """
 
     threshold: float = 0.1
     level: float = 0.05
@@ -37,7 +42,14 @@ class CorrelationOptions:
 
 
 class Correlations(NamedTuple):
-    """``strength`` (correlation) and ``p`` [L, F], ``adjusted`` (Benjamini & Hochberg 1995, over all pairs), ``names`` [F]."""
+    """Correlation of every latent with every factor.
+
+    Attributes:
+        strength: [L, F] signed correlation, between -1 and 1.
+        p: [L, F].
+        adjusted: [L, F] p adjusted over all pairs (Benjamini & Hochberg 1995).
+        names: [F] of the factors.
+    """
 
     strength: np.ndarray
     p: np.ndarray
@@ -46,12 +58,23 @@ class Correlations(NamedTuple):
 
 
 def correlations(z: np.ndarray, factors: tuple[Factor, ...]) -> Correlations:
-    """Strength and p value of every latent of z [N, L] with every factor, each on the samples where the factor is known.
+    """Correlate every latent of z [N, L] with every factor, each on the samples for which the factor is known.
 
-    Continuous: Spearman's rho, p from t = rho sqrt((n - 2) / (1 - rho^2)). Binary: logistic regression on the latent, p
-    from its likelihood ratio (chi squared, 1 degree), strength = sign sqrt(1 - exp(-LR / n)), Cox & Snell's R, which for
-    weak effects is the correlation. Latents of several embeddings may stand side by side in z, as [N, R L], but are then
-    adjusted together. A latent that is constant on the known samples has strength 0 and p 1.
+    Continuous factor: Spearman's rho, p from t = rho sqrt((n - 2) / (1 - rho^2)). Binary factor: logistic regression on the
+    latent, p from its likelihood ratio (chi squared, 1 degree of freedom), strength = sign sqrt(1 - exp(-LR / n)), Cox &
+    Snell's R, which for weak effects is the correlation. A latent that is constant on the known samples has strength 0 and
+    p 1.
+
+    Args:
+        z: [N, L] finite. Latents of R embeddings may be put next to each other, as [N, R L]; they are then adjusted together.
+        factors: of :func:`vaebench.metrics.shared.factors.usable_factors`.
+
+        >>> import vaebench as vb
+        >>> from vaebench.metrics.correlation import correlations
+        >>> from vaebench.metrics.shared.factors import usable_factors
+        >>> found = correlations(z, usable_factors(data))  # doctest: +SKIP
+        >>> found.strength.shape  # doctest: +SKIP
+        (50, 7)
     """
     from scipy.stats import false_discovery_control
 
@@ -60,7 +83,7 @@ def correlations(z: np.ndarray, factors: tuple[Factor, ...]) -> Correlations:
     strength, p = [], []
     for factor in factors:
         if factor.kind == "continuous":
-            # factors with the same missing samples share the ranks of the latents, which cost the most
+            # factors with the same missing samples share the ranks of the latents, the most expensive part
             pattern = factor.known.tobytes()
             if pattern not in ranked:
                 ranked[pattern] = _standard_ranks(z[factor.known])
@@ -75,7 +98,7 @@ def correlations(z: np.ndarray, factors: tuple[Factor, ...]) -> Correlations:
 
 
 def _standard_ranks(columns: np.ndarray) -> np.ndarray:
-    """Mid-ranks of each column [n, L], centred and of length 1; zeros where constant."""
+    """Return the mid-ranks of each column [n, L], centred and of length 1; zeros where constant."""
     from scipy.stats import rankdata
 
     usable = varying(columns)
@@ -97,7 +120,7 @@ def _spearman(ranks: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _logistic(columns: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Signed Cox-Snell R and likelihood-ratio p of y [n] (0, 1) on each column [n, L] by itself, by Newton's method."""
+    """Regress y [n] (0, 1) on each column [n, L] by itself; returns the signed Cox-Snell R [L] and likelihood-ratio p [L]."""
     from scipy.stats import chi2
 
     usable = varying(columns)
@@ -112,7 +135,8 @@ def _logistic(columns: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarra
         return y @ eta - np.logaddexp(0, eta).sum(axis=0)
 
     best = value(intercept, slope)
-    # A separated factor has no maximum, but its likelihood goes to 1: after 30 steps it is there to many digits.
+    # Newton's method for all columns at once, steps halved where the likelihood would decrease. A separated factor has no
+    # maximum, but its likelihood tends to 1 and has reached it to many digits after 30 steps.
     for _ in range(30):
         q = 1 / (1 + np.exp(-np.clip(intercept + slope * x, -500, 500)))
         w, residual = q * (1 - q), y[:, None] - q
@@ -142,16 +166,20 @@ def correlation_scores(
     *,
     options: CorrelationOptions = CorrelationOptions(),
 ) -> dict[str, Any]:
-    """Factors tied to few latents of z [N, L]; see :func:`correlations` for every pair.
+    """Count the factors that go with few latents of z [N, L]; see :func:`correlations` for every pair.
 
-    The study's rule: a latent and a factor go together from a correlation of 0.1, and a factor is disentangled when it
-    goes with one or two latents. 0.1 is p = 0.05 only at 385 samples, hence the second count.
+    The expression study's rule: a latent and a factor go together from an absolute correlation of 0.1, and a factor is
+    disentangled if it goes with one or two latents. A correlation of 0.1 has p = 0.05 at 385 samples only, hence the second
+    count, by p.
 
     Returns:
-        ``disentangled`` (factors with 1 or 2 latents), ``correlated`` (with at least 1), ``disentangled_significant`` (the
-        rule with adjusted p < 0.05 in place of the threshold), ``latents_per_factor`` (mean), ``largest`` (absolute
-        correlation), ``significant_pairs``, ``factors`` used and left out, ``status``: ``NAN_EMBEDDING``, ``COLLAPSED``,
-        ``TOO_FEW_FACTORS``.
+        ``disentangled`` (factors that go with 1 or 2 latents; high is good), ``correlated`` (with at least 1),
+        ``disentangled_significant`` (the rule with adjusted p < 0.05 in place of the threshold), ``latents_per_factor``
+        (mean; low means that each factor is in few latents), ``largest`` (absolute correlation, 0 to 1),
+        ``significant_pairs``, ``factors`` and ``factors_left_out`` (number used, and not), and ``status``: ``"OK"``,
+        ``NAN_EMBEDDING``, ``COLLAPSED`` or ``TOO_FEW_FACTORS``.
+
+    Source: Spearman 1904; Benjamini & Hochberg 1995, J. R. Stat. Soc. B 57, 289-300.
     """
     factors = usable_factors(dataset)
     left_out = len(dataset.factors) - len(factors)
@@ -181,4 +209,12 @@ METRIC = Metric(
     reference="Spearman 1904; Benjamini & Hochberg 1995 (agrees with scipy)",
     scores=SCORES,
     options=CorrelationOptions(),
+    counts=(
+        "disentangled",
+        "correlated",
+        "disentangled_significant",
+        "significant_pairs",
+        "factors",
+        "factors_left_out",
+    ),
 )

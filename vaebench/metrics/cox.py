@@ -1,4 +1,4 @@
-"""Do the latents of an embedding say more about survival than the clinical covariates: Cox regression and AIC."""
+"""Cox regression of survival on the latents and the clinical covariates, compared by AIC with the covariates alone."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vaebench.errors import InputError
-from vaebench.metrics.survival.cohort import Cohort, standardised, survival_cohort, usable_latents
+from vaebench.errors import InputError, check_choice
+from vaebench.metrics.survival.cohort import SurvivalCohort, standardised, survival_cohort, usable_latents
 from vaebench.metrics.survival.concordance import concordance, partial_log_likelihood
+from vaebench.metrics.survival.lifelines_engine import fit_by_lifelines
+from vaebench.metrics.survival.proportionality import proportional_hazards_p
 from vaebench.metrics.survival.risk_sets import Risk, risk_sets
 from vaebench.metrics.survival.solver import solve, standard_errors, status_of
 from vaebench.types import Dataset, Given, Metric
@@ -33,35 +35,54 @@ SCORES = (
     "constant_latents",
     "redundant_latents",
     "iterations",
+    "ph_p",
+    "ph_violations",
 )
+ENGINES = ("batched", "lifelines")
+PH_LEVEL = 0.05
+"""Adjusted p below which a latent's hazards are not proportional."""
 
 
 @dataclasses.dataclass(frozen=True)
 class CoxOptions:
-    """What may be chosen.
+    """Options of ``cox`` and ``cox_heldout``; the defaults are the model of the expression study.
 
     Attributes:
-        label_covariate: the label is a covariate (the study's model).
+        label_covariate: the label is a covariate.
         ridge: penalty ridge |b|^2 / 2 on the coefficients per standard deviation; 0 is the maximum of the likelihood.
         events_per_parameter: with fewer events a parameter the status is ``TOO_FEW_EVENTS`` and the AIC is not ranked.
+        engine: ``"batched"`` (Newton's method in JAX), or ``"lifelines"`` (``CoxPHFitter``; the same scores, slower).
+        proportional_hazards: test the proportional hazards of the latents (``cox`` only), which costs a pass over the samples
+            as a Newton step does; without it ``ph_p`` and ``ph_violations`` are NaN.
     """
 
     label_covariate: bool = True
     ridge: float = 0.0
     events_per_parameter: float = 5.0
+    engine: str = "batched"
+    proportional_hazards: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.ridge) and self.ridge >= 0):
             raise InputError(f"ridge is {self.ridge}; it must be a finite number, 0 or more")
         if not (math.isfinite(self.events_per_parameter) and self.events_per_parameter >= 0):
             raise InputError(f"events_per_parameter is {self.events_per_parameter}; it must be finite and not negative")
+        check_choice("Cox engine", self.engine, ENGINES)
 
 
-class Fit(NamedTuple):
-    """One Cox fit. Numbers are NaN unless ``status`` is ``"OK"`` or ``TOO_FEW_EVENTS`` of a fit that has a maximum.
+class CoxFit(NamedTuple):
+    """One Cox fit. Numbers are NaN unless ``status`` is ``"OK"``, or ``TOO_FEW_EVENTS`` of a fit that has a maximum.
 
-    ``coefficients`` and their standard ``errors`` [d] are per unit of the columns given; constant columns have 0 and NaN.
-    ``parameters`` is their number, with a ridge the effective number.
+    Attributes:
+        aic: 2 k - 2 ln L.
+        log_likelihood: ln L, Efron's partial log likelihood without a penalty.
+        parameters: k, the number of columns that vary; with a ridge the effective number (Gray 1992).
+        concordance: Harrell's, on the samples of the fit.
+        coefficients: [d], per unit of the columns given; 0 for constant columns.
+        errors: [d] standard errors; NaN for constant columns, and where not asked for.
+        iterations: Newton steps; 0 by the engine ``"lifelines"``, which does not report them.
+        status: ``"OK"`` or the reason.
+        proportionality: [d] p values of the test of proportional hazards, not adjusted; NaN where not asked for.
     """
 
     aic: float
@@ -72,6 +93,7 @@ class Fit(NamedTuple):
     errors: np.ndarray
     iterations: int
     status: str
+    proportionality: np.ndarray
 
 
 def cox_scores(
@@ -80,35 +102,46 @@ def cox_scores(
     given: Given = Given(),  # noqa: B008 - an immutable tuple
     *,
     options: CoxOptions = CoxOptions(),
-    baseline: Fit | None = None,
+    baseline: CoxFit | None = None,
 ) -> dict[str, Any]:
-    """AIC of a Cox proportional hazards model of survival on z [N, L] and covariates, against the covariates alone.
+    """Compare a Cox model of survival on z [N, L] and the covariates with one on the covariates alone.
 
-    Hazard h(t | x) = h0(t) exp(b.x) with x = latents, continuous covariates, and categorical covariates and the label
-    as indicators without their first level. AIC = 2k - 2 ln L, L the partial likelihood (Cox 1972) with Efron's (1977)
+    Hazard h(t | x) = h0(t) exp(b.x) with x = latents, continuous covariates, and categorical covariates and the label as
+    indicators without their first level. AIC = 2k - 2 ln L, L the partial likelihood (Cox 1972) with Efron's (1977)
     treatment of ties, k the number of coefficients. Columns are standardised first, which changes neither L nor k.
 
-    Left out, and counted: samples without time, event, covariate or (if used) label, and, when the label is a
-    covariate, samples of labels without an event. The coefficient of such a label runs to minus infinity, where its
-    samples leave every risk set, so leaving them out is the limit of the likelihood and keeps the estimate finite.
-    Constant latents say nothing, and those in ``given.redundant`` nothing new: they are left out of the model and of k,
-    and counted.
+    Samples are left out, and counted, if their time, event, a covariate or (where it is a covariate) the label is missing,
+    or if no sample of their label has an event: the coefficient of such a label goes to minus infinity, where its samples
+    leave every risk set, so that leaving them out is the limit of the likelihood and keeps the estimate finite. Latents
+    are left out of the model and of k, and counted, if they are constant or determined by others (``given.redundant``).
 
-    ``baseline`` is :func:`covariate_fit` of the same data set and options; computed if ``None``.
+    Args:
+        z: [N, L] embedding of the samples in the order of the data set.
+        dataset: with survival.
+        given: ``redundant`` is used.
+        options: see :class:`CoxOptions`.
+        baseline: :func:`covariate_fit` of the same data set and options; computed if ``None``.
 
     Returns:
-        ``aic``, ``aic_covariates``, ``delta_aic`` = aic - aic_covariates (negative: the latents help),
-        ``log_likelihood``, ``likelihood_ratio_p`` (all latents against none, chi squared; approximate with a ridge),
-        ``concordance`` (Harrell's, on the samples of the fit) and ``concordance_covariates``, ``parameters`` (k),
-        ``events`` and ``samples`` in the fit, ``left_out_missing`` and ``left_out_no_event_labels`` (samples),
-        ``labels_left_out`` (labels), ``constant_latents``, ``redundant_latents``, ``iterations`` and ``status``:
-        ``NAN_EMBEDDING``, ``COLLAPSED`` (all latents constant), ``SINGULAR`` (columns depend linearly on each other),
-        ``SEPARATED`` (the likelihood has no maximum), ``NOT_CONVERGED``, ``TOO_FEW_EVENTS`` (fewer than 5 a parameter: the
-        scores are there, but are not to be ranked), or ``BASELINE: ...`` (the covariates alone have no fit). Whatever could
-        not be computed is NaN.
+        A dict with all of these, NaN where not computed:
+
+        * ``aic``, ``aic_covariates``, ``delta_aic`` = aic - aic_covariates (below 0: the latents improve the model; a
+          difference of 2 is slight, of 10 decisive), ``log_likelihood``, ``likelihood_ratio_p`` (all latents against none,
+          chi squared; approximate with a ridge).
+        * ``concordance`` (Harrell's C on the samples of the fit; 0.5 is chance, 1 a perfect order) and
+          ``concordance_covariates``.
+        * ``ph_p``: smallest p over the latents of the test of proportional hazards, times their number (Bonferroni), at
+          most 1; ``ph_violations``: latents whose adjusted p is below 0.05. A small ``ph_p`` means that a latent's effect
+          on the hazard changes over time, so that its one coefficient is an average. Both are NaN unless the options ask
+          for them.
+        * ``parameters`` (k), ``events`` and ``samples`` in the fit, ``left_out_missing`` and ``left_out_no_event_labels``
+          (samples), ``labels_left_out`` (labels), ``constant_latents``, ``redundant_latents``, ``iterations``.
+        * ``status``: ``"OK"``, ``NAN_EMBEDDING``, ``COLLAPSED`` (all latents constant), ``SINGULAR`` (columns depend linearly
+          on each other), ``SEPARATED`` (the likelihood has no maximum), ``NOT_CONVERGED``, ``TOO_FEW_EVENTS`` (fewer than 5 a
+          parameter: the scores are computed but not ranked), or ``BASELINE: ...`` (the covariates alone have no fit).
 
     Raises:
-        InputError: no survival in the data set.
+        InputError: the data set has no survival.
     """
     cohort = survival_cohort(dataset, options.label_covariate)
     baseline = _fit(cohort.covariates, cohort, options) if baseline is None else baseline
@@ -125,7 +158,9 @@ def cox_scores(
     scores |= {"constant_latents": constant, "redundant_latents": len(given.redundant)}
     if problem:
         return scores | {"status": problem}
-    fit = _fit(np.hstack([latents, cohort.covariates]), cohort, options)
+    design = np.hstack([latents, cohort.covariates])
+    risk = risk_sets(cohort.time, cohort.event)
+    fit = fit_cox(design, risk, options, proportional=options.proportional_hazards)
     return scores | {
         "aic": fit.aic,
         "delta_aic": fit.aic - baseline.aic,
@@ -134,12 +169,13 @@ def cox_scores(
         "concordance": fit.concordance,
         "parameters": fit.parameters,
         "iterations": fit.iterations,
+        **_proportionality(fit.proportionality[: latents.shape[1]]),
         "status": f"BASELINE: {baseline.status}" if math.isnan(baseline.aic) else fit.status,
     }
 
 
-def covariate_fit(dataset: Dataset, options: CoxOptions = CoxOptions()) -> Fit:
-    """The Cox fit of the covariates alone, the same for every embedding of a data set; see :func:`cox_scores`."""
+def covariate_fit(dataset: Dataset, options: CoxOptions = CoxOptions()) -> CoxFit:
+    """Return the Cox fit of the covariates alone, the same for every embedding of a data set; see :func:`cox_scores`."""
     cohort = survival_cohort(dataset, options.label_covariate)
     return _fit(cohort.covariates, cohort, options)
 
@@ -149,16 +185,32 @@ def cox_fit(
     time: np.ndarray,
     event: np.ndarray,
     options: CoxOptions = CoxOptions(),
-) -> Fit:
-    """Cox regression of ``time`` [N] and ``event`` [N] (bool) on the columns of ``design`` [N, d], all of them finite."""
+) -> CoxFit:
+    """Fit a Cox model to plain arrays, with standard errors and the test of proportional hazards.
+
+    Args:
+        design: [N, d] columns, all finite.
+        time: [N] finite.
+        event: [N] bool, true for a death.
+        options: ``ridge``, ``events_per_parameter``, ``engine`` and ``proportional_hazards`` are used.
+
+        >>> import numpy as np
+        >>> from vaebench.metrics.cox import cox_fit
+        >>> rng = np.random.default_rng(0)
+        >>> x = rng.normal(size=(200, 2))
+        >>> time = rng.exponential(size=200) * np.exp(-x[:, 0])
+        >>> cox_fit(x, time, np.ones(200, bool)).coefficients.round(1)
+        array([1. , 0.1])
+    """
     standard, scale = standardised(np.asarray(design, np.float64))
-    fit = fitted(standard, risk_sets(np.asarray(time, np.float64), np.asarray(event, bool)), options, errors=True)
+    risk = risk_sets(np.asarray(time, np.float64), np.asarray(event, bool))
+    fit = fit_cox(standard, risk, options, errors=True, proportional=options.proportional_hazards)
     known = np.where(scale > 0, scale, np.nan)
     return fit._replace(coefficients=np.where(scale > 0, fit.coefficients / known, 0.0), errors=fit.errors / known)
 
 
-def likelihood_ratio_p(fit: Fit, smaller: Fit) -> float:
-    """P value of the likelihood-ratio test of ``fit`` against a model within it; NaN where one of them has no fit."""
+def likelihood_ratio_p(fit: CoxFit, smaller: CoxFit) -> float:
+    """Return the p value of the likelihood-ratio test of ``fit`` against a model nested in it; NaN if one has no fit."""
     from scipy.stats import chi2
 
     statistic = 2 * (fit.log_likelihood - smaller.log_likelihood)
@@ -167,43 +219,86 @@ def likelihood_ratio_p(fit: Fit, smaller: Fit) -> float:
     )
 
 
-def _fit(design: np.ndarray, cohort: Cohort, options: CoxOptions) -> Fit:
-    return fitted(design, risk_sets(cohort.time, cohort.event), options)
+def _fit(design: np.ndarray, cohort: SurvivalCohort, options: CoxOptions) -> CoxFit:
+    return fit_cox(design, risk_sets(cohort.time, cohort.event), options)
 
 
-def fitted(design: np.ndarray, risk: Risk, options: CoxOptions, errors: bool = False) -> Fit:
-    """Maximum of the partial likelihood over standardised columns ``design`` [n, d] (zeros where constant).
+def _proportionality(p: np.ndarray) -> dict[str, Any]:
+    """Return ``ph_p`` and ``ph_violations`` of the latents' p values [L], NaN for constant latents and where not tested."""
+    tested = p[~np.isnan(p)]
+    if not len(tested):
+        return {"ph_p": math.nan, "ph_violations": math.nan}
+    adjusted = np.minimum(len(tested) * tested, 1.0)  # Bonferroni
+    return {"ph_p": float(adjusted.min()), "ph_violations": int((adjusted < PH_LEVEL).sum())}
 
-    Standard errors cost one more pass over the samples, and are NaN unless asked for.
+
+def fit_cox(
+    design: np.ndarray, risk: Risk, options: CoxOptions, errors: bool = False, proportional: bool = False
+) -> CoxFit:
+    """Maximise the partial likelihood by the engine of the options.
+
+    Args:
+        design: [N, d] standardised columns, zeros where constant, samples in their own order.
+        risk: of the same samples.
+        options: ``ridge``, ``events_per_parameter`` and ``engine`` are used.
+        errors: compute standard errors, which cost one more pass over the samples.
+        proportional: test the proportional hazards.
     """
     columns, events = int((design != 0).any(axis=0).sum()), int(risk.use.sum())
     unknown = np.full(design.shape[1], np.nan)
-    empty = Fit(math.nan, math.nan, columns, math.nan, unknown, unknown, 0, "")
+    empty = CoxFit(math.nan, math.nan, columns, math.nan, unknown, unknown, 0, "", unknown)
     few = f"TOO_FEW_EVENTS: {events} events for {columns} parameters, at least {options.events_per_parameter:g} each"
     if not events or (events <= columns and not options.ridge):
         return empty._replace(status=few)
     if not columns:
         likelihood = partial_log_likelihood(np.zeros(len(design)), risk)
         return empty._replace(aic=-2 * likelihood, log_likelihood=likelihood, concordance=0.5, status="OK")
-    solution = solve(design, risk, options.ridge)
-    status = status_of(solution, options.ridge)
+    fit = (_by_lifelines if options.engine == "lifelines" else _by_newton)(
+        design, risk, options.ridge, empty, errors, proportional
+    )
+    if fit.status != "OK":
+        return fit
+    aic = 2 * fit.parameters - 2 * fit.log_likelihood
+    return fit._replace(aic=aic, status=few if events < options.events_per_parameter * fit.parameters else "OK")
+
+
+def _by_newton(design: np.ndarray, risk: Risk, ridge: float, empty: CoxFit, errors: bool, proportional: bool) -> CoxFit:
+    """Fit by :func:`vaebench.metrics.survival.solver.solve`."""
+    solution = solve(design, risk, ridge)
+    status = status_of(solution, ridge)
     if status != "OK":
         return empty._replace(iterations=int(solution.iterations), status=status)
     coefficients = np.asarray(solution.coefficients)
-    likelihood = float(solution.log_likelihood)
-    parameters, unsure = columns, unknown
-    if errors or options.ridge:
-        unsure, effective = standard_errors(solution, design, risk, options.ridge)
-        parameters = effective if options.ridge else columns
-    return Fit(
-        aic=2 * parameters - 2 * likelihood,
-        log_likelihood=likelihood,
-        parameters=parameters,
+    found = empty
+    if errors or ridge:
+        unsure, effective = standard_errors(solution, design, risk, ridge)
+        found = found._replace(errors=unsure, parameters=effective if ridge else empty.parameters)
+    if proportional:
+        found = found._replace(proportionality=proportional_hazards_p(design, risk, coefficients, ridge))
+    return found._replace(
+        log_likelihood=float(solution.log_likelihood),
         concordance=concordance(design @ coefficients, risk),
         coefficients=coefficients,
-        errors=unsure,
         iterations=int(solution.iterations),
-        status=few if events < options.events_per_parameter * parameters else "OK",
+        status="OK",
+    )
+
+
+def _by_lifelines(
+    design: np.ndarray, risk: Risk, ridge: float, empty: CoxFit, errors: bool, proportional: bool
+) -> CoxFit:
+    """Fit by :func:`vaebench.metrics.survival.lifelines_engine.fit_by_lifelines`, which always gives the errors."""
+    found = fit_by_lifelines(design, risk, ridge, proportional)
+    if found.status != "OK":
+        return empty._replace(status=found.status)
+    return empty._replace(
+        log_likelihood=found.log_likelihood,
+        parameters=found.effective if ridge else empty.parameters,
+        concordance=found.concordance,
+        coefficients=found.coefficients,
+        errors=found.errors,
+        proportionality=found.proportionality,
+        status="OK",
     )
 
 
@@ -221,4 +316,15 @@ METRIC = Metric(
     scores=SCORES,
     options=CoxOptions(),
     prepare=_prepare,
+    counts=(
+        "events",
+        "samples",
+        "left_out_missing",
+        "left_out_no_event_labels",
+        "labels_left_out",
+        "constant_latents",
+        "redundant_latents",
+        "iterations",
+        "ph_violations",
+    ),
 )

@@ -1,4 +1,4 @@
-"""Do the latents predict the survival of samples that the regression has not seen."""
+"""Cox regression fitted to the training samples and judged on the validation samples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vaebench.errors import InputError
-from vaebench.metrics.cox import CoxOptions, fitted
+from vaebench.metrics.cox import CoxOptions, fit_cox
 from vaebench.metrics.survival.cohort import survival_cohort, usable_latents
 from vaebench.metrics.survival.concordance import concordance, partial_log_likelihood
 from vaebench.metrics.survival.risk_sets import risk_sets
@@ -34,21 +34,24 @@ def heldout_scores(
     *,
     options: CoxOptions = CoxOptions(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
-    """Cox regression on z [N, L] fitted to the training part, judged on the validation part; model and options of ``cox``.
+    """Fit the model of ``cox`` on z [N, L] to the training part and judge it on the validation part.
 
-    An AIC over all samples cannot tell what latents learnt from the samples it is computed on; this can. The partial
-    likelihood of the validation part has risk sets of validation samples only (Verweij & van Houwelingen 1993 use the
-    difference of two likelihoods instead, which needs every fold). Samples of labels without a training event are left
-    out of both parts.
+    The AIC of ``cox`` is computed on samples that the VAE was trained on, and cannot show what latents learnt from just
+    those; this metric can. Samples of labels without a training event are left out of both parts.
 
     Returns:
-        On the validation part, of the model and of the covariates alone: ``concordance`` (Harrell's, 0.5 by chance),
-        ``log_likelihood`` (Efron), ``gain_per_event`` = their difference by event (nats; positive: the latents help).
-        ``parameters``, ``train_events``, ``valid_events``, ``valid_samples`` and ``status``, as for ``cox``, and
-        ``TOO_FEW_EVENTS`` where the validation part has no pair to compare.
+        On the validation part, for the model and for the covariates alone (``_covariates``): ``concordance`` (Harrell's C,
+        0.5 is chance, 1 a perfect order) and ``log_likelihood`` (Efron's, risk sets of validation samples);
+        ``gain_per_event`` = difference of the log likelihoods by validation event (nats; above 0: the latents help).
+        Then ``parameters``, ``train_events``, ``valid_events``, ``valid_samples``, and ``status`` as for ``cox``, and
+        ``TOO_FEW_EVENTS`` if the validation part has no pair to compare.
 
     Raises:
-        InputError: no survival, or no split.
+        InputError: the data set has no survival, or no split is given.
+
+    Deviates:
+        Verweij & van Houwelingen 1993 take the difference of two likelihoods, on all samples and on the training part, which
+        needs every fold of a cross-validation.
     """
     if given.split is None:
         raise InputError("held-out Cox regression needs a split into training and validation samples")
@@ -68,12 +71,12 @@ def heldout_scores(
         return scores | {"status": problem}
     fitting, judging = (risk_sets(cohort.time, cohort.event, part) for part in (train, valid))
     results, status = {}, "OK"
-    # the covariates alone come first: where they have no fit, that is the reason to give
+    # the covariates alone come first: if they have no fit, that is the status
     for name, columns in (("_covariates", cohort.covariates), ("", np.hstack([latents, cohort.covariates]))):
-        # Within the training part a column may be constant (an indicator), which the whole cohort does not show.
+        # a column (an indicator) may be constant within the training part though it varies in the whole cohort
         varies = np.ptp(columns[train], axis=0) > 1e-9 if train.any() else np.zeros(columns.shape[1], bool)
         columns = np.where(varies[None], columns, 0.0)
-        fit = fitted(columns, fitting, options)
+        fit = fit_cox(columns, fitting, options)
         if math.isnan(fit.aic):
             return scores | {"status": f"BASELINE: {fit.status}" if name else fit.status}
         eta = columns @ fit.coefficients if varies.any() else np.zeros(len(columns))
@@ -87,7 +90,7 @@ def heldout_scores(
 
 
 def _labels_with_events(dataset: Dataset, options: CoxOptions, train: np.ndarray) -> np.ndarray:
-    """[N] bool: samples whose label has an event among the training samples (all, where the label is no covariate)."""
+    """Return a mask [N] of samples whose label has an event among the training samples; all if the label is no covariate."""
     if dataset.labels is None or not options.label_covariate or dataset.survival is None:
         return np.ones(len(train), bool)
     dead = train & (np.nan_to_num(np.asarray(dataset.survival.event, np.float64)) > 0)
@@ -102,4 +105,5 @@ METRIC = Metric(
     reference="Cox 1972; Efron 1977 for ties; Harrell et al. 1982",
     scores=SCORES,
     options=CoxOptions(),
+    counts=("train_events", "valid_events", "valid_samples"),
 )

@@ -14,18 +14,23 @@ SCORES = ("disentanglement", "completeness", "informativeness", "factors")
 
 
 def dci_scores(z: np.ndarray, dataset: Dataset, given: Given = Given()) -> dict[str, Any]:  # noqa: B008
-    """DCI of z [N, L] (Eastwood & Williams 2018) with R_lf = |standardised coefficient| of least squares of factor f on z.
+    """Compute DCI of z [N, L] from the weights R_lf = |standardised coefficient| of latent l in least squares for factor f.
 
-    Disentanglement = sum_l rho_l (1 - H(R_l. / sum_f R_lf) / ln F), rho_l the share of latent l in all of R;
-    completeness = mean over f of 1 - H(R_.f / sum_l R_lf) / ln L; informativeness = mean R2 of the predictors on the
-    samples they were fitted to. Constant latents take no part.
+    disentanglement = sum_l rho_l (1 - H(R_l. / sum_f R_lf) / ln F), rho_l the share of latent l in all of R;
+    completeness    = mean over f of 1 - H(R_.f / sum_l R_lf) / ln L;
+    informativeness = mean R2 of the predictors on the samples they were fitted to. Constant latents are left out.
 
     Returns:
-        The three, ``factors`` and ``status``: ``NAN_EMBEDDING``, ``COLLAPSED``, ``TOO_FEW_FACTORS`` (fewer than 2),
-        ``TOO_FEW_LATENTS`` (fewer than 2 that vary), ``TOO_FEW_SAMPLES`` (a factor known for no more samples than L + 1).
+        ``disentanglement`` (1: each latent predicts one factor, 0: all alike), ``completeness`` (1: each factor is
+        predicted by one latent), ``informativeness`` (1: the factors are linear in z), all in 0..1; ``factors`` (number
+        used) and ``status``: ``"OK"``, ``NAN_EMBEDDING``, ``COLLAPSED``, ``TOO_FEW_FACTORS`` (fewer than 2),
+        ``TOO_FEW_LATENTS`` (fewer than 2 that vary), ``TOO_FEW_SAMPLES`` (a factor known for at most L + 1 samples).
+
+    Source: Eastwood & Williams 2018, ICLR.
 
     Deviates:
-        The paper fits lasso and random forests; least squares has no setting to tune and gives the same in any order.
+        The paper fits lasso and random forests; least squares has no setting to tune and does not depend on the order of
+        the samples.
     """
     factors = usable_factors(dataset)
     scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan) | {"factors": len(factors)}
@@ -68,4 +73,5 @@ METRIC = Metric(
     compute=dci_scores,
     reference="Eastwood & Williams 2018",
     scores=SCORES,
+    counts=("factors",),
 )

@@ -1,4 +1,4 @@
-"""Which latents a model uses: active units, divergence from the prior, posterior collapse."""
+"""Use of the latents by a model: active units, divergence from the prior, posterior collapse."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ SCORES = ("active_units", "kl", "kl_largest", "kl_smallest", "collapsed_latents"
 
 @dataclasses.dataclass(frozen=True)
 class LatentUseOptions:
-    """``active``: variance of the posterior mean above which a latent is active; ``collapsed``: nats below which it is not."""
+    """Options of ``latent_use``.
+
+    Attributes:
+        active: variance of the posterior mean above which a latent is active; positive.
+        collapsed: nats of divergence from the prior below which a latent is collapsed; positive.
+    """
 
     active: float = 0.01
     collapsed: float = 0.01
@@ -28,7 +33,7 @@ class LatentUseOptions:
 
 
 def latent_kl(posterior: Posterior) -> np.ndarray:
-    """[L] nats: mean over samples of KL(q(z_l | x) || N(0, 1)) = (mean^2 + variance - 1 - logvar) / 2."""
+    """Return KL(q(z_l | x) || N(0, 1)) = (mean^2 + variance - 1 - logvar) / 2 [L], in nats, averaged over samples."""
     mean, logvar = (np.asarray(part, np.float64) for part in posterior)
     return np.mean(0.5 * (mean**2 + np.expm1(logvar) - logvar), axis=0)
 
@@ -40,16 +45,19 @@ def latent_use_scores(
     *,
     options: LatentUseOptions = LatentUseOptions(),
 ) -> dict[str, Any]:
-    """Use of the latents, from the posterior.
+    """Measure the use of the latents from the posterior q(z | x).
 
     Returns:
-        ``active_units`` (number of latents whose posterior mean has variance above 0.01 over samples, Burda et al. 2016),
-        ``kl`` (nats, sum over latents; with ``kl_largest`` and ``kl_smallest`` of one), ``collapsed_latents`` (below 0.01
-        nats), ``collapsed`` (1 if all are) and ``status``: ``NAN_EMBEDDING``; ``COLLAPSED`` (all latents constant), with
-        the scores; ``TOO_FEW_SAMPLES`` (fewer than 10).
+        ``active_units`` (latents whose posterior mean has a variance above 0.01 over the samples; 0 to L), ``kl`` (nats,
+        summed over latents; 0 if the model ignores them), ``kl_largest`` and ``kl_smallest`` (of one latent),
+        ``collapsed_latents`` (those below 0.01 nats), ``collapsed`` (1 if all are), and ``status``: ``"OK"``,
+        ``NAN_EMBEDDING``, ``TOO_FEW_SAMPLES`` (fewer than 10), ``OVERFLOW`` (an infinite variance), or ``COLLAPSED`` (all
+        posterior means constant), which comes with the scores.
 
     Raises:
-        InputError: no posterior.
+        InputError: no posterior is given.
+
+    Source: Burda, Grosse & Salakhutdinov 2016, ICLR (active units).
     """
     if given.posterior is None:
         raise InputError("latent_use needs a posterior, and none was given with the embedding")
@@ -85,4 +93,5 @@ METRIC = Metric(
     reference="Burda, Grosse & Salakhutdinov 2016",
     scores=SCORES,
     options=LatentUseOptions(),
+    counts=("active_units", "collapsed_latents", "collapsed"),
 )

@@ -1,4 +1,9 @@
-"""Agreement of Leiden clusters of an embedding with the known labels."""
+"""Agreement of Leiden clusters of an embedding with the known labels.
+
+1. graph     join each sample with its nearest neighbours                  (``knn_edges``, ``fuzzy_edges``)
+2. clusters  maximise the modularity of the graph by Leiden, once a seed    (``leiden_membership``)
+3. scores    compare the clusters with the labels; average over the seeds   (``leiden_scores``)
+"""
 
 from __future__ import annotations
 
@@ -19,16 +24,16 @@ SCORES = (*_OF_CLUSTERS, *(f"{name}_spread" for name in _OF_CLUSTERS), "label_si
 
 @dataclasses.dataclass(frozen=True)
 class LeidenOptions:
-    """What may be chosen; the defaults are the protocol of the expression study.
+    """Options of ``leiden``; the defaults are the protocol of the expression study.
 
     Attributes:
         neighbours: size of a neighbourhood.
         include_self: the sample counts as one of its ``neighbours`` (15 means 14 others).
         weights: ``"binary"``, or ``"fuzzy"`` (UMAP's smooth memberships, as scanpy uses).
-        engine: ``"leidenalg"`` (the reference), or ``"igraph"`` (its own implementation, 10 to 20 times faster; on poor
+        engine: ``"leidenalg"`` (the reference), or ``"igraph"`` (another implementation, 10 to 20 times faster; on poor
             embeddings its clusters differ).
         resolution: 1 is modularity; larger values give more clusters (Reichardt & Bornholdt 2006).
-        iterations: passes over the graph, -1 for until nothing improves.
+        iterations: passes over the graph; -1 repeats them until nothing improves.
         seeds: of Leiden's random order; scores are means over them.
     """
 
@@ -56,16 +61,16 @@ class LeidenOptions:
             raise InputError(f"Leiden's resolution is {self.resolution}; it must be a positive number")
         if self.iterations == 0 or self.iterations < -1:
             raise InputError(
-                f"Leiden's iterations is {self.iterations}; it must be at least 1, or -1 for until the end"
+                f"Leiden's iterations is {self.iterations}; it must be at least 1, or -1 to go on until nothing improves"
             )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise InputError(f"Leiden's seeds are {self.seeds}; at least one is needed, each of them once")
+            raise InputError(f"Leiden's seeds are {self.seeds}; there must be at least one, and none twice")
 
 
 def knn_edges(z: np.ndarray, neighbours: int = 15, include_self: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of the undirected graph of exact Euclidean nearest neighbours.
+    """Return the edges of the undirected graph of exact Euclidean nearest neighbours, without loops and weights.
 
-    Two samples are joined when one of them is among the nearest of the other; no loops, no weights.
+    Two samples are joined if one of them is among the nearest neighbours of the other.
 
     Args:
         z: [N, L] finite embedding.
@@ -74,11 +79,11 @@ def knn_edges(z: np.ndarray, neighbours: int = 15, include_self: bool = True) ->
             the expression study.
 
     Returns:
-        ``(source, target)``, int64 [edges] each, ``source < target``, sorted and unique. Among samples at
-        exactly equal distance (duplicated rows) position decides; only then do edges depend on the order of samples.
+        ``(source, target)``, int64 [edges] each, ``source < target``, sorted and unique. Among samples at exactly equal
+        distance (duplicated rows) the first ones are taken; only then do edges depend on the order of samples.
 
     Raises:
-        InputError: fewer than one other neighbour asked for, or fewer samples than that.
+        InputError: fewer than one other neighbour is asked for, or there are too few samples.
     """
     LeidenOptions(neighbours, include_self)  # for its checks
     index, _ = nearest(z, neighbours - int(include_self))
@@ -88,14 +93,21 @@ def knn_edges(z: np.ndarray, neighbours: int = 15, include_self: bool = True) ->
 def fuzzy_edges(
     z: np.ndarray, neighbours: int = 15, include_self: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The edges of :func:`knn_edges` with their weights: fuzzy memberships (McInnes, Healy & Melville 2018, section 3.1).
+    """Return the edges of :func:`knn_edges` with UMAP's fuzzy memberships as weights.
 
-    w_ij = exp(-max(0, d_ij - rho_i) / s_i), rho_i the distance to the nearest sample that differs, s_i such that
-    sum_j w_ij over the others = log2 k with k = ``neighbours``; symmetric by w + w' - w w'. As in UMAP's code s_i
-    is at least 0.001 of the mean distance.
+    w_ij = exp(-max(0, d_ij - rho_i) / s_i) with rho_i the distance to the nearest sample that differs and s_i such that
+    sum_j w_ij over the others is log2 k, k = ``neighbours``; made symmetric by w + w' - w w'. As in UMAP's code s_i is at
+    least 0.001 of the mean distance.
+
+    Args:
+        z: [N, L] finite embedding.
+        neighbours: k.
+        include_self: see :func:`knn_edges`.
 
     Returns:
-        ``(source, target, weight)``.
+        ``(source, target, weight)``, [edges] each, weights in 0..1.
+
+    Source: McInnes, Healy & Melville 2018, arXiv:1802.03426, section 3.1.
     """
     LeidenOptions(neighbours, include_self)
     index, distance = nearest(z, neighbours - int(include_self))
@@ -104,7 +116,7 @@ def fuzzy_edges(
     beyond = np.clip(distance - rho, 0, None)
     low, high = np.zeros(len(z)), np.full(len(z), np.inf)
     scale, wanted = np.ones(len(z)), math.log2(neighbours)
-    # bisection as UMAP does it: the sum of memberships grows with the scale, the sample itself is not counted
+    # bisection, as in UMAP: the sum of memberships grows with the scale; the sample itself is not counted
     for _ in range(64):
         total = np.exp(-beyond / scale[:, None]).sum(axis=1)
         over = total > wanted
@@ -122,7 +134,7 @@ def fuzzy_edges(
 
 
 def _joined(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Source and target of the undirected edges; of each neighbour its edge's code, and whether it is the larger end."""
+    """Return sources and targets of the undirected edges, and for each neighbour its edge's code and if it is the larger end."""
     samples, others = index.shape
     rows = np.repeat(np.arange(samples, dtype=np.int64), others)
     columns = index.ravel()
@@ -142,11 +154,11 @@ def leiden_membership(
     resolution: float = 1.0,
     engine: str = "leidenalg",
 ) -> tuple[np.ndarray, float]:
-    """Clusters [N] (int32, 0 is the largest) and modularity of an undirected graph.
+    """Cluster an undirected graph; returns the clusters [N] (int32, 0 is the largest) and their modularity.
 
-    Q = sum_c [m_c / m - resolution (d_c / 2m)^2] with m the weight of all edges, m_c of those within cluster c and d_c
-    its summed degrees (Newman 2004; Reichardt & Bornholdt 2006), maximised by Leiden (Traag, Waltman & van Eck 2019).
-    The modularity returned is at resolution 1, so that it can be compared.
+    Leiden maximises Q = sum_c [m_c / m - resolution (d_c / 2m)^2] with m the weight of all edges, m_c that of the edges
+    within cluster c, and d_c the sum of its degrees. The modularity returned is Q at resolution 1, so that results at
+    different resolutions can be compared.
 
     Args:
         source: [edges] positions.
@@ -154,9 +166,11 @@ def leiden_membership(
         samples: N.
         weights: [edges], positive; 1 without.
         seed: of Leiden's own random order; the same seed and graph give the same clusters.
-        iterations: passes over the graph, -1 for until nothing improves.
+        iterations: passes over the graph; -1 repeats them until nothing improves.
         resolution: see Q.
         engine: ``"leidenalg"`` or ``"igraph"``.
+
+    Source: Traag, Waltman & van Eck 2019, Sci. Rep. 9, 5233; Newman 2004; Reichardt & Bornholdt 2006.
     """
     import igraph
 
@@ -184,7 +198,7 @@ def _igraph_membership(graph: Any, weights: Any, seed: int, iterations: int, res
 
     import igraph
 
-    # igraph draws from a module-wide generator: it gets one of its own for this call, and Python's back afterwards
+    # igraph draws from a module-wide generator: give it one of its own for this call, and Python's back afterwards
     igraph.set_random_number_generator(random.Random(seed))
     try:
         return graph.community_leiden(
@@ -194,35 +208,80 @@ def _igraph_membership(graph: Any, weights: Any, seed: int, iterations: int, res
         igraph.set_random_number_generator(random)
 
 
+def clustering_problem(z: np.ndarray, options: LeidenOptions = LeidenOptions()) -> str:
+    """Return the status of an embedding z [N, L] that cannot be clustered, "" if it can be.
+
+    ``NAN_EMBEDDING``, ``TOO_FEW_SAMPLES`` (fewer than ``neighbours`` + 1) or ``COLLAPSED`` (all rows equal).
+    """
+    bad = int((~np.isfinite(z).all(axis=1)).sum())
+    if bad:
+        return f"NAN_EMBEDDING: {bad} of {len(z)} samples are not finite"
+    if len(z) < options.neighbours + 1:
+        return f"TOO_FEW_SAMPLES: {len(z)} samples, at least {options.neighbours + 1} are needed"
+    if (z == z[:1]).all():
+        return f"COLLAPSED: all {len(z)} samples have the same embedding"
+    return ""
+
+
+def leiden_clusters(z: np.ndarray, options: LeidenOptions = LeidenOptions()) -> np.ndarray:
+    """Return the clusters [N] (int32, 0 is the largest) that the metric compares with the labels.
+
+    Args:
+        z: [N, L] embedding.
+        options: of the metric; with several seeds the clusters of the first one are returned.
+
+    Raises:
+        InputError: the embedding cannot be clustered, see :func:`clustering_problem`.
+    """
+    problem = clustering_problem(z, options)
+    if problem:
+        raise InputError(f"the embedding has no clusters ({problem})")
+    return _clusterings(z, dataclasses.replace(options, seeds=options.seeds[:1]))[0][0]
+
+
 def leiden_scores(
     z: np.ndarray,
     labels: np.ndarray,
     options: LeidenOptions = LeidenOptions(),
 ) -> dict[str, Any]:
-    """Agreement of Leiden clusters of z [N, L] with labels [N]; the protocol of the expression study by default.
+    """Cluster z [N, L] and compare the clusters with the labels [N]; the protocol of the expression study by default.
+
+    Args:
+        z: [N, L] embedding.
+        labels: [N] any values.
+        options: see :class:`LeidenOptions`.
 
     Returns:
-        Means over the seeds of ``ari`` (adjusted Rand index, Hubert & Arabie 1985: 1 for equal partitions, 0 expected by
-        chance), ``ami`` (adjusted mutual information, Vinh et al. 2010), ``nmi`` (normalised by the mean of both
-        entropies), ``homogeneity`` (Rosenberg & Hirschberg 2007), ``clusters`` (number), ``modularity`` and
-        ``silhouette`` (Rousseeuw 1987, of the clusters in z; 0 for one cluster); each with ``_spread``, the largest less
-        the smallest over the seeds; ``label_silhouette`` (of the labels), ``seeds`` (number) and ``status``. The scores
-        are NaN when status is ``NAN_EMBEDDING``, ``TOO_FEW_SAMPLES`` (fewer than ``neighbours`` + 1) or ``COLLAPSED``
-        (all rows equal); ``ONE_CLASS`` (all labels equal) leaves those that need no classes.
+        Means over the seeds, each with ``_spread`` (largest minus smallest over the seeds):
+
+        * ``ari``: adjusted Rand index (Hubert & Arabie 1985); 1 for equal partitions, 0 expected by chance.
+        * ``ami``: adjusted mutual information (Vinh et al. 2010); 1 and 0 as for ``ari``.
+        * ``nmi``: mutual information by the mean of both entropies, 0..1; above 0 by chance, more so with many clusters.
+        * ``homogeneity``: 1 if every cluster has one label (Rosenberg & Hirschberg 2007); more clusters raise it.
+        * ``clusters``: their number; a whole number with one seed.
+        * ``modularity``: of the clusters in the graph; high if the graph falls into groups, whatever the labels.
+        * ``silhouette``: of the clusters in z (Rousseeuw 1987), -1..1; 0 for one cluster.
+
+        Then ``label_silhouette`` (of the labels in z), ``seeds`` (number), and ``status``: ``"OK"``, ``NAN_EMBEDDING``,
+        ``TOO_FEW_SAMPLES`` (fewer than ``neighbours`` + 1), ``COLLAPSED`` (all rows equal), or ``ONE_CLASS`` (all labels
+        equal), which comes with the scores that need no labels.
+
+        >>> import numpy as np
+        >>> from vaebench.metrics.leiden import leiden_scores
+        >>> labels = np.repeat([0, 1], 30)
+        >>> z = np.random.default_rng(0).normal(size=(60, 2)) + 100 * labels[:, None]
+        >>> leiden_scores(z, labels)["homogeneity"]
+        1.0
 
     Deviates:
-        The released code clusters a posterior sample; this function clusters the z it is given.
+        The study's released code clusters a posterior sample; this function clusters the z it is given.
     """
     from sklearn import metrics
 
     scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan)
-    bad = int((~np.isfinite(z).all(axis=1)).sum())
-    if bad:
-        return scores | {"status": f"NAN_EMBEDDING: {bad} of {len(z)} samples are not finite"}
-    if len(z) < options.neighbours + 1:
-        return scores | {"status": f"TOO_FEW_SAMPLES: {len(z)} samples, at least {options.neighbours + 1} are needed"}
-    if (z == z[:1]).all():
-        return scores | {"status": f"COLLAPSED: all {len(z)} samples have the same embedding"}
+    problem = clustering_problem(z, options)
+    if problem:
+        return scores | {"status": problem}
     members, modularities = _clusterings(z, options)
     widths = silhouettes(z, [*members, labels])
     rows = {
@@ -248,7 +307,7 @@ def leiden_scores(
 
 
 def _clusterings(z: np.ndarray, options: LeidenOptions) -> tuple[list[np.ndarray], list[float]]:
-    """Clusters [N] and modularity of each seed."""
+    """Return the clusters [N] and the modularity of each seed."""
     weights = None
     if options.weights == "fuzzy":
         source, target, weights = fuzzy_edges(z, options.neighbours, options.include_self)
@@ -292,4 +351,5 @@ METRIC = Metric(
     scores=SCORES,
     options=LeidenOptions(),
     packages=lambda options: ("igraph",) if options.engine == "igraph" else ("igraph", "leidenalg"),
+    counts=("seeds",),
 )

@@ -1,4 +1,4 @@
-"""Mutual information gap: does one latent alone know a factor."""
+"""Mutual information gap: is a factor encoded in one latent alone?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ SCORES = ("mig", "largest", "factors", "factors_left_out")
 
 @dataclasses.dataclass(frozen=True)
 class MigOptions:
-    """``bins`` of equal width for a latent, ``factor_bins`` of equal frequency for a continuous factor."""
+    """Options of ``mig``.
+
+    Attributes:
+        bins: of equal width for each latent; at least 2.
+        factor_bins: of equal frequency for a continuous factor; at least 2.
+    """
 
     bins: int = 20
     factor_bins: int = 10
@@ -34,11 +39,15 @@ def mig_scores(
     *,
     options: MigOptions = MigOptions(),
 ) -> dict[str, Any]:
-    """MIG of z [N, L] = mean over factors of [I(z_best; y) - I(z_second; y)] / H(y), in 0..1 (Chen et al. 2018, eq. 6).
+    """Compute MIG of z [N, L] = mean over factors y of [I(z_best; y) - I(z_second; y)] / H(y).
 
     Returns:
-        ``mig``, ``largest`` (gap of the best factor), ``factors`` used and left out (too few known values, or constant),
-        ``status``: ``NAN_EMBEDDING``, ``COLLAPSED``, ``TOO_FEW_FACTORS``.
+        ``mig`` in 0..1 (1: each factor is determined by one latent and unknown to the others; 0: the two best latents know it
+        equally well, or none does), ``largest`` (gap of the best factor), ``factors`` and ``factors_left_out`` (number used,
+        and left out because constant or known for too few samples), and ``status``: ``"OK"``, ``NAN_EMBEDDING``,
+        ``COLLAPSED`` or ``TOO_FEW_FACTORS``.
+
+    Source: Chen et al. 2018, NeurIPS, eq. 6.
     """
     factors = usable_factors(dataset)
     left_out = len(dataset.factors) - len(factors)
@@ -60,4 +69,5 @@ METRIC = Metric(
     reference="Chen et al. 2018",
     scores=SCORES,
     options=MigOptions(),
+    counts=("factors", "factors_left_out"),
 )

@@ -1,4 +1,4 @@
-"""Modularity: does each latent know one factor only."""
+"""Modularity: does each latent encode one factor only?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ SCORES = ("modularity", "informative_latents", "factors")
 
 @dataclasses.dataclass(frozen=True)
 class ModularityOptions:
-    """``bins`` of equal width for a latent, ``factor_bins`` of equal frequency for a continuous factor."""
+    """Options of ``modularity``.
+
+    Attributes:
+        bins: of equal width for each latent; at least 2.
+        factor_bins: of equal frequency for a continuous factor; at least 2.
+    """
 
     bins: int = 20
     factor_bins: int = 10
@@ -34,14 +39,17 @@ def modularity_scores(
     *,
     options: ModularityOptions = ModularityOptions(),
 ) -> dict[str, Any]:
-    """Mean over informative latents of 1 - sum_{f not best} I(z; y_f)^2 / (I(z; y_best)^2 (F - 1)) (Ridgeway & Mozer 2018).
+    """Compute the mean over latents of 1 - sum_{f not best} I(z; y_f)^2 / (I(z; y_best)^2 (F - 1)).
 
     Returns:
-        ``modularity`` in 0..1, ``informative_latents`` (with any information), ``factors`` and ``status``:
-        ``NAN_EMBEDDING``, ``COLLAPSED``, ``TOO_FEW_FACTORS`` (fewer than 2).
+        ``modularity`` in 0..1 (1: each latent knows one factor; 0: all factors alike), ``informative_latents`` (number of
+        latents that know any factor), ``factors`` (number used) and ``status``: ``"OK"``, ``NAN_EMBEDDING``, ``COLLAPSED``
+        or ``TOO_FEW_FACTORS`` (fewer than 2).
+
+    Source: Ridgeway & Mozer 2018, NeurIPS, eq. 2.
 
     Deviates:
-        Latents without any information do not count; in the paper they would divide by 0.
+        Latents without any information are left out of the mean; in the paper they would divide by 0.
     """
     factors = usable_factors(dataset)
     scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan) | {"factors": len(factors)}
@@ -68,4 +76,5 @@ METRIC = Metric(
     reference="Ridgeway & Mozer 2018",
     scores=SCORES,
     options=ModularityOptions(),
+    counts=("informative_latents", "factors"),
 )

@@ -1,4 +1,4 @@
-"""Can the label be read off an embedding: a linear classifier and nearest neighbours, both on samples left out."""
+"""Prediction of the label from an embedding by a linear classifier and by nearest neighbours, both on held-out samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ SCORES = ("linear_accuracy", "linear_balanced_accuracy", "knn_accuracy", "knn_ba
 
 @dataclasses.dataclass(frozen=True)
 class ProbeOptions:
-    """``folds`` of the linear classifier's cross-validation, drawn with ``seed``; ``neighbours`` that vote."""
+    """Options of ``probe``.
+
+    Attributes:
+        folds: of the linear classifier's cross-validation; at least 2.
+        neighbours: that vote; at least 1.
+        seed: of the folds.
+    """
 
     folds: int = 5
     neighbours: int = 15
@@ -36,15 +42,18 @@ def probe_scores(
     *,
     options: ProbeOptions = ProbeOptions(),
 ) -> dict[str, Any]:
-    """Accuracy of the label predicted from z [N, L].
+    """Measure how well the label is predicted from z [N, L].
 
-    Linear: discriminant analysis (Fisher 1936; Gaussian classes of one covariance and their frequencies), stratified
-    cross-validation. Neighbours: vote of the nearest 15 others, equal votes to the first label.
+    Linear: discriminant analysis (Gaussian classes with one covariance and their own frequencies) in stratified
+    cross-validation. Neighbours: vote of the 15 nearest other samples; equal votes go to the first label.
 
     Returns:
-        ``linear_accuracy``, ``linear_balanced_accuracy`` (mean over labels), ``knn_accuracy``, ``knn_balanced_accuracy``,
-        ``chance`` (share of the commonest label), ``classes`` and ``status``: ``NAN_EMBEDDING``, ``COLLAPSED``,
-        ``ONE_CLASS``, ``TOO_FEW_SAMPLES`` (no more than neighbours, or than latents and classes in a training part).
+        ``linear_accuracy``, ``linear_balanced_accuracy`` (mean over labels), ``knn_accuracy``, ``knn_balanced_accuracy``, all
+        in 0..1, high if labels can be read off the embedding; ``chance`` (share of the most frequent label, what guessing
+        reaches), ``classes`` (number of labels) and ``status``: ``"OK"``, ``NAN_EMBEDDING``, ``COLLAPSED``, ``ONE_CLASS``,
+        ``TOO_FEW_SAMPLES`` (at most as many as neighbours, or as latents plus classes in a training part).
+
+    Source: Fisher 1936, Ann. Eugen. 7, 179-188.
     """
     assert dataset.labels is not None  # held by `needs`, see evaluation.check_metrics
     scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan)
@@ -76,7 +85,7 @@ def probe_scores(
 
 
 def stratified_folds(z: np.ndarray, labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Fold [N] of each sample: each label spread evenly, at random, the same in any order of samples."""
+    """Assign a fold [N] to each sample at random: each label evenly, and the same in any order of samples."""
     rng = np.random.default_rng(seed)
     order = canonical_order(np.column_stack([labels, z]))
     order = order[np.lexsort((rng.random(len(order)), labels[order]))]
@@ -86,7 +95,11 @@ def stratified_folds(z: np.ndarray, labels: np.ndarray, folds: int, seed: int) -
 
 
 def discriminant(z: np.ndarray, labels: np.ndarray, new: np.ndarray, classes: int) -> np.ndarray:
-    """Labels of ``new`` [M, L] by linear discriminant analysis of z [N, L]; directions without variance are left out."""
+    """Predict labels [M] of ``new`` [M, L] by linear discriminant analysis of z [N, L] with ``labels`` [N] in 0..classes - 1.
+
+    The prediction maximises x' S^-1 m_c - m_c' S^-1 m_c / 2 + ln(n_c / N) over classes c with means m_c and the common
+    covariance S.
+    """
     counts = np.bincount(labels, minlength=classes)
     sums = np.zeros((classes, z.shape[1]))
     np.add.at(sums, labels, z)
@@ -96,7 +109,7 @@ def discriminant(z: np.ndarray, labels: np.ndarray, new: np.ndarray, classes: in
     scale = np.where(scale > 0, scale, 1.0)
     degrees = max(len(z) - np.count_nonzero(counts), 1)
     values, vectors = np.linalg.eigh((within / scale).T @ (within / scale) / degrees)
-    # Where the classes do not vary at all the discriminant is infinite; a floor leaves those directions very sharp.
+    # in a direction in which no class varies the discriminant is infinite; with a floor it is only very sharp
     whiten = vectors / np.sqrt(np.maximum(values, 1e-10 * max(values[-1], 1e-300)))
     centres, points = (means / scale) @ whiten, (new / scale) @ whiten
     with np.errstate(divide="ignore"):
@@ -112,4 +125,5 @@ METRIC = Metric(
     reference="Fisher 1936 (agrees with scikit-learn's LinearDiscriminantAnalysis and KNeighborsClassifier)",
     scores=SCORES,
     options=ProbeOptions(),
+    counts=("classes",),
 )

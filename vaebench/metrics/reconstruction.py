@@ -1,4 +1,4 @@
-"""How much of the expression a model gives back."""
+"""Reconstruction error of a model, over all values and by feature."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ SCORES = ("mse", "r2", "r2_median", "r2_smallest", "features")
 
 
 def reconstruction_scores(z: np.ndarray, dataset: Dataset, given: Given) -> dict[str, Any]:
-    """Reconstruction [N, D] against x [N, D], on the scale of x.
+    """Compare the reconstruction [N, D] with x [N, D], on the scale of x.
 
     Returns:
         ``mse`` (mean over samples and features), ``r2`` = 1 - mse of a feature / its variance (mean over features that
-        vary; 0 for their means, negative for worse), ``r2_median``, ``r2_smallest``, ``features`` (that vary) and
-        ``status``: ``NAN_EMBEDDING``, ``NAN_RECONSTRUCTION``, ``COLLAPSED`` (all latents constant) with the scores,
-        ``TOO_FEW_SAMPLES`` (fewer than 10), ``CONSTANT`` (no feature varies).
+        vary; 1 is perfect, 0 what the features' means reach, negative is worse), ``r2_median``, ``r2_smallest``,
+        ``features`` (number that vary) and ``status``: ``"OK"``, ``NAN_EMBEDDING``, ``NAN_RECONSTRUCTION``,
+        ``TOO_FEW_SAMPLES`` (fewer than 10), ``CONSTANT`` (no feature varies), or ``COLLAPSED`` (all latents constant), which
+        comes with the scores.
 
     Raises:
-        InputError: no reconstruction, or no expression values.
+        InputError: no reconstruction is given, or the data set has no expression values.
     """
     if given.reconstruction is None or not dataset.x.shape[1]:
         raise InputError("reconstruction needs the expression values and their reconstruction")
@@ -60,4 +61,5 @@ METRIC = Metric(
     compute=reconstruction_scores,
     reference="the definitions of mean squared error and R2 (agrees with scikit-learn)",
     scores=SCORES,
+    counts=("features",),
 )

@@ -1,4 +1,4 @@
-"""Robust mutual information gap: does one latent alone know a factor, and would chance do as well."""
+"""Robust mutual information gap: is a factor encoded in one latent alone, and more than chance would have it?"""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SCORES = ("rmig", "largest", "jemmig", "null_rmig", "null_quantile", "p", "facto
 
 @dataclasses.dataclass(frozen=True)
 class RmigOptions:
-    """What may be chosen.
+    """Options of ``rmig``.
 
     Attributes:
-        bins: of equal width for each latent (the study's runs: 200; its code: 100).
+        bins: of equal width for each latent (the study ran with 200; its code has 100).
         span: ``"fixed"`` for [-4, 4], as in the study, or ``"data"`` for the range of each latent.
         factor_bins: of equal frequency for a continuous factor.
         permutations: of each factor, for the null distribution.
@@ -53,10 +53,14 @@ class RmigOptions:
 
 
 def bin_shares(mean: np.ndarray, logvar: np.ndarray | None, bins: int, span: str) -> np.ndarray:
-    """Q(s | x) [N, bins] of one latent [N]: density of the posterior at the bin's centre, normalised over bins.
+    """Return Q(s | x) [N, bins] of one latent: the posterior's density at each bin's centre, normalised over bins.
 
-    Without ``logvar`` (an embedding without posterior), and in the limit of a sharp posterior, all is in the bin of the
-    nearest centre. ``span`` ``"data"`` covers the means and 3 standard deviations beside them.
+    Args:
+        mean: [N] of the posterior, or the latent itself.
+        logvar: [N] of the posterior. ``None`` for an embedding without one: all is in the bin of the nearest centre, which
+            is also the limit of a sharp posterior.
+        bins: number of bins.
+        span: ``"fixed"`` for [-4, 4], ``"data"`` for the means and 3 standard deviations to either side.
     """
     mean = np.asarray(mean, np.float64)
     deviation = None if logvar is None else np.exp(0.5 * np.asarray(logvar, np.float64))
@@ -71,14 +75,14 @@ def bin_shares(mean: np.ndarray, logvar: np.ndarray | None, bins: int, span: str
     if deviation is None:
         return hard
     centres = low + width * (np.arange(bins) + 0.5)
-    # The exponent relative to its largest: a sharp posterior between two centres has density 0 at all of them.
+    # exponents relative to the largest: a sharp posterior between two centres has density 0 at all of them
     exponent = -0.5 * ((centres[None] - mean[:, None]) / np.maximum(deviation, 1e-6 * width)[:, None]) ** 2
     shares = np.exp(exponent - exponent.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
 
 
 def _joints(shares: np.ndarray, indicators: np.ndarray) -> np.ndarray:
-    """Joint probabilities [P, S, C] of one latent's shares [n, S] with classes given as indicators [n, P, C]."""
+    """Return the joint probabilities [P, S, C] of one latent's shares [n, S] and classes given as indicators [n, P, C]."""
     permutations, count = indicators.shape[1:]
     joint = shares.T @ indicators.reshape(len(shares), -1)
     return np.moveaxis(joint.reshape(-1, permutations, count), 1, 0) / len(shares)
@@ -91,20 +95,25 @@ def rmig_scores(
     *,
     options: RmigOptions = RmigOptions(),
 ) -> dict[str, Any]:
-    """RMIG = I(z_best; y) - I(z_second; y) of quantised latents, divided by H(y), mean over factors (Do & Tran 2020, eq. 12).
+    """Compute RMIG = mean over factors y of [I(z_best; y) - I(z_second; y)] / H(y), latents quantised by their posterior.
 
-    JEMMIG, its like for completeness: 1 - [H(z_best, y) - I(z_best; y) + I(z_second; y)] / [H(y) + ln bins].
+    JEMMIG also asks that the best latent encode nothing else: 1 - [H(z_best, y) - I(z_best; y) + I(z_second; y)] / [H(y) +
+    ln bins].
 
     Args:
-        z: [N, L], used as it is where no posterior is given.
-        dataset: needs ``factors``.
-        given: ``posterior`` is used where there is one.
+        z: [N, L], quantised by itself if no posterior is given.
+        dataset: with factors.
+        given: ``posterior`` is used if it is given.
         options: see :class:`RmigOptions`.
 
     Returns:
-        ``rmig``, ``largest`` (of one factor), ``jemmig`` (mean), ``null_rmig`` (mean over permutations of the factors),
-        ``null_quantile`` (95%), ``p`` = (1 + permutations that reach rmig) / (1 + permutations), ``factors`` used and left
-        out, ``posterior`` (1 if it was used) and ``status``: ``NAN_EMBEDDING``, ``COLLAPSED``, ``TOO_FEW_FACTORS``.
+        ``rmig`` in 0..1 (1: each factor is determined by one latent and unknown to the others), ``largest`` (of one factor),
+        ``jemmig`` (mean, 0..1, high is good), ``null_rmig`` (mean over permutations of the factors) and ``null_quantile``
+        (their 95%), ``p`` = (1 + permutations that reach rmig) / (1 + permutations), ``factors`` and ``factors_left_out``
+        (number used, and not), ``posterior`` (1 if it was used), and ``status``: ``"OK"``, ``NAN_EMBEDDING``, ``COLLAPSED``
+        or ``TOO_FEW_FACTORS``.
+
+    Source: Do & Tran 2020, ICLR, eq. 12.
     """
     factors = usable_factors(dataset)
     mean, logvar = (z, None) if given.posterior is None else given.posterior
@@ -135,7 +144,7 @@ def rmig_scores(
 def _gaps(
     mean: np.ndarray, logvar: np.ndarray | None, factors: tuple[Factor, ...], options: RmigOptions
 ) -> tuple[np.ndarray, np.ndarray]:
-    """RMIG [P + 1, F] of the data and of the permutations, JEMMIG [F] of the data."""
+    """Return RMIG [P + 1, F] of the data and of P permutations, and JEMMIG [F] of the data."""
     rng = np.random.default_rng(options.seed)
     place = np.argsort(canonical_order(mean))  # permutations follow the sample, not its position
     codes, indicators, permuted = [], [], []
@@ -155,7 +164,7 @@ def _gaps(
         shares = bin_shares(mean[:, latent], spread, options.bins, options.span)
         for f, factor in enumerate(factors):
             true = _joints(shares[factor.known], indicators[f])
-            # float32 for the null, which is most of the work and needs no ninth digit
+            # float32 for the null distribution, which is most of the work and needs few digits
             null = _joints(shares[factor.known].astype(np.float32), permuted[f]).astype(np.float64)
             information[latent, f] = mutual_information(np.concatenate([true, null]))
             joint[latent, f] = entropy(true.ravel())
@@ -177,4 +186,5 @@ METRIC = Metric(
     reference="Do & Tran 2020",
     scores=SCORES,
     options=RmigOptions(),
+    counts=("factors", "factors_left_out", "posterior"),
 )

@@ -1,4 +1,4 @@
-"""Separated attribute predictability: does one latent alone predict a factor."""
+"""Separated attribute predictability: does one latent alone predict a factor?"""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ SCORES = ("sap", "largest", "factors")
 
 
 def sap_scores(z: np.ndarray, dataset: Dataset, given: Given = Given()) -> dict[str, Any]:  # noqa: B008
-    """SAP of z [N, L] = mean over factors of the gap between the two latents that predict it best (Kumar et al. 2018).
+    """Compute SAP of z [N, L] = mean over factors of the gap between the two latents that predict the factor best.
 
-    A latent predicts a continuous factor by its squared Pearson correlation, and a binary one by Youden's J of the best
-    threshold, max |P(z <= t | 1) - P(z <= t | 0)|, which is the balanced accuracy stretched to 0..1.
+    A latent predicts a continuous factor with its squared Pearson correlation as the score, and a binary one with Youden's
+    J of the best threshold, max_t |P(z <= t | 1) - P(z <= t | 0)|, the balanced accuracy rescaled to 0..1.
 
     Returns:
-        ``sap`` in 0..1, ``largest`` (gap of the best factor), ``factors`` and ``status``: ``NAN_EMBEDDING``,
-        ``COLLAPSED``, ``TOO_FEW_FACTORS``.
+        ``sap`` in 0..1 (high: one latent predicts a factor and no other does; 0: two do equally well, or none does),
+        ``largest`` (gap of the best factor), ``factors`` (number used) and ``status``: ``"OK"``, ``NAN_EMBEDDING``,
+        ``COLLAPSED`` or ``TOO_FEW_FACTORS``.
+
+    Source: Kumar, Sattigeri & Balakrishnan 2018, ICLR.
 
     Deviates:
-        The paper's classifier is a linear support vector machine on one latent; the best threshold is what it aims at.
+        The paper fits a linear support vector machine to one latent; the best threshold is what such a classifier aims at.
     """
     factors = usable_factors(dataset)
     scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan) | {"factors": len(factors)}
@@ -37,7 +40,7 @@ def sap_scores(z: np.ndarray, dataset: Dataset, given: Given = Given()) -> dict[
 
 
 def _predicts(z: np.ndarray, factor: Factor) -> np.ndarray:
-    """[L] squared correlation or Youden's J of z [n, L]; 0 for a constant latent."""
+    """Return the squared correlation or Youden's J of each latent [L] of z [n, L]; 0 for a constant latent."""
     if factor.kind == "continuous":
         centred, y = z - z.mean(axis=0), factor.values - factor.values.mean()
         scale = np.sqrt((centred**2).sum(axis=0) * (y**2).sum())
@@ -47,7 +50,7 @@ def _predicts(z: np.ndarray, factor: Factor) -> np.ndarray:
     one = factor.values == 1
     steps = np.where(one, 1 / one.sum(), -1 / (~one).sum())[order]
     ranked = np.take_along_axis(z, order, axis=0)
-    # between equal values there is no threshold
+    # a threshold cannot separate equal values
     last = np.concatenate([ranked[1:] > ranked[:-1], np.zeros((1, z.shape[1]), bool)])
     return np.where(last, np.abs(np.cumsum(steps, axis=0)), 0.0).max(axis=0)
 
@@ -59,4 +62,5 @@ METRIC = Metric(
     compute=sap_scores,
     reference="Kumar, Sattigeri & Balakrishnan 2018",
     scores=SCORES,
+    counts=("factors",),
 )

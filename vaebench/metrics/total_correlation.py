@@ -1,4 +1,4 @@
-"""How far the latents are from independent, as far as covariances can tell."""
+"""Total correlation of the latents: their distance from independence, as far as covariances show it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ SCORES = ("total_correlation", "largest_correlation", "latents")
 
 
 def total_correlation_scores(z: np.ndarray, dataset: Dataset, given: Given = Given()) -> dict[str, Any]:  # noqa: B008
-    """Total correlation of the Gaussian with the covariance of z [N, L]: -1/2 ln det(correlation matrix), in nats.
+    """Compute the total correlation of a Gaussian with the covariance of z [N, L]: -1/2 ln det(correlation matrix).
 
-    0 for uncorrelated latents. Constant latents take no part.
+    Constant latents are left out.
 
     Returns:
-        ``total_correlation``, ``largest_correlation`` (absolute, of a pair; 0 for one latent), ``latents`` (that vary)
-        and ``status``: ``NAN_EMBEDDING``, ``COLLAPSED``, ``TOO_FEW_SAMPLES`` (no more than latents), ``SINGULAR``
-        (infinite: latents depend linearly on each other).
+        ``total_correlation`` (nats; 0 for uncorrelated latents, without upper limit), ``largest_correlation`` (absolute, of
+        a pair; 0 for one latent), ``latents`` (number that vary) and ``status``: ``"OK"``, ``NAN_EMBEDDING``, ``COLLAPSED``,
+        ``TOO_FEW_SAMPLES`` (at most as many as latents), ``SINGULAR`` (infinite: latents depend linearly on each other).
+
+    Source: Watanabe 1960, IBM J. Res. Dev. 4, 66-82.
+
+    Deviates:
+        Dependence that leaves no correlation is not seen.
     """
     scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan)
     problem = embedding_problem(z)
@@ -51,4 +56,5 @@ METRIC = Metric(
     compute=total_correlation_scores,
     reference="Watanabe 1960, for a Gaussian",
     scores=SCORES,
+    counts=("latents",),
 )

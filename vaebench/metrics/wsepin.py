@@ -1,4 +1,4 @@
-"""How much of what the latents know about a sample each of them knows alone: weighted SEPIN, with its error."""
+"""Weighted SEPIN: the information about a sample that a latent has and the others lack, with its standard error."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _FARTHEST = -2000.0
 
 @dataclasses.dataclass(frozen=True)
 class WsepinOptions:
-    """What may be chosen.
+    """Options of ``wsepin``.
 
     Attributes:
-        draws: z ~ q(z | x), x spread evenly over the samples (the study's: 10,000).
-        clamp: densities are at least 1e-8, as in the released code, so that no entropy passes 18.42 nats.
+        draws: number of z ~ q(z | x), x spread evenly over the samples (the study took 10,000).
+        clamp: bound densities below by 1e-8, as the released code does, so that no entropy exceeds 18.42 nats.
         seed: of the draws.
     """
 
@@ -47,10 +47,16 @@ class WsepinOptions:
 
 
 class Sepin(NamedTuple):
-    """Estimates in nats with standard errors of the Monte Carlo draws.
+    """Estimates in nats; errors are standard errors over the Monte Carlo draws.
 
-    ``information`` I(x; z); per latent [L] ``marginal`` I(x; z_i), ``sepin`` I(x; z_i | z_others), and ``indin``
-    I(x; z_i) - I(z_i; z_others); ``wsepin`` = sum_i rho_i sepin_i, rho_i = marginal_i / sum_j marginal_j.
+    Attributes:
+        wsepin: sum_i rho_i sepin_i with rho_i = marginal_i / sum_j marginal_j.
+        wsepin_error: its standard error.
+        information: I(x; z).
+        information_error: its standard error.
+        marginal: [L] I(x; z_i).
+        sepin: [L] I(x; z_i | z_others).
+        indin: [L] I(x; z_i) - I(z_i; z_others).
     """
 
     wsepin: float
@@ -72,7 +78,7 @@ def _program() -> Any:
         # ln q(z_i | x_n) - ln q(z_i | x_own): differences keep float32 exact where densities are huge or tiny
         own = ((z - own_mean) ** 2 * own_precision - own_log_precision)[:, None]
         ratio = 0.5 * (own - (z[:, None] - mean[None]) ** 2 * precision[None] + log_precision[None])
-        # exp(-2000) is 0 beside the own component's 1, and a smaller number would cost the others' digits in the sum
+        # exp(-2000) is 0 next to the own component's 1; a more negative number would cost the others digits in the sum
         ratio = jnp.where(inside[None, :, None], jnp.maximum(ratio, _FARTHEST), -jnp.inf)
         total = jnp.sum(ratio, axis=2)
         without = jnp.where(inside[None, :, None], total[:, :, None] - ratio, -jnp.inf)
@@ -94,24 +100,27 @@ def _program() -> Any:
 
 
 def sepin(posterior: Posterior, options: WsepinOptions = WsepinOptions()) -> Sepin:
-    """The estimator of Do & Tran (2020): z ~ q(z | x), q(z), q(z_i) and q(z_others) as mixtures over all N samples.
+    """Estimate SEPIN from draws z ~ q(z | x), with q(z), q(z_i) and q(z_others) as mixtures over all N samples.
 
-    I(x; z) = E ln q(z | x) / q(z), and so for z_i and z_others; sepin_i = I(x; z) - I(x; z_others) from the same draws.
-    For a posterior that factorises, I(z_i; z_others | x) = 0, so indin_i is the same quantity; it is estimated apart,
-    from entropies H(z) - H(z_others) - H(z_i | x) with the last in closed form, and shows the error of either.
+    I(x; z) = E ln q(z | x) / q(z), and likewise for z_i and z_others; sepin_i = I(x; z) - I(x; z_others) from the same
+    draws. For a posterior that factorises, I(z_i; z_others | x) = 0 and indin_i is the same quantity; it is estimated
+    separately, from the entropies H(z) - H(z_others) - H(z_i | x) with the last in closed form, so that the difference of
+    the two shows the error of either.
 
-    All in log space, so that nothing saturates but I(x; z) at ln N, its ceiling: then sepin is 0 although each latent is
-    informative. With ``options.clamp`` each density is at least 1e-8. Blocks keep the memory at a few tens of MB.
+    Densities stay in log space, so that nothing saturates but I(x; z) at its ceiling ln N, where sepin is 0 although each
+    latent is informative. Blocks keep the memory at some tens of MB.
 
     Args:
         posterior: [N, L] each, finite.
         options: see :class:`WsepinOptions`.
+
+    Source: Do & Tran 2020, ICLR, section 3.
     """
     mean, logvar = (np.asarray(part, np.float32) for part in posterior)
     samples, latents = mean.shape
     rng = np.random.default_rng(options.seed)
     order = canonical_order(np.concatenate([mean, logvar], axis=1))
-    # each sample the same number of times, the rest at random: less noise than drawing x, and the same mean
+    # each sample the same number of times and the rest at random: less noise than drawing x, and the same mean
     whole, rest = divmod(options.draws, samples)
     own = order[np.concatenate([np.tile(np.arange(samples), whole), rng.choice(samples, rest, replace=False)])]
     noise = rng.standard_normal((options.draws, latents)).astype(np.float32)
@@ -128,10 +137,10 @@ def sepin(posterior: Posterior, options: WsepinOptions = WsepinOptions()) -> Sep
     marginal, value = information["one"].mean(axis=0), each.mean(axis=0)
     conditional = 0.5 * (logvar.astype(np.float64).mean(axis=0) + math.log(2 * math.pi) + 1)
     sum_of = float(marginal.sum())
-    # weights of latents that know nothing: all alike, so that the mean is 0 and not 0 / 0
+    # equal weights if no latent knows anything, so that the mean is 0 and not 0 / 0
     weights = np.full(latents, 1 / latents) if sum_of <= 0 else marginal / sum_of
     weighted = float(weights @ value)
-    # error of the weighted mean with the noise of the weights, to first order
+    # error of the weighted mean including the noise of the weights, to first order
     influence = each @ weights - weighted
     if sum_of > 0:
         influence = influence + (information["one"] - marginal) @ (value - weighted) / sum_of
@@ -148,10 +157,10 @@ def sepin(posterior: Posterior, options: WsepinOptions = WsepinOptions()) -> Sep
 
 
 def _mixtures(z: np.ndarray, own: np.ndarray, mean: np.ndarray, logvar: np.ndarray) -> list[np.ndarray]:
-    """ln sum_n q(. | x_n) / q(. | x_own) of z [S], of each z_i [S, L] and of all others [S, L], float64."""
+    """Return ln sum_n q(. | x_n) / q(. | x_own) of z [S], of each z_i [S, L] and of its others [S, L], float64; S draws."""
     samples, latents = mean.shape
     rows = 128
-    # about two million numbers at a time: in cache enough, and never more than some tens of MB
+    # about two million numbers at a time: fast enough, and never more than some tens of MB
     columns = max(1, min(samples, 2_000_000 // (rows * latents)))
     padded = -samples % columns
     precision = np.exp(-logvar)
@@ -164,7 +173,7 @@ def _mixtures(z: np.ndarray, own: np.ndarray, mean: np.ndarray, logvar: np.ndarr
     found = []
     for first in range(0, len(z), rows):
         part = slice(first, first + rows)
-        short = rows - len(z[part])  # the last block is filled up, so that one program serves all
+        short = rows - len(z[part])  # the last block is padded, so that all share one compiled program
         filled = [np.pad(v, ((0, short), (0, 0)), mode="edge") for v in (z[part], mean[own[part]])]
         sharp = [np.pad(v, ((0, short), (0, 0)), mode="edge") for v in (precision[own[part]], -logvar[own[part]])]
         result = _program()(*filled, *sharp, mixture)
@@ -179,16 +188,19 @@ def wsepin_scores(
     *,
     options: WsepinOptions = WsepinOptions(),
 ) -> dict[str, Any]:
-    """WSEPIN of a posterior; see :func:`sepin` for each latent.
+    """Compute WSEPIN = sum_i rho_i I(x; z_i | z_others) of a posterior; see :func:`sepin` for each latent.
 
     Returns:
-        ``wsepin`` (nats) and its standard error, ``information`` I(x; z) and its, ``information_share`` = I(x; z) / ln N
-        (near 1: the ceiling, where WSEPIN is 0 whatever the model), ``sepin_largest`` and ``indin_largest`` (of one
-        latent), ``draws``, ``status``: ``NAN_EMBEDDING``, ``COLLAPSED`` (all posterior means constant),
-        ``TOO_FEW_SAMPLES`` (fewer than 10).
+        ``wsepin`` (nats; high: latents know things that no other latent knows) and ``wsepin_error``, ``information`` I(x; z)
+        (nats, at most ln N) and ``information_error``, ``information_share`` = I(x; z) / ln N (near 1: the ceiling, where
+        WSEPIN is 0 whatever the model), ``sepin_largest`` and ``indin_largest`` (of one latent), ``draws``, and ``status``:
+        ``"OK"``, ``NAN_EMBEDDING``, ``COLLAPSED`` (all posterior means constant), ``TOO_FEW_SAMPLES`` (fewer than 10),
+        ``OVERFLOW`` (beyond float32).
 
     Raises:
-        InputError: no posterior.
+        InputError: no posterior is given.
+
+    Source: Do & Tran 2020, ICLR.
     """
     if given.posterior is None:
         raise InputError("wsepin needs a posterior, and none was given with the embedding")
@@ -223,4 +235,5 @@ METRIC = Metric(
     reference="Do & Tran 2020",
     scores=SCORES,
     options=WsepinOptions(),
+    counts=("draws",),
 )

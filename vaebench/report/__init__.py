@@ -1,7 +1,7 @@
-"""Reports as single HTML pages: of a run (:func:`write_report`) and of signatures (:mod:`vaebench.report.signatures`)."""
+"""Offline HTML reports, one file each: of a run (:func:`write_report`) and of signatures (:mod:`vaebench.report.signatures`)."""
 
 from __future__ import annotations
 
-from vaebench.report.runs import FIRST, GAP, write_report
+from vaebench.report.runs import FIRST, GAP, best_point, folder_info, write_report
 
-__all__ = ["FIRST", "GAP", "write_report"]
+__all__ = ["FIRST", "GAP", "best_point", "folder_info", "write_report"]

@@ -1,4 +1,4 @@
-"""One offline HTML page: style, script, pictures, tables. Nothing in it is loaded from elsewhere."""
+"""Building blocks of an offline HTML page: style, script, pictures, tables. The page loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-sr
 
 
 def text(value: Any) -> str:
-    """A value for people: mappings and sequences in one line, large and small numbers short."""
+    """Format a value for people: mappings and sequences in one line, large and small numbers short."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {text(inner)}" for name, inner in value.items())
     if isinstance(value, list | tuple):
@@ -99,7 +99,7 @@ def text(value: Any) -> str:
 
 
 def definitions(values: Mapping[str, Any]) -> str:
-    """A list of names and values; empty values are left out."""
+    """Return an HTML list of names and values; empty values are left out."""
     lines = (
         f"<dt>{escape(str(k))}</dt><dd>{escape(text(v))}</dd>" for k, v in values.items() if v not in (None, {}, [])
     )
@@ -107,21 +107,21 @@ def definitions(values: Mapping[str, Any]) -> str:
 
 
 def head(name: str, numeric: bool, down: bool = False) -> str:
-    """The head of a column; ``down``: the first click sorts downwards, which puts the best on top."""
+    """Return the head of a column; with ``down`` the first click sorts downwards, which puts the best on top."""
     first = ' data-down="1"' if down else ""
     kind = ' class="n"' if numeric else ""
     return f"<th{kind}{first}>{escape(name)}</th>"
 
 
 def cell(shown: str, key: float | None = None) -> str:
-    """A cell: ``shown`` is HTML; a numeric cell sorts by ``key``, NaN last."""
+    """Return a cell that shows the HTML ``shown``; with ``key`` it is numeric and sorts by it, NaN last."""
     if key is None:
         return f"<td>{shown}</td>"
     return f'<td class="n" data-v="{"" if key != key else repr(float(key))}">{shown}</td>'
 
 
 def sortable(heads: str, rows: Iterable[str], first: int) -> str:
-    """A table sorted by a click on a head, of which ``first`` rows are shown before "show all"."""
+    """Return a table that is sorted by a click on a head; ``first`` of its rows are shown before "Show all"."""
     return (
         f'<div class="wide"><table class="sortable" data-first="{first}"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
@@ -129,7 +129,13 @@ def sortable(heads: str, rows: Iterable[str], first: int) -> str:
 
 
 def picture(path: Path, caption: str, spots: Iterable[tuple[float, float, str]] = ()) -> str:
-    """A PNG inside the page, its caption below; ``spots`` (left and top as shares, text) say what they are when pointed at."""
+    """Return a PNG embedded in the page with its caption below.
+
+    Args:
+        path: of the PNG.
+        caption: plain text.
+        spots: left and top as shares of the picture, and the text that is shown when pointing there.
+    """
     data = base64.b64encode(path.read_bytes()).decode()
     image = f'<img src="data:image/png;base64,{data}" alt="{escape(caption)}" width="750">'
     dots = "".join(
@@ -143,7 +149,14 @@ def picture(path: Path, caption: str, spots: Iterable[tuple[float, float, str]] 
 
 
 def write_page(folder: Path, title: str, introduction: str, sections: Mapping[str, str]) -> Path:
-    """Write ``folder/report.html`` whole or not at all; ``introduction`` and sections (heading -> body) are HTML."""
+    """Write ``folder/report.html`` atomically and return its path.
+
+    Args:
+        folder: where to.
+        title: plain text.
+        introduction: HTML below the title.
+        sections: heading (plain text) -> body (HTML).
+    """
     body = "".join(f"<section><h2>{escape(name)}</h2>{content}</section>" for name, content in sections.items())
     page = _PAGE.format(css=_CSS, js=_JS, body=f"<h1>{escape(title)}</h1>{introduction}{body}")
     target = folder / "report.html"

@@ -1,4 +1,4 @@
-"""Rows -> one offline HTML page: what was run, what came out, what failed, what it cost and where it came from."""
+"""Report of a run as one offline HTML page: settings ranked, figures, failures, Cox models, survival, cost, provenance."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from vaebench import figures
 from vaebench.analysis import settings as analysis
 from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, column, is_baseline, span, value_text
 from vaebench.errors import InputError
+from vaebench.figures.style import count_of
+from vaebench.metrics.leiden import LeidenOptions, clustering_problem, leiden_clusters
 from vaebench.report.page import cell, definitions, head, picture, sortable, write_page
+from vaebench.results import read_costs, read_rows, read_run_json
+from vaebench.types import Dataset
 
 GAP = 0.05
-"""The report explains itself when the best mean ARI is this much below PCA's."""
+"""The report gives likely reasons if the best mean ARI is this much below PCA's."""
 
 FIRST = 50
-"""Settings shown before "show all"."""
+"""Settings shown before "Show all"."""
 
 _HEADS = {ARI: "ARI", AIC: "Cox AIC", DELTA_AIC: "ΔAIC", "loss/valid": "validation loss"}
 _FORMATS = {ARI: ".3f", AIC: ".1f", DELTA_AIC: "+.1f"}
@@ -38,10 +42,6 @@ def _mean(line: Mapping[Any, Any], score: str) -> str:
     return _number(line[f"{score}/mean"], score) + (f" ± {_number(sd, score).lstrip('+')}" if np.isfinite(sd) else "")
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -> str:
     models = rows[~is_baseline(rows)]
     settings = table[table["kind"] == "model"]
@@ -53,17 +53,17 @@ def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -
     size = f"{span(column(rows, 'data/samples'))} samples × {span(column(rows, 'data/features'))} features"
     size += f", labels: {labels}" if labels else ""
     if "traced/seed" in rows:
-        text = f"{_count(len(models), 'point')} ({_count(len(settings), 'setting')} of "
-        text += f"{_count(models['static/variant'].nunique(), 'variant')}) trained on {names} ({size}). "
+        text = f"{count_of(len(models), 'point')} ({count_of(len(settings), 'setting')} of "
+        text += f"{count_of(models['static/variant'].nunique(), 'variant')}) trained on {names} ({size}). "
         failed = int((rows["status"] != "OK").sum())
-        text += f"{_count(failed, 'row')} failed. " if failed else "No training failed. "
+        text += f"{count_of(failed, 'row')} failed. " if failed else "No training failed. "
     else:
-        text = f"{_count(len(models), 'embedding')} of {names} ({size}), made elsewhere. "
+        text = f"{count_of(len(models), 'embedding')} of {names} ({size}), made elsewhere. "
     best, pca = (analysis.best_setting(table, ARI, kind) for kind in ("model", "baseline"))
     if best:
         text += f"The best setting, {analysis.setting_text(best, analysis.setting_columns(rows))}, has a mean ARI of "
         text += _mean(best, ARI)
-        text += f" over {_count(int(best[f'{ARI}/n_used']), 'seed')}" if "traced/seed" in rows else ""
+        text += f" over {count_of(int(best[f'{ARI}/n_used']), 'seed')}" if "traced/seed" in rows else ""
         text += f" (the highest of {len(settings):,} settings, so rather too high)" if len(settings) > 1 else ""
         text += f"; the best PCA (L={value_text(pca['static/latent'])}) has {_mean(pca, ARI)}. " if pca else ". "
     found = analysis.best_setting(table, DELTA_AIC)
@@ -75,7 +75,7 @@ def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -
 
 
 def _explanation(rows: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Why the variants may be behind PCA, as far as the rows can tell; empty when they are not."""
+    """Return a paragraph on likely reasons for variants behind PCA, as far as the rows show them; "" if they are not."""
     best, pca = (analysis.best_setting(table, ARI, kind) for kind in ("model", "baseline"))
     if "traced/seed" not in rows or not best or not pca or pca[f"{ARI}/mean"] - best[f"{ARI}/mean"] <= GAP:
         return ""
@@ -119,21 +119,21 @@ def _settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
         body.append(f'<tr class="{line["kind"]}">{"".join(cells)}</tr>')
     note = (
         f"Ranked by mean {_HEADS[by]}. A cell has mean ± standard deviation over seeds, then the mean's 95% bootstrap interval "
-        "and, where not all rows could be used, their number n. How far a setting is behind the first is paired by seed: where "
-        "the interval holds 0, their order is not settled. Lines with a black edge are baselines. Losses are comparable only "
-        "within one variant and one latent width. Click a header to sort."
+        "and, if not all rows could be used, their number n. The distance of a setting behind the first is paired by seed: if "
+        "its interval includes 0, their order is not settled. Lines with a black edge are baselines. Losses are comparable "
+        "only within one variant and one latent width. Click a header to sort."
     )
     return f'<p class="note">{note}</p>{sortable(heads, body, FIRST)}'
 
 
 def _pictures(rows: pd.DataFrame, folder: Path) -> str:
     parts = []
-    for name, draw in figures.FIGURES.items():
-        if not set(figures.NEEDS[name]) <= set(rows.columns):
+    for name, kind in figures.FIGURES.items():
+        if not set(kind.needs) <= set(rows.columns):
             continue
-        figure = draw(rows)
+        figure = kind.draw(rows)
         path = figures.save(figure, folder / "figures" / f"{name}.png")
-        parts.append(picture(path, figures.CAPTIONS[name], figures.spots(figure)))
+        parts.append(picture(path, kind.caption, figures.spots(figure)))
     return "".join(parts) or "<p>These rows have no column that a figure needs.</p>"
 
 
@@ -163,9 +163,7 @@ def _cox(rows: pd.DataFrame) -> str:
         "AIC of the covariates alone": "aic_covariates",
     }
     values = {text: span(column(rows, f"metric/cox/{name}")) for text, name in names.items()}
-    text = (
-        "ΔAIC is the AIC with the latents less that of the covariates alone, on the same samples: below 0, they help."
-    )
+    text = "ΔAIC is the AIC with the latents minus that of the covariates alone, on the same samples: below 0, the latents help."
     return f'<p class="note">{text}</p>{definitions(values)}'
 
 
@@ -191,16 +189,113 @@ def _provenance(rows: pd.DataFrame, info: Mapping[str, Any]) -> str:
     return definitions(values | {str(k): v for k, v in info.items() if k not in told})
 
 
-def write_report(folder: str | os.PathLike[str], rows: pd.DataFrame, run_info: Mapping[str, Any]) -> Path:
+def best_point(rows: pd.DataFrame) -> str | None:
+    """Return the ``point`` of the trained row with the best first headline score (ARI, else AIC, ...); ``None`` without one."""
+    scores = analysis.present_scores(rows)
+    if not scores or "point" not in rows:
+        return None
+    values = analysis.usable(rows, scores[0])[~is_baseline(rows)].dropna()
+    if values.empty:
+        return None
+    return str(rows["point"].loc[values.idxmax() if analysis.SCORES[scores[0]] else values.idxmin()])
+
+
+def _survival(
+    rows: pd.DataFrame, folder: Path, dataset: Dataset, embedding: np.ndarray | None, options: LeidenOptions
+) -> str:
+    """Curves by cluster of the best model, where its embedding is at hand, and by label."""
+
+    def drawn(name: str, groups: np.ndarray, title: str, caption: str) -> str:
+        figure = figures.survival_curves(groups, dataset.survival, title=title)
+        return picture(figures.save(figure, folder / "figures" / f"{name}.png"), caption)
+
+    parts = []
+    if embedding is None:
+        text = "No embedding of the best model was kept; run with --keep-embeddings to add the curves of its clusters."
+        parts.append(f'<p class="note">{text}</p>')
+    elif problem := clustering_problem(embedding, options):
+        parts.append(f'<p class="note">The best model has no clusters: {escape(problem)}.</p>')
+    else:
+        names = np.array([f"cluster {number + 1}" for number in leiden_clusters(embedding, options)])
+        (line,) = rows[rows["point"] == best_point(rows)].head(1).to_dict("records") or [{}]
+        seed = value_text(line.get("traced/seed"))
+        which = analysis.setting_text(line, analysis.setting_columns(rows)) + (f", seed {seed}" if seed else "")
+        caption = f"Survival of the Leiden clusters of the best trained model ({which})."
+        parts.append(drawn("survival_by_cluster", names, "Survival by Leiden cluster", caption))
+    if dataset.labels is None:
+        groups, title = np.repeat("all samples", len(dataset.samples)), "Survival"
+    else:
+        groups, title = np.array([*dataset.label_names, ""], dtype=object)[dataset.labels], "Survival by label"
+    return "".join([*parts, drawn("survival_by_label", groups, title, f"{title}.")])
+
+
+def folder_info(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what the report of a folder says about its run: ``run.json``, and the cost summed over all processes.
+
+    Raises:
+        InputError: the folder has no ``run.json`` that can be read.
+    """
+    record, costs = read_run_json(folder), read_costs(folder)
+    shown = ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance", "metrics")
+    info = {name: record[name] for name in shown if name in record}  # an evaluated embedding has no lanes
+    if "data" in record:
+        info["labels"] = record["data"]["labels"]
+    if not costs:
+        return info
+    computed = sum(cost["computed_epochs"] for cost in costs)
+    return info | {
+        "seconds": round(sum(cost["seconds"] for cost in costs), 1),
+        "trainings": sum(cost["trainings"] for cost in costs),
+        "programs": max(cost["programs"] for cost in costs),
+        "lane_efficiency": round(sum(cost["epochs"] for cost in costs) / computed, 3) if computed else None,
+    }
+
+
+def write_report(
+    folder: str | os.PathLike[str],
+    rows: pd.DataFrame | None = None,
+    run_info: Mapping[str, Any] | None = None,
+    *,
+    dataset: Dataset | None = None,
+    embedding: np.ndarray | None = None,
+    leiden: LeidenOptions | None = None,
+) -> Path:
     """Write ``folder/report.html`` and ``folder/figures/*.png`` and return the page's path.
 
-    The page is one file without any outside resource. ``run_info`` may hold command, version, versions, started,
-    seconds, trainings, programs, lanes, device, digest, provenance, metrics, labels and notes (sentences shown under
-    the summary); anything else is listed with the provenance, and what is absent is left out.
+    The page is one file without any outside resource.
+
+    Args:
+        folder: where to write; created if it is not there.
+        rows: of :func:`vaebench.results.read_rows`, at least one with a headline score; those of the folder by default.
+        run_info: :func:`folder_info` by default. May hold command, version, versions, started, seconds, trainings, programs, lanes, device, digest,
+            provenance, metrics, labels and notes (sentences under the summary); anything else is listed with the
+            provenance, and what is absent is left out.
+        dataset: data set of the run. If it has survival, the page has Kaplan-Meier curves by label and by cluster.
+        embedding: z [N, L] of :func:`best_point`, in the order of ``dataset.samples``, for the curves by cluster; see
+            :func:`vaebench.training.model.kept_embedding`.
+        leiden: options of the clusters; those of the metric by default.
+
+    Raises:
+        InputError: rows without a score, ``run_info`` that is no mapping, or an embedding of other samples; without rows,
+            a folder that is not of a run.
+
+    Example:
+        >>> import vaebench as vb
+        >>> from vaebench.training.model import kept_embedding
+        >>> vb.report.write_report("results/run")  # doctest: +SKIP
+        >>> rows = vb.results.read_rows("results/run")  # doctest: +SKIP
+        >>> z = kept_embedding("results/run", vb.report.best_point(rows))  # doctest: +SKIP
+        >>> vb.report.write_report("results/run", rows, dataset=data, embedding=z)  # doctest: +SKIP
     """
+    rows = read_rows(folder) if rows is None else rows
+    run_info = folder_info(folder) if run_info is None else run_info
     analysis.check_rows(rows)
     if not isinstance(run_info, Mapping):
         raise InputError(f"run_info must be a mapping, not {type(run_info).__name__}")
+    if dataset is not None and embedding is not None and len(embedding) != len(dataset.samples):
+        raise InputError(
+            f"the embedding has {len(embedding)} rows; data set {dataset.name!r} has {len(dataset.samples)}"
+        )
     place, rows = Path(folder), rows.reset_index(drop=True)
     scores = analysis.present_scores(rows)
     if not scores:
@@ -212,9 +307,10 @@ def write_report(folder: str | os.PathLike[str], rows: pd.DataFrame, run_info: M
         "Figures": _pictures(rows, place),
         "Failures by cause": _failures(rows),
         "Cox models": _cox(rows),
-        "Cost": _cost(run_info),
-        "Provenance": _provenance(rows, run_info),
     }
+    if dataset is not None and dataset.survival is not None:
+        sections["Survival"] = _survival(rows, place, dataset, embedding, leiden or LeidenOptions())
+    sections |= {"Cost": _cost(run_info), "Provenance": _provenance(rows, run_info)}
     introduction = _summary(rows, table, run_info) + _explanation(rows, table)
     introduction += "".join(f'<p class="note">{escape(str(note))}</p>' for note in notes)
     return write_page(place, "Variational autoencoders, measured", introduction, sections)

@@ -128,3 +128,18 @@ def kept(folder: Path) -> dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]
                 own = {k.removeprefix(f"{point}/"): v for k, v in arrays.items() if k.startswith(f"{point}/")}
                 found[point] = (own, json.loads(card))
     return found
+
+
+def kept_array(folder: Path, point: str, name: str) -> np.ndarray | None:
+    """Read one array of one point below ``folder`` without reading the others; ``None`` if it was not kept."""
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(folder.rglob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                if f"{point}/{name}" in file.keys():  # noqa: SIM118
+                    return file.get_tensor(f"{point}/{name}")
+        except (OSError, SafetensorError) as error:
+            if path.exists():  # else another process has joined it with others
+                raise InputError(f"{path} cannot be read ({error}); delete it to go on without it") from error
+    return None

@@ -19,7 +19,7 @@ from vaebench.errors import InputError
 from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
 from vaebench.space import Point, static_of
 from vaebench.space import point as make_point
-from vaebench.training.checkpoint import EMBEDDINGS, MODELS, kept, read_arrays, write_arrays
+from vaebench.training.checkpoint import EMBEDDINGS, MODELS, kept, kept_array, read_arrays, write_arrays
 from vaebench.training.engine import DEFAULT
 from vaebench.training.pool import Finished, trained_points
 from vaebench.types import SCHEMA, Dataset, Model, Posterior, Static, checked_dataset
@@ -251,3 +251,11 @@ def kept_models(folder: str | os.PathLike[str]) -> dict[str, Trained]:
 def kept_embeddings(folder: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Point id -> z [N, L], of a run with ``keep_embeddings``; rows in the order of ``Dataset.samples``."""
     return {point: arrays["z"] for point, (arrays, _) in kept(Path(folder) / EMBEDDINGS).items()}
+
+
+def kept_embedding(folder: str | os.PathLike[str], point: str) -> np.ndarray | None:
+    """Read the embedding z [N, L] of one point of a run with ``keep_embeddings``; ``None`` if it was not kept.
+
+    Rows are in the order of ``Dataset.samples``. The embeddings of other points are not read.
+    """
+    return kept_array(Path(folder) / EMBEDDINGS, point, "z")

@@ -1,1 +1,1 @@
-"""What several metrics of latents and known factors share."""
+"""Parts that several metrics share: factors, nearest neighbours, silhouette widths."""

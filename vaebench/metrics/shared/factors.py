@@ -1,4 +1,4 @@
-"""What metrics of known factors share: which can be used, their classes, and information between them and latents."""
+"""Known factors of a data set: which can be used, their classes, and their mutual information with latents."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ import numpy as np
 from vaebench.types import Dataset
 
 LEAST_KNOWN = 20
-"""Known values below which a factor is left out: an estimate from fewer says nothing."""
+"""Fewest known values of a factor that is used: an estimate from fewer says nothing."""
 LEAST_OF_EACH = 5
-"""Samples of each value below which a binary factor is left out."""
+"""Fewest samples of each value of a binary factor that is used."""
 
 
 class Factor(NamedTuple):
-    """A known factor: ``values`` of its ``known`` [N] samples; ``kind`` ``"continuous"``, ``"binary"`` or ``"categorical"``."""
+    """A known factor of a data set.
+
+    Attributes:
+        name: of the factor.
+        known: [N] bool, samples with a value; n of them.
+        values: [n] float64.
+        kind: ``"continuous"``, ``"binary"`` (values 0 and 1) or ``"categorical"``.
+    """
 
     name: str
     known: np.ndarray
@@ -24,7 +31,7 @@ class Factor(NamedTuple):
 
 
 def usable_factors(dataset: Dataset) -> tuple[Factor, ...]:
-    """The factors with enough known values that are not constant; two distinct values make one binary (0 and 1)."""
+    """Return the factors with enough known values that are not constant; two distinct values make a factor binary."""
     found = []
     for name, column in dataset.factors.items():
         column = np.asarray(column, np.float64)
@@ -41,7 +48,7 @@ def usable_factors(dataset: Dataset) -> tuple[Factor, ...]:
 
 
 def problem_of(z: np.ndarray, factors: tuple[Factor, ...], least: int = 1) -> str:
-    """Why nothing can be computed from z [N, L] and the factors, "" if nothing is wrong."""
+    """Return the status of an embedding z [N, L] and factors from which nothing can be computed, "" if they are usable."""
     problem = embedding_problem(z)
     if problem:
         return problem
@@ -51,7 +58,7 @@ def problem_of(z: np.ndarray, factors: tuple[Factor, ...], least: int = 1) -> st
 
 
 def embedding_problem(z: np.ndarray) -> str:
-    """``NAN_EMBEDDING``, ``COLLAPSED`` (all latents constant), or ""."""
+    """Return the status ``NAN_EMBEDDING`` or ``COLLAPSED`` (all latents constant) of z [N, L], "" if neither holds."""
     bad = int((~np.isfinite(z).all(axis=1)).sum())
     if bad:
         return f"NAN_EMBEDDING: {bad} of {len(z)} samples are not finite"
@@ -61,29 +68,29 @@ def embedding_problem(z: np.ndarray) -> str:
 
 
 def varying(z: np.ndarray) -> np.ndarray:
-    """[L] bool: latents that vary by more than float32 rounding, 1e-6 of their size."""
+    """Return a mask [L] of the latents that vary by more than float32 rounding, 1e-6 of their size."""
     z = np.asarray(z, np.float64)
     return np.ptp(z, axis=0) > 1e-6 * np.abs(z).max(axis=0)
 
 
 def canonical_order(z: np.ndarray) -> np.ndarray:
-    """Positions [N] that sort the rows, so that what is drawn at random depends on no order, of samples or latents."""
+    """Return positions [N] that sort the rows of z; random draws along them depend on no order of samples or latents."""
     return np.lexsort(np.sort(z, axis=1).T)
 
 
 def classes(values: np.ndarray, kind: str, bins: int) -> np.ndarray:
-    """Class numbers [n] of a factor: its own values, or ``bins`` equally frequent intervals of a continuous one."""
+    """Return class numbers [n] of a factor's values: the values themselves, or ``bins`` equally frequent intervals."""
     if kind != "continuous":
         return np.unique(values, return_inverse=True)[1]
     inner = np.quantile(values, np.arange(1, bins) / bins)
     places = np.searchsorted(np.unique(inner), values, side="left")
-    if np.ptp(places) == 0:  # most values are the largest one: the others are the second class
+    if np.ptp(places) == 0:  # most values equal the largest one: all others are the second class
         places = (values < values.max()).astype(int)
     return np.unique(places, return_inverse=True)[1]
 
 
 def binned(z: np.ndarray, bins: int) -> np.ndarray:
-    """Bin numbers [N, L] of z in ``bins`` equally wide intervals from the smallest to the largest value of each latent."""
+    """Return bin numbers [N, L] of z in ``bins`` equally wide intervals over the range of each latent."""
     z = np.asarray(z, np.float64)
     low, width = z.min(axis=0), np.ptp(z, axis=0)
     place = (z - low) / np.where(width > 0, width, 1.0) * bins
@@ -91,12 +98,12 @@ def binned(z: np.ndarray, bins: int) -> np.ndarray:
 
 
 def entropy(shares: np.ndarray) -> np.ndarray:
-    """Entropy in nats along the last axis of probabilities (0 ln 0 = 0)."""
+    """Return the entropy in nats of probabilities along the last axis (0 ln 0 = 0)."""
     return -np.sum(shares * np.log(np.where(shares > 0, shares, 1.0)), axis=-1)
 
 
 def mutual_information(joint: np.ndarray) -> np.ndarray:
-    """I in nats of joint probabilities [..., S, C]: H(rows) + H(columns) - H(both), at least 0."""
+    """Return I = H(rows) + H(columns) - H(both) in nats, at least 0, of joint probabilities [..., S, C]."""
     both = entropy(joint.reshape(*joint.shape[:-2], -1))
     return np.clip(entropy(joint.sum(axis=-1)) + entropy(joint.sum(axis=-2)) - both, 0, None)
 
@@ -104,7 +111,14 @@ def mutual_information(joint: np.ndarray) -> np.ndarray:
 def information_matrix(
     z: np.ndarray, factors: tuple[Factor, ...], bins: int, factor_bins: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """I(z_l; y_f) [L, F] and H(y_f) [F] in nats, latents in ``bins`` equal widths, each factor on its known samples."""
+    """Return I(z_l; y_f) [L, F] and H(y_f) [F] in nats.
+
+    Args:
+        z: [N, L] finite.
+        factors: F of them, each compared on its known samples.
+        bins: of equal width for each latent.
+        factor_bins: of equal frequency for a continuous factor.
+    """
     places = binned(z, bins)
     information, entropies = [], []
     for factor in factors:
@@ -119,6 +133,6 @@ def information_matrix(
 
 
 def top_two(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Largest and second largest of scores [L, F] over the latents (0 where there is one latent)."""
+    """Return the largest and second largest [F] of scores [L, F] over the latents; the second is 0 for one latent."""
     ordered = np.sort(np.concatenate([scores, np.zeros((1, scores.shape[1]))]), axis=0)
     return ordered[-1], ordered[-2]

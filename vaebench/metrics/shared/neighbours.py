@@ -1,4 +1,11 @@
-"""Exact nearest neighbours of an embedding."""
+"""Exact nearest neighbours of an embedding, ties decided by position.
+
+``sklearn.neighbors.NearestNeighbors`` is as fast (9,000 samples, 10 to 50 latents: 0.9 s either way) and finds the same
+neighbours where all distances differ, but leaves the order of equal distances to its blocks or tree. With duplicated
+or rounded samples its neighbours, and with them Leiden's clusters, are others: the ARI changed by up to 0.003. Its
+``brute`` also loses digits in clusters a million times tighter than the whole (3% of the neighbours there). Scores must
+not depend on a library's order of ties, so the search stays here.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +18,7 @@ from vaebench.errors import InputError
 
 _BLOCK = 512
 _SPARE = 8
-"""Candidates beyond those asked for: among the first few, float32 may take one for another."""
+"""Candidates in addition to those asked for: float32 may confuse samples at almost equal distances."""
 
 
 @functools.cache
@@ -38,15 +45,19 @@ def _program() -> Any:
 
 
 def nearest(z: np.ndarray, others: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ``others`` nearest other samples of every sample of z [N, L] (finite), by Euclidean distance.
+    """Find the ``others`` nearest other samples of every sample by Euclidean distance.
 
-    Blocks of products and ``top_k`` in float32 on the default device give a few candidates more than asked for; their
-    distances are computed again in float64 from differences. Where the rounding of float32 could hide a nearer sample
-    (near duplicates far from the centre) the row is searched again in float64, so the result is exact. Among samples at
-    exactly equal distance position decides.
+    Blocks of products and ``top_k`` in float32 on the default device give a few more candidates than asked for; their
+    distances are computed again in float64 from differences. Where float32 rounding could hide a nearer sample (near
+    duplicates far from the centre) the row is searched again in float64, so the result is exact. Among samples at exactly
+    equal distance the first ones are taken.
+
+    Args:
+        z: [N, L] finite.
+        others: number of neighbours, the sample itself not counted.
 
     Returns:
-        ``(index [N, others], distance [N, others] float64)``, nearest first.
+        ``(index [N, others] int64, distance [N, others] float64)``, nearest first.
 
     Raises:
         InputError: fewer than ``others`` + 1 samples.
@@ -54,7 +65,7 @@ def nearest(z: np.ndarray, others: int) -> tuple[np.ndarray, np.ndarray]:
     samples, latents = z.shape
     if samples <= others:
         raise InputError(f"{others} neighbours need at least {others + 1} samples, got {samples}")
-    # Distances are computed as a.a - 2a.b + b.b, which loses digits far from the origin: centre in float64 first.
+    # a.a - 2a.b + b.b loses digits far from the origin: centre in float64 first
     z = np.asarray(z, np.float64)
     z = z - z.mean(axis=0)
     size = float(np.abs(z).max()) or 1.0
@@ -63,8 +74,8 @@ def nearest(z: np.ndarray, others: int) -> tuple[np.ndarray, np.ndarray]:
     rough, index = (np.array(values) for values in _program()(z.astype(np.float32), count=count))
     index, squared = _sorted(z, index.astype(np.int64))
     if count < samples - 1:
-        # A sample b nearer than the last one found, at distance d, has |b| <= |a| + d, and its a.a - 2a.b + b.b in float32
-        # is wrong by at most (L + 8) roundings of (|a| + |b|)^2.
+        # A sample b that is nearer than the last one found, at distance d, has |b| <= |a| + d, and the float32 error of its
+        # a.a - 2a.b + b.b is at most (L + 8) roundings of (|a| + |b|)^2.
         last = squared[:, others - 1]
         reach = (2 * np.linalg.norm(z, axis=1) + np.sqrt(last)) ** 2
         error = (latents + 8) * np.finfo(np.float32).eps * reach
@@ -75,7 +86,7 @@ def nearest(z: np.ndarray, others: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sorted(z: np.ndarray, index: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """``index`` [M, J] by rising distance to the rows' samples, then position, and the squared distances."""
+    """Sort ``index`` [M, J] by distance to the rows' samples, then position; returns it and the squared distances [M, J]."""
     index = np.sort(index, axis=1)
     own = z if rows is None else z[rows]
     squared = np.zeros(index.shape)
@@ -86,13 +97,13 @@ def _sorted(z: np.ndarray, index: np.ndarray, rows: np.ndarray | None = None) ->
 
 
 def _searched(z: np.ndarray, rows: np.ndarray, others: int) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours [M, others] of the samples ``rows`` [M] and their squared distances, in float64 throughout."""
+    """Return the neighbours [M, others] of the samples ``rows`` [M] and their squared distances, in float64 throughout."""
     from sklearn.neighbors import NearestNeighbors
 
     count = min(others + _SPARE + 1, len(z))
     search = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(z)
     found = np.asarray(search.kneighbors(z[rows], return_distance=False), np.int64)
-    # the sample itself goes, or among many duplicates, where it may be missing, the last one
+    # drop the sample itself, or the last one where it is missing among many duplicates
     own = found == rows[:, None]
     own[~own.any(axis=1), -1] = True
     index, squared = _sorted(z, found[~own].reshape(len(rows), count - 1), rows)

@@ -8,15 +8,22 @@ import numpy as np
 
 
 def silhouettes(z: np.ndarray, groupings: Sequence[np.ndarray]) -> list[float]:
-    """Mean silhouette width (Rousseeuw 1987) of each grouping [N] of z [N, L], by Euclidean distance.
+    """Return the mean silhouette width of each grouping of z, by Euclidean distance.
 
-    s = (b - a) / max(a, b), a the mean distance to the other samples of the own group, b the smallest mean distance to
-    another group; 0 for a sample alone in its group, and for all where there is only one group.
+    s = (b - a) / max(a, b) with a the mean distance to the other samples of the own group and b the smallest mean distance
+    to another group; 0 for a sample alone in its group, and for all samples of a single group. -1..1, high for groups that
+    are compact and far apart.
+
+    Args:
+        z: [N, L] finite.
+        groupings: [N] each, any values.
+
+    Source: Rousseeuw 1987, J. Comput. Appl. Math. 20, 53-65.
     """
     z = np.asarray(z, np.float64)
     z = z - z.mean(axis=0)
     size = float(np.abs(z).max()) or 1.0
-    # float32 distances are right to 1e-3 of the smallest ones, and a mean of thousands of them is what is asked for
+    # float32 distances are right to 1e-3 of the smallest ones, which is enough for means of thousands of them
     single = (z / size).astype(np.float32)
     norms = np.einsum("nl,nl->n", single, single)
     codes = [np.unique(g, return_inverse=True)[1] for g in groupings]

@@ -1,1 +1,1 @@
-"""What the Cox metrics share: cohort, risk sets, solver, concordance."""
+"""Parts that the Cox metrics share: cohort, risk sets, solvers, concordance, test of proportional hazards."""

@@ -1,4 +1,4 @@
-"""Which samples and columns of a data set Cox regression can use."""
+"""Samples and columns of a data set that Cox regression can use."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ from vaebench.errors import InputError
 from vaebench.types import Dataset
 
 
-class Cohort(NamedTuple):
-    """The samples that Cox regression can use: ``keep`` [N], and time, event and covariates of those kept."""
+class SurvivalCohort(NamedTuple):
+    """Samples and covariates of a Cox model.
+
+    Attributes:
+        keep: [N] bool, samples of the data set that are used; n of them.
+        time: [n] days.
+        event: [n] bool, true for a death.
+        covariates: [n, c] standardised columns.
+        left_out_missing: samples without time, event, covariate or label.
+        left_out_no_event_labels: samples whose label has no event.
+        labels_left_out: labels without an event.
+    """
 
     keep: np.ndarray
     time: np.ndarray
@@ -24,8 +34,16 @@ class Cohort(NamedTuple):
     labels_left_out: int
 
 
-def survival_cohort(dataset: Dataset, label_covariate: bool) -> Cohort:
-    """The samples and columns that :func:`vaebench.metrics.cox.cox_scores` uses; ``InputError`` without survival."""
+def survival_cohort(dataset: Dataset, label_covariate: bool) -> SurvivalCohort:
+    """Return the samples and covariates that :func:`vaebench.metrics.cox.cox_scores` uses.
+
+    Args:
+        dataset: with survival.
+        label_covariate: add the label's indicators to the covariates and leave out labels without an event.
+
+    Raises:
+        InputError: the data set has no survival.
+    """
     if dataset.survival is None:
         raise InputError(f"Cox regression needs survival times, and data set {dataset.name!r} has none")
     time = np.asarray(dataset.survival.time, np.float64)
@@ -45,7 +63,7 @@ def survival_cohort(dataset: Dataset, label_covariate: bool) -> Cohort:
     if labels is not None:
         columns.append(_indicators(labels[keep]))
     design, scale = standardised(np.hstack([np.empty((int(keep.sum()), 0)), *columns]))
-    return Cohort(
+    return SurvivalCohort(
         keep=keep,
         time=time[keep],
         event=event[keep] > 0,
@@ -61,14 +79,16 @@ def _is_number(values: np.ndarray) -> bool:
 
 
 def _indicators(values: np.ndarray) -> np.ndarray:
-    """One column per level present, without the first level (all of them would add up to a constant)."""
+    """Return one 0/1 column for each level present but the first (all of them would add up to a constant)."""
     return (values[:, None] == np.unique(values)[None, 1:]).astype(np.float64)
 
 
-def usable_latents(z: np.ndarray, cohort: Cohort, redundant: Sequence[int] = ()) -> tuple[str, np.ndarray, float]:
-    """What is wrong with z [N, L] ("" if nothing), the standardised latents of the cohort, and how many are constant.
+def usable_latents(
+    z: np.ndarray, cohort: SurvivalCohort, redundant: Sequence[int] = ()
+) -> tuple[str, np.ndarray, float]:
+    """Return a status for z [N, L] ("" if it is usable), the cohort's standardised latents, and the number of constant ones.
 
-    The columns at positions ``redundant`` are left out.
+    Columns at the positions ``redundant`` are left out.
     """
     bad = int((~np.isfinite(z).all(axis=1)).sum())
     if bad:
@@ -80,10 +100,10 @@ def usable_latents(z: np.ndarray, cohort: Cohort, redundant: Sequence[int] = ())
 
 
 def standardised(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns [n, d] with mean 0 and standard deviation 1, or all 0 where constant; and the deviations [d], 0 likewise.
+    """Return columns [n, d] of mean 0 and standard deviation 1, and the standard deviations [d]; both 0 where constant.
 
-    A column that varies by less than 1e-6 of its size is constant: what is left is float32 rounding. It stays in the
-    matrix as zeros, so that the solver sees the same shape, and compiles once, however many latents collapsed.
+    A column that varies by less than 1e-6 of its size is constant: the rest is float32 rounding. It stays in the matrix as
+    zeros, so that the solver sees one shape, and compiles once, however many latents collapsed.
     """
     if not len(columns):
         return columns, np.zeros(columns.shape[1])

@@ -1,4 +1,4 @@
-"""How well given linear predictors order survival: partial likelihood and concordance, in numpy."""
+"""Partial likelihood and concordance of given linear predictors, in numpy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vaebench.metrics.survival.risk_sets import Risk
 
 
 def partial_log_likelihood(eta: np.ndarray, risk: Risk) -> float:
-    """Efron's log partial likelihood at linear predictors eta [N], samples in their own order; NaN without an event."""
+    """Return Efron's log partial likelihood at linear predictors eta [N], samples in their own order; NaN without an event."""
     if not risk.use.any():
         return math.nan
     eta = np.where(risk.inside > 0, np.asarray(eta, np.float64)[risk.order], -np.inf)
@@ -24,13 +24,19 @@ def partial_log_likelihood(eta: np.ndarray, risk: Risk) -> float:
 
 
 def concordance(eta: np.ndarray, risk: Risk) -> float:
-    """Harrell's C of linear predictors eta [N], in their own order: of the pairs, how often the first to die is higher.
+    """Return Harrell's C: the share of comparable pairs in which the sample that dies first has the higher predictor.
 
-    A pair is comparable when the earlier time is an event, or when of two equal times just one is. Equal predictors
-    count one half. NaN without a comparable pair.
+    A pair is comparable when the earlier time is an event, or when exactly one of two equal times is. Pairs with equal
+    predictors count one half. 0.5 is chance, 1 a perfect order; NaN without a comparable pair.
+
+    Args:
+        eta: [N] linear predictors, samples in their own order.
+        risk: risk sets; only samples inside the fit are compared.
+
+    Source: Harrell et al. 1982, JAMA 247, 2543-2546.
     """
     inside = risk.inside > 0
-    # equal samples must stay equal, whatever the order in which a product was summed
+    # predictors of equal samples must be equal whatever the order of summation
     eta = np.round(np.asarray(eta, np.float64)[risk.order], 10)
     first = np.searchsorted(risk.distinct, risk.distinct)  # of the samples that share the time
     comparable = concordant = 0.0
@@ -38,7 +44,7 @@ def concordance(eta: np.ndarray, risk: Risk) -> float:
     high = len(eta)
     while high:
         low = first[max(high - 256, 0)]
-        # later blocks are counted by position in a sorted list, the block itself pair by pair
+        # pairs with later blocks are counted by binary search in a sorted list, those within the block one by one
         rows = np.arange(low, high)[(risk.died[low:high] > 0) & inside[low:high]]
         below = np.searchsorted(after, eta[rows], "left")
         concordant += float(np.sum(0.5 * (below + np.searchsorted(after, eta[rows], "right"))))

@@ -1,15 +1,14 @@
-"""Who is at risk at each event: times sorted and ties grouped, once per data set."""
+"""Risk sets: times sorted and ties grouped, once per data set."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 
 class Risk(NamedTuple):
-    """Who is at risk at each event, sorted by time once per data set: [N] samples in ``order``, [E] events by time, and
-    [G] distinct times of events.
+    """Risk set of each event. Axes: N samples in ``order``, E events sorted by time, G distinct event times.
 
     Attributes:
         order: [N] positions that sort the samples by time.
@@ -26,28 +25,31 @@ class Risk(NamedTuple):
         distinct: [N] number that equal times share, for the concordance.
     """
 
-    order: Any
-    row: Any
-    start: Any
-    group: Any
-    first: Any
-    upto: Any
-    past: Any
-    died: Any
-    inside: Any
-    use: Any
-    fraction: Any
-    distinct: Any
+    order: np.ndarray
+    row: np.ndarray
+    start: np.ndarray
+    group: np.ndarray
+    first: np.ndarray
+    upto: np.ndarray
+    past: np.ndarray
+    died: np.ndarray
+    inside: np.ndarray
+    use: np.ndarray
+    fraction: np.ndarray
+    distinct: np.ndarray
 
 
 def risk_sets(time: np.ndarray, event: np.ndarray, inside: np.ndarray | None = None) -> Risk:
-    """Sorted times and grouped ties of ``time`` [N] (finite) and ``event`` [N] (bool).
+    """Sort the times and group the ties.
 
-    ``inside`` [N] (bool) restricts the fit to part of the samples while every array keeps its shape, so that all splits
-    of a data set share one compiled program.
+    Args:
+        time: [N] finite.
+        event: [N] bool.
+        inside: [N] bool, the samples in the fit; all by default. Arrays keep their shapes, so that all splits of a data set
+            share one compiled program.
     """
     inside = np.ones(len(time), bool) if inside is None else np.asarray(inside, bool)
-    # Ties are broken by event and part only to be definite; risk sets start at the first of equal times.
+    # the order within ties does not matter: risk sets start at the first of equal times
     order = np.lexsort((np.arange(len(time)), time))
     time, event, inside = time[order], event[order], inside[order]
     row = np.flatnonzero(event)

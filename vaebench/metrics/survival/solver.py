@@ -1,6 +1,12 @@
 """Maximum of Cox's partial likelihood: Newton's method in JAX, one program per shape, vmapped over embeddings.
 
-All in float64: near a log likelihood of -50,000 float32 resolves 0.004, and AICs are compared to less than that.
+1. sort      samples by time, centre the columns                       (``ordered_design``)
+2. whiten    replace X by X W with orthogonal columns of variance 1    (``_whitening``)
+3. Newton    solve H s = g; halve s until ln L does not decrease       (``_newton``)
+4. stop      when Newton's decrement g' s is small, or after 60 steps
+5. judge     singular, separated, not converged, or OK                 (``status_of``)
+
+In float64 throughout: near a log likelihood of -50,000 float32 resolves 0.004, and AICs are compared more finely.
 """
 
 from __future__ import annotations
@@ -15,21 +21,28 @@ from vaebench.metrics.survival.risk_sets import Risk
 
 MAX_ITERATIONS = 60
 _SMALL_GAIN = 1e-8
-"""Newton's decrement g' H^-1 g, twice the gain of log likelihood still to be had, at which the last step is taken."""
+"""Newton's decrement g' H^-1 g, twice the log likelihood still to be gained, below which the last step is taken."""
 _QUADRATIC, _SMALL_LEFT = 1e-3, 1e-12
-"""Or: the gain from which it falls quadratically, and what of it the last step may leave."""
+"""Alternatively: the decrement below which it decreases quadratically, and how much of it the last step may leave."""
 _LARGE_STEP = 0.1
-"""Change of any sample's linear predictor in the last step: below 0.01 at an interior maximum, near 1 on the way to infinity."""
+"""Largest change of a linear predictor in the last step: below 0.01 at an interior maximum, near 1 if a coefficient diverges."""
 _DEPENDENT = 1e-12
-"""Eigenvalue of the correlation matrix, relative to the largest, that counts as 0: singular values of 1e-6, as float32 has."""
+"""Eigenvalues of the correlation matrix below this share of the largest count as 0: singular values of 1e-6, as in float32."""
 
 
 class Solution(NamedTuple):
-    """The maximum: ``coefficients`` [d], ``whitened`` [d] those in the columns X ``whiten``; see :func:`status_of`.
+    """Maximum of the partial likelihood; every field has a leading axis [R] where several embeddings were solved.
 
-    ``rank`` is the number of independent columns, ``columns`` that of columns that are not 0, ``step`` the largest change
-    of a linear predictor in the last iteration, ``gain`` twice the log likelihood still to be had before it. With a leading
-    axis [R] where several embeddings were solved.
+    Attributes:
+        coefficients: [d], per unit of the design's columns.
+        log_likelihood: without the penalty.
+        whitened: [d], coefficients of the columns X ``whiten``.
+        whiten: [d, d], see :func:`solve`.
+        rank: number of independent columns.
+        columns: number of columns that are not all 0.
+        step: largest change of a linear predictor in the last iteration.
+        gain: twice the log likelihood that was still to be gained before the last step.
+        iterations: Newton steps.
     """
 
     coefficients: np.ndarray
@@ -44,7 +57,7 @@ class Solution(NamedTuple):
 
 
 def _log_likelihood(eta: Any, risk: Risk) -> tuple[Any, Any, Any]:
-    """Efron's log partial likelihood at the linear predictors eta [N]; exp(eta) up to a factor; 1 / denominators [E].
+    """Return Efron's log partial likelihood at linear predictors eta [N], exp(eta) up to a factor, and 1 / denominators [E].
 
     ln L = sum_e [eta_e - ln(sum_{time_j >= t_e} exp(eta_j) - l_e / d_e * sum_{dead at t_e} exp(eta_j))] (Efron 1977).
     """
@@ -63,7 +76,7 @@ def _log_likelihood(eta: Any, risk: Risk) -> tuple[Any, Any, Any]:
 
 
 def _sample_weights(weight: Any, share: Any, risk: Risk) -> Any:
-    """w [N] with gradient X' (died - w) and information X' diag(w) X - M' M; never negative."""
+    """Weights w [N], never negative: the gradient is X' (died - w), the information X' diag(w) X - M' M."""
     import jax
     import jax.numpy as jnp
 
@@ -76,8 +89,8 @@ def _sample_weights(weight: Any, share: Any, risk: Risk) -> Any:
 def _information(x: Any, w: Any, weight: Any, share: Any, risk: Risk) -> Any:
     """Observed information [d, d] = X' diag(w) X - M' M, where row e of M [E, d] is the mean of those at risk at e.
 
-    Who is at risk changes at the G distinct event times only: samples are summed between them first, so that the running
-    sum is over G rows and not over N.
+    Who is at risk changes at the G distinct event times only: samples between two of them are summed first, so that the
+    running sum has G rows and not N.
     """
     import jax
     import jax.numpy as jnp
@@ -93,7 +106,7 @@ def _information(x: Any, w: Any, weight: Any, share: Any, risk: Risk) -> Any:
 
 
 class _Place(NamedTuple):
-    """The likelihood at some coefficients: its value, penalty included, and what its derivatives are made of."""
+    """Penalised log likelihood at the coefficients ``beta``, with the sums from which its derivatives are computed."""
 
     beta: Any
     eta: Any
@@ -102,8 +115,8 @@ class _Place(NamedTuple):
     share: Any
 
 
-class _State(NamedTuple):
-    """Where Newton's method is; ``step`` and ``gain`` are of the last step."""
+class _NewtonState(NamedTuple):
+    """State of Newton's method; ``step`` and ``gain`` belong to the last step."""
 
     place: _Place
     step: Any
@@ -112,7 +125,7 @@ class _State(NamedTuple):
     done: Any
 
 
-def _newton(x: Any, whiten: Any, risk: Risk, penalty: Any) -> _State:
+def _newton(x: Any, whiten: Any, risk: Risk, penalty: Any) -> _NewtonState:
     """Maximum over beta [d] of ln L - sum penalty * beta^2 / 2 in columns x whiten, by Newton steps, halved if need be."""
     import jax
     import jax.numpy as jnp
@@ -123,7 +136,7 @@ def _newton(x: Any, whiten: Any, risk: Risk, penalty: Any) -> _State:
         value, weight, share = _log_likelihood(eta, risk)
         return _Place(beta, eta, value - 0.5 * jnp.sum(penalty * beta**2), weight, share)
 
-    def advance(state: _State) -> _State:
+    def advance(state: _NewtonState) -> _NewtonState:
         here = state.place
         w = _sample_weights(here.weight, here.share, risk)
         gradient = whiten.T @ ((risk.died * risk.inside - w) @ x) - penalty * here.beta
@@ -131,12 +144,12 @@ def _newton(x: Any, whiten: Any, risk: Risk, penalty: Any) -> _State:
         curvature = information + jnp.diag(penalty)
         scale = jnp.trace(curvature) / columns
         direction = jnp.linalg.solve(curvature + 1e-14 * scale * jnp.eye(columns), gradient)
-        # without curvature left there is no direction: the sign of a likelihood that rises for ever
+        # no curvature left means no direction: the sign of a likelihood that increases for ever
         curved = jnp.all(jnp.isfinite(direction))
         direction = jnp.where(curved, direction, 0.0)
         along = x @ (whiten @ direction)
         gain = gradient @ direction
-        # a hair of slack: at the maximum the value only changes by rounding
+        # some slack: at the maximum the value changes by rounding only
         floor = here.value - 1e-12 * jnp.abs(here.value)
 
         def stepped(length: Any) -> tuple[Any, _Place]:
@@ -148,16 +161,16 @@ def _newton(x: Any, whiten: Any, risk: Risk, penalty: Any) -> _State:
         length, there = jax.lax.while_loop(worse, lambda tried: stepped(0.5 * tried[0]), stepped(jnp.ones_like(gain)))
         step = jnp.max(jnp.abs(risk.inside * along)) * length
         iteration = state.iteration + 1
-        # the last step is taken when the gain has become small, so that it ends far below that: near the maximum gains fall
-        # as g, C g^2, ..., so that two of them tell the third
+        # The step that follows a small gain is the last one, and ends far below that gain. Near the maximum gains decrease as
+        # g, C g^2, C^3 g^4, ..., so two of them predict the next.
         left = gain * jnp.minimum(gain / jnp.where(state.iteration > 0, state.gain, gain), 1.0) ** 2
         small = (gain < _SMALL_GAIN) | ((left < _SMALL_LEFT) & (gain < _QUADRATIC))
         done = small | (iteration >= MAX_ITERATIONS) | ~jnp.isfinite(there.value)
-        return _State(there, jnp.where(curved, step, jnp.inf), gain, iteration, done)
+        return _NewtonState(there, jnp.where(curved, step, jnp.inf), gain, iteration, done)
 
     zero = jnp.zeros((), x.dtype)
     start = at(jnp.zeros(columns, x.dtype), jnp.zeros(len(x), x.dtype))
-    return jax.lax.while_loop(lambda state: ~state.done, advance, _State(start, zero, zero, 0, jnp.array(False)))
+    return jax.lax.while_loop(lambda state: ~state.done, advance, _NewtonState(start, zero, zero, 0, jnp.array(False)))
 
 
 def _information_at(x: Any, whiten: Any, risk: Risk, beta: Any) -> Any:
@@ -168,7 +181,7 @@ def _information_at(x: Any, whiten: Any, risk: Risk, beta: Any) -> Any:
 
 @functools.cache
 def _programs() -> dict[Any, Any]:
-    """The compiled functions, Newton's by the number of axes of the design; made when first needed."""
+    """Compiled functions, made on first use: ``"information"``, and Newton's method by the number of axes of the design."""
     import jax
 
     return {
@@ -179,10 +192,11 @@ def _programs() -> dict[Any, Any]:
 
 
 def _whitening(gram: np.ndarray, ridge: float) -> tuple[np.ndarray, int]:
-    """W [d, d] from X'X / N such that X W [N, d] has orthogonal columns of variance 1, zeros for dependent ones; and the rank.
+    """Return W [d, d] such that X W has orthogonal columns of variance 1, and the rank; ``gram`` is X'X / N.
 
-    In such columns the likelihood is the same and its curvature near the identity. By a Cholesky factor with pivots.
-    A ridge depends on the columns, and keeps the curvature away from 0 itself: W is the identity then.
+    Dependent columns are zeros in X W. The likelihood of X W is that of X, and its curvature is near the identity, so that
+    Newton's method needs few steps. W comes from a Cholesky factorisation with pivots. A ridge penalises the columns as
+    they are and bounds the curvature itself: W is then the identity.
     """
     from scipy.linalg import get_lapack_funcs, solve_triangular
 
@@ -196,8 +210,13 @@ def _whitening(gram: np.ndarray, ridge: float) -> tuple[np.ndarray, int]:
     return whiten, rank
 
 
-def _ordered(design: np.ndarray, risk: Risk) -> np.ndarray:
-    """The design's samples by time, centred within the fit, with 0 for samples out of it."""
+def independent_columns(x: np.ndarray) -> int:
+    """Return the rank of centred columns x [n, d], to the tolerance at which :func:`status_of` says ``SINGULAR``."""
+    return int(_whitening(x.T @ x / len(x), 0.0)[1])
+
+
+def ordered_design(design: np.ndarray, risk: Risk) -> np.ndarray:
+    """Return the design [..., N, d] with samples sorted by time, centred over the samples in the fit, 0 for the others."""
     ordered = np.take(np.asarray(design, np.float64), risk.order, axis=-2)
     if risk.inside.all():
         return ordered  # centred already
@@ -206,19 +225,29 @@ def _ordered(design: np.ndarray, risk: Risk) -> np.ndarray:
 
 
 def solve(design: np.ndarray, risk: Risk, ridge: float = 0.0) -> Solution:
-    """Maximum of ln L - ridge |b|^2 / 2 over the coefficients b [d] of design [N, d], samples in their own order.
+    """Maximise ln L(b) - ridge |b|^2 / 2 over the coefficients b [d].
 
-    The columns must be standardised (the ridge is per standard deviation); a column of zeros is no parameter. A design
-    [R, N, d] is solved for R embeddings in one program. Needs at least one event and one column. Look at
-    :func:`status_of` before using the result.
+    ln L(b) = sum_e [eta_e - ln(sum_{time_j >= t_e} exp(eta_j) - l_e / d_e sum_{dead at t_e} exp(eta_j))] with eta = X b:
+    Cox's partial likelihood with Efron's treatment of ties, l_e = 0, 1, ..., d_e - 1 counting the d_e events at one time.
+
+    Args:
+        design: [N, d] standardised columns (the ridge is per standard deviation), samples in their own order; a column of
+            zeros is not a parameter. [R, N, d] for R embeddings in one program. At least one column.
+        risk: of :func:`vaebench.metrics.survival.risk_sets.risk_sets`, with at least one event.
+        ridge: 0 for the maximum of the likelihood.
+
+    Returns:
+        The solution. Check it with :func:`status_of` before using it.
+
+    Source: Cox 1972; Efron 1977, J. Am. Stat. Assoc. 72, 557-565.
     """
     import jax
 
-    ordered = _ordered(design, risk)
+    ordered = ordered_design(design, risk)
     single = ordered.ndim == 2
     grams = ordered.swapaxes(-1, -2) @ ordered / risk.inside.sum()
     found = [_whitening(gram, ridge) for gram in ([grams] if single else grams)]
-    # Directions that are not there get a penalty, only so that the system can be solved; their gradient is 0.
+    # dependent directions get a penalty only to make the system solvable; their gradient is 0
     penalties = [np.where((np.arange(len(w)) < rank) | (ridge > 0), ridge, 1.0) for w, rank in found]
     whiten, penalty = (np.stack(part) for part in ([w for w, _ in found], penalties))
     rank = np.array([rank for _, rank in found])
@@ -242,16 +271,18 @@ def solve(design: np.ndarray, risk: Risk, ridge: float = 0.0) -> Solution:
 
 
 def standard_errors(solution: Solution, design: np.ndarray, risk: Risk, ridge: float = 0.0) -> tuple[np.ndarray, float]:
-    """Standard errors [d] of one solution (NaN for columns of zeros), and the number of parameters.
+    """Return the standard errors [d] of one solution (NaN for columns of zeros) and its number of parameters.
 
-    Errors are roots of the diagonal of the inverse information, penalty included. The number is the rank or, with a
-    ridge, the effective trace(H (H + ridge)^-1) (Gray 1992).
+    Errors are square roots of the diagonal of the inverse information, penalty included. The number of parameters is the
+    rank or, with a ridge, the effective number trace(H (H + ridge)^-1) (Gray 1992).
     """
     import jax
 
     whiten = solution.whiten
     with jax.enable_x64(True):
-        information = np.asarray(_programs()["information"](_ordered(design, risk), whiten, risk, solution.whitened))
+        information = np.asarray(
+            _programs()["information"](ordered_design(design, risk), whiten, risk, solution.whitened)
+        )
     used = np.any(whiten != 0, axis=0) & (np.diag(information) > 0)
     inner = information[np.ix_(used, used)]
     inverse = np.linalg.inv(inner + ridge * np.eye(len(inner)))
@@ -261,14 +292,14 @@ def standard_errors(solution: Solution, design: np.ndarray, risk: Risk, ridge: f
 
 
 def status_of(solution: Solution, ridge: float = 0.0) -> str:
-    """``"OK"``, ``SINGULAR``, ``SEPARATED`` (a coefficient runs to infinity) or ``NOT_CONVERGED``, with the reason."""
+    """Return ``"OK"``, ``SINGULAR``, ``SEPARATED`` (a coefficient runs to infinity) or ``NOT_CONVERGED``, with the reason."""
     columns = int(solution.columns)
     dependent = columns - int(solution.rank)
     if dependent and not ridge:
         return f"SINGULAR: {dependent} of {columns} columns depend linearly on the others"
-    # columns are finite and standardised, so that only coefficients on their way to infinity overflow the likelihood
+    # columns are finite and standardised, so only diverging coefficients can overflow the likelihood
     if float(solution.step) > _LARGE_STEP or not math.isfinite(float(solution.log_likelihood)):
         return f"SEPARATED: after {int(solution.iterations)} steps a combination of columns still runs to infinity"
     if int(solution.iterations) >= MAX_ITERATIONS and not float(solution.gain) < _SMALL_GAIN:
-        return f"NOT_CONVERGED: log likelihood still rising after {int(solution.iterations)} steps"
+        return f"NOT_CONVERGED: log likelihood still increasing after {int(solution.iterations)} steps"
     return "OK"
