@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaebench.errors import InputError
-from vaebench.types import BASELINE, Dataset, Metric
+from vaebench.types import BASELINE, Dataset, Metric, Variant
 from vaebench.version import __version__
 
 if TYPE_CHECKING:
@@ -108,16 +108,16 @@ def column_types(metrics: Sequence[Metric] = ()) -> dict[str, type]:
     return types
 
 
-def _weights_of(variant: Any) -> Iterator[tuple[str, ...]]:
+def _weights_of(variant: Variant) -> Iterator[tuple[str, ...]]:
     """Names of the weights in every recipe and form of a variant."""
     for recipe in variant.recipes:
         shape = variant.shape(recipe)
         choices = getattr(shape, "choices", {})
-        fields = {field.name: field.default for field in dataclasses.fields(shape)} if shape is not None else {}
+        fields = {} if shape is None else {field.name: field.default for field in dataclasses.fields(shape)}
         # switches have no list of choices: both of their values are forms
-        choices = {name: (False, True) for name, default in fields.items() if default in (False, True)} | choices
+        choices = {name: (False, True) for name, default in fields.items() if isinstance(default, bool)} | choices
         for values in itertools.product(*choices.values()):
-            form = dataclasses.replace(shape, **dict(zip(choices, values, strict=True))) if choices else shape
+            form = shape and dataclasses.replace(shape, **dict(zip(choices, values, strict=True)))
             yield variant.hyper(form)._fields
 
 

@@ -17,11 +17,11 @@ from vaebench.errors import InputError, unknown_name
 from vaebench.nn.autoencoder import ACTIVATIONS, NORMS, OUTPUTS
 from vaebench.nn.initialisation import INITS
 from vaebench.nn.optimizers import check_optimizer, static_optimizer, traced_optimizer
-from vaebench.types import SCHEMA, Static, Traced
+from vaebench.types import SCHEMA, Static, Traced, Tree
 from vaebench.variants import variant
 
 
-def point(base: Point | None = None, **fields: Any) -> Point:
+def point(base: Point | None = None, **fields: Tree) -> Point:
     """``base`` (default settings when absent) with ``fields`` changed.
 
     A name that is no field of :class:`Point` is taken as one of the variant's shape or hyper fields (``beta=4``).

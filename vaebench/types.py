@@ -29,6 +29,9 @@ from vaebench.errors import InputError
 if TYPE_CHECKING:
     import numpy as np  # for annotations only: the command line starts without it
 
+Tree = Any
+"""A tree of arrays, as JAX means it: parameters, gradients, states of an optimizer, traced settings, posteriors."""
+
 SCHEMA = 1
 """Version of the results row; increased whenever a column changes its meaning."""
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.initialisation import initial_variables
-from vaebench.types import Aux, Model, Static, Variant
+from vaebench.types import Aux, Context, Model, Static, Tree, Variant
 
 _ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "relu": nn.relu,
@@ -155,7 +155,7 @@ class Family(NamedTuple):
     prior: Callable[..., jax.Array] = jax.random.normal
 
 
-def gaussian_draw(key: jax.Array, q: Gaussian, hyper: Any, draws: int | None) -> jax.Array:
+def gaussian_draw(key: jax.Array, q: Gaussian, hyper: Tree, draws: int | None) -> jax.Array:
     """z = mean + sigma eps with eps from N(0, 1): [B, L], or [draws, B, L]."""
     if draws is None:
         return q.mean + jnp.exp(0.5 * q.logvar) * jax.random.normal(key, q.mean.shape)
@@ -203,11 +203,13 @@ def autoencoder_model(
     module = Autoencoder(static.features, static.latent, static.hidden, static.norm, static.output, family.heads, extra)
     by_batch = static.recipe == "benchmarked"
 
-    def init(key: jax.Array, init: jax.Array) -> Any:
+    def init(key: jax.Array, init: jax.Array) -> jax.Array:
         return initial_variables(module, key, init, static.features, static.recipe)
 
-    def loss(variables: Any, x: jax.Array, key: jax.Array, hyper: Any, activation: jax.Array, context: Any) -> Any:
-        def applied(method: str, value: jax.Array, statistics: Any) -> Any:
+    def loss(
+        variables: Tree, x: jax.Array, key: jax.Array, hyper: Tree, activation: jax.Array, context: Context
+    ) -> tuple[jax.Array, Aux]:
+        def applied(method: str, value: jax.Array, statistics: Tree) -> tuple[Tree, Tree]:
             current = {**variables, "batch_stats": statistics}
             return module.apply(current, value, activation, context.training, method=method, mutable=["batch_stats"])
 
@@ -221,16 +223,16 @@ def autoencoder_model(
         value, terms = objective(outputs, hyper, context._replace(shape=static.shape))
         return value, Aux(terms, changed.get("batch_stats", {}))
 
-    def posterior(variables: Any, x: jax.Array, activation: jax.Array, training: bool = False) -> Any:
+    def posterior(variables: Tree, x: jax.Array, activation: jax.Array, training: bool = False) -> Tree:
         return family.posterior(*module.apply(variables, x, activation, training, method="encode"))
 
-    def embed(variables: Any, x: jax.Array, activation: jax.Array) -> jax.Array:
+    def embed(variables: Tree, x: jax.Array, activation: jax.Array) -> jax.Array:
         return family.mean(posterior(variables, x, activation, by_batch))
 
-    def sample(variables: Any, x: jax.Array, key: jax.Array, activation: jax.Array, hyper: Any = None) -> jax.Array:
+    def sample(variables: Tree, x: jax.Array, key: jax.Array, activation: jax.Array, hyper: Tree = None) -> jax.Array:
         return family.draw(key, posterior(variables, x, activation, by_batch), hyper, None)
 
-    def decode(variables: Any, z: jax.Array, activation: jax.Array) -> Any:
+    def decode(variables: Tree, z: jax.Array, activation: jax.Array) -> Tree:
         return module.apply(variables, z, activation, False, method="decode")
 
     return Model(init, loss, embed, sample, decode, posterior, lambda key, n: family.prior(key, (n, static.latent)))
@@ -245,7 +247,7 @@ def expression_variant(
     family: Callable[[Static], Family] = lambda static: GAUSSIAN,
     draws: Callable[[Any], int | None] = lambda shape: None,
     extra: Callable[[Static], int] = lambda static: 0,
-    **fields: Any,
+    **fields: Tree,
 ) -> Variant:
     """The registry entry of a VAE on expression data, built from its losses.
 

@@ -18,7 +18,7 @@ from vaebench.errors import InputError
 from vaebench.nn.autoencoder import Family, Hidden
 from vaebench.nn.initialisation import initial_variables
 from vaebench.nn.losses import log_volume, poisson_loss
-from vaebench.types import Aux, Model, Static, Variant
+from vaebench.types import Aux, Context, Model, Static, Tree, Variant
 
 
 def normalised(counts: jax.Array) -> jax.Array:
@@ -125,7 +125,7 @@ class SignatureAutoencoder(nn.Module):
         return self.decode(self.encode(x, activation, training)[0])
 
 
-def non_negative(params: Any) -> Any:
+def non_negative(params: Tree) -> Tree:
     """``params`` with decoder and pseudo-inputs clamped at 0: the projection onto the set they must stay in."""
     kept = {name: {"kernel": jnp.maximum(params[name]["kernel"], 0)} for name in _CLAMPED if name in params}
     return {**params, **kept}
@@ -134,13 +134,13 @@ def non_negative(params: Any) -> Any:
 _CLAMPED = ("decoder", "pseudo_inputs")
 
 
-def signatures_of(variables: Any) -> Any:
+def signatures_of(variables: Tree) -> jax.Array:
     """The decoder's weights [L, D] (with [R] in front, of a pool), trained or frozen."""
     place = "params" if "decoder" in variables["params"] else "batch_stats"
     return variables[place]["decoder"]["kernel"]
 
 
-def with_signatures(variables: Any, signatures: jax.Array | np.ndarray) -> Any:
+def with_signatures(variables: Tree, signatures: jax.Array | np.ndarray) -> Tree:
     """``variables`` of a frozen decoder with ``signatures`` [L, D] in it."""
     held = variables["batch_stats"]["decoder"]["kernel"]
     if held.shape != np.shape(signatures):
@@ -156,7 +156,7 @@ Divergence = Callable[[Any, Any, Any, jax.Array], jax.Array]
 """``(posterior, prior, hyper, key) -> KL(q(z_l|x) || p(z_l))`` [N, L] in nats; a draw of it where there is no closed form."""
 
 
-def negative_bound(outputs: SignatureOutputs, kl: jax.Array, hyper: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+def negative_bound(outputs: SignatureOutputs, kl: jax.Array, hyper: Tree) -> tuple[jax.Array, dict[str, jax.Array]]:
     """mean_b [sum_c Poisson loss + beta KL_b] + min_volume log det(W W' + I), with ``kl`` [B]; and its terms.
 
     The Poisson loss is averaged over the K draws.
@@ -190,17 +190,19 @@ def signature_model(
 
     encoded = functools.partial(_encoded, module, family, static.activation)
 
-    def init(key: jax.Array, init: jax.Array) -> Any:
+    def init(key: jax.Array, init: jax.Array) -> Tree:
         # the scheme holds for every layer, in both recipes
         variables = initial_variables(module, key, init, static.features, "textbook")
         return {**variables, "params": non_negative(variables["params"])}
 
-    def learned(variables: Any, activation: Any) -> Any:
+    def learned(variables: Tree, activation: jax.Array | int) -> Tree:
         if pseudo:  # not as part of a batch: they must not be mixed into its statistics
             return encoded(variables, variables["params"]["pseudo_inputs"]["kernel"], activation, False)[0]
         return variables["params"]["prior"]["bias"] if prior_rows else None
 
-    def loss(variables: Any, x: jax.Array, key: jax.Array, hyper: Any, activation: jax.Array, context: Any) -> Any:
+    def loss(
+        variables: Tree, x: jax.Array, key: jax.Array, hyper: Tree, activation: jax.Array, context: Context
+    ) -> tuple[jax.Array, Aux]:
         inputs, target = normalised(x[:, : static.features]), normalised(x[:, -static.features :])
         q, statistics = encoded(variables, inputs, activation, context.training)
         z, rows = family.draw(key, q, hyper, draws), signatures_of(variables)
@@ -212,13 +214,13 @@ def signature_model(
         )
         return value, Aux(terms, statistics)
 
-    def posterior(variables: Any, x: jax.Array, activation: jax.Array) -> Any:
+    def posterior(variables: Tree, x: jax.Array, activation: jax.Array) -> Tree:
         return encoded(variables, normalised(x), activation, False)[0]
 
-    def sample(variables: Any, x: jax.Array, key: jax.Array, activation: jax.Array, hyper: Any = None) -> jax.Array:
+    def sample(variables: Tree, x: jax.Array, key: jax.Array, activation: jax.Array, hyper: Tree = None) -> jax.Array:
         return family.draw(key, posterior(variables, x, activation), hyper, None)
 
-    def latent_kl(variables: Any, x: jax.Array, key: jax.Array, activation: jax.Array, hyper: Any) -> jax.Array:
+    def latent_kl(variables: Tree, x: jax.Array, key: jax.Array, activation: jax.Array, hyper: Tree) -> jax.Array:
         assert divergence is not None
         return divergence(posterior(variables, x, activation), learned(variables, activation), hyper, key)
 
@@ -244,11 +246,11 @@ def _encoded(
     module: SignatureAutoencoder,
     family: Family,
     compiled_in: str,
-    variables: Any,
+    variables: Tree,
     x: jax.Array,
-    activation: Any,
+    activation: jax.Array | int | str,
     training: bool,
-) -> tuple[Any, Any]:
+) -> tuple[Tree, Tree]:
     """Posterior of normalised x [B, D], and the statistics afterwards."""
     activation = compiled_in or activation
     heads, changed = module.apply(variables, x, activation, training, method="encode", mutable=["batch_stats"])
@@ -264,7 +266,7 @@ def count_variant(
     family: Callable[[Static], Family],
     divergence: Divergence | None = None,
     network: Callable[[Static], Mapping[str, Any]] = lambda static: {},
-    **fields: Any,
+    **fields: Tree,
 ) -> Variant:
     """The registry entry of an autoencoder of mutation counts, built from its losses.
 

@@ -5,11 +5,11 @@ The scheme is a traced integer: lanes of one compiled program may differ in it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from vaebench.types import Tree
 
 INITS = (
     "default",
@@ -53,7 +53,7 @@ def initial_kernel(normal: jax.Array, unit: jax.Array, init: jax.Array) -> jax.A
     return a * normal + b * (2 * unit - 1) + c * unit
 
 
-def initial_variables(module: nn.Module, key: jax.Array, init: jax.Array, features: int, recipe: str) -> Any:
+def initial_variables(module: nn.Module, key: jax.Array, init: jax.Array, features: int, recipe: str) -> Tree:
     """Variables of ``module`` with weights drawn by scheme ``init`` and biases by the framework default, U(-1, 1)/sqrt(fan_in).
 
     ``textbook`` draws every weight matrix by the scheme. Deviates: ``benchmarked``, as the released code, only the first

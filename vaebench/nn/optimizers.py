@@ -26,6 +26,7 @@ import jax.numpy as jnp
 import optax
 
 from vaebench.errors import InputError
+from vaebench.types import Tree
 
 
 class Coefficients(NamedTuple):
@@ -125,7 +126,7 @@ def coefficients(optimizer: jax.Array | int) -> Coefficients:
     return Coefficients(*row)
 
 
-def clipped(grads: Any, limit: jax.Array) -> Any:
+def clipped(grads: Tree, limit: jax.Array) -> Tree:
     """``grads`` scaled so that their global 2-norm is at most ``limit``; unchanged below it.
 
     As ``optax.clip_by_global_norm``, with one division for all weights in place of one for each.
@@ -169,28 +170,30 @@ def traced_choice(moments: str = "float32") -> optax.GradientTransformationExtra
     narrow = moments == "bfloat16"
     kind = jnp.bfloat16 if narrow else None
 
-    def init(params: Any) -> Moments:
+    def init(params: Tree) -> Moments:
         # two separate buffers a leaf: donated buffers must not alias
         return Moments(*(jax.tree.map(lambda p: jnp.zeros_like(p, dtype=kind), params) for _ in range(2)))
 
     def update(
-        grads: Any,
+        grads: Tree,
         state: Moments,
-        params: Any = None,
+        params: Tree = None,
         *,
         step: jax.Array,
         learning_rate: jax.Array,
         weight_decay: jax.Array,
         coefficients: Coefficients,
         key: jax.Array | None = None,
-        **others: Any,
+        **others: Tree,
     ) -> tuple[Any, Moments]:
         c, step = coefficients, step.astype(float)
         # reciprocals: of four divisions a weight one is left
         r1 = 1 / (1 - c.debias * c.b1**step)
         r2 = 1 / (1 - c.debias * c.b2**step)
 
-        def leaf(number: int, p: Any, g: Any, m: Any, v: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+        def leaf(
+            number: int, p: jax.Array, g: jax.Array, m: jax.Array, v: jax.Array
+        ) -> tuple[jax.Array, jax.Array, jax.Array]:
             g = g + (1 - c.decoupled) * weight_decay * p
             m = c.b1 * m + (1 - c.b1) * g
             v = c.b2 * v + (1 - c.b2) * g**2
@@ -239,19 +242,19 @@ def named_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
     make = NAMED[name]
     own = [p for p in ("weight_decay", "adam_weight_decay") if p in inspect.signature(make).parameters]
 
-    def rule(rate: Any, decay: Any) -> optax.GradientTransformation:
+    def rule(rate: jax.Array | float, decay: jax.Array | float) -> optax.GradientTransformation:
         if own:
             return make(learning_rate=rate, **dict.fromkeys(own, decay))
         return optax.chain(optax.add_decayed_weights(decay), make(learning_rate=rate))
 
     def update(
-        grads: Any,
-        state: Any,
-        params: Any = None,
+        grads: Tree,
+        state: Tree,
+        params: Tree = None,
         *,
         learning_rate: jax.Array,
         weight_decay: jax.Array,
-        **others: Any,
+        **others: Tree,
     ) -> tuple[Any, Any]:
         return rule(learning_rate, weight_decay).update(grads, state, params)
 

@@ -235,7 +235,7 @@ def folder_info(folder: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         InputError: the folder has no ``run.json`` that can be read.
     """
-    record, costs = read_run_json(folder), read_costs(folder)
+    record, costs = read_run_json(Path(folder)), read_costs(Path(folder))
     shown = ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance", "metrics")
     info = {name: record[name] for name in shown if name in record}  # an evaluated embedding has no lanes
     if "data" in record:
@@ -287,7 +287,7 @@ def write_report(
         >>> z = kept_embedding("results/run", vb.report.best_point(rows))  # doctest: +SKIP
         >>> vb.report.write_report("results/run", rows, dataset=data, embedding=z)  # doctest: +SKIP
     """
-    rows = read_rows(folder) if rows is None else rows
+    rows = read_rows(Path(folder)) if rows is None else rows
     run_info = folder_info(folder) if run_info is None else run_info
     analysis.check_rows(rows)
     if not isinstance(run_info, Mapping):

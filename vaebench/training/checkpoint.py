@@ -14,6 +14,7 @@ import numpy as np
 from vaebench.atomic import replacing
 from vaebench.errors import InputError
 from vaebench.training.pool import Saved
+from vaebench.types import Tree
 
 LANES, EMBEDDINGS, MODELS = "checkpoints", "embeddings", "models"
 """Folders of a run, below its own."""
@@ -69,7 +70,7 @@ def load_lanes(folder: Path) -> dict[str, list[np.ndarray]]:
     return found
 
 
-def restored(leaves: list[np.ndarray], template: Any) -> Saved | None:
+def restored(leaves: list[np.ndarray], template: Tree) -> Saved | None:
     """The saved lane in the structure of ``template`` (shapes, the key as raw data); ``None`` when it is of another shape."""
     *values, history = leaves
     shapes, tree = jax.tree.flatten(template)

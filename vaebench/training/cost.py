@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from vaebench.space import Point, group_by_static, static_of
 from vaebench.space import point as make_point
 from vaebench.training.engine import DEFAULT, Engine
+from vaebench.training.lane import Lane
 from vaebench.training.pool import lane_inputs
-from vaebench.training.train import make_start, make_train
+from vaebench.training.train import Train, make_start, make_train
 from vaebench.types import Dataset
 
 LANES_MOST = 256
@@ -113,7 +114,7 @@ def _host_memory() -> int | None:
         return None
 
 
-def _shapes(point: Point, dataset: Dataset, lanes: int, engine: Engine) -> Any:
+def _shapes(point: Point, dataset: Dataset, lanes: int, engine: Engine) -> tuple[Train, Lane, jax.ShapeDtypeStruct]:
     program = make_train(static_of(point, dataset.x.shape[1]), lanes, engine)
     lane = jax.eval_shape(program.start, *lane_inputs(point, dataset))
     pool = lane if lanes == 1 else jax.eval_shape(program.idle, lane)

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from vaebench.errors import InputError, unknown_name
+from vaebench.types import Tree
 
 PRECISIONS = {"highest": "highest", "tensorfloat32": "tensorfloat32", "bfloat16": "BF16_BF16_F32"}
 """Precision of matrix products -> its name in JAX (where "bfloat16" would mean a device's fastest: TF32 on a GPU)."""
@@ -26,9 +27,10 @@ class Engine:
             can be compared; ``"tensorfloat32"`` is what JAX takes by itself on GPUs that have it (10 bits of mantissa, faster
             products); ``"bfloat16"`` rounds the factors to 7 bits and sums in float32. On a CPU all three are float32.
         flat_optimizer: update all weights as one vector: one kernel a step in place of one for each of a dozen leaves, at the
-            price of copying gradients together and updates apart. Off, since on a CPU the copies cost more.
+            price of copying gradients together and updates apart. Off: on a CPU a step takes a third longer with it.
         moments: type of Adam's two moments. ``"bfloat16"`` halves 16 of the 40 bytes that an update moves for a weight; they
-            are rounded stochastically, since 0.999 of a bfloat16 rounds to itself and would never decay.
+            are rounded stochastically, since 0.999 of a bfloat16 rounds to itself and would never decay. Off: meant for
+            devices bound by memory; on a CPU the rounding makes a step a third longer.
         call_seconds: wished length of one call of the program: short enough to refill soon, long enough to hide the host's
             work (1 to 2 ms a call). Not part of the program, so changing it compiles nothing again.
     """
@@ -49,7 +51,7 @@ class Engine:
         """``function`` with its matrix products, and those of its gradients, traced at ``matmul_precision``."""
 
         @functools.wraps(function)
-        def traced(*arguments: Any) -> Any:
+        def traced(*arguments: Tree) -> Tree:
             with jax.default_matmul_precision(PRECISIONS[self.matmul_precision]):
                 return function(*arguments)
 

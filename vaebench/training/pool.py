@@ -22,7 +22,7 @@ from vaebench.space import Point, static_of, traced_of
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import RUNNING, STOP_NAMES, Lane, Split
 from vaebench.training.train import MAX_CALL_EPOCHS, Train, make_train
-from vaebench.types import Dataset, Traced
+from vaebench.types import Dataset, Traced, Tree
 from vaebench.variants import VARIANTS, variant
 
 
@@ -99,10 +99,10 @@ def make_split(point: Point, dataset: Dataset) -> Split:
     return Split(train, valid, centre, scale)
 
 
-def on_device(tree: Any) -> Any:
+def on_device(tree: Tree) -> Tree:
     """A tree of numbers and numpy arrays as float32 and int32 arrays of the device."""
 
-    def leaf(value: Any) -> jax.Array:
+    def leaf(value: float | np.ndarray) -> jax.Array:
         value = np.asarray(value)
         return jnp.asarray(value.astype({"f": np.float32, "i": np.int32}[value.dtype.kind]))
 

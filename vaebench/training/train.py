@@ -18,7 +18,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from vaebench.nn.optimizers import clipped, coefficients, transformation
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import IDLE, RUNNING, Lane, Split, lane_sharding, scaled, stopped
-from vaebench.types import Context, Model, Static, Traced
+from vaebench.types import Aux, Context, Model, Static, Traced, Tree
 from vaebench.variants import variant
 
 MAX_CALL_EPOCHS = 64
@@ -85,11 +85,11 @@ def make_pass(
         rate = lane.traced.learning_rate * lane.traced.decay ** lane.epoch.astype(jnp.float32)
         chosen = coefficients(lane.traced.optimizer)
 
-        def step(carry: Any, inputs: Any) -> tuple[Any, jax.Array]:
+        def step(carry: Tree, inputs: Tree) -> tuple[Any, jax.Array]:
             variables, state, count, seen = carry
             index, key = inputs
 
-            def loss(params: Any) -> Any:
+            def loss(params: Tree) -> tuple[jax.Array, Aux]:
                 context = Context(True, samples, static.batch, seen)
                 current = {**variables, "params": params}
                 return model.loss(
@@ -132,14 +132,14 @@ def make_validation(static: Static, model: Model) -> Callable[[Lane, jax.Array],
         full, rest = (0, valid.shape[0]) if whole else validation_chunks(valid.shape[0], static.batch)
         keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(lane.key, lane.epoch), 1), full + 1)
 
-        def batch(index: jax.Array, key: jax.Array, seen: jax.Array) -> Any:
+        def batch(index: jax.Array, key: jax.Array, seen: jax.Array) -> dict[str, jax.Array]:
             context = Context(False, valid.shape[0], static.batch, seen)
             value, aux = model.loss(
                 lane.variables, scaled(x[index], lane.split), key, lane.traced.hyper, lane.traced.activation, context
             )
             return {"loss": value, **aux.terms}
 
-        def step(seen: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> Any:
+        def step(seen: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, Tree]:
             index, key = inputs
             return seen + 1, batch(index, key, seen)
 
@@ -167,7 +167,7 @@ def make_start(static: Static, engine: Engine = DEFAULT) -> Callable[[Traced, Sp
     model = variant(static.variant).build(static)
     rule = transformation(static.optimizer, flat=engine.flat_optimizer, moments=engine.moments)
 
-    def term_zeros(variables: Any, traced: Traced) -> dict[str, jax.Array]:
+    def term_zeros(variables: Tree, traced: Traced) -> dict[str, jax.Array]:
         x = jax.ShapeDtypeStruct((2, static.features), jnp.float32)
         context = Context(False, 2, static.batch, jnp.zeros((), jnp.int32))
         aux = jax.eval_shape(
@@ -219,12 +219,12 @@ def _made(static: Static, lanes: int, engine: Engine) -> Train:
     model = variant(static.variant).build(static)
 
     def advance(lane: Lane, x: jax.Array, k: jax.Array) -> tuple[Lane, jax.Array]:
-        def body(carry: Any) -> Any:
+        def body(carry: Tree) -> Tree:
             lane, i, history = carry
             lane = epoch(lane, x)
             return lane, i + 1, history.at[i].set(lane.valid_loss)
 
-        def goes_on(carry: Any) -> jax.Array:
+        def goes_on(carry: Tree) -> jax.Array:
             # under vmap the loop ends when no lane goes on, and a lane that does not keeps its values
             return (carry[0].status == RUNNING) & (carry[1] < k)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from vaebench.errors import InputError
 from vaebench.nn.autoencoder import Family, Outputs, expression_variant
 from vaebench.nn.losses import categorical_kl, gaussian_nll, mean_squared_error
-from vaebench.types import Context, Static
+from vaebench.types import Context, Static, Tree
 
 _EPS = 1e-7
 """Added inside the released code's logarithms."""
@@ -91,7 +91,7 @@ def categorical_family(static: Static) -> Family:
     def grouped(values: jax.Array) -> jax.Array:
         return values.reshape(*values.shape[:-1], -1, categories)
 
-    def draw(key: jax.Array, q: Categorical, hyper: Any, draws: int | None) -> jax.Array:
+    def draw(key: jax.Array, q: Categorical, hyper: Tree, draws: int | None) -> jax.Array:
         temperature = (hyper or Hyper()).temperature
         if released:
             noise = -jnp.log(-jnp.log(jax.random.uniform(key, q.logits.shape) + _EPS) + _EPS)

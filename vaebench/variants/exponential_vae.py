@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Family
 from vaebench.nn.count_autoencoder import SignatureOutputs, count_variant, negative_bound
-from vaebench.types import Context
+from vaebench.types import Context, Tree
 
 _LEAST = 1e-6
 """Of a posterior's mean, so that its logarithm stays finite."""
@@ -42,7 +42,7 @@ def exponential_kl(mean: jax.Array) -> jax.Array:
     return mean - 1 - jnp.log(mean)
 
 
-def exponential_draw(key: jax.Array, q: Exponential, hyper: Any, draws: int | None) -> jax.Array:
+def exponential_draw(key: jax.Array, q: Exponential, hyper: Tree, draws: int | None) -> jax.Array:
     """z = -mean log(u), u from U(0, 1): [B, L], or [draws, B, L]."""
     if draws is None:
         return q.mean * jax.random.exponential(key, q.mean.shape)
@@ -58,7 +58,7 @@ EXPONENTIAL = Family(
 )
 
 
-def divergence(q: Exponential, prior: Any, hyper: Any, key: jax.Array) -> jax.Array:
+def divergence(q: Exponential, prior: Tree, hyper: Tree, key: jax.Array) -> jax.Array:
     """The closed form, [N, L]."""
     return exponential_kl(q.mean)
 

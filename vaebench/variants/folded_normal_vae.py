@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jax.scipy.special import erf
 from vaebench.nn.autoencoder import Family, Gaussian, gaussian_draw
 from vaebench.nn.count_autoencoder import SignatureOutputs, count_variant, negative_bound
 from vaebench.nn.losses import gaussian_kl, poisson_loss
-from vaebench.types import Context
+from vaebench.types import Context, Tree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def folded_mean(q: Gaussian) -> jax.Array:
     return sigma * jnp.sqrt(2 / jnp.pi) * jnp.exp(-0.5 * ratio**2) + q.mean * erf(ratio / jnp.sqrt(2.0))
 
 
-def folded_draw(key: jax.Array, q: Gaussian, hyper: Any, draws: int | None) -> jax.Array:
+def folded_draw(key: jax.Array, q: Gaussian, hyper: Tree, draws: int | None) -> jax.Array:
     """|mean + sigma eps|: [B, L], or [draws, B, L]."""
     return jnp.abs(gaussian_draw(key, q, hyper, draws))
 
@@ -66,7 +66,7 @@ def folded_prior(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
 FOLDED = Family(("mean_head", "logvar_head"), Gaussian, folded_draw, folded_mean, folded_prior)
 
 
-def divergence(q: Gaussian, prior: Any, hyper: Any, key: jax.Array) -> jax.Array:
+def divergence(q: Gaussian, prior: Tree, hyper: Tree, key: jax.Array) -> jax.Array:
     """KL of the normals BEFORE folding, [N, L]: at least that of the folded ones, since folding loses the sign."""
     return gaussian_kl(q.mean[..., None], q.logvar[..., None])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from vaebench.nn.autoencoder import Family
 from vaebench.nn.count_autoencoder import Objective, SignatureOutputs, count_variant
 from vaebench.nn.losses import log_volume, poisson_loss
-from vaebench.types import Context
+from vaebench.types import Context, Tree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Code(NamedTuple):
     value: jax.Array
 
 
-def code_draw(key: jax.Array, q: Code, hyper: Any, draws: int | None) -> jax.Array:
+def code_draw(key: jax.Array, q: Code, hyper: Tree, draws: int | None) -> jax.Array:
     """The code itself, [B, L]: there is nothing to draw."""
     return q.value
 
@@ -86,7 +86,7 @@ def refit(outputs: SignatureOutputs, hyper: RefitHyper, context: Context) -> tup
 def unless_frozen(objective: Objective) -> Objective:
     """``objective`` where signatures are trained, :func:`refit` where they are given."""
 
-    def chosen(outputs: SignatureOutputs, hyper: Any, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def chosen(outputs: SignatureOutputs, hyper: Tree, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
         return (refit if context.shape.frozen else objective)(outputs, hyper, context)
 
     return chosen

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Family
 from vaebench.nn.count_autoencoder import SignatureOutputs, count_variant, negative_bound
-from vaebench.types import Context
+from vaebench.types import Context, Tree
 
 _LOGVAR = (-20.0, 3.0)
 """Range of the slab's log variance: beyond, its mean exp(location + variance / 2) leaves float32."""
@@ -80,7 +80,7 @@ def spike_slab_kl(q: SpikeSlab, prior: SpikeSlab) -> jax.Array:
     return presence_kl(q.logit, prior.logit) + jax.nn.sigmoid(q.logit) * slabs
 
 
-def spike_slab_draw(key: jax.Array, q: SpikeSlab, hyper: Any, draws: int | None) -> jax.Array:
+def spike_slab_draw(key: jax.Array, q: SpikeSlab, hyper: Tree, draws: int | None) -> jax.Array:
     """Without ``draws`` an exact draw [B, L], zeros included; with them relaxed ones [draws, B, L], which have gradients.
 
     Relaxed: presence sigmoid((logit + logistic noise) / temperature).
@@ -122,7 +122,7 @@ SPIKE_SLAB = Family(
 )
 
 
-def prior_of(learned: Any, hyper: Any) -> SpikeSlab:
+def prior_of(learned: Tree, hyper: Tree) -> SpikeSlab:
     """The fixed prior [1, 1], or the one of the learned rows [3, L], [1, L]."""
     if learned is not None:
         return spike_slab_posterior(*learned[:, None])
@@ -130,7 +130,7 @@ def prior_of(learned: Any, hyper: Any) -> SpikeSlab:
     return SpikeSlab(zero + jnp.log(hyper.presence) - jnp.log1p(-hyper.presence), zero, zero)
 
 
-def divergence(q: SpikeSlab, prior: Any, hyper: Any, key: jax.Array) -> jax.Array:
+def divergence(q: SpikeSlab, prior: Tree, hyper: Tree, key: jax.Array) -> jax.Array:
     """The closed form [N, L]."""
     return spike_slab_kl(q, prior_of(prior, hyper))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Family, Outputs, expression_variant
 from vaebench.nn.losses import gaussian_nll, sliced_wasserstein
-from vaebench.types import Context
+from vaebench.types import Context, Tree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Point(NamedTuple):
     mean: jax.Array
 
 
-def point_draw(key: jax.Array, q: Point, hyper: Any, draws: int | None) -> jax.Array:
+def point_draw(key: jax.Array, q: Point, hyper: Tree, draws: int | None) -> jax.Array:
     """The mean itself, [B, L]: there is nothing to draw."""
     return q.mean
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jax.scipy.special import gammaln
 
 from vaebench.nn.autoencoder import Family
 from vaebench.nn.count_autoencoder import SignatureOutputs, count_variant, negative_bound
-from vaebench.types import Context
+from vaebench.types import Context, Tree
 
 _LEAST = 1e-6
 """Of a scale and of an exponential draw, so that their logarithms stay finite."""
@@ -92,7 +92,7 @@ def log_draws(key: jax.Array, q: Weibull, draws: int) -> jax.Array:
     return jnp.log(q.scale)[None] + jnp.log(noise) / q.concentration[None]
 
 
-def weibull_draw(key: jax.Array, q: Weibull, hyper: Any, draws: int | None) -> jax.Array:
+def weibull_draw(key: jax.Array, q: Weibull, hyper: Tree, draws: int | None) -> jax.Array:
     """z: [B, L], or [draws, B, L]."""
     z = jnp.exp(log_draws(key, q, draws or 1))
     return z if draws else z[0]
@@ -125,7 +125,7 @@ def vamp_kl(log_z: jax.Array, q: Weibull, components: Weibull) -> jax.Array:
     return jnp.mean(own - mixture_log_densities(log_z, components)[0], axis=0)
 
 
-def divergence(q: Weibull, prior: Weibull | None, hyper: Any, key: jax.Array) -> jax.Array:
+def divergence(q: Weibull, prior: Weibull | None, hyper: Tree, key: jax.Array) -> jax.Array:
     """[N, L]: the closed form (``gamma``), or from 8 draws the divergence from the prior's marginals (``vamp``)."""
     if prior is None:
         return weibull_gamma_kl(q, hyper.concentration)
