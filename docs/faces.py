@@ -150,8 +150,9 @@ def face_text(module: str) -> str:
 
 
 def _section(name: str, module: str, facts: str, members: list[str]) -> str:
-    shown = f".. automodule:: {module}\n   :members: {', '.join(members)}\n"
-    return f"## `{name}`\n\n{facts}\n\n{_block(shown)}"
+    file = importlib.import_module(module)
+    shown = [f".. automodule:: {module}\n   :no-members:\n", *(_entry(module, n, getattr(file, n)) for n in members)]
+    return f"## `{name}`\n\n{facts}\n\n" + _block("\n".join(shown))
 
 
 def metrics_text() -> str:
