@@ -129,12 +129,54 @@ def _slope(x: jax.Array, mean: jax.Array, size: jax.Array | None) -> tuple[jax.A
     return slope, jnp.maximum(observed, 0.1 / (mean + BACKGROUND + mean**2 / size))
 
 
+_Halving = tuple[jax.Array, jax.Array, jax.Array, jax.Array | int]
+"""Lengths of the steps, exposures after them, their log likelihoods, and the number of halvings."""
+
+
 class _Search(NamedTuple):
     exposures: jax.Array
     value: jax.Array
     gap: jax.Array
     damping: jax.Array  # [T], of the curvature, relative to its diagonal
     step: jax.Array | int
+
+
+class _Step(NamedTuple):
+    """Direction [T, S] of a Newton step, gradient [T, S], exposures that move and those that move together, [T, S] of bool."""
+
+    direction: jax.Array
+    gradient: jax.Array
+    moving: jax.Array
+    joint: jax.Array
+
+
+def _newton_step(
+    search: _Search,
+    x: jax.Array,
+    signatures: jax.Array,
+    outer: jax.Array,
+    free: jax.Array,
+    size: jax.Array | None,
+    options: NewtonOptions,
+) -> _Step:
+    """Find the step from ``search``; ``outer`` [96, S S] are the products of all pairs of signatures."""
+    count, e = signatures.shape[0], search.exposures
+    slope, weight = _slope(x, e @ signatures, size)
+    gradient = slope @ signatures.T
+    hessian = (weight @ outer).reshape(-1, count, count)
+    # exposures in standard deviations: the curvature has a diagonal of 1, whatever the burden
+    scale = jax.lax.rsqrt(jnp.maximum(jnp.diagonal(hessian, axis1=1, axis2=2), 1e-30))
+    moving = free & ((e > 0) | (gradient > 0))
+    # an exposure about to reach 0 moves on its own: a common step would be cut for all
+    reach = jnp.abs(jnp.maximum(e / scale + gradient * scale, 0) - e / scale)
+    margin = jnp.minimum(jnp.max(jnp.where(moving, reach, 0), 1, keepdims=True), options.margin)
+    joint = moving & ((e / scale > margin) | (gradient > 0))
+    both = joint[:, :, None] & joint[:, None, :]
+    curvature = jnp.where(both, hessian * scale[:, :, None] * scale[:, None, :], 0.0)
+    curvature = curvature + (jnp.where(joint, search.damping[:, None], 1.0)[:, :, None] * jnp.eye(count)[None])
+    right = jnp.where(moving, gradient * scale, 0.0)
+    direction = jnp.linalg.solve(curvature, right[..., None])[..., 0] * scale
+    return _Step(direction, gradient, moving, joint)
 
 
 @functools.partial(jax.jit, static_argnames="options")
@@ -148,8 +190,8 @@ def _search(
 ) -> _Search:
     """Projected Newton (Bertsekas 1982) from ``start`` [T, S], in the coordinates ``free`` [T, S] only, after steps of EM.
 
-    An exposure at 0 whose gradient keeps it there is held, one near 0 whose gradient leads there moves by its own
-    curvature; the others take Newton's step. All steps are cut at 0 and halved until the log likelihood rises.
+    An exposure at 0 whose gradient keeps it there is held. One near 0 whose gradient leads there moves by its own
+    curvature. The others take Newton's step. All steps are cut at 0 and halved until the log likelihood increases.
     """
     count = signatures.shape[0]
     outer = (signatures[:, None, :] * signatures[None, :, :]).reshape(count * count, -1).T
@@ -162,33 +204,17 @@ def _search(
 
     def advance(search: _Search) -> _Search:
         e = search.exposures
-        slope, weight = _slope(x, e @ signatures, size)
-        gradient = slope @ signatures.T
-        hessian = (weight @ outer).reshape(-1, count, count)
-        # exposures in standard deviations: the curvature has a diagonal of 1, whatever the burden
-        scale = jax.lax.rsqrt(jnp.maximum(jnp.diagonal(hessian, axis1=1, axis2=2), 1e-30))
-        moving = free & ((e > 0) | (gradient > 0))
-        # an exposure about to reach 0 moves on its own: a common step would be cut for all
-        reach = jnp.abs(jnp.maximum(e / scale + gradient * scale, 0) - e / scale)
-        margin = jnp.minimum(jnp.max(jnp.where(moving, reach, 0), 1, keepdims=True), options.margin)
-        joint = moving & ((e / scale > margin) | (gradient > 0))
-        both = joint[:, :, None] & joint[:, None, :]
-        curvature = jnp.where(both, hessian * scale[:, :, None] * scale[:, None, :], 0.0)
-        curvature = curvature + (jnp.where(joint, search.damping[:, None], 1.0)[:, :, None] * jnp.eye(count)[None])
-        right = jnp.where(moving, gradient * scale, 0.0)
-        direction = jnp.linalg.solve(curvature, right[..., None])[..., 0] * scale
+        direction, gradient, moving, joint = _newton_step(search, x, signatures, outer, free, size, options)
 
         def tried(length: jax.Array) -> tuple[jax.Array, jax.Array]:
             new = jnp.where(moving, jnp.maximum(e + length[:, None] * direction, 0.0), e)
             return new, value(new)
 
-        def worse(state: tuple[jax.Array, jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        def worse(state: _Halving) -> jax.Array:
             _, _, values, i = state
             return jnp.any(~(values >= search.value)) & (i < options.halvings)
 
-        def halved(
-            state: tuple[jax.Array, jax.Array, jax.Array, jax.Array],
-        ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+        def halved(state: _Halving) -> _Halving:
             length, _, values, i = state
             length = jnp.where(values >= search.value, length, 0.5 * length)
             return length, *tried(length), i + 1

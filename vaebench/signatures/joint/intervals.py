@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.joint.chain import joint_chain, known_of, state_of
+from vaebench.signatures.joint.notes import chain_notes, shared_notes
 from vaebench.signatures.joint.options import JOINT, JointOptions
-from vaebench.signatures.joint.start import SharedPart, remove_shared_part, starting_exposures
+from vaebench.signatures.joint.start import remove_shared_part, starting_exposures
 from vaebench.signatures.likelihood import Scatter, maximum_likelihood, scatter
 from vaebench.signatures.refitting import checked_options
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
@@ -152,7 +152,7 @@ def de_novo_intervals(
     frame = pd.DataFrame(exposures, counts.index, given.index)
     correlations = residual_correlations(chain.exposures[-1], groups, given.index, options)
     diagnostics = _diagnostics(chain, presence) | {"classes": groups.sum(0).astype(int).tolist()}
-    notes = _notes(noise, correlations, diagnostics, factor, simulations, options)
+    notes = chain_notes(noise, correlations, diagnostics, factor, simulations, options)
     return DeNovo(
         signatures=pd.DataFrame(chain.signatures.mean(0, dtype=np.float64), given.index, given.columns),
         exposures=frame,
@@ -165,7 +165,7 @@ def de_novo_intervals(
         dispersion=noise.dispersion,
         level=level,
         diagnostics=diagnostics,
-        notes=(*notes, *_shared_notes(shared, given.index, options)),
+        notes=(*notes, *shared_notes(shared, given.index, options)),
     )
 
 
@@ -284,59 +284,3 @@ def _diagnostics(chain: _Chain, presence: np.ndarray) -> dict[str, Any]:
         "sheared": float(np.mean(chain.sheared)),
         "moved": chain.moved.round(3).tolist(),
     }
-
-
-def _notes(
-    noise: Scatter,
-    correlations: pd.DataFrame,
-    diagnostics: dict[str, Any],
-    factor: float,
-    simulations: int,
-    options: JointOptions,
-) -> tuple[str, ...]:
-    """Sentences about noise unlike the model's, exposures that are correlated, and a chain that mixes slowly."""
-    notes = []
-    if noise.rounding:
-        notes.append(
-            f"The counts scatter only {noise.dispersion:.2g} times as much as Poisson counts. The intervals assume Poisson "
-            "noise, so they are too wide."
-        )
-    elif noise.dispersion > options.noted_dispersion:
-        notes.append(
-            f"The counts scatter {noise.dispersion:.2f} times as much as Poisson counts, and the intervals are widened for "
-            "it. The counts are overdispersed or a signature is missing. Check the number of signatures."
-        )
-    if len(correlations):
-        sure = norm.isf(0.5 * options.doubt / len(correlations))
-        bad = correlations[correlations["z"].abs() > sure]
-        if len(bad):
-            worst = bad.loc[bad["z"].abs().idxmax()]
-            notes.append(
-                f"The exposures of {len(bad)} of {len(correlations)} pairs of signatures are correlated within classes of "
-                f"tumours (most: {worst['first']} and {worst['second']}, {worst['correlation']:.2f}). The model has no such "
-                "correlations, so intervals may cover less often than their level. Give finer types."
-            )
-    if diagnostics["effective_draws_1"] < options.slow:
-        effect = (
-            f"Intervals were widened by {factor:.2f}, as simulated cohorts require."
-            if simulations
-            else "No cohorts were simulated, so the effect on the intervals is unknown. Use at least one simulation."
-        )
-        notes.append(
-            f"The chain mixes slowly: the worst hundredth of the exposures has {diagnostics['effective_draws_1']:.0f} "
-            f"effective draws. {effect}"
-        )
-    return tuple(notes)
-
-
-def _shared_notes(shared: list[SharedPart], names: pd.Index, options: JointOptions) -> tuple[str, ...]:
-    """A sentence about the larger parts that were taken out of the signatures at the start."""
-    large = [part for part in shared if part.most >= options.noted_share]
-    if not large:
-        return ()
-    pairs = ", ".join(f"{part.most:.0%} of {names[part.signature]} to {names[part.other]}" for part in large[:3])
-    return (
-        f"Up to this much of {len(large)} extracted signatures may belong to another one (first: {pairs}). It was treated as "
-        "an artefact of the extraction and removed at the start. If it belongs to the signature, the intervals of both "
-        "signatures are wrong. Compare their spectra with a reference.",
-    )
