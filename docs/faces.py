@@ -91,7 +91,10 @@ def _named(function: Any) -> Iterator[tuple[str, str, Any]]:
 
 @functools.cache
 def entries() -> dict[str, list[tuple[str, str, Any]]]:
-    """Face -> (module, name, object) of its entries; an object belongs to the first face that lists or names it."""
+    """Face -> (module, name, object) of its entries; an object belongs to the first face that lists or names it.
+
+    Options of metrics and settings of variants have sections of their own.
+    """
     listed = {
         face: [(face, name, getattr(importlib.import_module(face), name)) for name in public_names(face)]
         for face in faces()
@@ -105,11 +108,12 @@ def entries() -> dict[str, list[tuple[str, str, Any]]]:
                 seen.add(id(entry[2]))
                 mine.append(entry)
         listed[face] = mine
+    sections = {metric.compute.__module__ for metric in METRICS.values()} | {f"vaebench.variants.{n}" for n in VARIANTS}
     for face, members in listed.items():
         for _, _, member in list(members):
             for module, name, other in _named(member) if inspect.isfunction(member) else ():
                 public = inspect.isclass(other) or _assigned(module).get(name)
-                if public and id(other) not in seen:
+                if public and module not in sections and id(other) not in seen:
                     seen.add(id(other))
                     listed[face].append((module, name, other))
     return listed
