@@ -274,8 +274,9 @@ def _notes(
             else "The intervals are widened for it. That is right for overdispersion, but not for wrong signatures."
         )
         notes.append(
-            f"The counts scatter {poisson.dispersion:.2f} times as much as Poisson counts. They are overdispersed, the "
-            f"reference has another version or genome build, or a signature is missing. {effect} Check the signatures."
+            f"The counts scatter {poisson.dispersion:.2f} times as much as Poisson counts. Either they are overdispersed, or "
+            "the signatures are of another version or genome build, or one is missing. "
+            f"{effect} Check the signatures first."
         )
     bad, empty = ((samples["flag"] == flag).to_numpy() for flag in ("misfit", "no mutations"))
     if bad.any():
