@@ -126,11 +126,12 @@ def joint_sweep(
     problem = Problem(known.x, pairs.signatures, known.variance, known.dispersion)
     exposures = swept(three, 0, pairs.exposures.T, held(problem), slabs, "poisson").exposures
     mean = (exposures @ pairs.signatures).T
-    rows = Rows(pairs.signatures, exposures.T, mean, prior.log_mean, jnp.zeros(number))
+    rows = Rows(pairs.signatures, exposures.T, mean, jnp.asarray(prior.log_mean), jnp.zeros(number))
+    log_sd = jnp.asarray(prior.log_sd)
     rows = jax.lax.fori_loop(
         0,
         number,
-        lambda k, rows: row_moved(jax.random.fold_in(four, k), k, rows, known, spread, prior.log_sd, options),
+        lambda k, rows: row_moved(jax.random.fold_in(four, k), k, rows, known, spread, log_sd, options),
         rows,
     )
     prior = prior._replace(log_mean=rows.log_mean)
