@@ -140,5 +140,6 @@ def anchored_intervals(
     note = f"{len(used) - len(kept)} of {len(used)} signatures were replaced by the reference's for the intervals "
     note += f"(cosine of {least} or more)."
     if kept:
-        note += f" {', '.join(kept)} stayed as extracted: their intervals ignore the errors of the spectra and are too narrow."
+        note += f" {', '.join(kept)} stayed as extracted. Intervals of such signatures are too narrow: they ignore the errors of "
+        note += "the spectra."
     return AnchoredIntervals(fit.intervals, used, kept, fit.dispersion, level, (note, *fit.notes))

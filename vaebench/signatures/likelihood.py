@@ -14,8 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.tables import Array
-
 BACKGROUND = 1e-6
 """Mutations added to every mean in a logarithm, so that one stray count in a channel of zeros does not rule a fit out."""
 
@@ -29,7 +27,7 @@ ROUNDING = 1 / 12
 _BLOCK = 2**22
 _LEAST_BLOCK = 64
 
-_Values = TypeVar("_Values", bound=Array)
+_Values = TypeVar("_Values", jax.Array, np.ndarray)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -141,6 +141,7 @@ def refit(
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
     options: MethodOptions | None = None,
+    checks: RefitChecks = CHECKS,
     progress: OnProgress | None = None,
 ) -> RefitResult:
     """Exposures of every sample of ``catalogue`` to ``signatures``, in mutations, with intervals by any method.
@@ -159,6 +160,7 @@ def refit(
         fractions: allow counts that are not whole numbers.
         options: constants of the interval method, of the class that the method has in the registry
             (:class:`vaebench.signatures.sampler.options.SamplerOptions` for ``spike_slab``); ``None`` for its defaults.
+        checks: thresholds of the flags and notes.
         progress: called with what is being done, the steps done, and the steps in all.
 
     Raises:
@@ -189,7 +191,7 @@ def refit(
         given = (x[some], s, fit, found, groups[some], level, seed, settings or {}, chosen, progress or no_progress)
         estimates = METHODS[intervals].compute(FittedCohort(*given))
         exposures[some] = estimates.exposures
-    samples = _samples(counts, exposures @ s, found, some)
+    samples = _samples(counts, exposures @ s, found, some, checks)
     frame = pd.DataFrame(exposures, counts.index, known.index)
     diagnostics = {} if estimates is None else estimates.diagnostics
     return RefitResult(
@@ -202,7 +204,7 @@ def refit(
         method=intervals or "",
         level=level,
         diagnostics=diagnostics,
-        notes=_notes(samples, poisson, found, noise, diagnostics),
+        notes=_notes(samples, poisson, found, noise, diagnostics, checks),
         noise=noise,
     )
 
@@ -236,7 +238,7 @@ def _method_options(intervals: str | None, options: MethodOptions | None) -> Met
 
 
 def _samples(
-    counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.ndarray, checks: RefitChecks = CHECKS
+    counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.ndarray, checks: RefitChecks
 ) -> pd.DataFrame:
     """The table ``samples`` of :class:`RefitResult`; a sample is judged relative to the dispersion of the cohort."""
     by_sample, p = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
@@ -256,7 +258,7 @@ def _notes(
     found: Scatter,
     noise: str,
     diagnostics: dict[str, Any],
-    checks: RefitChecks = CHECKS,
+    checks: RefitChecks,
 ) -> tuple[str, ...]:
     """Sentences about noise unlike the model's, samples that do not fit or are empty, and chains that differ."""
     notes = []
@@ -274,8 +276,9 @@ def _notes(
             else "The intervals are widened for it. That is right for overdispersion, but not for wrong signatures."
         )
         notes.append(
-            f"The counts scatter {poisson.dispersion:.2f} times as much as Poisson counts. They are overdispersed, the "
-            f"reference has another version or genome build, or a signature is missing. {effect} Check the signatures."
+            f"The counts scatter {poisson.dispersion:.2f} times as much as Poisson counts. Either they are overdispersed, or "
+            "the signatures are of another version or genome build, or one is missing. "
+            f"{effect} Check the signatures first."
         )
     bad, empty = ((samples["flag"] == flag).to_numpy() for flag in ("misfit", "no mutations"))
     if bad.any():

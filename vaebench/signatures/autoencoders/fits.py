@@ -237,7 +237,7 @@ def _measured(item: Finished, counts: np.ndarray) -> _Measured:
     signatures = np.where(scales[:, None] > 0, rows / np.where(scales > 0, scales, 1)[:, None], 1 / rows.shape[1])
     target, mean = np.asarray(normalised(jnp.asarray(counts, jnp.float32)), np.float64), z @ rows
     with jax.enable_x64(True):  # a mean over all counts decides between restarts
-        poisson = float(np.mean(poisson_loss(jnp.asarray(target), jnp.asarray(mean))))
+        poisson = float(np.mean(np.asarray(poisson_loss(jnp.asarray(target), jnp.asarray(mean)))))
     return _Measured(
         signatures=signatures,
         scales=scales,

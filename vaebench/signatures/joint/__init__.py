@@ -7,21 +7,21 @@ logistic normal: its density on the simplex is prod_c S_kc^-1 w_k^-(C - 1) exp(-
 with w_k^2 ~ scaled inverse chi-squared. The product is multiplied by det(S S')^-r.
 
 :func:`vaebench.signatures.joint.intervals.de_novo_intervals` runs, with the constants of
-:class:`vaebench.signatures.joint.options.JointOptions`:
+:class:`vaebench.signatures.joint.options.JointOptions`::
 
-1. start       take out of every peaked signature the largest share of another that the data leave possible
-               (start.remove_shared_part), and fit sparse exposures
-2. chain       ``settling`` sweeps that fit the step sizes, then ``draws`` draws, one in ``every`` sweeps (chain.joint_chain).
-               A sweep has five steps, each of which leaves the posterior unchanged:
-               a. w given the signatures (moves.drawn_spreads)
-               b. shears of random pairs of signatures, with (p, m, s) summed out (moves.shear_pair)
-               c. (p, m, s) given the exposures (moves.drawn_prior)
-               d. exposures given the rest: one sweep of the exposure sampler (sampler.gibbs.swept)
-               e. signatures one by one, all channels side by side (moves.row_moved)
-3. intervals   quantiles of the draws (sampler.posterior.read_off)
-4. widening    simulate cohorts from one draw each, repeat 2 and 3 on them from the same start, and widen all intervals by the
-               smallest factor with which the simulated ones reach the nominal coverage (intervals.calibrated)
-5. checks      correlations of the exposures within classes, R-hat and effective sample size, notes
+    1. start       take out of every peaked signature the largest share of another that the data leave possible
+                   (start.remove_shared_part), and fit sparse exposures
+    2. chain       ``settling`` sweeps that fit the step sizes, then ``draws`` draws, one in ``every`` sweeps (chain.joint_chain).
+                   A sweep has five steps, each of which leaves the posterior unchanged:
+                   a. w given the signatures (moves.drawn_spreads)
+                   b. shears of random pairs of signatures, with (p, m, s) summed out (moves.shear_pair)
+                   c. (p, m, s) given the exposures (moves.drawn_prior)
+                   d. exposures given the rest: one sweep of the exposure sampler (sampler.gibbs.swept)
+                   e. signatures one by one, all channels side by side (moves.row_moved)
+    3. intervals   quantiles of the draws (sampler.posterior.read_off)
+    4. widening    simulate cohorts from one draw each, repeat 2 and 3 on them from the same start, and widen all intervals by the
+                   smallest factor with which the simulated ones reach the nominal coverage (intervals.calibrated)
+    5. checks      correlations of the exposures within classes, R-hat and effective sample size, notes
 
 Step 2b: a shear transformation adds a multiple of one row to another, here S_j + a S_k, while the exposures of k decrease by a
 times those of j, so that the mean E S stays. The data hardly constrain this direction, in which single moves get nowhere.

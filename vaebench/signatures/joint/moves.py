@@ -229,7 +229,7 @@ def row_moved(
     total = jnp.sum(entries)
     grown = jnp.log(total)
     signatures = rows.signatures.at[k].set(entries / total)
-    off = (rows.log_mean[:, k] - known.ground.log_mean[k]) / log_sd[:, k]
+    off = (rows.log_mean[:, k] - jnp.asarray(known.ground.log_mean)[k]) / log_sd[:, k]
     moved_off = off + grown / log_sd[:, k]
     whole = -0.5 * options.mean_weight * jnp.sum(jnp.square(moved_off) - jnp.square(off))
     whole -= known.repulsion * (log_det_gram(signatures) - log_det_gram(rows.signatures))

@@ -60,9 +60,9 @@ def shared_notes(shared: list[SharedPart], names: pd.Index, options: JointOption
     large = [part for part in shared if part.most >= options.noted_share]
     if not large:
         return ()
-    pairs = ", ".join(f"{part.most:.0%} of {names[part.signature]} to {names[part.other]}" for part in large[:3])
+    pairs = ", ".join(f"{part.most:.0%} of {names[part.signature]} is {names[part.other]}" for part in large[:3])
+    subject = "1 extracted signature" if len(large) == 1 else f"{len(large)} extracted signatures"
     return (
-        f"Up to this much of {len(large)} extracted signatures may belong to another one (first: {pairs}). It was treated as "
-        "an artefact of the extraction and removed at the start. If it belongs to the signature, the intervals of both "
-        "signatures are wrong. Compare their spectra with a reference.",
+        f"{subject} may contain a part of another as an artefact of the extraction (at most: {pairs}). This part was removed at "
+        "the start. If it is real, the intervals of both signatures are wrong. Compare their spectra with a reference.",
     )

@@ -237,15 +237,16 @@ def swept(
 @jax.jit
 def held(problem: Problem) -> Held:
     """Bring ``problem`` into the layout of sweeps."""
-    whitened = problem.signatures / jnp.sqrt(jnp.mean(problem.variance, 0))[None]
+    x, signatures, variance = (jnp.asarray(v) for v in problem[:3])
+    whitened = signatures / jnp.sqrt(jnp.mean(variance, 0))[None]
     unit = whitened / jnp.linalg.norm(whitened, axis=1, keepdims=True)
-    weight = 1 / problem.variance.T
+    weight = 1 / variance.T
     return Held(
-        x=problem.x.T,
-        counts=problem.x.T.astype(jnp.float32),
+        x=x.T,
+        counts=x.T.astype(jnp.float32),
         weight=weight.astype(jnp.float32),
-        signatures=problem.signatures,
-        information=jnp.square(problem.signatures) @ weight,
+        signatures=signatures,
+        information=jnp.square(signatures) @ weight,
         similarity=unit @ unit.T,
         dispersion=problem.dispersion,
         size=problem.size,

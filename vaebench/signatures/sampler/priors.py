@@ -44,6 +44,7 @@ def updated_prior(state: GibbsState, groups: jax.Array, typical: ArrayLike, opti
         spread = within + trust[2] * variance + trust[1] * (mean - log_mean) ** 2
         return (expected + trust[0] * presence) / (weight + trust[0]), mean, spread / (count + trust[2])
 
+    # half of the samples, a typical exposure and a standard deviation of 1, for as little as 1, 0.1 and 2 observations
     whole = fitted(
         tuple(v.sum(0, keepdims=True) for v in sums),
         weight.sum(0, keepdims=True),
