@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _NAMES = {
+    "SparseOptions": "vaebench.signatures.sparse.options",
     "anchored": "vaebench.signatures.anchoring",
     "calibrate": "vaebench.signatures.coverage",
     "coverage_summary": "vaebench.signatures.coverage",
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from vaebench.signatures.joint.intervals import de_novo_intervals
     from vaebench.signatures.matching import matches, recovery
     from vaebench.signatures.refitting import refit
+    from vaebench.signatures.sparse.options import SparseOptions
 
 __all__ = [
+    "SparseOptions",
     "anchored",
     "calibrate",
     "coverage_summary",

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.signatures.joint.chain import known_of
-from vaebench.signatures.kl_nmf import sparse_exposures
-from vaebench.signatures.sparse.criterion import PRESENT
+from vaebench.signatures.sparse.annealing import sparse_exposures
+from vaebench.signatures.sparse.options import SparseOptions
 
 PEAKS = 1.3
 """Standard deviation of ln S_k from which a signature is one of peaks, whose other entries are nearly 0."""
@@ -29,8 +29,9 @@ class Share(NamedTuple):
 
 def begun(x: np.ndarray, signatures: np.ndarray) -> np.ndarray:
     """Sparse exposures [T, S] of x [T, 96] to begin with."""
-    found = np.asarray(sparse_exposures(jnp.asarray(x, jnp.float32), jnp.asarray(signatures, jnp.float32)))
-    return np.where(found > PRESENT, found, 0.0)
+    options = SparseOptions()
+    found = np.asarray(sparse_exposures(jnp.asarray(x, jnp.float32), jnp.asarray(signatures, jnp.float32), options))
+    return np.where(found > options.present, found, 0.0)
 
 
 def unmixed(x: np.ndarray, signatures: np.ndarray, dispersion: float = 1.0) -> tuple[np.ndarray, list[Share]]:
