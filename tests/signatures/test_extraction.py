@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import cosine
 
+from vaebench.cli.main import main
 from vaebench.data.mutations.simulate import simulate_catalogue
-from vaebench.data.mutations.tables import CHANNELS, read_catalogue, read_signatures
+from vaebench.data.mutations.tables import CHANNELS, read_catalogue, read_exposures, read_signatures
 from vaebench.errors import InputError, RunError
 from vaebench.signatures.extraction import extract, methods
 from vaebench.signatures.matching import recovery
@@ -145,6 +146,39 @@ def test_when_every_restart_diverges_it_says_so(simulated):
             augmentation=0,
             settings={"learning_rate": 1e30},
         )
+
+
+def test_save_writes_each_table_as_its_reader_gives_it_back(simulated, by_nmf, tmp_path):
+    found, _ = by_nmf
+    folder = tmp_path / "new" / "folder"
+    found.save(folder)
+    names = {"signatures.csv", "exposures.csv", "samples.csv", "selection.csv", "matches.csv"}
+    assert {path.name for path in folder.iterdir()} == names
+    pd.testing.assert_frame_equal(read_signatures(folder / "signatures.csv"), found.signatures, check_names=False)
+    pd.testing.assert_frame_equal(read_exposures(folder / "exposures.csv"), found.exposures, check_names=False)
+    samples = pd.read_csv(folder / "samples.csv", index_col="Samples", float_precision="round_trip")
+    pd.testing.assert_frame_equal(samples, found.samples, check_names=False)
+    for name in ("selection", "matches"):
+        again = pd.read_csv(folder / f"{name}.csv", float_precision="round_trip")
+        pd.testing.assert_frame_equal(again, getattr(found, name), check_dtype=False)
+    intervals = pd.DataFrame({"sample": ["a"], "lower": [0.5]})
+    found._replace(matches=None).save(
+        str(tmp_path),
+        intervals=intervals,
+        correlations=2 * found.matches[["cosine"]],
+        anchored=found.signatures.iloc[:2],
+    )
+    more = {"intervals.csv", "correlations.csv", "anchored.csv"}
+    assert {path.name for path in tmp_path.glob("*.csv")} == names - {"matches.csv"} | more
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "intervals.csv"), intervals)
+    assert read_signatures(tmp_path / "anchored.csv").shape == (2, 96)
+
+
+def test_the_command_line_lists_the_methods_of_the_registry(capsys):
+    with pytest.raises(SystemExit):
+        main(["extract", "--help"])
+    shown = capsys.readouterr().out
+    assert all(f'"{name}"' in shown for name in METHODS)
 
 
 def test_methods_are_ours_and_all_variants_of_counts():

@@ -177,6 +177,10 @@ def test_failed_candidates_are_never_chosen():
     unknown = selection_table(candidates(error=np.nan))
     assert chosen(unknown) == [2]
     assert unknown["status"].tolist()[0] == "UNKNOWN: its error is not a number"
+    without = [c._replace(criterion=np.nan) if c.k == 3 else c for c in candidates()]  # which is chosen with one
+    table = selection_table(without, rule="criterion")
+    assert chosen(table) == [4]
+    assert table["status"].tolist()[1] == "UNKNOWN: its criterion is not a number"
 
 
 def test_selection_refuses():

@@ -195,7 +195,7 @@ def _block_of_updates(
     return jnp.where(keep, new[0], spectra), jnp.where(keep, new[1], activity)
 
 
-def _ratio(x: Array, mean: jax.Array, unit: bool) -> jax.Array:
+def _ratio(x: jax.Array, mean: jax.Array, unit: bool) -> jax.Array:
     """x / mean [T, 96], finite where the mean is 0.
 
     The two guards differ only where a mean is nearly 0, but a different rounding would change published numbers.
@@ -204,7 +204,7 @@ def _ratio(x: Array, mean: jax.Array, unit: bool) -> jax.Array:
 
 
 def exposure_update(
-    x: Array, signatures: Array, exposures: jax.Array, shape: float | jax.Array, *, unit: bool = True
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float | jax.Array, *, unit: bool = True
 ) -> jax.Array:
     """Exposures [T, S] after one update (step 1 of the module's docstring).
 
@@ -222,7 +222,7 @@ def exposure_update(
 
 
 def _signature_update(
-    x: Array, signatures: jax.Array, exposures: jax.Array, weights: jax.Array | None = None
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, weights: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
     """Signatures [S, 96] after one update (step 2 of the module's docstring), and exposures [T, S] for the same mean.
 
@@ -241,7 +241,7 @@ def _signature_update(
 
 @jax.jit
 def updated_factors(
-    x: Array, signatures: Array, exposures: Array, shape: float, iterations: int
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
 ) -> tuple[jax.Array, jax.Array]:
     """Signatures [S, 96] and exposures [T, S] after ``iterations`` updates of both, the exposures first.
 
@@ -261,12 +261,14 @@ def updated_factors(
 
 
 @jax.jit
-def updated_exposures(x: Array, signatures: Array, exposures: Array, shape: float, iterations: int) -> jax.Array:
+def updated_exposures(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
+) -> jax.Array:
     """Exposures [T, S] after ``iterations`` updates at fixed ``signatures``; arguments as in :func:`updated_factors`."""
     return jax.lax.fori_loop(0, iterations, lambda _, e: exposure_update(x, signatures, e, shape), exposures)
 
 
-def even_exposures(x: Array, signatures: Array) -> jax.Array:
+def even_exposures(x: jax.Array, signatures: jax.Array) -> jax.Array:
     """Exposures [T, S] to start from: each sample's mutations in equal shares for all signatures that are not padding."""
     there = (signatures.sum(1) > 0).astype(jnp.float32)
     return jnp.outer(x.sum(1), there / there.sum())

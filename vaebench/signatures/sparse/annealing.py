@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.kl_nmf import TINY, Array, even_exposures, padded, updated_exposures, updated_factors
+from vaebench.signatures.kl_nmf import TINY, even_exposures, padded, updated_exposures, updated_factors
 from vaebench.signatures.sparse.criterion import score_start
 from vaebench.signatures.sparse.options import SparseOptions
 
@@ -54,15 +54,15 @@ def _restarts(
     return jax.vmap(one)(keys)
 
 
-def anneal(x: jax.Array, signatures: Array, options: SparseOptions) -> tuple[jax.Array, jax.Array]:
+def anneal(x: jax.Array, signatures: jax.Array, options: SparseOptions) -> tuple[jax.Array, jax.Array]:
     """Signatures [S, 96] and exposures [T, S] of the annealed prior, from given ``signatures`` [S, 96] and even exposures."""
     exposures = updated_exposures(x, signatures, even_exposures(x, signatures), 1.0, options.warm_iterations)
     for shape in options.shapes:
         signatures, exposures = updated_factors(x, signatures, exposures, shape, options.anneal_iterations)
-    return jnp.asarray(signatures), exposures
+    return signatures, exposures
 
 
-def sparse_exposures(x: jax.Array, signatures: Array, options: SparseOptions) -> jax.Array:
+def sparse_exposures(x: jax.Array, signatures: jax.Array, options: SparseOptions) -> jax.Array:
     """Exposures [T, S] of the annealed prior at fixed ``signatures`` [S, 96], whose rows sum to 1."""
     exposures = even_exposures(x, signatures)
     for shape, iterations in zip(options.shapes, options.exposure_iterations, strict=True):

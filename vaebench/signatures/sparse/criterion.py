@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from scipy.special import entr
 
@@ -34,7 +35,7 @@ def deviances(x: Array, signatures: Array, exposures: Array) -> np.ndarray:
     return likelihood.deviance(np.asarray(x, np.float64), mean)
 
 
-def score_fit(x: Array, signatures: Array, *supports: Array, options: SparseOptions) -> Score:
+def score_fit(x: jax.Array, signatures: jax.Array, *supports: jax.Array, options: SparseOptions) -> Score:
     """Score of ``signatures`` as a description of x, each sample using the support that serves it best.
 
     With n_k of the T samples having signature k, and D the deviance,

@@ -21,7 +21,6 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
-from vaebench.signatures.kl_nmf import Array
 from vaebench.signatures.sampler.gibbs import Prior, Problem, State, held, slabs_of, swept
 from vaebench.signatures.sampler.priors import updated_prior
 from vaebench.signatures.sparse.options import SparseOptions
@@ -62,7 +61,7 @@ class _Averages(NamedTuple):
 
 @functools.partial(jax.jit, static_argnames="options")
 def refine(
-    key: jax.Array, x: Array, signatures: Array, exposures: Array, iterations: int, options: SparseOptions
+    key: jax.Array, x: jax.Array, signatures: jax.Array, exposures: jax.Array, iterations: int, options: SparseOptions
 ) -> AveragedFit:
     """Refine signatures by ``iterations`` draws of stochastic approximation EM.
 
@@ -99,7 +98,7 @@ def refine(
     return jax.lax.fori_loop(0, iterations, one, state).fit
 
 
-def _iteration(state: _Averages, x: Array, there: jax.Array, step: jax.Array, options: SparseOptions) -> _Averages:
+def _iteration(state: _Averages, x: jax.Array, there: jax.Array, step: jax.Array, options: SparseOptions) -> _Averages:
     """One iteration as in the module's docstring; ``there`` [S] is 0 for padding."""
     fit, (samples, count) = state.fit, state.fit.draw.shape
     variance = jnp.maximum(state.mean, options.variance_floor)
@@ -163,7 +162,7 @@ def _towards(old: _Tree, new: _Tree, step: jax.Array) -> _Tree:
     return jax.tree.map(lambda a, b: a + step * (b - a), old, new)
 
 
-def _fitted_prior(exposures: Array, there: jax.Array, typical: jax.Array) -> Prior:
+def _fitted_prior(exposures: jax.Array, there: jax.Array, typical: jax.Array) -> Prior:
     """Prior [S] that fits one draw of the exposures [T, S]; ``typical`` is an exposure to expect where there is none."""
     state = State(exposures, (exposures > 0).astype(jnp.float32), exposures[:, 0])
     prior = Prior(*(values[0] for values in updated_prior(state, jnp.ones((len(exposures), 1)), typical)))
