@@ -67,10 +67,15 @@ def row_of(seed: int, reference: pd.DataFrame, preset: str) -> dict[str, Any]:
     started = time.perf_counter()
     path = sparse_path(catalogue.to_numpy(), [len(truth)], restarts=1 if smoke else 5, seed=seed)
     seconds = round(time.perf_counter() - started, 1)
-    fit = path.rows[path.chosen].fitted
+    fit = path.rows[path.chosen].fit
     assert fit is not None
-    row: dict[str, Any] = {"seed": seed, "signatures": len(truth), "rare": " ".join(rare), "shears": len(path.shears)}
-    for when, spectra in (("before", path.unsheared), ("after", fit.signatures)):
+    row: dict[str, Any] = {
+        "seed": seed,
+        "signatures": len(truth),
+        "rare": " ".join(rare),
+        "shears": len(path.reassignments),
+    }
+    for when, spectra in (("before", path.unresolved), ("after", fit.signatures)):
         names = [f"S{i + 1}" for i in range(len(spectra))]
         scores = recovery(pd.DataFrame(spectra, names, catalogue.columns), truth)
         row |= {f"cosine_{when}": scores.mean_cosine, f"least_{when}": float(scores.cosines.min())}

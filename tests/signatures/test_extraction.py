@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +13,19 @@ import pytest
 from scipy.spatial.distance import cosine
 
 from vaebench.data.mutations.simulate import simulate_catalogue
-from vaebench.data.mutations.tables import CHANNELS, read_catalogue, read_signatures
+from vaebench.data.mutations.tables import CHANNELS, read_catalogue, read_exposures, read_signatures
 from vaebench.errors import InputError, RunError
 from vaebench.signatures.extraction import extract, methods
 from vaebench.signatures.matching import recovery
-from vaebench.signatures.sparse import moves as swap
-from vaebench.signatures.sparse import pipeline as sparse
-from vaebench.signatures.sparse.ambiguity import Shear
+from vaebench.signatures.methods import METHODS, loaded
+from vaebench.signatures.sparse import pipeline
+from vaebench.signatures.sparse.ambiguity import Reassignment
+from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.variants import VARIANTS
 
 SAMPLES = 120
+FEWER = SparseOptions(draws=100, final_draws=400)
+"""Draws of the stochastic fits: without the compiler's optimiser they are slow."""
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +34,6 @@ def simulated():
     catalogue, truth = simulate_catalogue(5, tumours=SAMPLES, signatures=3, types=2)
     empty = pd.DataFrame(0.0, ["TYPE01::empty"], catalogue.columns)
     return pd.concat([catalogue.iloc[:7], empty, catalogue.iloc[7:]]), truth
-
-
-@pytest.fixture(autouse=True, scope="module")
-def fewer_draws():
-    """Of the stochastic fits: without the compiler's optimiser they are slow."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(swap.fitted.__kwdefaults__, "draws", 100)
-        patch.setattr(sparse, "POLISH_DRAWS", 400)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +100,7 @@ def test_the_largest_number_is_called_doubtful(simulated):
 
 def test_sparse_finds_number_and_signatures(simulated):
     catalogue, truth = simulated
-    found = extract(catalogue, k=range(2, 5), restarts=3, reference=truth.signatures)
+    found = extract(catalogue, k=range(2, 5), restarts=3, reference=truth.signatures, options=FEWER)
     table = found.selection
     assert list(table.loc[table["chosen"], "k"]) == [3]
     assert table["criterion"].idxmin() == 1
@@ -115,13 +112,13 @@ def test_sparse_finds_number_and_signatures(simulated):
 
 
 def test_what_counts_leave_open_is_noted_by_name(simulated, monkeypatch):
-    def decided(signatures, exposures):
+    def decided(signatures, exposures, options):
         most, least = (int(position(exposures.sum(0))) for position in (np.argmax, np.argmin))
-        return signatures, exposures, (Shear(least, most, 0.25, 9.0), Shear(most, least, 0.01, 3.0))
+        return signatures, exposures, (Reassignment(least, most, 0.25, 9.0), Reassignment(most, least, 0.01, 3.0))
 
-    monkeypatch.setattr(sparse, "sheared", decided)
-    (note,) = extract(simulated[0], k=3, restarts=1).notes[1:]  # the first is about the empty sample
-    assert note.endswith("does: 25% of S3 taken for S1.")
+    monkeypatch.setattr(pipeline, "resolve_ambiguity", decided)
+    (note,) = extract(simulated[0], k=3, restarts=1, options=FEWER).notes[1:]  # the first is about the empty sample
+    assert note.endswith("Priors on exposures and spectra assigned 25% of S3 to S1.")
 
 
 @pytest.mark.parametrize("method", ["muse_xae", "folded_normal_vae"])
@@ -152,10 +149,36 @@ def test_when_every_restart_diverges_it_says_so(simulated):
         )
 
 
+def test_save_writes_each_table_as_its_reader_gives_it_back(simulated, by_nmf, tmp_path):
+    found, _ = by_nmf
+    folder = tmp_path / "new" / "folder"
+    found.save(folder)
+    names = {"signatures.csv", "exposures.csv", "samples.csv", "selection.csv", "matches.csv"}
+    assert {path.name for path in folder.iterdir()} == names
+    pd.testing.assert_frame_equal(read_signatures(folder / "signatures.csv"), found.signatures, check_names=False)
+    pd.testing.assert_frame_equal(read_exposures(folder / "exposures.csv"), found.exposures, check_names=False)
+    samples = pd.read_csv(folder / "samples.csv", index_col="Samples", float_precision="round_trip")
+    pd.testing.assert_frame_equal(samples, found.samples, check_names=False)
+    for name in ("selection", "matches"):
+        again = pd.read_csv(folder / f"{name}.csv", float_precision="round_trip")
+        pd.testing.assert_frame_equal(again, getattr(found, name), check_dtype=False)
+    found._replace(matches=None).save(str(tmp_path))
+    assert {path.name for path in tmp_path.glob("*.csv")} == names - {"matches.csv"}
+
+
+def test_the_command_line_lists_the_methods_of_the_registry():
+    command = [sys.executable, "-m", "vaebench", "extract", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert all(f'"{name}"' in shown for name in METHODS)
+
+
 def test_methods_are_ours_and_all_variants_of_counts():
     assert methods()[:2] == ("sparse", "nmf")
     assert {"muse_xae", "folded_normal_vae", "exponential_vae"} <= set(methods())
     assert "beta_vae" not in methods()
+    counts = {name for name, variant in VARIANTS.items() if variant.domain == "counts"}
+    assert {name for name, method in METHODS.items() if method.trains} == counts
+    assert all(callable(loaded(target)) for m in METHODS.values() for target in (m.function, m.options) if target)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +200,11 @@ def test_methods_are_ours_and_all_variants_of_counts():
         ({"rule": "best"}, "rule"),
         ({"settings": {"beta": 0.1}}, "settings={'beta': 0.1} is not allowed with method='sparse'"),
         ({"rule": "stability"}, "rule='stability' is not allowed with method='sparse'"),
+        (
+            {"method": "nmf", "options": SparseOptions()},
+            "is not allowed with method='nmf', which has no options of its own",
+        ),
+        ({"options": {"patience": 1}}, r"options=\{'patience': 1\} is not allowed .* it must be a SparseOptions"),
     ],
 )
 def test_bad_options_are_one_sentence(simulated, options, sentence):

@@ -10,9 +10,9 @@ from sklearn.metrics import silhouette_samples
 
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
-from vaebench.signatures.kl_nmf import factorised, random_starts
+from vaebench.signatures.kl_nmf import factorise, random_starts
 from vaebench.signatures.matching import assigned, cosines
-from vaebench.signatures.selection import ROUNDS, Candidate, consensus_of, criterion, selection_table, silhouettes
+from vaebench.signatures.selection import ROUNDS, CandidateNumber, cluster_silhouettes, consensus_of, selection_table
 
 
 def planted(seed: int, restarts: int, size: int, noise: float) -> tuple[np.ndarray, np.ndarray]:
@@ -86,9 +86,9 @@ def test_silhouettes_agree_with_sklearn(noise):
 
 def test_silhouettes_where_there_is_nothing_to_compare():
     runs = np.random.default_rng(0).dirichlet(np.ones(96), (4, 3))
-    assert silhouettes(runs[:, :1]).tolist() == [1.0]
-    assert silhouettes(runs[:1]).tolist() == [0.0] * 3
-    assert silhouettes(np.broadcast_to(runs[:1, :1], (4, 3, 96))).tolist() == [0.0] * 3
+    assert cluster_silhouettes(runs[:, :1]).tolist() == [1.0]
+    assert cluster_silhouettes(runs[:1]).tolist() == [0.0] * 3
+    assert cluster_silhouettes(np.broadcast_to(runs[:1, :1], (4, 3, 96))).tolist() == [0.0] * 3
     assert consensus_of(runs[:1]).silhouettes.tolist() == [0.0] * 3
     same = consensus_of(np.broadcast_to(runs[:1, :1], (4, 3, 96)))
     np.testing.assert_allclose(same.signatures, [runs[0, 0]] * 3, rtol=1e-12)
@@ -96,11 +96,11 @@ def test_silhouettes_where_there_is_nothing_to_compare():
 
 def test_too_many_signatures_are_less_stable(key):
     counts = simulate_catalogue(3, tumours=80, signatures=4, types=2)[0].to_numpy()
-    found = {k: factorised(counts, *random_starts(key, counts, k, 6), iterations=600) for k in (4, 6)}
+    found = {k: factorise(counts, *random_starts(key, counts, k, 6), iterations=600) for k in (4, 6)}
     clusters = {k: consensus_of(runs.signatures).silhouettes for k, runs in found.items()}
     assert clusters[6].mean() < clusters[4].mean() - 0.1
-    rows = [Candidate(k, clusters[k], found[k].divergence.mean(), np.nan, np.nan) for k in (4, 6)]
-    assert chosen(selection_table(rows, 80)) == [4]
+    rows = [CandidateNumber(k, clusters[k], found[k].divergence.mean(), np.nan, np.nan, np.nan) for k in (4, 6)]
+    assert chosen(selection_table(rows)) == [4]
 
 
 def test_consensus_refuses_failed_restarts():
@@ -114,15 +114,21 @@ def test_consensus_refuses_failed_restarts():
             consensus_of(broken)
 
 
-def candidates(**changed) -> list[Candidate]:
+def schwarz(deviance, nonzeros, k, samples):
+    """deviance + nonzeros ln 96 + 95 k ln samples, by hand."""
+    return deviance + nonzeros * np.log(96) + 95 * k * np.log(samples)
+
+
+def candidates(samples=100, **changed) -> list[CandidateNumber]:
     known = {
-        2: Candidate(2, [0.99, 0.98], 9.0, 5000.0, 180),
-        3: Candidate(3, [0.95, 0.9, 0.85], 5.0, 2000.0, 240),
-        4: Candidate(4, [0.9, 0.8, 0.7, 0.5], 4.0, 1900.0, 300),
-        5: Candidate(5, [0.95, 0.95, 0.95, 0.95, 0.1], 3.0, 1850.0, 350),
-        6: Candidate(6, [0.6] * 6, 2.0, 1800.0, 400),
+        2: CandidateNumber(2, [0.99, 0.98], 9.0, 5000.0, 180, np.nan),
+        3: CandidateNumber(3, [0.95, 0.9, 0.85], 5.0, 2000.0, 240, np.nan),
+        4: CandidateNumber(4, [0.9, 0.8, 0.7, 0.5], 4.0, 1900.0, 300, np.nan),
+        5: CandidateNumber(5, [0.95, 0.95, 0.95, 0.95, 0.1], 3.0, 1850.0, 350, np.nan),
+        6: CandidateNumber(6, [0.6] * 6, 2.0, 1800.0, 400, np.nan),
     }
-    return [known[k]._replace(**changed) for k in (4, 2, 6, 3, 5)]
+    found = [known[k]._replace(**changed) for k in (4, 2, 6, 3, 5)]
+    return [c._replace(criterion=schwarz(c.deviance, c.nonzeros, c.k, samples)) for c in found]
 
 
 def chosen(table) -> list[int]:
@@ -130,7 +136,7 @@ def chosen(table) -> list[int]:
 
 
 def test_stability_rule_by_hand():
-    table = selection_table(candidates(), 100)
+    table = selection_table(candidates())
     assert table["k"].tolist() == [2, 3, 4, 5, 6]
     assert chosen(table) == [4]
     assert table["mean_silhouette"].tolist() == pytest.approx([0.985, 0.9, 0.725, 0.78, 0.6])
@@ -141,43 +147,46 @@ def test_stability_rule_by_hand():
         "UNSTABLE: lowest silhouette 0.10 is below 0.2",
         "UNSTABLE: mean silhouette 0.60 is below 0.7",
     ]
-    assert chosen(selection_table(candidates(), 100, mean_silhouette=0.73)) == [3]
-    assert chosen(selection_table(candidates(), 100, min_silhouette=0.05)) == [5]
+    assert chosen(selection_table(candidates(), mean_silhouette=0.73)) == [3]
+    assert chosen(selection_table(candidates(), min_silhouette=0.05)) == [5]
 
 
 def test_criterion_by_hand():
-    table = selection_table(candidates(), 100, rule="criterion")
+    table = selection_table(candidates(), rule="criterion")
     expected = 2000 + 240 * np.log(96) + 95 * 3 * np.log(100)
-    assert criterion(2000.0, 240, 3, 100) == pytest.approx(expected)
     assert table["criterion"].tolist()[1] == pytest.approx(expected)
     assert chosen(table) == [3]
     assert set(table["status"]) == {"OK"}
     # with a tenth of the tumours' evidence the smallest is cheapest
-    assert chosen(selection_table(candidates(deviance=1000.0), 100, rule="criterion")) == [2]
-    flat = selection_table(candidates(deviance=0.0, nonzeros=0), 1, rule="criterion")
+    assert chosen(selection_table(candidates(deviance=1000.0), rule="criterion")) == [2]
+    flat = selection_table(candidates(1, deviance=0.0, nonzeros=0), rule="criterion")
     assert chosen(flat) == [2]  # all equal
 
 
 def test_no_stable_number_is_said_and_the_most_stable_taken():
-    table = selection_table(candidates(), 100, mean_silhouette=0.995)
+    table = selection_table(candidates(), mean_silhouette=0.995)
     assert chosen(table) == [2]
     assert table["status"].str.startswith("UNSTABLE").all()
 
 
 def test_failed_candidates_are_never_chosen():
-    table = selection_table([c._replace(status="DIVERGED: all restarts") if c.k == 4 else c for c in candidates()], 100)
+    table = selection_table([c._replace(status="DIVERGED: all restarts") if c.k == 4 else c for c in candidates()])
     assert chosen(table) == [3]
     assert table["status"].tolist()[2] == "DIVERGED: all restarts"
-    assert chosen(selection_table(candidates(status="DIVERGED"), 100)) == []
-    unknown = selection_table(candidates(error=np.nan), 100)
+    assert chosen(selection_table(candidates(status="DIVERGED"))) == []
+    unknown = selection_table(candidates(error=np.nan))
     assert chosen(unknown) == [2]
     assert unknown["status"].tolist()[0] == "UNKNOWN: its error is not a number"
+    without = [c._replace(criterion=np.nan) if c.k == 3 else c for c in candidates()]  # which is chosen with one
+    table = selection_table(without, rule="criterion")
+    assert chosen(table) == [4]
+    assert table["status"].tolist()[1] == "UNKNOWN: its criterion is not a number"
 
 
 def test_selection_refuses():
     with pytest.raises(InputError, match="stability, criterion"):
-        selection_table(candidates(), 100, rule="elbow")
+        selection_table(candidates(), rule="elbow")
     with pytest.raises(InputError, match="at least one"):
-        selection_table([], 100)
+        selection_table([])
     with pytest.raises(InputError, match="only once"):
-        selection_table(candidates()[:1] * 2, 100)
+        selection_table(candidates()[:1] * 2)

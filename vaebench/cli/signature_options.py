@@ -10,6 +10,7 @@ import tyro
 from tyro.conf import Positional
 
 from vaebench.cli.options import Common, Compiled, Seeded
+from vaebench.signatures.methods import methods_help
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,9 +21,7 @@ class Extract(Seeded, Compiled):
     """Table of counts, channels by name; without it a small catalogue is simulated."""
     out: Path = Path("results/extract")
     """Folder for signatures.csv, exposures.csv, samples.csv, selection.csv, matches.csv and report.html."""
-    method: str = "sparse"
-    """"sparse" (spike-and-slab, ours), "nmf" (KL-NMF), or an autoencoder: "muse_xae", "folded_normal_vae",
-    "exponential_vae", "weibull_vae", "spike_slab_vae"."""
+    method: Annotated[str, tyro.conf.arg(help=methods_help())] = "sparse"
     k_min: int = 2
     """Smallest number of signatures tried."""
     k_max: int = 15

@@ -66,15 +66,9 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         notes += drawn.notes
     seconds = time.perf_counter() - started
     folder = options.out
-    folder.mkdir(parents=True, exist_ok=True)
-    mutations.write_signatures(result.signatures, folder / "signatures.csv")
-    mutations.write_exposures(result.exposures, folder / "exposures.csv")
-    write_frame(result.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
+    result.save(folder)
     if drawn is not None:
         drawn.save(folder)
-    write_frame(result.selection, folder / "selection.csv")
-    if result.matches is not None:
-        write_frame(result.matches, folder / "matches.csv")
     info = _info(command, seconds, options.seed, catalogue)
     if drawn is not None:
         info |= {"level": options.level, **drawn.info}

@@ -267,9 +267,9 @@ def write_report(
     Args:
         folder: where to write; created if it is not there.
         rows: of :func:`vaebench.results.read_rows`, at least one with a headline score; those of the folder by default.
-        run_info: :func:`folder_info` by default. May hold command, version, versions, started, seconds, trainings, programs, lanes, device, digest,
-            provenance, metrics, labels and notes (sentences under the summary); anything else is listed with the
-            provenance, and what is absent is left out.
+        run_info: :func:`folder_info` by default. May hold command, version, versions, started, seconds, trainings,
+            programs, lanes, device, digest, provenance, metrics, labels and notes (sentences under the summary); anything
+            else is listed with the provenance, and what is absent is left out.
         dataset: data set of the run. If it has survival, the page has Kaplan-Meier curves by label and by cluster.
         embedding: z [N, L] of :func:`best_point`, in the order of ``dataset.samples``, for the curves by cluster; see
             :func:`vaebench.training.model.kept_embedding`.

@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _NAMES = {
+    "SparseOptions": "vaebench.signatures.sparse.options",
     "anchored": "vaebench.signatures.anchoring",
     "anchored_intervals": "vaebench.signatures.anchoring",
     "calibrate": "vaebench.signatures.coverage",
@@ -36,8 +37,10 @@ if TYPE_CHECKING:
     from vaebench.signatures.joint.intervals import de_novo_intervals
     from vaebench.signatures.matching import matches, recovery
     from vaebench.signatures.refitting import refit
+    from vaebench.signatures.sparse.options import SparseOptions
 
 __all__ = [
+    "SparseOptions",
     "anchored",
     "anchored_intervals",
     "calibrate",

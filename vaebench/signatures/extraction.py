@@ -1,48 +1,38 @@
-"""Catalogue in; signatures, exposures and the choice of their number out, by any method."""
+"""Extraction: a catalogue in; signatures, exposures and the choice of their number out, by any method of the registry."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
-from vaebench.errors import InputError, RunError, checked_seed, unknown_name, whole_number
-from vaebench.signatures.autoencoders.fits import trained_signatures
-from vaebench.signatures.kl_nmf import factorised, padded, random_starts, sparse_exposures
-from vaebench.signatures.likelihood import maximum_likelihood
+from vaebench.data.mutations.tables import write_exposures, write_signatures
+from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
 from vaebench.signatures.matching import fit_cosines, matches
-from vaebench.signatures.selection import RULES, Candidate, consensus_of, selection_table
-from vaebench.signatures.sparse.ambiguity import Shear
-from vaebench.signatures.sparse.criterion import scored
-from vaebench.signatures.sparse.pipeline import Row, sparse_path
-from vaebench.variants import VARIANTS
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, the steps done and the steps in all."""
-
-
-_MUCH = 0.05  # share of a signature that was taken for another's, from which it is noted
+from vaebench.signatures.methods import METHODS, ExtractionTask, loaded
+from vaebench.signatures.selection import RULES
+from vaebench.signatures.sparse.ambiguity import Reassignment
+from vaebench.signatures.sparse.options import SparseOptions
 
 
 class Extraction(NamedTuple):
-    """What an extraction found.
+    """Result of an extraction.
 
     Attributes:
-        signatures: [S, 96], rows that sum to 1, named S1, S2, ... by falling number of mutations.
+        signatures: [S, 96], rows that sum to 1, named S1, S2, ... in decreasing order of their mutations.
         exposures: [T, S] in mutations; zeros for a sample without mutations.
-        samples: one row a sample: ``mutations``, and ``cosine`` of its counts and their fit, NaN without mutations.
-        selection: one row a number of signatures, ``chosen`` true in one; columns of
+        samples: one row for each sample: ``mutations``, and ``cosine`` of its counts and their fit, NaN without mutations.
+        selection: one row for each number of signatures, ``chosen`` true in one; columns of
             :func:`vaebench.signatures.selection.selection_table` and, of autoencoders, ``active`` (latents in use) and
             ``latent_kl`` (nats per latent), both means over restarts; of ``"sparse"``, ``swaps``.
-        matches: :func:`vaebench.signatures.matching.matches` with the reference, where one was given.
-        method: by which they were found.
-        notes: sentences a reader of the result should see.
+        matches: :func:`vaebench.signatures.matching.matches` with the reference; ``None`` without one.
+        method: name of the method.
+        notes: sentences that a reader of the result should see.
     """
 
     signatures: pd.DataFrame
@@ -53,28 +43,31 @@ class Extraction(NamedTuple):
     method: str
     notes: tuple[str, ...]
 
+    def save(self, folder: str | Path) -> None:
+        """Write the tables that ``vaebench extract`` writes into ``folder``, which is created if it is missing.
 
-class _Found(NamedTuple):
-    """Signatures [S, 96] and exposures [T, S] of the chosen number, in any order, the table of all, and shears made."""
+        ``signatures.csv``, ``exposures.csv``, ``samples.csv``, ``selection.csv``, and ``matches.csv`` if there was a
+        reference. Each file is complete or not there. Intervals have a ``save`` of their own.
 
-    signatures: np.ndarray
-    exposures: np.ndarray
-    table: pd.DataFrame
-    shears: tuple[Shear, ...] = ()
-
-
-class _Runs(NamedTuple):
-    """Restarts at one number of signatures: those that ended well [R, S, 96], their mean error, and what else is known."""
-
-    signatures: np.ndarray
-    error: float
-    status: str
-    extra: Mapping[str, float]
+        Example:
+            >>> import tempfile, vaebench as vb
+            >>> catalogue, _ = vb.data.simulate_catalogue(seed=0, tumours=40, signatures=3, types=2)
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     vb.signatures.extract(catalogue, k=3, method="nmf", restarts=2).save(folder)
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_signatures(self.signatures, folder / "signatures.csv")
+        write_exposures(self.exposures, folder / "exposures.csv")
+        write_frame(self.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
+        write_frame(self.selection, folder / "selection.csv")
+        if self.matches is not None:
+            write_frame(self.matches, folder / "matches.csv")
 
 
 def methods() -> tuple[str, ...]:
-    """Names that ``method`` may take: ``"sparse"``, ``"nmf"`` and every variant of counts."""
-    return ("sparse", "nmf", *(name for name, variant in VARIANTS.items() if variant.domain == "counts"))
+    """Names that ``method`` may take: those of :data:`vaebench.signatures.methods.METHODS`."""
+    return tuple(METHODS)
 
 
 def extract(
@@ -85,59 +78,76 @@ def extract(
     restarts: int = 10,
     seed: int = 0,
     reference: pd.DataFrame | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
     rule: str | None = None,
     augmentation: int = 5,
     epochs: int = 1000,
     patience: int = 30,
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
+    options: SparseOptions | None = None,
 ) -> Extraction:
-    """Mutational signatures of a catalogue, and how many there are.
+    """Extract mutational signatures and their exposures from a catalogue, and choose their number.
 
     ``"sparse"`` is this package's own method (:mod:`vaebench.signatures.sparse`). ``"nmf"`` (KL, multiplicative updates) and
-    the autoencoders follow the framework of MUSE-XAE (Pancotti et al. 2024): restarts for every number, clusters of one
-    signature a restart, silhouettes, choice of the number, and exposures of the cluster means by maximum likelihood.
+    the autoencoders follow the framework of MUSE-XAE (:mod:`vaebench.signatures.restarts`; Pancotti et al. 2024).
 
     Args:
         catalogue: counts [T, 96], labelled by sample and channel.
-        k: the numbers of signatures to try, or the one to take.
+        k: the numbers of signatures to try, or the one to use.
         method: one of :func:`methods`.
-        restarts: random starts for every number.
+        restarts: random starts for each number.
         seed: of all random numbers.
         reference: known signatures [S', 96], to match with.
-        progress: see :data:`Progress`.
+        progress: called with what was done, steps done and steps in all.
         rule: of the choice, ``"stability"`` or ``"criterion"`` (:func:`vaebench.signatures.selection.selection_table`);
-            always the criterion for ``"sparse"``, which counts rare signatures, and stability by default for others.
-        augmentation: redraws of every sample an autoencoder trains on (MUSE-XAE 100, gislum2024 20).
+            always the criterion for ``"sparse"``, and stability by default for others.
+        augmentation: redraws of each sample that an autoencoder trains on (MUSE-XAE 100, gislum2024 20).
         epochs: most epochs of an autoencoder.
-        patience: epochs without a better loss after which an autoencoder stops.
+        patience: epochs without a lower loss after which an autoencoder stops.
         settings: other settings of an autoencoder; see :func:`vaebench.signatures.autoencoders.fits.trained_signatures`.
         fractions: allow counts that are not whole numbers.
+        options: constants of ``"sparse"``; other methods have none.
+
+    Returns:
+        Signatures, exposures, the table of all numbers, and notes; :meth:`Extraction.save` writes them.
 
     Raises:
         InputError: for a table that is no catalogue, or an option that is not allowed.
         RunError: if every restart of every number failed.
+
+    Example:
+        >>> import vaebench as vb
+        >>> catalogue, truth = vb.data.simulate_catalogue(seed=0, tumours=40, signatures=3, types=2)
+        >>> found = vb.signatures.extract(catalogue, k=range(2, 5), method="nmf", restarts=3, reference=truth.signatures)
+        >>> found.selection[["k", "criterion", "chosen"]], found.matches[["extracted", "reference", "cosine"]]  # doctest: +SKIP
     """
     table = checked_catalogue(catalogue, fractions=fractions)
     known = None if reference is None else checked_signatures(reference, source="the reference")
     whole = table.to_numpy()
     used = whole.sum(1) > 0
-    counts = whole[used]
     numbers = _numbers(k, int(used.sum()))
-    _check(method, restarts, seed, rule, settings)
-    tell = progress or (lambda what, done, total: None)
-    if method == "sparse":
-        found = _sparse(counts, numbers, restarts, seed, tell)
-    else:
-        options = {"augmentation": augmentation, "epochs": epochs, "patience": patience, "settings": settings}
-        found = _by_restarts(counts, numbers, method, restarts, seed, rule or "stability", options, tell)
+    _check_options(method, restarts, seed, rule, settings, options)
+    chosen = METHODS[method]
+    task = ExtractionTask(
+        method=chosen,
+        counts=whole[used],
+        numbers=numbers,
+        restarts=restarts,
+        seed=seed,
+        rule=rule or chosen.rules[0],
+        training={"augmentation": augmentation, "epochs": epochs, "patience": patience, "settings": settings},
+        options=options,
+        tell=progress or (lambda what, done, total: None),
+    )
+    found = loaded(chosen.function)(task)
     order = np.argsort(-found.exposures.sum(0), kind="stable")
     names = [f"S{i + 1}" for i in range(len(order))]
     signatures = pd.DataFrame(found.signatures[order], names, table.columns)
     exposures = np.zeros((len(whole), len(order)))
     exposures[used] = found.exposures[:, order]
     fits = {"mutations": whole.sum(1), "cosine": fit_cosines(whole, exposures @ signatures.to_numpy())}
+    notes = _choice_notes(table.index[~used], found.table, numbers)
     return Extraction(
         signatures=signatures,
         exposures=pd.DataFrame(exposures, table.index, names),
@@ -145,12 +155,12 @@ def extract(
         selection=found.table,
         matches=None if known is None else matches(signatures, known),
         method=method,
-        notes=_notes(table.index[~used], found.table, numbers) + _open(found.shears, np.argsort(order)),
+        notes=notes + _ambiguity_notes(found.reassignments, np.argsort(order)),
     )
 
 
 def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
-    """The numbers of signatures, rising."""
+    """Checked numbers of signatures, in increasing order, each once."""
     asked = [k] if isinstance(k, int | np.integer) else list(k)
     if not asked:
         raise InputError(f"k={k!r} holds no number of signatures; give one, or a range such as range(2, 16)")
@@ -165,24 +175,35 @@ def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
     return sorted({int(number) for number in asked})
 
 
-def _check(method: str, restarts: int, seed: int, rule: str | None, settings: Mapping[str, Any] | None) -> None:
-    if method not in methods():
-        raise unknown_name("method", method, methods())
+def _check_options(
+    method: str, restarts: int, seed: int, rule: str | None, settings: Mapping[str, Any] | None, options: Any
+) -> None:
+    """``InputError`` for an option that is not allowed, or not with this method."""
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
+    entry = METHODS[method]
     whole_number("restarts", restarts, 1, None)
     checked_seed(seed)
-    if settings and method in ("sparse", "nmf"):
+    if settings and not entry.trains:
         raise InputError(
             f"settings={dict(settings)!r} is not allowed with method={method!r}; they are an autoencoder's"
         )
     if rule is not None and rule not in RULES:
         raise unknown_name("rule", rule, RULES)
-    if method == "sparse" and rule == "stability":
-        raise InputError(
-            "rule='stability' is not allowed with method='sparse', whose number is chosen by the criterion"
-        )
+    if rule is not None and rule not in entry.rules:
+        allowed = " or ".join(f"the {name}" for name in entry.rules)
+        raise InputError(f"rule={rule!r} is not allowed with method={method!r}, whose number is chosen by {allowed}")
+    if options is None:
+        return
+    if not entry.options:
+        raise InputError(f"options={options!r} is not allowed with method={method!r}, which has no options of its own")
+    if not isinstance(options, loaded(entry.options)):
+        needed = entry.options.partition(":")[2]
+        raise InputError(f"options={options!r} is not allowed with method={method!r}; it must be a {needed}")
 
 
-def _notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tuple[str, ...]:
+def _choice_notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tuple[str, ...]:
+    """Notes on samples without mutations and on a doubtful number of signatures."""
     chosen = table[table["chosen"]].iloc[0]
     notes = []
     if len(empty):
@@ -195,117 +216,12 @@ def _notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tuple[st
     return tuple(notes)
 
 
-def _open(shears: tuple[Shear, ...], place: np.ndarray) -> tuple[str, ...]:
-    """What counts alone do not say; ``place`` [S] is that of each signature among the names."""
-    pairs = [
-        f"{shear.share:.0%} of S{place[shear.signature] + 1} taken for S{place[shear.other] + 1}"
-        for shear in shears
-        if shear.share >= _MUCH
-    ]
-    said = "Counts do not part some signatures from others that their samples have too; what is usual of exposures and spectra"
-    return (f"{said} does: {', '.join(pairs)}.",) if pairs else ()
-
-
-def _sparse(counts: np.ndarray, numbers: list[int], restarts: int, seed: int, tell: Progress) -> _Found:
-    path = sparse_path(counts, numbers, restarts=restarts, seed=seed, tell=tell)
-    table = selection_table([_sparse_candidate(row, seed) for row in path.rows], len(counts), rule="criterion")
-    table["swaps"] = [row.swaps for row in path.rows]
-    best = path.rows[path.chosen].fitted
-    assert best is not None
-    return _Found(best.signatures, best.score.exposures, table, path.shears)
-
-
-def _sparse_candidate(row: Row, seed: int) -> Candidate:
-    """Silhouettes tell how far the random starts agree; the fit that is judged went on from there."""
-    alive = row.restarts[_alive(row.restarts)]
-    widths = consensus_of(alive, seed).silhouettes if len(alive) else np.zeros(0)
-    error = float(np.mean(row.objectives))
-    if row.fitted is None:
-        return Candidate(row.count, widths, error, math.nan, math.nan, "NOT_FITTED: the criterion had risen before")
-    score = row.fitted.score
-    return Candidate(row.count, widths, error, score.deviance, score.nonzeros.sum(), "OK", score.criterion)
-
-
-def _alive(runs: np.ndarray) -> np.ndarray:
-    """Which restarts [R] of runs [R, S, 96] lost no signature."""
-    return np.all(np.any(runs > 0, axis=2), axis=1)
-
-
-def _by_restarts(
-    counts: np.ndarray,
-    numbers: list[int],
-    method: str,
-    restarts: int,
-    seed: int,
-    rule: str,
-    options: Mapping[str, Any],
-    tell: Progress,
-) -> _Found:
-    """The framework of MUSE-XAE: see :func:`extract`."""
-    x = jnp.asarray(counts, jnp.float32)
-    candidates, extras, means = [], [], {}
-    with jax.default_matmul_precision("highest"):
-        for i, k in enumerate(numbers):
-            before = i * restarts
-
-            def finished(done: int, before: int = before, k: int = k) -> None:
-                tell(f"{method}, {k} signatures", before + done, len(numbers) * restarts)
-
-            if method == "nmf":
-                runs = _factorised(counts, k, restarts, seed)
-                finished(restarts)
-            else:
-                runs = _trained(counts, k, restarts, seed, method, options, finished)
-            extras.append(runs.extra)
-            if len(runs.signatures) == 0:
-                candidates.append(Candidate(k, [], math.nan, math.nan, math.nan, runs.status))
-                continue
-            clusters = consensus_of(runs.signatures, seed)
-            means[k] = clusters.signatures
-            spectra = padded(clusters.signatures)
-            score = scored(x, spectra, sparse_exposures(x, spectra))
-            seen = (runs.error, score.deviance, score.nonzeros.sum(), "OK", score.criterion)
-            candidates.append(Candidate(k, clusters.silhouettes, *seen))
-        table = selection_table(candidates, len(counts), rule=rule)
-        if not table["chosen"].any():
-            raise RunError(f"{candidates[0].status}; no number of signatures has a restart that ended well")
-        for name in extras[0]:
-            table[name] = [extra[name] for extra in extras]
-        chosen = means[int(table.loc[table["chosen"], "k"].iloc[0])]
-    return _Found(chosen, maximum_likelihood(counts, chosen).exposures, table)
-
-
-def _factorised(counts: np.ndarray, k: int, restarts: int, seed: int) -> _Runs:
-    """KL-NMF; the error is the mean divergence. Restarts that lost a signature are left out."""
-    starts = random_starts(jax.random.fold_in(jax.random.key(seed), k), counts, k, restarts)
-    found = factorised(counts, *starts)
-    usable = _alive(found.signatures)
-    if not usable.any():
-        return _Runs(found.signatures[:0], math.nan, f"DEAD_SIGNATURE: in all of {restarts} restarts", {})
-    return _Runs(found.signatures[usable], float(found.divergence[usable].mean()), "OK", {})
-
-
-def _trained(
-    counts: np.ndarray,
-    k: int,
-    restarts: int,
-    seed: int,
-    method: str,
-    options: Mapping[str, Any],
-    finished: Callable[[int], None],
-) -> _Runs:
-    """Autoencoders; the error is the studies': Frobenius for MUSE-XAE, Poisson for others. Failed restarts are left out."""
-
-    def tell(what: str, done: int, total: int) -> None:
-        finished(done)
-
-    found = trained_signatures(seed, counts, k, restarts, variant=method, progress=tell, **options)
-    usable = np.array([status == "OK" for status in found.statuses])
-    trained = np.array([status != "DIVERGED" for status in found.statuses])
-    extra = {"active": math.nan, "latent_kl": math.nan}
-    if trained.any():
-        extra = {"active": float(found.active[trained].mean()), "latent_kl": float(found.latent_kl[trained].mean())}
-    if not usable.any():
-        return _Runs(found.signatures[:0], math.nan, f"FAILED: all of {restarts} restarts, {found.statuses[0]}", extra)
-    errors = found.frobenius if method == "muse_xae" else found.poisson
-    return _Runs(found.signatures[usable], float(errors[usable].mean()), "OK", extra)
+def _ambiguity_notes(reassignments: tuple[Reassignment, ...], place: np.ndarray) -> tuple[str, ...]:
+    """Note on shares that priors reassigned; ``place`` [S] is each signature's position among the names."""
+    moved = [f"{made.share:.0%} of S{place[made.signature] + 1} to S{place[made.other] + 1}" for made in reassignments]
+    if not moved:
+        return ()
+    return (
+        "Some signatures always occur together here, so counts alone cannot separate them. "
+        f"Priors on exposures and spectra assigned {', '.join(moved)}.",
+    )

@@ -1,13 +1,25 @@
-"""Non-negative matrix factorisation by Kullback-Leibler divergence, all restarts side by side in one program.
+"""Non-negative matrix factorisation by Kullback-Leibler divergence (KL-NMF), plain and with a Gamma prior on exposures.
+
+X [T, 96] counts are modelled as Poisson with mean E @ S, exposures E [T, S] and signatures S [S, 96]. One update:
+
+  1. exposures    e_k <- max(0, e_k sum_c S_kc x_c / mean_c / sum_c S_kc + shape - 1)
+  2. signatures   S_kc <- S_kc sum_t w_t e_tk x_tc / mean_tc / sum_t w_t e_tk
+
+With shape 1 these are the multiplicative updates of Lee and Seung 2001, which never raise the divergence. A shape below 1 is
+that of a Gamma prior on the exposures (Cemgil 2009): step 1 is then a step of EM, and exposures become exactly 0.
+
+:func:`factorise` iterates plain KL-NMF, all restarts side by side in one program, and leaves the scale of S free. The sparse
+method (:mod:`vaebench.signatures.sparse`) keeps the rows of S at sum 1, because the prior depends on the scale of E:
+:func:`updated_exposures` and :func:`updated_factors`.
 
 Updates are in float32: they are ratios of sums of non-negative numbers, which lose no digits. Divergences are differences
-of large numbers and decide between runs, so they are taken in float64 at the end.
+of large numbers and decide between runs, so they are computed in float64 at the end.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,18 +27,27 @@ import numpy as np
 
 from vaebench.errors import InputError
 
+Array = jax.Array | np.ndarray
+"""Arrays of either library, for functions that take both."""
+
+TINY = 1e-10
+"""Added to a mean, or least sum, in a division where rows of S sum to 1; far below any count."""
+
 _FLOOR = float(np.finfo(np.float32).eps)
-"""Least mean count in a division, as in scikit-learn; far below any count."""
+"""Least mean count in a division where the scale of S is free, as in scikit-learn; far below any count."""
+
+_PADDING = 4
+"""Numbers of signatures are padded to a multiple of this, so that one compiled program serves several numbers."""
 
 
 class Factorisation(NamedTuple):
-    """What R restarts found, each by itself.
+    """Factorisations found by R independent restarts.
 
     Attributes:
         signatures: [R, S, 96], rows sum to 1, or are all 0 where a signature died out.
         exposures: [R, T, S] in mutations.
         divergence: [R] sum_t w_t sum_c (x ln(x / mean) - x + mean) at mean = exposures @ signatures, half the deviance.
-        iterations: [R] updates made.
+        iterations: [R] updates.
         statuses: [R] ``"OK"`` or ``"NOT_CONVERGED: ..."``.
     """
 
@@ -38,26 +59,35 @@ class Factorisation(NamedTuple):
 
 
 def random_starts(key: jax.Array, counts: np.ndarray, signatures: int, restarts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random signatures [R, S, 96] and exposures [R, T, S] that sum to each sample's mutations in ``counts`` [T, 96].
+    """Random signatures [R, S, 96], and exposures [R, T, S] that sum to each sample's mutations in ``counts`` [T, 96].
 
-    Each restart has a key of its own, so that more restarts leave the first ones as they are.
+    Each restart has its own key, so that a larger number of restarts begins with the same ones.
+
+    Args:
+        key: random key.
+        counts: [T, 96].
+        signatures: number of signatures S.
+        restarts: R.
     """
     x = np.asarray(counts)
-    drawn = [_drawn(key, lane, signatures, *x.shape) for lane in range(restarts)]  # one program for any number
+    # one restart at a time, so that one compiled program serves any number of restarts
+    drawn = [_random_factors(key, lane, signatures, *x.shape) for lane in range(restarts)]
     spectra, shares = (np.stack([np.asarray(part) for part in parts]) for parts in zip(*drawn, strict=True))
     return spectra, shares * x.sum(axis=1, dtype=np.float32)[:, None]
 
 
 @functools.partial(jax.jit, static_argnames=("signatures", "samples", "channels"))
-def _drawn(key: Any, lane: Any, signatures: int, samples: int, channels: int) -> tuple[Any, Any]:
-    """Spectra [S, 96] and each sample's shares [T, S], both with sums 1."""
+def _random_factors(
+    key: jax.Array, lane: int, signatures: int, samples: int, channels: int
+) -> tuple[jax.Array, jax.Array]:
+    """Random spectra [S, 96] and shares [T, S] of each sample, rows that sum to 1."""
     one, other = jax.random.split(jax.random.fold_in(key, lane))
     spectra = jax.random.uniform(one, (signatures, channels), minval=0.01)
     shares = jax.random.uniform(other, (samples, signatures), minval=0.01)
     return spectra / spectra.sum(axis=1, keepdims=True), shares / shares.sum(axis=1, keepdims=True)
 
 
-def factorised(
+def factorise(
     counts: np.ndarray,
     signatures: np.ndarray,
     exposures: np.ndarray,
@@ -67,39 +97,39 @@ def factorised(
     tolerance: float = 1.0,
     block: int = 100,
 ) -> Factorisation:
-    """The factorisations of ``counts`` [T, 96] that multiplicative updates reach from R given starts.
+    """Factorise ``counts`` [T, 96] by multiplicative updates from R given starts.
 
-    Minimises sum_t w_t sum_c (x ln(x / mu) - x + mu), mu = E S, by turns (Lee and Seung 2001):
-    E <- E * ((x / mu) S') / (1 S'), then S <- S * (E' w (x / mu)) / (E' w 1). A restart stops once ``block`` iterations
-    gain less than ``tolerance``, and stands still while others go on. Divergence is minus the Poisson log likelihood up to
-    a constant, so that a gain of 1 is beneath the noise of any counts.
+    Minimises sum_t w_t sum_c (x ln(x / mu) - x + mu), mu = E @ S, which is minus the weighted Poisson log likelihood up to a
+    constant, by alternating updates (the module's docstring, shape 1; Lee and Seung 2001). A restart stops when a block of
+    updates lowers it by less than ``tolerance``, and is left unchanged while others go on. A decrease by 1 nat is below the
+    noise of any counts.
 
     Deviates: scikit-learn's solver ``mu`` sets signature entries below 2.2e-16 to 0 for good; here they may grow again.
-    Before the first entry gets there, divergences from one start are equal; after that, ours may become lower.
+    Divergences from the same start are equal until the first entry gets there; after that, ours may become lower.
 
     Args:
         counts: [T, 96]; rows of zeros get no exposures.
-        signatures: starts [R, S, 96], as of :func:`random_starts`.
+        signatures: starts [R, S, 96], for example from :func:`random_starts`.
         exposures: starts [R, T, S].
         weights: w [T], 1 by default.
         iterations: most updates, rounded up to whole blocks.
-        tolerance: least gain of a block, in nats.
-        block: updates between two looks at the divergence.
+        tolerance: least decrease of the divergence in a block, in nats.
+        block: updates between two evaluations of the divergence.
 
     Raises:
-        InputError: for arrays whose shapes do not fit, or for starts that are not positive and finite.
+        InputError: for arrays whose shapes do not fit, or for starts that are negative or not finite.
     """
     x = np.asarray(counts, np.float64)
     w = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
     spectra, activity = np.asarray(signatures, np.float32), np.asarray(exposures, np.float32)
-    _check(x, w, spectra, activity)
+    _check_shapes(x, w, spectra, activity)
     device = tuple(jnp.asarray(values, jnp.float32) for values in (x, w))
     state = (jnp.asarray(spectra), jnp.asarray(activity))
     last = _divergences(x, w, spectra, activity)
     done, made = np.zeros(len(spectra), bool), np.zeros(len(spectra), int)
     gain = np.full(len(spectra), np.inf)
     while not done.all() and made.max() < iterations:
-        state = _updated(*device, *state, jnp.asarray(~done), block)
+        state = _block_of_updates(*device, *state, jnp.asarray(~done), block)
         made = np.where(done, made, made + block)
         now = np.where(done, last, _divergences(x, w, *(np.asarray(values) for values in state)))
         gain = np.where(done, gain, last - now)
@@ -119,7 +149,8 @@ def factorised(
     )
 
 
-def _check(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: np.ndarray) -> None:
+def _check_shapes(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: np.ndarray) -> None:
+    """``InputError`` unless shapes fit and all values are finite and not negative."""
     if (
         spectra.ndim != 3
         or activity.shape != (len(spectra), len(x), spectra.shape[1])
@@ -137,7 +168,7 @@ def _check(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: np.ndarr
 
 
 def _divergences(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: np.ndarray) -> np.ndarray:
-    """Weighted divergence [R]; one restart at a time, so that memory stays at that of one mean."""
+    """Weighted divergence [R], computed one restart at a time so that only one mean [T, 96] is in memory."""
     logs = np.sum(w[:, None] * np.where(x > 0, x * np.log(np.where(x > 0, x, 1.0)) - x, 0.0))
     found = np.empty(len(spectra))
     for r, (s, e) in enumerate(zip(spectra, activity, strict=True)):
@@ -147,17 +178,16 @@ def _divergences(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: np
 
 
 @functools.partial(jax.jit, static_argnames="block")
-def _updated(x: Any, w: Any, spectra: Any, activity: Any, active: Any, block: int) -> tuple[Any, Any]:
+def _block_of_updates(
+    x: jax.Array, w: jax.Array, spectra: jax.Array, activity: jax.Array, active: jax.Array, block: int
+) -> tuple[jax.Array, jax.Array]:
     """S [R, S, 96] and E [R, T, S] after ``block`` updates of the restarts that are ``active`` [R]."""
 
-    def update(_: int, both: tuple[Any, Any]) -> tuple[Any, Any]:
-        s, e = both
-        ratio = x / jnp.maximum(e @ s, _FLOOR)
-        e = e * (ratio @ s.T) / jnp.maximum(s.sum(axis=1), _FLOOR)[None]
-        ratio = w[:, None] * x / jnp.maximum(e @ s, _FLOOR)
-        return s * (e.T @ ratio) / jnp.maximum(w @ e, _FLOOR)[:, None], e
+    def update(_: int, both: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        e = exposure_update(x, *both, 1.0, unit=False)
+        return _signature_update(x, both[0], e, w)
 
-    def run(s: Any, e: Any) -> tuple[Any, Any]:
+    def run(s: jax.Array, e: jax.Array) -> tuple[jax.Array, jax.Array]:
         return jax.lax.fori_loop(0, block, update, (s, e))
 
     new = jax.vmap(run)(spectra, activity)
@@ -165,66 +195,87 @@ def _updated(x: Any, w: Any, spectra: Any, activity: Any, active: Any, block: in
     return jnp.where(keep, new[0], spectra), jnp.where(keep, new[1], activity)
 
 
-SHAPES = (1.0, 0.75, 0.5)
-"""Shapes of the Gamma prior, one after the other: 1 is maximum likelihood, and below 1 exposures become exactly 0."""
+def _ratio(x: jax.Array, mean: jax.Array, unit: bool) -> jax.Array:
+    """x / mean [T, 96], finite where the mean is 0.
+
+    The two guards differ only where a mean is nearly 0, but a different rounding would change published numbers.
+    """
+    return x / (mean + TINY) if unit else x / jnp.maximum(mean, _FLOOR)
 
 
-_STEP = 4
+def exposure_update(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float | jax.Array, *, unit: bool = True
+) -> jax.Array:
+    """Exposures [T, S] after one update (step 1 of the module's docstring).
+
+    Args:
+        x: [T, 96] counts.
+        signatures: [S, 96].
+        exposures: [T, S]; zeros stay zeros.
+        shape: of the Gamma prior, one for all signatures or [1, S]; 1 is maximum likelihood.
+        unit: rows of S sum to 1, so that nothing is divided by their sums.
+    """
+    moved = exposures * (_ratio(x, exposures @ signatures, unit) @ signatures.T)
+    if not unit:
+        moved = moved / jnp.maximum(signatures.sum(axis=1), _FLOOR)[None]
+    return jnp.maximum(moved + (shape - 1), 0)
 
 
-_TINY = 1e-10
+def _signature_update(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, weights: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Signatures [S, 96] after one update (step 2 of the module's docstring), and exposures [T, S] for the same mean.
 
-
-def padded(signatures: Any, count: int | None = None) -> Any:
-    """``signatures`` [S, 96] as float32 with rows of zeros up to the size for ``count`` (S unless given) components."""
-    values = jnp.asarray(signatures, jnp.float32)
-    size = _STEP * -(-(len(values) if count is None else count) // _STEP)
-    return jnp.zeros((size, values.shape[1]), jnp.float32).at[: len(values)].set(values)
-
-
-def _ratio(x: Any, exposures: Any, signatures: Any) -> Any:
-    return x / (exposures @ signatures + _TINY)
-
-
-def _moved_exposures(x: Any, signatures: Any, exposures: Any, shape: Any) -> Any:
-    """One step of EM: e_k <- max(0, e_k sum_c S_kc x_c / mean_c + shape - 1) (Cemgil 2009); rows of S sum to 1."""
-    return jnp.maximum(exposures * (_ratio(x, exposures, signatures) @ signatures.T) + (shape - 1), 0)
-
-
-def _moved_signatures(x: Any, signatures: Any, exposures: Any) -> tuple[Any, Any]:
-    """One multiplicative step of the signatures (Lee and Seung 2001), scaled to sum to 1, and the exposures scaled back."""
-    moved = signatures * (exposures.T @ _ratio(x, exposures, signatures))
+    With ``weights`` [T] the scale of the signatures is free and exposures stay as they are; without, rows are scaled to sum
+    to 1 and exposures by what that takes from them.
+    """
+    unit = weights is None
+    ratio = _ratio(x if weights is None else weights[:, None] * x, exposures @ signatures, unit)
+    moved = signatures * (exposures.T @ ratio)
+    if weights is not None:
+        return moved / jnp.maximum(weights @ exposures, _FLOOR)[:, None], exposures
     sums = moved.sum(1)
-    scale = sums / jnp.maximum(exposures.sum(0), _TINY)
-    return moved / jnp.maximum(sums, _TINY)[:, None], exposures * scale[None, :]
+    scale = sums / jnp.maximum(exposures.sum(0), TINY)
+    return moved / jnp.maximum(sums, TINY)[:, None], exposures * scale[None, :]
 
 
 @jax.jit
-def alternated(x: Any, signatures: Any, exposures: Any, shape: Any, iterations: Any) -> tuple[Any, Any]:
-    """Signatures [S, 96] and exposures [T, S] after ``iterations`` steps of each, the exposures first."""
+def updated_factors(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
+) -> tuple[jax.Array, jax.Array]:
+    """Signatures [S, 96] and exposures [T, S] after ``iterations`` updates of both, the exposures first.
 
-    def step(_: Any, both: tuple[Any, Any]) -> tuple[Any, Any]:
-        exposures = _moved_exposures(x, *both, shape)
-        return _moved_signatures(x, both[0], exposures)
+    Args:
+        x: [T, 96] counts.
+        signatures: [S, 96], rows that sum to 1, or to 0 for padding.
+        exposures: [T, S]; zeros stay zeros.
+        shape: of the Gamma prior on exposures; 1 is maximum likelihood.
+        iterations: number of updates.
+    """
+
+    def step(_: int, both: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        exposures = exposure_update(x, *both, shape)
+        return _signature_update(x, both[0], exposures)
 
     return jax.lax.fori_loop(0, iterations, step, (signatures, exposures))
 
 
 @jax.jit
-def exposed(x: Any, signatures: Any, exposures: Any, shape: Any, iterations: Any) -> Any:
-    """Exposures [T, S] after ``iterations`` steps at fixed ``signatures``."""
-    return jax.lax.fori_loop(0, iterations, lambda _, e: _moved_exposures(x, signatures, e, shape), exposures)
+def updated_exposures(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
+) -> jax.Array:
+    """Exposures [T, S] after ``iterations`` updates at fixed ``signatures``; arguments as in :func:`updated_factors`."""
+    return jax.lax.fori_loop(0, iterations, lambda _, e: exposure_update(x, signatures, e, shape), exposures)
 
 
-def even(x: Any, signatures: Any) -> Any:
-    """Exposures [T, S] to begin with: each sample's mutations in equal shares."""
+def even_exposures(x: jax.Array, signatures: jax.Array) -> jax.Array:
+    """Exposures [T, S] to start from: each sample's mutations in equal shares for all signatures that are not padding."""
     there = (signatures.sum(1) > 0).astype(jnp.float32)
     return jnp.outer(x.sum(1), there / there.sum())
 
 
-def sparse_exposures(x: Any, signatures: Any) -> Any:
-    """Exposures [T, S] of the annealed prior at fixed ``signatures``."""
-    exposures = even(x, signatures)
-    for shape, iterations in zip(SHAPES, (40, 60, 200), strict=True):
-        exposures = exposed(x, signatures, exposures, shape, iterations)
-    return exposures
+def padded(signatures: Array, count: int | None = None) -> jax.Array:
+    """``signatures`` [S, 96] in float32, with rows of zeros up to the padded size for ``count`` (by default S) signatures."""
+    values = jnp.asarray(signatures, jnp.float32)
+    size = _PADDING * -(-(len(values) if count is None else count) // _PADDING)
+    return jnp.zeros((size, values.shape[1]), jnp.float32).at[: len(values)].set(values)

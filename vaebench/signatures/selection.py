@@ -1,4 +1,11 @@
-"""The number of signatures: by the stability and error of restarts, or by an information criterion."""
+"""Choice of the number of signatures: by the stability and error of restarts, or by an information criterion.
+
+  1. consensus    cluster the signatures of all restarts with one number, one member per restart (:func:`consensus_of`)
+  2. stability    silhouettes of the clusters, by cosine distance (:func:`cluster_silhouettes`)
+  3. choice       one row for each number, one of them chosen (:func:`selection_table`)
+
+The criterion itself is computed in one place, :func:`vaebench.signatures.sparse.criterion.score_fit`.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +21,11 @@ from vaebench.errors import InputError
 from vaebench.signatures.matching import assigned
 
 RULES = ("stability", "criterion")
+"""Rules by which a number is chosen; see :func:`selection_table`."""
 
 
-class Candidate(NamedTuple):
-    """What is known of one number of signatures; NaN for what is not.
+class CandidateNumber(NamedTuple):
+    """Results for one number of signatures; NaN for what is not known.
 
     Attributes:
         k: number of signatures.
@@ -25,8 +33,8 @@ class Candidate(NamedTuple):
         error: mean reconstruction error of the restarts.
         deviance: of the best fit, 2 sum (x ln(x / mean) - x + mean).
         nonzeros: number of exposures that are not 0 in that fit.
+        criterion: of that fit (:func:`vaebench.signatures.sparse.criterion.score_fit`).
         status: ``"OK"``, or why this number cannot be chosen.
-        criterion: the method's own, in place of :func:`criterion`; NaN without one.
     """
 
     k: int
@@ -34,46 +42,36 @@ class Candidate(NamedTuple):
     error: float
     deviance: float
     nonzeros: float
+    criterion: float
     status: str = "OK"
-    criterion: float = math.nan
-
-
-def criterion(deviance: float, nonzeros: float, k: int, samples: int) -> float:
-    """deviance + nonzeros ln 96 + 95 k ln samples.
-
-    Twice minus the log likelihood, with the logarithm of what each parameter was learnt from: an exposure that is there
-    from 96 counts, each of a signature's 95 free shares from ``samples`` tumours (Schwarz 1978, once for each block).
-    """
-    return deviance + nonzeros * math.log(96) + 95 * k * math.log(samples)
 
 
 def selection_table(
-    candidates: Sequence[Candidate],
-    samples: int,
+    candidates: Sequence[CandidateNumber],
     *,
     rule: str = "stability",
     mean_silhouette: float = 0.7,
     min_silhouette: float = 0.2,
 ) -> pd.DataFrame:
-    """One row for each candidate, by k, with ``chosen`` true in one.
+    """Table with one row for each candidate, in increasing order of k, ``chosen`` true in one.
 
-    Rule ``"stability"`` (MUSE-XAE, Pancotti et al. 2024): among the k whose clusters have a mean silhouette of at least
-    ``mean_silhouette`` and none below ``min_silhouette``, the one with the lowest error. Rule ``"criterion"``: the
-    lowest :func:`criterion`. Of equals the smallest k. Where no k passes, the one with the highest mean silhouette is chosen,
-    and its status begins with ``UNSTABLE`` or ``UNKNOWN``; none where all have failed.
+    Rule ``"stability"`` (MUSE-XAE, Pancotti et al. 2024): among the numbers whose clusters have a mean silhouette of at least
+    ``mean_silhouette`` and none below ``min_silhouette``, the one with the lowest error. Rule ``"criterion"``: the lowest
+    criterion (:func:`vaebench.signatures.sparse.criterion.score_fit`). The smallest k wins ties. If no number qualifies, the
+    one with the highest mean silhouette is chosen, and its status begins with ``UNSTABLE`` or ``UNKNOWN``; none is chosen if
+    all have failed.
 
     Columns: ``k``, ``mean_silhouette``, ``min_silhouette``, ``error``, ``deviance``, ``nonzeros``, ``criterion``,
     ``chosen``, ``status`` (``"OK"``, ``"UNSTABLE: ..."``, ``"UNKNOWN: ..."`` or the candidate's own).
 
     Args:
-        candidates: one for each k.
-        samples: T.
+        candidates: one for each k, in any order.
         rule: one of :data:`RULES`.
-        mean_silhouette: see above.
-        min_silhouette: see above.
+        mean_silhouette: lowest mean over the clusters that counts as stable.
+        min_silhouette: lowest silhouette of any cluster that counts as stable.
 
     Raises:
-        InputError: for no candidates, a k that comes twice, or an unknown rule.
+        InputError: for no candidates, a k that occurs twice, or an unknown rule.
     """
     if rule not in RULES:
         raise InputError(f"rule={rule!r} is not allowed; it must be one of {', '.join(RULES)}")
@@ -87,10 +85,9 @@ def selection_table(
         status = c.status
         if status == "OK" and rule == "stability":
             status = _stability(mean, lowest, mean_silhouette, min_silhouette)
-        value = criterion(c.deviance, c.nonzeros, c.k, samples) if math.isnan(c.criterion) else c.criterion
-        if status == "OK" and math.isnan(value if rule == "criterion" else c.error):
+        if status == "OK" and math.isnan(c.criterion if rule == "criterion" else c.error):
             status = f"UNKNOWN: its {'criterion' if rule == 'criterion' else 'error'} is not a number"
-        rows.append((c.k, mean, lowest, c.error, c.deviance, c.nonzeros, value, False, status))
+        rows.append((c.k, mean, lowest, c.error, c.deviance, c.nonzeros, c.criterion, False, status))
     names = ["k", "mean_silhouette", "min_silhouette", "error", "deviance", "nonzeros", "criterion", "chosen", "status"]
     table = pd.DataFrame(rows, columns=pd.Index(names))
     table["chosen"] = np.arange(len(table)) == _position(table, rule)
@@ -98,6 +95,7 @@ def selection_table(
 
 
 def _stability(mean: float, lowest: float, least_mean: float, least: float) -> str:
+    """Status of a number with this mean and lowest silhouette."""
     if not mean >= least_mean:
         return f"UNSTABLE: mean silhouette {mean:.2f} is below {least_mean:g}"
     if not lowest >= least:
@@ -106,7 +104,7 @@ def _stability(mean: float, lowest: float, least_mean: float, least: float) -> s
 
 
 def _position(table: pd.DataFrame, rule: str) -> int:
-    """Position of the row to choose; -1 where no candidate can be."""
+    """Position of the row to choose; -1 if none can be."""
     by = table["criterion" if rule == "criterion" else "error"].where(table["status"] == "OK")
     if by.notna().any():
         return int(np.nanargmin(by.to_numpy()))
@@ -115,10 +113,13 @@ def _position(table: pd.DataFrame, rule: str) -> int:
 
 
 ROUNDS = 50
-"""Most rounds of assignment and new centroids."""
+"""Most rounds of assignment and new centroids; few suffice, and this bounds the time where restarts agree on nothing."""
 
+_STARTS = 10
+"""Starts of k-means, the usual number: one start may merge two clusters."""
 
-_STARTS = 10  # of k-means
+_SAME = 1e-12
+"""Cosine distance below which rows are equal: rounding leaves 1e-16 between copies, and silhouettes are ratios of distances."""
 
 
 class Consensus(NamedTuple):
@@ -126,9 +127,9 @@ class Consensus(NamedTuple):
 
     Attributes:
         signatures: [K, 96] means of the members, each member scaled to sum 1.
-        members: [R, K] position in its restart of each cluster's member.
+        members: [R, K] position, within its restart, of each cluster's member.
         silhouettes: [K] mean silhouette of each cluster, by cosine distance.
-        rounds: rounds of assignment, the last of which changed nothing unless they are :data:`ROUNDS`.
+        rounds: rounds of assignment; unless they are :data:`ROUNDS`, the last one changed nothing.
     """
 
     signatures: np.ndarray
@@ -138,15 +139,17 @@ class Consensus(NamedTuple):
 
 
 def consensus_of(runs: np.ndarray, seed: int = 0) -> Consensus:
-    """Clusters of the signatures ``runs`` [R, K, 96], one member a restart in each.
+    """Cluster the signatures ``runs`` [R, K, 96] so that each cluster has one member from each restart.
 
-    From the centroids of k-means, by turns: every restart's signatures are assigned to the centroids one to one with the
-    least total cosine distance (Hungarian), and centroids become the means of their members. With members of unit length
-    both steps raise the total cosine between members and centroids, so that the rounds come to an end.
+      1. centroids   k-means over the unit vectors of all restarts
+      2. assign      each restart's signatures one to one to the centroids, with the least total cosine distance (Hungarian)
+      3. update      centroids become the means of their members; repeat from 2 until no assignment changes
+
+    With members of unit length both steps raise the total cosine between members and centroids, so the rounds end.
 
     Source: MUSE-XAE (Pancotti et al. 2024) and SigProfilerExtractor (Islam et al. 2022).
 
-    Deviates: clustering is of unit vectors, where the study's code clusters decoder rows of any length.
+    Deviates: unit vectors are clustered, where the code of MUSE-XAE clusters decoder rows of any length.
 
     Args:
         runs: without rows of zeros or NaN: leave out restarts that failed.
@@ -172,41 +175,36 @@ def consensus_of(runs: np.ndarray, seed: int = 0) -> Consensus:
         new = np.stack([_one_to_one(own @ centroids.T) for own in unit])
         settled = np.array_equal(new, members)
         members, rounds = new, rounds + 1
-        centroids = _lengthened(_taken(unit, members).mean(axis=0))
+        centroids = _unit_rows(_taken(unit, members).mean(axis=0))
     shares = values / values.sum(axis=2, keepdims=True)
     return Consensus(
         signatures=_taken(shares, members).mean(axis=0),
         members=members,
-        silhouettes=silhouettes(_taken(unit, members)),
+        silhouettes=cluster_silhouettes(_taken(unit, members)),
         rounds=rounds,
     )
 
 
-def silhouettes(clusters: np.ndarray) -> np.ndarray:
+def cluster_silhouettes(clusters: np.ndarray) -> np.ndarray:
     """Mean silhouette width [K] of ``clusters`` [R, K, 96] of R rows each, by cosine distance.
 
-    Of a row, s = (b - a) / max(a, b): a is its mean distance to the others of its cluster, b the least mean distance to
-    another cluster (Rousseeuw 1987). 0 for clusters of one row; 1 for a single cluster, which no other one is near.
+    The silhouette of a row is (b - a) / max(a, b): a is its mean distance to the other rows of its cluster, b the lowest mean
+    distance to another cluster. It is 0 for clusters of one row, and 1 for a single cluster, which has no other one near it.
+
+    Source: Rousseeuw 1987; computed by scikit-learn.
     """
+    from sklearn.metrics import silhouette_samples
+    from sklearn.metrics.pairwise import cosine_distances
+
     count, size = clusters.shape[:2]
     if size == 1:
         return np.ones(1)
     if count == 1:
         return np.zeros(size)
-    unit = np.asarray(clusters, np.float64)
-    unit = unit / np.linalg.norm(unit, axis=2, keepdims=True)
-    # the mean cosine to a cluster is the cosine with the sum of its unit vectors, over their number
-    towards = np.einsum("rkc,jc->rkj", unit, unit.sum(axis=0))
-    own = np.arange(size)
-    within = 1 - (towards[:, own, own] - 1) / (count - 1)
-    others = 1 - towards / count
-    others[:, own, own] = np.inf
-    nearest = others.min(axis=2)
-    # rounding leaves distances of 1e-16 between equal rows
-    within, nearest = np.maximum(within, 0.0), np.maximum(nearest, 0.0)
-    larger = np.maximum(within, nearest)
-    widths = np.where(larger > 1e-12, (nearest - within) / np.where(larger > 1e-12, larger, 1.0), 0.0)
-    return widths.mean(axis=0)
+    distances = cosine_distances(clusters.reshape(count * size, -1))
+    labels = np.tile(np.arange(size), count)
+    widths = silhouette_samples(np.where(distances < _SAME, 0.0, distances), labels, metric="precomputed")
+    return widths.reshape(count, size).mean(axis=0)
 
 
 def _kmeans(unit: np.ndarray, seed: int) -> np.ndarray:
@@ -216,11 +214,11 @@ def _kmeans(unit: np.ndarray, seed: int) -> np.ndarray:
 
     rows = unit.reshape(-1, unit.shape[2])
     with warnings.catch_warnings():
-        # fewer different rows than clusters: two centroids are equal, and the assignment still gives each its members
+        # with fewer different rows than clusters two centroids are equal; the assignment still gives each its members
         warnings.simplefilter("ignore", ConvergenceWarning)
         starts: Any = _STARTS  # its type hints know only the text "auto"
         found = KMeans(unit.shape[1], n_init=starts, random_state=seed).fit(rows)
-    return _lengthened(found.cluster_centers_)
+    return _unit_rows(found.cluster_centers_)
 
 
 def _one_to_one(similarity: np.ndarray) -> np.ndarray:
@@ -232,9 +230,15 @@ def _one_to_one(similarity: np.ndarray) -> np.ndarray:
 
 
 def _taken(runs: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """``runs`` [R, K, 96] in the order of the clusters."""
+    """``runs`` [R, K, 96] with each restart's rows in the order of the clusters."""
     return np.take_along_axis(runs, members[:, :, None], axis=1)
 
 
-def _lengthened(rows: np.ndarray) -> np.ndarray:
+def _unit_rows(rows: np.ndarray) -> np.ndarray:
+    """``rows`` [K, 96] scaled to length 1."""
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def lost_no_signature(runs: np.ndarray) -> np.ndarray:
+    """Mask [R] of the restarts in ``runs`` [R, S, 96] in which no signature died out."""
+    return np.all(np.any(runs > 0, axis=2), axis=1)

@@ -1,4 +1,4 @@
-"""Shears between signatures that counts do not part: the mean stays, the posterior is that of plain loops, mixtures part."""
+"""Signatures that counts cannot separate: the mean stays, the posterior is that of plain loops, mixtures are separated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from scipy.stats import gamma as sum_gamma
 
 from vaebench.data.mutations.tables import read_signatures
 from vaebench.signatures.matching import cosines
-from vaebench.signatures.sparse.ambiguity import SHAPES, WEIGHT, best_share, log_density, log_evidence, sheared
+from vaebench.signatures.sparse.ambiguity import best_share, log_density, log_evidence, resolve_ambiguity
+from vaebench.signatures.sparse.options import SparseOptions
+
+OPTIONS = SparseOptions()
+SHAPES, WEIGHT = OPTIONS.spectrum_shapes, OPTIONS.spectrum_weight
 
 T, RARE = 300, 6
 
@@ -100,7 +104,7 @@ def test_the_share_has_the_highest_posterior_by_plain_loops(seed):
     _, _, mixed, moved = cohort(seed, RARE, 0.3)
     if seed % 2:
         moved[: RARE // 2, 1] = 0  # some lack the other, which can only be given to them
-    share, gain = best_share(mixed[0], mixed[1], moved[:, 0], moved[:, 1], precision_of(mixed, moved))
+    share, gain = best_share(mixed[0], mixed[1], moved[:, 0], moved[:, 1], precision_of(mixed, moved), OPTIONS)
     least = -np.min(moved[:RARE, 1] / moved[:RARE, 0])
     grid = np.append(np.linspace(least, np.min(mixed[0] / mixed[1]), 15)[1:-1], 0.0)
     values = [posterior_by_loops(mixed, moved, {1: b}) for b in grid]
@@ -110,7 +114,7 @@ def test_the_share_has_the_highest_posterior_by_plain_loops(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_gains_of_two_shears_add_up(seed):
+def test_the_gains_of_two_reassignments_add_up(seed):
     """So entries that the first has left below 0 are not forgotten by the second."""
     rng = np.random.default_rng(0)
     true = np.vstack([rng.gamma(0.3, 1.0, 96) + 1e-6, rng.gamma(5.0, 1.0, (2, 96))])
@@ -122,14 +126,14 @@ def test_the_gains_of_two_shears_add_up(seed):
     moved[:, 0] /= 0.5
     moved[:, 1:] = np.maximum(moved[:, 1:] - 0.25 * moved[:, :1], 0)
     start[0] = fitted_first(np.random.default_rng(seed).poisson(moved @ start), start, moved)
-    signatures, found, made = sheared(start, moved)
-    assert [(shear.signature, shear.other) for shear in made] == [(0, 2), (0, 1)]
+    signatures, found, made = resolve_ambiguity(start, moved, OPTIONS)
+    assert [(move.signature, move.other) for move in made] == [(0, 2), (0, 1)]
     (_, _, first, _), (_, _, second, _) = made
     shares = {2: first, 1: second * (1 - first)}
     entries = start[0] - sum(share * start[k] for k, share in shares.items())
     assert entries.min() < 0
     gained = posterior_by_loops(start, moved, shares) - posterior_by_loops(start, moved, {1: 0.0, 2: 0.0})
-    assert sum(shear.gain for shear in made) == pytest.approx(gained, abs=0.02)
+    assert sum(move.gain for move in made) == pytest.approx(gained, abs=0.02)
     np.testing.assert_allclose(signatures[0], np.maximum(entries, 0) / np.maximum(entries, 0).sum())
     np.testing.assert_allclose(found[:RARE, 0], (1 - sum(shares.values())) * moved[:RARE, 0])
 
@@ -142,7 +146,7 @@ def test_a_part_that_went_to_the_other_comes_back():
     more[:, 0] /= 2
     more[:, 1] += more[:, 0]
     assert cosines(halved, true)[0, 0] < 0.95
-    signatures, found, made = sheared(halved, more)
+    signatures, found, made = resolve_ambiguity(halved, more, OPTIONS)
     assert made[0][:2] == (0, 1)
     assert made[0].share == pytest.approx(-1, abs=0.15)
     assert cosines(signatures, true)[0, 0] > 0.99
@@ -164,18 +168,18 @@ def test_the_evidence_of_a_spectrum_goes_from_nothing_to_its_density():
     spectrum = np.maximum(spectrum, 1e-3) / np.maximum(spectrum, 1e-3).sum()
     error = np.full(96, 1e-7)  # all is known
     density = np.log(np.mean([dirichlet.pdf(spectrum[:-1], np.full(96, shape)) for shape in SHAPES]))
-    known = log_evidence(spectrum, error) - 96 * np.log(1e-7 * np.sqrt(2 * np.pi))
+    known = log_evidence(spectrum, error, OPTIONS) - 96 * np.log(1e-7 * np.sqrt(2 * np.pi))
     assert known == pytest.approx(density, abs=1e-3)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
-def test_a_rare_signature_parts_from_one_that_its_samples_all_have(share):
+def test_a_rare_signature_is_separated_from_one_that_all_its_samples_have(share):
     true, exposures, mixed, moved = cohort(0, RARE, share)
     kept = (moved[:, 1] > 0).all()
     moved = np.maximum(moved, 0)
     assert cosines(mixed, true)[0, 0] < 0.99
-    signatures, found, made = sheared(mixed, moved)
-    assert {(shear.signature, shear.other) for shear in made} == {(0, 1)}
+    signatures, found, made = resolve_ambiguity(mixed, moved, OPTIONS)
+    assert {(move.signature, move.other) for move in made} == {(0, 1)}
     assert cosines(signatures, true)[0, 0] > 0.995
     assert signatures.min() >= 0
     np.testing.assert_allclose(signatures.sum(1), 1)
@@ -190,18 +194,18 @@ def test_an_entry_that_is_0_by_chance_does_not_forbid_a_share(seed):
     counts = np.random.default_rng(seed).poisson(moved @ mixed)
     start = np.vstack([fitted_first(counts, mixed, moved), mixed[1]])
     least = np.min(start[0] / start[1])  # the share with which the first entry is 0
-    signatures, found, made = sheared(start, moved)
+    signatures, found, made = resolve_ambiguity(start, moved, OPTIONS)
     assert least < 0.11 < 0.15 < made[0].share < 0.35
     assert cosines(start, true)[0, 0] < 0.98 < 0.99 < cosines(signatures, true)[0, 0]
     assert signatures.min() >= 0
     np.testing.assert_allclose(signatures.sum(1), 1)
-    assert 0 <= lost(moved @ start, found @ signatures) < sum(shear.gain for shear in made)
+    assert 0 <= lost(moved @ start, found @ signatures) < sum(move.gain for move in made)
 
 
 def test_what_many_samples_show_stays():
     """A signature that truly holds another: the other's exposures would not be as elsewhere if it were taken out."""
     _, exposures, mixed, _ = cohort(1, 150, 0.5, burden=9.0)
-    signatures, found, made = sheared(mixed, exposures)
+    signatures, found, made = resolve_ambiguity(mixed, exposures, OPTIONS)
     assert made == ()
     np.testing.assert_array_equal(signatures, mixed)
     np.testing.assert_array_equal(found, exposures)
@@ -210,13 +214,13 @@ def test_what_many_samples_show_stays():
 def test_nothing_to_choose_from_is_left_alone():
     true, exposures, _, _ = cohort(2, RARE, 0.0)
     for kept in ([0], [1]):
-        signatures, found, made = sheared(true[kept], exposures[:, kept])
+        signatures, found, made = resolve_ambiguity(true[kept], exposures[:, kept], OPTIONS)
         assert made == ()
         np.testing.assert_array_equal(signatures, true[kept])
         np.testing.assert_array_equal(found, exposures[:, kept])
     absent = exposures * [0, 1]
-    assert sheared(true, absent)[2] == ()
-    assert best_share(true[0], true[1], absent[:, 0], absent[:, 1], np.ones((T, 96))) == (0.0, 0.0)
+    assert resolve_ambiguity(true, absent, OPTIONS)[2] == ()
+    assert best_share(true[0], true[1], absent[:, 0], absent[:, 1], np.ones((T, 96)), OPTIONS) == (0.0, 0.0)
 
 
 @pytest.mark.real_data

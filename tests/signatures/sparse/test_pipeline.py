@@ -13,12 +13,13 @@ from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures import kl_nmf
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import cosines
-from vaebench.signatures.sparse import criterion, saem
-from vaebench.signatures.sparse import moves as swap
-from vaebench.signatures.sparse import pipeline as sparse
-from vaebench.signatures.sparse.ambiguity import Shear
+from vaebench.signatures.sparse import annealing, criterion, moves, pipeline, saem
+from vaebench.signatures.sparse.ambiguity import Reassignment
+from vaebench.signatures.sparse.options import SparseOptions
 
 pytestmark = pytest.mark.long
+
+OPTIONS = SparseOptions()
 
 
 def arrays(seed=0, **options):
@@ -66,15 +67,15 @@ def test_updates_are_those_of_sklearn(small):
     exposures = rng.dirichlet(np.ones(3), len(counts)) * counts.sum(1, keepdims=True)
     options = {"solver": "mu", "beta_loss": "kullback-leibler", "init": "custom", "tol": 0, "max_iter": 25}
     w, h, _ = non_negative_factorization(counts, exposures.copy(), begin.copy(), n_components=3, **options)
-    ours = kl_nmf.alternated(f32(counts), f32(begin), f32(exposures), 1.0, 25)
+    ours = kl_nmf.updated_factors(f32(counts), f32(begin), f32(exposures), 1.0, 25)
     np.testing.assert_allclose(ours[0], h / h.sum(1, keepdims=True), atol=2e-6)
     np.testing.assert_allclose(np.asarray(ours[1]) @ np.asarray(ours[0]), w @ h, rtol=2e-3, atol=1e-3)
 
 
 def test_gamma_prior_ends_at_a_stationary_point_and_zeros(small):
     counts, signatures, _ = small
-    begin = kl_nmf.even(f32(counts), f32(signatures))
-    found = np.asarray(kl_nmf.exposed(f32(counts), f32(signatures), begin, 0.5, 3000), np.float64)
+    begin = kl_nmf.even_exposures(f32(counts), f32(signatures))
+    found = np.asarray(kl_nmf.updated_exposures(f32(counts), f32(signatures), begin, 0.5, 3000), np.float64)
     assert (found == 0).any()
     slope = (counts / (found @ signatures)) @ signatures.T - 1 + (0.5 - 1) / np.where(found > 0, found, 1)
     np.testing.assert_allclose(slope[found > 1], 0, atol=1e-4)
@@ -84,7 +85,7 @@ def test_score_by_hand_at_the_maximum_an_optimiser_finds(small):
     counts, signatures, exposures = small
     one = f32(np.where(exposures > 0, 1.0, 0.0) * counts.sum(1, keepdims=True))
     none = f32(np.pad(counts.sum(1, keepdims=True), ((0, 0), (0, 2))))  # all by the first signature: serves no sample
-    score = criterion.scored(f32(counts), f32(signatures), none, one)
+    score = criterion.score_fit(f32(counts), f32(signatures), none, one, options=OPTIONS)
     assert ((score.exposures > 0) <= (exposures > 0)).all()
     for t in range(5):
         there = exposures[t] > 0
@@ -111,11 +112,11 @@ def test_padding_changes_nothing(small, key):
     counts, signatures, exposures = small
     x, wide = f32(counts), kl_nmf.padded(signatures, 7)
     assert wide.shape == (8, 96)
-    narrow, padded = (criterion.annealed(x, begin) for begin in (kl_nmf.padded(signatures), wide))
+    narrow, padded = (annealing.anneal(x, begin, OPTIONS) for begin in (kl_nmf.padded(signatures), wide))
     np.testing.assert_allclose(narrow[0][:3], padded[0][:3], atol=1e-5)
     np.testing.assert_allclose(narrow[1][:, :3], padded[1][:, :3], rtol=1e-3, atol=0.1)
     assert np.asarray(padded[0])[3:].sum() == np.asarray(padded[1])[:, 3:].sum() == 0
-    fit = saem.improved(key, x, wide, f32(np.pad(exposures, ((0, 0), (0, 5)))), 20)
+    fit = saem.refine(key, x, wide, f32(np.pad(exposures, ((0, 0), (0, 5)))), 20, OPTIONS)
     assert np.asarray(fit.signatures)[3:].sum() == np.asarray(fit.exposures)[:, 3:].sum() == 0
     assert np.isfinite(np.asarray(fit.signatures)).all()
 
@@ -133,7 +134,7 @@ def test_stochastic_fit_moves_towards_the_truth(key):
     counts, signatures, exposures = arrays(1, tumours=200, signatures=4)
     rng = np.random.default_rng(0)
     begin = 0.7 * signatures + 0.3 * rng.dirichlet(np.ones(96), 4)
-    fit = saem.improved(key, f32(counts), f32(begin), f32(exposures), 300)
+    fit = saem.refine(key, f32(counts), f32(begin), f32(exposures), 300, OPTIONS)
     before, after = (np.diag(cosines(s, signatures)) for s in (begin, np.asarray(fit.signatures)))
     assert before.min() < 0.97
     assert after.min() > 0.985
@@ -141,26 +142,26 @@ def test_stochastic_fit_moves_towards_the_truth(key):
     assert presence[exposures == 0].mean() < 0.2 < 0.95 < presence[exposures > 200].mean()
 
 
-def test_seed_is_the_signature_that_is_missing(rare):
+def test_the_best_candidate_is_the_signature_that_is_missing(rare):
     counts, signatures, _ = rare
     known = kl_nmf.padded(signatures[:3])
-    seed = swap.best_seed(f32(counts), known, likeliest(counts, known))
-    assert cosines(seed.signature[None], signatures)[0, 3] > 0.95
+    candidate = moves.best_candidate(f32(counts), known, likeliest(counts, known), OPTIONS)
+    assert cosines(candidate.signature[None], signatures)[0, 3] > 0.95
     everything = kl_nmf.padded(signatures)
-    again = swap.best_seed(f32(counts), everything, likeliest(counts, everything))
-    assert seed.gain > 3 * again.gain
+    again = moves.best_candidate(f32(counts), everything, likeliest(counts, everything), OPTIONS)
+    assert candidate.gain > 3 * again.gain
 
 
-def test_seed_gain_is_what_a_fit_with_it_saves(rare):
+def test_the_gain_of_a_candidate_is_what_a_fit_with_it_saves(rare):
     counts, signatures, _ = rare
     known = kl_nmf.padded(signatures[:3])
-    seed = swap.best_seed(f32(counts), known, likeliest(counts, known))
-    whole = np.vstack([signatures[:3], seed.signature[None]])
+    candidate = moves.best_candidate(f32(counts), known, likeliest(counts, known), OPTIONS)
+    whole = np.vstack([signatures[:3], candidate.signature[None]])
     before = criterion.deviances(counts, known, likeliest(counts, known))
     after = criterion.deviances(counts, whole, likeliest(counts, whole))
     saved = np.maximum(before - after - np.log(96), 0)
-    worst = np.argsort(-before)[: swap.WORST]
-    assert seed.gain == pytest.approx(saved[worst].sum(), rel=0.1)
+    worst = np.argsort(-before)[: OPTIONS.worst_samples]
+    assert candidate.gain == pytest.approx(saved[worst].sum(), rel=0.1)
 
 
 def test_a_rare_signature_is_more_useful_than_a_duplicate(rare):
@@ -169,8 +170,8 @@ def test_a_rare_signature_is_more_useful_than_a_duplicate(rare):
     whole = np.vstack([signatures, half[None]])
     shared = np.hstack([exposures, np.full((len(counts), 1), 50.0)])
     begin = f32(np.pad(shared, ((0, 0), (0, 3))))
-    best = kl_nmf.exposed(f32(counts), kl_nmf.padded(whole), begin, 1.0, 500)
-    rises = swap.usefulness(f32(counts), kl_nmf.padded(whole), best)
+    best = kl_nmf.updated_exposures(f32(counts), kl_nmf.padded(whole), begin, 1.0, 500)
+    rises = moves.usefulness(f32(counts), kl_nmf.padded(whole), best, OPTIONS)
     assert np.isinf(rises[5:]).all()
     assert np.argmin(rises[:5]) == 4
     assert rises[4] < 0 < 100 < rises[3]
@@ -178,8 +179,8 @@ def test_a_rare_signature_is_more_useful_than_a_duplicate(rare):
 
 def test_rise_without_a_signature_is_that_of_a_fit_without_it(rare):
     counts, signatures, exposures = rare
-    everything = kl_nmf.exposed(f32(counts), kl_nmf.padded(signatures), f32(exposures), 1.0, 500)
-    rises = swap.usefulness(f32(counts), kl_nmf.padded(signatures), everything)
+    everything = kl_nmf.updated_exposures(f32(counts), kl_nmf.padded(signatures), f32(exposures), 1.0, 500)
+    rises = moves.usefulness(f32(counts), kl_nmf.padded(signatures), everything, OPTIONS)
     for k in range(4):
         left = np.delete(signatures, k, 0)
         rise = criterion.deviances(counts, left, likeliest(counts, left))
@@ -193,19 +194,22 @@ def test_weights_follow_the_overdispersion():
     flat = np.full(96, 1 / 96)
     totals = np.exp(rng.uniform(np.log(500), np.log(50_000), 400))
     mean = totals[:, None] * flat[None, :]
-    poisson = sparse.sample_weights(rng.poisson(mean).astype(float), flat[None, :])
+    poisson = pipeline.sample_weights(rng.poisson(mean).astype(float), flat[None, :], OPTIONS)
     np.testing.assert_allclose(poisson, 1 / (1 + totals / 1e5), rtol=0.05)  # the least slope
-    wide = sparse.sample_weights(rng.poisson(mean * rng.gamma(20, 1 / 20, mean.shape)).astype(float), flat[None, :])
+    scattered = rng.poisson(mean * rng.gamma(20, 1 / 20, mean.shape)).astype(float)
+    wide = pipeline.sample_weights(scattered, flat[None, :], OPTIONS)
     np.testing.assert_allclose(wide, 1 / (1 + totals / (96 * 20)), rtol=0.15)
 
 
-def test_number_and_signatures_are_found_with_a_rare_one(rare, monkeypatch):
-    monkeypatch.setattr(sparse, "POLISH_DRAWS", 400)
+def test_number_and_signatures_are_found_with_a_rare_one(rare):
     counts, signatures, exposures = rare
     lines = []
-    path = sparse.sparse_path(counts, range(3, 5), restarts=2, seed=0, tell=lambda *line: lines.append(line))
+    options = SparseOptions(final_draws=400)
+    path = pipeline.sparse_path(
+        counts, range(3, 5), restarts=2, seed=0, options=options, tell=lambda *line: lines.append(line)
+    )
     assert path.rows[path.chosen].count == 4
-    found = path.rows[path.chosen].fitted
+    found = path.rows[path.chosen].fit
     similarity = cosines(found.signatures, signatures)
     assert similarity.max(0).min() > 0.95
     order = similarity.argmax(0)
@@ -214,7 +218,7 @@ def test_number_and_signatures_are_found_with_a_rare_one(rare, monkeypatch):
     np.testing.assert_allclose(totals[:3], true[:3], rtol=0.1)
     assert totals[3] == pytest.approx(true[3], rel=0.25)  # of 5 tumours
     assert (np.diff(found.score.exposures.sum(0)) <= 0).all()
-    scores = [row.fitted.score for row in path.rows if row.fitted is not None]
+    scores = [row.fit.score for row in path.rows if row.fit is not None]
     assert np.argmin([score.criterion for score in scores]) == path.chosen == 1
     np.testing.assert_array_equal(found.score.nonzeros[np.argmax(similarity, 0)[3]], pytest.approx(5, abs=2))
     assert [row.restarts.shape for row in path.rows] == [(2, k, 96) for k in range(3, 5)]
@@ -224,35 +228,30 @@ def test_number_and_signatures_are_found_with_a_rare_one(rare, monkeypatch):
 def test_one_large_number_is_grown_up_to(rare, monkeypatch):
     sizes = []
 
-    def seeded(x, fit, key):
+    def counted(x, fit, key, options):
         sizes.append(len(fit.signatures))
-        return with_seed(x, fit, key)
+        return add_signature(x, fit, key, options)
 
-    with_seed = sparse.with_seed
-    monkeypatch.setattr(sparse, "with_seed", seeded)
-    monkeypatch.setattr(sparse, "swapped", lambda x, fit, key: (fit, fit, 0))
-    monkeypatch.setattr(sparse, "GROWN_FROM", 2)
-    monkeypatch.setattr(sparse, "POLISH_DRAWS", 20)
-    monkeypatch.setitem(swap.fitted.__kwdefaults__, "draws", 20)
-    sparse.sparse_path(rare[0], [4], restarts=1)
+    add_signature = pipeline.add_signature
+    monkeypatch.setattr(pipeline, "add_signature", counted)
+    monkeypatch.setattr(pipeline, "swap_signatures", lambda x, fit, key, options: (fit, fit, 0))
+    pipeline.sparse_path(rare[0], [4], restarts=1, options=SparseOptions(grown_from=2, final_draws=20, draws=20))
     assert sizes == [2, 3]
 
 
-def test_signatures_before_the_shears_are_in_the_order_of_those_after(rare, monkeypatch):
-    """Half of the signature with the fewest mutations is taken for that with the most, which does not come first as fitted."""
+def test_signatures_before_reassignments_are_in_the_order_of_those_after(rare, monkeypatch):
+    """Half of the signature with the fewest mutations goes to that with the most, which does not come first as fitted."""
 
-    def halved(signatures, exposures):
+    def halved(signatures, exposures, options):
         most, least = np.argmax(exposures.sum(0)), np.argmin(exposures.sum(0))
         after, moved = np.array(signatures), np.array(exposures)
         after[least] = (after[least] + after[most]) / 2
         moved[:, least] += 10  # still the fewest
-        return after, moved, (Shear(int(least), int(most), -1.0, 9.0),)
+        return after, moved, (Reassignment(int(least), int(most), -1.0, 9.0),)
 
-    monkeypatch.setattr(sparse, "sheared", halved)
-    monkeypatch.setattr(sparse, "POLISH_DRAWS", 20)
-    monkeypatch.setitem(swap.fitted.__kwdefaults__, "draws", 20)
-    path = sparse.sparse_path(rare[0], [3], restarts=1)
-    after = path.rows[0].fitted.signatures
-    assert path.shears == (Shear(2, 0, -1.0, 9.0),)
-    np.testing.assert_array_equal(after[:2], path.unsheared[:2])
-    np.testing.assert_allclose(after[2], (path.unsheared[2] + path.unsheared[0]) / 2)
+    monkeypatch.setattr(pipeline, "resolve_ambiguity", halved)
+    path = pipeline.sparse_path(rare[0], [3], restarts=1, options=SparseOptions(final_draws=20, draws=20))
+    after = path.rows[0].fit.signatures
+    assert path.reassignments == (Reassignment(2, 0, -1.0, 9.0),)
+    np.testing.assert_array_equal(after[:2], path.unresolved[:2])
+    np.testing.assert_allclose(after[2], (path.unresolved[2] + path.unresolved[0]) / 2)

@@ -9,8 +9,8 @@ import numpy as np
 
 from vaebench.signatures.joint.chain import known_of
 from vaebench.signatures.joint.options import JOINT, JointOptions
-from vaebench.signatures.kl_nmf import sparse_exposures
-from vaebench.signatures.sparse.criterion import PRESENT
+from vaebench.signatures.sparse.annealing import sparse_exposures
+from vaebench.signatures.sparse.options import SparseOptions
 
 
 class SharedPart(NamedTuple):
@@ -29,8 +29,9 @@ class SharedPart(NamedTuple):
 
 def starting_exposures(x: np.ndarray, signatures: np.ndarray) -> np.ndarray:
     """Sparse exposures [T, S] of x [T, 96] at which a chain starts."""
-    found = np.asarray(sparse_exposures(jnp.asarray(x, jnp.float32), jnp.asarray(signatures, jnp.float32)))
-    return np.where(found > PRESENT, found, 0.0)
+    options = SparseOptions()
+    found = np.asarray(sparse_exposures(jnp.asarray(x, jnp.float32), jnp.asarray(signatures, jnp.float32), options))
+    return np.where(found > options.present, found, 0.0)
 
 
 def remove_shared_part(

@@ -1,38 +1,25 @@
-"""The criterion that decides between two fits."""
+"""The criterion by which two fits of the same counts are compared, whatever their numbers of signatures."""
 
 from __future__ import annotations
 
-import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.special import entr
 
 from vaebench.signatures import likelihood
-from vaebench.signatures.kl_nmf import _TINY, SHAPES, alternated, even, exposed, padded
-
-PRESENT = 0.5
-"""Mutations from which an exposure counts as present."""
-
-
-LEAST = 8
-"""Samples a signature is charged for at least: with the scatter of one or two it could always be fitted to the worst."""
+from vaebench.signatures.kl_nmf import Array, updated_exposures
+from vaebench.signatures.sparse.options import SparseOptions
 
 
 class Score(NamedTuple):
-    """What decides between two fits.
+    """Criterion of a fit, the smaller the better, and the exposures at which it was computed.
 
     Attributes:
-        deviance: Poisson deviance at the maximum of the likelihood in the exposures that are present.
-        nonzeros: [S] samples in which each signature is present.
-        criterion: deviance + sum_k (n_k ln 96 + 95 ln max(n_k, 8) + 2 n_k ln(T / n_k) + 2 (T - n_k) ln(T / (T - n_k))), n_k
-            of the T samples having signature k. Twice minus the log likelihood, each parameter charged the logarithm of what
-            it was learnt from (Schwarz 1978): an exposure from 96 counts, the 95 free shares of a signature from the samples
-            that have it. With 95 S ln T, as if from all samples, a signature in 6 of 2,700 is not worth its shares. The rest
-            says which samples have k: without it two halves of a signature, each in its own samples, cost no more than the
-            whole, and a signature that holds part of a common one spares the latter's absences, which are rare.
+        deviance: Poisson deviance D at the maximum of the likelihood in the exposures that are present.
+        nonzeros: [S] samples n_k in which each signature is present.
+        criterion: see :func:`score_fit`.
         exposures: [T, S] at that maximum.
     """
 
@@ -42,72 +29,54 @@ class Score(NamedTuple):
     exposures: np.ndarray
 
 
-def deviances(x: Any, signatures: Any, exposures: Any) -> np.ndarray:
-    """Poisson deviance [T] of the mean exposures @ signatures, in float64."""
+def deviances(x: Array, signatures: Array, exposures: Array) -> np.ndarray:
+    """Poisson deviance [T] of x [T, 96] from the mean ``exposures`` [T, S] @ ``signatures`` [S, 96], in float64."""
     mean = np.asarray(exposures, np.float64) @ np.asarray(signatures, np.float64)
     return likelihood.deviance(np.asarray(x, np.float64), mean)
 
 
-def scored(x: Any, signatures: Any, *supports: Any) -> Score:
-    """How well ``signatures`` [S, 96] describe x [T, 96].
+def score_fit(x: jax.Array, signatures: jax.Array, *supports: jax.Array, options: SparseOptions) -> Score:
+    """Score of ``signatures`` as a description of x, each sample using the support that serves it best.
+
+    With n_k of the T samples having signature k, and D the deviance,
+
+        criterion = D + sum_k [ n_k ln 96 + 95 ln max(n_k, least_samples) + 2 n_k ln(T / n_k) + 2 (T - n_k) ln(T / (T - n_k)) ]
+
+    This is twice the negative log likelihood, up to a constant, plus a charge for each parameter: the logarithm of the
+    number of observations that determine it. An exposure is determined by 96 counts, the 95 free entries of a signature by
+    the samples that have it. The last two terms are the cost of saying which samples have k (twice T times the entropy of
+    n_k / T).
+
+    Source: Schwarz 1978, applied to each block of parameters with the block's own number of observations.
+
+    Deviates: the usual charge for signatures, 95 S ln T, counts all samples for each signature, so that a signature in 6 of
+    2,700 samples would not be worth its entries. Schwarz's criterion does not charge for the choice of the samples; without
+    that charge two halves of a signature, each in samples of its own, cost no more than the whole signature, and a signature
+    that contains part of a common one saves the cost of the few samples without the latter.
 
     Args:
         x: [T, 96] counts.
-        signatures: [S, 96], rows of zeros left out of the result.
-        supports: exposures [T, S] above 0 where a signature may be present; each sample takes those that serve it best.
+        signatures: [S, 96]; rows of zeros are padding and are left out of the result.
+        supports: exposures [T, S], positive where a signature may be present; one support or more.
+        options: ``score_iterations``, ``present`` and ``least_samples`` are used.
     """
     there = np.any(np.asarray(signatures) > 0, axis=1)
+    per_exposure = np.log(x.shape[1])
     found, cost = np.zeros((len(x), len(signatures))), np.full(len(x), np.inf)
     for support in supports:
-        likeliest = np.asarray(exposed(x, signatures, support, 1.0, 150))
-        own = deviances(x, signatures, likeliest) + np.sum(likeliest > PRESENT, 1) * np.log(x.shape[1])
+        likeliest = np.asarray(updated_exposures(x, signatures, support, 1.0, options.score_iterations))
+        own = deviances(x, signatures, likeliest) + np.sum(likeliest > options.present, 1) * per_exposure
         found, cost = np.where((own < cost)[:, None], likeliest, found), np.minimum(own, cost)
-    nonzeros = np.sum(found > PRESENT, axis=0)[there]
-    deviance = float(cost.sum()) - int(nonzeros.sum()) * np.log(x.shape[1])
-    charge = nonzeros * np.log(x.shape[1]) + (x.shape[1] - 1) * np.log(np.maximum(nonzeros, LEAST))
+    nonzeros = np.sum(found > options.present, axis=0)[there]
+    deviance = float(cost.sum()) - int(nonzeros.sum()) * per_exposure
+    charge = nonzeros * per_exposure + (x.shape[1] - 1) * np.log(np.maximum(nonzeros, options.least_samples))
     share = nonzeros / len(x)
     which = len(x) * (entr(share) + entr(1 - share))
     return Score(deviance, nonzeros, deviance + float(np.sum(charge + 2 * which)), found[:, there])
 
 
-def annealed(x: Any, signatures: Any) -> tuple[Any, Any]:
-    """Signatures and exposures of the annealed prior, from given ``signatures`` [S, 96]."""
-    exposures = exposed(x, signatures, even(x, signatures), 1.0, 60)
-    for shape in SHAPES:
-        signatures, exposures = alternated(x, signatures, exposures, shape, 200)
-    return signatures, exposures
-
-
-@functools.partial(jax.jit, static_argnames="size")
-def _starts(x: Any, keys: Any, count: Any, iterations: Any, size: int) -> tuple[Any, Any]:
-    def one(key: Any) -> tuple[Any, Any]:
-        first, second = jax.random.split(key)
-        there = (jnp.arange(size) < count).astype(jnp.float32)
-        signatures = jax.random.exponential(first, (size, x.shape[1])) * there[:, None]
-        shares = jax.random.exponential(second, (len(x), size)) * there[None, :]
-        signatures = signatures / jnp.maximum(signatures.sum(1, keepdims=True), _TINY)
-        exposures = shares / shares.sum(1, keepdims=True) * x.sum(1, keepdims=True)
-        for shape in SHAPES:
-            signatures, exposures = alternated(x, signatures, exposures, shape, iterations)
-        return signatures, exposures
-
-    return jax.vmap(one)(keys)
-
-
-def starts(x: Any, count: int, restarts: int, key: Any, iterations: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    """``restarts`` annealed fits from random starts: signatures [R, S, 96] and objectives [R], deviance + nonzeros ln 96.
-
-    Args:
-        x: [T, 96] counts, scaled as the caller wants the samples weighted.
-        count: number of signatures S.
-        restarts: R.
-        key: random key.
-        iterations: at each of :data:`SHAPES`.
-    """
-    size = len(padded(np.zeros((count, x.shape[1]))))
-    signatures, exposures = _starts(x, jax.random.split(key, restarts), count, iterations, size)
-    objectives = [
-        float(deviances(x, s, e).sum()) + int((e > PRESENT).sum()) * np.log(x.shape[1])
-        for s, e in zip(np.asarray(signatures), np.asarray(exposures), strict=True)
-    ]
-    return np.asarray(signatures)[:, :count], np.array(objectives)
+def score_start(x: Array, signatures: Array, exposures: Array, options: SparseOptions) -> float:
+    """Deviance plus ln 96 for each exposure that is present: ranks restarts, which have the same number of signatures."""
+    return float(deviances(x, signatures, exposures).sum()) + int((exposures > options.present).sum()) * np.log(
+        x.shape[1]
+    )

@@ -1,34 +1,37 @@
-"""Fits of a given number of signatures, and the move that finds rare ones: add a seed, fit again, drop the least useful."""
+"""Fits of a given number of signatures, and the moves between fits: add, drop and swap a signature.
+
+A swap (:func:`swap_signatures`) finds what a fit misses, typically a signature that few samples have:
+
+  1. candidates   residuals and spectra of the samples that fit worst; each is updated there with all exposures, and the one
+                  that saves most is added (:func:`best_candidate`, :func:`add_signature`)
+  2. refit        from the new exposures, and annealed; the better one stays (:func:`best_of_two`)
+  3. drop         the signature without which the samples that have it lose least (:func:`usefulness`)
+  4. refit        as in 2; accepted if the criterion decreases by at least ``options.swap_gain``
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.kl_nmf import exposed, padded
-from vaebench.signatures.sparse.criterion import PRESENT, Score, annealed, deviances, scored
-from vaebench.signatures.sparse.saem import improved
-
-DRAWS = 200
-"""Draws of a stochastic fit."""
-
-SWAPS = 3
-"""Most swaps at one number of signatures."""
-
-WORTH = 50.0
-"""Fall of the criterion that makes a swap more than noise of the draws."""
+from vaebench.signatures.kl_nmf import TINY, Array, exposure_update, padded, updated_exposures
+from vaebench.signatures.sparse.annealing import anneal
+from vaebench.signatures.sparse.criterion import Score, deviances, score_fit
+from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.sparse.saem import refine
 
 
-class Fitted(NamedTuple):
-    """A fit; a signature that died out on the way is left out.
+class SparseFit(NamedTuple):
+    """A scored fit; signatures that died out during the fit are left out.
 
     Attributes:
         signatures: [S, 96], rows that sum to 1.
         presence: [T, S] posterior probability that the exposure is not 0.
-        score: by which it is compared with others, and the exposures [T, S] of those present.
+        score: the criterion, and the exposures [T, S] at which it was computed.
     """
 
     signatures: np.ndarray
@@ -36,89 +39,13 @@ class Fitted(NamedTuple):
     score: Score
 
 
-def fitted(
-    x: Any, signatures: np.ndarray, key: Any, *, exposures: np.ndarray | None = None, draws: int = DRAWS
-) -> Fitted:
-    """Stochastic fit from ``signatures`` [S, 96], annealed first unless their ``exposures`` [T, S] are given."""
-    begin = padded(signatures)
-    if exposures is None:
-        begin, active = annealed(x, begin)
-    else:
-        active = _widened(exposures, len(begin))
-    fit = improved(key, x, begin, active, draws)
-    # what is likely by itself may not go together: of two alike, each may be less likely than not
-    score = scored(x, fit.signatures, jnp.where(fit.presence > 0.5, fit.exposures, 0.0), fit.draw)
-    found = np.asarray(fit.signatures)
-    there = found.any(axis=1)
-    return Fitted(found[there], np.asarray(fit.presence)[:, there], score)
-
-
-def _widened(exposures: np.ndarray, size: int) -> Any:
-    """``exposures`` [T, S] with columns of zeros."""
-    return jnp.zeros((len(exposures), size), jnp.float32).at[:, : exposures.shape[1]].set(exposures)
-
-
-def refitted(x: Any, signatures: np.ndarray, exposures: np.ndarray, key: Any) -> Fitted:
-    """The better of the fits from ``signatures`` [S, 96], annealed and from their ``exposures`` [T, S].
-
-    Annealing parts signatures that share spectra, but turns a seed that few samples have into a duplicate of a common
-    signature; from its exposures it stays in the samples that need it.
-    """
-    first, second = jax.random.split(key)
-    fits = fitted(x, signatures, first), fitted(x, signatures, second, exposures=exposures)
-    return min(fits, key=lambda fit: fit.score.criterion)
-
-
-def with_seed(x: Any, fit: Fitted, key: Any) -> Fitted:
-    """The fit with the best seed added."""
-    known = padded(fit.signatures)
-    seed = best_seed(x, known, _widened(fit.score.exposures, len(known)))
-    count = len(fit.signatures)
-    exposures = seed.exposures[:, [*range(count), -1]]
-    return refitted(x, np.vstack([fit.signatures, seed.signature[None]]), exposures, key)
-
-
-def swapped(x: Any, fit: Fitted, key: Any) -> tuple[Fitted, Fitted, int]:
-    """The fit after swaps, the fit with one signature more from which they were made, and the number of swaps.
-
-    After a fit one component is often a duplicate or a split, and the samples of a missing signature fit worst. A swap
-    adds the best seed, fits again, drops the signature of least use, and fits again; it stays if the criterion falls.
-    """
-    count = len(fit.signatures)
-    for swaps in range(SWAPS + 1):
-        key, more, less = jax.random.split(key, 3)
-        larger = with_seed(x, fit, more)
-        if swaps == SWAPS or len(larger.signatures) <= count:
-            break
-        whole = padded(larger.signatures)
-        useless = int(np.argmin(usefulness(x, whole, _widened(larger.score.exposures, len(whole)))))
-        if useless == count:  # the seed itself
-            break
-        left = np.delete(larger.score.exposures, useless, 1)
-        tried = refitted(x, np.delete(larger.signatures, useless, 0), left, less)
-        if tried.score.criterion > fit.score.criterion - WORTH:
-            break
-        fit = tried
-    return fit, larger, swaps
-
-
-WORST = 76
-"""Samples on which seeds compete."""
-
-
-_SINGLE, _SUMMED, _WHOLE = 12, (4, 10, 30), 5
-
-
-_TINY = 1e-10
-
-
-class Seed(NamedTuple):
-    """A new signature.
+class CandidateSignature(NamedTuple):
+    """A new signature that competes to be added.
 
     Attributes:
-        signature: [96].
-        gain: deviance less ln 96 that it saves in the samples that are better off with it.
-        exposures: [T, S + 1], its own last; those of the signatures known change only in these samples.
+        signature: [96], sums to 1.
+        gain: deviance minus ln 96 that it saves, summed over the samples that are better off with it.
+        exposures: [T, S + 1], its own last; those of the known signatures differ from before only in these samples.
     """
 
     signature: np.ndarray
@@ -126,114 +53,213 @@ class Seed(NamedTuple):
     exposures: np.ndarray
 
 
-def seeds(x: np.ndarray, mean: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Candidates [J, 96] for a new signature, rows that sum to 1.
+def fit_signatures(
+    x: jax.Array,
+    signatures: np.ndarray,
+    key: jax.Array,
+    options: SparseOptions,
+    *,
+    exposures: np.ndarray | None = None,
+    draws: int | None = None,
+) -> SparseFit:
+    """Fit by stochastic approximation EM from ``signatures`` [S, 96].
 
-    Positive residuals of each of the worst 12 samples, summed residuals of the worst 4, 10 and 30, and the whole spectra of
-    the worst 5.
+    Args:
+        x: [T, 96] counts, float32.
+        signatures: to start from.
+        key: random key.
+        options: see :class:`SparseOptions`.
+        exposures: [T, S] to start from; without them signatures are annealed first.
+        draws: ``options.draws`` unless given.
+    """
+    start = padded(signatures)
+    if exposures is None:
+        start, active = anneal(x, start, options)
+    else:
+        active = _padded_columns(exposures, len(start))
+    fit = refine(key, x, start, active, options.draws if draws is None else draws, options)
+    # Two supports are scored. Signatures that are likely one by one may not be so together: of two similar ones each may
+    # have a probability below a half although one of them is needed; the last draw has one of them.
+    likely = jnp.where(fit.presence > options.likely, fit.exposures, 0.0)
+    score = score_fit(x, fit.signatures, likely, fit.draw, options=options)
+    found = np.asarray(fit.signatures)
+    there = found.any(axis=1)
+    return SparseFit(found[there], np.asarray(fit.presence)[:, there], score)
+
+
+def _padded_columns(exposures: np.ndarray, size: int) -> jax.Array:
+    """``exposures`` [T, S] in float32, with columns of zeros up to ``size``."""
+    return jnp.zeros((len(exposures), size), jnp.float32).at[:, : exposures.shape[1]].set(exposures)
+
+
+def best_of_two(
+    x: jax.Array, signatures: np.ndarray, exposures: np.ndarray, key: jax.Array, options: SparseOptions
+) -> SparseFit:
+    """The fit with the lower criterion of two from ``signatures`` [S, 96]: annealed first, and from ``exposures`` [T, S].
+
+    Annealing separates signatures that share spectra, but turns a candidate that few samples have into a duplicate of a
+    common signature. Started from its exposures, the candidate stays in the samples that need it.
+    """
+    first, second = jax.random.split(key)
+    annealed = fit_signatures(x, signatures, first, options)
+    continued = fit_signatures(x, signatures, second, options, exposures=exposures)
+    return min(annealed, continued, key=lambda fit: fit.score.criterion)
+
+
+def add_signature(x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions) -> SparseFit:
+    """Fit with the best candidate added; it may have no more signatures than before, since the candidate may die out."""
+    known = padded(fit.signatures)
+    candidate = best_candidate(x, known, _padded_columns(fit.score.exposures, len(known)), options)
+    exposures = candidate.exposures[:, [*range(len(fit.signatures)), -1]]  # without those of padding
+    return best_of_two(x, np.vstack([fit.signatures, candidate.signature[None]]), exposures, key, options)
+
+
+def swap_signatures(
+    x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions
+) -> tuple[SparseFit, SparseFit, int]:
+    """Swap signatures while the criterion decreases by at least ``options.swap_gain``, ``options.swaps`` times at most.
+
+    After a fit one signature is often a duplicate of another or half of a split one, while the samples of a missing
+    signature fit badly. A swap repairs both at once.
+
+    Returns:
+        The fit after the swaps, the fit with one more signature that was tried last (a start for the next number of
+        signatures), and the number of swaps.
+    """
+    count = len(fit.signatures)
+    for swaps in range(options.swaps + 1):
+        key, add_key, drop_key = jax.random.split(key, 3)
+        larger = add_signature(x, fit, add_key, options)
+        if swaps == options.swaps or len(larger.signatures) <= count:
+            break
+        whole = padded(larger.signatures)
+        useless = int(np.argmin(usefulness(x, whole, _padded_columns(larger.score.exposures, len(whole)), options)))
+        if useless == count:  # the candidate itself
+            break
+        left = np.delete(larger.score.exposures, useless, 1)
+        tried = best_of_two(x, np.delete(larger.signatures, useless, 0), left, drop_key, options)
+        if tried.score.criterion > fit.score.criterion - options.swap_gain:
+            break
+        fit = tried
+    return fit, larger, swaps
+
+
+def candidate_spectra(x: np.ndarray, mean: np.ndarray, order: np.ndarray, options: SparseOptions) -> np.ndarray:
+    """Spectra [J, 96] of candidates before any update, rows that sum to 1.
+
+    The positive residuals of each of the worst samples, their sums over several of the worst, and whole spectra of the
+    worst; how many, ``options`` say.
 
     Args:
         x: [T, 96] counts.
         mean: [T, 96] fitted.
-        order: [T] samples, the worst first.
+        order: [T] positions of the samples, the worst fitted first.
+        options: ``single_residuals``, ``summed_residuals``, ``whole_spectra`` and ``candidate_floor`` are used.
     """
-    residuals = np.maximum(x[order[:30]] - mean[order[:30]], 0.0)
+    worst = order[: max(options.single_residuals, *options.summed_residuals)]
+    residuals = np.maximum(x[worst] - mean[worst], 0.0)
     found = [
-        *residuals[:_SINGLE],
-        *(residuals[:many].sum(0) for many in _SUMMED),
-        *np.asarray(x[order[:_WHOLE]], np.float64),
+        *residuals[: options.single_residuals],
+        *(residuals[:many].sum(0) for many in options.summed_residuals),
+        *np.asarray(x[order[: options.whole_spectra]], np.float64),
     ]
-    shares = np.array([spectrum / max(spectrum.sum(), _TINY) for spectrum in found]) + 1e-4
+    shares = np.array([spectrum / max(spectrum.sum(), TINY) for spectrum in found]) + options.candidate_floor
     return shares / shares.sum(1, keepdims=True)
 
 
-@jax.jit
-def _grown(x: Any, signatures: Any, exposures: Any, candidates: Any) -> tuple[Any, Any]:
-    """Each candidate [J, 96] after 150 steps in which only it and the exposures of x [M, 96] move, and its exposures.
-
-    The new exposures have a Gamma prior of shape 0.5, so that a seed stays in the few samples that need it.
-    """
+@functools.partial(jax.jit, static_argnames="options")
+def _update_candidates(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, candidates: jax.Array, options: SparseOptions
+) -> tuple[jax.Array, jax.Array]:
+    """Candidates [J, 96] and exposures [J, M, S + 1] of x [M, 96] after updates in which the known signatures are fixed."""
     total = x.sum(1, keepdims=True)
-    shape = jnp.ones(len(signatures) + 1).at[-1].set(0.5)
-    share = 0.01 / len(signatures) * (signatures.sum(1) > 0)
-    begin = jnp.concatenate([0.8 * exposures + total * share[None, :], 0.2 * total], 1)
+    shape = jnp.ones(len(signatures) + 1).at[-1].set(options.candidate_shape)[None, :]
+    share = options.spread_share / len(signatures) * (signatures.sum(1) > 0)
+    known_share = 1 - options.candidate_share
+    start = jnp.concatenate([known_share * exposures + total * share[None, :], options.candidate_share * total], 1)
 
-    def one(candidate: Any) -> tuple[Any, Any]:
-        def step(_: Any, both: tuple[Any, Any]) -> tuple[Any, Any]:
+    def one(candidate: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def step(_: int, both: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
             new, exposures = both
             everything = jnp.concatenate([signatures, new[None, :]], 0)
-            ratio = x / (exposures @ everything + _TINY)
-            exposures = jnp.maximum(exposures * (ratio @ everything.T) + (shape - 1)[None, :], 0)
-            ratio = x / (exposures @ everything + _TINY)
+            exposures = exposure_update(x, everything, exposures, shape)
+            ratio = x / (exposures @ everything + TINY)
             moved = new * (exposures[:, -1] @ ratio)
-            return moved / jnp.maximum(moved.sum(), _TINY), exposures
+            return moved / jnp.maximum(moved.sum(), TINY), exposures
 
-        return jax.lax.fori_loop(0, 150, step, (candidate, begin))
+        return jax.lax.fori_loop(0, options.candidate_iterations, step, (candidate, start))
 
     return jax.vmap(one)(candidates)
 
 
-def best_seed(x: Any, signatures: Any, exposures: Any) -> Seed:
-    """The candidate that gains most on the worst samples.
+def best_candidate(x: jax.Array, signatures: Array, exposures: Array, options: SparseOptions) -> CandidateSignature:
+    """The candidate that gains most on the samples that fit worst.
 
     Args:
         x: [T, 96] counts.
-        signatures: [S, 96], rows of zeros where there is none.
+        signatures: [S, 96], rows of zeros for padding.
         exposures: [T, S] at the maximum of the likelihood, zeros where nothing is present.
+        options: ``worst_samples``, and those of :func:`candidate_spectra` and its updates, are used.
     """
     counts, found, known = np.asarray(x), np.asarray(exposures), np.asarray(signatures)
     each = deviances(counts, known, found)
     order = np.argsort(-each, kind="stable")
-    rows = order[:WORST]
-    candidates = seeds(counts, found @ known, order)
-    new, moved = _grown(x[rows], signatures, jnp.asarray(found[rows]), jnp.asarray(candidates, jnp.float32))
-    spectra, exposed_rows = np.asarray(new), np.asarray(moved)
+    rows = order[: options.worst_samples]
+    start = jnp.asarray(candidate_spectra(counts, found @ known, order, options), jnp.float32)
+    new, moved = _update_candidates(x[rows], jnp.asarray(signatures), jnp.asarray(found[rows]), start, options)
+    spectra, row_exposures = np.asarray(new), np.asarray(moved)
     saved = np.array(
         [
             each[rows] - deviances(counts[rows], np.vstack([known, s[None]]), e) - np.log(counts.shape[1])
-            for s, e in zip(spectra, exposed_rows, strict=True)
+            for s, e in zip(spectra, row_exposures, strict=True)
         ]
     )
-    gains = np.maximum(saved, 0).sum(1)  # a sample may do without
+    gains = np.maximum(saved, 0).sum(1)  # a sample that is no better off does without the candidate
     best = int(np.argmax(gains))
     better = saved[best] > 0
     exposures = np.pad(found, ((0, 0), (0, 1)))
-    exposures[rows[better]] = exposed_rows[best][better]
-    return Seed(spectra[best], float(gains[best]), exposures)
+    exposures[rows[better]] = row_exposures[best][better]
+    return CandidateSignature(spectra[best], float(gains[best]), exposures)
 
 
-@jax.jit
-def _without_each(x: Any, signatures: Any, exposures: Any) -> Any:
-    """Exposures [S, T, S] near the likelihood's maximum when one signature after the other is dropped."""
+@functools.partial(jax.jit, static_argnames="options")
+def _exposures_without_each(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, options: SparseOptions
+) -> jax.Array:
+    """Exposures [S, T, S] near the maximum of the likelihood when one signature after the other is dropped."""
     count = len(signatures)
     there = (signatures.sum(1) > 0).astype(jnp.float32)
+    restored = options.restored_share
 
-    def one(k: Any) -> Any:
+    def one(k: jax.Array) -> jax.Array:
         left = there * (jnp.arange(count) != k)
         spread = x.sum(1, keepdims=True) * (left / jnp.maximum(left.sum(), 1.0))[None, :]
-        begin = 0.9 * exposures * left[None, :] + 0.1 * spread
-        return exposed(x, signatures * left[:, None], begin, 1.0, 100)
+        start = (1 - restored) * exposures * left[None, :] + restored * spread
+        return updated_exposures(x, signatures * left[:, None], start, 1.0, options.dropped_iterations)
 
     return jax.lax.map(one, jnp.arange(count))
 
 
-def usefulness(x: Any, signatures: Any, exposures: Any) -> np.ndarray:
-    """Rise [S] of deviance less ln 96 in the samples that have a signature, when it is dropped; infinite for rows of zeros.
+def usefulness(x: jax.Array, signatures: Array, exposures: Array, options: SparseOptions) -> np.ndarray:
+    """Usefulness [S] of each signature: the increase of deviance when it is dropped, minus ln 96 per sample that has it.
 
-    By deviance alone a duplicate of a common signature, which helps a thousand samples a little, looks more useful than a
-    rare signature, so each exposure is charged as in the criterion.
+    Summed over the samples that have the signature; infinite for padding. By deviance alone a duplicate of a common
+    signature, which helps a thousand samples a little, would look more useful than a rare signature, so each exposure is
+    charged ln 96 as in the criterion.
 
     Args:
         x: [T, 96] counts.
-        signatures: [S, 96].
+        signatures: [S, 96], rows of zeros for padding.
         exposures: [T, S] at the maximum of the likelihood, zeros where nothing is present.
+        options: ``restored_share``, ``dropped_iterations`` and ``present`` are used.
     """
     counts, known, found = np.asarray(x), np.asarray(signatures), np.asarray(exposures)
     each = deviances(counts, known, found)
-    without = np.asarray(_without_each(x, signatures, jnp.asarray(found)))
-    rises = np.full(len(known), np.inf)
+    without = np.asarray(_exposures_without_each(x, jnp.asarray(signatures), jnp.asarray(found), options))
+    increases = np.full(len(known), np.inf)
     for k in np.flatnonzero(known.any(1)):
-        rows = np.flatnonzero(found[:, k] > PRESENT)
+        rows = np.flatnonzero(found[:, k] > options.present)
         left = known * (np.arange(len(known)) != k)[:, None]
-        rises[k] = np.sum(deviances(counts[rows], left, without[k][rows]) - each[rows] - np.log(counts.shape[1]))
-    return rises
+        increase = deviances(counts[rows], left, without[k][rows]) - each[rows]
+        increases[k] = np.sum(increase - np.log(counts.shape[1]))
+    return increases

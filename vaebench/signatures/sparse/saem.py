@@ -1,105 +1,132 @@
-"""Signatures by stochastic approximation EM: exposures are drawn from their spike-and-slab posterior, signatures averaged.
+"""Stochastic approximation EM: exposures are drawn from their spike-and-slab posterior, signatures fitted to averages of draws.
 
-Model: x_tc ~ N(mean_tc, v_tc), mean = E S, with variance v at the running mean (counts are Poisson, scaled by the caller where
-they are overdispersed), and the prior of :mod:`vaebench.signatures.sampler.priors`. Averaging over the posterior of the exposures,
-and not only at their best values, is what keeps flat signatures apart. float32: draws are noisier than it.
+Model: x_tc ~ N(mean_tc, v_tc), mean = E @ S, with variance v at the running mean (counts are Poisson, scaled by the caller
+where they are overdispersed), and the prior of :mod:`vaebench.signatures.sampler.priors` on exposures. Each iteration:
+
+  1. draw        one sweep of the Gibbs sampler over the exposures, given signatures and prior
+  2. prior       moves towards the prior that fits this draw
+  3. averages    of E'E / v and E'x / v move towards those of this draw, by a step of 1 and later of i^-0.8
+  4. signatures  minimise the averaged quadratic loss over S >= 0; rows are scaled to sum to 1, exposures the other way round
+  5. mean        moves towards E @ S of this draw
+
+Averaging over the posterior of the exposures, and not only using their best values, keeps signatures without peaks apart.
+Everything is in float32: draws are noisier than its rounding.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import functools
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from vaebench.signatures.sampler.gibbs import GibbsState, Prior, Problem, held, slabs_of, swept
 from vaebench.signatures.sampler.priors import updated_prior
-
-_FLOOR = 0.05
-"""Smallest variance of a count: a channel with a mean of 0 would leave the data no say."""
+from vaebench.signatures.sparse.options import SparseOptions
 
 _LEAST_PRESENCE = 1e-9
-"""Presence of a component that is not there: it must have a logarithm."""
+"""Prior presence of padding, a guard: it must have a logarithm."""
+
+_Tree = TypeVar("_Tree")
 
 
-class Fit(NamedTuple):
-    """Signatures [S, 96], a draw of the exposures [T, S], their means [T, S], probabilities of presence, and the prior [S]."""
+class AveragedFit(NamedTuple):
+    """Signatures, and averages over the draws of the exposures.
 
-    signatures: Any
-    draw: Any
-    exposures: Any
-    presence: Any
+    Attributes:
+        signatures: [S, 96], rows that sum to 1, or to 0 for padding.
+        draw: [T, S], the last draw of the exposures.
+        exposures: [T, S], their average.
+        presence: [T, S], the average of exposure > 0.
+        prior: [S], of the exposures.
+    """
+
+    signatures: jax.Array
+    draw: jax.Array
+    exposures: jax.Array
+    presence: jax.Array
     prior: Prior
 
 
-class _State(NamedTuple):
+class _Averages(NamedTuple):
     """Running averages of the mean [T, 96], of E'E / v [96, S, S] and E'x / v [96, S], and the fit."""
 
-    key: Any
-    mean: Any
-    products: Any
-    projections: Any
-    fit: Fit
+    key: jax.Array
+    mean: jax.Array
+    products: jax.Array
+    projections: jax.Array
+    fit: AveragedFit
 
 
-def quadratic_minimum(signatures: Any, products: Any, projections: Any, rounds: int = 10) -> Any:
-    """Minimum over S >= 0 of sum_c S_c' A_c S_c / 2 - B_c' S_c, by coordinate descent from ``signatures``.
+@functools.partial(jax.jit, static_argnames="options")
+def refine(
+    key: jax.Array, x: jax.Array, signatures: jax.Array, exposures: jax.Array, iterations: int, options: SparseOptions
+) -> AveragedFit:
+    """Refine signatures by ``iterations`` draws of stochastic approximation EM.
+
+    During the first ``options.burn_in`` of the draws the step is 1, so that the start is forgotten; later steps are
+    i^-``options.step_power``, so that draws are averaged.
+
+    Source: Delyon, Lavielle and Moulines 1999.
 
     Args:
-        signatures: [S, 96].
-        products: A [96, S, S] = sum_t e e' / v_tc.
-        projections: B [96, S] = sum_t e x_tc / v_tc.
-        rounds: over all signatures.
+        key: random key.
+        x: [T, 96] counts, float32.
+        signatures: [S, 96] to start from; rows of zeros are padding and stay.
+        exposures: [T, S] to start from, with exact zeros where nothing is present.
+        iterations: number of draws.
+        options: those of stochastic approximation EM are used.
     """
-    count = len(signatures)
+    there = (signatures.sum(1) > 0).astype(jnp.float32)
+    count, channels = signatures.shape
+    present = (exposures > 0).astype(jnp.float32)
+    prior = _fitted_prior(exposures, there, x.sum() / x.shape[0] / there.sum())
+    state = _Averages(
+        key=key,
+        mean=exposures @ signatures,
+        products=jnp.zeros((channels, count, count)),
+        projections=jnp.zeros((channels, count)),
+        fit=AveragedFit(signatures, exposures, exposures, present, prior),
+    )
+    burn = jnp.floor(options.burn_in * iterations).astype(jnp.int32)
 
-    def one(i: Any, signatures: Any) -> Any:
-        k = i % count
-        row = products[:, k]
-        gradient = jnp.sum(row * signatures.T, 1) - projections[:, k]
-        curvature = jnp.maximum(jnp.take(row, k, axis=1), 1e-20)
-        return signatures.at[k].set(jnp.maximum(signatures[k] - gradient / curvature, 0))
+    def one(i: jax.Array, state: _Averages) -> _Averages:
+        step = jnp.where(i < burn, 1.0, (jnp.maximum(i - burn, 0) + 1.0) ** -options.step_power)
+        return _iteration(state, x, there, step, options)
 
-    return jax.lax.fori_loop(0, rounds * count, one, signatures)
-
-
-def _towards(old: Any, new: Any, step: Any) -> Any:
-    return jax.tree.map(lambda a, b: a + step * (b - a), old, new)
-
-
-def _prior_of(exposures: Any, there: Any, typical: Any) -> Prior:
-    """The prior [S] that fits one draw of the exposures [T, S]; nothing is present where no component is."""
-    state = GibbsState(exposures, (exposures > 0).astype(jnp.float32), exposures[:, 0])
-    prior = Prior(*(values[0] for values in updated_prior(state, jnp.ones((len(exposures), 1)), typical)))
-    return prior._replace(presence=jnp.where(there > 0, prior.presence, _LEAST_PRESENCE))
+    return jax.lax.fori_loop(0, iterations, one, state).fit
 
 
-def _advanced(state: _State, x: Any, there: Any, step: Any) -> _State:
-    """One iteration: a draw of the exposures, then the averages moved by ``step``, then the signatures."""
+def _iteration(state: _Averages, x: jax.Array, there: jax.Array, step: jax.Array, options: SparseOptions) -> _Averages:
+    """One iteration as in the module's docstring; ``there`` [S] is 0 for padding."""
     fit, (samples, count) = state.fit, state.fit.draw.shape
-    variance = jnp.maximum(state.mean, _FLOOR)
+    variance = jnp.maximum(state.mean, options.variance_floor)
     key, own = jax.random.split(state.key)
-    # a component that is not there needs a spectrum, to have a direction at all
+    # 1: padding needs some spectrum, since the sampler divides by its length; its draws are set to 0
     spectra = jnp.where(there[:, None] > 0, fit.signatures, 1 / x.shape[1])
     slabs = slabs_of(fit.prior, fit.draw.dtype)
     exposures = swept(own, 0, fit.draw, held(Problem(x, spectra, variance)), slabs).exposures * there[None, :]
-    prior = _towards(fit.prior, _prior_of(exposures, there, x.sum() / x.shape[0] / there.sum()), 0.3 * step)
+    # 2
+    target = _fitted_prior(exposures, there, x.sum() / x.shape[0] / there.sum())
+    prior = _towards(fit.prior, target, options.prior_step * step)
+    # 3
     present = (exposures > 0).astype(jnp.float32)
     pairs = (exposures[:, :, None] * exposures[:, None, :]).reshape(samples, count * count)
     products = ((1 / variance).T @ pairs).reshape(-1, count, count)
     products = _towards(state.products, products, step)
     projections = _towards(state.projections, (x / variance).T @ exposures, step)
-    signatures = quadratic_minimum(fit.signatures, products, projections) * there[:, None]
-    # what the signatures lose when they are made to sum to 1 goes to the exposures
+    # 4: what scaling takes from the signatures goes to the exposures, the averages and the prior
+    signatures = quadratic_minimum(fit.signatures, products, projections, options.coordinate_rounds) * there[:, None]
     sums = signatures.sum(1)
     sums = jnp.where(sums > 1e-12, sums, 1.0)
     signatures, exposures = signatures / sums[:, None], exposures * sums[None, :]
-    return _State(
+    return _Averages(
         key=key,
-        mean=_towards(state.mean, exposures @ signatures, 0.1 * step),
+        mean=_towards(state.mean, exposures @ signatures, options.mean_step * step),  # 5
         products=products * (sums[:, None] * sums[None, :])[None, :, :],
         projections=projections * sums[None, :],
-        fit=Fit(
+        fit=AveragedFit(
             signatures=signatures,
             draw=exposures,
             exposures=_towards(fit.exposures, exposures, step),
@@ -109,34 +136,34 @@ def _advanced(state: _State, x: Any, there: Any, step: Any) -> _State:
     )
 
 
-@jax.jit
-def improved(key: Any, x: Any, signatures: Any, exposures: Any, iterations: Any) -> Fit:
-    """Signatures after ``iterations`` of stochastic approximation EM (Delyon et al. 1999), and averages over the draws.
-
-    The first half forgets the start (step 1), the second averages with steps i^-0.8. Rows of zeros in ``signatures`` stay.
+def quadratic_minimum(signatures: jax.Array, products: jax.Array, projections: jax.Array, rounds: int) -> jax.Array:
+    """Minimum over S >= 0 of sum_c S_c' A_c S_c / 2 - B_c' S_c, by coordinate descent from ``signatures``.
 
     Args:
-        key: random key.
-        x: [T, 96] counts, float32.
-        signatures: [S, 96] to begin with.
-        exposures: [T, S] to begin with, with exact zeros where nothing is present.
-        iterations: number of draws.
+        signatures: [S, 96].
+        products: A [96, S, S] = sum_t e e' / v_tc.
+        projections: B [96, S] = sum_t e x_tc / v_tc.
+        rounds: number of passes over all signatures.
     """
-    there = (signatures.sum(1) > 0).astype(jnp.float32)
-    count, channels = signatures.shape
-    present = (exposures > 0).astype(jnp.float32)
-    prior = _prior_of(exposures, there, x.sum() / x.shape[0] / there.sum())
-    state = _State(
-        key=key,
-        mean=exposures @ signatures,
-        products=jnp.zeros((channels, count, count)),
-        projections=jnp.zeros((channels, count)),
-        fit=Fit(signatures, exposures, exposures, present, prior),
-    )
+    count = len(signatures)
 
-    def one(i: Any, state: _State) -> _State:
-        burn = iterations // 2
-        step = jnp.where(i < burn, 1.0, (jnp.maximum(i - burn, 0) + 1.0) ** -0.8)
-        return _advanced(state, x, there, step)
+    def one(i: jax.Array, signatures: jax.Array) -> jax.Array:
+        k = i % count
+        row = products[:, k]
+        gradient = jnp.sum(row * signatures.T, 1) - projections[:, k]
+        curvature = jnp.maximum(jnp.take(row, k, axis=1), 1e-20)
+        return signatures.at[k].set(jnp.maximum(signatures[k] - gradient / curvature, 0))
 
-    return jax.lax.fori_loop(0, iterations, one, state).fit
+    return jax.lax.fori_loop(0, rounds * count, one, signatures)
+
+
+def _towards(old: _Tree, new: _Tree, step: jax.Array) -> _Tree:
+    """``old`` moved by a share ``step`` of the way to ``new``."""
+    return jax.tree.map(lambda a, b: a + step * (b - a), old, new)
+
+
+def _fitted_prior(exposures: jax.Array, there: jax.Array, typical: jax.Array) -> Prior:
+    """Prior [S] that fits one draw of the exposures [T, S]; ``typical`` is an exposure to expect where there is none."""
+    state = GibbsState(exposures, (exposures > 0).astype(jnp.float32), exposures[:, 0])
+    prior = Prior(*(values[0] for values in updated_prior(state, jnp.ones((len(exposures), 1)), typical)))
+    return prior._replace(presence=jnp.where(there > 0, prior.presence, _LEAST_PRESENCE))

@@ -1,0 +1,155 @@
+"""SparseOptions: every field has a reason and is used, changed values reach the code, and bad ones are one sentence."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import itertools
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import vaebench as vb
+from vaebench.errors import InputError
+from vaebench.signatures.sparse import criterion, moves, pipeline
+from vaebench.signatures.sparse import options as options_module
+from vaebench.signatures.sparse.criterion import Score
+from vaebench.signatures.sparse.moves import SparseFit
+from vaebench.signatures.sparse.options import SparseOptions
+
+FOLDER = Path(options_module.__file__).parent
+FIELDS = [field.name for field in dataclasses.fields(SparseOptions)]
+
+
+def modules() -> dict[str, ast.Module]:
+    return {path.name: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.py"))}
+
+
+def test_it_is_public():
+    assert vb.signatures.SparseOptions is SparseOptions
+
+
+def test_every_field_has_its_reason():
+    """A sentence under the field that says what it is and, after a colon or a comma, why it has this value."""
+    (body,) = (
+        node.body
+        for node in modules()["options.py"].body
+        if isinstance(node, ast.ClassDef) and node.name == "SparseOptions"
+    )
+    reasons = {}
+    for field, text in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            reasons[field.target.id] = text.value.value
+    assert list(reasons) == FIELDS
+    for name, reason in reasons.items():
+        assert reason.endswith("."), name
+        assert len(reason) > 60, name
+        assert any(mark in reason for mark in (":", ",", ";")), name
+
+
+def test_every_field_is_used():
+    attributes = {
+        node.attr
+        for name, tree in modules().items()
+        if name != "options.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "options"
+    }
+    assert set(FIELDS) == attributes
+
+
+def test_no_other_constant_is_left_in_the_method():
+    """Numerical guards apart: the prior presence of padding, and a table's range."""
+    found = set()
+    for tree in modules().values():
+        for node in tree.body:
+            if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+                continue
+            if any(isinstance(n, ast.Constant) and isinstance(n.value, int | float) for n in ast.walk(node.value)):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                found |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    assert found == {"_LEAST_PRESENCE", "_LOW", "_HIGH", "_POINTS"}
+
+
+def fit_with(value: float, count: int = 2) -> SparseFit:
+    spectra = np.full((count, 96), 1 / 96)
+    return SparseFit(spectra, np.ones((3, count)), Score(0.0, np.full(count, 3), value, np.ones((3, count))))
+
+
+@pytest.mark.parametrize(("patience", "fitted", "chosen"), [(1, 2, 0), (2, 3, 0), (3, 5, 3)])
+def test_patience_ends_the_search(monkeypatch, patience, fitted, chosen):
+    values = {1: 5.0, 2: 6.0, 3: 7.0, 4: 4.0, 5: 9.0}
+    monkeypatch.setattr(pipeline, "random_restarts", lambda x, k, *_: (np.full((1, k, 96), 1 / 96), np.zeros(1)))
+    monkeypatch.setattr(pipeline, "sample_weights", lambda counts, *_: np.ones(len(counts)))
+    monkeypatch.setattr(pipeline, "_best_fit", lambda x, start, *_: fit_with(values[len(start)], len(start)))
+    monkeypatch.setattr(pipeline, "swap_signatures", lambda x, fit, *_: (fit, fit, 0))
+    monkeypatch.setattr(pipeline, "fit_signatures", lambda x, s, *_, **__: fit_with(0.0, len(s)))
+    monkeypatch.setattr(pipeline, "resolve_ambiguity", lambda s, e, _: (s, e, ()))
+    path = pipeline.sparse_path(np.ones((3, 96)), range(1, 6), restarts=1, options=SparseOptions(patience=patience))
+    assert sum(row.fit is not None for row in path.rows) == fitted
+    assert path.chosen == chosen
+
+
+@pytest.mark.parametrize(("options", "swaps"), [({}, 0), ({"swap_gain": 9.0}, 3), ({"swap_gain": 9.0, "swaps": 1}, 1)])
+def test_a_swap_must_gain_enough(monkeypatch, key, options, swaps):
+    """Each swap that is tried lowers the criterion by 10."""
+    monkeypatch.setattr(moves, "add_signature", lambda x, fit, *_: fit_with(fit.score.criterion - 10, 3))
+    monkeypatch.setattr(moves, "usefulness", lambda *_: np.array([1.0, 0.0, 2.0, np.inf]))
+    last = [100.0]
+
+    def refitted(*_):
+        last[0] -= 10
+        return fit_with(last[0])
+
+    monkeypatch.setattr(moves, "best_of_two", refitted)
+    fit, larger, made = moves.swap_signatures(jnp.ones((3, 96)), fit_with(100.0), key, SparseOptions(**options))
+    assert made == swaps
+    assert fit.score.criterion == 100 - 10 * swaps
+    assert len(larger.signatures) == 3
+
+
+def test_constants_of_the_criterion_change_it_as_the_formula_says():
+    rng = np.random.default_rng(0)
+    signatures = rng.dirichlet(np.full(96, 0.3), 2)
+    exposures = np.tile([400.0, 0.0], (40, 1))
+    exposures[:5, 1] = 300.0  # five samples have the second
+    x = jnp.asarray(rng.poisson(exposures @ signatures), jnp.float32)
+
+    def score(**changed):
+        support = jnp.asarray(exposures, jnp.float32)
+        return criterion.score_fit(x, jnp.asarray(signatures, jnp.float32), support, options=SparseOptions(**changed))
+
+    usual = score()
+    assert usual.nonzeros.tolist() == [40, 5]
+    assert usual.criterion - score(least_samples=1).criterion == pytest.approx(95 * np.log(8 / 5))
+    none = score(present=1e6)
+    assert none.nonzeros.tolist() == [0, 0]
+    assert none.criterion == pytest.approx(none.deviance + 2 * 95 * np.log(8))
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"draws": 0}, "SparseOptions: draws=0 is not allowed; it must be a whole number 1 or more"),
+        ({"patience": 1.5}, "patience=1.5 is not allowed"),
+        ({"swap_gain": 0}, "swap_gain=0 is not allowed; it must be above 0"),
+        ({"swap_gain": "5"}, "swap_gain='5' is not allowed; it must be a number"),
+        ({"noted_share": -0.1}, "noted_share=-0.1 is not allowed; it must be 0 or more"),
+        ({"candidate_share": 1.2}, "candidate_share=1.2 is not allowed; it is a share and must be 1 at most"),
+        ({"shapes": ()}, r"shapes=\(\) is not allowed; it must be a tuple of numbers"),
+        ({"summed_residuals": [4]}, r"summed_residuals=\[4\] is not allowed; it must be a tuple"),
+        ({"shapes": (1.0, 0.5)}, r"exposure_iterations=\(40, 60, 200\) does not fit shapes=\(1.0, 0.5\)"),
+    ],
+)
+def test_bad_values_are_one_sentence(changed, sentence):
+    with pytest.raises(InputError, match=sentence) as refused:
+        SparseOptions(**changed)
+    assert "\n" not in str(refused.value)
+
+
+def test_turned_off_and_hashable():
+    assert SparseOptions(swaps=0, ambiguity_gain=0, noted_share=0).swaps == 0
+    assert hash(SparseOptions()) == hash(SparseOptions(patience=2))
+    assert SparseOptions(patience=3) != SparseOptions()

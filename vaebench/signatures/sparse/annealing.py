@@ -1,0 +1,70 @@
+"""Annealed KL-NMF: a prior that makes exposures exactly 0, tightened step by step. It gives starts, and fits to refine."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vaebench.signatures.kl_nmf import TINY, even_exposures, padded, updated_exposures, updated_factors
+from vaebench.signatures.sparse.criterion import score_start
+from vaebench.signatures.sparse.options import SparseOptions
+
+
+def random_restarts(
+    x: jax.Array, count: int, restarts: int, key: jax.Array, options: SparseOptions
+) -> tuple[np.ndarray, np.ndarray]:
+    """Annealed fits from random starts: signatures [R, S, 96] and objectives [R] (:func:`score_start`), the lower the better.
+
+    Args:
+        x: [T, 96] counts, scaled as the caller wants the samples weighted.
+        count: number of signatures S.
+        restarts: R.
+        key: random key.
+        options: ``shapes``, ``start_iterations`` and ``present`` are used.
+    """
+    size = len(padded(np.zeros((count, x.shape[1]))))
+    keys = jax.random.split(key, restarts)
+    signatures, exposures = _restarts(x, keys, count, options.start_iterations, size, options.shapes)
+    objectives = [
+        score_start(x, s, e, options) for s, e in zip(np.asarray(signatures), np.asarray(exposures), strict=True)
+    ]
+    return np.asarray(signatures)[:, :count], np.array(objectives)
+
+
+@functools.partial(jax.jit, static_argnames=("size", "shapes"))
+def _restarts(
+    x: jax.Array, keys: jax.Array, count: int, iterations: int, size: int, shapes: tuple[float, ...]
+) -> tuple[jax.Array, jax.Array]:
+    """All restarts side by side; components from ``count`` to ``size`` are padding, so that programs serve several counts."""
+
+    def one(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        first, second = jax.random.split(key)
+        there = (jnp.arange(size) < count).astype(jnp.float32)
+        signatures = jax.random.exponential(first, (size, x.shape[1])) * there[:, None]
+        shares = jax.random.exponential(second, (len(x), size)) * there[None, :]
+        signatures = signatures / jnp.maximum(signatures.sum(1, keepdims=True), TINY)
+        exposures = shares / shares.sum(1, keepdims=True) * x.sum(1, keepdims=True)
+        for shape in shapes:
+            signatures, exposures = updated_factors(x, signatures, exposures, shape, iterations)
+        return signatures, exposures
+
+    return jax.vmap(one)(keys)
+
+
+def anneal(x: jax.Array, signatures: jax.Array, options: SparseOptions) -> tuple[jax.Array, jax.Array]:
+    """Signatures [S, 96] and exposures [T, S] of the annealed prior, from given ``signatures`` [S, 96] and even exposures."""
+    exposures = updated_exposures(x, signatures, even_exposures(x, signatures), 1.0, options.warm_iterations)
+    for shape in options.shapes:
+        signatures, exposures = updated_factors(x, signatures, exposures, shape, options.anneal_iterations)
+    return signatures, exposures
+
+
+def sparse_exposures(x: jax.Array, signatures: jax.Array, options: SparseOptions) -> jax.Array:
+    """Exposures [T, S] of the annealed prior at fixed ``signatures`` [S, 96], whose rows sum to 1."""
+    exposures = even_exposures(x, signatures)
+    for shape, iterations in zip(options.shapes, options.exposure_iterations, strict=True):
+        exposures = updated_exposures(x, signatures, exposures, shape, iterations)
+    return exposures
