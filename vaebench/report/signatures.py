@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,11 +24,38 @@ from vaebench.report.page import cell, definitions, head, picture, sortable, wri
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from vaebench.signatures.extraction import Extraction
-    from vaebench.signatures.refitting import RefitResult
-
 FIRST = 50
 """Rows of a table that are shown before "show all" is pressed."""
+
+
+class ShownExtraction(Protocol):
+    """The parts of :class:`vaebench.signatures.extraction.Extraction` that the page shows."""
+
+    @property
+    def signatures(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def exposures(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def samples(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def selection(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def matches(self) -> pd.DataFrame | None: ...  # noqa: D102
+
+
+class ShownRefit(Protocol):
+    """The parts of :class:`vaebench.signatures.refitting.RefitResult` that the page shows."""
+
+    @property
+    def exposures(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def intervals(self) -> pd.DataFrame | None: ...  # noqa: D102
+    @property
+    def samples(self) -> pd.DataFrame: ...  # noqa: D102
+    @property
+    def dispersion(self) -> float: ...  # noqa: D102
+    @property
+    def level(self) -> float: ...  # noqa: D102
 
 
 def table(frame: pd.DataFrame) -> str:
@@ -81,7 +108,7 @@ def tsne(shares: np.ndarray, seed: int) -> np.ndarray:
 def extraction_page(
     folder: Path,
     catalogue: pd.DataFrame,
-    result: Extraction,
+    result: ShownExtraction,
     *,
     types: pd.Series | None,
     reference: pd.DataFrame | None,
@@ -130,7 +157,7 @@ def extraction_page(
 
 def refit_page(
     folder: Path,
-    fit: RefitResult,
+    fit: ShownRefit,
     *,
     types: pd.Series | None,
     info: Mapping[str, Any],
