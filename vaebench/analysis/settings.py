@@ -77,7 +77,7 @@ def usable(rows: pd.DataFrame, score: str) -> pd.Series:
     return column(rows, score).where(left_out(rows, [score]) == "")
 
 
-def _hashable(value: Any) -> Any:
+def _hashable(value: object) -> object:
     """Turn lists into tuples: Parquet returns them as arrays, which cannot be grouped."""
     return tuple(value) if isinstance(value, list | np.ndarray) else value
 
@@ -286,7 +286,7 @@ def span(values: pd.Series) -> str:
     return " to ".join(f"{v:,.0f}" for v in dict.fromkeys(found[:1] + found[-1:])) or "not recorded"
 
 
-def value_text(value: Any) -> str:
+def value_text(value: object) -> str:
     """Format a setting's value for people: ``0.001``, ``50``, ``512-256``; ``""`` if it has none."""
     if isinstance(value, tuple | list | np.ndarray):
         return "-".join(value_text(v) for v in value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from vaebench.errors import InputError
 from vaebench.metrics.shared.neighbours import nearest
 from vaebench.metrics.shared.silhouette import silhouettes
 from vaebench.types import Dataset, Given, Metric
+
+if TYPE_CHECKING:
+    import igraph
 
 _OF_CLUSTERS = ("ari", "ami", "nmi", "homogeneity", "clusters", "modularity", "silhouette")
 SCORES = (*_OF_CLUSTERS, *(f"{name}_spread" for name in _OF_CLUSTERS), "label_silhouette", "seeds")
@@ -193,7 +196,9 @@ def leiden_membership(
     return order[found], float(graph.modularity(membership, weights=heavy))
 
 
-def _igraph_membership(graph: Any, weights: Any, seed: int, iterations: int, resolution: float) -> list[int]:
+def _igraph_membership(
+    graph: igraph.Graph, weights: np.ndarray, seed: int, iterations: int, resolution: float
+) -> list[int]:
     import random
 
     import igraph

@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from vaebench.errors import InputError
 from vaebench.metrics.shared.factors import canonical_order, embedding_problem
-from vaebench.types import Dataset, Given, Metric, Posterior
+from vaebench.types import Dataset, Given, Metric, Posterior, Tree
+
+if TYPE_CHECKING:
+    import jax
 
 SCORES = (
     "wsepin",
@@ -69,11 +73,11 @@ class Sepin(NamedTuple):
 
 
 @functools.cache
-def _program() -> Any:
+def _program() -> Callable[..., jax.Array]:
     import jax
     import jax.numpy as jnp
 
-    def block(carry: Any, part: Any, z: Any, own_mean: Any, own_precision: Any) -> tuple[Any, None]:
+    def block(carry: Tree, part: Tree, z: jax.Array, own_mean: jax.Array, own_precision: jax.Array) -> tuple[Any, None]:
         mean, precision, log_precision, own_log_precision, inside = part
         # ln q(z_i | x_n) - ln q(z_i | x_own): differences keep float32 exact where densities are huge or tiny
         own = ((z - own_mean) ** 2 * own_precision - own_log_precision)[:, None]
@@ -87,10 +91,12 @@ def _program() -> Any:
             for old, new in zip(carry, (total, ratio, without), strict=True)
         ), None
 
-    def densities(z: Any, own_mean: Any, own_precision: Any, own_log: Any, parts: Any) -> Any:
+    def densities(
+        z: jax.Array, own_mean: jax.Array, own_precision: jax.Array, own_log: jax.Array, parts: Tree
+    ) -> jax.Array:
         low = jnp.full(z.shape, -jnp.inf)
 
-        def step(carry: Any, part: Any) -> tuple[Any, None]:
+        def step(carry: Tree, part: Tree) -> tuple[Any, None]:
             mean, precision, log_precision, inside = part
             return block(carry, (mean, precision, log_precision, own_log, inside), z, own_mean, own_precision)
 

@@ -89,7 +89,7 @@ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-sr
 """
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """Format a value for people: mappings and sequences in one line, large and small numbers short."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {text(inner)}" for name, inner in value.items())

@@ -32,7 +32,7 @@ _FORMATS = {ARI: ".3f", AIC: ".1f", DELTA_AIC: "+.1f"}
 _COST = ("seconds", "trainings", "programs", "lanes", "lane_efficiency", "device")
 
 
-def _number(value: Any, score: str) -> str:
+def _number(value: float, score: str) -> str:
     text = format(value, _FORMATS.get(score, ".4g")) if np.isfinite(value) else "–"
     return text.replace("-", "−")
 
@@ -84,7 +84,7 @@ def _explanation(rows: pd.DataFrame, table: pd.DataFrame) -> str:
     return f'<p class="explain">{escape(text)}</p>'
 
 
-def _cell(value: Any, numeric: bool, shown: str = "") -> str:
+def _cell(value: object, numeric: bool, shown: str = "") -> str:
     return cell(shown or escape(value_text(value)), (np.nan if pd.isna(value) else value) if numeric else None)
 
 

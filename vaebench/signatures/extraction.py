@@ -176,7 +176,7 @@ def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
 
 
 def _check_options(
-    method: str, restarts: int, seed: int, rule: str | None, settings: Mapping[str, Any] | None, options: Any
+    method: str, restarts: int, seed: int, rule: str | None, settings: Mapping[str, Any] | None, options: object
 ) -> None:
     """``InputError`` for an option that is not allowed, or not with this method."""
     if method not in METHODS:

@@ -10,11 +10,15 @@ not depend on a library's order of ties, so the search stays here.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vaebench.errors import InputError
+
+if TYPE_CHECKING:
+    import jax
 
 _BLOCK = 512
 _SPARE = 8
@@ -22,17 +26,17 @@ _SPARE = 8
 
 
 @functools.cache
-def _program() -> Any:
+def _program() -> Callable[..., tuple[jax.Array, jax.Array]]:
     import jax
     import jax.numpy as jnp
 
-    def candidates(z: Any, count: int) -> tuple[Any, Any]:
+    def candidates(z: jax.Array, count: int) -> tuple[Any, Any]:
         squares = jnp.sum(z**2, axis=1)
         padded = -len(z) % _BLOCK
         blocks = jnp.pad(z, ((0, padded), (0, 0))).reshape(-1, _BLOCK, z.shape[1])
         everyone = jnp.arange(len(z))
 
-        def one(block: Any, first: Any) -> tuple[Any, Any]:
+        def one(block: jax.Array, first: jax.Array) -> tuple[Any, Any]:
             nearness = 2 * jnp.dot(block, z.T, precision="highest") - squares[None, :]
             own = (first + jnp.arange(_BLOCK))[:, None] == everyone[None, :]
             return jax.lax.top_k(jnp.where(own, -jnp.inf, nearness), count)

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from vaebench.metrics.survival.risk_sets import Risk
+
+if TYPE_CHECKING:
+    import jax
 
 MAX_ITERATIONS = 60
 _SMALL_GAIN = 1e-8
@@ -56,7 +59,7 @@ class Solution(NamedTuple):
     iterations: np.ndarray
 
 
-def _log_likelihood(eta: Any, risk: Risk) -> tuple[Any, Any, Any]:
+def _log_likelihood(eta: jax.Array, risk: Risk) -> tuple[Any, Any, Any]:
     """Return Efron's log partial likelihood at linear predictors eta [N], exp(eta) up to a factor, and 1 / denominators [E].
 
     ln L = sum_e [eta_e - ln(sum_{time_j >= t_e} exp(eta_j) - l_e / d_e * sum_{dead at t_e} exp(eta_j))] (Efron 1977).
@@ -75,7 +78,7 @@ def _log_likelihood(eta: Any, risk: Risk) -> tuple[Any, Any, Any]:
     return value, weight, risk.use / denominator
 
 
-def _sample_weights(weight: Any, share: Any, risk: Risk) -> Any:
+def _sample_weights(weight: jax.Array, share: jax.Array, risk: Risk) -> jax.Array:
     """Weights w [N], never negative: the gradient is X' (died - w), the information X' diag(w) X - M' M."""
     import jax
     import jax.numpy as jnp
@@ -86,7 +89,7 @@ def _sample_weights(weight: Any, share: Any, risk: Risk) -> Any:
     return weight * hazard.at[risk.row].add(-risk.use * corrected)
 
 
-def _information(x: Any, w: Any, weight: Any, share: Any, risk: Risk) -> Any:
+def _information(x: jax.Array, w: jax.Array, weight: jax.Array, share: jax.Array, risk: Risk) -> jax.Array:
     """Observed information [d, d] = X' diag(w) X - M' M, where row e of M [E, d] is the mean of those at risk at e.
 
     Who is at risk changes at the G distinct event times only: samples between two of them are summed first, so that the
@@ -125,14 +128,14 @@ class _NewtonState(NamedTuple):
     done: Any
 
 
-def _newton(x: Any, whiten: Any, risk: Risk, penalty: Any) -> _NewtonState:
+def _newton(x: jax.Array, whiten: jax.Array, risk: Risk, penalty: jax.Array) -> _NewtonState:
     """Maximum over beta [d] of ln L - sum penalty * beta^2 / 2 in columns x whiten, by Newton steps, halved if need be."""
     import jax
     import jax.numpy as jnp
 
     columns = x.shape[1]
 
-    def at(beta: Any, eta: Any) -> _Place:
+    def at(beta: jax.Array, eta: jax.Array) -> _Place:
         value, weight, share = _log_likelihood(eta, risk)
         return _Place(beta, eta, value - 0.5 * jnp.sum(penalty * beta**2), weight, share)
 
@@ -152,10 +155,10 @@ def _newton(x: Any, whiten: Any, risk: Risk, penalty: Any) -> _NewtonState:
         # some slack: at the maximum the value changes by rounding only
         floor = here.value - 1e-12 * jnp.abs(here.value)
 
-        def stepped(length: Any) -> tuple[Any, _Place]:
+        def stepped(length: jax.Array) -> tuple[Any, _Place]:
             return length, at(here.beta + length * direction, here.eta + length * along)
 
-        def worse(tried: tuple[Any, _Place]) -> Any:
+        def worse(tried: tuple[Any, _Place]) -> jax.Array:
             return ~(tried[1].value >= floor) & (tried[0] > 1e-6)
 
         length, there = jax.lax.while_loop(worse, lambda tried: stepped(0.5 * tried[0]), stepped(jnp.ones_like(gain)))
@@ -173,7 +176,7 @@ def _newton(x: Any, whiten: Any, risk: Risk, penalty: Any) -> _NewtonState:
     return jax.lax.while_loop(lambda state: ~state.done, advance, _NewtonState(start, zero, zero, 0, jnp.array(False)))
 
 
-def _information_at(x: Any, whiten: Any, risk: Risk, beta: Any) -> Any:
+def _information_at(x: jax.Array, whiten: jax.Array, risk: Risk, beta: jax.Array) -> jax.Array:
     """Observed information [d, d] in columns x whiten at the coefficients beta [d]."""
     _, weight, share = _log_likelihood(x @ (whiten @ beta), risk)
     return whiten.T @ _information(x, _sample_weights(weight, share, risk), weight, share, risk) @ whiten

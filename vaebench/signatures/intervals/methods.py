@@ -103,7 +103,7 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
     return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics)
 
 
-def _by_ends(cohort: FittedCohort, ends: Ends, **diagnostics: Any) -> Estimates:
+def _by_ends(cohort: FittedCohort, ends: Ends, **diagnostics: object) -> Estimates:
     unknown = np.full(ends.lower.shape, np.nan)
     return Estimates(cohort.fit.exposures, ends.lower, ends.upper, unknown, diagnostics)
 

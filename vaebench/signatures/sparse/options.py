@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 from vaebench.errors import InputError, whole_number
 
@@ -173,7 +172,7 @@ class SparseOptions:
             )
 
 
-def _check(name: str, value: Any, default: Any) -> None:
+def _check(name: str, value: object, default: object) -> None:
     """``InputError`` unless ``value`` is of the kind of ``default`` and in the field's range."""
     if isinstance(default, tuple):
         if not isinstance(value, tuple) or not value:
