@@ -140,7 +140,7 @@ def _entry(module: str, name: str, member: Any) -> str:
         source = _imported(source)[name]
     text = "\n".join(f"   {line}" for line in _assigned(source).get(name, "").splitlines())
     value = f"   :value: {member!r}\n" if isinstance(member, str | int | float) else ""
-    return f".. py:data:: {module}.{name}\n{value}\n{text}\n"
+    return f".. py:data:: {name}\n   :module: {module}\n{value}\n{text}\n"
 
 
 def _block(text: str) -> str:

@@ -211,7 +211,8 @@ def reference() -> str:
     """The reference's pages as Sphinx reads them: comments replaced by what they stand for."""
     expanded = runpy.run_path(str(ROOT / "docs" / "faces.py"))["expanded"]
     pages = sorted((ROOT / "docs" / "api").glob("*.md"))
-    return "\n".join(expanded(page.read_text(encoding="utf-8")) for page in pages)
+    text = "\n".join(expanded(page.read_text(encoding="utf-8")) for page in pages)
+    return re.sub(r"py:data:: (\S+)\n   :module: (\S+)", r"py:data:: \2.\1", text)
 
 
 def public_modules() -> dict[str, list[str]]:
