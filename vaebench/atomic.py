@@ -22,9 +22,10 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
         path: the final path.
         durable: flush the content, and then the folder entry, to disk, so that both survive a power cut.
 
-    Example:
-        >>> with replacing(Path("scores.csv")) as unfinished:
-        ...     table.to_csv(unfinished)
+    Example::
+
+        with replacing(Path("scores.csv")) as unfinished:
+            table.to_csv(unfinished)
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # hidden and with another ending, so that no pattern such as *.parquet finds it

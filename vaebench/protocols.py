@@ -85,7 +85,8 @@ def points(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int
         InputError: a name or value is unknown, or ``samples`` is missing.
 
     Example:
-        >>> points(protocol("korkic2021"), {"latent": [10], "variant": "vae"})
+        >>> len(points(protocol("korkic2021"), {"latent": [10], "variant": "vae"}))
+        15
     """
     named = dict(axes or {})
     grid = {**chosen.grid, **named}

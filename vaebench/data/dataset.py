@@ -115,7 +115,8 @@ def dataset_from_arrays(
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(100, 500))
-        >>> data = vb.data.dataset_from_arrays(x, labels=["A", "B"] * 50, top=200)
+        >>> dataset_from_arrays(x, labels=["A", "B"] * 50, top=200).x.shape
+        (100, 200)
     """
     if hasattr(x, "index") and hasattr(x, "columns"):  # a DataFrame, recognised without importing pandas
         frame = cast("pd.DataFrame", x)
@@ -310,8 +311,9 @@ def aligned(values: ArrayLike, names: Sequence[str] | np.ndarray, wanted: Sequen
     Raises:
         InputError: a wanted feature is missing, a name occurs twice, or the number of names and columns differs.
 
-    Example:
-        >>> z = model.embed(vb.data.aligned(new_values, new_genes, data.features))
+    Example::
+
+        z = model.embed(vb.data.aligned(new_values, new_genes, data.features))
     """
     array = checks.matrix(values)
     place = {name: position for position, name in enumerate(checks.names("feature", names, array.shape[1]).tolist())}

@@ -61,9 +61,10 @@ def fetch(
         InputError: the name is unknown, the address does not exist, or a file is cut off, altered or a web page.
         ConnectionError: the connection broke more often than ``retries``.
 
-    Example:
-        >>> vb.data.fetch("tcga")
-        >>> data = vb.data.tcga()
+    Example::
+
+        vb.data.fetch("tcga")
+        data = vb.data.tcga()
     """
     files = source(name).files
     place = data_folder(name, folder)

@@ -91,8 +91,9 @@ def read_table(
         InputError: the file, a column or an option is not as required; the message is one sentence with the value and what
             is allowed.
 
-    Example:
-        >>> data = vb.data.read_table("cohort.csv.gz", label="cancer_type", event="dead", time="days", top=5000)
+    Example::
+
+        data = vb.data.read_table("cohort.csv.gz", label="cancer_type", event="dead", time="days", top=5000)
     """
     roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore)
     treatment = Treatment(top, deviation, scaling, transform, missing)

@@ -95,9 +95,10 @@ def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = N
     Raises:
         InputError: the extra is not installed, or an embedding has a different number of samples.
 
-    Example:
-        >>> cells = vb.data.to_anndata(data, {"vae": model.embed(data.x)})
-        >>> scanpy.pp.neighbors(cells, use_rep="X_vae")
+    Example::
+
+        cells = vb.data.to_anndata(data, {"vae": model.embed(data.x)})
+        scanpy.pp.neighbors(cells, use_rep="X_vae")
     """
     package = _anndata()
     columns: dict[str, Any] = {}

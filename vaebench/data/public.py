@@ -65,8 +65,9 @@ def tcga(
     Raises:
         InputError: a file is missing, damaged or not the one downloaded first, or an option is not allowed.
 
-    Example:
-        >>> data = vb.data.tcga(where="sample_type!=11")
+    Example::
+
+        data = vb.data.tcga(where="sample_type!=11")
     """
     expression, survival = found_files("tcga", folder)
     factors = (_AGE, _RECURRENCE)
@@ -123,8 +124,9 @@ def gtex(
     Raises:
         InputError: a file is missing, damaged or not the one downloaded first, or an option is not allowed.
 
-    Example:
-        >>> data = vb.data.gtex(where="SMRIN>=6", genes="symbol")
+    Example::
+
+        data = vb.data.gtex(where="SMRIN>=6", genes="symbol")
     """
     check_choice("genes", genes, GENE_NAMES)
     expression, attributes = found_files("gtex", folder)

@@ -108,9 +108,9 @@ def simulate_cohort(
         InputError: an option is not allowed.
 
     Example:
-        >>> data, truth = vb.data.simulate_cohort(seed=0, samples=300, genes=100, types=5)
-        >>> data
-        <Dataset 'simulated': 300 samples x 100 features; 5 labels; ...>
+        >>> data, truth = simulate_cohort(seed=0, samples=300, genes=100, types=5)
+        >>> data.x.shape, truth.loadings.shape[1]
+        ((300, 100), 100)
     """
     whole_number("seed", seed, 0, None)
     whole_number("types", types, 2, 33)

@@ -39,7 +39,9 @@ def split_indices(
         InputError: an option is not allowed, a side would be empty, or the labels are too small for the validation share.
 
     Example:
-        >>> train, valid = vb.data.split_indices(data.labels, len(data.samples), valid_fraction=0.3, seed=0)
+        >>> train, valid = split_indices(["A"] * 6 + ["B"] * 4, 10, valid_fraction=0.3, seed=0)
+        >>> len(train), len(valid)
+        (7, 3)
     """
     whole_number("samples", samples, 2, None)
     whole_number("seed", seed, 0, None)

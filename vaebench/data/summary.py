@@ -116,8 +116,9 @@ def checked(
     Raises:
         InputError: the file, a column or an option is not as required.
 
-    Example:
-        >>> print(vb.data.summary_text(vb.data.checked("cohort.csv.gz", label="cancer_type")))
+    Example::
+
+        print(vb.data.summary_text(vb.data.checked("cohort.csv.gz", label="cancer_type")))
     """
     check_choice("samples_in", samples_in, ("auto", *SAMPLES_IN))
     roles = Roles(label, event, time, "days", covariates, factors, where, ignore)

@@ -53,9 +53,10 @@ def write_table(dataset: Dataset, path: str | Path) -> Path:
     Raises:
         InputError: the extension is not one of these.
 
-    Example:
-        >>> data, truth = vb.data.simulate_cohort(samples=240, types=4, scaling="none")
-        >>> vb.data.write_table(data, "cohort.csv.gz")
+    Example::
+
+        data, truth = vb.data.simulate_cohort(samples=240, types=4, scaling="none")
+        vb.data.write_table(data, "cohort.csv.gz")
     """
     columns: dict[str, Any] = {"sample": dataset.samples}
     if dataset.labels is not None:

@@ -77,7 +77,9 @@ def simulate_catalogue(
         InputError: an option is not allowed.
 
     Example:
-        >>> catalogue, truth = vb.data.simulate_catalogue(seed=0, tumours=200, signatures=5)
+        >>> catalogue, truth = simulate_catalogue(seed=0, tumours=200, signatures=5)
+        >>> catalogue.shape, truth.exposures.shape
+        ((200, 96), (200, 5))
     """
     whole_number("seed", seed, 0, None)
     whole_number("types", types, 1, 40)

@@ -74,8 +74,9 @@ def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "s
     Raises:
         InputError: a channel is unknown, missing or repeated, a sample is repeated, or a value is not a count.
 
-    Example:
-        >>> catalogue = vb.data.read_catalogue("project.SBS96.all")
+    Example::
+
+        catalogue = vb.data.read_catalogue("project.SBS96.all")
     """
     if names not in ("samples", "types"):
         raise InputError(f"names={names!r} is not allowed; it must be 'samples' or 'types'")
@@ -99,8 +100,9 @@ def read_signatures(path: str | Path, *, normalised: bool = True) -> pd.DataFram
     Raises:
         InputError: as :func:`read_catalogue`, or a signature does not sum to 1.
 
-    Example:
-        >>> cosmic = vb.data.read_signatures("COSMIC_v3.4_SBS_GRCh37.txt")
+    Example::
+
+        cosmic = vb.data.read_signatures("COSMIC_v3.4_SBS_GRCh37.txt")
     """
     return checked_signatures(_by_channel(path, "signature"), normalised=normalised, source=str(path))
 
@@ -122,8 +124,9 @@ def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.Dat
     Raises:
         InputError: the orientation is unclear, a name is repeated, or a value is negative or not a number.
 
-    Example:
-        >>> exposures = vb.data.read_exposures("exposures.csv")
+    Example::
+
+        exposures = vb.data.read_exposures("exposures.csv")
     """
     if samples_in not in (None, "rows", "columns"):
         raise InputError(f"samples_in={samples_in!r} is not allowed; it must be 'rows' or 'columns'")
@@ -151,7 +154,7 @@ def cancer_types(samples: Iterable[str], table: pd.DataFrame | str | Path | None
         InputError: the table lacks a sample, or has no such columns.
 
     Example:
-        >>> vb.data.cancer_types(["BRCA::s1", "LUAD::s2"]).tolist()
+        >>> cancer_types(["BRCA::s1", "LUAD::s2"]).tolist()
         ['BRCA', 'LUAD']
     """
     names = [str(name) for name in samples]
