@@ -92,7 +92,7 @@ def test_p_is_that_of_lifelines_and_of_scipy():
     assert f"log-rank p = {expected:.2g}, 2 groups" in texts(survival_curves(names, survival))
     names, survival = cohort(4)
     p = multivariate_logrank_test(survival.time, names, survival.event).p_value
-    assert f"Survival by label: log-rank p = {p:.2g}, 4 groups" in texts(
+    assert f"Survival by label log-rank p = {p:.2g}, 4 groups" in texts(
         survival_curves(names, survival, title="Survival by label")
     )
 
@@ -105,9 +105,10 @@ def test_what_is_left_out_is_counted():
     names[100:104] = "rare"
     names[104] = "rarer"
     said = texts(survival_curves(names, Survival(time, survival.event)))
-    assert "Left out: 3 samples without a time or event." in said
-    assert "Left out: 2 samples without a group." in said
-    assert "Left out: 2 groups of fewer than 5 samples (5 samples)." in said
+    assert said.endswith(
+        "Left out: 3 samples without a time or event, 2 samples without a group, "
+        "2 groups of fewer than 5 samples (5 samples)."
+    )
     kept = np.array([n is not None and n.startswith("g") for n in names]) & np.isfinite(time)
     assert (
         said

@@ -175,7 +175,7 @@ def test_survival_is_drawn_by_label_and_by_cluster_where_the_embedding_is_at_han
     page = write_report(tmp_path, rows, INFO, dataset=data, embedding=z).read_text(encoding="utf-8")
     assert re.findall(r"<h2>(.*?)</h2>", page)[3:6] == ["Cox models", "Survival", "Cost"]
     assert {"survival_by_cluster.png", "survival_by_label.png"} <= {p.name for p in (tmp_path / "figures").iterdir()}
-    assert f"seed {best['traced/seed']}" in page[page.index("Survival of the Leiden clusters") :]
+    assert f"seed {int(best['traced/seed'])})" in page[page.index("Survival of the Leiden clusters") :]
     assert "--keep-embeddings" not in page
     assert len(np.unique(leiden_clusters(z))) == 3
     assert len(np.unique(leiden_clusters(z, LeidenOptions(resolution=4.0, seeds=(1, 2))))) > 3

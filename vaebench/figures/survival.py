@@ -30,7 +30,7 @@ class _SurvivalGroups(NamedTuple):
     group: np.ndarray
     time: np.ndarray
     event: np.ndarray
-    notes: tuple[str, ...]
+    note: str
 
 
 def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str = "Survival") -> Figure:
@@ -48,7 +48,7 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
     Args:
         groups: [N] name of each sample's group, text or numbers; ``""``, ``None`` or NaN where it has none.
         survival: times in days and events, [N] each; ``None`` gives a figure that says so.
-        title: what the groups are; ends at the colon before the test.
+        title: first line of the figure's title; the test is the second.
 
     Returns:
         A figure whose first axes hold a line for each group, largest group first, and whose second hold the table. The
@@ -70,7 +70,7 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
     cohort = _cohort(groups, survival)
     if not len(cohort.time):
         return style.empty_figure(
-            f"There are no curves to draw: no group has {LEAST} samples with a time and an event. {' '.join(cohort.notes)}"
+            f"There are no curves to draw: no group has {LEAST} samples with a time and an event. {cohort.note}"
         )
     sizes = pd.Series(cohort.group).value_counts(sort=True)
     names = sizes.sort_index(kind="stable").sort_values(ascending=False, kind="stable").index.tolist()
@@ -82,7 +82,7 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
     ax.set_xlim(0, max(cohort.time.max() / scale, 1e-9) * 1.02)
     ax.set_xlabel(unit)
     ax.set_ylabel("share alive")
-    ax.set_title(style.plain(f"{title}: {_test(cohort)}", 90), loc="left", fontsize=12)
+    ax.set_title(f"{style.plain(title, 44)}\n{_test(cohort)}", loc="left", fontsize=11)
     ticks = [tick for tick in MaxNLocator(6).tick_values(*ax.get_xlim()) if 0 <= tick <= ax.get_xlim()[1]]
     ax.set_xticks(ticks)  # fixed: the numbers at risk are those at just these times
     table.set_xlim(ax.get_xlim())
@@ -94,13 +94,13 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
         figure,
         "Kaplan-Meier curves" + (" with 95% intervals" if len(drawn) <= BANDS else "") + "; below: samples at risk.",
         f"The {rest} smallest of {len(names)} groups are in the test but not drawn." if rest else "",
-        *cohort.notes,
+        cohort.note,
     )
     return figure
 
 
 def _cohort(groups: np.ndarray, survival: Survival) -> _SurvivalGroups:
-    """Return the samples that can be used, those of small groups left out, and sentences on what was left out."""
+    """Return the samples that can be used, those of small groups left out, and a sentence on what was left out."""
     time, event = (np.asarray(values, np.float64) for values in (survival.time, survival.event))
     names = np.array(["" if pd.isna(value) else str(value) for value in groups.tolist()], dtype=object)
     known, named = np.isfinite(time) & np.isfinite(event), names != ""
@@ -108,15 +108,18 @@ def _cohort(groups: np.ndarray, survival: Survival) -> _SurvivalGroups:
     sizes = pd.Series(names[usable]).value_counts()
     small = sizes.index[sizes < LEAST]
     kept = usable & ~np.isin(names, list(small))
-    notes = []
-    if not known.all():
-        notes.append(f"Left out: {style.count_of(int((~known).sum()), 'sample')} without a time or event.")
-    if (known & ~named).any():
-        notes.append(f"Left out: {style.count_of(int((known & ~named).sum()), 'sample')} without a group.")
-    if len(small):
-        of = style.count_of(int(sizes[small].sum()), "sample")
-        notes.append(f"Left out: {style.count_of(len(small), 'group')} of fewer than {LEAST} samples ({of}).")
-    return _SurvivalGroups(names[kept], time[kept], event[kept] > 0, tuple(notes))
+    without = [
+        ((~known).sum(), f"{style.count_of(int((~known).sum()), 'sample')} without a time or event"),
+        ((known & ~named).sum(), f"{style.count_of(int((known & ~named).sum()), 'sample')} without a group"),
+        (
+            len(small),
+            f"{style.count_of(len(small), 'group')} of fewer than {LEAST} samples "
+            f"({style.count_of(int(sizes[small].sum()), 'sample')})",
+        ),
+    ]
+    said = ", ".join(text for number, text in without if number)
+    note = f"Left out: {said}." if said else ""
+    return _SurvivalGroups(names[kept], time[kept], event[kept] > 0, note)
 
 
 def _test(cohort: _SurvivalGroups) -> str:
@@ -169,7 +172,8 @@ def _risk_table(table: Axes, ticks: np.ndarray, names: list[str], counts: list[p
     table.tick_params(length=0, pad=16)  # the number below time 0 reaches to the left of the axis
     table.set_yticks(range(len(names)), names, fontsize=style.SMALL - 1)
     for place, (label, found) in enumerate(zip(table.get_yticklabels(), counts, strict=True)):
-        label.set_color(_look(place)[0])
+        colour = str(_look(place)[0])
+        label.set_color("#666600" if colour == "#F0E442" else colour)  # yellow text is unreadable
         for tick, number in zip(ticks, at_risk_at(found, ticks * scale), strict=True):
             table.text(tick, place, f"{number:,}", ha="center", va="center", fontsize=style.SMALL - 1)
 
@@ -181,7 +185,7 @@ def _look(place: int) -> tuple[str, object]:
 
 def _label(name: str, cohort: _SurvivalGroups) -> str:
     mine = cohort.group == name
-    return style.plain(f"{style.plain(name, 22)} ({mine.sum():,}, {cohort.event[mine].sum():,} died)")
+    return f"{style.plain(name, 22)} ({mine.sum():,}, {cohort.event[mine].sum():,} died)"
 
 
 def _handle(place: int, label: str) -> Line2D:

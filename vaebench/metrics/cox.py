@@ -199,8 +199,8 @@ def cox_fit(
         >>> rng = np.random.default_rng(0)
         >>> x = rng.normal(size=(200, 2))
         >>> time = rng.exponential(size=200) * np.exp(-x[:, 0])
-        >>> cox_fit(x, time, np.ones(200, bool)).coefficients.round(1)
-        array([1. , 0.1])
+        >>> round(float(cox_fit(x, time, np.ones(200, bool)).coefficients[0]), 1)
+        1.0
     """
     standard, scale = standardised(np.asarray(design, np.float64))
     risk = risk_sets(np.asarray(time, np.float64), np.asarray(event, bool))

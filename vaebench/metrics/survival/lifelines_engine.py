@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _FIT = {"precision": 1e-12, "r_precision": 1e-14}
 """lifelines' defaults (1e-7, 1e-9) stop short of the maximum where latents almost determine the label."""
+_FARTHEST = 30.0
+"""Difference of linear predictors, a hazard ratio of 1e13, that only a coefficient on its way to infinity reaches."""
 
 
 class LifelinesFit(NamedTuple):
@@ -79,10 +81,13 @@ def fit_by_lifelines(design: np.ndarray, risk: Risk, ridge: float = 0.0, proport
         serious = [str(d) for d in doubts if "norm(delta)" in str(d) or "suspiciously close" in str(d)]
         if serious:
             return failed._replace(status=_separated(serious[0]))
-        short = [str(d) for d in doubts if "failed to converge" in str(d)]
-        if short:
+        if any("failed to converge" in str(d) for d in doubts):
+            reach = float(np.ptp(x @ np.asarray(fitter.params_)))
+            if reach > _FARTHEST:
+                return failed._replace(status=_separated(f"stopped where linear predictors differ by {reach:.0f}"))
             return failed._replace(status="NOT_CONVERGED: lifelines stopped before the maximum of the likelihood")
-        p = proportional_hazard_test(fitter, table, time_transform=_event_ranks).p_value if proportional else math.nan
+        ranks: Any = _event_ranks  # lifelines annotates a name, but takes functions too
+        p = proportional_hazard_test(fitter, table, time_transform=ranks).p_value if proportional else math.nan
     coefficients, variance = np.asarray(fitter.params_), np.asarray(fitter.variance_matrix_)
     return LifelinesFit(
         coefficients=_placed(coefficients, used, 0.0),
@@ -105,7 +110,7 @@ def _placed(values: np.ndarray, used: np.ndarray, fill: float) -> np.ndarray:
 
 def _separated(reason: object) -> str:
     """Return the status of independent columns whose information lifelines cannot invert: a coefficient runs to infinity."""
-    return f"SEPARATED: lifelines says: {' '.join(str(reason).split())[:120]}"
+    return f"SEPARATED: lifelines: {' '.join(str(reason).split())[:120]}"
 
 
 def _event_ranks(time: pd.Series, event: pd.Series, weights: pd.Series) -> pd.Series:
