@@ -3,9 +3,10 @@
 Public functions take and return data frames labelled by sample, signature and channel. Modules exchange arrays: X [T, 96] counts,
 ``signatures`` [S, 96] with rows that sum to 1, ``exposures`` [T, S] in mutations; the mean of X is exposures @ signatures.
 
-Example:
-    >>> result = vb.signatures.extract(catalogue)
-    >>> fit = vb.signatures.refit(catalogue, result.signatures, intervals="spike_slab")
+Example::
+
+    result = vb.signatures.extract(catalogue, reference=cosmic)
+    found = vb.signatures.anchored_intervals(catalogue, result.signatures, cosmic)
 """
 
 from __future__ import annotations

@@ -117,10 +117,11 @@ def anchored_intervals(
     Raises:
         InputError: for a table or an option that is not allowed; see also :func:`anchored`.
 
-    Example:
-        >>> result = vb.signatures.extract(catalogue)
-        >>> found = vb.signatures.anchored_intervals(catalogue, result.signatures, cosmic)
-        >>> found.intervals, found.kept
+    Example::
+
+        result = vb.signatures.extract(catalogue)
+        found = vb.signatures.anchored_intervals(catalogue, result.signatures, cosmic)
+        print(found.intervals, found.kept)
     """
     used = anchored(signatures, reference, least)
     known = set(map(str, checked_signatures(reference, source="the reference").index))

@@ -188,8 +188,10 @@ def calibrate(
     Raises:
         InputError: for a table or an option that is not allowed.
 
-    Example:
-        >>> table = vb.signatures.calibrate(catalogue, signatures, intervals="spike_slab", draws=5)
+    Example::
+
+        table = vb.signatures.calibrate(catalogue, signatures, intervals="spike_slab", draws=5)
+        vb.signatures.save_calibration("results/calibrate", table, intervals="spike_slab", level=0.95)
     """
     checked_options(intervals, noise, level, seed)
     if not 1 <= draws <= sampler.kept or int(draws) != draws:

@@ -55,7 +55,10 @@ def matches(extracted: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
         InputError: for a table that does not hold signatures.
 
     Example:
-        >>> vb.signatures.matches(result.signatures, vb.data.read_signatures("cosmic.csv"))
+        >>> import vaebench as vb
+        >>> catalogue, truth = vb.data.simulate_catalogue(seed=0, tumours=30, signatures=2, types=1)
+        >>> vb.signatures.matches(truth.signatures, truth.signatures)["reference"].tolist()
+        ['S1', 'S2']
     """
     found = checked_signatures(extracted, source="the table of extracted signatures")
     known = checked_signatures(reference, source="the reference")

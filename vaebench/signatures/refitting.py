@@ -107,9 +107,10 @@ class RefitResult(NamedTuple):
         Returns:
             The path of the report.
 
-        Example:
-            >>> fit = vb.signatures.refit(catalogue, signatures, intervals="spike_slab")
-            >>> fit.save("results/refit", info={"cohort": "PCAWG"})
+        Example::
+
+            fit = vb.signatures.refit(catalogue, signatures, intervals="spike_slab")
+            fit.save("results/refit", info={"cohort": "PCAWG"})
         """
         from vaebench.report.signatures import refit_page
 
@@ -167,8 +168,11 @@ def refit(
         InputError: for a table or an option that is not allowed.
 
     Example:
-        >>> fit = vb.signatures.refit(catalogue, signatures, intervals="spike_slab", types=types)
-        >>> fit.intervals, fit.dispersion, fit.notes
+        >>> import vaebench as vb
+        >>> catalogue, truth = vb.data.simulate_catalogue(seed=0, tumours=30, signatures=2, types=1)
+        >>> fit = vb.signatures.refit(catalogue, truth.signatures, intervals="profile_likelihood")
+        >>> list(fit.intervals.columns)
+        ['sample', 'signature', 'exposure', 'lower', 'upper', 'presence']
     """
     checked_options(intervals, noise, level, seed)
     chosen = _method_options(intervals, options)

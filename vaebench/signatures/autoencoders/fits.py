@@ -15,7 +15,7 @@ from vaebench.nn.losses import poisson_loss
 from vaebench.signatures.autoencoders.training import (
     checked_counts,
     checked_settings,
-    latent_kl,
+    mean_latent_kl,
     multinomial_resample,
     restart_seeds,
     split_of_rows,
@@ -180,7 +180,7 @@ def refit_by_encoder(
     return EncoderRefit(
         exposures=z * factors[:, None],
         factors=factors,
-        latent_kl=latent_kl(item, counts),
+        latent_kl=mean_latent_kl(item, counts),
         loss=item.losses["valid"],
         epochs=item.epochs,
         status="DIVERGED" if diverged else "OK",
@@ -226,7 +226,7 @@ class _Measured(NamedTuple):
 
 def _measured(item: Finished, counts: np.ndarray) -> _Measured:
     samples, k = len(counts), item.point.latent
-    kl = latent_kl(item, counts)
+    kl = mean_latent_kl(item, counts)
     if item.z is None:
         nan = np.full((k, counts.shape[1]), np.nan)
         lost = (nan, nan[:, 0], np.full((samples, k), np.nan), np.nan, np.nan, np.nan)

@@ -100,9 +100,10 @@ def muse_refit(
 
     Source: Pancotti et al. 2024. Deviates: exposures are not rounded; a refit keeps its last weights, not its best.
 
-    Example:
-        >>> found = vb.signatures.muse_refit(0, catalogue.to_numpy(), signatures.to_numpy())
-        >>> found.exposures, found.presence
+    Example::
+
+        found = vb.signatures.muse_refit(0, catalogue.to_numpy(), signatures.to_numpy())
+        print(found.exposures, found.presence)
     """
     counts, signatures = checked_counts(counts), checked_counts(signatures)
     if refits < 1:

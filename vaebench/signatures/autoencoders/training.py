@@ -186,7 +186,7 @@ def split_of_rows(train: np.ndarray, valid: np.ndarray) -> Split:
     return Split(np.asarray(train, np.int32), np.asarray(valid, np.int32), np.zeros(1), np.ones(1))
 
 
-def latent_kl(item: Finished, counts: np.ndarray) -> np.ndarray:
+def mean_latent_kl(item: Finished, counts: np.ndarray) -> np.ndarray:
     """KL(q(z_s|x) || p(z_s)) [S] in nats, mean over the catalogue [T, 96]; NaN for a variant without one or after divergence."""
     divergence, traced = _divergence(static_of(item.point, counts.shape[1])), traced_of(item.point)
     if divergence is None or item.z is None:

@@ -120,9 +120,11 @@ def de_novo_intervals(
     Raises:
         InputError: for a table or an option that is not allowed.
 
-    Example:
-        >>> found = vb.signatures.de_novo_intervals(catalogue, result.signatures)
-        >>> found.intervals, found.notes
+    Example::
+
+        result = vb.signatures.extract(catalogue)
+        found = vb.signatures.de_novo_intervals(catalogue, result.signatures)
+        print(found.intervals, found.notes)
     """
     checked_options(None, "poisson", level, seed)
     if not 0 <= simulations <= _MOST_SIMULATIONS or int(simulations) != simulations:
