@@ -138,6 +138,8 @@ def test_constants_of_the_criterion_change_it_as_the_formula_says():
         ({"swap_gain": "5"}, "swap_gain='5' is not allowed; it must be a number"),
         ({"noted_share": -0.1}, "noted_share=-0.1 is not allowed; it must be 0 or more"),
         ({"candidate_share": 1.2}, "candidate_share=1.2 is not allowed; it is a share and must be 1 at most"),
+        ({"ambiguity_gain": 0.0}, "ambiguity_gain=0.0 is not allowed; it must be above 0"),
+        ({"largest_share": 1.0}, "largest_share=1 is not allowed; it must be below 1"),
         ({"shapes": ()}, r"shapes=\(\) is not allowed; it must be a tuple of numbers"),
         ({"summed_residuals": [4]}, r"summed_residuals=\[4\] is not allowed; it must be a tuple"),
         ({"shapes": (1.0, 0.5)}, r"exposure_iterations=\(40, 60, 200\) does not fit shapes=\(1.0, 0.5\)"),
@@ -149,7 +151,7 @@ def test_bad_values_are_one_sentence(changed, sentence):
     assert "\n" not in str(refused.value)
 
 
-def test_turned_off_and_hashable():
-    assert SparseOptions(swaps=0, ambiguity_gain=0, noted_share=0).swaps == 0
+def test_zeros_where_allowed_and_hashable():
+    assert SparseOptions(swaps=0, dispersion_slack=0, noted_share=0).swaps == 0
     assert hash(SparseOptions()) == hash(SparseOptions(patience=2))
     assert SparseOptions(patience=3) != SparseOptions()

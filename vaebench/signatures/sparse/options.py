@@ -19,16 +19,16 @@ _SHARES = (
 )
 """Fields that are shares or probabilities: at most 1."""
 
-_MAY_BE_ZERO = ("swaps", "dispersion_slack", "ambiguity_gain", "noted_share")
-"""Fields that turn their rule off when they are 0; all others are positive."""
+_MAY_BE_ZERO = ("swaps", "dispersion_slack", "noted_share")
+"""Fields that may be 0; all others are positive."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SparseOptions:
     """Constants of the sparse method (:mod:`vaebench.signatures.sparse.pipeline`), each with the reason for its default.
 
-    Frozen and hashable, so that compiled functions take it as a static argument. The defaults serve cohorts of tens to
-    thousands of samples; none needs tuning to a data set.
+    Frozen and hashable, so that compiled functions take it as a static argument. The defaults are meant for cohorts of
+    tens to thousands of samples.
 
     Example:
         >>> import vaebench as vb
@@ -170,6 +170,8 @@ class SparseOptions:
                 f"SparseOptions: exposure_iterations={self.exposure_iterations!r} does not fit shapes={self.shapes!r}; "
                 "there must be one number of iterations for each shape"
             )
+        if self.largest_share == 1:
+            raise InputError("SparseOptions: largest_share=1 is not allowed; it must be below 1, where nothing is left")
 
 
 def _check(name: str, value: object, default: object) -> None:
