@@ -1,4 +1,7 @@
-"""Loss terms, one function each, with equation and source. Per-sample terms sum over features or latents, not the batch."""
+"""Loss terms, one function each, with equation and source.
+
+Terms of a sample are sums over its features or latents, in nats; the variants average them over the batch.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import jax.numpy as jnp
 
 
 def gaussian_kl(mean: jax.Array, logvar: jax.Array) -> jax.Array:
-    """KL(N(mean, exp(logvar)) || N(0, 1)) in nats, [B]: -1/2 sum_l (1 + logvar - mean^2 - exp(logvar)).
+    """Return KL(N(mean, exp(logvar)) || N(0, 1)) in nats, [B], for ``mean`` and ``logvar`` [B, L].
+
+    -1/2 sum_l (1 + logvar - mean^2 - exp(logvar)).
 
     Source: Kingma & Welling 2014, appendix B.
     """
@@ -15,35 +20,41 @@ def gaussian_kl(mean: jax.Array, logvar: jax.Array) -> jax.Array:
 
 
 def gaussian_nll(x: jax.Array, reconstruction: jax.Array) -> jax.Array:
-    """-log N(x; reconstruction, I) in nats, [..., B]: 1/2 sum_d (x - reconstruction)^2 + D/2 log(2 pi).
+    """Return -log N(x; reconstruction, I) in nats, [..., B]: 1/2 sum_d (x - reconstruction)^2 + D/2 log(2 pi).
 
-    Leading axes of 1 are broadcast: x [1, B, D] against a reconstruction [K, B, D].
+    Leading axes of length 1 are broadcast: x [1, B, D] against a reconstruction [K, B, D] gives [K, B].
     """
     return 0.5 * jnp.sum((x - reconstruction) ** 2, axis=-1) + 0.5 * x.shape[-1] * jnp.log(2 * jnp.pi)
 
 
 def mean_squared_error(x: jax.Array, reconstruction: jax.Array) -> jax.Array:
-    """Scalar: (x - reconstruction)^2 averaged over samples and features."""
+    """Return (x - reconstruction)^2 averaged over samples and features; a scalar."""
     return jnp.mean((x - reconstruction) ** 2)
 
 
 def log_cosh(difference: jax.Array, a: jax.Array | float) -> jax.Array:
-    """log(cosh(a t)) / a of every entry t; near a t^2 / 2 for small t and |t| for large, without overflow.
+    """Return log(cosh(a t)) / a of every entry t: about a t^2 / 2 for small t, and |t| for large.
 
-    Source: Chen et al. 2018, Log hyperbolic cosine loss improves variational auto-encoder. log cosh u is
-    logaddexp(u, -u) - log 2.
+    Computed as log cosh u = logaddexp(u, -u) - log 2, which does not overflow.
+
+    Source: Chen et al. 2018, Log hyperbolic cosine loss improves variational auto-encoder.
     """
     return (jnp.logaddexp(a * difference, -a * difference) - jnp.log(2.0)) / a
 
 
 def huber(difference: jax.Array, delta: jax.Array | float) -> jax.Array:
-    """t^2 / 2 of every entry t up to ``delta``, delta (|t| - delta / 2) beyond it. Source: Huber 1964, eq. 2.10."""
+    """Return t^2 / 2 of every entry t with |t| < ``delta``, and delta (|t| - delta / 2) of the others.
+
+    Source: Huber 1964, eq. 2.10.
+    """
     size = jnp.abs(difference)
     return jnp.where(size < delta, 0.5 * difference**2, delta * (size - 0.5 * delta))
 
 
 def asymmetric_laplace_nll(x: jax.Array, quantile: jax.Array, tau: jax.Array | float) -> jax.Array:
-    """-log density in nats, [..., B]: sum_d u_d (tau - [u_d < 0]) - D log(tau (1 - tau)) of u = x - quantile.
+    """Return -log AL(x; quantile, tau) in nats, [..., B], AL being the asymmetric Laplace density.
+
+    sum_d u_d (tau - [u_d < 0]) - D log(tau (1 - tau)) with u = x - quantile.
 
     Source: Yu & Moyeed 2001, Bayesian quantile regression, eq. 2, with scale 1.
     """
@@ -53,12 +64,18 @@ def asymmetric_laplace_nll(x: jax.Array, quantile: jax.Array, tau: jax.Array | f
 
 
 def gaussian_log_density(z: jax.Array, mean: jax.Array, logvar: jax.Array) -> jax.Array:
-    """log N(z; mean, exp(logvar)) of every entry, shapes broadcast together."""
+    """Return log N(z; mean, exp(logvar)) of every entry in nats; shapes are broadcast together."""
     return -0.5 * (jnp.log(2 * jnp.pi) + logvar + (z - mean) ** 2 * jnp.exp(-logvar))
 
 
 def log_importance_weights(nll: jax.Array, z: jax.Array, mean: jax.Array, logvar: jax.Array) -> jax.Array:
-    """log [p(x|z) p(z) / q(z|x)], [K, B], of draws z [K, B, L] with -log p(x|z) ``nll`` [K, B]; p(z) is N(0, I).
+    """Return log [p(x|z) p(z) / q(z|x)], [K, B], with p(z) = N(0, I) and q(z|x) = N(mean, exp(logvar)).
+
+    Args:
+        nll: -log p(x|z), [K, B].
+        z: draws from q(z|x), [K, B, L].
+        mean: of q(z|x), [B, L].
+        logvar: of q(z|x), [B, L].
 
     Source: Burda et al. 2016, Importance weighted autoencoders, eq. 8.
     """
@@ -67,14 +84,18 @@ def log_importance_weights(nll: jax.Array, z: jax.Array, mean: jax.Array, logvar
 
 
 def importance_bound(log_weights: jax.Array, axis: int = 0) -> jax.Array:
-    """log of the mean weight over the K draws of ``axis``: the importance weighted bound of log p(x), one axis less."""
+    """Return the importance weighted bound on log p(x): the log of the mean weight over the K draws along ``axis``.
+
+    Source: Burda et al. 2016, eq. 8.
+    """
     return jax.nn.logsumexp(log_weights, axis=axis) - jnp.log(log_weights.shape[axis])
 
 
 def stratified_log_weights(batch: int, samples: int) -> jax.Array:
-    """log weights [B, B] that make sum_j w_ij q(z|x_j), i's own sample in the batch, unbiased for q(z) of N samples.
+    """Return log weights [B, B] of minibatch stratified sampling: sum_j w_ij q(z_i|x_j) is unbiased for q(z_i).
 
-    w_ii = 1/N, w_ij = 1/(B - 1), and (N - B + 1)/(N (B - 1)) for one j, here i + 1 modulo B; rows sum to 1.
+    The batch has B of the N samples. w_ii = 1/N, w_ij = 1/(B - 1), and (N - B + 1)/(N (B - 1)) for one j, here i + 1 modulo B;
+    rows sum to 1.
 
     Source: Chen et al. 2018, Isolating sources of disentanglement, appendix C.2.
     """
