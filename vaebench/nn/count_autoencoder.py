@@ -212,7 +212,6 @@ def signature_model(
     """
     sizes = (static.features, static.latent, static.hidden)
     module = SignatureAutoencoder(*sizes, static.norm, norm_last, family.heads, frozen, pseudo, prior_rows)
-
     encoded = functools.partial(_encoded, module, family, static.activation)
 
     def init(key: jax.Array, init: jax.Array) -> Tree:
@@ -249,11 +248,6 @@ def signature_model(
         assert divergence is not None
         return divergence(posterior(variables, x, activation), learned(variables, activation), hyper, key)
 
-    def prior(key: jax.Array, samples: int) -> jax.Array:
-        if pseudo or prior_rows:
-            raise InputError(f"the prior of {static.variant} is learned here: it has no draws without a trained model")
-        return family.prior(key, (samples, static.latent))
-
     return Model(
         init,
         loss,
@@ -261,10 +255,17 @@ def signature_model(
         sample,
         lambda variables, z, activation: z @ signatures_of(variables),
         posterior,
-        prior,
+        functools.partial(_prior_draws, static, family, bool(pseudo or prior_rows)),
         constrained=non_negative,
         latent_kl=None if divergence is None else latent_kl,
     )
+
+
+def _prior_draws(static: Static, family: Family, learned: bool, key: jax.Array, samples: int) -> jax.Array:
+    """Draw z [samples, L] from a fixed prior."""
+    if learned:
+        raise InputError(f"the prior of {static.variant} is learned here: it has no draws without a trained model")
+    return family.prior(key, (samples, static.latent))
 
 
 def _encoded(

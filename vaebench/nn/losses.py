@@ -108,7 +108,7 @@ def stratified_log_weights(batch: int, samples: int) -> jax.Array:
 def mixture_log_densities(
     z: jax.Array, mean: jax.Array, logvar: jax.Array, log_weights: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """log q(z|x), log q(z) and sum_l log q(z_l), each [B], with q the mixture sum_j w_ij q(.|x_j) of the batch.
+    """Return log q(z|x), log q(z) and sum_l log q(z_l), each [B], with q the mixture sum_j w_ij q(.|x_j) of the batch.
 
     ``z``, ``mean`` and ``logvar`` are [B, L], ``log_weights`` [B, B]: row of z, column of the component.
 
@@ -122,13 +122,13 @@ def mixture_log_densities(
 
 
 def covariance(mean: jax.Array) -> jax.Array:
-    """Covariance [L, L] of ``mean`` [B, L] over the batch, divided by B."""
+    """Return the covariance [L, L] of ``mean`` [B, L] over the batch, divided by B."""
     centred = mean - mean.mean(0, keepdims=True)
     return centred.T @ centred / len(mean)
 
 
 def covariance_penalty(matrix: jax.Array, off_diagonal: jax.Array | float, diagonal: jax.Array | float) -> jax.Array:
-    """off_diagonal sum_{i != j} C_ij^2 + diagonal sum_i (C_ii - 1)^2 of C [L, L]; scalar.
+    """Return off_diagonal sum_{i != j} C_ij^2 + diagonal sum_i (C_ii - 1)^2 of C [L, L]; scalar.
 
     Source: Kumar et al. 2018, Variational inference of disentangled latent concepts, eqs. 6-7.
     """
@@ -138,26 +138,30 @@ def covariance_penalty(matrix: jax.Array, off_diagonal: jax.Array | float, diago
 
 
 def categorical_kl(logits: jax.Array) -> jax.Array:
-    """KL(categorical(softmax(logits)) || uniform) in nats, over the last axis [..., C] -> [...]: sum_c q log q + log C."""
+    """Return KL(categorical(softmax(logits)) || uniform) in nats, [..., C] -> [...]: sum_c q log q + log C."""
     log_q = jax.nn.log_softmax(logits, axis=-1)
     return jnp.sum(jnp.exp(log_q) * log_q, axis=-1) + jnp.log(logits.shape[-1])
 
 
 def squared_distances(u: jax.Array, v: jax.Array) -> jax.Array:
-    """Squared Euclidean distances [B, B] between the rows of u and v [B, L], by a matrix product: no [B, B, L]."""
+    """Return the squared Euclidean distances [B, B] between the rows of u and v [B, L].
+
+    By a matrix product, without an array [B, B, L]; differences that rounding makes negative are set to 0.
+    """
     products = jnp.matmul(u, v.T, precision=jax.lax.Precision.HIGHEST)
     return jnp.maximum(jnp.sum(u**2, 1)[:, None] + jnp.sum(v**2, 1)[None] - 2 * products, 0.0)
 
 
 def off_diagonal_sum(matrix: jax.Array) -> jax.Array:
-    """Sum of a square matrix without its diagonal; scalar."""
+    """Return the sum of a square matrix without its diagonal; scalar."""
     return jnp.sum(jnp.where(jnp.eye(len(matrix), dtype=bool), 0.0, matrix))
 
 
 def sliced_wasserstein(z: jax.Array, prior: jax.Array, directions: jax.Array) -> jax.Array:
-    """Squared 2-Wasserstein distance of the projections of z and prior [B, L], averaged over unit ``directions`` [P, L].
+    """Return the squared 2-Wasserstein distance of the projections of z and prior [B, L], averaged over ``directions`` [P, L].
 
-    In one dimension the optimal transport pairs sorted values: mean_p mean_b (sorted(z d_p)_b - sorted(prior d_p)_b)^2.
+    Directions have unit length. In one dimension the optimal transport pairs sorted values:
+    mean_p mean_b (sorted(z d_p)_b - sorted(prior d_p)_b)^2.
 
     Source: Kolouri et al. 2019, Sliced Wasserstein auto-encoders.
     """
@@ -165,16 +169,16 @@ def sliced_wasserstein(z: jax.Array, prior: jax.Array, directions: jax.Array) ->
 
 
 def poisson_loss(x: jax.Array, rate: jax.Array) -> jax.Array:
-    """rate - x log(rate + 1e-7) of every entry: -log Poisson(x; rate) less what does not depend on the rate.
+    """Return rate - x log(rate + 1e-7) of every entry: -log Poisson(x; rate) up to terms that do not depend on the rate.
 
-    Leading axes of 1 are broadcast. Source: the Poisson loss of Keras, with its constant.
+    Leading axes of length 1 are broadcast. Source: the Poisson loss of Keras, with its constant.
     """
     return rate - x * jnp.log(rate + 1e-7)
 
 
 def log_volume(rows: jax.Array) -> jax.Array:
-    """Natural log det(W W' + I) of W [L, D]; scalar, 0 for W = 0: small where the rows are short or alike.
+    """Return the natural log det(W W' + I) of W [L, D], a scalar: 0 for W = 0, and small if rows are short or similar.
 
-    Source: Pancotti et al. 2024 (minimum volume), there to base 10.
+    Source: Pancotti et al. 2024 (minimum volume), with a logarithm to base 10 there.
     """
     return jnp.linalg.slogdet(rows @ rows.T + jnp.eye(len(rows)))[1]

@@ -40,7 +40,7 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read ({error}); delete it to go on without it") from error
+        raise InputError(f"{path} cannot be read ({error}); delete it to continue without it") from error
 
 
 def _read_if_there(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -155,5 +155,5 @@ def kept_array(folder: Path, point: str, name: str) -> np.ndarray | None:
                     return file.get_tensor(f"{point}/{name}")
         except (OSError, SafetensorError) as error:
             if path.exists():  # else another process has joined it and deleted it
-                raise InputError(f"{path} cannot be read ({error}); delete it to go on without it") from error
+                raise InputError(f"{path} cannot be read ({error}); delete it to continue without it") from error
     return None

@@ -177,7 +177,7 @@ def make_validation(static: Static, model: Model) -> Callable[[Lane, jax.Array],
 
 
 def make_start(static: Static, engine: Engine = DEFAULT) -> Callable[[Traced, Split], Lane]:
-    """Return ``(traced, split) -> Lane``, an unbatched lane before its first epoch; its randomness is all from ``traced.seed``."""
+    """Return ``(traced, split) -> Lane``, an unbatched lane before its first epoch; all randomness is from ``traced.seed``."""
     model = variant(static.variant).build(static)
     rule = transformation(static.optimizer, flat=engine.flat_optimizer, moments=engine.moments)
 
@@ -247,7 +247,7 @@ def _made(static: Static, lanes: int, engine: Engine) -> Train:
             return lane, i + 1, history.at[i].set(lane.valid_loss)
 
         def goes_on(carry: Tree) -> jax.Array:
-            # a while_loop, since lanes stop at different epochs: under vmap it runs until no lane goes on, and lanes that
+            # a while_loop, since lanes stop at different epochs: under vmap it runs until no lane is running, and lanes that
             # have stopped keep their values
             return (carry[0].status == RUNNING) & (carry[1] < k)
 
