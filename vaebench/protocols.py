@@ -73,7 +73,7 @@ def scaled_batch(train_samples: int, steps: int) -> int:
 def points(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int | None = None) -> list[Point]:
     """Return the points of a protocol: its grid, with some axes replaced or added.
 
-    A setting is taken from ``axes`` if named there, else from ``per_variant``, else from the grid, else from ``base``.
+    A setting is taken from ``axes`` if named there, else from the grid, else from ``per_variant``, else from ``base``.
 
     Args:
         chosen: the protocol.

@@ -36,8 +36,8 @@ def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path, types: Map
             has the column ``point``, its identity. Rows need not have the same columns. The column ``schema`` is added.
         folder: folder of the run; the file is written to its subfolder ``rows/``.
         types: column -> ``bool``, ``int``, ``float``, ``str`` or ``list`` (of floats). The file has all of these columns, null
-            where a row has no value. Other columns get the type of their values. A score that is NaN was not computed and is
-            null in ``metric/`` columns of this table.
+            where a row has no value. Other columns get the type of their values. In the integer and ``metric/`` columns given
+            here NaN is stored as null, since a score that is NaN was not computed.
 
     Raises:
         InputError: no rows, a row without ``point``, or a column of mixed or nested types.

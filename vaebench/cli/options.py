@@ -115,7 +115,7 @@ class Run(Source, Seeded):
     seeds: int = 0
     """Number of seeds. Each redraws split, weights and order."""
     recipe: str = ""
-    """Losses: "textbook" (the papers' equations) or "benchmarked" (the studies' released code)."""
+    """Recipe: "textbook" (the papers' equations) or "benchmarked" (the studies' released code)."""
     set: tuple[str, ...] = ()
     """Other settings as NAME=VALUE[,VALUE...]: --set batch=32 beta=1,4,10."""
     metrics: str = "leiden,cox"

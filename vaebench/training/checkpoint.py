@@ -80,8 +80,8 @@ def load_lanes(folder: Path) -> dict[str, list[np.ndarray]]:
 def restored(leaves: list[np.ndarray], template: Tree) -> Saved | None:
     """Return a saved lane in the structure of ``template``, a tree of shapes; ``None`` if the shapes differ.
 
-    The lane's key is raw data on both sides. Shapes differ if another version or another engine wrote the checkpoint; the point
-    is trained from its start then.
+    The lane's key is raw data on both sides. Shapes differ if, for example, another version wrote the checkpoint; the point is
+    then trained from its start.
     """
     *values, history = leaves
     shapes, tree = jax.tree.flatten(template)
