@@ -1,5 +1,12 @@
 """vaebench: variational autoencoders on cancer genomics, measured honestly.
 
+Example::
+
+    import vaebench as vb
+
+    data = vb.data.read_table("expression.csv", label="type", top=5000)
+    rows = vb.run(vb.space.product(variant=["vae", "beta_vae"], latent=[10, 50], seed=range(5)), data, out="results/run")
+
 Public names are loaded on first use, so that ``import vaebench`` is quick and a training node needs neither
 pandas nor matplotlib.
 """

@@ -1,6 +1,6 @@
-"""The protocols of the published studies as data: settings held fixed, settings varied, and preparation of the data.
+"""Protocols of the published studies as data: settings held fixed, settings varied, and preparation of the data.
 
-Every study comes in four kinds: as published, ``_scaled`` (batch chosen for the study's number of batches per epoch),
+Every study has four protocols: as published, ``_scaled`` (batch chosen for the study's number of batches per epoch),
 ``_textbook`` (the papers' equations) and ``_scaled_textbook``.
 """
 
@@ -42,12 +42,12 @@ class Protocol:
     steps_per_epoch: int | None = None
 
     def size(self) -> int:
-        """Returns the number of points of the full grid."""
+        """Return the number of points of the full grid."""
         return math.prod(len(values) for values in self.grid.values())
 
 
 def scaled_batch(train_samples: int, steps: int) -> int:
-    """Returns the batch size for which the number of full batches per epoch is closest to ``steps``.
+    """Return the batch size for which the number of full batches per epoch is closest to ``steps``.
 
     Args:
         train_samples: number of training samples n, at least 2.
@@ -71,15 +71,18 @@ def scaled_batch(train_samples: int, steps: int) -> int:
 
 
 def points(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int | None = None) -> list[Point]:
-    """Returns the points of a protocol: its grid, with some axes replaced or added.
+    """Return the points of a protocol: its grid, with some axes replaced or added.
 
-    A setting comes from ``axes`` if named there, else from ``per_variant``, else from ``base``.
+    A setting is taken from ``axes`` if named there, else from the grid, else from ``per_variant``, else from ``base``.
 
     Args:
         chosen: the protocol.
         axes: axis -> value or values, in place of the grid's or in addition to them.
         samples: number of samples N of the data set. A protocol with ``steps_per_epoch`` needs it to choose the batch size,
             separately for each ``valid_fraction``, unless ``axes`` names ``batch``.
+
+    Returns:
+        The points in order of the axes, each once.
 
     Raises:
         InputError: a name or value is unknown, or ``samples`` is missing.
@@ -103,20 +106,20 @@ def points(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int
 
 
 def _with_steps(base: Point, samples: int, steps: int) -> Point:
-    # the number of training samples as vaebench.data.splits makes it
+    # the number of training samples, rounded as in vaebench.data.splits
     return point(base, batch=scaled_batch(samples - round(samples * base.valid_fraction), steps))
 
 
 def scaled(chosen: Protocol, steps: int) -> Protocol:
-    """Returns the protocol as ``NAME_scaled``, with the batch size chosen for ``steps`` batches per epoch.
+    """Return the protocol as ``NAME_scaled``, with the batch size chosen for ``steps`` batches per epoch.
 
-    Data sets of other sizes then see the study's number of updates per epoch, so decay and patience keep their meaning.
+    Data sets of other sizes then have the study's number of updates per epoch, so decay and patience keep their meaning.
     """
     return dataclasses.replace(chosen, **_renamed(chosen, "scaled"), steps_per_epoch=steps)
 
 
 def textbook(chosen: Protocol) -> Protocol:
-    """Returns the protocol as ``NAME_textbook``, with the papers' equations (recipe ``textbook``) and all else equal."""
+    """Return the protocol as ``NAME_textbook``, with the papers' equations (recipe ``textbook``) and all else equal."""
     renamed = _renamed(chosen, "textbook")
     base = point(renamed["base"], recipe="textbook")
     return dataclasses.replace(chosen, **{**renamed, "base": base})
@@ -266,7 +269,10 @@ PROTOCOLS = {
 
 
 def protocol(name: str) -> Protocol:
-    """Returns the protocol of that name.
+    """Return the protocol of that name.
+
+    Args:
+        name: one of :data:`PROTOCOLS`.
 
     Raises:
         InputError: the name is unknown; the message suggests the closest one.

@@ -1,7 +1,8 @@
-"""Rows of results: flat, versioned, in part files that are either complete or not there.
+"""Rows of results: flat, versioned, in part files that are either complete or do not exist.
 
-A folder holds ``rows/part-<time>-<token>.parquet`` and ``run.json``. Any number of processes may write parts at once;
-no file is ever changed, so there is nothing to lock. A resumed run does what is :func:`missing`.
+A folder holds ``rows/part-<time>-<token>.parquet`` and ``run.json``. A part is written under another name, synced to disk and
+renamed, so a reader never sees half of one. Every process writes parts with names of its own and no file is ever changed, so any
+number of processes may write at once without locks. A resumed run does what is :func:`missing`.
 """
 
 from __future__ import annotations
@@ -30,19 +31,22 @@ if TYPE_CHECKING:
 def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path, types: Mapping[str, type] | None = None) -> Path:
     """Write rows as one new part file and return its path; the file appears complete or not at all.
 
-    A row maps column names to numbers, strings, ``None`` or flat lists of them (numpy values too), and has the column
-    ``point``, its identity. Rows need not have the same columns. The column ``schema`` is added.
-
     Args:
-        rows: at least one.
-        folder: of the run; the file goes to ``rows/``.
-        types: the columns that the file has in any case, with ``bool``, ``int``, ``float``, ``str`` or ``list`` (of floats),
-            null where no row has a value. Columns that are not in it get the type of their values. A score that is NaN was
-            not computed, so ``metric/`` columns hold null in its place.
+        rows: at least one. A row maps column names to numbers, strings, ``None`` or flat lists of them (numpy values too), and
+            has the column ``point``, its identity. Rows need not have the same columns. The column ``schema`` is added.
+        folder: folder of the run; the file is written to its subfolder ``rows/``.
+        types: column -> ``bool``, ``int``, ``float``, ``str`` or ``list`` (of floats). The file has all of these columns, null
+            where a row has no value. Other columns get the type of their values. In the integer and ``metric/`` columns given
+            here NaN is stored as null, since a score that is NaN was not computed.
 
     Raises:
         InputError: no rows, a row without ``point``, or a column of mixed or nested types.
         OSError: the disk is full or not writable; parts written before are intact.
+
+    Example::
+
+        write_rows([{"point": "a", "metric/ari": 0.7}, {"point": "b", "metric/ari": None}], "results/run")
+        rows = read_rows("results/run")
     """
     import pyarrow as pa
 
@@ -67,11 +71,17 @@ def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path, types: Map
 
 
 def read_rows(folder: str | Path) -> pd.DataFrame:
-    """All rows of a folder as a DataFrame, in the order written, one row per ``point`` (the first written).
+    """Read all rows of a folder, in the order written, one row per ``point`` (the first written).
 
-    Columns are the union over the parts, without those that no row has a value in (scores apart); absent values are NaN
-    (``None`` in text and list columns); integers stay integers where complete; list columns hold numpy arrays. Unfinished
-    files of a stopped process are not read.
+    Unfinished files of a stopped process are not read.
+
+    Args:
+        folder: folder of a run.
+
+    Returns:
+        A table with the columns of all parts. Columns without any value are left out, except those of metrics. Missing values
+        are NaN (``None`` in text and list columns), integer columns without missing values stay integers, and list columns hold
+        numpy arrays.
 
     Raises:
         InputError: no rows at all, a part that cannot be read, or another schema version.
@@ -86,22 +96,25 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
 
 
 def finished(folder: str | Path) -> set[str]:
-    """Identities of the points that have a row, whatever its status; empty for a folder that does not exist yet."""
+    """Return the identities of the points that have a row of any status; empty if the folder does not exist yet."""
     tables = _tables(Path(folder), ["schema", "point"])
     return {point for table in tables for point in table["point"].to_pylist()}
 
 
 def missing(points: Iterable[str], folder: str | Path) -> list[str]:
-    """The identities among ``points`` that have no row yet, in their order."""
+    """Return the identities among ``points`` that have no row yet, in their order."""
     done = finished(folder)
     return [point for point in points if point not in done]
 
 
 def compact(folder: str | Path, paths: Sequence[str | Path]) -> Path:
-    """Merges part files, in the order given, into one, removes them, and returns the new file.
+    """Merge part files, in the order given, into one new file, delete them, and return the new file.
 
-    The merged file is complete before the first part is removed; stopped in between, rows are there twice, and
-    :func:`read_rows` keeps one. The rows keep the place of the earliest part.
+    The merged file is complete before the first part is deleted. If the process stops in between, rows are stored twice and
+    :func:`read_rows` returns one of them. The rows keep the place of the earliest part.
+
+    Raises:
+        InputError: no path is given, a part cannot be read, or a column has different types in different parts.
     """
     parts = [Path(path) for path in paths]
     if not parts:
@@ -114,7 +127,11 @@ def compact(folder: str | Path, paths: Sequence[str | Path]) -> Path:
 
 
 def write_run_json(record: Mapping[str, Any], folder: str | Path) -> Path:
-    """Writes ``run.json`` (command, versions, digests: JSON values only), replacing an older one in one step."""
+    """Write ``run.json`` (command, versions, digests) and return its path; an older one is replaced atomically.
+
+    Raises:
+        InputError: ``record`` holds other values than JSON's.
+    """
     try:
         text = json.dumps(dict(record), indent=2, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -125,19 +142,23 @@ def write_run_json(record: Mapping[str, Any], folder: str | Path) -> Path:
 
 
 def write_cost(cost: Mapping[str, Any], folder: str | Path) -> Path:
-    """Writes what one process spent (JSON values) as a file of its own below ``costs/``, so that none overwrites another's."""
+    """Write the cost of one process (JSON values) as a new file in ``costs/``, so that no process overwrites another's."""
     path = Path(folder) / "costs" / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
     _write(path, json.dumps(dict(cost)).encode() + b"\n")
     return path
 
 
 def read_costs(folder: str | Path) -> list[dict[str, Any]]:
-    """What every process that filled a folder spent, in the order of their ends."""
+    """Read the costs of all processes that wrote rows to a folder, in the order in which they ended."""
     return [json.loads(path.read_bytes()) for path in sorted((Path(folder) / "costs").glob("*.json"))]
 
 
 def read_run_json(folder: str | Path) -> dict[str, Any]:
-    """The record of :func:`write_run_json`; ``InputError`` when there is none or it cannot be read."""
+    """Read the record that :func:`write_run_json` wrote.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
     path = Path(folder) / "run.json"
     try:
         return json.loads(path.read_bytes())
@@ -155,7 +176,7 @@ def _arrow_type(kind: type) -> Any:
 
 
 def _plain(value: Any, name: str) -> Any:
-    """A Python scalar, or a flat list of them."""
+    """Return a value as a Python scalar or a flat list of them."""
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, (list, tuple)):
@@ -170,10 +191,10 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _tables(folder: Path, columns: list[str] | None) -> list[Any]:
-    """All complete parts, in the order of their names, which start with the time of writing.
+    """Read all complete parts, in the order of their names, which begin with the time of writing.
 
-    Another process may merge parts meanwhile. It writes the whole before it removes them, so what was listed and is gone
-    is in a file of the next list; rows that were read before as well are there twice.
+    Another process may merge parts in the meantime. It writes the merged file before it deletes them, so a part that was listed
+    but is gone is contained in a file of the next listing. Rows read from both are duplicates.
     """
     read: dict[Path, Any] = {}
     while new := [path for path in (folder / "rows").glob("part-*.parquet") if path not in read]:
@@ -189,7 +210,7 @@ def _table(path: Path, columns: list[str] | None) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        # Through an open file, so that no dataset machinery guesses partitions from the folder's name.
+        # through an open file: given a path, pyarrow would infer partitions from the names of its folders
         with path.open("rb") as file:
             table = pq.ParquetFile(file).read(columns)
     except FileNotFoundError:
@@ -240,7 +261,7 @@ def _write_part(table: Any, folder: Path, stamp: str) -> Path:
 
 
 def _write(path: Path, data: Any) -> None:
-    """Writes a file so that it is complete and on disk under its name, or not there."""
+    """Write a file atomically: it is complete and synced to disk under its name, or does not exist."""
     try:
         with replacing(path, durable=True) as unfinished:
             unfinished.write_bytes(data)

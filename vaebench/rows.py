@@ -1,4 +1,4 @@
-"""The columns of a row: the only place where they are written and read back.
+"""Columns of a row, written and read back here only.
 
 A row describes one embedding of one data set. Its columns are grouped by prefix:
 
@@ -68,7 +68,7 @@ _OWN: dict[str, type] = {
     "loss/valid": float,
     "loss/best_valid": float,
 }
-"""Columns that no registry and no field of a point names, with their types."""
+"""Columns that come from neither a registry nor a field of a point, with their types."""
 
 
 def column_of(field: str) -> str | None:
@@ -109,7 +109,7 @@ def column_types(metrics: Sequence[Metric] = ()) -> dict[str, type]:
 
 
 def _weights_of(variant: Variant) -> Iterator[tuple[str, ...]]:
-    """Names of the weights in every recipe and form of a variant."""
+    """Yield the names of the weights in every recipe and form of a variant."""
     for recipe in variant.recipes:
         shape = variant.shape(recipe)
         choices = getattr(shape, "choices", {})
@@ -122,7 +122,7 @@ def _weights_of(variant: Variant) -> Iterator[tuple[str, ...]]:
 
 
 def row_of_point(point: Point) -> dict[str, Any]:
-    """Return a point as columns; :func:`point_of` is the way back."""
+    """Return a point as columns; :func:`point_of` is the inverse."""
     columns: dict[str, Any] = {"study": point.study}
     for field in dataclasses.fields(point):
         value, column = getattr(point, field.name), column_of(field.name)
@@ -137,8 +137,8 @@ def row_of_model(item: Finished, dataset: Dataset, record: Mapping[str, Any], la
     """Return the row of a trained point without its metrics.
 
     Args:
-        item: the training.
-        dataset: what was trained on.
+        item: the trained point.
+        dataset: the data set it was trained on.
         record: ``run.json`` of the folder.
         lanes: R of the program that trained it.
     """
@@ -163,7 +163,7 @@ def row_of_model(item: Finished, dataset: Dataset, record: Mapping[str, Any], la
 
 
 def row_of_baseline(latent: int, dataset: Dataset, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row, without metrics, of PCA of all samples with ``latent`` components, or as many as there are."""
+    """Return the row, without metrics, of PCA of all samples with ``latent`` components, or as many as the data have."""
     return {
         "point": f"{BASELINE}-{latent}-{dataset.digest}",
         "status": "OK",
@@ -189,7 +189,7 @@ def row_of_embedding(name: str, z: np.ndarray, dataset: Dataset) -> dict[str, An
 
 
 def components(latent: int, dataset: Dataset) -> int:
-    """Return how many of ``latent`` principal components the data set can have."""
+    """Return the number of principal components of the data set, at most ``latent``."""
     return min(latent, dataset.x.shape[0] - 1, dataset.x.shape[1])
 
 
@@ -199,7 +199,7 @@ def score_columns(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def matmul_precision_of(record: Mapping[str, Any]) -> str:
-    """Return ``matmul_precision`` of a folder; one from before it was recorded had JAX's default, which is TF32 on a GPU."""
+    """Return ``matmul_precision`` of a folder's record; if missing, JAX's default at that time, which is TF32 on a GPU."""
     before = "highest" if str(record.get("device", "cpu")).startswith("cpu") else "tensorfloat32"
     return record.get("matmul_precision", before)
 
@@ -213,10 +213,13 @@ def device_name() -> str:
 
 
 def point_of(row: Mapping[Any, Any]) -> Point:
-    """Return the point of a trained row, such that training it again gives that row.
+    """Return the point of a trained row; training it again gives that row.
+
+    Args:
+        row: column -> value, such as one of :func:`vaebench.results.read_rows`.
 
     Raises:
-        InputError: the row was written by another version: its identity is another one.
+        InputError: no point has the row's identity, since another version wrote the row.
     """
     from vaebench.space import Point, point_id
     from vaebench.variants import variant
@@ -227,7 +230,7 @@ def point_of(row: Mapping[Any, Any]) -> Point:
         if field.name == "hidden":
             values["hidden"] = tuple(int(width) for width in str(row["static/hidden"]).split("-"))
         elif column in row:
-            # columns of whole numbers and of truth values that baselines lack have become floats
+            # baselines have no value here, which turns columns of integers and booleans into floats
             values[field.name] = type(field.default)(row[column])
     shape = variant(values["variant"]).shape(values["recipe"])
     if shape is not None:
@@ -244,7 +247,7 @@ def point_of(row: Mapping[Any, Any]) -> Point:
 
 
 def _as_given(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The values, then the same with whole numbers as integers: an identity tells 1 from 1.0, a column of floats does not."""
+    """Yield the values with every choice of whole numbers as integers: an identity distinguishes 1 from 1.0, a column cannot."""
     whole = [name for name, value in values.items() if isinstance(value, float) and value.is_integer()]
     for count in range(len(whole) + 1):
         for names in itertools.combinations(whole, count):

@@ -1,4 +1,4 @@
-"""Many points: changes of one, combinations, and their grouping by compiled program."""
+"""Points: one training each, their combinations, and their grouping by compiled program."""
 
 from __future__ import annotations
 
@@ -22,21 +22,28 @@ from vaebench.variants import variant
 
 
 def point(base: Point | None = None, **fields: Tree) -> Point:
-    """``base`` (default settings when absent) with ``fields`` changed.
+    """Return ``base`` with some settings changed.
 
-    A name that is no field of :class:`Point` is taken as one of the variant's shape or hyper fields (``beta=4``).
+    Args:
+        base: the point to change; the default settings if ``None``.
+        **fields: fields of :class:`Point`, or of the variant's shape or weights by their own names (``beta=4``). Another
+            variant, recipe or shape resets the weights to its defaults.
 
     Raises:
-        InputError: a name or value that is not known, with the nearest valid one.
+        InputError: an unknown name or value; the message has the nearest valid one.
+
+    Example::
+
+        point(variant="beta_vae", latent=20, beta=4)
     """
     for name in ("shape", "hyper"):
         if name in fields:
-            raise InputError(f"{name} cannot be set as a whole; set what it holds by name, such as beta")
+            raise InputError(f"{name} cannot be set as a whole; set its values by name, such as beta")
     base = base or Point()
     known = {f.name for f in dataclasses.fields(Point)}
     own = {name: value for name, value in fields.items() if name in known}
     extra = {name: value for name, value in fields.items() if name not in known}
-    # another variant, recipe or form has another shape and other hypers: only what was named by the caller carries over
+    # another variant, recipe or form has another shape and other weights: only what the caller named is kept
     changes_kind = any(name in fields for name in ("variant", "recipe"))
     chosen = variant(own.get("variant", base.variant))
     default_shape = chosen.shape(own.get("recipe", base.recipe))
@@ -57,15 +64,21 @@ def point(base: Point | None = None, **fields: Tree) -> Point:
 
 
 def product(base: Point | None = None, **axes: Iterable[Any] | str | float) -> list[Point]:
-    """All combinations of ``axes`` (field name -> values; one value stands for itself), the last axis fastest.
+    """Return all combinations of ``axes``, the last axis varying fastest.
 
-    ``product(variant=["vae", "beta_vae"], latent=[10, 50], seed=range(5))`` gives 20 points.
+    Args:
+        base: as in :func:`point`.
+        **axes: setting -> its values, or a single value; none may be empty.
+
+    Example::
+
+        product(variant=["vae", "beta_vae"], latent=[10, 50], seed=range(5))  # 20 points
     """
     return [point(base, **fields) for fields in _combinations(axes)]
 
 
 def zipped(base: Point | None = None, **axes: Sequence[Any]) -> list[Point]:
-    """Points that take the i-th value of every axis; all axes of one length."""
+    """Return points whose i-th has the i-th value of every axis; :class:`InputError` for axes of different lengths."""
     lengths = {name: len(values) for name, values in axes.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"zipped axes have lengths {lengths}; they must be equal")
@@ -73,7 +86,7 @@ def zipped(base: Point | None = None, **axes: Sequence[Any]) -> list[Point]:
 
 
 def chain(*parts: Iterable[Point]) -> list[Point]:
-    """The points of all parts in order, each once."""
+    """Return the points of all ``parts`` in order, duplicates removed."""
     return list(dict.fromkeys(itertools.chain(*parts)))
 
 
@@ -94,7 +107,7 @@ def _values(name: str, values: Any) -> list[Any]:
 
 
 def group_by_static(points: Iterable[Point], features: int) -> dict[tuple[Static, float], list[Point]]:
-    """Points by compiled program: equal :class:`Static` and equal split sizes, in order of first appearance."""
+    """Group points by compiled program: equal :class:`Static` and equal split sizes, in order of first appearance."""
     groups: dict[tuple[Static, float], list[Point]] = {}
     for p in points:
         groups.setdefault((static_of(p, features), p.valid_fraction), []).append(p)
@@ -102,33 +115,13 @@ def group_by_static(points: Iterable[Point], features: int) -> dict[tuple[Static
 
 
 RECIPES = ("textbook", "benchmarked")
-
-
 STOPPING = ("patience", "relative", "fixed")
 """Stopping rules, in the order of the traced index; see :func:`vaebench.training.train.make_train`."""
-
-
 SCALING_FROM = ("all", "train")
-
-
 VALIDATION = ("batches", "whole")
-
-
-_CHOICES = {
-    "recipe": RECIPES,
-    "norm": NORMS,
-    "output": OUTPUTS,
-    "init": INITS,
-    "activation": ACTIVATIONS,
-    "stopping": STOPPING,
-    "scaling_from": SCALING_FROM,
-    "validation": VALIDATION,
-}
-
-
+_CHOICES = {"recipe": RECIPES, "norm": NORMS, "output": OUTPUTS, "init": INITS, "activation": ACTIVATIONS}
+_CHOICES |= {"stopping": STOPPING, "scaling_from": SCALING_FROM, "validation": VALIDATION}
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
-
-
 _POSITIVE = ("latent", "batch", "epochs", "min_epochs", "patience", "learning_rate", "decay", "clip")
 
 
@@ -143,28 +136,30 @@ class Point:
         norm: ``"batch"``, ``"layer"`` or ``"none"``.
         output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
         batch: training batch; the last partial batch of an epoch is dropped.
-        recipe: ``"textbook"`` or ``"benchmarked"``.
+        recipe: ``"textbook"`` (the papers' equations) or ``"benchmarked"`` (the released code of the studies).
         init: one of :data:`vaebench.nn.initialisation.INITS`.
-        optimizer: one of :data:`vaebench.nn.optimizers.OPTIMIZERS`, or optax's name of one of
-            :data:`vaebench.nn.optimizers.NAMED`.
+        optimizer: one of :data:`vaebench.nn.optimizers.OPTIMIZERS` or :data:`vaebench.nn.optimizers.NAMED`.
         activation: one of :data:`vaebench.nn.autoencoder.ACTIVATIONS`.
-        learning_rate: at the first epoch.
+        learning_rate: learning rate of the first epoch.
         decay: factor on the learning rate after every epoch.
         weight_decay: L2 (adamw: decoupled).
         clip: largest global norm of a gradient; ``inf`` for none.
-        epochs: at most this many.
-        min_epochs: never stop by the stopping rule before.
+        epochs: largest number of epochs.
+        min_epochs: first epoch at which the stopping rule may stop.
         patience: epochs without improvement (rule ``patience``).
         min_delta: smallest improvement that counts (``patience``), or the relative change (``relative``).
         stopping: ``"patience"``, ``"relative"`` or ``"fixed"``.
         valid_fraction: share of the samples held out for validation.
-        validation: in ``"batches"`` of the training size, or ``"whole"``: as one batch (a loss may depend on its size).
-        stratified: whether the split keeps the labels' shares.
-        scaling_from: ``"all"`` samples (as the studies) or ``"train"`` only.
+        validation: ``"batches"`` of the training size, or one ``"whole"`` batch (a loss may depend on its size).
+        stratified: split every label in the same ratio.
+        scaling_from: samples that give the scaling, ``"all"`` (as the studies) or ``"train"``.
         seed: of split, weights, data order and posterior draws.
         shape: the variant's program-changing choices, as sorted (name, value) pairs; completed with defaults.
         hyper: the variant's weights, as (name, value) pairs; completed with defaults.
         study: free label that groups rows.
+
+    Raises:
+        InputError: a value of another type, out of range, or unknown to the variant.
     """
 
     variant: str = "vae"
@@ -215,7 +210,7 @@ class Point:
 
 
 def _of_kind(field: Any, value: Any) -> Any:
-    """``value`` as it stands in an identity: of the kind of the field's default, and no number of NumPy's."""
+    """Return ``value`` as it enters an identity: of the type of the field's default, NumPy numbers as Python's."""
     kind = next((kind for kind in _KINDS if isinstance(field.default, kind)), None)  # True is an int too: bool first
     value = value.item() if isinstance(value, np.generic) else value
     if kind is None:
@@ -226,7 +221,7 @@ def _of_kind(field: Any, value: Any) -> Any:
 
 
 def _widths(value: Any) -> tuple[int, ...]:
-    """Widths of the hidden layers, as whole numbers."""
+    """Return the widths of the hidden layers as whole numbers."""
     try:
         widths = tuple(operator.index(width) for width in value)
     except TypeError:
@@ -237,7 +232,7 @@ def _widths(value: Any) -> tuple[int, ...]:
 
 
 def _number(name: str, value: Any) -> float:
-    """A weight of a variant."""
+    """Return a weight of a variant as a float."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -290,7 +285,7 @@ def _shape(point: Point) -> Any:
 
 
 def static_of(point: Point, features: int) -> Static:
-    """What a compiled program for ``point`` on data with ``features`` features depends on."""
+    """Return the part of a point that is compiled into its program, for data with ``features`` features."""
     return Static(
         variant=point.variant,
         features=features,
@@ -309,7 +304,7 @@ def static_of(point: Point, features: int) -> Static:
 
 
 def traced_of(point: Point) -> Traced:
-    """What a lane for ``point`` carries as numbers: Python scalars, names turned into positions."""
+    """Return the part of a point that a lane carries as numbers: Python scalars, names as positions in their tables."""
     hyper = variant(point.variant).hyper(_shape(point))
     return Traced(
         seed=point.seed,
@@ -330,6 +325,6 @@ def traced_of(point: Point) -> Traced:
 
 
 def point_id(point: Point, digest: str) -> str:
-    """Identity of a row: 16 hex digits over the row's schema, the point and the data's digest; machine independent."""
+    """Return the identity of a row: 16 hex digits of a hash of schema, point and data digest, equal on every machine."""
     content = json.dumps([SCHEMA, dataclasses.asdict(point), digest], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -240,7 +240,7 @@ def test_an_unknown_key_in_a_config_file(tmp_path, capsys):
 
 def test_out_is_a_file(table, tmp_path, capsys):
     assert main([*columns(table), *QUICK, "--out", str(table)]) == 2
-    assert "a file stands there" in capsys.readouterr().err
+    assert "is a file; give a folder" in capsys.readouterr().err
 
 
 def test_version_and_help():
@@ -263,7 +263,7 @@ def test_interrupt_says_how_to_go_on(table, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(task, "trained_points", interrupted)
     assert main([*columns(table), *QUICK, "--out", str(tmp_path / "out"), "--quiet"]) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command continues" in capsys.readouterr().err
 
 
 def test_eltager2023_holds_the_studys_grid():

@@ -184,7 +184,7 @@ def test_any_executor_will_do(tmp_path, tiny, undisturbed):
 
 def test_an_executor_that_dies_at_the_start_is_one_clear_sentence(tmp_path, tiny):
     executor = ThreadPoolExecutor(1, initializer=lambda: 1 / 0)
-    with pytest.raises(RunError, match=r"6 of 6 points have no row after 3 attempts.*BrokenThreadPool.*goes on"):
+    with pytest.raises(RunError, match=r"6 of 6 points have no row after 3 attempts.*BrokenThreadPool.*continues"):
         run(POINTS, tiny, out=tmp_path, lanes=2, executor=executor, quiet=True)
 
 

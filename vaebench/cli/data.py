@@ -1,4 +1,4 @@
-"""The ``data`` commands: list, fetch, check and simulate data."""
+"""Commands under ``data``: list, fetch, check and simulate data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vaebench.protocols import protocol
 
 
 def list_sets(options: DataList, command: str) -> dict[str, Any]:
-    """Print the data sets that have a name, and which files of the public ones are in the folder or the user's cache."""
+    """Print the named data sets, and the files of the public ones in the folder or the user's cache."""
     lines, found = [], {}
     for name in sorted({*DATASETS, *SOURCES}):
         if name not in SOURCES:

@@ -1,4 +1,4 @@
-"""Arguments in, exit code out: parse them into a dataclass of options, call its handler, turn errors into one sentence."""
+"""The command line: parse arguments into a dataclass of options, call its handler, and turn errors into one sentence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,15 @@ _HANDLERS = {**HANDLERS, **SIGNATURE_HANDLERS}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return the exit code: 0 done, 2 bad input, 1 our own failure, 130 interrupted, 141 unread."""
+    """Run the command line and return the exit code.
+
+    Args:
+        arguments: without the program's name; those of the process if ``None``.
+
+    Returns:
+        0 for success, 2 for bad input, 1 for a failure, 130 after an interrupt, 141 if the output is not read to its end. Bad
+        input and failures are one sentence on stderr.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:
         print(f"vaebench {__version__}")
@@ -51,20 +59,20 @@ def main(arguments: list[str] | None = None) -> int:
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # whoever reads the output, `head` say, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
         print(f"error: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        hint = f"; the finished rows are in {out}, and the same command goes on from there" if out else ""
+        hint = f"; the finished rows are in {out}, and the same command continues from there" if out else ""
         print(f"\ninterrupted{hint}", file=sys.stderr)
         return 130
 
 
 def use_compilation_cache() -> None:
-    """Keep compiled programs between processes, in the user's cache folder unless JAX is configured with another one."""
+    """Keep compiled programs between processes, in the user's cache folder unless JAX is configured otherwise."""
     import jax
     import platformdirs
 
@@ -74,7 +82,7 @@ def use_compilation_cache() -> None:
 
 
 def _parsed(arguments: list[str]) -> Any:
-    """Return the command's options; help exits as usual, and a wrong option is one sentence."""
+    """Parse the options of a command; ``--help`` exits as usual, and a wrong option raises :class:`InputError`."""
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         raise unknown_name("command", arguments[0], COMMANDS)
     if not arguments:
@@ -95,14 +103,14 @@ def _parsed(arguments: list[str]) -> Any:
 
 
 def _one_sentence(box: str, command: str) -> str:
-    """Return a parser's framed message as one line: its first sentence, similar options, and where to read on."""
+    """Return the parser's framed message as one line: its first sentence, similar options, and the help to read."""
     sections: list[list[str]] = [[]]
     for line in (line.strip("│╭╮╰╯ ") for line in box.splitlines()):
         if line.endswith(("───", "---")):
             sections.append([])
         elif line:
             sections[-1].append(line)
-    title = not box.startswith("╭")  # without a frame, where that cannot be printed, the title is a section
+    title = not box.startswith("╭")  # without a frame, on terminals that cannot print it, the title is a section
     first, *others = list(filter(None, sections))[title:]
     text = re.sub(r" \(applied to [^)]*\)| Arguments are applied .*", "", " ".join(first))
     for heading, *rest in others:
@@ -115,7 +123,7 @@ def _one_sentence(box: str, command: str) -> str:
 
 
 def _own_options(lines: list[str], command: str) -> list[str]:
-    """Return the options that the command itself has among those that the parser found similar."""
+    """Return those options of the parser's list of similar ones that belong to the command itself."""
     found, name = [], ""
     for line in lines:
         if line.startswith("--"):
@@ -126,7 +134,7 @@ def _own_options(lines: list[str], command: str) -> list[str]:
 
 
 def _with_config(options: Run) -> Run:
-    """Return ``options`` with values of the TOML file where the command line gives none."""
+    """Return ``options`` with the values of the TOML file for options that the command line does not set."""
     import msgspec
 
     path = options.config
@@ -151,7 +159,7 @@ def _with_config(options: Run) -> Run:
 
 
 def _joined(value: Any) -> Any:
-    """Return lists of a TOML file as comma lists of the command line, and a table as NAME=VALUE settings."""
+    """Return a TOML list as a comma-separated list of the command line, and a TOML table as NAME=VALUE settings."""
     if isinstance(value, dict):
         return [f"{name}={_joined(inner)}" for name, inner in value.items()]
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The options of every command, as dataclasses: a field is an option, its docstring the help."""
+"""Options of every command as dataclasses: a field is an option, and its docstring is the help text."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ class Common:
     """Options of every command."""
 
     quiet: bool = False
-    """No progress and no table."""
+    """Print no progress and no table."""
     json: bool = False
-    """A machine-readable summary as the last line of stdout."""
+    """Print a JSON summary as the last line of stdout."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Seeded(Common):
-    """The option of the commands that draw random numbers."""
+    """Option of the commands that draw random numbers."""
 
     seed: int = 0
-    """Seed of everything random; seeds of a sweep count up from it."""
+    """Random seed. The seeds of a sweep count up from it."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Compiled(Common):
-    """The option of the commands that compile programs."""
+    """Option of the commands that compile programs."""
 
     compilation_cache: bool = True
-    """Keep compiled programs in the user's cache folder, so that the next start compiles nothing."""
+    """Keep compiled programs in the user's cache folder, so that later starts do not compile them again."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Quickstart(Seeded, Compiled):
-    """Train 24 small VAEs on a simulated pan-cancer cohort, evaluate them, and write a report. No file, no network."""
+    """Train 24 small VAEs on a simulated pan-cancer cohort, evaluate them and write a report. Needs no file and no network."""
 
     out: Path = Path("results/quickstart")
     """Folder for rows, figures and report.html."""
@@ -46,141 +46,141 @@ class Quickstart(Seeded, Compiled):
 
 @dataclasses.dataclass(frozen=True)
 class Columns(Common):
-    """What the columns of a table hold, and which samples are taken."""
+    """Options on the columns of a table and the samples to use."""
 
     label: str | None = None
-    """Column of the class that clusters are compared with."""
+    """Column of the class that clusters are compared to."""
     event: str | None = None
-    """Column that is 1 for a death and 0 for a censored sample, or a comparison such as "censorship==0"."""
+    """Column with 1 for a death and 0 for a censored sample, or a comparison such as "censorship==0"."""
     time: str | None = None
-    """Column of the time to death or to the last visit."""
+    """Column of the time to death or last visit."""
     covariates: str = ""
-    """Columns of Cox covariates, separated by commas."""
+    """Columns of Cox covariates, comma-separated."""
     factors: str = ""
-    """Columns of features known beforehand, separated by commas."""
+    """Columns of known factors to compare latents with, comma-separated."""
     ignore: str = ""
-    """Columns to leave out, separated by commas."""
+    """Columns to leave out, comma-separated."""
     where: str | None = None
-    """Samples to keep: "COLUMN==VALUE", also != < <= > >=, joined by " & "."""
+    """Samples to keep: "COLUMN==VALUE" (also != < <= > >=), joined by " & "."""
     annotation: Path | None = None
-    """Table about the samples of a file of genes by samples: names first, then label, survival and so on."""
+    """Table about the samples of a genes-by-samples file: sample names first, then label, survival and other columns."""
     samples_in: str | None = None
-    """Whether samples are in "rows" or in "columns" of the table; rows by default, and "auto" for data check."""
+    """Orientation of the table: samples in "rows" (the default) or "columns". "auto" is the default of data check."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Source(Columns, Compiled):
-    """Where data come from, and how they are selected and scaled; what is not named is as the data set has it."""
+    """Options on the data set, its selection and its scaling. Options that are not given keep the data set's own values."""
 
     data: str = ""
-    """Name of a data set, or a file: CSV, TSV or Parquet, gzip or not, .gct or .h5ad."""
+    """Name of a data set, or a file: CSV or TSV (also gzipped), Parquet, .gct or .h5ad."""
     data_option: tuple[str, ...] = ()
-    """Any other option of the data set or file, as NAME=VALUE: folder=downloads genes=symbol layer=log cache=false."""
+    """Other options of the data set or file as NAME=VALUE: folder=downloads genes=symbol layer=log cache=false."""
     time_unit: str | None = None
     """Unit of the time column: "days" (the default), "months" or "years"."""
     duplicates: str | None = None
-    """Features whose name comes twice: "refuse" them, keep them "apart", or "sum" them."""
+    """Handling of duplicated feature names: "refuse" them, keep them "apart", or "sum" them."""
     transform: str | None = None
-    """"log2" for log2(max(x, 0) + 1) of linear values, or "none"."""
+    """Transformation of the values: "log2" for log2(max(x, 0) + 1), or "none"."""
     top: int | None = None
-    """Keep this many features of largest deviation; the protocol's number, or all where there are fewer, by default."""
+    """Number of features of largest deviation to keep. Default: the protocol's number, or all if there are fewer."""
     deviation: str | None = None
-    """"mean" (the default) or "median" absolute deviation for --top."""
+    """Absolute deviation for --top: "mean" (the default) or "median"."""
     scaling: str | None = None
-    """"zscore", "unit" (to [0, 1]) or "none"; the protocol's by default."""
+    """Scaling of every feature: "zscore", "unit" (to [0, 1]) or "none". Default: the protocol's."""
     missing: str | None = None
-    """"refuse" missing values (the default for files), or "impute" them by the feature's mean."""
+    """Handling of missing values: "refuse" them (the default for files), or "impute" the feature's mean."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Run(Source, Seeded):
-    """Train and evaluate VAEs on an expression table, every combination of the options once, and write a report."""
+    """Train and evaluate VAEs on an expression table, one per combination of the options, and write a report."""
 
     protocol: str = "default"
-    """Settings of a study, its grid included unless options name another one."""
+    """Name of a study whose settings and grid are used. Options replace single axes of the grid."""
     config: Path | None = None
-    """TOML file with these options as keys; options on the command line win."""
+    """TOML file with these options as keys. Options on the command line take precedence."""
     variants: str = ""
-    """VAE variants, separated by commas."""
+    """VAE variants, comma-separated."""
     latent: str = ""
-    """Latent dimensions, separated by commas."""
+    """Latent dimensions, comma-separated."""
     learning_rate: str = ""
-    """Learning rates, separated by commas."""
+    """Learning rates, comma-separated."""
     init: str = ""
-    """Weight initialisations, separated by commas."""
+    """Weight initialisations, comma-separated."""
     optimizer: str = ""
-    """Optimizers, separated by commas: adam, rmsprop, sgd, adamw, or any other by optax's name (lion, nadam, muon, ...)."""
+    """Optimizers, comma-separated: adam, rmsprop, sgd, adamw, or one of optax's by name (lion, nadam, muon, ...)."""
     activation: str = ""
-    """Activations, separated by commas."""
+    """Activations, comma-separated."""
     seeds: int = 0
-    """Number of seeds; each redraws split, weights and order."""
+    """Number of seeds. Each redraws split, weights and order."""
     recipe: str = ""
-    """"textbook" (the papers' equations) or "benchmarked" (what the studies' released code computed)."""
+    """Recipe: "textbook" (the papers' equations) or "benchmarked" (the studies' released code)."""
     set: tuple[str, ...] = ()
-    """Any other setting, as NAME=VALUE[,VALUE...]: --set batch=32 beta=1,4,10."""
+    """Other settings as NAME=VALUE[,VALUE...]: --set batch=32 beta=1,4,10."""
     metrics: str = "leiden,cox"
-    """Metrics, separated by commas."""
+    """Metrics, comma-separated."""
     metric_option: tuple[str, ...] = ()
-    """Options of metrics, as METRIC.OPTION=VALUE: leiden.neighbours=30 leiden.seeds=1,2,3 cox.ridge=0.1."""
+    """Options of metrics as METRIC.OPTION=VALUE: leiden.neighbours=30 leiden.seeds=1,2,3 cox.ridge=0.1."""
     embedding: str = ""
-    """Evaluate the posterior "mean" or one posterior "sample"; the protocol's by default."""
+    """Embedding to evaluate: the posterior "mean" or one posterior "sample". Default: the protocol's."""
     label_covariate: bool = True
-    """Whether the label is a Cox covariate, as in the study."""
+    """Use the label as a Cox covariate, as in the study."""
     lanes: str = "auto"
-    """Models side by side in one program; fixed for a folder."""
+    """Number of models trained side by side in one program, or "auto". Fixed for a folder."""
     matmul_precision: str = "highest"
-    """Precision of matrix products: "highest" (float32), "tensorfloat32" or "bfloat16"; fixed for a folder."""
+    """Precision of matrix products: "highest" (float32), "tensorfloat32" or "bfloat16". Fixed for a folder."""
     workers: int = 1
-    """Training processes."""
+    """Number of training processes."""
     evaluators: int | None = None
-    """Evaluation processes beside each training process."""
+    """Number of evaluation processes of each training process. Chosen by default."""
     shard: str = "1/1"
-    """Do only part i of n of the points ("i/n", i from 1): for arrays of jobs that share --out."""
+    """Part of the points to do, as "i/n" with i from 1. For arrays of jobs that share --out."""
     keep_embeddings: bool = False
-    """Store every embedding, one safetensors file a program."""
+    """Store every embedding, one safetensors file per program."""
     keep_models: str = "none"
-    """Store the trained models: "none", "best" of every program by validation loss, or "all"."""
+    """Models to store: "none", the "best" of every program by validation loss, or "all"."""
     checkpoint_minutes: float = 0.0
-    """Also store the running lanes this often, so that long trainings survive a crash; 0 for never."""
+    """Minutes between checkpoints of running trainings, so that they survive a crash. 0 for none."""
     dry_run: bool = False
-    """Train nothing: print points, programs, lanes, memory and an estimate of the time."""
+    """Train nothing; print points, programs, lanes, memory and an estimate of the time."""
     out: Path = Path("results/run")
-    """Folder for rows, figures and report.html; a folder with rows is continued."""
+    """Folder for rows, figures and report.html. A folder with rows is continued."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Describe(Source):
-    """Print what a protocol holds, how much there is to train, and, with --data, what that would cost."""
+    """Print a protocol's settings, its number of trainings and, with --data, their estimated cost."""
 
     protocol: Annotated[Positional[str], tyro.conf.arg(metavar="PROTOCOL")] = "default"
     """Name of a protocol."""
     lanes: str = "auto"
-    """Models side by side in one program."""
+    """Number of models trained side by side in one program, or "auto"."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluate(Source):
-    """Score an embedding that another program made, beside PCA at its number of dimensions and the covariates alone."""
+    """Score an embedding of another program, together with PCA of the same dimension and the covariates alone."""
 
     embedding: Path | None = None
-    """Table with a line a sample (its name first) and a column a latent: CSV, TSV or Parquet; or .npy, rows in order."""
+    """CSV, TSV or Parquet table with one line per sample (name first) and one column per latent; or .npy, rows in order."""
     name: str | None = None
-    """Name of the embedding in the rows; the file's name by default."""
+    """Name of the embedding in the rows. Default: the file's name."""
     protocol: str = "default"
-    """The protocol whose selection and scaling PCA gets."""
+    """Protocol whose feature selection and scaling are used for PCA."""
     metrics: str = "leiden,cox"
-    """Metrics, separated by commas; those of a posterior, a reconstruction or a split cannot be computed."""
+    """Metrics, comma-separated. Metrics of a posterior, a reconstruction or a split cannot be computed."""
     metric_option: tuple[str, ...] = ()
-    """Options of metrics, as METRIC.OPTION=VALUE: leiden.neighbours=30 cox.ridge=0.1."""
+    """Options of metrics as METRIC.OPTION=VALUE: leiden.neighbours=30 cox.ridge=0.1."""
     label_covariate: bool = True
-    """Whether the label is a Cox covariate, as in the study."""
+    """Use the label as a Cox covariate, as in the study."""
     out: Path = Path("results/embedding")
     """Folder for rows and run.json."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Report(Common):
-    """Write report.html and the figures of a finished or unfinished run again."""
+    """Rewrite report.html and the figures of a run, finished or not."""
 
     folder: Annotated[Positional[Path], tyro.conf.arg(metavar="DIR")] = Path("results/quickstart")
     """Folder of the run."""
@@ -188,44 +188,44 @@ class Report(Common):
 
 @dataclasses.dataclass(frozen=True)
 class DataList(Common):
-    """List the data sets that have a name, and which files of the public ones are there."""
+    """List the named data sets, and the files of the public ones that are present or missing."""
 
     folder: Path | None = None
-    """Folder with the files of a public data set; in the user's cache by default."""
+    """Folder with the files of a public data set. Default: in the user's cache."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DataFetch(Common):
-    """Download a public data set; what broke off goes on, and every file is checked by its first digest."""
+    """Download a public data set. Interrupted downloads are continued, and files are checked against their first digest."""
 
     name: Annotated[Positional[str], tyro.conf.arg(metavar="NAME")] = ""
-    """"tcga", "gtex", or "cosmic" (reference signatures)."""
+    """Data set: "tcga", "gtex", or "cosmic" (reference signatures)."""
     folder: Path | None = None
-    """Where the files are kept; in the user's cache by default."""
+    """Folder for the files. Default: in the user's cache."""
     mirror: str | None = None
-    """Address of a folder with the same files, or a local folder."""
+    """URL of a folder with the same files, or a local folder."""
     timeout: float = 60.0
-    """Seconds without an answer after which a connection counts as broken."""
+    """Seconds without an answer after which a connection is given up."""
     retries: int = 5
-    """How often a broken connection is tried again."""
+    """Number of retries of a broken connection."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DataCheck(Columns):
-    """Print what there is to know of a data file: size, labels, survival, missing values, range and scale."""
+    """Print a summary of a data file: size, labels, survival, missing values, range and scale."""
 
     path: Annotated[Positional[str], tyro.conf.arg(metavar="PATH")] = ""
-    """A table, a .gct or .h5ad file, or a public data set by its folder or name."""
+    """Table, .gct or .h5ad file, or a public data set by its folder or name."""
     protocol: str = "default"
-    """The protocol that the data are for."""
+    """Protocol that the data are checked for."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DataSimulate(Seeded):
-    """Write a simulated pan-cancer cohort as a table, to try every other command on."""
+    """Write a simulated pan-cancer cohort as a table, for trying out the other commands."""
 
     out: Path = Path("simulated.csv.gz")
-    """The table: .csv, .tsv (both also .gz) or .parquet."""
+    """Table to write: .csv, .tsv (both also .gz) or .parquet."""
     samples: int = 1200
     """Number of tumours."""
     genes: int = 1000
@@ -266,4 +266,4 @@ HANDLERS: dict[type, str] = {
     DataCheck: "data:check_file",
     DataSimulate: "data:simulate_table",
 }
-"""Options -> ``module:function`` of the command line, imported only when the command is given: ``(options, command) -> JSON``."""
+"""Options -> ``module:function`` of the command line, imported only when the command is run: ``(options, command) -> JSON``."""

@@ -1,4 +1,4 @@
-"""Data sets and settings from the options of a command."""
+"""Turn the options of a command into data sets and settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LISTS = ("covariates", "factors", "ignore")
 
 
 def column_options(options: Columns) -> dict[str, Any]:
-    """Return the options on columns and values as keywords of the readers; only those that were given."""
+    """Return the given options on columns and values as keywords of the readers."""
     given = {name: getattr(options, name) for name in _READING if hasattr(options, name)}
     given |= {name: listed(given[name]) for name in _LISTS}
     return {name: value for name, value in given.items() if value not in (None, ())}
@@ -31,7 +31,7 @@ def run_data(options: Source, chosen: Protocol) -> Dataset:
     if not options.data:
         raise InputError(f"--data is missing; give a table or one of: {', '.join(DATASETS)}")
     given = column_options(options) | {name: value_of(text) for name, text in pairs("data-option", options.data_option)}
-    # the protocol's number of features is a wish: a smaller table is taken whole
+    # the protocol's number of features is an upper limit: a smaller table is used whole
     wishes = {**chosen.data, "top": f"<={chosen.data['top']}"}
     return load(options.data, given, wishes)
 
@@ -55,18 +55,18 @@ def run_axes(options: Run) -> dict[str, Any]:
 
 
 def training_settings(texts: Sequence[str]) -> dict[str, Any]:
-    """Return ``NAME=VALUE`` texts as the settings of one training."""
+    """Parse ``NAME=VALUE`` texts as the settings of one training."""
     found = {}
     for name, text in pairs("set", texts):
         values = _setting(name, text)
         if len(values) > 1:
-            raise InputError(f"--set {name}={text}: one value, not several; this command trains one setting")
+            raise InputError(f"--set {name}={text}: one value is allowed, since this command trains one setting")
         found[name] = values[0]
     return found
 
 
 def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any]:
-    """Return ``METRIC.OPTION=VALUE`` texts as options of metrics, typed like their defaults; commas separate lists."""
+    """Parse ``METRIC.OPTION=VALUE`` texts as options of metrics, with the types of their defaults; commas separate lists."""
     import msgspec
 
     given: dict[str, dict[str, Any]] = {}
@@ -92,13 +92,13 @@ def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any
 
 
 def check_out(out: Path) -> None:
-    """Raise :class:`InputError` if a file is in the place of the folder to write to."""
+    """Raise :class:`InputError` if the folder to write to is a file."""
     if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out}: a file stands there; give a folder")
+        raise InputError(f"--out {out} is a file; give a folder")
 
 
 def pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
-    """Return ``NAME=VALUE`` texts as names, with underscores, and values."""
+    """Parse ``NAME=VALUE`` texts as (name, value) pairs; dashes in names become underscores."""
     found = []
     for text in texts:
         name, equals, value = text.partition("=")
@@ -109,12 +109,12 @@ def pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """Return the parts of a comma list."""
+    """Split a comma-separated list."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def value_of(text: str) -> Any:
-    """Return a whole number, a number, true or false, or the text itself."""
+    """Parse a text as an integer, a number, or true or false; others are returned as they are."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -1,4 +1,4 @@
-"""The commands on expression data: options in, one documented call of the library, a summary out."""
+"""Commands on expression data. Each calls one documented function of the library and returns a summary."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def quickstart_points(seed: int = 0) -> list[Point]:
 
 
 def run(options: Run, command: str) -> dict[str, Any]:
-    """Train and evaluate what the options ask for, and report on it; a dry run prints the estimate only."""
+    """Train and evaluate every combination of the options and write a report; a dry run only prints the estimate."""
     from vaebench.sweep.runner import check_options, check_points
     from vaebench.sweep.runner import run as sweep
 
     chosen, axes, metrics = protocol(options.protocol), run_axes(options), listed(options.metrics)
-    # wrong settings and options are said before a large table is read, and by a dry run too
+    # wrong settings and options are reported before a large table is read, also by a dry run
     points(chosen, axes, samples=10**6)
     own = metric_options(options.metric_option, options.label_covariate)
     for name in metrics:
@@ -123,12 +123,12 @@ def _estimate_values(estimate: Any) -> dict[str, Any]:
 
 
 def evaluate(options: Evaluate, command: str) -> dict[str, Any]:
-    """Score an embedding of another program next to PCA, and print the scores."""
+    """Score an embedding of another program and PCA, and print the scores."""
     from vaebench.cli.text import scores_text
     from vaebench.evaluation.external import evaluated_embedding
 
     if options.embedding is None:
-        raise InputError("--embedding is missing; give a table with a line a sample, or a .npy file")
+        raise InputError("--embedding is missing; give a table with one line per sample, or a .npy file")
     check_out(options.out)
     rows = evaluated_embedding(
         options.embedding,
@@ -150,12 +150,12 @@ def evaluate(options: Evaluate, command: str) -> dict[str, Any]:
 
 
 def describe(options: Describe, command: str) -> dict[str, Any]:
-    """Print a protocol and, on given data, what it would cost."""
+    """Print a protocol and, with data, its estimated cost."""
     from vaebench.cli.text import estimate_text, protocol_text
 
     chosen = protocol(options.protocol)
     data = run_data(options, chosen) if options.data else None
-    # the number of programs does not depend on the data, a batch chosen for them does
+    # the number of programs does not depend on the data; a batch size chosen for them does
     samples = 10**4 if data is None else data.x.shape[0]
     planned = points(chosen, samples=samples)
     programs = len(group_by_static(planned, 1))
@@ -166,7 +166,7 @@ def describe(options: Describe, command: str) -> dict[str, Any]:
 
         try:
             estimate = estimated(planned, data, _lanes(options.lanes))
-        except InputError as error:  # a protocol that does not fit the data is described all the same
+        except InputError as error:  # a protocol that does not fit the data is still described
             text += f"\n\non {data.name}: {error}"
         else:
             text += f"\n\non {data.name}: {estimate_text(len(planned), estimate)}"
@@ -213,7 +213,7 @@ def _reported(
 
 
 def _best_embedding(folder: Path, rows: pd.DataFrame, data: Dataset | None) -> np.ndarray | None:
-    """Return z [N, L] of the best row, if the data are at hand and embeddings were kept."""
+    """Return z [N, L] of the best row; ``None`` without data or if embeddings were not kept."""
     from vaebench.report.runs import best_point
     from vaebench.training.model import kept_embedding
 

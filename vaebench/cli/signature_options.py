@@ -1,4 +1,4 @@
-"""The options of the commands on mutational signatures, as dataclasses: a field is an option, its docstring the help."""
+"""Options of the commands on mutational signatures as dataclasses; see :mod:`vaebench.cli.options`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from vaebench.signatures.methods import methods_help
 
 @dataclasses.dataclass(frozen=True)
 class Extract(Seeded, Compiled):
-    """Extract mutational signatures and exposures from a table of SBS96 counts, their number chosen, and write a report."""
+    """Extract mutational signatures and exposures from a table of SBS96 counts, choose their number, and write a report."""
 
     catalogue: Annotated[Positional[Path | None], tyro.conf.arg(metavar="CATALOGUE")] = None
-    """Table of counts, channels by name; without it a small catalogue is simulated."""
+    """Table of counts with named channels. Without it a small catalogue is simulated."""
     out: Path = Path("results/extract")
     """Folder for signatures.csv, exposures.csv, samples.csv, selection.csv, matches.csv and report.html."""
     method: Annotated[str, tyro.conf.arg(help=methods_help())] = "sparse"
@@ -27,76 +27,76 @@ class Extract(Seeded, Compiled):
     k_max: int = 15
     """Largest number of signatures tried."""
     restarts: int = 10
-    """Trainings from different starts for every number of signatures."""
+    """Number of different starts for every number of signatures."""
     rule: str | None = None
-    """How the number is chosen: by "stability" of the restarts (MUSE-XAE's rule, the default) or by the information
-    "criterion" (always that for "sparse")."""
+    """Rule for the number of signatures: "stability" of the restarts (MUSE-XAE's rule, the default) or information
+    "criterion" (always used by "sparse")."""
     augmentation: int = 5
-    """Redraws of every sample that an autoencoder trains on: MUSE-XAE 100, gislum2024 20."""
+    """Number of redraws of every sample that an autoencoder trains on (MUSE-XAE: 100, gislum2024: 20)."""
     set: tuple[str, ...] = ()
-    """Any other setting of an autoencoder, as NAME=VALUE: --set beta=0.01 recipe=benchmarked epochs=500 patience=10."""
+    """Other settings of an autoencoder as NAME=VALUE: --set beta=0.01 recipe=benchmarked epochs=500 patience=10."""
     reference: Path | None = None
-    """Table of known signatures to match with."""
+    """Table of known signatures to match to."""
     intervals: str = "none"
-    """Of the exposures, in intervals.csv: "joint" carries what is not known of the signatures; "anchored" takes signatures
-    that match the reference for the reference's own, and refits."""
+    """Intervals of the exposures, in intervals.csv: "none", "joint" (including the uncertainty of the signatures), or
+    "anchored" (signatures that match the reference are replaced by the reference's, then refitted)."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
     types: Path | None = None
-    """Table of the samples' cancer types (first column sample, second type); names like "type::sample" need none."""
+    """Table of the samples' cancer types (first column sample, second type). Not needed for names like "type::sample"."""
     fractions: bool = False
     """Allow counts that are not whole numbers."""
     names: str = "samples"
-    """"types" where the header names cancer types and not samples, so that names come again."""
+    """Meaning of the table's header: "samples", or "types" for cancer types, which may repeat."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RefitOptions(Seeded, Compiled):
-    """Exposures of known signatures in a table of SBS96 counts, with intervals, and a report."""
+    """Estimate exposures of known signatures in a table of SBS96 counts, with intervals, and write a report."""
 
     catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
-    """Table of counts, channels by name."""
+    """Table of counts with named channels."""
     signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
-    """Table of signatures, channels by name."""
+    """Table of signatures with named channels."""
     out: Path = Path("results/refit")
     """Folder for exposures.csv, intervals.csv, samples.csv, fit.json and report.html."""
     intervals: str = "spike_slab"
     """Method of the intervals: "spike_slab", "profile_likelihood", "bootstrap", "bootstrap_basic", "conformal",
-    "posterior_percentile" or "posterior_released"; "none" for exposures only."""
+    "posterior_percentile" or "posterior_released". "none" for exposures only."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
     noise: str = "poisson"
-    """"poisson" (with its dispersion estimated) or "negative_binomial"."""
+    """Distribution of the counts: "poisson" (with an estimated dispersion) or "negative_binomial"."""
     set: tuple[str, ...] = ()
-    """Settings of the autoencoder behind "conformal" and "posterior_...", as NAME=VALUE: --set variant=weibull_vae beta=0.01."""
+    """Settings of the autoencoder of "conformal" and "posterior_..." as NAME=VALUE: --set variant=weibull_vae beta=0.01."""
     types: Path | None = None
-    """Table of the samples' cancer types (first column sample, second type); names like "type::sample" need none."""
+    """Table of the samples' cancer types (first column sample, second type). Not needed for names like "type::sample"."""
     fractions: bool = False
     """Allow counts that are not whole numbers."""
     names: str = "samples"
-    """"types" where the header names cancer types and not samples, so that names come again."""
+    """Meaning of the table's header: "samples", or "types" for cancer types, which may repeat."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Match(Common):
-    """Pair two sets of signatures so that the sum of their cosine similarities is largest."""
+    """Match two sets of signatures one to one, with the largest sum of cosine similarities."""
 
     signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
-    """Table of signatures, channels by name."""
+    """Table of signatures with named channels."""
     reference: Annotated[Positional[Path], tyro.conf.arg(metavar="REFERENCE")]
-    """Table of signatures to match with."""
+    """Table of signatures to match to, with named channels."""
     out: Path | None = None
     """Folder for matches.csv."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Calibrate(Seeded, Compiled):
-    """Simulate from the fit of a cohort and report how often intervals would hold the truth, by signature and size."""
+    """Simulate from the fit of a cohort and report the coverage of the intervals by signature and size."""
 
     catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
-    """Table of counts, channels by name."""
+    """Table of counts with named channels."""
     signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
-    """Table of signatures, channels by name."""
+    """Table of signatures with named channels."""
     out: Path = Path("results/calibrate")
     """Folder for coverage.csv, calibration.json and report.html."""
     intervals: str = "spike_slab"
@@ -105,15 +105,15 @@ class Calibrate(Seeded, Compiled):
     level: float = 0.95
     """Nominal coverage of the intervals."""
     draws: int = 5
-    """Cohorts simulated."""
+    """Number of simulated cohorts."""
     noise: str = "poisson"
-    """"poisson" (with its dispersion estimated) or "negative_binomial"."""
+    """Distribution of the counts: "poisson" (with an estimated dispersion) or "negative_binomial"."""
     types: Path | None = None
-    """Table of the samples' cancer types (first column sample, second type); names like "type::sample" need none."""
+    """Table of the samples' cancer types (first column sample, second type). Not needed for names like "type::sample"."""
     fractions: bool = False
     """Allow counts that are not whole numbers."""
     names: str = "samples"
-    """"types" where the header names cancer types and not samples, so that names come again."""
+    """Meaning of the table's header: "samples", or "types" for cancer types, which may repeat."""
 
 
 SIGNATURE_COMMANDS = {"extract": Extract, "refit": RefitOptions, "match": Match, "calibrate": Calibrate}

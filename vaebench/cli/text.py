@@ -1,4 +1,4 @@
-"""Plain text that commands print: ranked settings, scores, protocols and the cost of a run."""
+"""Plain text printed by commands: ranked settings, scores, protocols and the cost of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = 15
 
 
 def estimate_text(points: int, estimate: Estimate) -> str:
-    """Return the cost of a run of that many points as text."""
+    """Return the estimated cost of a run of ``points`` points as text."""
     longest = max(program.epochs for program in estimate.programs)
     lines = [f"{points} points in {len(estimate.programs)} compiled programs of {estimate.lanes} lanes"]
     lines += [
@@ -38,7 +38,7 @@ def estimate_text(points: int, estimate: Estimate) -> str:
         f"  {duration(compiling + epochs * estimate.seconds_per_epoch)} at a mean of {epochs} epochs"
         for epochs in means
     ]
-    lines.append("evaluation runs beside the training and is not counted")
+    lines.append("evaluation runs at the same time and is not counted")
     return "\n".join(lines)
 
 
@@ -53,7 +53,7 @@ def protocol_text(chosen: Protocol, points: int, programs: int, samples: int | N
         ("scaling", f"{chosen.data['scaling']}, by {base.scaling_from} samples"),
         ("split", _split_text(base)),
         ("batch", _batch_text(chosen, samples)),
-        ("drop last", "yes: a partial batch of an epoch is not trained on"),
+        ("drop last", "yes: the last partial batch of an epoch is dropped"),
         ("schedule", f"learning rate x {base.decay:g} after every epoch"),
         ("stopping", _stopping_text(base)),
         ("epochs", f"at most {base.epochs}" if base.stopping != "fixed" else str(base.epochs)),
@@ -88,8 +88,8 @@ def _batch_text(chosen: Protocol, samples: int | None) -> str:
 
 def _stopping_text(base: Point) -> str:
     return {
-        "patience": f"no fall of the validation loss by more than {base.min_delta:g} for {base.patience} epochs",
-        "relative": f"the validation loss falls and its reconstruction changes by at most {base.min_delta:.0%}",
+        "patience": f"validation loss not improved by more than {base.min_delta:g} for {base.patience} epochs",
+        "relative": f"validation loss improved and its reconstruction term changed by at most {base.min_delta:.0%}",
         "fixed": "none",
     }[base.stopping] + (f", not before epoch {base.min_epochs}" if base.stopping != "fixed" else "")
 
@@ -100,7 +100,7 @@ def _network_text(base: Point) -> str:
 
 
 def scores_text(rows: pd.DataFrame) -> str:
-    """Return every score of each row side by side, with that of the covariates alone where there is one."""
+    """Return a table of scores with a column per row of ``rows``, and one for the covariates alone if there is one."""
     columns = [c for c in rows.columns if c.startswith("metric/") and not c.endswith(("_covariates", "/seconds"))]
     lines = [["", *rows["static/variant"], "covariates alone"]]
     lines.append(["latents", *map(str, rows["static/latent"]), ""])
@@ -120,7 +120,7 @@ def _aligned(lines: list[list[str]]) -> str:
 def table_text(table: pd.DataFrame) -> str:
     """Return the best settings as fixed-width text: settings, seeds, failures, mean ± sd of every score.
 
-    The score that ranks also has the interval of its mean, and how a setting stands against the first, seed by seed.
+    The score used for ranking also has the interval of its mean, and the paired difference from the first setting over seeds.
     """
     set_columns = [c for c in table.columns if c.split("/")[0] in ("static", "shape", "traced", "hyper", "data", "run")]
     scores = [c.removesuffix("/mean") for c in table.columns if c.endswith("/mean")]

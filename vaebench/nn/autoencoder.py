@@ -1,6 +1,6 @@
 """Encoders and decoders (flax.linen), and the table of activations that lanes choose from.
 
-The activation is a traced integer: lanes of one compiled program may differ in it.
+The activation is a traced integer, so lanes of one compiled program may have different ones.
 """
 
 from __future__ import annotations
@@ -27,28 +27,31 @@ ACTIVATIONS = tuple(_ACTIVATIONS)
 
 NORMS = ("batch", "layer", "none")
 OUTPUTS = ("identity", "sigmoid", "normalised_sigmoid")
-"""Of the decoder; ``normalised_sigmoid`` has the hidden layers' normalisation before the sigmoid (korkic2021)."""
+"""Outputs of the decoder. ``normalised_sigmoid`` applies the hidden layers' normalisation before the sigmoid (korkic2021)."""
 
 
 def activate(x: jax.Array, activation: jax.Array | str) -> jax.Array:
-    """``x`` after the activation of that name or traced position in :data:`ACTIVATIONS`; same shape."""
+    """Apply the activation of that name, or of that traced position in :data:`ACTIVATIONS`, to every entry of ``x``."""
     if isinstance(activation, str):
         return _ACTIVATIONS[activation](x)
     return jax.lax.switch(activation, tuple(_ACTIVATIONS.values()), x)
 
 
 class Norm(nn.Module):
-    """Batch or layer normalisation of [B, width], eps 1e-5, with a scale and an offset per column.
+    """Batch or layer normalisation of [B, width], eps 1e-5, with a learned scale and offset per column.
 
     Batch normalisation follows Ioffe & Szegedy 2015, algorithm 2: a batch is normalised by its biased variance, and the
-    running variance takes a tenth of its UNBIASED one. Deviates: flax's layer keeps the biased one.
+    running variance is updated with weight 0.1 by the UNBIASED one. Deviates: flax's layer uses the biased one for both.
     """
 
     kind: str
 
     @nn.compact
     def __call__(self, x: jax.Array, training: bool) -> jax.Array:
-        """Normalised ``x``; in training by its own statistics, and running ones are updated where they may change."""
+        """Return ``x`` normalised: in training by its own statistics, else by the running ones.
+
+        In training the running statistics are updated if the collection ``batch_stats`` is mutable.
+        """
         width = x.shape[-1:]
         scale, bias = self.param("scale", nn.initializers.ones, width), self.param("bias", nn.initializers.zeros, width)
         if self.kind == "layer":
@@ -67,7 +70,10 @@ class Norm(nn.Module):
 
 
 class Hidden(nn.Module):
-    """Linear, normalisation, activation, for every width: [B, in] -> [B, widths[-1]]; ``norm_last``: the norm comes last."""
+    """Hidden layers, [B, in] -> [B, widths[-1]]: for every width a linear layer, the normalisation and the activation.
+
+    With ``norm_last`` the activation comes before the normalisation.
+    """
 
     widths: tuple[int, ...]
     norm: str
@@ -75,7 +81,7 @@ class Hidden(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, activation: jax.Array | str, training: bool) -> jax.Array:
-        """The last hidden layer's activations."""
+        """Return the activations of the last hidden layer, [B, widths[-1]]."""
         for i, width in enumerate(self.widths):
             x = nn.Dense(width, name=f"linear_{i}")(x)
             if self.norm_last:
@@ -88,7 +94,17 @@ class Hidden(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Encoder with linear heads, and the mirrored decoder. ``extra``: width of a linear layer before the heads, 0 for none."""
+    """Encoder with linear heads, and the mirrored decoder.
+
+    Attributes:
+        features: D.
+        latent: L.
+        hidden: widths of the encoder's hidden layers; the decoder has them in reverse order.
+        norm: one of :data:`NORMS`.
+        output: one of :data:`OUTPUTS`.
+        heads: names of the linear heads.
+        extra: width of one more linear layer before the heads; 0 for none.
+    """
 
     features: int
     latent: int
@@ -99,7 +115,7 @@ class Autoencoder(nn.Module):
     extra: int
 
     def setup(self) -> None:
-        """Layers of both halves."""
+        """Create the layers of encoder and decoder."""
         self.encoder = Hidden(self.hidden, self.norm)
         if self.extra:
             self.extra_layer = nn.Dense(self.extra)
@@ -111,21 +127,21 @@ class Autoencoder(nn.Module):
             self.output_norm = Norm(self.norm)
 
     def encode(self, x: jax.Array, activation: jax.Array, training: bool) -> tuple[jax.Array, ...]:
-        """The heads' values, each [B, L], for x [B, D]."""
+        """Return the heads' values, each [B, L], for x [B, D]."""
         h = self.encoder(x, activation, training)
         if self.extra:
             h = self.extra_layer(h)
         return tuple(getattr(self, head)(h) for head in self.heads)
 
     def decode(self, z: jax.Array, activation: jax.Array, training: bool) -> jax.Array:
-        """Reconstruction [B, D] of z [B, L]."""
+        """Return the reconstruction [B, D] of z [B, L]."""
         out = self.output_layer(self.decoder(z, activation, training))
         if self.output == "normalised_sigmoid" and self.norm != "none":
             out = self.output_norm(out, training)
         return out if self.output == "identity" else nn.sigmoid(out)
 
     def __call__(self, x: jax.Array, activation: jax.Array, training: bool) -> jax.Array:
-        """Both halves once, so that every layer has its variables."""
+        """Encode and decode once, so that initialisation reaches every layer."""
         return self.decode(self.encode(x, activation, training)[0], activation, training)
 
 
@@ -137,14 +153,14 @@ class Gaussian(NamedTuple):
 
 
 class Family(NamedTuple):
-    """A kind of posterior: how the heads' values become its parameters, a draw, and the z that stands for it.
+    """A family of posteriors q(z|x), as pure functions of the encoder's heads.
 
     Attributes:
         heads: names of the linear heads, each of L columns.
         posterior: ``(*values [B, L]) -> NamedTuple`` of parameters.
-        draw: ``(key, posterior, hyper, draws) -> z`` [B, L], or [draws, B, L] where ``draws`` is a number; ``hyper`` may be
-            ``None`` where there is none at hand, and stands for the variant's defaults.
-        mean: ``posterior -> z`` [B, L] without noise.
+        draw: ``(key, posterior, hyper, draws) -> z`` [B, L], or [draws, B, L] if ``draws`` is a number. ``hyper`` may be
+            ``None``; the variant's defaults are used then.
+        mean: ``posterior -> z`` [B, L], the embedding without noise.
         prior: ``(key, (N, L)) -> z`` [N, L] from p(z).
     """
 
@@ -156,7 +172,7 @@ class Family(NamedTuple):
 
 
 def gaussian_draw(key: jax.Array, q: Gaussian, hyper: Tree, draws: int | None) -> jax.Array:
-    """z = mean + sigma eps with eps from N(0, 1): [B, L], or [draws, B, L]."""
+    """Draw z = mean + sigma eps with eps from N(0, 1): [B, L], or [draws, B, L]."""
     if draws is None:
         return q.mean + jnp.exp(0.5 * q.logvar) * jax.random.normal(key, q.mean.shape)
     return q.mean[None] + jnp.exp(0.5 * q.logvar)[None] * jax.random.normal(key, (draws, *q.mean.shape))
@@ -166,15 +182,16 @@ GAUSSIAN = Family(("mean_head", "logvar_head"), Gaussian, gaussian_draw, lambda 
 
 
 class Outputs(NamedTuple):
-    """What an objective sees.
+    """Inputs of an objective.
 
     Attributes:
         x: [B, D].
-        reconstruction: [B, D], or [K, B, D] where K posterior draws are decoded.
+        reconstruction: [B, D], or [K, B, D] if K posterior draws are decoded.
         posterior: parameters of q(z|x).
-        z: draws of it, [B, L] or [K, B, L].
-        prior: draws of p(z), [B, L], for losses that compare q(z) with it; not computed where a loss does not use it.
-        key: for what else a loss draws.
+        z: draws from q(z|x), [B, L] or [K, B, L].
+        prior: draws from p(z), [B, L], for losses that compare q(z) with it. The compiler drops them if the loss does not
+            use them.
+        key: for further draws of the loss.
     """
 
     x: jax.Array
@@ -186,19 +203,28 @@ class Outputs(NamedTuple):
 
 
 Objective = Callable[[Outputs, Any, Any], tuple[jax.Array, dict[str, jax.Array]]]
-"""``(outputs, hyper, context) -> (loss, terms)``: a variant's loss, computable from given tensors without a network."""
+"""``(outputs, hyper, context) -> (loss, terms)``: the loss of a variant, a function of tensors that needs no network."""
 
 
 def autoencoder_model(
     static: Static, objective: Objective, family: Family = GAUSSIAN, *, draws: int | None = None, extra: int = 0
 ) -> Model:
-    """The pure functions of a VAE whose loss is ``objective``; shapes as in :class:`vaebench.types.Model`.
+    """Return the pure functions of a VAE on expression data.
 
-    ``draws`` posterior draws a sample go through the decoder as [K*B, L], so batch normalisation sees K*B rows.
+    Args:
+        static: sizes and choices that are compiled in.
+        objective: the loss.
+        family: the family of posteriors.
+        draws: K, posterior draws per sample. All go through the decoder as [K*B, L], so batch normalisation sees K*B rows.
+            ``None`` for one draw without an axis of its own.
+        extra: width of one more linear layer before the heads; 0 for none.
+
+    Returns:
+        The functions, with the shapes of :class:`vaebench.types.Model`.
 
     Deviates: nothing in the released code switches batch normalisation to running statistics before the final embedding, so
-    ``embed`` and ``sample`` of recipe ``benchmarked`` use the statistics of the x they are given: z depends on a sample's
-    company. ``posterior`` and ``decode`` use running statistics in both recipes.
+    ``embed`` and ``sample`` of recipe ``benchmarked`` use the statistics of the x they are given: z of a sample depends on
+    the samples around it. ``posterior`` (by default) and ``decode`` use running statistics in both recipes.
     """
     module = Autoencoder(static.features, static.latent, static.hidden, static.norm, static.output, family.heads, extra)
     by_batch = static.recipe == "benchmarked"
@@ -213,6 +239,7 @@ def autoencoder_model(
             current = {**variables, "batch_stats": statistics}
             return module.apply(current, value, activation, context.training, method=method, mutable=["batch_stats"])
 
+        # encoder and decoder each update their own leaves of one tree of statistics, so it is passed from one to the other
         heads, changed = applied("encode", x, variables["batch_stats"])
         q = family.posterior(*heads)
         z = family.draw(key, q, hyper, draws)
@@ -249,17 +276,23 @@ def expression_variant(
     extra: Callable[[Static], int] = lambda static: 0,
     **fields: Tree,
 ) -> Variant:
-    """The registry entry of a VAE on expression data, built from its losses.
+    """Return the registry entry of a VAE on expression data, built from its losses.
 
     Args:
-        name: registry, file and row name.
+        name: name in the registry, of the file and in rows.
         losses: recipe -> objective.
-        hyper: ``shape -> NamedTuple`` of traced weights.
+        hyper: ``shape -> NamedTuple`` of traced weights with their defaults.
         reference: the paper.
-        family: the kind of posterior at one static shape.
-        draws: ``shape -> K``, posterior draws of every sample that are decoded; ``None`` for one draw without an axis of its own.
-        extra: width of one more linear layer before the heads; 0 for none.
+        family: ``static -> Family``, the posterior.
+        draws: ``shape -> K``, decoded posterior draws per sample; ``None`` for one draw without an axis of its own.
+        extra: ``static ->`` width of one more linear layer before the heads; 0 for none.
         **fields: the other fields of :class:`vaebench.types.Variant`.
+
+    Example::
+
+        VARIANT = expression_variant(
+            name="vae", losses={"textbook": textbook}, hyper=lambda shape: Hyper(), reference="Kingma & Welling 2014"
+        )
     """
 
     def build(static: Static) -> Model:

@@ -1,6 +1,6 @@
 """Autoencoders of mutation counts: a non-linear encoder and a non-negative linear decoder, whose rows are the signatures.
 
-All of their variants take counts and normalise them inside, so that embedding and posterior take counts too.
+Every function of the model takes raw counts and normalises them itself (:func:`normalised`).
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ from vaebench.types import Aux, Context, Model, Static, Tree, Variant
 
 
 def normalised(counts: jax.Array) -> jax.Array:
-    """x / sum(x) * log2(sum(x)) of every row of counts [N, D]; a row without mutations stays 0.
+    """Return x / sum(x) * log2(sum(x)) of every row of counts [N, D]; a row without mutations stays 0.
 
-    Source: Pancotti et al. 2024. log2 of the mutations, the row's sum, hardly differs between 100 and 100,000 mutations.
+    Every row then sums to the log2 of its mutations (7 for 100, 17 for 100,000), so that large samples do not dominate.
+
+    Source: Pancotti et al. 2024.
     """
     total = jnp.maximum(counts.sum(-1, keepdims=True), 1.0)
     return counts / total * jnp.log2(total)
 
 
 class SignatureOutputs(NamedTuple):
-    """What an objective sees.
+    """Inputs of an objective on mutation counts.
 
     Attributes:
         x: [B, D] normalised counts to be reconstructed.
-        reconstruction: [B, D], or [K, B, D] where K posterior draws are decoded.
+        reconstruction: [B, D], or [K, B, D] if K posterior draws are decoded.
         posterior: parameters of q(z|x).
-        z: draws of it, [B, L] or [K, B, L].
+        z: draws from q(z|x), [B, L] or [K, B, L].
         signatures: the decoder's weights [L, D], not normalised.
-        prior: what the model has learned of p(z); see :func:`signature_model`.
+        prior: learned parameters of p(z), ``None`` for a fixed prior; see :func:`signature_model`.
     """
 
     x: jax.Array
@@ -51,21 +53,22 @@ class SignatureOutputs(NamedTuple):
 
 
 class Weights(nn.Module):
-    """Weights of no layer: ``kernel`` [rows, columns], drawn, or ``bias``, zeros at first."""
+    """A learned matrix outside any layer: ``kernel``, initialised like a layer's weights, or ``bias``, initially 0."""
 
     name_of_weights: str
     shape: tuple[int, int]
 
     @nn.compact
     def __call__(self) -> jax.Array:
-        """The weights."""
+        """Return the matrix."""
         return self.param(self.name_of_weights, nn.initializers.zeros, self.shape)
 
 
 class NonNegative(nn.Module):
-    """z [B, L] times a kernel [L, features]. ``frozen``: the kernel is a statistic, which no step changes.
+    """Linear decoder without offset: z [B, L] times a kernel [L, features].
 
-    Nothing here keeps the kernel from falling below 0: see :func:`non_negative`.
+    With ``frozen`` the kernel is kept among the batch statistics, which no training step changes. The layer itself does not
+    keep the kernel at 0 or above; :func:`non_negative` does after every step.
     """
 
     features: int
@@ -73,7 +76,7 @@ class NonNegative(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
-        """The product, [B, features]."""
+        """Return the product, [B, features]."""
         shape = (z.shape[-1], self.features)
         if self.frozen:
             return z @ self.variable("batch_stats", "kernel", jnp.zeros, shape).value
@@ -81,9 +84,18 @@ class NonNegative(nn.Module):
 
 
 class SignatureAutoencoder(nn.Module):
-    """Encoder with linear heads, the non-negative decoder, and what is learned of a prior.
+    """Encoder with linear heads, non-negative decoder, and the weights of a learned prior.
 
-    ``pseudo``: number of learned inputs of the encoder; ``prior_rows``: rows [prior_rows, L] of a prior's own weights.
+    Attributes:
+        features: D, mutation channels.
+        latent: L, signatures.
+        hidden: widths of the encoder's hidden layers.
+        norm: one of :data:`vaebench.nn.autoencoder.NORMS`.
+        norm_last: normalise after the activation.
+        heads: names of the linear heads.
+        frozen: the decoder is given and not trained.
+        pseudo: number of learned inputs of the encoder (VampPrior); 0 for none.
+        prior_rows: rows of a prior's own weights [prior_rows, L]; 0 for none.
     """
 
     features: int
@@ -97,7 +109,7 @@ class SignatureAutoencoder(nn.Module):
     prior_rows: int = 0
 
     def setup(self) -> None:
-        """Layers of both halves."""
+        """Create the layers of encoder and decoder, and the prior's weights."""
         self.encoder = Hidden(self.hidden, self.norm, self.norm_last)
         for head in self.heads:
             setattr(self, head, nn.Dense(self.latent))
@@ -108,16 +120,16 @@ class SignatureAutoencoder(nn.Module):
             self.prior = Weights("bias", (self.prior_rows, self.latent))
 
     def encode(self, x: jax.Array, activation: jax.Array | str, training: bool) -> tuple[jax.Array, ...]:
-        """The heads' values, each [B, L], for normalised counts x [B, features]."""
+        """Return the heads' values, each [B, L], for normalised counts x [B, features]."""
         h = self.encoder(x, activation, training)
         return tuple(getattr(self, head)(h) for head in self.heads)
 
     def decode(self, z: jax.Array) -> jax.Array:
-        """Reconstruction [B, features] of z [B, L]."""
+        """Return the reconstruction [B, features] of z [B, L]."""
         return self.decoder(z)
 
     def __call__(self, x: jax.Array, activation: jax.Array | str, training: bool) -> jax.Array:
-        """Everything once, so that every layer has its variables."""
+        """Use every layer once, so that initialisation reaches all of them."""
         if self.pseudo:
             self.pseudo_inputs()
         if self.prior_rows:
@@ -126,7 +138,7 @@ class SignatureAutoencoder(nn.Module):
 
 
 def non_negative(params: Tree) -> Tree:
-    """``params`` with decoder and pseudo-inputs clamped at 0: the projection onto the set they must stay in."""
+    """Return ``params`` with decoder and pseudo-inputs clamped at 0, the projection of projected gradient descent."""
     kept = {name: {"kernel": jnp.maximum(params[name]["kernel"], 0)} for name in _CLAMPED if name in params}
     return {**params, **kept}
 
@@ -135,13 +147,17 @@ _CLAMPED = ("decoder", "pseudo_inputs")
 
 
 def signatures_of(variables: Tree) -> jax.Array:
-    """The decoder's weights [L, D] (with [R] in front, of a pool), trained or frozen."""
+    """Return the decoder's weights, trained or frozen: [L, D], or [R, L, D] from the variables of a pool."""
     place = "params" if "decoder" in variables["params"] else "batch_stats"
     return variables[place]["decoder"]["kernel"]
 
 
 def with_signatures(variables: Tree, signatures: jax.Array | np.ndarray) -> Tree:
-    """``variables`` of a frozen decoder with ``signatures`` [L, D] in it."""
+    """Return ``variables`` with ``signatures`` [L, D] as the frozen decoder.
+
+    Raises:
+        InputError: the shape is not that of the decoder.
+    """
     held = variables["batch_stats"]["decoder"]["kernel"]
     if held.shape != np.shape(signatures):
         raise InputError(f"signatures have shape {np.shape(signatures)}; the frozen decoder takes {held.shape}")
@@ -150,16 +166,16 @@ def with_signatures(variables: Tree, signatures: jax.Array | np.ndarray) -> Tree
 
 
 Objective = Callable[[SignatureOutputs, Any, Any], tuple[jax.Array, dict[str, jax.Array]]]
-"""``(outputs, hyper, context) -> (loss, terms)``: a variant's loss, computable from given tensors without a network."""
+"""``(outputs, hyper, context) -> (loss, terms)``: the loss of a variant, a function of tensors that needs no network."""
 
 Divergence = Callable[[Any, Any, Any, jax.Array], jax.Array]
-"""``(posterior, prior, hyper, key) -> KL(q(z_l|x) || p(z_l))`` [N, L] in nats; a draw of it where there is no closed form."""
+"""``(posterior, prior, hyper, key) -> KL(q(z_l|x) || p(z_l))`` [N, L] in nats; a Monte Carlo estimate without a closed form."""
 
 
 def negative_bound(outputs: SignatureOutputs, kl: jax.Array, hyper: Tree) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b [sum_c Poisson loss + beta KL_b] + min_volume log det(W W' + I), with ``kl`` [B]; and its terms.
+    """Return mean_b [sum_c Poisson loss + beta KL_b] + min_volume log det(W W' + I), a scalar, and its terms.
 
-    The Poisson loss is averaged over the K draws.
+    The Poisson loss is averaged over the K draws; ``kl`` is [B] in nats.
     """
     reconstruction = jnp.mean(jnp.sum(poisson_loss(outputs.x[None], outputs.reconstruction), axis=-1))
     volume = log_volume(outputs.signatures)
@@ -179,24 +195,32 @@ def signature_model(
     pseudo: int = 0,
     prior_rows: int = 0,
 ) -> Model:
-    """The pure functions of an autoencoder of counts; shapes as in :class:`vaebench.types.Model`, x [N, D] being counts.
+    """Return the pure functions of an autoencoder of counts, with the shapes of :class:`vaebench.types.Model`.
 
-    The loss takes rows [B, D], or [B, 2 D]: input counts beside the counts to be reconstructed. ``draws`` posterior draws a
-    sample are decoded. An objective's ``prior`` is the learned rows [prior_rows, L] or, with ``pseudo`` learned inputs, their
-    posterior.
+    x [N, D] are counts. The loss takes rows [B, D], or [B, 2 D]: the counts to encode, then the counts to reconstruct.
+
+    Args:
+        static: sizes and choices that are compiled in.
+        objective: the loss.
+        family: the family of posteriors.
+        divergence: KL of every latent, for ``latent_kl``; ``None`` for posteriors without a spread.
+        draws: K, decoded posterior draws per sample; ``None`` for one draw without an axis of its own.
+        norm_last: normalise after the activation.
+        frozen: the decoder is given and not trained.
+        pseudo: number of learned inputs of the encoder. The objective's ``prior`` is then their posterior.
+        prior_rows: rows of the prior's own weights. The objective's ``prior`` is then these rows [prior_rows, L].
     """
     sizes = (static.features, static.latent, static.hidden)
     module = SignatureAutoencoder(*sizes, static.norm, norm_last, family.heads, frozen, pseudo, prior_rows)
-
     encoded = functools.partial(_encoded, module, family, static.activation)
 
     def init(key: jax.Array, init: jax.Array) -> Tree:
-        # the scheme holds for every layer, in both recipes
+        # "textbook": the scheme applies to every layer in both recipes
         variables = initial_variables(module, key, init, static.features, "textbook")
         return {**variables, "params": non_negative(variables["params"])}
 
     def learned(variables: Tree, activation: jax.Array | int) -> Tree:
-        if pseudo:  # not as part of a batch: they must not be mixed into its statistics
+        if pseudo:  # encoded apart from the batch, so that they do not enter its statistics
             return encoded(variables, variables["params"]["pseudo_inputs"]["kernel"], activation, False)[0]
         return variables["params"]["prior"]["bias"] if prior_rows else None
 
@@ -224,11 +248,6 @@ def signature_model(
         assert divergence is not None
         return divergence(posterior(variables, x, activation), learned(variables, activation), hyper, key)
 
-    def prior(key: jax.Array, samples: int) -> jax.Array:
-        if pseudo or prior_rows:
-            raise InputError(f"the prior of {static.variant} is learned here: it has no draws without a trained model")
-        return family.prior(key, (samples, static.latent))
-
     return Model(
         init,
         loss,
@@ -236,10 +255,17 @@ def signature_model(
         sample,
         lambda variables, z, activation: z @ signatures_of(variables),
         posterior,
-        prior,
+        functools.partial(_prior_draws, static, family, bool(pseudo or prior_rows)),
         constrained=non_negative,
         latent_kl=None if divergence is None else latent_kl,
     )
+
+
+def _prior_draws(static: Static, family: Family, learned: bool, key: jax.Array, samples: int) -> jax.Array:
+    """Draw z [samples, L] from a fixed prior."""
+    if learned:
+        raise InputError(f"the prior of {static.variant} is learned here: it has no draws without a trained model")
+    return family.prior(key, (samples, static.latent))
 
 
 def _encoded(
@@ -251,7 +277,7 @@ def _encoded(
     activation: jax.Array | int | str,
     training: bool,
 ) -> tuple[Tree, Tree]:
-    """Posterior of normalised x [B, D], and the statistics afterwards."""
+    """Return the posterior of normalised x [B, D], and the batch statistics afterwards."""
     activation = compiled_in or activation
     heads, changed = module.apply(variables, x, activation, training, method="encode", mutable=["batch_stats"])
     return family.posterior(*heads), changed.get("batch_stats", {})
@@ -268,18 +294,18 @@ def count_variant(
     network: Callable[[Static], Mapping[str, Any]] = lambda static: {},
     **fields: Tree,
 ) -> Variant:
-    """The registry entry of an autoencoder of mutation counts, built from its losses.
+    """Return the registry entry of an autoencoder of mutation counts, built from its losses.
 
-    The variant's shape has the field ``frozen`` and, for posteriors with a spread, ``draws``.
+    The variant's shape must have the field ``frozen`` and, for posteriors with a spread, ``draws``.
 
     Args:
-        name: registry, file and row name.
+        name: name in the registry, of the file and in rows.
         losses: recipe -> objective.
-        hyper: ``shape -> NamedTuple`` of traced weights.
+        hyper: ``shape -> NamedTuple`` of traced weights with their defaults.
         reference: the paper.
-        family: the kind of posterior at one static shape.
-        divergence: KL of every latent, for posteriors that have one.
-        network: other keywords of :func:`signature_model` at one static shape.
+        family: ``static -> Family``, the posterior.
+        divergence: KL of every latent; ``None`` for posteriors without a spread.
+        network: ``static ->`` other keywords of :func:`signature_model`.
         **fields: the other fields of :class:`vaebench.types.Variant`.
     """
 

@@ -1,6 +1,6 @@
 """Initial variables of a network, by one of the schemes that lanes choose from.
 
-The scheme is a traced integer: lanes of one compiled program may differ in it.
+The scheme is a traced integer, so lanes of one compiled program may have different ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CONSTANTS = {"scale": 1.0, "var": 1.0, "bias": 0.0, "mean": 0.0}
 
 
 def initial_kernel(normal: jax.Array, unit: jax.Array, init: jax.Array) -> jax.Array:
-    """A weight matrix [fan_in, fan_out] by scheme ``init`` (position in :data:`INITS`).
+    """Return a weight matrix [fan_in, fan_out] by scheme ``init``, a traced position in :data:`INITS`.
 
     ``normal`` and ``unit`` are draws of that shape from N(0, 1) and U(0, 1).
 
@@ -36,7 +36,7 @@ def initial_kernel(normal: jax.Array, unit: jax.Array, init: jax.Array) -> jax.A
     """
     fan_in, fan_out = normal.shape
     xavier, kaiming = 2 / (fan_in + fan_out), 2 / fan_in
-    # weight = a normal + b (2 unit - 1) + c unit, one row of (a, b, c) a scheme: any choice costs one draw of each
+    # weight = a normal + b (2 unit - 1) + c unit, one row of (a, b, c) per scheme: any choice costs one draw of each
     table = jnp.array(
         [
             [0, fan_in**-0.5, 0],
@@ -54,12 +54,21 @@ def initial_kernel(normal: jax.Array, unit: jax.Array, init: jax.Array) -> jax.A
 
 
 def initial_variables(module: nn.Module, key: jax.Array, init: jax.Array, features: int, recipe: str) -> Tree:
-    """Variables of ``module`` with weights drawn by scheme ``init`` and biases by the framework default, U(-1, 1)/sqrt(fan_in).
+    """Return the initial variables of ``module``: weights by scheme ``init``, biases from U(-1, 1)/sqrt(fan_in).
 
-    ``textbook`` draws every weight matrix by the scheme. Deviates: ``benchmarked``, as the released code, only the first
-    layer of the encoder and of the decoder, which leaves heads and output layer at the framework default.
+    Recipe ``textbook`` draws every weight matrix by the scheme.
+
+    Deviates: recipe ``benchmarked`` draws only the first layer of encoder and decoder by the scheme, as the released code
+    does; heads and output layer keep the framework default.
+
+    Args:
+        module: the network, called as ``module(x, activation, training)``.
+        key: of all draws.
+        init: traced position in :data:`INITS`.
+        features: D.
+        recipe: ``"textbook"`` or ``"benchmarked"``.
     """
-    # two draws for the whole network, cut into leaves: a draw a leaf would compile the generator a dozen times
+    # two draws for the whole network, cut into leaves: one draw per leaf would compile the generator a dozen times
     structure = jax.eval_shape(lambda: module.init(key, jnp.zeros((2, features)), 0, False))
     paths, tree = jax.tree_util.tree_flatten_with_path(structure)
     fan_in = {path[:-1]: leaf.shape[0] for path, leaf in paths if path[-1].key == "kernel"}

@@ -1,4 +1,7 @@
-"""Loss terms, one function each, with equation and source. Per-sample terms sum over features or latents, not the batch."""
+"""Loss terms, one function each, with equation and source.
+
+Terms of a sample are sums over its features or latents, in nats; the variants average them over the batch.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import jax.numpy as jnp
 
 
 def gaussian_kl(mean: jax.Array, logvar: jax.Array) -> jax.Array:
-    """KL(N(mean, exp(logvar)) || N(0, 1)) in nats, [B]: -1/2 sum_l (1 + logvar - mean^2 - exp(logvar)).
+    """Return KL(N(mean, exp(logvar)) || N(0, 1)) in nats, [B], for ``mean`` and ``logvar`` [B, L].
+
+    -1/2 sum_l (1 + logvar - mean^2 - exp(logvar)).
 
     Source: Kingma & Welling 2014, appendix B.
     """
@@ -15,35 +20,41 @@ def gaussian_kl(mean: jax.Array, logvar: jax.Array) -> jax.Array:
 
 
 def gaussian_nll(x: jax.Array, reconstruction: jax.Array) -> jax.Array:
-    """-log N(x; reconstruction, I) in nats, [..., B]: 1/2 sum_d (x - reconstruction)^2 + D/2 log(2 pi).
+    """Return -log N(x; reconstruction, I) in nats, [..., B]: 1/2 sum_d (x - reconstruction)^2 + D/2 log(2 pi).
 
-    Leading axes of 1 are broadcast: x [1, B, D] against a reconstruction [K, B, D].
+    Leading axes of length 1 are broadcast: x [1, B, D] against a reconstruction [K, B, D] gives [K, B].
     """
     return 0.5 * jnp.sum((x - reconstruction) ** 2, axis=-1) + 0.5 * x.shape[-1] * jnp.log(2 * jnp.pi)
 
 
 def mean_squared_error(x: jax.Array, reconstruction: jax.Array) -> jax.Array:
-    """Scalar: (x - reconstruction)^2 averaged over samples and features."""
+    """Return (x - reconstruction)^2 averaged over samples and features; a scalar."""
     return jnp.mean((x - reconstruction) ** 2)
 
 
 def log_cosh(difference: jax.Array, a: jax.Array | float) -> jax.Array:
-    """log(cosh(a t)) / a of every entry t; near a t^2 / 2 for small t and |t| for large, without overflow.
+    """Return log(cosh(a t)) / a of every entry t: about a t^2 / 2 for small t, and |t| for large.
 
-    Source: Chen et al. 2018, Log hyperbolic cosine loss improves variational auto-encoder. log cosh u is
-    logaddexp(u, -u) - log 2.
+    Computed as log cosh u = logaddexp(u, -u) - log 2, which does not overflow.
+
+    Source: Chen et al. 2018, Log hyperbolic cosine loss improves variational auto-encoder.
     """
     return (jnp.logaddexp(a * difference, -a * difference) - jnp.log(2.0)) / a
 
 
 def huber(difference: jax.Array, delta: jax.Array | float) -> jax.Array:
-    """t^2 / 2 of every entry t up to ``delta``, delta (|t| - delta / 2) beyond it. Source: Huber 1964, eq. 2.10."""
+    """Return t^2 / 2 of every entry t with |t| < ``delta``, and delta (|t| - delta / 2) of the others.
+
+    Source: Huber 1964, eq. 2.10.
+    """
     size = jnp.abs(difference)
     return jnp.where(size < delta, 0.5 * difference**2, delta * (size - 0.5 * delta))
 
 
 def asymmetric_laplace_nll(x: jax.Array, quantile: jax.Array, tau: jax.Array | float) -> jax.Array:
-    """-log density in nats, [..., B]: sum_d u_d (tau - [u_d < 0]) - D log(tau (1 - tau)) of u = x - quantile.
+    """Return -log AL(x; quantile, tau) in nats, [..., B], AL being the asymmetric Laplace density.
+
+    sum_d u_d (tau - [u_d < 0]) - D log(tau (1 - tau)) with u = x - quantile.
 
     Source: Yu & Moyeed 2001, Bayesian quantile regression, eq. 2, with scale 1.
     """
@@ -53,12 +64,18 @@ def asymmetric_laplace_nll(x: jax.Array, quantile: jax.Array, tau: jax.Array | f
 
 
 def gaussian_log_density(z: jax.Array, mean: jax.Array, logvar: jax.Array) -> jax.Array:
-    """log N(z; mean, exp(logvar)) of every entry, shapes broadcast together."""
+    """Return log N(z; mean, exp(logvar)) of every entry in nats; shapes are broadcast together."""
     return -0.5 * (jnp.log(2 * jnp.pi) + logvar + (z - mean) ** 2 * jnp.exp(-logvar))
 
 
 def log_importance_weights(nll: jax.Array, z: jax.Array, mean: jax.Array, logvar: jax.Array) -> jax.Array:
-    """log [p(x|z) p(z) / q(z|x)], [K, B], of draws z [K, B, L] with -log p(x|z) ``nll`` [K, B]; p(z) is N(0, I).
+    """Return log [p(x|z) p(z) / q(z|x)], [K, B], with p(z) = N(0, I) and q(z|x) = N(mean, exp(logvar)).
+
+    Args:
+        nll: -log p(x|z), [K, B].
+        z: draws from q(z|x), [K, B, L].
+        mean: of q(z|x), [B, L].
+        logvar: of q(z|x), [B, L].
 
     Source: Burda et al. 2016, Importance weighted autoencoders, eq. 8.
     """
@@ -67,14 +84,18 @@ def log_importance_weights(nll: jax.Array, z: jax.Array, mean: jax.Array, logvar
 
 
 def importance_bound(log_weights: jax.Array, axis: int = 0) -> jax.Array:
-    """log of the mean weight over the K draws of ``axis``: the importance weighted bound of log p(x), one axis less."""
+    """Return the importance weighted bound on log p(x): the log of the mean weight over the K draws along ``axis``.
+
+    Source: Burda et al. 2016, eq. 8.
+    """
     return jax.nn.logsumexp(log_weights, axis=axis) - jnp.log(log_weights.shape[axis])
 
 
 def stratified_log_weights(batch: int, samples: int) -> jax.Array:
-    """log weights [B, B] that make sum_j w_ij q(z|x_j), i's own sample in the batch, unbiased for q(z) of N samples.
+    """Return log weights [B, B] of minibatch stratified sampling: sum_j w_ij q(z_i|x_j) is unbiased for q(z_i).
 
-    w_ii = 1/N, w_ij = 1/(B - 1), and (N - B + 1)/(N (B - 1)) for one j, here i + 1 modulo B; rows sum to 1.
+    The batch has B of the N samples. w_ii = 1/N, w_ij = 1/(B - 1), and (N - B + 1)/(N (B - 1)) for one j, here i + 1 modulo B;
+    rows sum to 1.
 
     Source: Chen et al. 2018, Isolating sources of disentanglement, appendix C.2.
     """
@@ -87,7 +108,7 @@ def stratified_log_weights(batch: int, samples: int) -> jax.Array:
 def mixture_log_densities(
     z: jax.Array, mean: jax.Array, logvar: jax.Array, log_weights: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """log q(z|x), log q(z) and sum_l log q(z_l), each [B], with q the mixture sum_j w_ij q(.|x_j) of the batch.
+    """Return log q(z|x), log q(z) and sum_l log q(z_l), each [B], with q the mixture sum_j w_ij q(.|x_j) of the batch.
 
     ``z``, ``mean`` and ``logvar`` are [B, L], ``log_weights`` [B, B]: row of z, column of the component.
 
@@ -101,13 +122,13 @@ def mixture_log_densities(
 
 
 def covariance(mean: jax.Array) -> jax.Array:
-    """Covariance [L, L] of ``mean`` [B, L] over the batch, divided by B."""
+    """Return the covariance [L, L] of ``mean`` [B, L] over the batch, divided by B."""
     centred = mean - mean.mean(0, keepdims=True)
     return centred.T @ centred / len(mean)
 
 
 def covariance_penalty(matrix: jax.Array, off_diagonal: jax.Array | float, diagonal: jax.Array | float) -> jax.Array:
-    """off_diagonal sum_{i != j} C_ij^2 + diagonal sum_i (C_ii - 1)^2 of C [L, L]; scalar.
+    """Return off_diagonal sum_{i != j} C_ij^2 + diagonal sum_i (C_ii - 1)^2 of C [L, L]; scalar.
 
     Source: Kumar et al. 2018, Variational inference of disentangled latent concepts, eqs. 6-7.
     """
@@ -117,26 +138,30 @@ def covariance_penalty(matrix: jax.Array, off_diagonal: jax.Array | float, diago
 
 
 def categorical_kl(logits: jax.Array) -> jax.Array:
-    """KL(categorical(softmax(logits)) || uniform) in nats, over the last axis [..., C] -> [...]: sum_c q log q + log C."""
+    """Return KL(categorical(softmax(logits)) || uniform) in nats, [..., C] -> [...]: sum_c q log q + log C."""
     log_q = jax.nn.log_softmax(logits, axis=-1)
     return jnp.sum(jnp.exp(log_q) * log_q, axis=-1) + jnp.log(logits.shape[-1])
 
 
 def squared_distances(u: jax.Array, v: jax.Array) -> jax.Array:
-    """Squared Euclidean distances [B, B] between the rows of u and v [B, L], by a matrix product: no [B, B, L]."""
+    """Return the squared Euclidean distances [B, B] between the rows of u and v [B, L].
+
+    By a matrix product, without an array [B, B, L]; differences that rounding makes negative are set to 0.
+    """
     products = jnp.matmul(u, v.T, precision=jax.lax.Precision.HIGHEST)
     return jnp.maximum(jnp.sum(u**2, 1)[:, None] + jnp.sum(v**2, 1)[None] - 2 * products, 0.0)
 
 
 def off_diagonal_sum(matrix: jax.Array) -> jax.Array:
-    """Sum of a square matrix without its diagonal; scalar."""
+    """Return the sum of a square matrix without its diagonal; scalar."""
     return jnp.sum(jnp.where(jnp.eye(len(matrix), dtype=bool), 0.0, matrix))
 
 
 def sliced_wasserstein(z: jax.Array, prior: jax.Array, directions: jax.Array) -> jax.Array:
-    """Squared 2-Wasserstein distance of the projections of z and prior [B, L], averaged over unit ``directions`` [P, L].
+    """Return the squared 2-Wasserstein distance of the projections of z and prior [B, L], averaged over ``directions`` [P, L].
 
-    In one dimension the optimal transport pairs sorted values: mean_p mean_b (sorted(z d_p)_b - sorted(prior d_p)_b)^2.
+    Directions have unit length. In one dimension the optimal transport pairs sorted values:
+    mean_p mean_b (sorted(z d_p)_b - sorted(prior d_p)_b)^2.
 
     Source: Kolouri et al. 2019, Sliced Wasserstein auto-encoders.
     """
@@ -144,16 +169,16 @@ def sliced_wasserstein(z: jax.Array, prior: jax.Array, directions: jax.Array) ->
 
 
 def poisson_loss(x: jax.Array, rate: jax.Array) -> jax.Array:
-    """rate - x log(rate + 1e-7) of every entry: -log Poisson(x; rate) less what does not depend on the rate.
+    """Return rate - x log(rate + 1e-7) of every entry: -log Poisson(x; rate) up to terms that do not depend on the rate.
 
-    Leading axes of 1 are broadcast. Source: the Poisson loss of Keras, with its constant.
+    Leading axes of length 1 are broadcast. Source: the Poisson loss of Keras, with its constant.
     """
     return rate - x * jnp.log(rate + 1e-7)
 
 
 def log_volume(rows: jax.Array) -> jax.Array:
-    """Natural log det(W W' + I) of W [L, D]; scalar, 0 for W = 0: small where the rows are short or alike.
+    """Return the natural log det(W W' + I) of W [L, D], a scalar: 0 for W = 0, and small if rows are short or similar.
 
-    Source: Pancotti et al. 2024 (minimum volume), there to base 10.
+    Source: Pancotti et al. 2024 (minimum volume), with a logarithm to base 10 there.
     """
     return jnp.linalg.slogdet(rows @ rows.T + jnp.eye(len(rows)))[1]

@@ -1,11 +1,11 @@
-"""Optimizers as optax transformations: one rule whose traced coefficients make it Adam, RMSprop, SGD or AdamW, and optax's own.
+"""Optimizers as optax transformations: one rule with traced coefficients for four of them, and optax's own.
 
-The four are a traced choice between lanes. A branch would compute every optimizer in every lane; one rule with
-traced coefficients costs one pass over the weights. Its price: SGD carries moments that it does not use.
-Any other of :data:`NAMED` is optax's, compiled into a program of its own; its learning rate is traced all the same.
+Adam, RMSprop, SGD and AdamW share one rule, so lanes of one program may have different ones. Under ``vmap`` a branch would
+compute all four in every lane; traced coefficients cost one pass over the weights. The price: SGD carries moments that it does
+not use. Any other of :data:`NAMED` is optax's, compiled into its own program, with a traced learning rate too.
 
-Both kinds share one interface, so that a training step does not ask which it has. What belongs to a lane and changes
-between epochs is passed to ``update`` as optax's extra arguments::
+Both kinds have one interface, so a training step does not depend on the kind. Values of a lane, which may change between
+epochs, are passed to ``update`` as optax's extra arguments::
 
     rule = transformation("")                # or "lion"
     state = rule.init(params)
@@ -30,7 +30,17 @@ from vaebench.types import Tree
 
 
 class Coefficients(NamedTuple):
-    """Scalars of the update rule; see :func:`traced_choice`."""
+    """Coefficients of the update rule, scalars; see :func:`traced_choice` for the equation.
+
+    Attributes:
+        b1: decay of the first moment.
+        b2: decay of the second moment.
+        debias: 1 to correct the moments for their start at 0, else 0.
+        precondition: 1 to divide by the root of the second moment, else 0.
+        eps: added to the root.
+        eps_root: added under the root.
+        decoupled: 1 for decoupled weight decay (AdamW), 0 for L2 in the gradient.
+    """
 
     b1: Any
     b2: Any
@@ -49,7 +59,7 @@ _TABLE = {
     "adamw": Coefficients(0.9, 0.999, 1.0, 1.0, 1e-8, 0.0, 1.0),  # Loshchilov & Hutter 2019
 }
 OPTIMIZERS = tuple(_TABLE)
-"""Optimizers that lanes of one program may differ in, in the order of the traced index."""
+"""Optimizers that may differ between lanes of one program, in the order of the traced index."""
 
 NAMED: dict[str, Callable[..., optax.GradientTransformation]] = {
     "adabelief": optax.adabelief,
@@ -77,7 +87,7 @@ NAMED: dict[str, Callable[..., optax.GradientTransformation]] = {
     "sm3": optax.sm3,
     "yogi": optax.yogi,
 }
-"""Optimizers by optax's names with optax's own constants; each is a program of its own."""
+"""Optimizers by optax's names, with optax's own constants; each is compiled into its own program."""
 
 _REFUSED = {
     "lbfgs": "its line search needs the loss of other weights on the same batch",
@@ -88,11 +98,11 @@ _REFUSED = {
     "sam": "it needs a second gradient at other weights in every step",
     "sophia": "it needs an estimate of the Hessian",
 }
-"""Optimizers of optax that a training step cannot serve, and why."""
+"""Optimizers of optax that cannot train lanes -> the reason."""
 
 
 class Moments(NamedTuple):
-    """First and second moments, two trees of the parameters' shapes."""
+    """First and second moments of the gradient, two trees with the shapes of the parameters."""
 
     first: Any
     second: Any
@@ -111,25 +121,25 @@ def check_optimizer(name: str) -> None:
 
 
 def static_optimizer(name: str) -> str:
-    """What a program must know of an optimizer: ``""`` for the traced four, else its name."""
+    """Return the static part of an optimizer, compiled into a program: ``""`` for the traced four, else its name."""
     return "" if name in _TABLE else name
 
 
 def traced_optimizer(name: str) -> int:
-    """Position of an optimizer in :data:`OPTIMIZERS`; 0, which nobody reads, for those of :data:`NAMED`."""
+    """Return the position of an optimizer in :data:`OPTIMIZERS`; 0 (unused) for those of :data:`NAMED`."""
     return OPTIMIZERS.index(name) if name in _TABLE else 0
 
 
 def coefficients(optimizer: jax.Array | int) -> Coefficients:
-    """The coefficients at position ``optimizer`` (traced or not) of :data:`OPTIMIZERS`."""
+    """Return the coefficients at position ``optimizer`` (traced or not) of :data:`OPTIMIZERS`."""
     row = jnp.array(list(_TABLE.values()), dtype=float)[optimizer]
     return Coefficients(*row)
 
 
 def clipped(grads: Tree, limit: jax.Array) -> Tree:
-    """``grads`` scaled so that their global 2-norm is at most ``limit``; unchanged below it.
+    """Return ``grads`` scaled so that their global 2-norm is at most ``limit``; unchanged below it.
 
-    As ``optax.clip_by_global_norm``, with one division for all weights in place of one for each.
+    Equal to ``optax.clip_by_global_norm``, with one division in total in place of one per weight.
     """
     norm = optax.tree.norm(grads)
     factor = jnp.where(norm > limit, limit / norm, 1.0)
@@ -137,15 +147,15 @@ def clipped(grads: Tree, limit: jax.Array) -> Tree:
 
 
 def transformation(name: str, *, flat: bool = False, moments: str = "float32") -> optax.GradientTransformationExtraArgs:
-    """The update rule of a program: of the traced four for ``""``, else optax's ``name``; see the module for its use.
+    """Return the update rule of a program; the module's docstring shows its use.
 
     Args:
-        name: of :func:`static_optimizer`.
-        flat: update all weights as one vector (the traced four).
-        moments: ``"float32"`` or ``"bfloat16"`` (the traced four).
+        name: of :func:`static_optimizer`: ``""`` for the rule of the traced four, else one of :data:`NAMED`.
+        flat: update all weights as one vector (only with ``name=""``).
+        moments: ``"float32"`` or ``"bfloat16"`` (only with ``name=""``).
 
     Raises:
-        InputError: a layout or type of moments that optax's own rules do not have.
+        InputError: ``flat`` or ``moments`` is given for an optimizer of optax.
     """
     if not name:
         return optax.flatten(traced_choice(moments)) if flat else traced_choice(moments)
@@ -157,21 +167,28 @@ def transformation(name: str, *, flat: bool = False, moments: str = "float32") -
 
 
 def traced_choice(moments: str = "float32") -> optax.GradientTransformationExtraArgs:
-    """Adam, RMSprop, SGD or AdamW by traced coefficients, as an optax transformation whose state is :class:`Moments`.
+    """Return Adam, RMSprop, SGD or AdamW by traced coefficients, as an optax transformation with state :class:`Moments`.
 
-    g <- g + (1 - decoupled) weight_decay p;  m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
-    update = -learning_rate (m / c1 / (sqrt(v / c2 + eps_root) + eps) + decoupled weight_decay p),
-    with c1 = 1 - b1^step and c2 = 1 - b2^step where debias is 1, else both 1, and the denominator 1 where precondition is 0.
+    For a parameter p with gradient g and moments m, v::
+
+        g <- g + (1 - decoupled) weight_decay p
+        m <- b1 m + (1 - b1) g
+        v <- b2 v + (1 - b2) g^2
+        update = -learning_rate (m / c1 / (sqrt(v / c2 + eps_root) + eps) + decoupled weight_decay p)
+
+    with c1 = 1 - b1^step and c2 = 1 - b2^step if debias is 1, else both 1. The denominator is 1 if precondition is 0.
 
     ``update`` takes ``step`` (1 for the first), ``learning_rate``, ``weight_decay`` and ``coefficients`` of the lane. With
-    ``moments="bfloat16"`` both moments are kept in bfloat16, rounded up or down at random by ``key``; the update itself is
-    made of the moments before rounding.
+    ``moments="bfloat16"`` both moments are stored in bfloat16, rounded up or down at random by ``key``; the update uses the
+    moments before rounding.
+
+    Source: Kingma & Ba 2015 (Adam); Loshchilov & Hutter 2019 (AdamW); Tieleman & Hinton 2012 (RMSprop).
     """
     narrow = moments == "bfloat16"
     kind = jnp.bfloat16 if narrow else None
 
     def init(params: Tree) -> Moments:
-        # two separate buffers a leaf: donated buffers must not alias
+        # two separate buffers per leaf: donated buffers must not alias
         return Moments(*(jax.tree.map(lambda p: jnp.zeros_like(p, dtype=kind), params) for _ in range(2)))
 
     def update(
@@ -187,7 +204,7 @@ def traced_choice(moments: str = "float32") -> optax.GradientTransformationExtra
         **others: Tree,
     ) -> tuple[Any, Moments]:
         c, step = coefficients, step.astype(float)
-        # reciprocals: of four divisions a weight one is left
+        # scalar reciprocals outside the leaves: one division per weight is left
         r1 = 1 / (1 - c.debias * c.b1**step)
         r2 = 1 / (1 - c.debias * c.b2**step)
 
@@ -197,6 +214,7 @@ def traced_choice(moments: str = "float32") -> optax.GradientTransformationExtra
             g = g + (1 - c.decoupled) * weight_decay * p
             m = c.b1 * m + (1 - c.b1) * g
             v = c.b2 * v + (1 - c.b2) * g**2
+            # the select keeps SGD at a denominator of exactly 1: its second moment is g^2, whose root would normalise the step
             below = jnp.where(c.precondition > 0, jnp.sqrt(v * r2 + c.eps_root) + c.eps, 1.0)
             change = -learning_rate * (m * r1 / below + c.decoupled * weight_decay * p)
             return (change, *_narrowed(m, v, key, number)) if narrow else (change, m, v)
@@ -210,10 +228,11 @@ def traced_choice(moments: str = "float32") -> optax.GradientTransformationExtra
 
 
 def _narrowed(m: jax.Array, v: jax.Array, key: jax.Array | None, leaf: int) -> tuple[jax.Array, jax.Array]:
-    """Both moments of one leaf in bfloat16, rounded up with a probability equal to the part that is cut off.
+    """Return both moments of one leaf in bfloat16, rounded stochastically.
 
-    32 bits a weight, 16 for each moment, from a hash of its position and the step's key (Wellons' ``lowbias32``): a few integer
-    operations that fuse into the update, where a proper generator would cost as much as the update.
+    The probability of rounding away from 0 is the fraction that is cut off, so the expectation is the unrounded value. Every
+    weight needs 32 random bits, 16 per moment. They are a hash of its position and the step's key (Wellons' ``lowbias32``): a
+    few integer operations that fuse into the update, where a proper generator would cost as much as the update.
     """
     if key is None:
         raise InputError("moments in bfloat16 are rounded at random: update needs a key")
@@ -226,18 +245,18 @@ def _narrowed(m: jax.Array, v: jax.Array, key: jax.Array | None, leaf: int) -> t
 
 
 def rounded_at_random(x: jax.Array, bits: jax.Array) -> jax.Array:
-    """``x`` (float32) as bfloat16: away from 0 where the 16 bits that are cut off and ``bits`` (below 2**16) carry over."""
+    """Return ``x`` (float32) as bfloat16, rounded away from 0 if its lower 16 bits plus ``bits`` (below 2**16) carry over."""
     whole = jax.lax.bitcast_convert_type(x, jnp.uint32) + bits
-    # the cut bits of infinities and of the NaN that arithmetic gives are 0: both stay
+    # infinities, and the NaN that arithmetic gives, have lower bits of 0: nothing carries over and both stay as they are
     return jax.lax.bitcast_convert_type((whole >> 16).astype(jnp.uint16), jnp.bfloat16)
 
 
 def named_optimizer(name: str) -> optax.GradientTransformationExtraArgs:
-    """Optax's optimizer ``name`` with optax's constants; ``update`` takes ``learning_rate`` and ``weight_decay`` of the lane.
+    """Return optax's optimizer ``name`` with optax's constants, and learning rate and weight decay as arguments of ``update``.
 
-    The rule is made anew for every update, of traced numbers: its state does not depend on them, so lanes of any rate share
-    a program. Weight decay is optax's own where the optimizer has one (decoupled, multiplied by the rate), in place of its
-    default; elsewhere it is L2: added to the gradient.
+    The rule is rebuilt in every update from traced numbers. Its state does not depend on them, so lanes of any learning rate
+    share a program. The weight decay replaces the default of an optimizer that has one (decoupled, multiplied by the rate);
+    for the others it is L2, added to the gradient.
     """
     make = NAMED[name]
     own = [p for p in ("weight_decay", "adam_weight_decay") if p in inspect.signature(make).parameters]

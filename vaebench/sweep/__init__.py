@@ -1,4 +1,15 @@
-"""One run: on this process, on many, on a cluster. :func:`run` is ``vb.run``."""
+"""A run: train many points, evaluate them, write their rows. :func:`run` is ``vb.run``.
+
+In reading order:
+
+1. :mod:`~vaebench.sweep.runner`: checks options and folder, and makes the task of this process.
+2. :mod:`~vaebench.sweep.worker`: carries out a task in one process, one compiled program after another.
+3. :mod:`~vaebench.sweep.evaluator`: evaluates embeddings on the host while the device trains, and writes their rows.
+4. :mod:`~vaebench.sweep.executor`: cuts a task into pieces for many processes or a cluster.
+5. :mod:`~vaebench.sweep.progress`: progress on stderr.
+
+A point that has a row is never trained again, so an interrupted run continues where it stopped.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Host-side work beside training: evaluations in a pool of processes, and their rows written as soon as they are there."""
+"""Evaluation on the host while the device trains: a pool of processes, whose results are written as rows when they are complete.
+
+The processes only compute; the training process writes a row once its evaluation is back. An evaluation whose process was killed
+is tried again, then recorded as failed, so one bad embedding cannot stop a run. An error of the evaluation itself is raised.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +22,20 @@ from vaebench.rows import column_types
 from vaebench.types import Dataset, Given, Metric
 
 _QUEUED = 8
-"""Embeddings waiting per evaluator before training waits for the host: bounds memory where the host does not keep up."""
+"""Waiting embeddings per evaluator above which the training waits: bounds the memory if the host is slower than the device."""
 _TRIES = 2
-"""How often an embedding is evaluated whose process was killed: it may have been another's fault, or its own."""
+"""Attempts at an embedding whose process was killed: a pool dies as a whole, so another embedding may have been the cause."""
 _PARTS = 200
-"""Part files of a process before they are merged into one."""
+"""Number of part files of a process at which they are merged into one."""
 
 
 def _ignore_interrupts() -> None:
-    # Ctrl-C reaches every process of the terminal; the parent alone decides what happens to the workers
+    # Ctrl-C is sent to every process of the terminal; only the parent decides how to end the workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def process_pool(workers: int, host_only: bool = False) -> Executor:
-    """``workers`` fresh processes with one BLAS thread each; needs no ``__main__`` guard in the calling script."""
+    """Start ``workers`` fresh processes with one BLAS thread each; the calling script needs no ``__main__`` guard."""
     from loky import ProcessPoolExecutor
 
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
@@ -41,7 +45,7 @@ def process_pool(workers: int, host_only: bool = False) -> Executor:
 
 
 class _Waiting(NamedTuple):
-    """An embedding whose evaluation is not done: the other columns of its row, z, and how often it was tried."""
+    """An embedding under evaluation: the other columns of its row, z, its inputs, and the number of attempts."""
 
     row: Mapping[str, Any]
     z: np.ndarray
@@ -59,14 +63,14 @@ class EvaluationQueue:
     A context manager: leaving it normally waits for all rows; leaving it by an exception writes the rows that are
     complete and drops the rest.
 
-    Metrics that belong beside the training (``where`` is ``"lane"``) are computed when an embedding is submitted.
+    Metrics with ``where="lane"`` are computed in the training process when an embedding is submitted.
 
     Args:
         dataset: the data set.
         metrics: names of metrics.
         out: folder of the rows.
-        evaluators: processes; 0 for a thread of this process.
-        label_covariate: whether the label is a Cox covariate.
+        evaluators: number of processes; 0 for a thread of this process.
+        label_covariate: use the label as a Cox covariate.
         options: metric name -> its options, where they are not the defaults.
     """
 
@@ -91,9 +95,12 @@ class EvaluationQueue:
         self.failed = 0
 
     def submit(self, row: Mapping[str, Any], z: np.ndarray | None, given: Given = Given()) -> None:  # noqa: B008
-        """Queue one embedding [N, L]; ``row`` are its other columns. ``None`` (a diverged lane) is a row of its own.
+        """Queue one embedding for evaluation.
 
-        ``given`` is what is known beside z; metrics that need more of it (a baseline has no split) are skipped by name.
+        Args:
+            row: the other columns of its row.
+            z: [N, L]; ``None`` for a diverged lane, whose row is written at once with all metrics skipped.
+            given: further inputs of metrics. Metrics whose inputs are missing (a baseline has no split) are marked as skipped.
         """
         if z is None:
             self._write([{**row, **skipped_scores(self.metrics, "SKIPPED: the lane diverged")}])
@@ -107,13 +114,13 @@ class EvaluationQueue:
         self._submit(_Waiting(row, z, given._replace(reconstruction=None), 0))
 
     def collect(self, wait: Callable[[], None] = lambda: None) -> None:
-        """Write the rows of all finished evaluations; while too many wait, call ``wait`` and look again."""
+        """Write the rows of all finished evaluations; while too many are queued, call ``wait`` and wait for one more."""
         self._harvest()
         while len(self.pending) > _QUEUED * max(1, self.evaluators):
             self._wait_for_one(wait)
 
     def drain(self, wait: Callable[[], None] = lambda: None) -> None:
-        """Write all rows, waiting for them."""
+        """Wait for all evaluations and write their rows."""
         while self.pending:
             self._wait_for_one(wait)
 
@@ -152,7 +159,7 @@ class EvaluationQueue:
         if rows:
             self._write(rows)
         if again:
-            # a worker that was killed takes its whole pool along: a new one does what was under way
+            # a killed worker breaks its whole pool: all its evaluations are submitted again to a new one
             self._replace_pool()
             for item in again:
                 self._submit(item)

@@ -1,4 +1,4 @@
-"""A task on many processes: any ``concurrent.futures.Executor``, one piece of the points at a time."""
+"""A task on many processes, through any ``concurrent.futures.Executor``, in pieces of points."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ from vaebench.types import Dataset
 
 ATTEMPTS = 3
 ROUNDS = 10
-"""Points per lane in a piece: enough to keep its pool full, few enough to share the work evenly."""
+"""Points per lane in a piece: enough to keep the lanes busy, few enough to share the work evenly."""
 
 
 def through_executor(
     task: Task, dataset: Dataset, workers: int, executor: Executor | None, show: Callable[[RunProgress], None]
 ) -> dict[str, Any]:
-    """Do a task on ``executor``, or on ``workers`` processes of this machine; returns the cost summed over all pieces.
+    """Carry out a task on ``executor`` or on ``workers`` local processes, and return the cost summed over all pieces.
 
-    What a worker that died left undone is handed out again, up to :data:`ATTEMPTS` times.
+    Points without a row after all pieces have ended, since a worker died, are handed out again, :data:`ATTEMPTS` times in total.
+
+    Raises:
+        InputError: a worker reports bad input, or does not see the run's folder.
+        RunError: points are left after the last attempt.
     """
     started = time.perf_counter()
     costs = [carry_out(dataclasses.replace(task, points=(), evaluators=1), dataset)]  # baselines
@@ -58,14 +62,14 @@ def through_executor(
     if left:
         raise RunError(
             f"{len(left)} of {len(wanted)} points have no row after {ATTEMPTS} attempts; the last failure was "
-            f"{reason or 'silent'}; the rows in {task.out} are complete, and the same command goes on from there"
+            f"{reason or 'silent'}; the rows in {task.out} are complete, and the same command continues from there"
         )
     total = {name: sum(cost[name] for cost in costs) for name in costs[0]}
     return {**total, "seconds": round(time.perf_counter() - started, 2)}
 
 
 def pieces_of(task: Task, dataset: Dataset) -> list[Task]:
-    """A task cut for several processes: every group by itself, in even pieces, long points first."""
+    """Cut a task for several processes: every group by itself, into pieces of equal work, long points first."""
     pieces = []
     for group in group_by_static(task.points, dataset.x.shape[1]).values():
         group = sorted(group, key=expected_length, reverse=True)
@@ -75,7 +79,7 @@ def pieces_of(task: Task, dataset: Dataset) -> list[Task]:
 
 
 def _carry_out_there(task: Task, folder: Path, digest: str) -> dict[str, Any]:
-    """:func:`vaebench.sweep.worker.carry_out` in a worker: the data come from the run's folder."""
+    """Run :func:`vaebench.sweep.worker.carry_out` in a worker process, with the data from the run's folder."""
 
     def absent() -> Dataset:
         raise InputError(
@@ -86,7 +90,7 @@ def _carry_out_there(task: Task, folder: Path, digest: str) -> dict[str, Any]:
 
 
 def _outcome(futures: Sequence[Future[dict[str, Any]]]) -> tuple[list[dict[str, Any]], str]:
-    """Costs of the pieces that ended well, and the last reason why another did not. Bad input is raised."""
+    """Return the costs of the pieces that succeeded, and the reason of the last failure; bad input is raised."""
     costs, reason = [], ""
     for future in futures:
         error = future.exception()
@@ -102,7 +106,7 @@ def _outcome(futures: Sequence[Future[dict[str, Any]]]) -> tuple[list[dict[str, 
 def _watch(
     futures: Sequence[Future[Any]], out: Path, wanted: set[str], started: float, show: Callable[[RunProgress], None]
 ) -> None:
-    """Show how many rows there are until no piece is running."""
+    """Show the number of finished rows until no piece is running."""
     running: Any = futures
     while running:
         _, running = wait(futures, timeout=2.0)

@@ -1,4 +1,4 @@
-"""Progress on stderr, of sweeps and of signatures: a bar on a terminal, a plain line every few seconds elsewhere, or nothing."""
+"""Progress on stderr, of sweeps and signatures: a bar on a terminal, otherwise a plain line every few seconds, or nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TextIO
 
 PLAIN_SECONDS = 10.0
-"""Least time between two plain lines of a sweep."""
+"""Shortest time between two plain lines of a sweep."""
 STEP_SECONDS = 5.0
-"""Least time between two lines of :class:`StepDisplay`."""
+"""Shortest time between two lines of :class:`StepDisplay`."""
 
 
 class RunProgress(NamedTuple):
@@ -19,13 +19,13 @@ class RunProgress(NamedTuple):
 
     Attributes:
         groups: compiled programs, or pieces of work on several processes.
-        group: the one at work, or how many pieces are done.
-        points: to be done by this process.
-        done: points that have their row.
-        failed: of these, with a status other than OK.
-        queued: embeddings that wait for their evaluation.
+        group: number of the current program, or of finished pieces.
+        points: points to be done by this process.
+        done: points that have a row.
+        failed: rows with a status other than OK.
+        queued: embeddings waiting for evaluation.
         epochs: lane-epochs trained.
-        efficiency: share of the computed lane-epochs that trained something; ``None`` where it is not known.
+        efficiency: share of the computed lane-epochs that trained a running lane; ``None`` if unknown.
         seconds: since the start.
     """
 
@@ -48,7 +48,7 @@ class Display(Protocol):
         ...
 
     def end(self, cost: Mapping[str, Any]) -> None:
-        """Say what the run cost."""
+        """Show the cost of the run."""
         ...
 
 
@@ -74,7 +74,7 @@ def line(state: RunProgress) -> str:
 
 
 def _engine(state: RunProgress) -> str:
-    """The part of the line that only the process that trains can fill in."""
+    """Return the end of the line with numbers that only a training process has; empty in others."""
     if state.efficiency is None:
         return ""
     speed = state.epochs / max(state.seconds, 1e-9)
@@ -96,10 +96,10 @@ def summary(cost: Mapping[str, Any]) -> str:
 
 class _Quiet:
     def show(self, state: RunProgress) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def end(self, cost: Mapping[str, Any]) -> None:
-        """Nothing."""
+        """Show nothing."""
 
 
 class _Plain:
@@ -109,14 +109,14 @@ class _Plain:
         self.complete = False
 
     def show(self, state: RunProgress) -> None:
-        """A line, at most one every ``PLAIN_SECONDS``, and one when all points are done."""
+        """Print a line at most every ``PLAIN_SECONDS``, and one when all points are done."""
         now, complete = time.monotonic(), state.done == state.points
         if (complete or now - self.last >= PLAIN_SECONDS) and not self.complete:
             self.last, self.complete = now, complete
             print(line(state), file=self.stream, flush=True)
 
     def end(self, cost: Mapping[str, Any]) -> None:
-        """The summary."""
+        """Print the summary."""
         print(summary(cost), file=self.stream, flush=True)
 
 
@@ -142,21 +142,21 @@ def display(quiet: bool = False) -> Iterator[Display]:
                 bars.update(task, description=line(state), total=state.points, completed=state.done)
 
             def end(self, cost: Mapping[str, Any]) -> None:
-                """The summary, above the bar that goes."""
+                """Print the summary above the bar, which disappears."""
                 bars.console.print(summary(cost), highlight=False)
 
         yield Bar()
 
 
 class StepDisplay:
-    """Shows ``(what, done, total)`` of a long computation: a line every few seconds with the time left; nothing when quiet."""
+    """Progress of a long computation: a line every few seconds with the time left; nothing when quiet."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
         self.started = self.last = time.monotonic()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Print a line, at most one every ``STEP_SECONDS``, and one when all is done."""
+        """Print ``done`` of ``total`` steps of ``what``, at most every ``STEP_SECONDS`` and when all are done."""
         now = time.monotonic()
         if self.quiet or (now - self.last < STEP_SECONDS and done != total):
             return

@@ -1,4 +1,4 @@
-"""From points to rows: every point trained once, evaluated, written; what is there already is not done again."""
+"""A run from points to rows: every point is trained, evaluated and written once; points that have a row are skipped."""
 
 from __future__ import annotations
 
@@ -57,34 +57,46 @@ def run(
     quiet: bool = False,
     command: str = "",
 ) -> pd.DataFrame:
-    """Train and evaluate every point and return all rows of ``out``, baselines included.
+    """Train and evaluate every point, and return all rows of ``out``, including those of the PCA baseline.
+
+    An interrupted run is continued by the same call: points that have a row in ``out`` are not trained again.
 
     Args:
-        points: what to train, or one point; a point given twice is trained once.
+        points: points to train, or a single one; duplicates are trained once.
         dataset: data to train on and to embed (all samples).
         metrics: names in the registry of metrics, or one name.
         out: folder for ``rows/*.parquet`` and ``run.json``; a folder with rows is continued. ``None``: a temporary one.
         metric_options: metric name -> an instance of the metric's options, such as ``{"leiden": LeidenOptions(neighbours=30)}``.
         lanes: R, models side by side in one program; ``None`` chooses. Fixed for a folder, since another R rounds differently.
-        workers: training processes on this machine; 1 trains in this one.
-        evaluators: evaluation processes beside each training process; ``None`` chooses.
-        executor: trains on any ``concurrent.futures.Executor`` (a Dask client's, for a cluster) in place of ``workers``;
+        workers: training processes on this machine; 1 trains in this process.
+        evaluators: evaluation processes of each training process; ``None`` chooses.
+        executor: any ``concurrent.futures.Executor`` (a Dask client's, for a cluster) to train on in place of ``workers``;
             its workers must see ``out`` under the same path.
-        shard: (i, n): do only the i-th of n parts of the points, i from 1; for arrays of jobs that share ``out``.
-        embedding: ``"mean"`` (posterior mean) or ``"sample"`` (one draw, as in the released code).
-        label_covariate: whether the label is a Cox covariate, as in the study.
-        keep_embeddings: store every z, one file a group; see :func:`vaebench.training.model.kept_embeddings`.
+        shard: (i, n) to do only the i-th of n parts of the points, i from 1; for arrays of jobs that share ``out``.
+        embedding: ``"mean"`` (posterior mean) or ``"sample"`` (one posterior draw, as in the released code).
+        label_covariate: use the label as a Cox covariate, as in the study.
+        keep_embeddings: store every z, one file per group; see :func:`vaebench.training.model.kept_embeddings`.
         keep_models: ``"none"``, ``"best"`` of every group by validation loss, or ``"all"``; see
             :func:`vaebench.training.model.kept_models`.
-        checkpoint_minutes: also store the running lanes this often, so that long trainings survive a crash; 0: never.
+        checkpoint_minutes: minutes between two checkpoints of the running lanes, so that long trainings survive a crash; 0
+            for none.
         matmul_precision: ``"highest"`` (float32), ``"tensorfloat32"`` or ``"bfloat16"``, see
             :class:`vaebench.training.engine.Engine`; fixed for a folder and recorded in every row.
-        quiet: no progress on stderr.
-        command: recorded in ``run.json``.
+        quiet: show no progress on stderr.
+        command: text recorded in ``run.json``.
+
+    Returns:
+        One row per point and baseline, as :func:`vaebench.results.read_rows` returns them. A training that diverged or an
+        evaluation that failed is a row with another ``status`` than ``"OK"``.
 
     Raises:
-        InputError: bad points or metrics, or a folder made from other data or by other options.
-        RunError: workers kept dying; finished rows are in ``out``.
+        InputError: bad points or metrics, or a folder made from other data or with other options.
+        RunError: worker processes died repeatedly; finished rows are in ``out``.
+
+    Example::
+
+        rows = vb.run(vb.space.product(latent=[10, 50], seed=range(5)), data, metrics="leiden", out="results/run")
+        rows.groupby("static/latent")["metric/leiden/ari"].mean()
     """
     checked_dataset(dataset)
     points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
@@ -95,11 +107,11 @@ def run(
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
         options = {"metrics": metrics, "embedding": embedding, "label_covariate": label_covariate}
         options["matmul_precision"] = matmul_precision
-        # as they come back from the file
+        # as JSON returns them, so that they compare equal with those of an existing run.json
         options["metric_options"] = {name: json.loads(json.dumps(dataclasses.asdict(o))) for name, o in own.items()}
         record = _run_record(folder, dataset, options, lanes, points, command)
         if evaluators is None:
-            # in a worker the cores are taken: a thread evaluates what its own device leaves idle
+            # several training processes occupy the cores already, so each evaluates in a thread of its own
             evaluators = 0 if executor or workers > 1 else default_evaluators()
         task = Task(
             points=tuple(sharded(points, dataset.digest, shard)),
@@ -124,12 +136,12 @@ def run(
 
 
 def default_evaluators() -> int:
-    """Evaluation processes beside a training process that has the machine for itself."""
+    """Return the number of evaluation processes of a training process that has the machine to itself."""
     return min(4, os.cpu_count() or 1)
 
 
 def sharded(points: Sequence[Point], digest: str, shard: tuple[int, int]) -> list[Point]:
-    """The i-th of n equal parts of the points (i from 1), the same whatever the order they are given in."""
+    """Return the i-th of n equal parts of the points (i from 1), whatever their order."""
     number, shards = shard
     return sorted(points, key=lambda point: point_id(point, digest))[number - 1 :: shards]
 
@@ -144,7 +156,7 @@ def check_options(
     checkpoint_minutes: float,
     matmul_precision: str = "highest",
 ) -> None:
-    """Raise :class:`InputError` for an option of :func:`run` that is not allowed whatever the data, or lacks a package."""
+    """Raise :class:`InputError` for an option of :func:`run` that no data set allows or that needs a missing package."""
     Engine(matmul_precision=matmul_precision)  # for its check
     if embedding not in ("mean", "sample"):
         raise InputError(f"embedding is {embedding!r}; it must be 'mean' or 'sample'")
@@ -176,7 +188,7 @@ def check_points(
 def _run_record(
     out: Path, dataset: Dataset, options: Mapping[str, Any], lanes: int | None, points: list[Point], command: str
 ) -> dict[str, Any]:
-    """``run.json`` of the folder, made now or checked against what is asked for."""
+    """Return the record of the folder, ``run.json``: written now, or read and checked against the options."""
     fixed = {"schema": SCHEMA, "digest": dataset.digest, **options, "devices": len(jax.local_devices())}
     if (out / "run.json").exists():
         record = read_run_json(out)
@@ -186,11 +198,13 @@ def _run_record(
             if made.get(name) != value:
                 raise InputError(
                     f"{out} was made with {name} {made.get(name)!r}, and this command asks for {value!r}; "
-                    "rows of both cannot stand in one folder: choose another with --out"
+                    "rows of both cannot share a folder: choose another with --out"
                 )
         return made
     if finished(out):
-        raise InputError(f"{out} holds rows but no run.json, so nobody can say what made them; choose another --out")
+        raise InputError(
+            f"{out} holds rows but no run.json, so their data and options are unknown; choose another --out"
+        )
     record = {
         **fixed,
         "lanes": lanes or chosen_lanes(points, dataset, Engine(matmul_precision=options["matmul_precision"])),

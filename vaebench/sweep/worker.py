@@ -1,4 +1,8 @@
-"""The work of one process: train points group by group, evaluate beside it, write rows as they are complete."""
+"""The work of one process: train points group by group, evaluate them at the same time, write rows as they are complete.
+
+Order of writes for one point: its embedding and model, if they are kept, then its row. A row therefore implies that the rest of
+the point is on disk, and a point without a row is trained again, from its checkpoint if there is one.
+"""
 
 from __future__ import annotations
 
@@ -46,19 +50,19 @@ KEEP_MODELS = ("none", "best", "all")
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """Points for one process, and how it works on them.
+    """Points for one process, and its options.
 
     Attributes:
-        points: what to train; those that have a row in ``out`` are passed over.
-        out: the run's folder.
-        record: ``run.json``: what is fixed for the folder.
-        baselines: numbers of dimensions at which to evaluate PCA too.
+        points: points to train; those that have a row in ``out`` are skipped.
+        out: folder of the run.
+        record: ``run.json``, the options fixed for the folder.
+        baselines: numbers of dimensions at which PCA is evaluated too.
         evaluators: processes for the evaluation; 0 evaluates in a thread of this process.
         keep_embeddings: store z of every point.
         keep_models: ``"none"``, ``"best"`` (lowest validation loss of each group) or ``"all"``.
         checkpoint_minutes: minutes between two checkpoints of the running lanes; 0 for none.
         metric_options: metric name -> its options, where they are not the defaults.
-        engine: how programs are compiled and called.
+        engine: options of compilation and calls.
     """
 
     points: tuple[Point, ...]
@@ -74,7 +78,17 @@ class Task:
 
 
 class Tally(NamedTuple):
-    """What a task has done so far; see :class:`vaebench.sweep.progress.RunProgress` and :func:`carry_out`."""
+    """Counts of the work done so far by a task.
+
+    Attributes:
+        groups: compiled programs.
+        points: points and baselines to be done.
+        started: start of the task, by ``time.perf_counter``.
+        group: number of the current program.
+        trainings: finished trainings.
+        useful: lane-epochs trained.
+        computed: lane-epochs computed, including those of stopped and idle lanes.
+    """
 
     groups: int
     points: int
@@ -85,7 +99,7 @@ class Tally(NamedTuple):
     computed: int = 0
 
     def after(self, tick: Tick) -> Tally:
-        """The tally after one more look at a pool."""
+        """Return the tally with one more tick of a pool."""
         return self._replace(
             trainings=self.trainings + len(tick.finished),
             useful=self.useful + tick.useful,
@@ -93,7 +107,7 @@ class Tally(NamedTuple):
         )
 
     def state(self, queue: EvaluationQueue) -> RunProgress:
-        """What a person sees."""
+        """Return the progress to be shown."""
         efficiency = self.useful / self.computed if self.computed else 1.0
         seconds = time.perf_counter() - self.started
         queued = len(queue.pending)
@@ -102,7 +116,7 @@ class Tally(NamedTuple):
         )
 
     def cost(self) -> dict[str, Any]:
-        """Seconds, trainings, programs, epochs (useful and computed) as JSON values."""
+        """Return seconds, trainings, programs and epochs (useful and computed) as JSON values."""
         return {
             "seconds": round(time.perf_counter() - self.started, 2),
             "trainings": self.trainings,
@@ -113,7 +127,7 @@ class Tally(NamedTuple):
 
 
 def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] = lambda state: None) -> dict[str, Any]:
-    """Do a task; returns its cost (:meth:`Tally.cost`). Points and baselines that have a row are not done again."""
+    """Carry out a task and return its cost (:meth:`Tally.cost`); points and baselines that have a row are skipped."""
     done = finished(task.out)
     waiting = [p for p in task.points if point_id(p, dataset.digest) not in done]
     baselines = [row_of_baseline(latent, dataset, task.record) for latent in task.baselines]
@@ -133,9 +147,11 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] 
             for lanes, tick in _group_ticks(task, name, group, dataset, x, keep):
                 tally = tally.after(tick)
                 for item in tick.finished:
+                    # files before the row: the row is what a resumed run looks for
                     _keep(task, name, item, dataset)
                     given = given_of(item, dataset, queue.needs)
                     queue.submit(row_of_model(item, dataset, task.record, lanes), item.z, given)
+                # rows of finished evaluations are written here, between two calls of the program, never by another thread
                 queue.collect(lambda tally=tally: show(tally.state(queue)))
                 show(tally.state(queue))
             merge_parts(task.out / EMBEDDINGS / name)
@@ -148,15 +164,15 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] 
 
 
 def group_name(point: Point, dataset: Dataset) -> str:
-    """Name of the files of a point's group: variant, latent, and a hash of all that fixes its program."""
+    """Return the file name of a point's group: variant, latent, and a hash of everything that fixes its program."""
     fixed = (static_of(point, dataset.x.shape[1]), point.valid_fraction)
-    # a compiled optimizer is not in the repr, so that groups without one keep the names that folders of before have
+    # a compiled optimizer is not in the repr, so that groups without one keep the file names of existing folders
     text = repr(fixed) + fixed[0].optimizer
     return f"{point.variant}-{point.latent}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def on_all_devices(x: np.ndarray) -> jax.Array:
-    """The data matrix on the device, once; on each where there are several."""
+    """Put the data matrix on the device, or a copy on each of several."""
     layout = lane_sharding(len(jax.local_devices()))
     return jnp.asarray(x) if layout is None else jax.device_put(x, NamedSharding(layout.mesh, PartitionSpec()))
 
@@ -164,7 +180,7 @@ def on_all_devices(x: np.ndarray) -> jax.Array:
 def _group_ticks(
     task: Task, name: str, group: Sequence[Point], dataset: Dataset, x: jax.Array | None, keep: bool
 ) -> Iterator[tuple[int, Tick]]:
-    """(lanes, tick) of one group. A group whose first steps do not fit the device starts again with half the lanes."""
+    """Train one group and yield (lanes, tick); if the first call exceeds the memory it is repeated with half the lanes."""
     assert x is not None
     place = task.out / "lanes" / f"{name}.json"
     lanes = json.loads(place.read_text())["lanes"] if place.exists() else task.record["lanes"]
@@ -189,7 +205,7 @@ def _group_ticks(
             fits_devices = smaller == 1 or smaller % len(jax.local_devices()) == 0
             if "RESOURCE_EXHAUSTED" not in str(error) or not smaller or not fits_devices:
                 raise
-            # remembered, so that a resumed run rounds in the same way
+            # stored, so that a resumed run uses the same number of lanes and rounds in the same way
             lanes = smaller
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(json.dumps({"lanes": lanes}))
@@ -199,7 +215,7 @@ def _group_ticks(
         yield lanes, tick
         if task.checkpoint_minutes and time.perf_counter() - written >= 60 * task.checkpoint_minutes:
             running = tick.snapshot()
-            if running:  # a file without arrays could not be read again
+            if running:  # a file without arrays would be unreadable
                 save_lanes(checkpoint, {point_id(point, dataset.digest): lane for point, lane in running.items()})
             else:
                 checkpoint.unlink(missing_ok=True)
@@ -208,7 +224,7 @@ def _group_ticks(
 
 
 def _saved(task: Task, group: Sequence[Point], dataset: Dataset) -> dict[Point, Saved]:
-    """Lanes of the group that an earlier process left in checkpoints."""
+    """Read the lanes of the group from the checkpoints of earlier processes."""
     found = load_lanes(task.out / LANES)
     lanes = {}
     for point in group:
@@ -223,7 +239,7 @@ def _saved(task: Task, group: Sequence[Point], dataset: Dataset) -> dict[Point, 
 
 
 def _keep(task: Task, name: str, item: Finished, dataset: Dataset) -> None:
-    """Store what was asked for of a finished point, before its row: a row promises that it is there."""
+    """Store embedding and model of a finished point if they are kept, before its row: a row implies that they exist."""
     point = point_id(item.point, dataset.digest)
     if task.keep_embeddings and item.z is not None:
         keep_part(task.out / EMBEDDINGS / name, point, {"z": item.z}, {"samples": dataset.samples.tolist()})
@@ -244,9 +260,13 @@ def _submit_baselines(rows: list[dict[str, Any]], dataset: Dataset, queue: Evalu
 
 
 def given_of(item: Finished, data: Dataset, needs: Container[str]) -> Given:
-    """What an evaluation may know of a finished point beside its z: the split, redundant columns, and what ``needs`` names.
+    """Return the inputs of an evaluation of a finished point other than its z.
 
-    ``"posterior"`` and ``"reconstruction"`` (of the z that was evaluated) want the point's variables.
+    Args:
+        item: the point; with its variables if ``needs`` is not empty.
+        data: the data set.
+        needs: of ``"posterior"`` and ``"reconstruction"`` (of the evaluated z), those to compute. The split and the redundant
+            columns are always given.
     """
     redundant = variant_named(item.point.variant).redundant(static_of(item.point, data.x.shape[1]))
     given = Given(split=(item.split.train, item.split.valid), redundant=redundant)

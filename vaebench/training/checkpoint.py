@@ -1,4 +1,4 @@
-"""Lanes in the middle of their training, and what is kept of finished ones, as safetensors files."""
+"""Running lanes, and kept embeddings and models of finished ones, as safetensors files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from vaebench.training.pool import Saved
 from vaebench.types import Tree
 
 LANES, EMBEDDINGS, MODELS = "checkpoints", "embeddings", "models"
-"""Folders of a run, below its own."""
+"""Subfolders of a run's folder."""
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
-    """Write one safetensors file so that it is complete or not there."""
+    """Write one safetensors file atomically: it is complete or does not exist."""
     from safetensors.numpy import save_file
 
     with replacing(path) as unfinished:
@@ -29,18 +29,22 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
 
 
 def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Arrays and metadata of a safetensors file; :class:`InputError` names a file that cannot be read."""
+    """Read arrays and metadata of a safetensors file.
+
+    Raises:
+        InputError: the file cannot be read; the message names it.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read ({error}); delete it to go on without it") from error
+        raise InputError(f"{path} cannot be read ({error}); delete it to continue without it") from error
 
 
 def _read_if_there(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """:func:`read_arrays`, nothing where another process has removed the file meanwhile."""
+    """Read a file as :func:`read_arrays`; empty if another process has removed it in the meantime."""
     try:
         return read_arrays(path)
     except InputError:
@@ -50,7 +54,7 @@ def _read_if_there(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def save_lanes(path: Path, lanes: Mapping[str, Saved]) -> None:
-    """Write lanes by point id: every leaf of the lane's tree, in its order, and the losses so far."""
+    """Write running lanes, point id -> lane, as one file: the leaves of each lane's tree in order, and its losses so far."""
     arrays = {}
     for point, (lane, history) in lanes.items():
         arrays |= {f"{point}/{i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(lane))}
@@ -59,7 +63,10 @@ def save_lanes(path: Path, lanes: Mapping[str, Saved]) -> None:
 
 
 def load_lanes(folder: Path) -> dict[str, list[np.ndarray]]:
-    """Point id -> leaves of its lane, then its losses, from all checkpoints in ``folder``; the longest trained wins."""
+    """Read all checkpoints in ``folder``: point id -> the leaves of its lane, then its losses.
+
+    Of a point in several files the lane with the most epochs is returned.
+    """
     found: dict[str, list[np.ndarray]] = {}
     for path in sorted(folder.glob("*.safetensors")):
         arrays, _ = _read_if_there(path)
@@ -71,7 +78,11 @@ def load_lanes(folder: Path) -> dict[str, list[np.ndarray]]:
 
 
 def restored(leaves: list[np.ndarray], template: Tree) -> Saved | None:
-    """The saved lane in the structure of ``template`` (shapes, the key as raw data); ``None`` when it is of another shape."""
+    """Return a saved lane in the structure of ``template``, a tree of shapes; ``None`` if the shapes differ.
+
+    The lane's key is raw data on both sides. Shapes differ if, for example, another version wrote the checkpoint; the point is
+    then trained from its start.
+    """
     *values, history = leaves
     shapes, tree = jax.tree.flatten(template)
     if [v.shape for v in values] != [s.shape for s in shapes]:
@@ -80,7 +91,7 @@ def restored(leaves: list[np.ndarray], template: Tree) -> Saved | None:
 
 
 def forget_lanes(folder: Path, finished: set[str]) -> None:
-    """Remove the checkpoints whose points are all finished."""
+    """Delete the checkpoints whose points are all finished."""
     for path in folder.glob("*.safetensors"):
         arrays, _ = _read_if_there(path)
         if {name.split("/")[0] for name in arrays} <= finished:
@@ -88,18 +99,20 @@ def forget_lanes(folder: Path, finished: set[str]) -> None:
 
 
 def keep_part(folder: Path, point: str, arrays: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> None:
-    """Write what is kept of one finished point below ``folder``; :func:`merge_parts` joins them."""
+    """Write the kept arrays and the card of one finished point as a file in ``folder``; :func:`merge_parts` joins them."""
     named = {f"{point}/{name}": value for name, value in arrays.items()}
     write_arrays(folder / f"{point}.safetensors", named, {point: json.dumps(card)})
 
 
 def merge_parts(folder: Path, best: bool = False) -> None:
-    """Join what is kept of a group, all files of ``folder``, into one new file there; the joined ones are removed.
+    """Join all files of a group in ``folder`` into one new file, then delete the old ones.
 
-    Any number of processes may do so at once: no file is changed, and one is removed only after what was read of it is
-    in another. What two of them joined at the same time is there twice until the next joins it.
+    Any number of processes may do this at once: no file is ever changed, and a file is deleted only after its contents are in
+    another one. Points that two processes join at the same time are stored twice until the next merge.
 
-    With ``best`` only the point with the lowest ``valid`` loss on its card stays.
+    Args:
+        folder: of the group.
+        best: keep only the point with the lowest ``valid`` loss on its card.
     """
     parts = sorted(folder.glob("*.safetensors"))
     if len(parts) < 2:
@@ -112,16 +125,16 @@ def merge_parts(folder: Path, best: bool = False) -> None:
         first = min(cards, key=lambda point: json.loads(cards[point])["losses"]["valid"])
         arrays = {name: value for name, value in arrays.items() if name.startswith(f"{first}/")}
         cards = {first: cards[first]}
-    if cards:  # else another process has joined them all
+    if cards:  # else another process has joined them all already
         write_arrays(folder / f"joined-{uuid.uuid4().hex}.safetensors", arrays, cards)
     for path in parts:
         path.unlink(missing_ok=True)
 
 
 def kept(folder: Path) -> dict[str, tuple[dict[str, np.ndarray], dict[str, Any]]]:
-    """Point id -> (arrays, card) of all files below ``folder``, joined or not."""
+    """Read all files below ``folder``, joined or not: point id -> (arrays, card)."""
     found, seen = {}, set()
-    while new := sorted(set(folder.rglob("*.safetensors")) - seen):  # what is joined meanwhile is in a new file
+    while new := sorted(set(folder.rglob("*.safetensors")) - seen):  # files joined in the meantime are in a new one
         seen |= set(new)
         for path in new:
             arrays, cards = _read_if_there(path)
@@ -141,6 +154,6 @@ def kept_array(folder: Path, point: str, name: str) -> np.ndarray | None:
                 if f"{point}/{name}" in file.keys():  # noqa: SIM118
                     return file.get_tensor(f"{point}/{name}")
         except (OSError, SafetensorError) as error:
-            if path.exists():  # else another process has joined it with others
-                raise InputError(f"{path} cannot be read ({error}); delete it to go on without it") from error
+            if path.exists():  # else another process has joined it and deleted it
+                raise InputError(f"{path} cannot be read ({error}); delete it to continue without it") from error
     return None

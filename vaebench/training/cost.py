@@ -1,4 +1,4 @@
-"""What a run needs before it starts: programs, lanes, memory, and time from a short calibration."""
+"""Cost of a run before it starts: programs, lanes, memory, and time from a short calibration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vaebench.types import Dataset
 
 LANES_MOST = 256
 MEMORY_SHARE = 0.8
-"""Share of a device's memory that a pool may take."""
+"""Largest share of a device's memory for a pool."""
 _CALIBRATION_SECONDS = 5.0
 
 
@@ -29,12 +29,12 @@ class Program(NamedTuple):
 
     Attributes:
         variant: of its points.
-        latent: of its points.
-        points: how many it trains.
-        epochs: most epochs of one of them.
+        latent: of its points, L.
+        points: number of points.
+        epochs: largest number of epochs of a point.
         parameters: trained weights of one lane.
-        steps: training steps an epoch.
-        work: weights x steps x batch, the arithmetic of an epoch up to a constant.
+        steps: training steps per epoch.
+        work: weights x steps x batch, proportional to the arithmetic of an epoch.
     """
 
     variant: str
@@ -47,7 +47,16 @@ class Program(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """Cost of a run before it starts; ``seconds_per_epoch`` is of all points side by side, one epoch each."""
+    """Cost of a run before it starts.
+
+    Attributes:
+        programs: the compiled programs.
+        lanes: R.
+        bytes: memory of the largest program.
+        bytes_limit: memory of the device, ``None`` if unknown.
+        compile_seconds: time to compile the largest program.
+        seconds_per_epoch: time to train one epoch of every point.
+    """
 
     programs: list[Program]
     lanes: int
@@ -58,7 +67,7 @@ class Estimate(NamedTuple):
 
 
 def programs(points: Sequence[Point], dataset: Dataset) -> list[Program]:
-    """The compiled programs of a run, in the order in which they train."""
+    """Return the compiled programs of a run, in training order."""
     found = []
     for (static, _), group in group_by_static(points, dataset.x.shape[1]).items():
         lane = jax.eval_shape(make_start(static), *lane_inputs(group[0], dataset))
@@ -71,9 +80,11 @@ def programs(points: Sequence[Point], dataset: Dataset) -> list[Program]:
 
 
 def chosen_lanes(points: Sequence[Point], dataset: Dataset, engine: Engine = DEFAULT) -> int:
-    """R for a run: what its largest program's memory allows on an accelerator, no more than its points; 1 on a CPU.
+    """Choose the number of lanes R of a run.
 
-    There more lanes bring nothing (benchmarks/lane_step.py). A multiple of the number of local devices, or 1.
+    On an accelerator as many as the memory allows for the largest program, at most :data:`LANES_MOST` and at most the points of
+    a program; with several local devices a multiple of their number, or 1. On a CPU 1, since more lanes are not faster there
+    (benchmarks/lane_step.py).
     """
     if jax.local_devices()[0].platform == "cpu":
         return 1
@@ -94,9 +105,12 @@ def _largest(points: Sequence[Point], dataset: Dataset) -> Point:
 def program_memory(
     point: Point, dataset: Dataset, lanes: int = 4, engine: Engine = DEFAULT
 ) -> tuple[int, int, int | None]:
-    """(bytes of the program with ``lanes`` lanes, bytes a lane, the device's limit): compiled, not run.
+    """Compile the program of ``point`` without running it, and return its memory in bytes.
 
-    A program's need is arguments, results and temporaries, less what is donated; the data matrix is counted once.
+    The need is that of arguments, results and temporaries minus donated buffers; the data matrix is counted once.
+
+    Returns:
+        The need with ``lanes`` lanes, the need per further lane, and the device's limit (``None`` if unknown).
     """
     program, pool, x = _shapes(point, dataset, lanes, engine)
     analysis: Any = program.advance.lower(pool, x, 1).compile().memory_analysis()
@@ -110,7 +124,7 @@ def program_memory(
 def _host_memory() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError, AttributeError):  # not told on this system
+    except (ValueError, OSError, AttributeError):  # unknown on this system
         return None
 
 
@@ -124,10 +138,16 @@ def _shapes(point: Point, dataset: Dataset, lanes: int, engine: Engine) -> tuple
 def estimated(
     points: Sequence[Point], dataset: Dataset, lanes: int | None = None, engine: Engine = DEFAULT
 ) -> Estimate:
-    """Programs, lanes and memory of a run, and its time from a few epochs of its largest program.
+    """Estimate the cost of a run, its time from a few epochs of its largest program.
 
-    The other programs' epochs are taken in proportion to their arithmetic. How many epochs a point trains is not known
-    before it is trained: the estimate is per epoch.
+    The time of the other programs is assumed proportional to their arithmetic. The number of epochs that a point trains is not
+    known in advance, so the time is per epoch.
+
+    Args:
+        points: the points of the run.
+        dataset: the data set.
+        lanes: R; ``None`` chooses as :func:`chosen_lanes`.
+        engine: options of compilation and calls.
     """
     lanes = lanes or chosen_lanes(points, dataset, engine)
     point = _largest(points, dataset)
@@ -138,7 +158,7 @@ def estimated(
     x = jnp.asarray(dataset.x)
 
     def epoch() -> float:
-        """Seconds of one epoch of fresh lanes: one that has diverged would cost nothing."""
+        """Time one epoch of fresh lanes in seconds; a lane that has diverged would cost nothing."""
         pool = program.idle(lane)
         for slot in range(lanes):
             pool = program.put(pool, slot, jax.tree.map(jnp.copy, lane))

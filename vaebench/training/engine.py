@@ -1,4 +1,4 @@
-"""How the compiled programs of a training are made and called: what changes their speed, and never a point's identity."""
+"""Options of the training engine: how programs are compiled and called. They are not part of a point's identity."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ MOMENTS = ("float32", "bfloat16")
 
 @dataclasses.dataclass(frozen=True)
 class Engine:
-    """Choices of the training engine; the defaults give the same numbers on a CPU and on a GPU, up to rounding.
+    """Options of the training engine; the defaults give the same numbers on a CPU and on a GPU, up to rounding.
 
     Attributes:
-        matmul_precision: of every matrix product. ``"highest"`` is float32 everywhere, so that results of a CPU and of a GPU
-            can be compared; ``"tensorfloat32"`` is what JAX takes by itself on GPUs that have it (10 bits of mantissa, faster
-            products); ``"bfloat16"`` rounds the factors to 7 bits and sums in float32. On a CPU all three are float32.
-        flat_optimizer: update all weights as one vector: one kernel a step in place of one for each of a dozen leaves, at the
-            price of copying gradients together and updates apart. Off: on a CPU a step takes a third longer with it.
-        moments: type of Adam's two moments. ``"bfloat16"`` halves 16 of the 40 bytes that an update moves for a weight; they
-            are rounded stochastically, since 0.999 of a bfloat16 rounds to itself and would never decay. Off: meant for
-            devices bound by memory; on a CPU the rounding makes a step a third longer.
-        call_seconds: wished length of one call of the program: short enough to refill soon, long enough to hide the host's
-            work (1 to 2 ms a call). Not part of the program, so changing it compiles nothing again.
+        matmul_precision: precision of every matrix product. ``"highest"`` is float32 everywhere, so that results of a CPU and
+            a GPU can be compared. ``"tensorfloat32"`` is JAX's default on GPUs that have it (10 bits of mantissa, faster).
+            ``"bfloat16"`` rounds the factors to 7 bits and sums in float32. On a CPU all three are float32.
+        flat_optimizer: update all weights as one vector: one kernel per step in place of one for each of a dozen leaves, at
+            the price of concatenating gradients and splitting updates. Off by default: on a CPU it makes a step a third longer.
+        moments: type of Adam's two moments. ``"bfloat16"`` halves 16 of the 40 bytes that an update moves per weight. They
+            are rounded stochastically, since 0.999 of a bfloat16 rounds to itself and would never decay. For devices limited
+            by memory bandwidth; off by default, since on a CPU the rounding makes a step a third longer.
+        call_seconds: target length of one call of the program in seconds: short enough to refill soon, long enough to hide
+            the host's work (1 to 2 ms per call). Not compiled in, so a change of it does not recompile.
+
+    Raises:
+        InputError: an unknown precision or type of moments, or negative ``call_seconds``.
     """
 
     matmul_precision: str = "highest"
@@ -48,7 +51,7 @@ class Engine:
             raise InputError(f"call_seconds is {self.call_seconds!r}; it must be 0 (one epoch a call) or more")
 
     def precise(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """``function`` with its matrix products, and those of its gradients, traced at ``matmul_precision``."""
+        """Return ``function`` with its matrix products, and those of its gradients, traced at ``matmul_precision``."""
 
         @functools.wraps(function)
         def traced(*arguments: Tree) -> Tree:

@@ -1,4 +1,4 @@
-"""A lane: one model in training with all it needs, when it stops, and how a pool of lanes lies on several devices."""
+"""A lane: the state of one model in training, its stopping rules, and the sharding of a pool of lanes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ STOP_NAMES = ("running", "converged", "out_of_epochs", "diverged", "idle")
 
 
 class Split(NamedTuple):
-    """A lane's rows of the data and its scaling.
+    """Training and validation samples of a lane, and its scaling x' = (x - centre) / scale, applied batch by batch.
 
-    ``train`` [n_train] and ``valid`` [n_valid] are positions of samples; ``centre`` and ``scale`` [D] are applied to x
-    on the fly: x' = (x - centre) / scale.
+    Attributes:
+        train: [n_train] positions of the training samples.
+        valid: [n_valid] positions of the validation samples.
+        centre: [D].
+        scale: [D].
     """
 
     train: Any
@@ -30,12 +33,30 @@ class Split(NamedTuple):
 
 
 def scaled(x: jax.Array, split: Split) -> jax.Array:
-    """Rows x [B, D] on the lane's own scale."""
+    """Return rows x [B, D] on the lane's own scale."""
     return (x - split.centre[None]) / split.scale[None]
 
 
 class Lane(NamedTuple):
-    """One model in training; under ``vmap`` every leaf gains a leading [R] axis. Losses are those of the last epoch."""
+    """State of one model in training. In a pool every leaf has a leading axis [R].
+
+    Attributes:
+        traced: settings of the point as numbers.
+        split: its samples and scaling.
+        key: from which the keys of all epochs are derived.
+        variables: parameters and batch statistics.
+        optimizer_state: of the program's optimizer.
+        epoch: epochs trained.
+        step: training steps taken.
+        batches: batches seen, those of validation included: the clock of annealed weights.
+        status: one of the integers above :data:`STOP_NAMES`.
+        best_loss: lowest validation loss so far, by the rule of :func:`stopped`.
+        best_epoch: its epoch.
+        waited: epochs since then.
+        train_loss: mean training loss of the last epoch.
+        valid_loss: validation loss of the last epoch.
+        terms: name -> term of the validation loss of the last epoch.
+    """
 
     traced: Traced
     split: Split
@@ -55,17 +76,29 @@ class Lane(NamedTuple):
 
 
 def stopped(lane: Lane, before: Lane, valid_loss: jax.Array, terms: dict[str, jax.Array]) -> Lane:
-    """``lane`` with its losses, best epoch and status after an epoch; ``before`` holds the previous epoch's losses.
+    """Return ``lane`` with losses, best epoch and status after an epoch.
 
-    ``patience``: stop when the validation loss has not fallen by more than min_delta below its best for ``patience`` epochs.
-    ``relative``: stop when it falls and its reconstruction term changes by at most min_delta, relatively (korkic2021).
-    ``fixed``: run all epochs. A loss that is not finite diverges the lane under every rule.
+    Stopping rules, none before epoch ``min_epochs``:
+
+    * ``patience``: no validation loss lower than the best by more than ``min_delta`` for ``patience`` epochs.
+    * ``relative``: the validation loss decreases and its reconstruction term changes by at most the share ``min_delta``
+      (korkic2021).
+    * ``fixed``: none; the lane runs all epochs.
+
+    Under every rule a lane whose loss is not finite ends as diverged.
+
+    Args:
+        lane: after the epoch, with its training loss.
+        before: the lane before the epoch, with the losses of the previous one.
+        valid_loss: of this epoch.
+        terms: of this epoch's validation loss.
     """
     rule = lane.traced
     better = valid_loss < lane.best_loss - rule.min_delta
     waited = jnp.where(better, 0, lane.waited + 1)
     change = jnp.abs(terms["reconstruction"] - before.terms["reconstruction"])
     settled = (valid_loss < before.valid_loss) & (change <= rule.min_delta * jnp.abs(before.terms["reconstruction"]))
+    # all rules are computed and one is indexed, since lanes of one program may have different rules
     by_rule = jnp.stack([waited >= rule.patience, settled, jnp.zeros((), bool)])[rule.stopping]
     finite = jnp.isfinite(valid_loss) & jnp.isfinite(lane.train_loss)
     status = jnp.where(lane.epoch >= rule.epochs, OUT_OF_EPOCHS, RUNNING)
@@ -81,10 +114,10 @@ def stopped(lane: Lane, before: Lane, valid_loss: jax.Array, terms: dict[str, ja
 
 
 def lane_sharding(lanes: int) -> NamedSharding | None:
-    """How a pool of ``lanes`` lies on this machine's devices: ``None`` on one device, else cut along the lane axis.
+    """Return the sharding of a pool of ``lanes`` over the local devices, along the lane axis; ``None`` on one device.
 
     Raises:
-        InputError: the lanes cannot be shared equally between the devices.
+        InputError: the number of lanes is not a multiple of the number of devices.
     """
     devices = jax.local_devices()
     if len(devices) == 1:

@@ -1,4 +1,4 @@
-"""One trained lane as an object that people hold: embed, reconstruct, sample, save, load."""
+"""A trained VAE as an object that embeds, reconstructs, samples, and is saved and loaded; :func:`fit` is ``vb.fit``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,13 @@ _CARD = ("status", "stop", "epochs", "losses", "history", "digest")
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A trained VAE with what is needed to use it on new samples.
+    """A trained VAE and the scaling needed to use it on new samples.
+
+    Example::
+
+        model = vb.fit(data, variant="beta_vae", latent=20)
+        z = model.embed(data.x)  # [N, 20]
+        vb.load_model(model.save("results/model")).embed_table(table)
 
     Attributes:
         point: the settings it was trained with.
@@ -44,8 +50,8 @@ class Trained:
         features: [D] names, in the order of the network's input.
         centre: [D] float64; ``Dataset.x`` is (raw - centre) / scale.
         scale: [D] float64.
-        own_centre: [D]; the network sees (x - own_centre) / own_scale: 0 and 1 unless scaled by its training rows.
-        own_scale: [D].
+        own_centre: [D]; the input of the network is (x - own_centre) / own_scale. 0 unless ``scaling_from`` is ``"train"``.
+        own_scale: [D]; 1 unless ``scaling_from`` is ``"train"``.
         status: ``"OK"`` or ``"DIVERGED"``.
         stop: ``"converged"``, ``"out_of_epochs"`` or ``"diverged"``.
         epochs: epochs trained.
@@ -69,17 +75,30 @@ class Trained:
     digest: str
 
     def embed(self, x: np.ndarray) -> np.ndarray:
-        """Posterior mean z [N, L] of ``x`` [N, D], scaled as the training data's ``Dataset.x``.
+        """Return the posterior mean z of every sample.
 
         In recipe ``benchmarked`` batch normalisation uses the statistics of ``x`` itself, as the released code did, so z of
-        a sample depends on the others and at least two are needed.
+        a sample depends on the other samples and at least two are needed.
+
+        Args:
+            x: [N, D], scaled as the training data's ``Dataset.x``.
+
+        Returns:
+            z [N, L], float32.
+
+        Raises:
+            InputError: x has another number of features, missing or infinite values, or too few samples.
         """
         if self.point.recipe == "benchmarked" and len(x) < 2:
             raise InputError("a model of recipe 'benchmarked' normalises by the samples it is given: give at least 2")
         return np.asarray(self._model().embed(self.variables, self._scaled(x), self._activation()))
 
     def embed_table(self, table: pd.DataFrame) -> np.ndarray:
-        """Posterior mean z [N, L] of raw values with samples in rows: features are aligned by name, then scaled.
+        """Return the posterior mean z [N, L] of a table of raw values.
+
+        Args:
+            table: samples in rows and features in columns, on the scale of the table that the model was trained on. Columns
+                are aligned by name; columns that the model does not know are ignored.
 
         Raises:
             InputError: features that the model needs are missing from the table.
@@ -90,11 +109,15 @@ class Trained:
         return self.embed((raw.astype(np.float64) - self.centre) / self.scale)
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
-        """Reconstruction [N, D] of scaled ``x`` [N, D] through the posterior mean."""
+        """Return the reconstruction [N, D] of ``x`` [N, D] from its posterior mean, both scaled as ``Dataset.x``."""
         return self.decode(self.embed(x))
 
     def decode(self, z: np.ndarray) -> np.ndarray:
-        """Decoder mean [N, D], on the scale of ``Dataset.x``, of ``z`` [N, L]."""
+        """Return the decoder's output [N, D] for ``z`` [N, L], on the scale of ``Dataset.x``.
+
+        Raises:
+            InputError: z has another number of columns.
+        """
         z = np.asarray(z, np.float32)
         if z.ndim != 2 or z.shape[1] != self.point.latent:
             raise InputError(f"z has shape {z.shape}; it must be [N, {self.point.latent}]")
@@ -102,20 +125,28 @@ class Trained:
         return out * self.own_scale + self.own_centre
 
     def sample(self, key: jax.Array, samples: int) -> np.ndarray:
-        """Decoder means [samples, D] of z drawn from the variant's prior."""
+        """Draw z from the prior and return the decoder's output [samples, D], on the scale of ``Dataset.x``.
+
+        Args:
+            key: of the draws, such as ``jax.random.key(0)``.
+            samples: number of draws.
+        """
         return self.decode(np.asarray(self._model().prior(key, samples)))
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write ``weights.safetensors`` and ``model.json`` into ``folder``; returns the folder."""
+        """Write ``weights.safetensors`` and ``model.json`` into ``folder``, and return the folder; see :func:`load_model`."""
         folder = Path(folder)
-        # weights first: a folder with a card is complete
+        # weights first, so that a folder with a card is complete
         write_arrays(folder / WEIGHTS, arrays_of(self))
         with replacing(folder / CARD) as unfinished:
             unfinished.write_text(json.dumps(card_of(self), indent=1), encoding="utf-8")
         return folder
 
     def posterior(self, x: np.ndarray) -> Posterior | None:
-        """q(z | x), [N, L] each, of ``x`` scaled as in :meth:`embed`, which gives its mean; ``None`` if it is not Gaussian."""
+        """Return mean and log variance of q(z|x), each [N, L], for ``x`` scaled as in :meth:`embed`.
+
+        ``None`` if the posterior of the variant is not Gaussian.
+        """
         by_batch = self.point.recipe == "benchmarked"
         found = self._model().posterior(self.variables, self._scaled(x), self._activation(), by_batch)
         return Posterior(*(np.asarray(part) for part in found)) if isinstance(found, Gaussian) else None
@@ -141,14 +172,14 @@ class Trained:
 @functools.lru_cache(maxsize=16)
 def _compiled(static: Static) -> Model:
     model = variant_named(static.variant).build(static)
-    # float32 however it was trained: what is embedded once need not be fast
+    # float32 whatever the precision of the training: an embedding is computed once and need not be fast
     posterior = jax.jit(DEFAULT.precise(model.posterior), static_argnums=3)
     embed, decode = jax.jit(DEFAULT.precise(model.embed)), jax.jit(DEFAULT.precise(model.decode))
     return model._replace(embed=embed, decode=decode, posterior=posterior)
 
 
 def trained(item: Finished, data: Dataset) -> Trained:
-    """A finished point, with its variables, as a model on the data set it was trained on."""
+    """Return a finished point that has its variables as a model; ``data`` is the data set it was trained on."""
     return Trained(
         point=item.point,
         variables=item.variables,
@@ -167,17 +198,27 @@ def trained(item: Finished, data: Dataset) -> Trained:
 
 
 def fit(data: Dataset, *, variant: str = "vae", latent: int = 50, seed: int = 0, point: Point | None = None) -> Trained:
-    """Train one VAE on ``data`` with the recommended setting and return it.
+    """Train one VAE on ``data`` with the recommended settings.
+
+    Source: eltager2023 recommends learning rate 1e-3, Kaiming uniform initialisation, Adam and tanh.
 
     Args:
-        data: a data set, for example of :func:`vaebench.data.read_table`.
+        data: a data set, such as that of :func:`vaebench.data.read_table`.
         variant: name of the VAE variant.
         latent: L.
-        seed: of split, weights, data order and posterior draws.
-        point: every setting at once, in place of the three above.
+        seed: random seed of split, weights, data order and posterior draws.
+        point: all settings at once, in place of the three above.
 
-    Source of the setting: eltager2023 recommends learning rate 1e-3, Kaiming uniform, Adam, tanh. A training that
-    diverges is returned with status ``"DIVERGED"``, not raised.
+    Returns:
+        The trained model. If training diverged its ``status`` is ``"DIVERGED"``; no error is raised.
+
+    Raises:
+        InputError: an unknown variant or setting, or a data set that is not valid or too small.
+
+    Example::
+
+        model = vb.fit(data, variant="beta_vae", latent=20, seed=1)
+        z = model.embed(data.x)
     """
     samples = len(checked_dataset(data).x)
     point = point or make_point(variant=variant, latent=latent, seed=seed, batch=min(64, max(2, samples // 8)))
@@ -186,14 +227,14 @@ def fit(data: Dataset, *, variant: str = "vae", latent: int = 50, seed: int = 0,
 
 
 def arrays_of(model: Trained) -> dict[str, np.ndarray]:
-    """The model's arrays by name: its variables and its scaling."""
+    """Return name -> array of a model: its variables and its scaling."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(model.variables)
     arrays = {"/".join(key.key for key in path): np.asarray(leaf) for path, leaf in leaves}
     return arrays | {f"data/{name}": np.asarray(getattr(model, name)) for name in _AFFINE}
 
 
 def card_of(model: Trained) -> dict[str, Any]:
-    """All of the model that is no array, as JSON values."""
+    """Return everything of a model but its arrays, as JSON values."""
     return {
         "schema": SCHEMA,
         "version": __version__,
@@ -204,7 +245,16 @@ def card_of(model: Trained) -> dict[str, Any]:
 
 
 def model_from(arrays: Mapping[str, np.ndarray], card: Mapping[str, Any], source: str) -> Trained:
-    """The model of :func:`arrays_of` and :func:`card_of`; ``source`` names the file in an error."""
+    """Return the model with these arrays (:func:`arrays_of`) and this card (:func:`card_of`).
+
+    Args:
+        arrays: name -> array.
+        card: JSON values.
+        source: the file, for the message of an error.
+
+    Raises:
+        InputError: the card has another schema.
+    """
     if card["schema"] != SCHEMA:
         raise InputError(f"the model in {source!r} has schema {card['schema']}; this version reads schema {SCHEMA}")
     variables: dict[str, Any] = {"batch_stats": {}}
@@ -230,10 +280,20 @@ def model_from(arrays: Mapping[str, np.ndarray], card: Mapping[str, Any], source
 
 
 def load_model(folder: str | os.PathLike[str]) -> Trained:
-    """The model that :meth:`Trained.save` wrote to ``folder``.
+    """Load the model that :meth:`Trained.save` wrote to ``folder``.
+
+    Args:
+        folder: with ``weights.safetensors`` and ``model.json``.
+
+    Returns:
+        The model; it embeds the same samples to the same z as the saved one.
 
     Raises:
-        InputError: a file is missing, or was written with another schema.
+        InputError: a file is missing, cannot be read, or was written with another schema.
+
+    Example::
+
+        z = vb.load_model("results/model").embed_table(table)
     """
     folder = Path(folder)
     for name in (CARD, WEIGHTS):
@@ -244,12 +304,12 @@ def load_model(folder: str | os.PathLike[str]) -> Trained:
 
 
 def kept_models(folder: str | os.PathLike[str]) -> dict[str, Trained]:
-    """Point id -> model, of a run with ``keep_models``."""
+    """Read the models of a run with ``keep_models``: point id -> model. ``folder`` is that of the run."""
     return {p: model_from(arrays, card, str(folder)) for p, (arrays, card) in kept(Path(folder) / MODELS).items()}
 
 
 def kept_embeddings(folder: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Point id -> z [N, L], of a run with ``keep_embeddings``; rows in the order of ``Dataset.samples``."""
+    """Read the embeddings of a run with ``keep_embeddings``: point id -> z [N, L], rows in the order of ``Dataset.samples``."""
     return {point: arrays["z"] for point, (arrays, _) in kept(Path(folder) / EMBEDDINGS).items()}
 
 

@@ -1,7 +1,12 @@
-"""A pool of lanes for one compiled program, kept full until every point is trained. No input, no output.
+"""A pool of lanes for one compiled program, kept full until every point is trained; no input or output.
 
-Finished lanes leave every few epochs and waiting points take their places. The number of epochs between two looks
-only decides how long a finished lane waits, never a result: a lane that is done keeps its values.
+1. Waiting points, the longest first, are put into free slots.
+2. The program trains every running lane for a few epochs.
+3. The host fetches status, epochs and losses of all lanes in one transfer.
+4. Lanes that have stopped are embedded, taken out and yielded; their slots are free.
+
+The number of epochs between two fetches decides how long a finished lane waits, never a result: a lane that has stopped keeps
+its values.
 """
 
 from __future__ import annotations
@@ -27,7 +32,19 @@ from vaebench.variants import VARIANTS, variant
 
 
 class Finished(NamedTuple):
-    """A trained point: numbers as Python scalars, ``z`` [N, L] float32, ``variables`` as numpy trees where kept."""
+    """A trained point, with numbers as Python scalars and arrays as numpy arrays.
+
+    Attributes:
+        point: the point.
+        stop: ``"converged"``, ``"out_of_epochs"`` or ``"diverged"``.
+        epochs: epochs trained.
+        best_epoch: epoch of the best validation loss.
+        losses: name -> value after the last epoch: ``train``, ``valid``, ``best_valid`` and ``valid_TERM`` of every term.
+        history: validation loss of every epoch.
+        z: embedding of all samples [N, L], float32; ``None`` if diverged.
+        variables: parameters and batch statistics; ``None`` unless asked for.
+        split: training and validation samples, and scaling.
+    """
 
     point: Point
     stop: str
@@ -41,21 +58,21 @@ class Finished(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """A lane in the middle of its training, as numpy arrays (its key as raw data), with its losses so far."""
+    """A running lane as numpy arrays (its key as raw data), and its validation losses so far."""
 
     lane: Lane
     history: list[float]
 
 
 class Tick(NamedTuple):
-    """What one look at the pool saw.
+    """Result of one call of the compiled program.
 
     Attributes:
-        finished: lanes that finished.
+        finished: points that finished in it.
         useful: lane-epochs trained.
-        computed: lane-epochs that the device computed, those of finished and idle lanes included.
-        seconds: since the look before.
-        snapshot: gives the running lanes, to be called before the next look.
+        computed: lane-epochs that the device computed, including those of stopped and idle lanes.
+        seconds: since the previous tick.
+        snapshot: returns the running lanes; only valid until the next tick.
     """
 
     finished: list[Finished]
@@ -66,13 +83,24 @@ class Tick(NamedTuple):
 
 
 def expected_length(point: Point) -> float:
-    """A guess, for ordering only, of how many epochs a point trains: slow learners first keeps the tail short."""
+    """Guess how many epochs a point trains, for ordering only.
+
+    A pool runs half empty while its last lanes finish; starting slow learners first keeps that phase short.
+    """
     slow = {"sgd": 100.0}.get(point.optimizer, 1.0)
     return min(point.epochs, slow / point.learning_rate)
 
 
 def make_split(point: Point, dataset: Dataset) -> Split:
-    """Rows and scaling for a point, as numpy arrays; the split depends on the seed, the labels and the fraction alone."""
+    """Return the split and scaling of a point, as numpy arrays.
+
+    The split depends only on the seed, the labels, ``valid_fraction`` and ``stratified``, so points that differ in other
+    settings are compared on the same samples.
+
+    Raises:
+        InputError: the variant is for counts, the batch is larger than the training samples, or no sample is left for
+            validation.
+    """
     if variant(point.variant).domain != "expression":
         raise InputError(
             f"variant {point.variant!r} is for mutation counts, and this is expression data; use vaebench extract or refit, "
@@ -91,7 +119,8 @@ def make_split(point: Point, dataset: Dataset) -> Split:
         centre, scale = np.zeros(features, np.float32), np.ones(features, np.float32)
     else:
         rows = dataset.x[train].astype(np.float64)
-        # x is already scaled with all samples' statistics; scaling is affine, so scaling again by the training rows is exact
+        # x is already scaled with the statistics of all samples; scaling is affine, so scaling again by the training rows gives
+        # the same as scaling the raw values by them
         low, spread = (rows.min(0), np.ptp(rows, 0)) if dataset.scaling == "unit" else (rows.mean(0), rows.std(0))
         if dataset.scaling == "none":
             low, spread = np.zeros(features), np.ones(features)
@@ -100,7 +129,7 @@ def make_split(point: Point, dataset: Dataset) -> Split:
 
 
 def on_device(tree: Tree) -> Tree:
-    """A tree of numbers and numpy arrays as float32 and int32 arrays of the device."""
+    """Return a tree of numbers and numpy arrays as float32 and int32 arrays on the device."""
 
     def leaf(value: float | np.ndarray) -> jax.Array:
         value = np.asarray(value)
@@ -110,12 +139,12 @@ def on_device(tree: Tree) -> Tree:
 
 
 def lane_inputs(point: Point, dataset: Dataset) -> tuple[Traced, Split]:
-    """Return what :attr:`Train.start` takes for a point: its traced settings and its split, on the device."""
+    """Return the arguments of :attr:`Train.start` for a point: its traced settings and its split, on the device."""
     return on_device(traced_of(point)), on_device(make_split(point, dataset))
 
 
 class _Slots:
-    """The host's view of a pool: which point runs where, and its losses so far."""
+    """State of a pool on the host: the point in every slot, and its losses so far."""
 
     def __init__(
         self, program: Train, lanes: int, begin: Callable[[Train, Point], Lane], saved: Mapping[Point, Saved]
@@ -129,12 +158,12 @@ class _Slots:
         self.pool: Any = None
 
     def fill(self, waiting: deque[Point]) -> None:
-        """Put waiting points into free slots."""
+        """Put waiting points into free slots; shapes do not change, so nothing is compiled again."""
         for slot, point in enumerate(self.points):
             if point is None and waiting:
                 self.points[slot] = waiting.popleft()
                 lane, self.history[slot] = self._lane(self.points[slot])
-                if self.pool is None:
+                if self.pool is None:  # the first lane gives the shapes of the pool
                     self.pool = self.program.idle(lane)
                     self.epochs[:] = len(self.history[slot])
                 self.epochs[slot] = len(self.history[slot])
@@ -149,7 +178,7 @@ class _Slots:
         return self.begin(self.program, point), []
 
     def snapshot(self) -> dict[Point, Saved]:
-        """The running lanes as numpy arrays."""
+        """Return the running lanes as numpy arrays."""
         lanes = {}
         for slot, point in enumerate(self.points):
             if point is not None:
@@ -171,18 +200,22 @@ def trained_points(
     begin: Callable[[Train, Point], Lane] | None = None,
     engine: Engine = DEFAULT,
 ) -> Iterator[Tick]:
-    """Train all ``points`` (of equal static shape and split sizes) in a pool of ``lanes``, yielding as they finish.
+    """Train all ``points`` in a pool of ``lanes``, and yield a :class:`Tick` after every call of the program.
 
     Args:
-        points: in any order; long ones are started first.
-        dataset: where splits and scaling come from.
-        x: ``dataset.x`` on the device, shared by all pools; the rows that the lanes' splits point into.
+        points: at least one, of equal static shape and split sizes, in any order; long ones are started first.
+        dataset: the data set, from which splits and scaling are made.
+        x: ``dataset.x`` [N, D] on the device, shared by all pools. The lanes' splits are positions of its rows.
         lanes: R.
         sample: embed with one posterior draw in place of the posterior mean.
-        keep: whether a point's variables are brought back to the host.
-        saved: lanes of a :class:`Tick`'s snapshot; these points go on from there, to the same result.
-        begin: a point's lane before its first epoch, where its split is not the data set's; such lanes embed ``dataset.x``.
-        engine: how the program is compiled and called.
+        keep: ``point -> bool``, true to copy its variables to the host.
+        saved: point -> lane of a snapshot; these points continue from there, to the same result.
+        begin: ``(program, point) -> lane`` before its first epoch, for splits that are not made from ``dataset`` (x then has
+            other rows). The embedded samples are those of ``dataset.x`` nevertheless.
+        engine: options of compilation and calls.
+
+    Raises:
+        InputError: a point does not fit the data set; see :func:`make_split`.
     """
     waiting = deque(sorted(points, key=expected_length, reverse=True))
     program = make_train(static_of(waiting[0], dataset.x.shape[1]), lanes, engine)
@@ -196,15 +229,16 @@ def trained_points(
     while waiting or any(slots.points):
         started = time.perf_counter()
         slots.fill(waiting)
+        # k is traced, so any number of epochs uses the same program
         epochs = int(np.clip(engine.call_seconds / epoch_seconds, 1, MAX_CALL_EPOCHS))
         called = time.perf_counter()
         slots.pool, losses = program.advance(slots.pool, x, epochs)
-        # one transfer for all that the host looks at: waiting for the device once a call is the engine's whole overhead
+        # one transfer for everything the host needs: waiting for the device once per call is the whole overhead of the engine
         seen = jax.device_get((slots.pool.status, slots.pool.epoch, losses))
         status, after, losses = (np.reshape(part, (lanes, -1)) for part in seen)
         done = after[:, 0] - slots.epochs
         slots.epochs = after[:, 0].copy()
-        # the first call compiles; its time says nothing about an epoch, and the next one replaces it
+        # the first call includes compilation: it overestimates an epoch, which makes the second call short and corrects itself
         epoch_seconds = (time.perf_counter() - called) / max(1, done.max())
         finished = []
         for slot, point in enumerate(slots.points):

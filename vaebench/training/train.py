@@ -1,7 +1,14 @@
-"""Training as pure functions over lanes. No input, no output, no names of files.
+"""Training as pure functions of lanes, without input or output.
 
-A lane carries everything it needs (weights, moments, key, epoch, best loss, patience, split), so lanes of one pool may
-start and stop at different times, and none depends on its neighbours.
+Of one program, from the inside out:
+
+1. a step: the gradient of the variant's loss on one batch, then the optimizer's update;
+2. an epoch (:func:`make_epoch`): ``scan`` over the steps, then validation and the stopping rule;
+3. a call (``advance``): ``while_loop`` over epochs, until the lane stops or the call's epochs are used up;
+4. a pool: ``vmap`` of the call over R lanes.
+
+A lane carries its whole state (weights, moments, key, epoch, best loss, patience, split). All randomness of an epoch comes
+from the lane's key and epoch, so lanes of one pool may start and stop at different times and no lane depends on its neighbours.
 """
 
 from __future__ import annotations
@@ -22,20 +29,20 @@ from vaebench.types import Aux, Context, Model, Static, Traced, Tree
 from vaebench.variants import variant
 
 MAX_CALL_EPOCHS = 64
-"""Most epochs that one call of ``advance`` trains: the length of the history it returns."""
+"""Largest number of epochs in one call of ``advance``, the length of the history it returns."""
 
 
 class Train(NamedTuple):
-    """The functions of one compiled program, for one lane (R = 1, unbatched) or a pool of R.
+    """Functions of one compiled program, for one lane (R = 1, unbatched) or a pool of R.
 
     Attributes:
         start: ``(traced, split) -> Lane``, a fresh lane; always unbatched.
-        idle: ``Lane -> pool`` of R idle lanes of that lane's shapes.
-        put: ``(pool, slot, lane) -> pool`` with the lane at that place; the old pool is consumed.
+        idle: ``Lane -> pool`` of R idle lanes with the shapes of that lane.
+        put: ``(pool, slot, lane) -> pool`` with the lane in that slot; the old pool is consumed.
         take: ``(pool, slot) -> Lane``.
-        advance: ``(pool, x[N, D], k) -> (pool, history[R, MAX_CALL_EPOCHS])``: at most k more epochs for every running
-            lane, and each lane's validation losses (NaN where no epoch was run); the old pool is consumed.
-        embed: ``(lane, x[N, D], sample) -> z[N, L]``, the posterior mean, or one draw of it where ``sample`` is true.
+        advance: ``(pool, x[N, D], k) -> (pool, history[R, MAX_CALL_EPOCHS])``: trains every running lane for at most k epochs.
+            ``history`` holds their validation losses, NaN after the last one. The old pool is consumed.
+        embed: ``(lane, x[N, D], sample) -> z[N, L]``, the posterior mean, or one posterior draw if ``sample`` is true.
     """
 
     start: Callable[..., Lane]
@@ -47,16 +54,16 @@ class Train(NamedTuple):
 
 
 def validation_chunks(samples: int, batch: int) -> tuple[int, int]:
-    """(number of full batches, size of the last batch) for ``samples`` validation samples.
+    """Return the number of full batches and the size of the last batch for ``samples`` validation samples.
 
-    A last batch of one sample joins the batch before it: losses with 1/(B-1) need two.
+    A single left-over sample is added to the batch before it, since losses with 1/(B - 1) need two.
     """
     full, rest = divmod(samples, batch)
     return (full - 1, batch + 1) if rest == 1 and full else (full, rest)
 
 
 def make_epoch(static: Static, engine: Engine = DEFAULT) -> Callable[[Lane, jax.Array], Lane]:
-    """``(lane, x) -> lane`` after one epoch of training, its validation and the stopping rule, for one unbatched lane."""
+    """Return ``(lane, x) -> lane``: one epoch of training, its validation and the stopping rule, for one unbatched lane."""
     model = variant(static.variant).build(static)
     train, validate = make_pass(static, model, engine), make_validation(static, model)
 
@@ -73,14 +80,20 @@ def make_epoch(static: Static, engine: Engine = DEFAULT) -> Callable[[Lane, jax.
 def make_pass(
     static: Static, model: Model, engine: Engine = DEFAULT
 ) -> Callable[[Lane, jax.Array], tuple[Lane, jax.Array]]:
-    """``(lane, x) -> (lane, mean loss)`` after one pass over the training samples, their order drawn from lane and epoch."""
+    """Return ``(lane, x) -> (lane, mean loss)``: one pass over the training samples, in an order drawn for this epoch.
+
+    The last partial batch is dropped.
+    """
     rule = transformation(static.optimizer, flat=engine.flat_optimizer, moments=engine.moments)
 
     def train_epoch(lane: Lane, x: jax.Array) -> tuple[Lane, jax.Array]:
         samples = lane.split.train.shape[0]
         steps = samples // static.batch
+        # keys are derived from the lane's own key and epoch, never from a shared stream: a lane draws the same numbers in any
+        # slot, next to any neighbours, and after a restart from a checkpoint
         epoch_key = jax.random.fold_in(lane.key, lane.epoch)
         order_key, draw_key = jax.random.split(epoch_key)
+        # shapes are static, so the last partial batch is dropped; the permutation leaves out other samples every epoch
         order = jax.random.permutation(order_key, lane.split.train)[: steps * static.batch]
         rate = lane.traced.learning_rate * lane.traced.decay ** lane.epoch.astype(jnp.float32)
         chosen = coefficients(lane.traced.optimizer)
@@ -116,6 +129,7 @@ def make_pass(
 
         carry = (lane.variables, lane.optimizer_state, lane.step, lane.batches)
         inputs = (order.reshape(steps, static.batch), jax.random.split(draw_key, steps))
+        # scan, not an unrolled loop: the step is compiled once, whatever the number of batches
         (variables, state, count, seen), losses = jax.lax.scan(step, carry, inputs)
         lane = lane._replace(variables=variables, optimizer_state=state, step=count, batches=seen)
         return lane, jnp.mean(losses)
@@ -124,7 +138,7 @@ def make_pass(
 
 
 def make_validation(static: Static, model: Model) -> Callable[[Lane, jax.Array], Any]:
-    """``(lane, x) -> (loss, terms, batches seen)`` of the validation samples, with the weights as they are."""
+    """Return ``(lane, x) -> (loss, terms, batches seen)`` of the validation samples; weights and statistics do not change."""
 
     def validate(lane: Lane, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
         valid = lane.split.valid
@@ -153,7 +167,7 @@ def make_validation(static: Static, model: Model) -> Callable[[Lane, jax.Array],
             parts.append(batch(valid[full * static.batch :], keys[full], seen))
             weights.append(rest if static.recipe == "textbook" else 1)
             seen = seen + 1
-        # textbook: mean over samples; benchmarked: the released code's unweighted mean over batches
+        # textbook: mean over samples; benchmarked: unweighted mean over batches, as in the released code
         total = valid.shape[0] if static.recipe == "textbook" else full + (rest > 0)
         summed = [jax.tree.map(lambda v, w=w: v * w / total, p) for p, w in zip(parts, weights, strict=True)]
         means = functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), summed)
@@ -163,7 +177,7 @@ def make_validation(static: Static, model: Model) -> Callable[[Lane, jax.Array],
 
 
 def make_start(static: Static, engine: Engine = DEFAULT) -> Callable[[Traced, Split], Lane]:
-    """``(traced, split) -> Lane`` before its first epoch, unbatched. All randomness comes from ``traced.seed``."""
+    """Return ``(traced, split) -> Lane``, an unbatched lane before its first epoch; all randomness is from ``traced.seed``."""
     model = variant(static.variant).build(static)
     rule = transformation(static.optimizer, flat=engine.flat_optimizer, moments=engine.moments)
 
@@ -176,7 +190,7 @@ def make_start(static: Static, engine: Engine = DEFAULT) -> Callable[[Traced, Sp
             x,
             traced,
         )
-        # NaN, not 0: no epoch was run, and no comparison with "the epoch before" may succeed
+        # NaN, not 0: no epoch was run yet, so any comparison with the previous epoch must be false
         return jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), aux)
 
     def start(traced: Traced, split: Split) -> Lane:
@@ -205,10 +219,18 @@ def make_start(static: Static, engine: Engine = DEFAULT) -> Callable[[Traced, Sp
 
 
 def make_train(static: Static, lanes: int, engine: Engine = DEFAULT) -> Train:
-    """The compiled functions for ``lanes`` lanes of one static shape; the same object for the same arguments.
+    """Return the compiled functions for ``lanes`` lanes of one static shape; the same object for the same arguments.
 
-    One lane uses the unbatched program: a ``vmap`` over one lane is twice as slow on a CPU. Whatever consumes a pool (``put``,
-    ``advance``) is given its buffers: a step writes weights and moments in place.
+    One lane uses the unbatched program: a ``vmap`` over one lane is twice as slow on a CPU. ``put`` and ``advance`` consume
+    the pool they are given: its buffers are donated, so that weights and moments are updated in place.
+
+    Args:
+        static: sizes and choices that are compiled in.
+        lanes: R; with several local devices 1 or a multiple of their number.
+        engine: options of the compilation.
+
+    Raises:
+        InputError: the lanes cannot be shared equally between the devices.
     """
     return _made(static, lanes, engine)
 
@@ -225,7 +247,8 @@ def _made(static: Static, lanes: int, engine: Engine) -> Train:
             return lane, i + 1, history.at[i].set(lane.valid_loss)
 
         def goes_on(carry: Tree) -> jax.Array:
-            # under vmap the loop ends when no lane goes on, and a lane that does not keeps its values
+            # a while_loop, since lanes stop at different epochs: under vmap it runs until no lane is running, and lanes that
+            # have stopped keep their values
             return (carry[0].status == RUNNING) & (carry[1] < k)
 
         history = jnp.full((MAX_CALL_EPOCHS,), jnp.nan)
@@ -261,7 +284,7 @@ def _made(static: Static, lanes: int, engine: Engine) -> Train:
             advance=jax.jit(advance, donate_argnums=0),
             embed=jax.jit(embed, static_argnums=2),
         )
-    # several devices of one machine: the lane axis is cut between them, the data stay whole on each
+    # several devices of one machine: the lane axis is sharded, the data are replicated
     layout = lane_sharding(lanes)
     whole = None if layout is None else NamedSharding(layout.mesh, PartitionSpec())
     return Train(
@@ -275,5 +298,5 @@ def _made(static: Static, lanes: int, engine: Engine) -> Train:
 
 
 def forget_programs() -> None:
-    """Drop all compiled programs of :func:`make_train`, which otherwise stay as long as the process."""
+    """Drop all compiled programs of :func:`make_train`, which are kept for the life of the process otherwise."""
     _made.cache_clear()

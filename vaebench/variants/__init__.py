@@ -1,4 +1,9 @@
-"""The registry of VAE variants: one file each, and its name here."""
+"""Registry of VAE variants.
+
+A variant is one file with its losses, its weights (``Hyper``), choices that change the program (``Shape``) and its registry entry
+``VARIANT``, made by :func:`vaebench.nn.autoencoder.expression_variant` or :func:`vaebench.nn.count_autoencoder.count_variant`;
+its name is listed here. ``textbook`` is the loss of the papers' equations, ``benchmarked`` that of the studies' released code.
+"""
 
 import importlib
 
@@ -29,7 +34,11 @@ VARIANTS: dict[str, Variant] = {name: importlib.import_module(f"{__name__}.{name
 
 
 def variant(name: str) -> Variant:
-    """Return the variant of that name; :class:`vaebench.errors.InputError` with the nearest name otherwise."""
+    """Return the variant of that name.
+
+    Raises:
+        InputError: the name is unknown; the message has the nearest one.
+    """
     if name not in VARIANTS:
         raise unknown_name("variant", name, VARIANTS)
     return VARIANTS[name]

@@ -22,9 +22,11 @@ from vaebench.types import Context, Static
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """How q(z) is estimated from a batch, and whether the KL per latent is annealed.
+    """Choices that change the program.
 
-    ``estimator``: ``"weighted"`` or ``"stratified"`` sampling. ``anneal``: whether gamma grows linearly from 0 in training.
+    Attributes:
+        estimator: of q(z) from a batch, by ``"weighted"`` or ``"stratified"`` sampling.
+        anneal: let gamma grow linearly from 0 in training.
     """
 
     estimator: str = "stratified"
@@ -42,7 +44,7 @@ class Hyper(NamedTuple):
 
 
 class AnnealHyper(NamedTuple):
-    """As :class:`Hyper`; gamma is reached after ``anneal_iterations`` batches."""
+    """Weights as in :class:`Hyper`; gamma reaches its value after ``anneal_iterations`` batches."""
 
     alpha: float = 1.0
     beta: float = 6.0
@@ -55,10 +57,10 @@ class AnnealHyper(NamedTuple):
 def weighted_sum(
     outputs: Outputs, densities: tuple[jax.Array, jax.Array, jax.Array], hyper: Hyper | AnnealHyper, context: Context
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """alpha I(x; z) + beta TC + gamma sum_l KL(q(z_l) || p(z_l)), a scalar, and its terms, averaged over the batch.
+    """Return alpha I(x; z) + beta TC + gamma sum_l KL(q(z_l) || p(z_l)), averaged over the batch, and its terms.
 
-    ``densities`` are log q(z|x), log q(z) and sum_l log q(z_l), each [B]. The three terms at weight 1 sum to
-    log q(z|x) - log p(z), whose expectation is the KL. Annealing holds in training only, as released.
+    ``densities`` are log q(z|x), log q(z) and sum_l log q(z_l), each [B]. With weights of 1 the three terms sum to
+    log q(z|x) - log p(z), whose expectation is the KL. Gamma is annealed in training only, as in the released code.
     """
     own, joint, product = densities
     prior = gaussian_log_density(outputs.z, jnp.zeros(()), jnp.zeros(())).sum(-1)
@@ -76,7 +78,7 @@ def weighted_sum(
 
 
 def weighted_log_weights(batch: int, samples: int) -> jax.Array:
-    """log 1/(N B) everywhere, [B, B]: minibatch weighted sampling; biased towards small q(z).
+    """Return log 1/(N B) in every entry, [B, B]: minibatch weighted sampling, biased towards small q(z).
 
     Source: Chen et al. 2018, section 3.1.
     """
@@ -84,10 +86,10 @@ def weighted_log_weights(batch: int, samples: int) -> jax.Array:
 
 
 def released_log_weights(batch: int, samples: int) -> jax.Array:
-    """The stratified weights as released, logs [B, B].
+    """Return the logs [B, B] of the stratified weights of the released code.
 
-    1/N stands in the first column and (N - B + 1)/(N (B - 1)) in the second and at [B - 2, 0], so they belong to the first
-    two samples of the batch and not to each row's own.
+    Deviates: 1/N is in the first column, and (N - B + 1)/(N (B - 1)) in the second and at [B - 2, 0]. They should be at each
+    row's own sample; here they belong to the first two samples of the batch.
     """
     others = max(batch - 1, 1)
     odd = (samples - batch + 1) / (samples * others)
@@ -97,7 +99,7 @@ def released_log_weights(batch: int, samples: int) -> jax.Array:
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b -log N(x; reconstruction, I) + alpha I(x; z) + beta TC + gamma sum_l KL_l, in nats.
+    """Return mean_b -log N(x; reconstruction, I) + alpha I(x; z) + beta TC + gamma sum_l KL_l, in nats.
 
     Source: eltager2023, eq. 3; Chen et al. 2018, section 3, and appendix C for the estimators of q(z).
     """
@@ -112,9 +114,9 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 def benchmarked(
     outputs: Outputs, hyper: Hyper | AnnealHyper, context: Context
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The released loss: sse/B + alpha I + beta TC + anneal gamma sum_l KL_l.
+    """Return the released loss: sse/B + alpha I + beta TC + anneal gamma sum_l KL_l.
 
-    Deviates: the reconstruction has no 1/2, and its term is sse, not divided by B. The stratified weights stand in the wrong
+    Deviates: the reconstruction has no 1/2, and its term is sse, not divided by B. The stratified weights are in the wrong
     columns (:func:`released_log_weights`), and log q(z) counts each weight once per latent, L times: that lowers it by about
     (L - 1) log(B - 1), which moves I up and TC down by a constant (a loss far below 0), and removes the first sample of
     the batch from q(z). ``anneal`` is on by default, so validation and training losses differ while it lasts.
@@ -130,7 +132,7 @@ def benchmarked(
 
 
 def half_width(static: Static) -> int:
-    """Width of one more linear layer before the heads, half the last hidden width; only in the released code."""
+    """Return the width of one more linear layer before the heads, half the last hidden width; only in the released code."""
     return 0 if static.recipe == "textbook" else max(static.hidden[-1] // 2, 1)
 
 

@@ -1,4 +1,4 @@
-"""beta-VAE: a weight on the KL (Higgins et al. 2017), or a capacity that the KL is held to (Burgess et al. 2018)."""
+"""beta-VAE: a weight on the KL (Higgins et al. 2017), or a growing capacity as target of the KL (Burgess et al. 2018)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vaebench.types import Context
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """``form``: ``"plain"`` (weight beta) or ``"capacity"`` (gamma |KL - C|)."""
+    """Choices that change the program. ``form``: ``"plain"`` (beta KL) or ``"capacity"`` (gamma |KL - C|)."""
 
     form: str = "plain"
 
@@ -24,13 +24,16 @@ class Shape:
 
 
 class PlainHyper(NamedTuple):
-    """``beta``: weight of the KL."""
+    """Weight of the plain form. ``beta``: weight of the KL."""
 
     beta: float = 10.0
 
 
 class CapacityHyper(NamedTuple):
-    """C grows linearly from 0 to ``c_max`` nats within ``c_iterations`` batches; ``gamma`` weighs the distance to it."""
+    """Weights of the capacity form: C grows linearly from 0 to ``c_max`` nats in ``c_iterations`` batches.
+
+    ``gamma``: weight of the distance of the KL from C.
+    """
 
     gamma: float = 10.0
     c_max: float = 25.0
@@ -40,7 +43,7 @@ class CapacityHyper(NamedTuple):
 
 
 def weighted_kl(kl: jax.Array, hyper: PlainHyper | CapacityHyper, context: Context) -> jax.Array:
-    """beta KL, or gamma |KL - C| with C = clip(c_max / c_iterations * iteration, 0, c_max); scalar in nats."""
+    """Return beta KL, or gamma |KL - C| with C = clip(c_max / c_iterations * iteration, 0, c_max); scalar in nats."""
     if isinstance(hyper, PlainHyper):
         return hyper.beta * kl
     capacity = jnp.clip(hyper.c_max / hyper.c_iterations * context.iteration, 0.0, hyper.c_max)
@@ -50,7 +53,7 @@ def weighted_kl(kl: jax.Array, hyper: PlainHyper | CapacityHyper, context: Conte
 def textbook(
     outputs: Outputs, hyper: PlainHyper | CapacityHyper, context: Context
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b -log N(x; reconstruction, I) + weighted KL, in nats.
+    """Return mean_b -log N(x; reconstruction, I) + weighted KL, in nats.
 
     Source: eltager2023, eq. 2 (plain); Burgess et al. 2018, eq. 8 (capacity).
     """
@@ -62,7 +65,7 @@ def textbook(
 def benchmarked(
     outputs: Outputs, hyper: PlainHyper | CapacityHyper, context: Context
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The released loss: mse + (B/N) weighted KL, the capacity form by default.
+    """Return the released loss: mse + (B/N) weighted KL, the capacity form by default.
 
     Deviates: the paper's equation has no capacity; the mse is averaged over features, so the effective beta is
     D beta B / (2 N), and the capacity's clock also counts validation batches.

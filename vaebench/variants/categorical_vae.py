@@ -20,12 +20,12 @@ _EPS = 1e-7
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """``categories``: C of each variable; the L columns of z hold L / C relaxed one-hot variables."""
+    """Choices that change the program. ``categories``: C of each variable; z is L / C relaxed one-hot variables."""
 
     categories: int = 10
 
     def check(self, latent: int) -> None:
-        """``InputError`` where the L columns cannot be divided among variables of C categories."""
+        """Raise :class:`InputError` unless the L columns divide evenly into variables of C >= 2 categories."""
         if latent % self.categories or self.categories < 2:
             raise InputError(
                 f"latent is {latent} and categories of categorical_vae is {self.categories}; latent must be a multiple of "
@@ -34,7 +34,7 @@ class Shape:
 
 
 class Hyper(NamedTuple):
-    """``temperature`` of the relaxation: 0 for hard one-hot draws, large for even ones."""
+    """Weight of recipe ``textbook``. ``temperature``: of the relaxation; near 0 draws are one-hot, for large values even."""
 
     temperature: float = 0.5
 
@@ -42,7 +42,11 @@ class Hyper(NamedTuple):
 
 
 class BenchmarkedHyper(NamedTuple):
-    """``categories``: C of the prior 1/C; in the released code the number of cancer types, whatever the latent dimension."""
+    """Weights of recipe ``benchmarked``.
+
+    ``temperature``: of the relaxation. ``categories``: C of the prior 1/C; in the released code the number of cancer types,
+    whatever the latent dimension.
+    """
 
     temperature: float = 0.5
     categories: float = 33.0
@@ -57,7 +61,7 @@ class Categorical(NamedTuple):
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b [-log N(x; reconstruction(z), I) + sum_v KL(q(c_v|x) || uniform)], z the relaxed one-hot draw.
+    """Return mean_b [-log N(x; reconstruction(z), I) + sum_v KL(q(c_v|x) || uniform)], z the relaxed one-hot draw.
 
     Source: eltager2023, eq. 7; Jang et al. 2017, whose KL is that of the categorical variables, not of their relaxation.
     """
@@ -67,7 +71,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
 
 def benchmarked(outputs: Outputs, hyper: BenchmarkedHyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The released loss: mse + (B/N) mean_b sum_l q_l (log(q_l + eps) - log(1/categories + eps)), eps 1e-7.
+    """Return the released loss: mse + (B/N) mean_b sum_l q_l (log(q_l + eps) - log(1/categories + eps)), eps 1e-7.
 
     Deviates: there is one logit per latent and the softmax runs over the whole latent vector, so z is ONE variable of L
     categories: its columns sum to 1 and at a low temperature one of them is near 1. The prior's 1/categories does not sum
@@ -81,7 +85,7 @@ def benchmarked(outputs: Outputs, hyper: BenchmarkedHyper, context: Context) -> 
 
 
 def categorical_family(static: Static) -> Family:
-    """Gumbel-softmax draws of L / C variables of C categories (``benchmarked``: one of L), flattened to [B, L].
+    """Return the Gumbel-softmax family of L / C variables of C categories (``benchmarked``: one of L), flattened to [B, L].
 
     z = softmax((logits + g) / temperature), g = -log(-log u); ``benchmarked`` adds 1e-7 inside both logarithms.
     """
@@ -110,7 +114,7 @@ def categorical_family(static: Static) -> Family:
 
 
 def redundant(static: Static) -> tuple[int, ...]:
-    """The last column of every variable: a variable's columns sum to 1."""
+    """Return the position of the last column of every variable, which is redundant since its columns sum to 1."""
     categories = static.latent if static.recipe == "benchmarked" else static.shape.categories
     return tuple(range(categories - 1, static.latent, categories))
 

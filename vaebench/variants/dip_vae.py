@@ -1,4 +1,4 @@
-"""DIP-VAE: the covariance of q(z) is pulled to the identity (Kumar et al. 2018)."""
+"""DIP-VAE: a penalty on the distance of the covariance of q(z) from the identity (Kumar et al. 2018)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from vaebench.types import Context
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """``form``: ``"i"`` (covariance of the posterior means) or ``"ii"`` (of q(z): plus the mean posterior variance)."""
+    """Choices that change the program.
+
+    ``form``: ``"i"`` (covariance of the posterior means) or ``"ii"`` (of q(z), with the mean posterior variance added).
+    """
 
     form: str = "ii"
 
@@ -30,7 +33,7 @@ class Hyper(NamedTuple):
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Negative ELBO + lambda_od sum_{i != j} C_ij^2 + lambda_d sum_i (C_ii - 1)^2, in nats.
+    """Return the negative ELBO + lambda_od sum_{i != j} C_ij^2 + lambda_d sum_i (C_ii - 1)^2, in nats.
 
     C is Cov_b[mean] (form i), plus diag(mean_b sigma^2) (form ii), over the batch.
 
@@ -47,7 +50,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
 
 def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The released loss: sse + sum_b KL_b + the same penalty of a matrix that is no covariance.
+    """Return the released loss: sse + sum_b KL_b + the same penalty of a matrix that is no covariance.
 
     Deviates: means are centred over the LATENTS of each sample and their products summed over the batch, not averaged, so
     the penalty grows with B^2 and asks the sum over a batch to be 1. Form ii adds one scalar, the mean over i of

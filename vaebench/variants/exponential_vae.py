@@ -13,12 +13,15 @@ from vaebench.nn.count_autoencoder import SignatureOutputs, count_variant, negat
 from vaebench.types import Context, Tree
 
 _LEAST = 1e-6
-"""Of a posterior's mean, so that its logarithm stays finite."""
+"""Lower bound of a posterior mean, so that its logarithm is finite."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """``draws``: K posterior draws of every sample; ``frozen``: the decoder is given and only the encoder is trained."""
+    """Choices that change the program.
+
+    ``draws``: K, posterior draws per sample. ``frozen``: the decoder is given and only the encoder is trained.
+    """
 
     draws: int = 1
     frozen: bool = False
@@ -38,12 +41,12 @@ class Exponential(NamedTuple):
 
 
 def exponential_kl(mean: jax.Array) -> jax.Array:
-    """KL(Exponential of that mean || Exponential of mean 1) in nats, entry by entry: mean - 1 - log(mean)."""
+    """Return KL(Exponential of that mean || Exponential of mean 1) in nats, entry by entry: mean - 1 - log(mean)."""
     return mean - 1 - jnp.log(mean)
 
 
 def exponential_draw(key: jax.Array, q: Exponential, hyper: Tree, draws: int | None) -> jax.Array:
-    """z = -mean log(u), u from U(0, 1): [B, L], or [draws, B, L]."""
+    """Draw z = -mean log(u) with u from U(0, 1): [B, L], or [draws, B, L]."""
     if draws is None:
         return q.mean * jax.random.exponential(key, q.mean.shape)
     return q.mean[None] * jax.random.exponential(key, (draws, *q.mean.shape))
@@ -59,14 +62,14 @@ EXPONENTIAL = Family(
 
 
 def divergence(q: Exponential, prior: Tree, hyper: Tree, key: jax.Array) -> jax.Array:
-    """The closed form, [N, L]."""
+    """Return the KL of every latent in closed form, [N, L] in nats."""
     return exponential_kl(q.mean)
 
 
 def textbook(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b [sum_c Poisson loss + beta sum_l KL_bl] + min_volume log det(W W' + I).
+    """Return mean_b [sum_c Poisson loss + beta sum_l KL_bl] + min_volume log det(W W' + I).
 
-    An exponential is as wide as it is long: whatever beta is, no draw of z tells the mean to better than 100%.
+    The standard deviation of an exponential equals its mean, so whatever beta is, a draw of z is uncertain by 100%.
     """
     return negative_bound(outputs, jnp.sum(exponential_kl(outputs.posterior.mean), axis=-1), hyper)
 

@@ -17,7 +17,10 @@ from vaebench.types import Context, Tree
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """``draws``: K posterior draws of every sample; ``frozen``: the decoder is given and only the encoder is trained."""
+    """Choices that change the program.
+
+    ``draws``: K, posterior draws per sample. ``frozen``: the decoder is given and only the encoder is trained.
+    """
 
     draws: int = 1
     frozen: bool = False
@@ -25,7 +28,7 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True)
 class ReleasedShape(Shape):
-    """As :class:`Shape`, with the released code's number of draws."""
+    """Choices as in :class:`Shape`, with the released code's number of draws."""
 
     draws: int = 10
 
@@ -38,13 +41,15 @@ class Hyper(NamedTuple):
 
 
 class BenchmarkedHyper(NamedTuple):
-    """``beta``: weight of the KL."""
+    """Weight of recipe ``benchmarked``. ``beta``: weight of the KL."""
 
     beta: float = 1.0
 
 
 def folded_mean(q: Gaussian) -> jax.Array:
-    """E|z|, z ~ N(mean, sigma^2), [N, L]: sigma sqrt(2/pi) exp(-mean^2 / (2 sigma^2)) + mean erf(mean / (sigma sqrt 2)).
+    """Return E|z| of z ~ N(mean, sigma^2), [N, L].
+
+    sigma sqrt(2/pi) exp(-mean^2 / (2 sigma^2)) + mean erf(mean / (sigma sqrt 2)).
 
     Source: gislum2024, eq. 10.
     """
@@ -54,12 +59,12 @@ def folded_mean(q: Gaussian) -> jax.Array:
 
 
 def folded_draw(key: jax.Array, q: Gaussian, hyper: Tree, draws: int | None) -> jax.Array:
-    """|mean + sigma eps|: [B, L], or [draws, B, L]."""
+    """Draw |mean + sigma eps| with eps from N(0, 1): [B, L], or [draws, B, L]."""
     return jnp.abs(gaussian_draw(key, q, hyper, draws))
 
 
 def folded_prior(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """|N(0, 1)|, [N, L]."""
+    """Draw from |N(0, 1)|, [N, L]."""
     return jnp.abs(jax.random.normal(key, shape))
 
 
@@ -67,15 +72,15 @@ FOLDED = Family(("mean_head", "logvar_head"), Gaussian, folded_draw, folded_mean
 
 
 def divergence(q: Gaussian, prior: Tree, hyper: Tree, key: jax.Array) -> jax.Array:
-    """KL of the normals BEFORE folding, [N, L]: at least that of the folded ones, since folding loses the sign."""
+    """Return the KL of the normals BEFORE folding, [N, L] in nats, an upper bound of that of the folded normals."""
     return gaussian_kl(q.mean[..., None], q.logvar[..., None])
 
 
 def textbook(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b [sum_c Poisson loss + beta KL(N(mean, sigma^2) || N(0, 1))] + min_volume log det(W W' + I).
+    """Return mean_b [sum_c Poisson loss + beta KL(N(mean, sigma^2) || N(0, 1))] + min_volume log det(W W' + I).
 
-    Source: gislum2024; of eq. 6's three lines the last, the KL of a bound (the first two are the reverse KL). Deviates: the
-    text writes the determinant without its logarithm.
+    Source: gislum2024, the last of the three lines of eq. 6, which is the KL of a bound (the first two are the reverse KL).
+    Deviates: the text writes the determinant without its logarithm.
     """
     return negative_bound(outputs, gaussian_kl(*outputs.posterior), hyper)
 
@@ -83,7 +88,7 @@ def textbook(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tuple
 def benchmarked(
     outputs: SignatureOutputs, hyper: BenchmarkedHyper, context: Context
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The released loss: Poisson loss averaged over the channels + beta KL.
+    """Return the released loss: Poisson loss averaged over the channels + beta KL.
 
     Deviates: the KL is summed over latents, so beta acts as D beta; the minimum-volume term is computed nowhere in the
     training step; ten draws a sample; layers are normalised after their activation.

@@ -1,4 +1,4 @@
-"""Huber VAE: squared errors near 0, absolute errors far from it, so that outlying genes pull less."""
+"""Huber VAE: a reconstruction loss that is quadratic near 0 and linear far from it, so that outliers have less weight."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vaebench.types import Context
 
 
 class Hyper(NamedTuple):
-    """``delta``: error from which the loss is linear; ``beta``: weight of the KL."""
+    """Weights. ``delta``: error from which on the loss is linear; ``beta``: weight of the KL."""
 
     delta: float = 1.0
     beta: float = 1.0
@@ -23,7 +23,7 @@ class Hyper(NamedTuple):
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b [sum_d huber(reconstruction - x)_d + beta KL_b], in nats but for the density's constant, which is left out.
+    """Return mean_b [sum_d huber(reconstruction - x)_d + beta KL_b], in nats up to the density's constant.
 
     Source: Huber 1964, eq. 2.10, in place of the squared error of Kingma & Welling 2014.
     """

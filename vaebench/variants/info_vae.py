@@ -16,7 +16,7 @@ from vaebench.types import Context
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """``kernel`` of the discrepancy: ``"imq"`` (inverse multiquadric) or ``"rbf"`` (Gaussian)."""
+    """Choices that change the program. ``kernel``: ``"imq"`` (inverse multiquadric) or ``"rbf"`` (Gaussian)."""
 
     kernel: str = "imq"
 
@@ -24,7 +24,7 @@ class Shape:
 
 
 class Hyper(NamedTuple):
-    """Weights of :func:`textbook`'s equation, and the kernel's variance per latent."""
+    """Weights of the equation in :func:`textbook`, and the kernel's variance per latent, ``z_var``."""
 
     alpha: float = -9.0
     beta: float = 10.5
@@ -35,7 +35,7 @@ class Hyper(NamedTuple):
 
 
 def kernel_values(kernel: str, u: jax.Array, v: jax.Array, z_var: jax.Array | float, eps: float = 0.0) -> jax.Array:
-    """k(u_i, v_j), [B, B], of rows of u and v [B, L].
+    """Return k(u_i, v_j), [B, B], of the rows of u and v [B, L].
 
     imq: C / (C + d^2) with C = 2 L z_var; rbf: exp(-mean_l d_l^2 / (2 L z_var)). ``eps`` is added to imq's denominator.
     """
@@ -45,7 +45,7 @@ def kernel_values(kernel: str, u: jax.Array, v: jax.Array, z_var: jax.Array | fl
 
 
 def mean_discrepancy(kernel: str, z: jax.Array, prior: jax.Array, z_var: jax.Array | float) -> jax.Array:
-    """Unbiased MMD^2 of q(z) and p(z) from draws z and prior, both [B, L]; scalar, below 0 by chance.
+    """Return the unbiased estimate of MMD^2 of q(z) and p(z) from draws z and prior, both [B, L]; it can be negative.
 
     sum_{i != j} [k(z_i, z_j) + k(p_i, p_j)] / (B (B - 1)) - 2 sum_ij k(z_i, p_j) / B^2. Source: Gretton et al. 2012, eq. 3.
     """
@@ -55,7 +55,7 @@ def mean_discrepancy(kernel: str, z: jax.Array, prior: jax.Array, z_var: jax.Arr
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """beta mean_b -log N(x; reconstruction, I) + (1 - alpha) KL + (alpha + lambda_mmd - 1) MMD^2(q(z), p(z)).
+    """Return beta mean_b -log N(x; reconstruction, I) + (1 - alpha) KL + (alpha + lambda_mmd - 1) MMD^2(q(z), p(z)).
 
     The negative ELBO at alpha 0, lambda_mmd 1, beta 1. Source: Zhao et al. 2017, InfoVAE; beta as in the study.
     """
@@ -67,10 +67,10 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
 
 def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The released loss: beta mse + (1 - alpha) (B/N) KL + (alpha + lambda_mmd - 1) / (B (B - 1)) S.
+    """Return the released loss: beta mse + (1 - alpha) (B/N) KL + (alpha + lambda_mmd - 1) / (B (B - 1)) S.
 
     Deviates: S sums kernels over i != j, the cross term without its diagonal too, so the term ``mmd`` grows with B^2
-    (divided out in the loss, where dropping the cross diagonal only adds noise). eps 1e-7 stands in the imq denominator.
+    (divided out in the loss, where dropping the cross diagonal only adds noise). eps 1e-7 is added to the imq denominator.
     The mse is averaged over features, so the discrepancy weighs D/2 times the textbook's. The study's values are
     imq's; rbf is summed the same way.
     """

@@ -15,17 +15,17 @@ from vaebench.types import Context
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """``draws``: K, posterior draws of every sample; all are decoded."""
+    """Choices that change the program. ``draws``: K, posterior draws per sample, all decoded."""
 
     draws: int = 5
 
 
 class Hyper(NamedTuple):
-    """The IWAE has no weights to choose."""
+    """No weights."""
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b -log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x), in nats, p(x|z) of unit variance; the VAE's loss where K = 1.
+    """Return mean_b -log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x), in nats, p(x|z) of unit variance; the VAE's loss where K = 1.
 
     Source: eltager2023, eq. 6; Burda et al. 2016, eq. 8. The term ``reconstruction`` is averaged over draws.
     """
@@ -35,7 +35,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
 
 def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The released loss: mean_b sum_k softmax_k(w_bk) w_bk with w_bk = mse_bk + (B/N) KL_b.
+    """Return the released loss: mean_b sum_k softmax_k(w_bk) w_bk with w_bk = mse_bk + (B/N) KL_b.
 
     Deviates: this is no bound of log p(x). w is a loss, not a log weight, so the softmax puts MOST weight on the WORST draw,
     and gradients flow through it; with errors averaged over features, w hardly differs between draws and the loss is

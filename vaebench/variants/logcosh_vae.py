@@ -14,7 +14,7 @@ from vaebench.types import Context
 
 
 class Hyper(NamedTuple):
-    """``a``: where the loss turns from quadratic to linear, at about 1/a; ``beta``: weight of the KL."""
+    """Weights. ``a``: the loss turns from quadratic to linear at errors of about 1/a; ``beta``: weight of the KL."""
 
     a: float = 10.0
     beta: float = 1.0
@@ -23,7 +23,7 @@ class Hyper(NamedTuple):
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b [1/a sum_d log cosh(a (reconstruction - x)_d) + beta KL_b].
+    """Return mean_b [1/a sum_d log cosh(a (reconstruction - x)_d) + beta KL_b].
 
     Source: Chen et al. 2018, Log hyperbolic cosine loss improves variational auto-encoder. As there, the density's
     normalising constant is left out, so the loss is not on the scale of a negative ELBO.
@@ -34,7 +34,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
 
 def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The released loss: mean_bd [a t + log(1 + exp(-2 a t)) - log 2] / a + (B/N) beta mean_b KL_b.
+    """Return the released loss: mean_bd [a t + log(1 + exp(-2 a t)) - log 2] / a + (B/N) beta mean_b KL_b.
 
     Deviates: averaged over features, so the KL weighs D B / N times the textbook's. In float32 the exponential overflows
     where t = reconstruction - x is below about -44/a (-4.4 at the default), and the lane diverges.

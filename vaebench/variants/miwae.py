@@ -15,20 +15,20 @@ from vaebench.types import Context
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """``bounds``: M, bounds that are averaged; ``draws``: K, posterior draws of each. M K draws are decoded."""
+    """Choices that change the program. ``bounds``: M, averaged bounds; ``draws``: K, draws per bound. M K draws are decoded."""
 
     bounds: int = 5
     draws: int = 5
 
 
 class Hyper(NamedTuple):
-    """MIWAE has no weights to choose."""
+    """No weights."""
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b mean_m -log 1/K sum_k p(x|z_mk) p(z_mk) / q(z_mk|x), in nats; the IWAE's loss where M = 1.
+    """Return mean_b mean_m -log 1/K sum_k p(x|z_mk) p(z_mk) / q(z_mk|x), in nats; the IWAE's loss where M = 1.
 
-    K sets how tight the bound is, M how noisy its gradient.
+    A larger K tightens the bound, a larger M reduces the noise of its gradient.
 
     Source: Rainforth et al. 2018, Tighter variational bounds are not necessarily better.
     """

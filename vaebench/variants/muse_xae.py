@@ -17,19 +17,19 @@ from vaebench.types import Context, Tree
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """``frozen``: the decoder is given and only the encoder is trained (the refit), with another loss."""
+    """Choices that change the program. ``frozen``: the decoder is given and only the encoder is trained, by :func:`refit`."""
 
     frozen: bool = False
 
 
 class Hyper(NamedTuple):
-    """``min_volume``: weight of the decoder's log det."""
+    """Weight of the extraction. ``min_volume``: weight of the decoder's log det."""
 
     min_volume: float = 0.001
 
 
 class RefitHyper(NamedTuple):
-    """``l1``: weight of the exposures' sum."""
+    """Weight of the refit. ``l1``: weight of the sum of the exposures."""
 
     l1: float = 0.001
 
@@ -41,18 +41,18 @@ class Code(NamedTuple):
 
 
 def code_draw(key: jax.Array, q: Code, hyper: Tree, draws: int | None) -> jax.Array:
-    """The code itself, [B, L]: there is nothing to draw."""
+    """Return the code itself, [B, L]; the encoder is deterministic."""
     return q.value
 
 
 def code_family(frozen: bool) -> Family:
-    """Softplus code; ReLU where the decoder is frozen, so that an exposure can be 0."""
+    """Return the family of deterministic codes: softplus, or ReLU for a frozen decoder, so that an exposure can be 0."""
     positive = jax.nn.relu if frozen else jax.nn.softplus
     return Family(("code_head",), lambda h: Code(positive(h)), code_draw, lambda q: q.value, jax.random.exponential)
 
 
 def textbook(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Poisson loss, averaged over samples AND channels, + min_volume log det(W W' + I), natural logarithm.
+    """Return the Poisson loss, averaged over samples AND channels, + min_volume log det(W W' + I), natural logarithm.
 
     Source: Pancotti et al. 2024.
     """
@@ -62,9 +62,9 @@ def textbook(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tuple
 
 
 def benchmarked(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The released loss: the volume's logarithm is to base 10, and validation looks at the mean squared error.
+    """Return the released loss: the volume's logarithm is to base 10, and validation uses the mean squared error.
 
-    Deviates: training and stopping rule see different losses; the released code also returns to the best epoch's weights,
+    Deviates: training and stopping rule use different losses; the released code also returns to the best epoch's weights,
     here the last epoch's stay; its layers' normalisation keeps 99% of the running statistics (here 90%).
     """
     loss, terms = textbook(outputs, hyper._replace(min_volume=hyper.min_volume / math.log(10)), context)
@@ -74,7 +74,7 @@ def benchmarked(outputs: SignatureOutputs, hyper: Hyper, context: Context) -> tu
 
 
 def refit(outputs: SignatureOutputs, hyper: RefitHyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean |x - reconstruction| + l1 mean_b sum_l z_bl; validation looks at the mean squared error, as released."""
+    """Return mean |x - reconstruction| + l1 mean_b sum_l z_bl; validation uses the mean squared error, as released."""
     reconstruction = jnp.mean(jnp.abs(outputs.x - outputs.reconstruction))
     size = jnp.mean(jnp.sum(outputs.z, axis=-1))
     terms = {"reconstruction": reconstruction, "size": size}
@@ -84,7 +84,7 @@ def refit(outputs: SignatureOutputs, hyper: RefitHyper, context: Context) -> tup
 
 
 def unless_frozen(objective: Objective) -> Objective:
-    """``objective`` where signatures are trained, :func:`refit` where they are given."""
+    """Return a loss that is ``objective`` if signatures are trained, and :func:`refit` if they are given."""
 
     def chosen(outputs: SignatureOutputs, hyper: Tree, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
         return (refit if context.shape.frozen else objective)(outputs, hyper, context)

@@ -1,4 +1,4 @@
-"""Quantile VAE: the decoder gives a quantile of every gene, not its mean."""
+"""Quantile VAE: the decoder returns a quantile of every gene instead of its mean."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vaebench.types import Context
 
 
 class Hyper(NamedTuple):
-    """``tau``: the quantile, between 0 and 1 (0.5 the median); ``beta``: weight of the KL."""
+    """Weights. ``tau``: the quantile, between 0 and 1 (0.5 for the median); ``beta``: weight of the KL."""
 
     tau: float = 0.5
     beta: float = 1.0
@@ -22,7 +22,7 @@ class Hyper(NamedTuple):
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Negative ELBO in nats, averaged over the batch: mean_b [-log AL(x; reconstruction, tau) + beta KL_b].
+    """Return the negative ELBO in nats, averaged over the batch: mean_b [-log AL(x; reconstruction, tau) + beta KL_b].
 
     AL is the asymmetric Laplace density of scale 1, whose maximum likelihood is quantile regression.
 

@@ -1,4 +1,4 @@
-"""VAE of mutation counts whose exposures may be exactly 0: a spike at 0 and a log-normal slab."""
+"""VAE of mutation counts with exposures that can be exactly 0: a spike at 0 and a log-normal slab."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Shape:
     """Choices that change the program.
 
     Attributes:
-        prior: ``"fixed"``, or ``"learned"``: presence, location and variance of every latent's prior are trained with it.
-        draws: K posterior draws of every sample.
-        frozen: whether the decoder is given and only the encoder is trained.
+        prior: ``"fixed"``, or ``"learned"``: presence, location and variance of every latent's prior are trained too.
+        draws: K, posterior draws per sample.
+        frozen: the decoder is given and only the encoder is trained.
     """
 
     prior: str = "fixed"
@@ -64,16 +64,16 @@ class SpikeSlab(NamedTuple):
 
 
 def presence_kl(logit: jax.Array, prior_logit: jax.Array) -> jax.Array:
-    """KL(Bernoulli(sigmoid(logit)) || Bernoulli(sigmoid(prior_logit))) in nats; shapes broadcast together."""
+    """Return KL(Bernoulli(sigmoid(logit)) || Bernoulli(sigmoid(prior_logit))) in nats; shapes broadcast together."""
     p = jax.nn.sigmoid(logit)
     # the logits' difference plus the ratio of the spikes: finite for any logit
     return p * (logit - prior_logit) + jax.nn.log_sigmoid(-logit) - jax.nn.log_sigmoid(-prior_logit)
 
 
 def spike_slab_kl(q: SpikeSlab, prior: SpikeSlab) -> jax.Array:
-    """KL between two spike-and-slabs in nats, entry by entry: that of the presences + P(present) KL of the slabs.
+    """Return KL(q || prior) of two spike-and-slabs in nats, entry by entry: KL of the presences + P(present) KL of the slabs.
 
-    The slabs' KL is that of the normals of log z: 1/2 (v/v0 + (m - m0)^2/v0 - 1 - log(v/v0)).
+    The KL of the slabs is that of the normals of log z: 1/2 (v/v0 + (m - m0)^2/v0 - 1 - log(v/v0)).
     """
     spread = q.logvar - prior.logvar
     slabs = 0.5 * (jnp.exp(spread) + (q.location - prior.location) ** 2 * jnp.exp(-prior.logvar) - 1 - spread)
@@ -81,9 +81,9 @@ def spike_slab_kl(q: SpikeSlab, prior: SpikeSlab) -> jax.Array:
 
 
 def spike_slab_draw(key: jax.Array, q: SpikeSlab, hyper: Tree, draws: int | None) -> jax.Array:
-    """Without ``draws`` an exact draw [B, L], zeros included; with them relaxed ones [draws, B, L], which have gradients.
+    """Draw z: exact draws [B, L] with zeros, or with ``draws`` relaxed ones [draws, B, L], which have gradients.
 
-    Relaxed: presence sigmoid((logit + logistic noise) / temperature).
+    The relaxed presence is sigmoid((logit + logistic noise) / temperature).
 
     Source: Maddison et al. 2017, The concrete distribution.
     """
@@ -98,18 +98,18 @@ def spike_slab_draw(key: jax.Array, q: SpikeSlab, hyper: Tree, draws: int | None
 
 
 def spike_slab_mean(q: SpikeSlab) -> jax.Array:
-    """P(present) exp(location + variance / 2), entry by entry."""
+    """Return the mean P(present) exp(location + variance / 2), entry by entry."""
     return jax.nn.sigmoid(q.logit) * jnp.exp(q.location + 0.5 * jnp.exp(q.logvar))
 
 
 def spike_slab_prior(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """Draws [N, L] of the fixed prior: absent in half the cases, else log-normal(0, 1)."""
+    """Draw z [N, L] from the fixed prior: 0 with probability 1/2, else log-normal(0, 1)."""
     zero = jnp.zeros(shape)
     return spike_slab_draw(key, SpikeSlab(zero, zero, zero), None, None)
 
 
 def spike_slab_posterior(logit: jax.Array, location: jax.Array, logvar: jax.Array) -> SpikeSlab:
-    """The heads' values, the log variance kept within its range."""
+    """Return the posterior of the heads' values, with the log variance clipped to its range."""
     return SpikeSlab(logit, location, jnp.clip(logvar, *_LOGVAR))
 
 
@@ -123,7 +123,7 @@ SPIKE_SLAB = Family(
 
 
 def prior_of(learned: Tree, hyper: Tree) -> SpikeSlab:
-    """The fixed prior [1, 1], or the one of the learned rows [3, L], [1, L]."""
+    """Return the fixed prior [1, 1], or that of the learned rows [3, L] as [1, L]."""
     if learned is not None:
         return spike_slab_posterior(*learned[:, None])
     zero = jnp.zeros((1, 1))
@@ -131,14 +131,14 @@ def prior_of(learned: Tree, hyper: Tree) -> SpikeSlab:
 
 
 def divergence(q: SpikeSlab, prior: Tree, hyper: Tree, key: jax.Array) -> jax.Array:
-    """The closed form [N, L]."""
+    """Return the KL of every latent in closed form, [N, L] in nats."""
     return spike_slab_kl(q, prior_of(prior, hyper))
 
 
 def textbook(
     outputs: SignatureOutputs, hyper: FixedHyper | LearnedHyper, context: Context
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b [sum_c Poisson loss + beta sum_l KL_bl] + min_volume log det(W W' + I).
+    """Return mean_b [sum_c Poisson loss + beta sum_l KL_bl] + min_volume log det(W W' + I).
 
     Deviates: the reconstruction comes from relaxed presences, the KL from the presences themselves.
     """

@@ -1,4 +1,4 @@
-"""Sliced Wasserstein autoencoder: no noise, and q(z) is moved to p(z) (Kolouri et al. 2019). Recipe textbook only."""
+"""Sliced Wasserstein autoencoder: no noise, a distance of q(z) from p(z) (Kolouri et al. 2019). Recipe textbook only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from vaebench.types import Context, Tree
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """``projections``: random directions per batch."""
+    """Choices that change the program. ``projections``: random directions per batch."""
 
     projections: int = 50
 
 
 class Hyper(NamedTuple):
-    """``lambda_sw``: weight of the sliced Wasserstein distance; no study gives a value."""
+    """Weights. ``lambda_sw``: weight of the sliced Wasserstein distance; no study gives a value."""
 
     lambda_sw: float = 100.0
 
@@ -33,7 +33,7 @@ class Point(NamedTuple):
 
 
 def point_draw(key: jax.Array, q: Point, hyper: Tree, draws: int | None) -> jax.Array:
-    """The mean itself, [B, L]: there is nothing to draw."""
+    """Return the mean itself, [B, L]; the encoder is deterministic."""
     return q.mean
 
 
@@ -41,10 +41,10 @@ POINT = Family(("mean_head",), Point, point_draw, lambda q: q.mean)
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b -log N(x; reconstruction, I) + lambda_sw SW_2^2(q(z), N(0, I)).
+    """Return mean_b -log N(x; reconstruction, I) + lambda_sw SW_2^2(q(z), N(0, I)).
 
-    Source: Kolouri et al. 2019, with the squared error as a unit-variance likelihood, so that losses compare
-    with the other variants'. There is no KL: q(z|x) is a point.
+    Source: Kolouri et al. 2019, with the squared error as a unit-variance likelihood, so that losses are comparable
+    to those of the other variants. There is no KL: q(z|x) is a point.
     """
     directions = jax.random.normal(outputs.key, (context.shape.projections, outputs.z.shape[-1]))
     directions = directions / jnp.linalg.norm(directions, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The variational autoencoder of Kingma & Welling 2014."""
+"""Variational autoencoder (Kingma & Welling 2014)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vaebench.types import Context
 
 
 class Hyper(NamedTuple):
-    """The VAE has no weights to choose."""
+    """No weights."""
 
 
 def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Negative ELBO in nats, averaged over the batch: mean_b [-log N(x; reconstruction, I) + KL_b].
+    """Return the negative ELBO in nats, averaged over the batch: mean_b [-log N(x; reconstruction, I) + KL_b].
 
     Source: eltager2023, eq. 1.
     """
@@ -27,10 +27,10 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
 
 def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The released loss: mse + (B/N) mean_b KL_b, with mse averaged over samples AND features.
+    """Return the released loss: mse + (B/N) mean_b KL_b, with mse averaged over samples AND features.
 
-    Deviates: against eq. 1 the KL is weighted by D B / (2 N) (up to the loss's scale), so its pull depends on the number of
-    genes, the batch and the size of the split, not on the data's noise.
+    Deviates: against eq. 1 the KL is weighted by D B / (2 N) (up to the loss's scale), so its strength depends on the
+    number of genes, the batch and the size of the split, not on the noise of the data.
     """
     reconstruction = mean_squared_error(outputs.x, outputs.reconstruction)
     kl = jnp.mean(gaussian_kl(*outputs.posterior))

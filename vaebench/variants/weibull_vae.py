@@ -15,9 +15,9 @@ from vaebench.nn.count_autoencoder import SignatureOutputs, count_variant, negat
 from vaebench.types import Context, Tree
 
 _LEAST = 1e-6
-"""Of a scale and of an exponential draw, so that their logarithms stay finite."""
+"""Lower bound of a scale and of an exponential draw, so that their logarithms are finite."""
 _LEAST_CONCENTRATION = 0.1
-"""Below it the mean, scale Gamma(1 + 1/concentration), leaves float32."""
+"""Lower bound of a concentration; below, the mean scale Gamma(1 + 1/concentration) overflows float32."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Shape:
 
     Attributes:
         prior: ``"gamma"`` (fixed) or ``"vamp"`` (learned: the posteriors of ``components`` learned inputs, mixed evenly).
-        draws: K posterior draws of every sample.
+        draws: K, posterior draws per sample.
         components: of the learned prior.
-        frozen: whether the decoder is given and only the encoder is trained.
+        frozen: the decoder is given and only the encoder is trained.
     """
 
     prior: str = "gamma"
@@ -64,7 +64,7 @@ class Weibull(NamedTuple):
 
 
 def weibull_gamma_kl(q: Weibull, concentration: jax.Array | float) -> jax.Array:
-    """KL(Weibull(k, s) || Gamma(a, rate 1)) in nats, entry by entry; g is Euler's constant.
+    """Return KL(Weibull(k, s) || Gamma(a, rate 1)) in nats, entry by entry; g is Euler's constant.
 
     g a / k - a log s + log k + s Gamma(1 + 1/k) - g - 1 + log Gamma(a).
 
@@ -76,30 +76,30 @@ def weibull_gamma_kl(q: Weibull, concentration: jax.Array | float) -> jax.Array:
 
 
 def weibull_mean(q: Weibull) -> jax.Array:
-    """scale Gamma(1 + 1/concentration), entry by entry."""
+    """Return the mean scale Gamma(1 + 1/concentration), entry by entry."""
     return q.scale * jnp.exp(gammaln(1 + 1 / q.concentration))
 
 
 def weibull_log_density(log_z: jax.Array, q: Weibull) -> jax.Array:
-    """log Weibull(z; k, s) of every entry: log(k / s) + (k - 1) log(z / s) - (z / s)^k; shapes broadcast together."""
+    """Return log Weibull(z; k, s) of every entry: log(k / s) + (k - 1) log(z / s) - (z / s)^k; shapes broadcast together."""
     ratio = log_z - jnp.log(q.scale)
     return jnp.log(q.concentration / q.scale) + (q.concentration - 1) * ratio - jnp.exp(q.concentration * ratio)
 
 
 def log_draws(key: jax.Array, q: Weibull, draws: int) -> jax.Array:
-    """log z [draws, B, L]: log scale + log(e) / concentration, e from an exponential of mean 1."""
+    """Draw log z [draws, B, L] = log scale + log(e) / concentration with e from an exponential of mean 1."""
     noise = jnp.maximum(jax.random.exponential(key, (draws, *q.scale.shape)), _LEAST)
     return jnp.log(q.scale)[None] + jnp.log(noise) / q.concentration[None]
 
 
 def weibull_draw(key: jax.Array, q: Weibull, hyper: Tree, draws: int | None) -> jax.Array:
-    """z: [B, L], or [draws, B, L]."""
+    """Draw z: [B, L], or [draws, B, L]."""
     z = jnp.exp(log_draws(key, q, draws or 1))
     return z if draws else z[0]
 
 
 def weibull_posterior(concentration: jax.Array, scale: jax.Array) -> Weibull:
-    """Both heads through a softplus, kept away from 0."""
+    """Return the posterior of the heads' values: softplus, bounded away from 0."""
     return Weibull(jax.nn.softplus(concentration) + _LEAST_CONCENTRATION, jax.nn.softplus(scale) + _LEAST)
 
 
@@ -109,7 +109,7 @@ WEIBULL = Family(
 
 
 def mixture_log_densities(log_z: jax.Array, components: Weibull) -> tuple[jax.Array, jax.Array]:
-    """log p(z) [K, B] and log p(z_l) [K, B, L] of the even mixture of ``components`` [C, L], at log z [K, B, L]."""
+    """Return log p(z) [K, B] and log p(z_l) [K, B, L] of the even mixture of ``components`` [C, L], at log z [K, B, L]."""
     rows = Weibull(*(part[None, None] for part in components))
     each = weibull_log_density(log_z[:, :, None], rows)
     even = jnp.log(each.shape[2])
@@ -117,7 +117,7 @@ def mixture_log_densities(log_z: jax.Array, components: Weibull) -> tuple[jax.Ar
 
 
 def vamp_kl(log_z: jax.Array, q: Weibull, components: Weibull) -> jax.Array:
-    """log q(z|x) - log p(z) averaged over the draws log z [K, B, L] from q: an estimate of KL(q || p), [B].
+    """Estimate KL(q || p), [B] in nats, as the mean of log q(z|x) - log p(z) over the draws log z [K, B, L] from q.
 
     Source: Tomczak & Welling 2018, VAE with a VampPrior.
     """
@@ -126,7 +126,7 @@ def vamp_kl(log_z: jax.Array, q: Weibull, components: Weibull) -> jax.Array:
 
 
 def divergence(q: Weibull, prior: Weibull | None, hyper: Tree, key: jax.Array) -> jax.Array:
-    """[N, L]: the closed form (``gamma``), or from 8 draws the divergence from the prior's marginals (``vamp``)."""
+    """Return the KL of every latent, [N, L] in nats: closed form (``gamma``), or 8 draws against the marginals (``vamp``)."""
     if prior is None:
         return weibull_gamma_kl(q, hyper.concentration)
     log_z = log_draws(key, q, 8)
@@ -137,7 +137,7 @@ def divergence(q: Weibull, prior: Weibull | None, hyper: Tree, key: jax.Array) -
 def textbook(
     outputs: SignatureOutputs, hyper: GammaHyper | VampHyper, context: Context
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """mean_b [sum_c Poisson loss + beta KL_b] + min_volume log det(W W' + I).
+    """Return mean_b [sum_c Poisson loss + beta KL_b] + min_volume log det(W W' + I).
 
     Deviates: with ``vamp`` the KL is estimated from the draws that are decoded.
     """
