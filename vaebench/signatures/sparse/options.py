@@ -75,7 +75,8 @@ class SparseOptions:
     """Draws of a stochastic fit: few, for each number of signatures takes up to a dozen fits; ``swap_gain`` is above the
     noise that they leave in the criterion."""
     burn_in: float = 0.5
-    """Share of the draws in which averages follow the last draw (step 1) and so forget the start."""
+    """Share of the draws in which averages follow the last draw (step 1) and so forget the start: half, so that as many draws
+    are left to average."""
     step_power: float = 0.8
     """Later steps are i^-step_power; powers in (1/2, 1] converge (Delyon et al. 1999), and below 1 early draws lose weight
     sooner."""
