@@ -15,7 +15,7 @@ import pytest
 from vaebench.errors import InputError
 from vaebench.metrics.latent_use import latent_use_scores
 from vaebench.metrics.leiden import LeidenOptions, leiden_scores
-from vaebench.results import finished, read_costs, read_rows
+from vaebench.results import finished, read_costs, read_rows, read_run_json, write_run_json
 from vaebench.space import Point, point, point_id, product
 from vaebench.sweep import progress
 from vaebench.sweep import runner as sweep
@@ -274,3 +274,20 @@ def test_progress_line_and_durations():
     assert stream.getvalue().count("\n") == 1
     assert "10/10 points" in stream.getvalue()
     assert [progress.duration(s) for s in (42, 185, 7800)] == ["42 s", "3 min 05 s", "2 h 10 min"]
+
+
+def test_a_folder_of_before_an_option_existed_goes_on(tmp_path, tiny):
+    """Recorded options of a metric lack those that came later; these stood at their defaults."""
+    from vaebench.metrics.cox import CoxOptions
+
+    point = Point(latent=2, hidden=(4,), batch=8, epochs=1)
+    how = {"metrics": ["cox"], "metric_options": {"cox": CoxOptions(ridge=0.1)}, "out": tmp_path, "quiet": True}
+    run([point], tiny, **how)
+    record = read_run_json(tmp_path)
+    del record["metric_options"]["cox"]["engine"]
+    write_run_json(record, tmp_path)
+    assert len(run([point], tiny, **how)) == 2
+    record["metric_options"]["cox"]["ridge"] = 0.2
+    write_run_json(record, tmp_path)
+    with pytest.raises(InputError, match="metric_options"):
+        run([point], tiny, **how)

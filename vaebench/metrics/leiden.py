@@ -197,7 +197,7 @@ def leiden_membership(
 
 
 def _igraph_membership(
-    graph: igraph.Graph, weights: np.ndarray, seed: int, iterations: int, resolution: float
+    graph: igraph.Graph, weights: list[float] | None, seed: int, iterations: int, resolution: float
 ) -> list[int]:
     import random
 

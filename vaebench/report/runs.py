@@ -84,7 +84,7 @@ def _explanation(rows: pd.DataFrame, table: pd.DataFrame) -> str:
     return f'<p class="explain">{escape(text)}</p>'
 
 
-def _cell(value: object, numeric: bool, shown: str = "") -> str:
+def _cell(value: float | None, numeric: bool, shown: str = "") -> str:
     return cell(shown or escape(value_text(value)), (np.nan if pd.isna(value) else value) if numeric else None)
 
 

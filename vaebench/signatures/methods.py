@@ -105,8 +105,8 @@ METHODS = {
 }
 
 
-def loaded(target: str) -> Callable[..., Any]:
-    """Import and return the function named by ``"module:attribute"``."""
+def loaded(target: str) -> Any:  # noqa: ANN401  (a function or a class)
+    """Import and return the function or class named by ``"module:attribute"``."""
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
 

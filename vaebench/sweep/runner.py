@@ -20,6 +20,7 @@ import numpy as np
 
 from vaebench.errors import InputError, unknown_name
 from vaebench.evaluation.scores import check_installed, check_metrics
+from vaebench.metrics import metric
 from vaebench.results import finished, read_rows, read_run_json, write_cost, write_run_json
 from vaebench.rows import device_name, matmul_precision_of
 from vaebench.space import Point, chain, point_id
@@ -185,6 +186,12 @@ def check_points(
         make_split(point, dataset)
 
 
+def _completed(recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return recorded options of metrics, with the defaults of options that did not exist yet when they were recorded."""
+    defaults = {name: json.loads(json.dumps(dataclasses.asdict(metric(name).options))) for name in recorded}
+    return {name: {**defaults[name], **values} for name, values in recorded.items()}
+
+
 def _run_record(
     out: Path, dataset: Dataset, options: Mapping[str, Any], lanes: int | None, points: list[Point], command: str
 ) -> dict[str, Any]:
@@ -194,6 +201,7 @@ def _run_record(
         record = read_run_json(out)
         wanted = fixed if lanes is None else {**fixed, "lanes": lanes}
         made = {**record, "matmul_precision": matmul_precision_of(record)}
+        made["metric_options"] = _completed(record.get("metric_options", {}))
         for name, value in wanted.items():
             if made.get(name) != value:
                 raise InputError(

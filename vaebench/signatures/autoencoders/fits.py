@@ -240,7 +240,7 @@ def _measured(item: Finished, counts: np.ndarray) -> _Measured:
         poisson = float(np.mean(np.asarray(poisson_loss(jnp.asarray(target), jnp.asarray(mean)))))
     return _Measured(
         signatures=signatures,
-        scales=scales,
+        scales=np.asarray(scales),
         latents=z,
         losses=item.losses["valid"],
         poisson=poisson,
