@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+STRICT_JSON: dict[str, Any] = {"indent": 2, "allow_nan": False, "newline": True}
+"""Keywords of :func:`write_json` for files that people read: indented, and without NaN."""
+
 
 @contextmanager
 def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
@@ -59,7 +62,7 @@ def write_json(
     newline: bool = False,
     durable: bool = False,
 ) -> None:
-    """Writes a JSON file in one step, as :func:`replacing` does.
+    """Write a JSON file in one step, as :func:`replacing` does.
 
     Args:
         path: the file.
@@ -79,7 +82,7 @@ def write_json(
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Returns the JSON object in a file, or ``None`` when the file is missing, unreadable or holds anything else."""
+    """Return the JSON object in a file, or ``None`` when the file is missing, unreadable or holds anything else."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -6,13 +6,11 @@ import datetime
 import hashlib
 import json
 import time
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from vaebench.atomic import replacing
+from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.cli.parsing import check_out, training_settings
 from vaebench.cli.signature_options import Calibrate, Extract, Match, RefitOptions
 from vaebench.data.files.writing import write_frame
@@ -85,7 +83,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         level=options.level,
     )
     summary = {"signatures": len(result.signatures), "samples": len(catalogue), "notes": notes, "report": str(page)}
-    _write_json(folder / "run.json", info | summary)
+    write_json(folder / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
         print(f"{len(result.signatures)} signatures in {len(catalogue)} samples, {duration(seconds)}")
         if result.matches is not None:
@@ -212,8 +210,3 @@ def _info(command: str, seconds: float, seed: int, catalogue: pd.DataFrame) -> d
         "seed": seed,
         "catalogue digest": digest,
     }
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    with replacing(path) as unfinished:
-        unfinished.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions
 from vaebench.signatures.likelihood import maximum_likelihood, negative_binomial, scatter
-from vaebench.signatures.refitting import checked_options, refit, write_settings
+from vaebench.signatures.refitting import checked_options, refit
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.tables import SIZES, OnProgress, checked_tables, no_progress, size_masks
@@ -258,5 +259,5 @@ def save_calibration(
     folder.mkdir(parents=True, exist_ok=True)
     write_frame(coverage, folder / "coverage.csv")
     page = calibration_page(folder, coverage, level, info)
-    write_settings(folder / "calibration.json", info | {"method": intervals, "level": level})
+    write_json(folder / "calibration.json", info | {"method": intervals, "level": level}, **STRICT_JSON)
     return page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from vaebench.atomic import replacing
+from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures
 from vaebench.errors import InputError, checked_seed, unknown_name
@@ -120,14 +119,8 @@ class RefitResult(NamedTuple):
         write_frame(self.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
         if self.intervals is not None:
             write_frame(self.intervals, folder / "intervals.csv")
-        write_settings(folder / "fit.json", self.summary() | {"notes": list(self.notes)} | info)
+        write_json(folder / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
         return refit_page(folder, self, types=types, info=info, notes=self.notes)
-
-
-def write_settings(path: Path, values: Mapping[str, Any]) -> None:
-    """Write ``values`` as indented JSON, whole or not at all; NaN and infinite numbers are refused."""
-    with replacing(path) as unfinished:
-        unfinished.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def refit(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import time
 import uuid
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
+from vaebench.atomic import read_json, write_json
 from vaebench.evaluation.baseline import pca_embedding, pca_reconstruction
 from vaebench.results import finished
 from vaebench.rows import row_of_baseline, row_of_model
@@ -183,7 +183,7 @@ def _group_ticks(
     """Train one group and yield (lanes, tick); if the first call exceeds the memory it is repeated with half the lanes."""
     assert x is not None
     place = task.out / "lanes" / f"{name}.json"
-    lanes = json.loads(place.read_text())["lanes"] if place.exists() else task.record["lanes"]
+    lanes = (read_json(place) or task.record)["lanes"]
     checkpoint = task.out / LANES / f"{uuid.uuid4().hex}.safetensors"
     saved = _saved(task, group, dataset) if (task.out / LANES).is_dir() else {}
     while True:
@@ -207,8 +207,7 @@ def _group_ticks(
                 raise
             # stored, so that a resumed run uses the same number of lanes and rounds in the same way
             lanes = smaller
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(json.dumps({"lanes": lanes}))
+            write_json(place, {"lanes": lanes})
     yield lanes, first
     written = time.perf_counter()
     for tick in ticks:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.atomic import replacing
+from vaebench.atomic import write_json
 from vaebench.errors import InputError
 from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
 from vaebench.space import Point, static_of
@@ -138,8 +138,7 @@ class Trained:
         folder = Path(folder)
         # weights first, so that a folder with a card is complete
         write_arrays(folder / WEIGHTS, arrays_of(self))
-        with replacing(folder / CARD) as unfinished:
-            unfinished.write_text(json.dumps(card_of(self), indent=1), encoding="utf-8")
+        write_json(folder / CARD, card_of(self), indent=1)
         return folder
 
     def posterior(self, x: np.ndarray) -> Posterior | None:
