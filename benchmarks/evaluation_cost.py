@@ -20,7 +20,8 @@ from vaebench.data.simulate import simulate_cohort
 from vaebench.evaluation.baseline import pca_embedding
 from vaebench.metrics import METRICS
 from vaebench.metrics.cox import cox_fit
-from vaebench.metrics.leiden import LeidenOptions, knn_edges, leiden_membership, leiden_scores
+from vaebench.metrics.leiden import LeidenOptions, knn_edges, leiden_scores
+from vaebench.metrics.shared.communities import leiden_membership
 from vaebench.metrics.shared.factors import usable_factors
 from vaebench.metrics.shared.silhouette import silhouettes
 from vaebench.metrics.survival.cohort import survival_cohort

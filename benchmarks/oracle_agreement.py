@@ -33,11 +33,12 @@ from vaebench.metrics.correlation import correlations
 from vaebench.metrics.cox import cox_fit
 from vaebench.metrics.dci import dci_scores
 from vaebench.metrics.latent_use import latent_kl
-from vaebench.metrics.leiden import fuzzy_edges, knn_edges, leiden_membership, leiden_scores
+from vaebench.metrics.leiden import fuzzy_edges, knn_edges, leiden_scores
 from vaebench.metrics.probe import discriminant
 from vaebench.metrics.reconstruction import reconstruction_scores
 from vaebench.metrics.rmig import RmigOptions, rmig_scores
 from vaebench.metrics.sap import sap_scores
+from vaebench.metrics.shared.communities import leiden_membership
 from vaebench.metrics.shared.factors import classes, information_matrix, usable_factors
 from vaebench.metrics.survival.cohort import survival_cohort
 from vaebench.metrics.total_correlation import total_correlation_scores

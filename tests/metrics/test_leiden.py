@@ -13,7 +13,8 @@ from sklearn.metrics import adjusted_rand_score
 from vaebench.data.simulate import simulate_cohort
 from vaebench.errors import InputError
 from vaebench.evaluation.baseline import pca_embedding
-from vaebench.metrics.leiden import LeidenOptions, fuzzy_edges, knn_edges, leiden_membership, leiden_scores
+from vaebench.metrics.leiden import LeidenOptions, fuzzy_edges, knn_edges, leiden_scores
+from vaebench.metrics.shared.communities import leiden_membership
 from vaebench.metrics.shared.neighbours import nearest
 
 

@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from vaebench.signatures.likelihood import (
-    BACKGROUND,
-    GAP,
-    chi_squared,
-    deviance,
-    maximum_likelihood,
-    negative_binomial,
-    scatter,
-)
+from vaebench.signatures.dispersion import chi_squared, negative_binomial, scatter
+from vaebench.signatures.likelihood import BACKGROUND, GAP, deviance, maximum_likelihood
 
 
 def cohort(seed: int, samples: int, count: int, burden: float = 2000.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

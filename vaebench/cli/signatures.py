@@ -36,13 +36,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     _check_extraction(options)
     settings = training_settings(options.set)
     reference = mutations.read_signatures(options.reference) if options.reference else None
-    if options.catalogue is None:
-        from vaebench.data.mutations.simulate import simulate_catalogue
-
-        catalogue, truth = simulate_catalogue(options.seed)
-        reference = truth.signatures if reference is None else reference
-    else:
-        catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
+    catalogue, reference = _catalogue_of(options, reference)
     types = mutations.cancer_types(catalogue.index, options.types)
     started = time.perf_counter()
     result = extract(
@@ -90,6 +84,17 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
             print(result.matches.to_string(index=False, float_format="{:.3f}".format))
         print("\n".join([*notes, f"report: {page}"]))
     return summary
+
+
+def _catalogue_of(options: Extract, reference: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return the catalogue and the reference; without a catalogue a simulated one, whose truth is the default reference."""
+    if options.catalogue is not None:
+        read = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
+        return read, reference
+    from vaebench.data.mutations.simulate import simulate_catalogue
+
+    catalogue, truth = simulate_catalogue(options.seed)
+    return catalogue, truth.signatures if reference is None else reference
 
 
 def _check_extraction(options: Extract) -> None:

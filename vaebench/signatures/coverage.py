@@ -12,9 +12,10 @@ import pandas as pd
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError
+from vaebench.signatures.dispersion import negative_binomial, scatter
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions
-from vaebench.signatures.likelihood import maximum_likelihood, negative_binomial, scatter
+from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.refitting import checked_options, refit
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled

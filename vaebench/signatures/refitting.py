@@ -16,8 +16,9 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures
 from vaebench.errors import InputError, checked_seed, unknown_name
+from vaebench.signatures.dispersion import Scatter, negative_binomial, scatter
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
-from vaebench.signatures.likelihood import Scatter, maximum_likelihood, negative_binomial, scatter
+from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import fit_cosines
 from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
 

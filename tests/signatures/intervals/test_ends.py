@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.intervals.ends import (
     bootstrap,
     conformal,
@@ -14,7 +15,7 @@ from vaebench.signatures.intervals.ends import (
     profile_likelihood,
 )
 from vaebench.signatures.intervals.options import BootstrapOptions
-from vaebench.signatures.likelihood import BACKGROUND, Scatter, maximum_likelihood, scatter
+from vaebench.signatures.likelihood import BACKGROUND, maximum_likelihood
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 
 POISSON = Scatter(1.0, 0.0, np.inf, np.ones(1), np.ones(1))

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import chi2
 
+from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.intervals.options import BOOTSTRAP, PROFILE, BootstrapOptions, ProfileOptions
-from vaebench.signatures.likelihood import BACKGROUND, Maximum, Scatter, maximum_likelihood, slope_by_mean
+from vaebench.signatures.likelihood import BACKGROUND, Maximum, maximum_likelihood, slope_by_mean
 from vaebench.signatures.tables import OnProgress, no_progress
 
 _PROBLEMS = 4096  # constrained fits at once, so that their arrays fit the memory

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.intervals.ends import (
     Ends,
     bootstrap,
@@ -16,7 +17,7 @@ from vaebench.signatures.intervals.ends import (
     profile_likelihood,
 )
 from vaebench.signatures.intervals.options import BootstrapOptions, EncoderOptions, ProfileOptions
-from vaebench.signatures.likelihood import Maximum, Scatter
+from vaebench.signatures.likelihood import Maximum
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.tables import Estimates, OnProgress
 

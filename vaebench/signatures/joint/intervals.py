@@ -12,12 +12,13 @@ import pandas as pd
 
 from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError
+from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.joint.chain import joint_chain, known_of, state_of
 from vaebench.signatures.joint.notes import chain_notes, shared_notes
 from vaebench.signatures.joint.options import JOINT, JointOptions
 from vaebench.signatures.joint.start import remove_shared_part, starting_exposures
-from vaebench.signatures.likelihood import Scatter, maximum_likelihood, scatter
+from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.refitting import checked_options
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.posterior import read_off

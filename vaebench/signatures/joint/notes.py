@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from scipy.stats import norm
 
+from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.joint.options import JointOptions
 from vaebench.signatures.joint.start import SharedPart
-from vaebench.signatures.likelihood import Scatter
 
 
 def chain_notes(

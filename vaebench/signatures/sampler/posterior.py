@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
-from vaebench.signatures.likelihood import Scatter
+from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.gibbs import Prior, Problem, run_chain
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions

@@ -30,8 +30,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.signatures.dispersion import chi_squared
 from vaebench.signatures.kl_nmf import padded
-from vaebench.signatures.likelihood import chi_squared
 from vaebench.signatures.sparse.ambiguity import Reassignment, resolve_ambiguity
 from vaebench.signatures.sparse.annealing import anneal, random_restarts
 from vaebench.signatures.sparse.moves import SparseFit, add_signature, fit_signatures, swap_signatures
