@@ -282,6 +282,11 @@ class Given(NamedTuple):
     redundant: tuple[int, ...] = ()
 
 
+def no_packages(options: Any) -> tuple[str, ...]:  # noqa: ANN401  (the options of any metric)
+    """Return nothing: a metric that imports nothing beyond what training needs. A function, so that metrics can be pickled."""
+    return ()
+
+
 class Metric(NamedTuple):
     """A metric of embeddings: the object that each file of :mod:`vaebench.metrics` exports.
 
@@ -312,4 +317,4 @@ class Metric(NamedTuple):
     options: Any = None
     prepare: Callable[[Dataset, Any], Metric] | None = None
     counts: tuple[str, ...] = ()
-    packages: Callable[[Any], tuple[str, ...]] = lambda options: ()
+    packages: Callable[[Any], tuple[str, ...]] = no_packages

@@ -260,7 +260,7 @@ def test_one_point_and_one_metric_are_a_run(tiny):
 
 
 def test_progress_line_and_durations():
-    state = progress.State(2, 1, 10, 5, 1, 3, 50, 0.97, 30.0)
+    state = progress.RunProgress(2, 1, 10, 5, 1, 3, 50, 0.97, 30.0)
     text = progress.line(state)
     assert "5/10 points (1 failed)" in text
     assert "10.0 trainings/min" in text

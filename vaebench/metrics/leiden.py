@@ -278,6 +278,10 @@ def _compute(
     return leiden_scores(z, dataset.labels, options)
 
 
+def _packages(options: LeidenOptions) -> tuple[str, ...]:
+    return ("igraph",) if options.engine == "igraph" else ("igraph", "leidenalg")
+
+
 METRIC = Metric(
     name="leiden",
     needs=("labels",),
@@ -286,6 +290,6 @@ METRIC = Metric(
     reference="Traag, Waltman & van Eck 2019 (leidenalg, ModularityVertexPartition)",
     scores=SCORES,
     options=LeidenOptions(),
-    packages=lambda options: ("igraph",) if options.engine == "igraph" else ("igraph", "leidenalg"),
+    packages=_packages,
     counts=("seeds",),
 )
