@@ -26,9 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.errors import InputError
-
-Array = jax.Array | np.ndarray
-"""Arrays of either library, for functions that take both."""
+from vaebench.signatures.tables import Array
 
 TINY = 1e-10
 """Added to a mean, or least sum, in a division where rows of S sum to 1; far below any count."""

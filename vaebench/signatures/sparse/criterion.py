@@ -9,8 +9,9 @@ import numpy as np
 from scipy.special import entr
 
 from vaebench.signatures import likelihood
-from vaebench.signatures.kl_nmf import Array, updated_exposures
+from vaebench.signatures.kl_nmf import updated_exposures
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.tables import Array
 
 
 class Score(NamedTuple):

@@ -18,11 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.kl_nmf import TINY, Array, exposure_update, padded, updated_exposures
+from vaebench.signatures.kl_nmf import TINY, exposure_update, padded, updated_exposures
 from vaebench.signatures.sparse.annealing import anneal
 from vaebench.signatures.sparse.criterion import Score, deviances, score_fit
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import refine
+from vaebench.signatures.tables import Array
 
 
 class SparseFit(NamedTuple):
