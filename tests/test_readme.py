@@ -14,6 +14,7 @@ pytestmark = pytest.mark.long
 README = Path(__file__).parent.parent / "README.md"
 
 
+@pytest.mark.slow
 def test_python_example_runs_without_a_main_guard(tmp_path):
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.S)
     (tmp_path / "example.py").write_text(code, encoding="utf-8")

@@ -197,6 +197,7 @@ def test_describe_prints_what_the_study_did(capsys):
     assert json.loads(last) == {"protocol": "eltager2023", "points": 64_800, "programs": 36}
 
 
+@pytest.mark.slow
 def test_describe_with_data_chooses_the_batch_and_estimates_the_cost(capsys):
     options = ["--data", "simulated", "--data-option", "samples=100", "genes=50", "types=3", "--no-compilation-cache"]
     assert main(["describe", "kroskinski2021_deep_scaled", *options, "--json"]) == 0

@@ -30,6 +30,7 @@ def test_cohort_and_points_are_as_large_as_promised():
     assert len({p.seed for p in points}) == 3
 
 
+@pytest.mark.slow
 def test_latents_beat_shuffled_labels(cohort):
     data, z = cohort
     shuffled = np.random.default_rng(0).permutation(data.labels)

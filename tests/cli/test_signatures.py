@@ -63,6 +63,7 @@ def test_one_signature_has_a_page_without_a_map(tables, tmp_path):
     assert not (tmp_path / "figures" / "map.png").exists()
 
 
+@pytest.mark.slow
 def test_extract_passes_an_autoencoders_settings_on(tables, tmp_path):
     folder, catalogue, _ = tables
     text = "--method weibull_vae --k-min 2 --k-max 2 --restarts 2 --augmentation 1 --rule criterion"
@@ -145,6 +146,7 @@ def test_refit_writes_the_files_that_save_writes(tables, tmp_path):
     assert list(ours) == ["method", "level", "dispersion", "noise", "psi", "size", "notes", "seed"]
 
 
+@pytest.mark.slow
 def test_refit_passes_an_autoencoders_settings_on(tables, tmp_path):
     folder, catalogue, truth = tables
     arguments = [str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "posterior_percentile"]

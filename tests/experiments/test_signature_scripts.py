@@ -25,6 +25,7 @@ SAMPLERS = ("gislum2024_coverage", "gislum2024_de_novo")
 """Optimised: they run for longer than they compile."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OLDER)
 def test_smoke_presets_write_what_the_header_says(tmp_path, name):
     own = METHODS.get(name, [])

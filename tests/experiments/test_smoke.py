@@ -32,6 +32,7 @@ def out(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MINE)
 def test_smoke_presets_write_what_the_header_says(out, name):
     patterns = promised(name)
@@ -45,6 +46,7 @@ def test_smoke_presets_write_what_the_header_says(out, name):
                 assert len(pd.read_csv(path))
 
 
+@pytest.mark.slow
 def test_the_tiny_run_has_failures_and_both_models(out):
     rows = read_rows(out / "grid" / smoke.RUN)
     models = rows[~is_baseline(rows)]
@@ -52,6 +54,7 @@ def test_the_tiny_run_has_failures_and_both_models(out):
     assert {"OK", "DIVERGED"} == set(models["status"])
 
 
+@pytest.mark.slow
 def test_a_point_comes_back_from_its_row_and_trains_to_the_same_scores(out):
     rows = read_rows(out / "grid" / smoke.RUN)
     models = rows[~is_baseline(rows)]

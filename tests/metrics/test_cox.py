@@ -483,6 +483,7 @@ def test_all_events_at_one_time_has_a_likelihood():
     assert scores["log_likelihood"] == pytest.approx(brute(z.astype(float), time, event), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_heldout_scores_are_those_of_the_training_coefficients():
     labels = (np.arange(120) % 3).astype(np.int32)
     z, data = cohort(120, seed=11, labels=labels)

@@ -109,6 +109,7 @@ def test_odd_tables(tmp_path, rows):
     page(tmp_path, rows, {})
 
 
+@pytest.mark.slow
 def test_500_settings_are_all_there_without_javascript(tmp_path):
     text, parser = page(tmp_path, make_rows(latents=tuple(range(2, 252)), rates=(1e-3,), seeds=1, baseline=False))
     assert parser.seen.count("tr") >= 501

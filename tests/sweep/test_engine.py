@@ -101,6 +101,7 @@ def killed_run(folder, kills: int) -> list[int]:
     return counts
 
 
+@pytest.mark.slow
 def test_three_kills_lose_nothing(tmp_path):
     assert any(0 < count < 49 for count in killed_run(tmp_path, 3)), "no kill hit a run at work"
 
@@ -165,6 +166,7 @@ def test_shards_give_the_rows_of_one_run(tmp_path, tiny, undisturbed):
     assert_same(undisturbed, rows)
 
 
+@pytest.mark.slow
 def test_two_processes_in_one_folder_do_not_corrupt_it(tmp_path):
     both = [start(tmp_path / "out") for _ in range(2)]
     assert [process.wait(300) for process in both] == [0, 0]
@@ -177,11 +179,13 @@ def test_workers_give_the_rows_of_one_process(tmp_path, tiny, undisturbed):
     assert_same(undisturbed, run(POINTS, tiny, out=tmp_path, lanes=2, workers=2, quiet=True))
 
 
+@pytest.mark.slow
 def test_any_executor_will_do(tmp_path, tiny, undisturbed):
     with ThreadPoolExecutor(2) as executor:
         assert_same(undisturbed, run(POINTS, tiny, out=tmp_path, lanes=2, executor=executor, quiet=True))
 
 
+@pytest.mark.slow
 def test_an_executor_that_dies_at_the_start_is_one_clear_sentence(tmp_path, tiny):
     executor = ThreadPoolExecutor(1, initializer=lambda: 1 / 0)
     with pytest.raises(RunError, match=r"6 of 6 points have no row after 3 attempts.*BrokenThreadPool.*continues"):
@@ -195,6 +199,7 @@ def test_a_shard_out_of_range(tiny, tmp_path, shard):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_dask_with_a_worker_killed_in_the_middle(tmp_path, tiny, undisturbed):
     distributed = pytest.importorskip("distributed", reason="needs the extra `cluster`")
     import warnings
@@ -238,6 +243,7 @@ DEVICES = """
 """
 
 
+@pytest.mark.slow
 def test_four_devices_share_the_lanes(tmp_path, undisturbed):
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=4"
     environment = {**os.environ, "XLA_FLAGS": flags}
@@ -310,6 +316,7 @@ def kill_own_process(z, dataset, metrics, given):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_kills_its_process_is_a_failed_row(tmp_path, tiny, monkeypatch):
     from vaebench.sweep import evaluator as host
 

@@ -100,6 +100,7 @@ def test_rows_do_not_depend_on_the_order_of_points_a_resume_or_on_who_evaluates(
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_another_number_of_lanes_agrees_to_rounding(tmp_path, tiny):
     points = [point(p, norm="layer") for p in POINTS[:2]]
     one = run(points, tiny, out=tmp_path / "1", lanes=1, quiet=True).set_index("point").sort_index()
@@ -187,6 +188,7 @@ def test_run_json_says_what_made_the_rows(folder, tiny):
     assert {"python", "jax", "numpy"} <= set(record["versions"])
 
 
+@pytest.mark.slow
 def test_metrics_of_posterior_reconstruction_and_categories_run_with_their_options(tmp_path, tiny):
     points = [
         *product(BASE, recipe=["textbook", "benchmarked"]),
@@ -222,6 +224,7 @@ def test_metrics_of_posterior_reconstruction_and_categories_run_with_their_optio
     assert baselines.loc[6, "metric/latent_use/status"] == "SKIPPED: not defined for this embedding"
 
 
+@pytest.mark.slow
 def test_a_script_from_standard_input_needs_no_main_guard(tmp_path):
     script = """
         import vaebench as vb

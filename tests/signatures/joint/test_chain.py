@@ -79,6 +79,7 @@ def swept(key, state, x):
     return state, counts(two, state)
 
 
+@pytest.mark.slow
 def test_sweeps_and_redrawn_counts_leave_the_prior_as_it_is():
     """Truth and counts are drawn from the model; a sweep given the counts, then counts given the state (Geweke 2004)."""
     state = started(0, PROBLEMS)
@@ -92,6 +93,7 @@ def test_sweeps_and_redrawn_counts_leave_the_prior_as_it_is():
         assert stats.ks_2samp(values, expected[name]).pvalue > 0.0005, name
 
 
+@pytest.mark.slow
 def test_ranks_of_truths_among_the_draws_are_uniform():
     """Simulation-based calibration (Talts et al. 2018)."""
     n, every, settling = 9, 15, 30
@@ -123,6 +125,7 @@ def grid(half: float, points: int):
     return one, spectra
 
 
+@pytest.mark.slow
 def test_posterior_of_two_signatures_and_three_channels_is_that_summed_on_a_grid():
     """Of one sample: p and m sum out to p0 and N(m0, s^2 (1 + 1 / B)); s and w are held at their ground; repulsion 0.5."""
     options = JointOptions(
@@ -192,6 +195,7 @@ def cohort(seed: int = 0):
     return rng.poisson(exposures @ signatures).astype(np.float64), signatures, exposures
 
 
+@pytest.mark.slow
 def test_a_shear_keeps_the_means_it_says_it_keeps():
     x, signatures, exposures = cohort()
     mine = known_of(x, signatures, exposures, np.ones((60, 1)), 1.0)

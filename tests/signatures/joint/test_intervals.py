@@ -64,6 +64,7 @@ def test_samples_without_mutations_and_types():
         de_novo_intervals(catalogue, given, types=types.iloc[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_chain")
 def test_command_writes_intervals_beside_exposures(tmp_path, capsys):
     catalogue, _ = simulate_catalogue(3, tumours=40, signatures=3, types=2)

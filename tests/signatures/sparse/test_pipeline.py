@@ -201,6 +201,7 @@ def test_weights_follow_the_overdispersion():
     np.testing.assert_allclose(wide, 1 / (1 + totals / (96 * 20)), rtol=0.15)
 
 
+@pytest.mark.slow
 def test_number_and_signatures_are_found_with_a_rare_one(rare):
     counts, signatures, exposures = rare
     lines = []
