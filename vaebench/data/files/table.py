@@ -1,27 +1,15 @@
-"""Reading tables (CSV, TSV or Parquet, optionally gzipped) into named columns, with samples in rows or in columns."""
+"""Reading tables (text of any delimiter, Excel or Parquet) into named columns, with samples in rows or in columns."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from vaebench.data.files.text import (
-    ABSENT,
-    apart,
-    as_number,
-    field_count,
-    header,
-    opened,
-    opened_text,
-    refusing_broken,
-    starts_with,
-)
+from vaebench.data.files.opening import refusing_broken, starts_with
+from vaebench.data.files.text import ABSENT, apart, as_number
 from vaebench.errors import InputError
 
 SAMPLES_IN = ("rows", "columns")
@@ -29,6 +17,13 @@ SAMPLES_IN = ("rows", "columns")
 
 DUPLICATES = ("refuse", "apart", "sum")
 """Ways to treat a feature name that occurs more than once."""
+
+
+class Values(NamedTuple):
+    """The columns of numbers of a table in one array: ``place`` gives the column of each name in ``matrix`` [N, .]."""
+
+    place: dict[str, int]
+    matrix: np.ndarray
 
 
 class Table(NamedTuple):
@@ -39,11 +34,14 @@ class Table(NamedTuple):
         columns: name -> [N]: float64 (NaN where missing) when all values are numbers or true/false, else an object
             array of strings (``None`` where missing).
         first: name of the first column of the file; ``""`` when it has none.
-        first_texts: [N], the first column as written, so that names such as 007 keep their zeros.
+        first_texts: [N], the first column as written, so that names such as 007 and NA stay as they are; ``None`` where
+            empty.
         samples_in: ``"rows"`` or ``"columns"``, as in the file.
         lines: [N], the line (samples in rows) or column (samples in columns) of each sample in the file, for messages.
         repeats: new name -> original name of columns whose name was already used.
         texts: name -> [N], as written, of the other columns for which this was requested.
+        notes: decisions that a user should know of, one sentence each.
+        values: the array that holds the columns of numbers, which are views of it; ``None`` when there is none.
     """
 
     source: str
@@ -54,6 +52,8 @@ class Table(NamedTuple):
     lines: np.ndarray
     repeats: dict[str, str]
     texts: dict[str, np.ndarray]
+    notes: tuple[str, ...] = ()
+    values: Values | None = None
 
 
 def table_from_file(
@@ -62,7 +62,7 @@ def table_from_file(
     duplicates: str = "refuse",
     as_text: Callable[[str], bool] = lambda name: False,
 ) -> Table:
-    """Reads a table; its format (gzip, Parquet, text with commas or tabs) is detected from the content.
+    """Reads a table; its format (packed or not, Excel, Parquet, delimited text) is detected from the content.
 
     Args:
         path: the file.
@@ -77,17 +77,16 @@ def table_from_file(
     Raises:
         InputError: the file cannot be read as a table; the message names the place.
     """
+    from vaebench.data.files.delimited import delimited_columns, delimited_rows
+    from vaebench.data.files.parquet import parquet_table
+
     file = Path(path)
-    needed = "a CSV, TSV or Parquet table"
-    with refusing_broken(file, needed):
-        try:
-            if starts_with(file, b"PAR1"):
-                return _from_parquet(file, samples_in, duplicates, as_text)
-            if samples_in == "rows":
-                return _from_text_rows(file, duplicates, as_text)
-            return _from_text_columns(file, duplicates)
-        except pd.errors.ParserError as error:
-            raise InputError(f"{file} is not {needed} ({str(error).strip()})") from error
+    with refusing_broken(file, "a CSV, TSV or Parquet table"):
+        if starts_with(file, b"PAR1"):
+            return parquet_table(file, samples_in, duplicates, as_text)
+        if samples_in == "rows":
+            return delimited_rows(file, duplicates, as_text)
+        return delimited_columns(file, duplicates)
 
 
 def present(values: np.ndarray) -> np.ndarray:
@@ -100,7 +99,36 @@ def restricted(table: Table, positions: np.ndarray) -> Table:
     if len(positions) == len(table.lines) and (positions == np.arange(len(positions))).all():
         return table
     columns = {name: values[positions] for name, values in table.columns.items()}
-    return table._replace(columns=columns, first_texts=table.first_texts[positions], lines=table.lines[positions])
+    first, lines = table.first_texts[positions], table.lines[positions]
+    return table._replace(columns=columns, first_texts=first, lines=lines, values=None)
+
+
+def stacked(table: Table, names: list[str], rows: np.ndarray) -> np.ndarray:
+    """Returns some columns of numbers for some samples as one array [names, rows] in float64.
+
+    Where all columns lie in ``table.values``, the array takes their place, so that no second copy is made and the table
+    must not be used again.
+
+    Args:
+        table: the table.
+        names: the columns, all of numbers, in their order in the table.
+        rows: positions of the samples, in ascending order.
+    """
+    held = table.values
+    if held is None or any(name not in held.place for name in names):
+        block = np.empty((len(names), len(rows)))
+        for row, name in enumerate(names):
+            block[row] = table.columns[name][rows]
+        return block
+    columns = np.array([held.place[name] for name in names])
+    if len(rows) == len(held.matrix) and len(columns) == held.matrix.shape[1]:
+        return held.matrix.T
+    # positions ascend, so a block of samples is only written where it, or one before it, was read
+    for start in range(0, len(rows), 256):
+        stop = min(start + 256, len(rows))
+        part = held.matrix[rows[start:stop]]
+        held.matrix[start:stop, : len(columns)] = part if len(columns) == part.shape[1] else part[:, columns]
+    return held.matrix[: len(rows), : len(columns)].T
 
 
 def texts(values: np.ndarray) -> list[str]:
@@ -144,128 +172,39 @@ def unique_names(
     return apart(names)
 
 
-def _from_text_rows(file: Path, duplicates: str, as_text: Callable[[str], bool]) -> Table:
-    names, delimiter = header(file)
-    names, repeats = unique_names(file, "feature", names, duplicates)
-    # Parses as Python's float() does. The default parser is off by one unit in the last place for about one in three
-    # doubles written with 17 digits, which would change digests. The type hints of pandas omit this value.
-    exact: Any = "round_trip"
-    with opened_text(file) as text:
-        frame = pd.read_csv(
-            text,
-            sep=delimiter,
-            header=None,
-            names=names,
-            skiprows=1,
-            index_col=False,
-            dtype={name: str for i, name in enumerate(names) if i == 0 or as_text(name)},  # keeps 007 as it is
-            low_memory=False,  # infers one type per column instead of one per chunk
-            float_precision=exact,
-        )
-    _refuse_short_lines(file, frame, delimiter)
-    return _from_frame(file, frame, np.arange(len(frame)) + 2, repeats, as_text)
+def turned(
+    file: Path,
+    samples: list[str],
+    names: list[str],
+    rows: list[np.ndarray],
+    duplicates: str,
+    lines: list[int],
+    notes: tuple[str, ...] = (),
+    matrix: np.ndarray | None = None,
+) -> Table:
+    """Returns the table of a file with samples in columns: its rows become columns.
 
-
-def _refuse_short_lines(file: Path, frame: pd.DataFrame, delimiter: str) -> None:
-    """Raises ``InputError`` for a line with too few fields.
-
-    pandas fills such a line with missing values, so the fields are counted only when the last column has any.
+    Args:
+        file: the file.
+        samples: [N] names.
+        names: names of the rows.
+        rows: each [N].
+        duplicates: see :func:`table_from_file`.
+        lines: line of each row in the file.
+        notes: see :class:`Table`.
+        matrix: the array whose lines those rows are that hold numbers, [., N].
     """
-    if not frame.iloc[:, -1].isna().any():
-        return
-    with opened_text(file) as text:
-        rows = csv.reader(text, delimiter=delimiter)
-        next(rows)
-        for row in rows:
-            if row and len(row) != frame.shape[1]:
-                raise field_count(file, rows.line_num, len(row), frame.shape[1], row[0], delimiter)
-
-
-def _from_frame(
-    file: Path, frame: pd.DataFrame, lines: np.ndarray, repeats: dict[str, str], as_text: Callable[[str], bool]
-) -> Table:
-    columns: dict[str, np.ndarray] = {}
-    texts: dict[str, np.ndarray] = {}
-    names = [str(name) for name in frame.columns]
-    for position, name in enumerate(names):
-        series = frame.iloc[:, position]
-        if pd.api.types.is_numeric_dtype(series.dtype):
-            columns[name] = series.to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            columns[name] = column_from(series.astype(object))
-            if position and as_text(name):
-                texts[name] = _written(series)
-        if not name and position and not (_is_float(columns[name]) and np.isnan(columns[name]).all()):
-            raise InputError(f"column {position + 1} of {file} has no name; only the first column may go without")
-    if "" in columns and names[0]:
-        del columns[""]  # every line ends with a delimiter
-    return Table(file.name, columns, names[0], _written(frame.iloc[:, 0]), "rows", lines, repeats, texts)
-
-
-def _written(series: pd.Series) -> np.ndarray:
-    """The values as stripped text, ``None`` where missing."""
-    values = [None if absent else str(value).strip() for value, absent in zip(series, series.isna(), strict=True)]
-    return np.array(values, dtype=object)
-
-
-def _from_text_columns(file: Path, duplicates: str) -> Table:
-    names, delimiter = header(file)
-    samples = unique_names(file, "sample", names, "refuse")[0][1:]
-    names_in_rows, values, lines = [], [], []
-    with opened_text(file) as text:
-        rows = csv.reader(text, delimiter=delimiter)
-        next(rows)
-        for row in rows:
-            if row:
-                if len(row) != len(names):
-                    raise field_count(file, rows.line_num, len(row), len(names), row[0], delimiter)
-                names_in_rows.append(row[0].strip())
-                values.append(_row(row[1:]))
-                lines.append(rows.line_num)
-    return _turned(file, samples, names_in_rows, values, duplicates, lines)
-
-
-def _turned(
-    file: Path, samples: list[str], names: list[str], values: list[np.ndarray], duplicates: str, lines: list[int]
-) -> Table:
-    """The table with the rows of the file as its columns."""
     if "" in names:
         raise InputError(f"{file} has a row without a name in line {lines[names.index('')]}; every row must have one")
     names, repeats = unique_names(file, "feature", names, duplicates, place="row")
     columns: dict[str, np.ndarray] = {"": np.array(samples, dtype=object)}
-    columns |= dict(zip(names, values, strict=True))
-    return Table(file.name, columns, "", columns[""], "columns", np.arange(len(samples)) + 2, repeats, {})
-
-
-def _row(values: list[Any]) -> np.ndarray:
-    try:
-        return np.array(values, dtype=np.float64)  # much faster than one value at a time
-    except (ValueError, TypeError):
-        return column_from(values)
-
-
-def _from_parquet(file: Path, samples_in: str, duplicates: str, as_text: Callable[[str], bool]) -> Table:
-    try:
-        with opened(file) as stream:
-            frame = pd.read_parquet(io.BytesIO(stream.read()))
-    except (ValueError, OSError) as error:
-        raise InputError(f"{file} is not a Parquet table that can be read ({error})") from error
-    if frame.shape[0] == 0 or frame.shape[1] == 0:
-        raise InputError(f"{file} is empty; at least one row and one column are needed")
-    if not isinstance(frame.index, pd.RangeIndex):
-        index = frame.index.astype(str).to_numpy()
-        label = "" if frame.index.name is None else str(frame.index.name)
-        frame = frame.reset_index(drop=True)
-        frame.insert(0, label, index, allow_duplicates=True)
-    names = [str(name) for name in frame.columns]
-    if samples_in == "rows":
-        frame.columns, repeats = unique_names(file, "feature", names, duplicates)
-        return _from_frame(file, frame, np.arange(len(frame)) + 1, repeats, as_text)
-    samples = unique_names(file, "sample", names, "refuse")[0][1:]
-    rows = list(frame.itertuples(index=False, name=None))
-    values = [_row(list(row[1:])) for row in rows]
-    return _turned(file, samples, [str(row[0]) for row in rows], values, duplicates, list(range(1, len(rows) + 1)))
-
-
-def _is_float(values: np.ndarray) -> bool:
-    return values.dtype.kind == "f"
+    columns |= dict(zip(names, rows, strict=True))
+    place, values = {}, None
+    if matrix is not None:
+        numbers = (
+            name for name, row in zip(names, rows, strict=True) if row.base is not None and row.dtype.kind == "f"
+        )
+        place = {name: position for position, name in enumerate(numbers)}
+        values = Values(place, matrix.T) if len(place) == len(matrix) else None
+    where = np.arange(len(samples)) + 2
+    return Table(file.name, columns, "", columns[""], "columns", where, repeats, {}, notes, values)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.files.table import Table, table_from_file
+from vaebench.data.files.text import ABSENT
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import (
     CHANNELS,
@@ -27,6 +28,7 @@ from vaebench.data.mutations.channels import (
     checked_exposures,
     checked_signatures,
 )
+from vaebench.data.mutations.contexts import refuse_other_contexts, without_totals
 from vaebench.errors import InputError
 
 __all__ = [
@@ -69,7 +71,8 @@ def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "s
             by MUSE-XAE); they then become ``type::1``, ``type::2``, ...
 
     Returns:
-        Counts [T, 96], indexed by sample, with the channels ``A[C>A]A``, ... as columns.
+        Counts [T, 96], indexed by sample, with the channels ``A[C>A]A``, ... as columns. ``attrs["notes"]`` lists what was
+        decided: a row or column of totals that was left out, commas read as decimal points.
 
     Raises:
         InputError: a channel is unknown, missing or repeated, a sample is repeated, or a value is not a count.
@@ -80,11 +83,13 @@ def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "s
     """
     if names not in ("samples", "types"):
         raise InputError(f"names={names!r} is not allowed; it must be 'samples' or 'types'")
-    table = _by_channel(path, "sample")
+    table, notes = _by_channel(path, "sample")
     if names == "types":
         numbers = {name: count(1) for name in table.index}
         table.index = pd.Index([f"{name}::{next(numbers[name])}" for name in table.index])
-    return checked_catalogue(table, fractions=fractions, source=str(path))
+    catalogue = checked_catalogue(table, fractions=fractions, source=str(path))
+    catalogue.attrs["notes"] = notes
+    return catalogue
 
 
 def read_signatures(path: str | Path, *, normalised: bool = True) -> pd.DataFrame:
@@ -104,7 +109,10 @@ def read_signatures(path: str | Path, *, normalised: bool = True) -> pd.DataFram
 
         cosmic = vb.data.read_signatures("COSMIC_v3.4_SBS_GRCh37.txt")
     """
-    return checked_signatures(_by_channel(path, "signature"), normalised=normalised, source=str(path))
+    table, notes = _by_channel(path, "signature")
+    signatures = checked_signatures(table, normalised=normalised, source=str(path))
+    signatures.attrs["notes"] = notes
+    return signatures
 
 
 def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.DataFrame:
@@ -223,14 +231,23 @@ def _channels_among(labels: Iterable[str]) -> int:
     return sum(channel(label) is not None for label in labels)
 
 
-def _by_channel(path: str | Path, kind: str) -> pd.DataFrame:
-    """Reads a table with samples or signatures in rows and channels in columns, labelled as in the file, unchecked."""
+def _by_channel(path: str | Path, kind: str) -> tuple[pd.DataFrame, list[str]]:
+    """Reads a table with samples or signatures in rows and channels in columns, labelled as in the file, unchecked.
+
+    A row or column of totals is left out; the notes that are returned too say so.
+    """
     # repeated names are refused later, when it is known whether they are channels or samples
     table = table_from_file(path, "rows", "apart", _is_name)
-    if _channels_among(table.repeats.get(name, name) for name in table.columns) >= ENOUGH:
-        return _frame(table, *_sample_rows(table))
-    labels, keys = _channel_rows(table, kind, str(path))
-    return _frame(table, labels, [name for name in table.columns if name not in keys]).T
+    header = [table.repeats.get(name, name) for name in table.columns]
+    if _channels_among(header) >= ENOUGH:
+        frame = _frame(table, *_sample_rows(table))
+    else:
+        refuse_other_contexts(str(path), header, [_texts(table, name) for name in list(table.columns)[:4]])
+        labels, keys = _channel_rows(table, kind, str(path))
+        frame = _frame(table, labels, [name for name in table.columns if name not in keys]).T
+    frame, totals = without_totals(frame)
+    notes = [f"{table.source}: {name!r} holds the sums of the others and was left out" for name in totals]
+    return frame, [*table.notes, *notes]
 
 
 def _channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[str]]:
@@ -262,7 +279,7 @@ def _sample_rows(table: Table) -> tuple[list[str], list[str]]:
     names = _texts(table, named)
     if kinds is not None and kinds != named:
         pairs = zip(_texts(table, kinds), names, strict=True)
-        names = [name if "::" in name or not kind else f"{kind}::{name}" for kind, name in pairs]
+        names = [name if "::" in name or kind.lower() in ABSENT else f"{kind}::{name}" for kind, name in pairs]
     taken = {named, kinds} | _row_numbers(table, [named])
     return names, [name for name in table.columns if name not in taken]
 
@@ -313,7 +330,13 @@ def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
                 f"{source} has no column of cancer types; it must have one, called 'Type' or in second place"
             )
         kinds = rest[0]
-    known = dict(zip([str(name) for name in samples], [str(kind) for kind in table[kinds]], strict=True))
+    known: dict[str, str] = {}
+    for name, kind in zip([str(name) for name in samples], [str(kind) for kind in table[kinds]], strict=True):
+        kind = "" if kind.lower() in ABSENT else kind
+        if known.setdefault(name, kind) != kind:
+            raise InputError(
+                f"{source} lists the sample {name!r} as {known[name]!r} and as {kind!r}; a sample has one cancer type"
+            )
     for name in names:
         if name not in known:
             raise InputError(f"{source} lacks the sample {name!r}; it must give the cancer type of every sample")
