@@ -170,7 +170,7 @@ def feature_block(
 ) -> tuple[Block, list[str]]:
     """Separates the features of a table from its columns of text.
 
-    The values take the place of the table's own (:func:`vaebench.data.files.table.stacked`), so that a large table is in
+    The values take the place of the table's own (:func:`vaebench.data.files.content.stacked`), so that a large table is in
     memory once; its columns must not be used again.
 
     Args:

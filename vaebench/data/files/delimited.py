@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vaebench.data.files.content import Table, Values, column_from, turned, unique_names
 from vaebench.data.files.genes import SUMMARY_ROWS, gene_columns, named, row_notes, short_samples
 from vaebench.data.files.layout import TextLayout, text_layout
 from vaebench.data.files.lines import LineBlock, block_fields, block_values, line_blocks
 from vaebench.data.files.opening import refuse_oversized
-from vaebench.data.files.table import Table, Values, column_from, turned, unique_names
 from vaebench.data.files.text import LARGEST, number_of, with_point
 from vaebench.errors import InputError, shortened
 

@@ -17,11 +17,11 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from vaebench.data.files.content import column_from, unique_names
 from vaebench.data.files.genes import SUMMARY_ROWS, gene_columns, named, names_genes, row_notes, short_samples
 from vaebench.data.files.layout import TextLayout, text_layout
 from vaebench.data.files.lines import LineBlock, block_fields, block_values, line_blocks
 from vaebench.data.files.opening import opened, refuse_oversized, refusing_broken, starts_with
-from vaebench.data.files.table import column_from, unique_names
 from vaebench.data.files.text import LARGEST, number_of
 from vaebench.errors import InputError, shortened
 

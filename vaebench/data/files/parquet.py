@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vaebench.data.files.content import Table, Values, column_from, turned, unique_names
 from vaebench.data.files.genes import SUMMARY_ROWS, gene_columns, row_notes
 from vaebench.data.files.opening import opened, refuse_oversized
-from vaebench.data.files.table import Table, Values, column_from, turned, unique_names
 from vaebench.data.files.text import LARGEST
 from vaebench.errors import InputError, shortened
 

@@ -29,6 +29,15 @@ from vaebench.data.mutations.channels import (
     checked_signatures,
 )
 from vaebench.data.mutations.contexts import refuse_other_contexts, without_totals
+from vaebench.data.mutations.labels import (
+    is_name,
+    labelled_frame,
+    name_columns,
+    plain_name,
+    row_numbers,
+    sample_rows,
+    texts_of,
+)
 from vaebench.errors import InputError
 
 __all__ = [
@@ -51,8 +60,6 @@ __all__ = [
 UNKNOWN_TYPE = "unknown"
 """Cancer type given to samples without one when other samples have one."""
 
-_SAMPLE_HEADS = frozenset(("sample", "samples", "samplename", "samplenames", "sampleid", "sampleids", "id"))
-_TYPE_HEADS = frozenset(("cancertype", "cancertypes", "tumortype", "tumourtype", "type"))
 _QUALITY_HEADS = frozenset(("accuracy", "cosinesimilarity"))  # columns of fit quality in exposures by SigProfiler
 _SIGNATURE = re.compile(r"(sbs|signature|sig|s)[ _.-]?\d+[a-z]*", re.IGNORECASE)
 
@@ -138,12 +145,12 @@ def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.Dat
     """
     if samples_in not in (None, "rows", "columns"):
         raise InputError(f"samples_in={samples_in!r} is not allowed; it must be 'rows' or 'columns'")
-    table = table_from_file(path, "rows", "apart", _is_name)
+    table = table_from_file(path, "rows", "apart", is_name)
     if (samples_in or _samples_of_exposures(table, str(path))) == "rows":
-        names, rest = _sample_rows(table)
-        found = _frame(table, names, [name for name in rest if _plain(name) not in _QUALITY_HEADS])
+        names, rest = sample_rows(table)
+        found = labelled_frame(table, names, [name for name in rest if plain_name(name) not in _QUALITY_HEADS])
     else:
-        found = _frame(table, _texts(table, table.first), [n for n in table.columns if n != table.first]).T
+        found = labelled_frame(table, texts_of(table, table.first), [n for n in table.columns if n != table.first]).T
     return checked_exposures(found, source=str(path))
 
 
@@ -206,27 +213,6 @@ def _titled(frame: pd.DataFrame, title: str) -> pd.DataFrame:
     return found
 
 
-def _plain(name: object) -> str:
-    """The letters of a column's name, in lower case."""
-    return re.sub(r"[^a-z]", "", str(name).lower())
-
-
-def _frame(table: Table, rows: list[str], columns: list[str]) -> pd.DataFrame:
-    """Columns of the table under their names in the file, which may be repeated."""
-    found = pd.DataFrame({name: table.columns[name] for name in columns})
-    found.columns = pd.Index([table.repeats.get(name, name) for name in columns])
-    return found.set_axis(pd.Index(rows), axis="index")
-
-
-def _texts(table: Table, name: str) -> list[str]:
-    """A column as text: whole numbers without a decimal point, ``""`` where missing."""
-    if name == table.first:
-        return ["" if value is None else str(value) for value in table.first_texts]
-    if name in table.texts:
-        return ["" if value is None else str(value) for value in table.texts[name]]
-    return ["" if v is None or v != v else f"{v:.15g}" if isinstance(v, float) else str(v) for v in table.columns[name]]
-
-
 def _channels_among(labels: Iterable[str]) -> int:
     return sum(channel(label) is not None for label in labels)
 
@@ -237,14 +223,14 @@ def _by_channel(path: str | Path, kind: str) -> tuple[pd.DataFrame, list[str]]:
     A row or column of totals is left out; the notes that are returned too say so.
     """
     # repeated names are refused later, when it is known whether they are channels or samples
-    table = table_from_file(path, "rows", "apart", _is_name)
+    table = table_from_file(path, "rows", "apart", is_name)
     header = [table.repeats.get(name, name) for name in table.columns]
     if _channels_among(header) >= ENOUGH:
-        frame = _frame(table, *_sample_rows(table))
+        frame = labelled_frame(table, *sample_rows(table))
     else:
-        refuse_other_contexts(str(path), header, [_texts(table, name) for name in list(table.columns)[:4]])
+        refuse_other_contexts(str(path), header, [texts_of(table, name) for name in list(table.columns)[:4]])
         labels, keys = _channel_rows(table, kind, str(path))
-        frame = _frame(table, labels, [name for name in table.columns if name not in keys]).T
+        frame = labelled_frame(table, labels, [name for name in table.columns if name not in keys]).T
     frame, totals = without_totals(frame)
     notes = [f"{table.source}: {name!r} holds the sums of the others and was left out" for name in totals]
     return frame, [*table.notes, *notes]
@@ -256,11 +242,11 @@ def _channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[
     def many(values: list[str], pattern: str) -> bool:
         return sum(re.fullmatch(pattern, value.upper()) is not None for value in values) >= ENOUGH
 
-    texts = {name: _texts(table, name) for name in list(table.columns)[:4]}
+    texts = {name: texts_of(table, name) for name in list(table.columns)[:4]}
     whole = [name for name, values in texts.items() if _channels_among(values) >= ENOUGH]
     changes = [name for name, values in texts.items() if many(values, "[ACGT]>[ACGT]")]
     contexts = [name for name, values in texts.items() if many(values, "[ACGT]{3}")]
-    keys = {*whole, *changes, *contexts} | _row_numbers(table, whole or changes)
+    keys = {*whole, *changes, *contexts} | row_numbers(table, whole or changes)
     if whole:
         return texts[whole[0]], keys
     if changes and contexts:
@@ -272,41 +258,9 @@ def _channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[
     )
 
 
-def _sample_rows(table: Table) -> tuple[list[str], list[str]]:
-    """Names of the rows, as ``type::sample`` if there is a column of cancer types, and the remaining columns."""
-    named, kinds = _name_columns(table.columns)
-    named = table.first if named is None else named
-    names = _texts(table, named)
-    if kinds is not None and kinds != named:
-        pairs = zip(_texts(table, kinds), names, strict=True)
-        names = [name if "::" in name or kind.lower() in ABSENT else f"{kind}::{name}" for kind, name in pairs]
-    taken = {named, kinds} | _row_numbers(table, [named])
-    return names, [name for name in table.columns if name not in taken]
-
-
-def _name_columns(columns: Iterable[str]) -> tuple[str | None, str | None]:
-    """Names of the columns with sample names and with cancer types, ``None`` without one."""
-    plain = {name: _plain(name) for name in columns}
-    named = next((name for name, text in plain.items() if text in _SAMPLE_HEADS), None)
-    return named, next((name for name, text in plain.items() if text in _TYPE_HEADS and name != named), None)
-
-
-def _is_name(column: str) -> bool:
-    """True for a column of names, whose values are text even if they look like numbers, such as 007."""
-    return _plain(column) in _SAMPLE_HEADS | _TYPE_HEADS
-
-
-def _row_numbers(table: Table, named: list[str]) -> set[str]:
-    """The unnamed first column, if it holds the row numbers that R and pandas write and not the names."""
-    values = table.columns[table.first]
-    if table.first or table.first in named or values.dtype.kind != "f":
-        return set()
-    return {""} if any(np.array_equal(values, np.arange(len(values)) + start) for start in (0, 1)) else set()
-
-
 def _samples_of_exposures(table: Table, source: str) -> str:
     """Returns ``"rows"`` or ``"columns"``, by the names that look like signatures or like a column of samples."""
-    if _name_columns(table.columns)[0] is not None:
+    if name_columns(table.columns)[0] is not None:
         return "rows"
     across, down = (sum(_SIGNATURE.fullmatch(str(name).strip()) is not None for name in names)
                     for names in (table.columns, table.first_texts))  # fmt: skip
@@ -319,9 +273,9 @@ def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
     """Looks the samples up in a table of cancer types."""
     source = "the table of cancer types" if isinstance(table, pd.DataFrame) else str(table)
     if not isinstance(table, pd.DataFrame):
-        read = table_from_file(table, "rows", "apart", _is_name)
-        table = pd.DataFrame({name: _texts(read, name) for name in read.columns}).set_index(read.first, drop=False)
-    named, kinds = _name_columns([str(name) for name in table.columns])
+        read = table_from_file(table, "rows", "apart", is_name)
+        table = pd.DataFrame({name: texts_of(read, name) for name in read.columns}).set_index(read.first, drop=False)
+    named, kinds = name_columns([str(name) for name in table.columns])
     samples = table.index if named is None else table[named]
     if kinds is None:
         rest = [name for name in table.columns if name not in (named, table.index.name)]
