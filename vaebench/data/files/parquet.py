@@ -30,14 +30,16 @@ class _Columns:
     def __init__(self, file: Path) -> None:
         self.file, self.held = file, _parquet_file(file)
         schema = self.held.schema_arrow
+        self.stored, types = schema.names, schema.types  # once: each access makes a list of all columns
         metadata = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
         if len(metadata.get("column_indexes") or ()) > 1:
             raise InputError(f"{file} has column names of several levels; write it with one name for each column")
         index = [name for name in metadata.get("index_columns") or () if isinstance(name, str)]
-        front = [schema.get_field_index(name) for name in index if schema.get_field_index(name) >= 0]
-        self.order = [*front, *(i for i in range(len(schema)) if i not in set(front))]
-        self.types = [schema.types[i] for i in self.order]
-        self.names = [schema.names[i] for i in self.order]
+        front = [self.stored.index(name) for name in index if name in self.stored]
+        others = set(range(len(self.stored))).difference(front)
+        self.order = [*front, *sorted(others)]
+        self.types = [types[i] for i in self.order]
+        self.names = [self.stored[i] for i in self.order]
         self.names[: len(front)] = [
             "" if name.startswith("__index_level_") else name for name in self.names[: len(front)]
         ]
@@ -58,8 +60,7 @@ class _Columns:
         except Exception as error:  # a damaged file makes pyarrow raise errors of many kinds
             raise _unreadable(self.file, error) from error
         at = {name: table.column(i) for i, name in enumerate(table.column_names)}
-        names = self.held.schema_arrow.names
-        return [at[names[self.order[i]]] for i in positions]
+        return [at[self.stored[self.order[i]]] for i in positions]
 
     def matrix(self, positions: list[int]) -> np.ndarray:
         """Columns of numbers as one array [columns, N] in float64, NaN where missing."""
