@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zipfile
 from pathlib import Path
 
@@ -47,7 +48,7 @@ LAYOUTS = {
     "cbioportal comments": "#x\n#y\tz\n" + with_columns(Hugo_Symbol=GENES, Entrez_Gene_Id=["7157", "", "1956"]),
     "cbioportal empty symbol": with_columns(Hugo_Symbol=["TP53", "", "EGFR"], Entrez_Gene_Id=["7157", "KRAS", "1956"]),
     "featureCounts": FEATURE_COUNTS,
-    "featureCounts bam": FEATURE_COUNTS.replace("-01", "-01_Aligned.sortedByCoord.out.bam").replace("TCGA", "out/TCGA"),
+    "featureCounts bam": re.sub(r"(TCGA\S+)", r"out/\1_Aligned.sortedByCoord.out.bam", FEATURE_COUNTS),
     "gdc": with_columns(gene_name=GENES, gene_id=ENSEMBL, gene_type=["protein_coding"] * 3),
     "gistic": with_columns(**{"Gene Symbol": GENES, "Locus ID": ["1", "2", "3"], "Cytoband": ["1p1", "2q2", "3p3"]}),
     "unknown text column": with_columns(gene=GENES, remark=["a", "b", "c"]),

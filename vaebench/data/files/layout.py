@@ -12,7 +12,7 @@ from vaebench.data.files.opening import opened
 from vaebench.data.files.text import as_number, delimiter_of, field_count, has_comma, with_point
 from vaebench.errors import InputError, shortened
 
-_LONGEST_LINE = 1 << 28
+_LONGEST_LINE = 1 << 26
 _SEEN = 40  # lines from which the layout is told
 _SEEN_BYTES = 1 << 26
 _POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
@@ -78,7 +78,7 @@ def _beginning(file: Path, stream: IO[bytes]) -> tuple[list[str], list[str], int
     while len(lines) < _SEEN and size < _SEEN_BYTES:
         raw = stream.readline(_LONGEST_LINE)
         if len(raw) == _LONGEST_LINE:
-            raise InputError(f"line {before + len(lines) + 1} of {file} has over 256 MiB; a table has shorter lines")
+            raise InputError(f"line {before + len(lines) + 1} of {file} has over 64 MiB; a table has shorter lines")
         if not raw:
             break
         size += len(raw)

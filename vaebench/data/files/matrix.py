@@ -110,7 +110,7 @@ def _gct(file: Path, first: bytes, stream: IO[bytes]) -> Layout:
 
 
 def _lines(stream: IO[bytes], count: int) -> list[str]:
-    lines = (stream.readline(1 << 28).decode("utf-8") for _ in range(count))
+    lines = (stream.readline(1 << 26).decode("utf-8") for _ in range(count))
     return [line for line in lines if line] or [""]
 
 

@@ -89,7 +89,7 @@ def _unpacked(file: Path, plain: io.BufferedReader, stack: ExitStack) -> io.Buff
         stream = bz2.BZ2File(plain)
     elif head.startswith(b"\xfd7zXZ\0"):
         stream = lzma.LZMAFile(plain)  # noqa: SIM115
-    elif head.startswith(b"PK\x03\x04"):
+    elif head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         stream = _from_zip(file, stack.enter_context(zipfile.ZipFile(plain)), stack)
     elif head.startswith(_OLD_EXCEL):
         return io.BufferedReader(io.BytesIO(sheet_text(file)))  # pyright: ignore[reportArgumentType]
@@ -144,7 +144,7 @@ def _other_encoding(head: bytes) -> str | None:
 class _Limited(io.RawIOBase):
     """A stream of unpacked bytes that refuses to become far larger than the packed file."""
 
-    def __init__(self, file: Path, stream: IO[bytes]) -> None:
+    def __init__(self, file: Path, stream: Any) -> None:
         self.file, self.stream, self.count = file, stream, 0
         self.most = _given_limit() or max(_SMALL, _RATIO * os.path.getsize(file))
 
@@ -152,7 +152,7 @@ class _Limited(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        part = self.stream.read(len(buffer))
+        part = self.stream.read1(len(buffer))  # gives what comes before a damaged place
         self.count += len(part)
         if self.count > self.most and self.count > _RATIO * os.path.getsize(self.file):
             raise InputError(
