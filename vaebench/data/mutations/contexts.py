@@ -12,9 +12,9 @@ from vaebench.data.files.text import as_number
 from vaebench.data.mutations.channels import ENOUGH, channel
 from vaebench.errors import InputError
 
-_GENERATOR = "SigProfilerMatrixGenerator writes it as the file .SBS96.all"
-_STRANDS = f"add up its strands, or read the table of 96: {_GENERATOR}"
-_ONLY = f"only single-base substitutions in 96 channels are read: {_GENERATOR}"
+_GENERATOR = "SigProfilerMatrixGenerator's file .SBS96.all"
+_STRANDS = f"add up its strands, or read {_GENERATOR}"
+_ONLY = f"read {_GENERATOR}"
 _SBS = r"\[[CT]>[ACGT]\]"
 _CONTEXTS = (
     (rf"[A-Z]:[ACGT]{{2}}{_SBS}[ACGT]{{2}}", "SBS6144 (strand and two bases on either side)", _STRANDS),
@@ -22,7 +22,7 @@ _CONTEXTS = (
     (
         rf"[ACGT]{{2}}{_SBS}[ACGT]{{2}}",
         "SBS1536 (two bases on either side)",
-        f"add up its outer bases, or read the table of 96: {_GENERATOR}",
+        f"add up its outer bases, or read {_GENERATOR}",
     ),
     (r"([A-Z]:)?[ACGT]{2}>[ACGT]{2}|[ACGT]{4}|[ACGT]{2}>NN", "doublet-base substitutions (DBS)", _ONLY),
     (r"([A-Z]:)?\d+:(Del|Ins):.+|(DEL|INS)[:._].+", "small insertions and deletions (ID)", _ONLY),
@@ -66,7 +66,7 @@ def refuse_other_contexts(source: str, header: Sequence[str], columns: Sequence[
     for labels in (header, *columns):
         if kind := _kind(labels):
             example, name, advice = kind
-            raise InputError(f"{source} holds {name}, with channels such as {example!r}, and SBS96 is needed; {advice}")
+            raise InputError(f"{source} holds {name}, such as {example!r}, and SBS96 is needed; {advice}")
 
 
 def _kind(labels: Sequence[str]) -> tuple[str, str, str] | None:
