@@ -74,6 +74,8 @@ KINDS = {
     "latin-1": (lambda f: "sample,µ\ns1,1\n".encode("latin-1"), "UTF-8", "0xb5", "iconv"),
     "title": (lambda f: b"Table S1. Expression\nsample,A,B\ns1,1,2\n", "title"),
     "one sample": (lambda f: b"ENSG01\t5\nENSG02\t7\n", "one sample", "header"),
+    "gdc": (lambda f: b"# gene-model\ngene_id\tgene_name\tunstranded\tstranded_first\nE1\tA\t5\t2\n", "one sample"),
+    "salmon": (lambda f: b"Name\tLength\tEffectiveLength\tTPM\tNumReads\nE1\t9\t8.5\t5\t2\n", "one sample", "join"),
     "thousands": (lambda f: b"s\ta\tb\nx\t1,234\t5,678\ny\t2,345\t1,111\n", "'1,234'", "thousands"),
     "open quotes": (lambda f: b's,a\nx,1\n"y,2\nz,3\n', "line 3", "quotes"),
     "nul": (lambda f: b"s,a\nx,1\ny,2\0\n", "line 3", "NUL"),

@@ -147,7 +147,7 @@ def delimited_columns(file: Path, duplicates: str) -> Table:
     if not columns.samples:
         raise InputError(f"line {layout.line} of {file} names no sample; a header of sample names is needed")
     samples = unique_names(file, "sample", [layout.names[i] for i in columns.samples], "refuse")[0]
-    samples, shortened = short_samples(samples)
+    samples, renamed = short_samples(samples)
     growing = _Growing(file, len(samples))
     names: list[str] = []
     lines: list[int] = []
@@ -165,7 +165,7 @@ def delimited_columns(file: Path, duplicates: str) -> Table:
     matrix = growing.matrix()
     numbers = iter(matrix)
     values = [next(numbers) if row is None else row for row in rows]
-    notes = layout.notes + columns.notes + tuple(f"{file.name}: {note}" for note in shortened)
+    notes = layout.notes + columns.notes + tuple(f"{file.name}: {note}" for note in renamed)
     return turned(file, samples, names, values, duplicates, lines, notes + row_notes(file.name, seen), matrix)
 
 

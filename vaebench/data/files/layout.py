@@ -19,6 +19,14 @@ _POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _ONE_SAMPLE = re.compile(r"ENS[A-Z]*[GT]\d|N_unmapped$|__no_feature$")
 
+_QUANTIFIED = (
+    {"unstranded", "stranded_first"},
+    {"expected_count", "tpm"},
+    {"numreads", "tpm"},
+    {"est_counts", "tpm"},
+)
+"""Columns of files with the counts of one sample: GDC, RSEM, salmon, kallisto."""
+
 
 class TextLayout(NamedTuple):
     """The beginning of a text table.
@@ -123,6 +131,11 @@ def _matched(file: Path, names: list[str], rows: list[list[str]], line: int, del
         raise InputError(
             f"{file} has no header and counts one sample, as HTSeq and STAR write them; join the samples' files into one "
             "table with a header of sample names"
+        )
+    if any(pair <= {name.lower() for name in names} for pair in _QUANTIFIED):
+        raise InputError(
+            f"{file} holds one sample, as GDC, RSEM, salmon and kallisto write them; join the samples' files into one table "
+            "with genes in rows and a column for each sample"
         )
     row = rows[0]
     if len(row) == len(names) + 1:

@@ -135,8 +135,8 @@ def _layout(text: TextLayout, leads: int, declared: tuple[int, int] | None, abou
             raise InputError(f"column {place + 1} of {file} has no name in line {text.line}")
     if declared is not None and declared[1] != len(given):
         raise InputError(f"{file} declares {declared[1]} samples in line 2 and names {len(given)} in line 3")
-    samples, shortened = short_samples(given)
-    notes = text.notes + found.notes + tuple(f"{file.name}: {note}" for note in shortened)
+    samples, renamed = short_samples(given)
+    notes = text.notes + found.notes + tuple(f"{file.name}: {note}" for note in renamed)
     naming, spare = ([found.about.index(i) for i in places] for places in (found.naming, found.spare))
     return Layout(
         file, samples, found.samples[0], about, declared, text, found.samples, found.about, naming, spare, notes
