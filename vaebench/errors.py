@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import numbers
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,8 +13,12 @@ class InputError(ValueError):
     """Bad input from the user.
 
     The message is one sentence that names the file, field or option, the value, and what is allowed. The command line
-    prints it after ``error:`` and exits with code 2.
+    prints it after ``error:`` and exits with code 2. Line ends and other control characters in values become blanks, and
+    quoted values are cut at 60 characters, so that it stays one line whatever a file holds.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(str(message)))
 
 
 class RunError(RuntimeError):
@@ -21,6 +26,27 @@ class RunError(RuntimeError):
 
     The message is one sentence that says what was kept and how to continue.
     """
+
+
+_LONGEST = 60  # characters of a value that messages show
+_MOST = 4000  # characters of any message
+_WORD = re.compile(r"[^\s/\\]{101,}")  # paths are shown whole
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+# an apostrophe within a word opens no quotation
+_QUOTED = re.compile(r"""(?<![\w'"])(['"])(.*?)\1(?!\w)""")
+
+
+def one_line(text: str) -> str:
+    """Returns ``text`` on one line, with quoted values of more than 60 characters, and words of over 100, cut."""
+    line = _CONTROL.sub(" ", text[:_MOST])
+    line = _QUOTED.sub(lambda found: found[1] + shortened(found[2]) + found[1], line)
+    return _WORD.sub(lambda found: shortened(found[0]), line)
+
+
+def shortened(text: object) -> str:
+    """Returns ``text`` on one line of at most 60 characters; a longer one ends in ``...``."""
+    line = _CONTROL.sub(" ", str(text))
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:

@@ -111,7 +111,7 @@ def test_blocks_are_seamless(tmp_path, monkeypatch):
     layout = matrix_layout(folder_of(tmp_path) / EXPRESSION)
     whole = matrix_from_file(layout, np.arange(N))
     for chunk in (7, 100, 333):
-        monkeypatch.setattr("vaebench.data.files.matrix._CHUNK", chunk)
+        monkeypatch.setattr("vaebench.data.files.lines._CHUNK", chunk)
         np.testing.assert_array_equal(matrix_from_file(layout, np.arange(N)).values, whole.values)
     np.testing.assert_array_equal(matrix_from_file(layout, np.array([5, 2])).values, whole.values[:, [5, 2]])
     np.testing.assert_array_equal(whole.values, expression_frame().to_numpy(np.float32))

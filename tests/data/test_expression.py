@@ -240,7 +240,7 @@ def test_refuses_empty_file(tmp_path, text):
     refused("e.csv", "needed", path=tmp_path / "e.csv")
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8bbroken", b"PAR1broken", b"PK\x03\x04\x00\x00,\xff\xfe", b"a;b\n1;2\n"])
+@pytest.mark.parametrize("content", [b"\x1f\x8bbroken", b"PAR1broken", b"PK\x03\x04\x00\x00,\xff\xfe", b"a|b\n1|2\n"])
 def test_refuses_what_is_no_table(tmp_path, content):
     (tmp_path / "odd.csv").write_bytes(content)
     refused("odd.csv", path=tmp_path / "odd.csv")

@@ -20,7 +20,7 @@ import tyro
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
 from vaebench.cli.options import HANDLERS, Compiled, Data, Run
 from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLERS
-from vaebench.errors import InputError, RunError, unknown_name
+from vaebench.errors import InputError, RunError, shortened, unknown_name
 from vaebench.version import __version__
 
 COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
@@ -141,11 +141,17 @@ def _with_config(options: Run) -> Run:
     assert path is not None
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
     except FileNotFoundError:
         raise InputError(f"--config {path}: there is no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path}: not a TOML file: {error}") from None
-    values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
+        raise InputError(f"--config {path}: not a TOML file: {shortened(error)}") from None
+    except OSError as error:
+        raise InputError(f"--config {shortened(path)}: cannot be read ({error.strerror})") from None
+    except RecursionError:
+        raise InputError(
+            f"--config {path}: nested too deeply; options are names with values, lists or tables"
+        ) from None
     fields = {f.name: f.default for f in dataclasses.fields(Run)}
     for name in values:
         if name not in fields or name == "config":

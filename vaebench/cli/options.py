@@ -64,6 +64,8 @@ class Columns(Common):
     """Samples to keep: "COLUMN==VALUE" (also != < <= > >=), joined by " & "."""
     annotation: Path | None = None
     """Table about the samples of a genes-by-samples file: sample names first, then label, survival and other columns."""
+    annotation_sample_column: str | None = None
+    """Column of the annotation with the sample names. Default: its first."""
     samples_in: str | None = None
     """Orientation of the table: samples in "rows" (the default) or "columns". "auto" is the default of data check."""
 
@@ -73,7 +75,7 @@ class Source(Columns, Compiled):
     """Options on the data set, its selection and its scaling. Options that are not given keep the data set's own values."""
 
     data: str = ""
-    """Name of a data set, or a file: CSV or TSV (also gzipped), Parquet, .gct or .h5ad."""
+    """Name of a data set, or a file: CSV or TSV (also packed), Excel, Parquet, .gct or .h5ad."""
     data_option: tuple[str, ...] = ()
     """Other options of the data set or file as NAME=VALUE: folder=downloads genes=symbol layer=log cache=false."""
     time_unit: str | None = None

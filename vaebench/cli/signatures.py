@@ -52,7 +52,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
         fractions=options.fractions,
     )
-    notes, drawn = list(result.notes), None
+    notes, drawn = [*catalogue.attrs.get("notes", ()), *result.notes], None
     if options.intervals != "none":
         drawn = _intervals(options, catalogue, result.signatures, reference, types)
         notes += drawn.notes
@@ -155,10 +155,11 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     )
     seconds = time.perf_counter() - started
     page = fit.save(options.out, types=types, info=_info(command, seconds, options.seed, catalogue))
+    notes = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *fit.notes]
     if not options.quiet:
         print(f"{len(catalogue)} samples, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
-        print("\n".join([*fit.notes, f"report: {page}"]))
-    return fit.summary() | {"samples": len(catalogue), "notes": list(fit.notes), "report": str(page)}
+        print("\n".join([*notes, f"report: {page}"]))
+    return fit.summary() | {"samples": len(catalogue), "notes": notes, "report": str(page)}
 
 
 def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def load(
     if name in DATASETS:
         module, function = DATASETS[str(name)].split(":")
         made = getattr(importlib.import_module(module), function)
-    elif Path(name).exists():
+    elif os.path.exists(name):
         made = __getattr__("read_table")
     else:
         near = difflib.get_close_matches(str(name), DATASETS, n=1)

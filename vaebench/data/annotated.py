@@ -122,6 +122,7 @@ def _built(study: Study, records: list[dict[str, Any]], options: dict[str, Any])
         "files": records,
         "options": options,
         "counts": {**counts, **dropped, "features_with_a_repeated_name": matrix.repeated},
+        "notes": [*table.notes, *matrix.notes],
     }
     return assembled(
         table,
@@ -159,13 +160,13 @@ def annotated(layout: Layout, annotation: Path | None, sample: str | None) -> tu
     everyone = np.arange(len(layout.samples))
     if annotation is None:
         names = np.array(layout.samples, dtype=object)
-        columns = {"": names, "sample_type": sample_types(layout.samples)}
+        columns = {"": names, "sample_type": sample_types(layout.samples), **layout.about}
         return Table(layout.file.name, columns, "", names, "columns", lines, {}, {}), everyone, {}
     table = table_from_file(annotation)
     column = table.first if sample is None else sample
     if column not in table.columns:
         raise InputError(
-            f"{annotation} has no column {column!r} with sample names; its columns begin "
+            f"{annotation} has no column {column!r} with sample names (--annotation-sample-column); its columns begin "
             f"{', '.join(list(table.columns)[:5])}"
         )
     known = _names_in(table, column)

@@ -94,7 +94,8 @@ def role_columns(table: Table, roles: Roles) -> set[str]:
 def _unknown_column(table: Table, option: str, column: str) -> InputError:
     """The error for an unknown column; its hint says if the table seems to have its samples in columns."""
     names = [known for known in table.columns if known]
-    near = difflib.get_close_matches(str(column), names, n=1, cutoff=0.5)
+    # comparing a name with 100,000 others takes minutes
+    near = difflib.get_close_matches(str(column), names[:2000], n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else f"; its columns begin {', '.join(names[:5])}"
     turn = 'give samples_in="columns" (--samples-in columns)'
     if table.samples_in == "rows" and column in set(table.first_texts.tolist()):

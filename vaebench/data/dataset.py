@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vaebench.data import checks
+from vaebench.data.files.text import LARGEST
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Dataset, Survival
 
@@ -161,11 +162,12 @@ def _statistics(values: np.ndarray, samples: np.ndarray, features: np.ndarray, m
         # In a C-ordered block NumPy sums over the first axis row by row, so that statistics, and with them the digest,
         # are the same on every machine.
         part = np.array(values[:, block], dtype=np.float64, order="C")
-        infinite = np.argwhere(np.isinf(part))
+        infinite = np.argwhere(np.abs(part) > LARGEST)
         if infinite.size:
             i, j = infinite[0]
+            found = "infinite" if np.isinf(part[i, j]) else f"{part[i, j]:g}, too large for single precision"
             raise InputError(
-                f"feature {str(features[block][j])!r} of sample {str(samples[i])!r} is infinite; values must be finite"
+                f"feature {str(features[block][j])!r} of sample {str(samples[i])!r} is {found}; values must be finite"
             )
         absent = np.isnan(part)
         counts = absent.sum(axis=0)

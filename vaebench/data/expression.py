@@ -13,7 +13,7 @@ from vaebench.data.cache import file_record
 from vaebench.data.columns import Roles, assembled, numbers, role_columns, sample_names, selected, stem
 from vaebench.data.dataset import Treatment
 from vaebench.data.files.matrix import Block
-from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, table_from_file
+from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, restricted, stacked, table_from_file
 from vaebench.data.files.text import as_number
 from vaebench.data.h5ad import anndata_dataset, is_anndata
 from vaebench.errors import InputError, check_choice
@@ -36,6 +36,7 @@ def read_table(
     ignore: Sequence[str] = (),
     samples_in: str = "rows",
     annotation: str | Path | None = None,
+    annotation_sample_column: str | None = None,
     genes: str = "identifier",
     layer: str | None = None,
     top: int | str | None = None,
@@ -47,9 +48,13 @@ def read_table(
     name: str | None = None,
     cache: bool | str | Path = False,
 ) -> Dataset:
-    """Reads a data set from a table (CSV, TSV, Parquet), a matrix of genes x samples (``.gct``), or AnnData.
+    """Reads a data set from a table (CSV, TSV, Excel, Parquet), a matrix of genes x samples (``.gct``), or AnnData.
 
-    Files may be gzipped. In a table, the options name the columns with labels, survival, covariates and factors. Of the
+    Text may be packed (gzip, bzip2, xz, zip) and separated by tabs, commas, semicolons or spaces. With genes in rows,
+    columns that describe genes (``Entrez_Gene_Id``, ``Length``, ...) and the summary rows of HTSeq and STAR are left out;
+    the provenance lists such decisions as ``"notes"``.
+
+    In a table, the options name the columns with labels, survival, covariates and factors. Of the
     other columns, those with numbers are features; those with text only are left out and listed in the provenance. The
     first column holds the sample names if it has no name, is called ``sample``, ``sample_id`` or similar, or is text
     that is mostly unique; otherwise samples are called ``sample_1..N``. Samples without a label are dropped. Samples
@@ -71,6 +76,7 @@ def read_table(
         ignore: columns to leave out.
         samples_in: ``"rows"``, or ``"columns"`` for a table with genes (and label, event, ...) in rows.
         annotation: table with one line per sample and the sample names in its first column.
+        annotation_sample_column: column of the annotation with the sample names, if that is not the first.
         genes: which of the two names in a ``.gct`` to use: ``"identifier"`` or ``"symbol"``.
         layer: layer of AnnData to use in place of ``X``.
         top: number of features to keep, those with the largest absolute deviation; ``"<=5000"`` keeps at most that many;
@@ -106,13 +112,18 @@ def read_table(
     if is_anndata(path):
         return anndata_dataset(path, layer, roles, treatment, name)
     file = Path(cast("str | Path", path))
+    if annotation_sample_column is not None and annotation is None:
+        raise InputError(
+            f"annotation_sample_column={annotation_sample_column!r} (--annotation-sample-column) needs an annotation"
+        )
     matrix = annotation is not None or ".gct" in [ending.lower() for ending in file.suffixes]
     if layer is not None or (genes != "identifier" and not matrix):
         raise InputError(f"{file}: the option layer applies to AnnData, and genes to .gct files")
     if matrix:
         known = None if annotation is None else Path(annotation)
         name = stem(file.name) if name is None else name
-        study = Study(name, file, known, roles, treatment, duplicates, names_from=GENE_NAMES.index(genes))
+        names_from = GENE_NAMES.index(genes)
+        study = Study(name, file, known, roles, treatment, duplicates, annotation_sample_column, names_from=names_from)
         return study_dataset(study, cache)
     return _table_dataset(table_from_file(file, samples_in, duplicates), file, roles, treatment, duplicates, name)
 
@@ -121,9 +132,10 @@ def _table_dataset(
     table: Table, file: Path, roles: Roles, treatment: Treatment, duplicates: str, name: str | None
 ) -> Dataset:
     taken = role_columns(table, roles)
-    table, _, counts = selected(table, roles)
+    whole, table = table, without_features(table, taken | {table.first})
+    table, kept, counts = selected(table, roles)
     samples, first = sample_names(table, taken)
-    (features, values), annotations = feature_block(table, taken | first, samples, refuse_mixed=True)
+    (features, values), annotations = feature_block(whole, taken | first, samples, refuse_mixed=True, rows=kept)
     if duplicates == "sum":
         features, values = _summed(features, values, table.repeats)
     provenance = {
@@ -132,46 +144,67 @@ def _table_dataset(
         "options": {"samples_in": table.samples_in, "duplicates": duplicates},
         "annotations": annotations,
         "counts": counts | {"features_with_a_repeated_name": len(table.repeats)},
+        "notes": list(table.notes),
     }
     name = stem(table.source) if name is None else name
     return assembled(table, roles, treatment, values.T, features, samples, name, provenance)
 
 
+def without_features(table: Table, kept: set[str]) -> Table:
+    """Returns the table with its columns of text and the ``kept`` ones only, copied where :func:`feature_block` may write."""
+    columns = {
+        column: values.copy() if values.dtype.kind == "f" else values
+        for column, values in table.columns.items()
+        if column in kept or values.dtype.kind == "O"
+    }
+    return table._replace(columns=columns, values=None)
+
+
 def feature_block(
-    table: Table, taken: set[str], samples: np.ndarray | None = None, *, refuse_mixed: bool
+    table: Table,
+    taken: set[str],
+    samples: np.ndarray | None = None,
+    *,
+    refuse_mixed: bool,
+    rows: np.ndarray | None = None,
 ) -> tuple[Block, list[str]]:
     """Separates the features of a table from its columns of text.
+
+    The values take the place of the table's own (:func:`vaebench.data.files.content.stacked`), so that a large table is in
+    memory once; its columns must not be used again.
 
     Args:
         table: the table.
         taken: columns that are neither.
-        samples: [N] sample names for messages, ``None`` without names.
+        samples: [n] sample names for messages, ``None`` without names.
         refuse_mixed: raise for a column with both numbers and text, which otherwise counts as text.
+        rows: [n] ascending positions of the samples to keep; ``None`` for all.
 
     Returns:
-        The features: D names and float64 values [D, N]. Then the names of the columns of text.
+        The features: D names and float64 values [D, n]. Then the names of the columns of text.
 
     Raises:
         InputError: no feature is left, or a column is refused.
     """
+    rows = np.arange(len(table.lines)) if rows is None else rows
     names, annotations = [], []
     for column, values in table.columns.items():
         if column in taken:
             continue
-        if values.dtype.kind == "O" and not (refuse_mixed and _holds_a_number(values)):
-            annotations.append(column)
-        else:
-            numbers(table, "feature", column, samples)
-            names.append(column)
+        if values.dtype.kind == "O":
+            if not (refuse_mixed and _holds_a_number(values[rows])):
+                annotations.append(column)
+                continue
+            mixed = restricted(table._replace(columns={column: values}), rows)
+            table.columns[column] = np.full(len(values), np.nan)
+            table.columns[column][rows] = numbers(mixed, "feature", column, samples)
+        names.append(column)
     if not names:
         raise InputError(
             f"{table.source} has no column of numbers left for features; at least one is needed besides the columns that "
             f"options name and {len(annotations)} columns of text"
         )
-    block = np.empty((len(names), len(table.lines)))
-    for row, column in enumerate(names):
-        block[row] = table.columns[column]
-    return (names, block), annotations
+    return (names, stacked(table, names, rows)), annotations
 
 
 def _holds_a_number(values: np.ndarray) -> bool:

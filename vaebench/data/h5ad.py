@@ -14,9 +14,9 @@ from vaebench.atomic import replacing
 from vaebench.data.cache import file_record
 from vaebench.data.columns import Roles, assembled, role_columns, selected, stem
 from vaebench.data.dataset import Treatment
+from vaebench.data.files.opening import refuse_oversized, refusing_broken
 from vaebench.data.files.table import Table, column_from
-from vaebench.data.files.text import refusing_broken
-from vaebench.errors import InputError, unknown_name
+from vaebench.errors import InputError, shortened, unknown_name
 from vaebench.types import Dataset
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def observations(source: anndata.AnnData | str | Path, layer: str | None = None)
     else:
         raise InputError(f"the source is of type {type(source).__name__}; it must be an AnnData object or a file")
     features = [str(feature) for feature in held.var_names]
-    return Observations(_table(held, origin), features, lambda kept: _values(held, layer, origin, kept))
+    file = Path(source) if isinstance(source, str | Path) else None
+    return Observations(_table(held, origin), features, lambda kept: _values(held, layer, origin, kept, file))
 
 
 def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = None) -> anndata.AnnData:
@@ -161,9 +162,27 @@ def _anndata() -> Any:
 def _from_file(package: Any, file: Path) -> Any:
     with refusing_broken(file, "an .h5ad file"):
         try:
+            _refuse_oversized_parts(file)
             return package.read_h5ad(file)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"{file} is not an .h5ad file that can be read ({error})") from error
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:  # anndata and h5py raise errors of many kinds
+            newer = " or of a newer anndata" if "IORegistry" in type(error).__name__ else ""
+            reason = shortened(str(error).strip().split("\n")[0] or type(error).__name__)
+            raise InputError(
+                f"{file} is not an .h5ad file that can be read: it is damaged{newer} ({reason}); "
+                "update anndata, or write the file again"
+            ) from error
+
+
+def _refuse_oversized_parts(file: Path) -> None:
+    """Raises ``InputError`` for a file with arrays of more memory than one file may take, before any is read."""
+    import h5py
+
+    with h5py.File(file) as held:
+        sizes: list[int] = []
+        held.visititems(lambda name, part: sizes.append(part.nbytes) if isinstance(part, h5py.Dataset) else None)
+    refuse_oversized(file, sum(sizes), "its arrays")
 
 
 def _table(held: Any, origin: str) -> Table:
@@ -174,6 +193,8 @@ def _table(held: Any, origin: str) -> Table:
     columns: dict[str, np.ndarray] = {}
     for column in held.obs.columns:
         series = held.obs[column]
+        if series.dtype.kind == "c":
+            raise InputError(f"column {str(column)!r} of obs of {origin} holds complex numbers; it must hold real ones")
         if pd.api.types.is_numeric_dtype(series.dtype):
             columns[str(column)] = series.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
@@ -184,13 +205,19 @@ def _table(held: Any, origin: str) -> Table:
     return Table(origin, columns, "", texts, "rows", np.arange(len(texts)) + 1, {}, {})
 
 
-def _values(held: Any, layer: str | None, origin: str, kept: np.ndarray) -> np.ndarray:
+def _values(held: Any, layer: str | None, origin: str, kept: np.ndarray, file: Path | None = None) -> np.ndarray:
     """Values of the observations at positions ``kept`` [n], as a dense copy [n, D] (indexing by position copies)."""
     if layer is not None and layer not in held.layers:
         raise unknown_name(f"layer of {origin}", layer, held.layers)
     values = held.X if layer is None else held.layers[layer]
     if values is None:
         raise InputError(f"{origin} has no X; name a layer (it has: {', '.join(held.layers) or 'none'})")
+    if values.dtype.kind not in "fiub":
+        part = "X" if layer is None else f"layer {layer!r}"
+        raise InputError(f"{part} of {origin} is of type {values.dtype}; it must hold real numbers")
+    if file is not None:
+        itemsize = values.dtype.itemsize if values.dtype.kind == "f" else 8
+        refuse_oversized(file, itemsize * len(kept) * values.shape[1], f"{len(kept)} x {values.shape[1]} dense values")
     rows = values[kept]
     dense = np.asarray(rows.todense() if hasattr(rows, "todense") else rows)
     return np.asarray(dense, dtype=dense.dtype if dense.dtype.kind == "f" else np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from vaebench.data.annotated import annotated, sample_types
 from vaebench.data.columns import Roles, role_columns, sample_names, selected, survival_from
-from vaebench.data.expression import feature_block
+from vaebench.data.expression import feature_block, without_features
 from vaebench.data.files.matrix import Block, detected_layout, matrix_blocks, matrix_layout
 from vaebench.data.files.table import SAMPLES_IN, Table, present, table_from_file, texts
 from vaebench.data.h5ad import is_anndata, observations
@@ -90,6 +91,7 @@ def checked(
     where: str | None = None,
     samples_in: str = "auto",
     annotation: str | Path | None = None,
+    annotation_sample_column: str | None = None,
     scaling: str = "zscore",
     valid_fraction: float = 0.3,
 ) -> Summary:
@@ -107,6 +109,7 @@ def checked(
         where: samples to keep, such as ``"tumor==1 & age>=40"``.
         samples_in: ``"rows"``, ``"columns"``, or ``"auto"`` for columns when the header holds TCGA or GTEx barcodes.
         annotation: table with one line per sample, for a file with genes in rows.
+        annotation_sample_column: its column with the sample names, if that is not the first.
         scaling: scaling that training will use, for warnings.
         valid_fraction: share of validation samples that training will use, for warnings.
 
@@ -131,7 +134,8 @@ def checked(
         survival = {"event": "OS", "time": "OS.time"} if name == "tcga" and event is None else {}
         roles = dataclasses.replace(roles, label=label or default, **survival)
     else:
-        table, blocks = _contents(file, samples_in, None if annotation is None else Path(annotation), roles)
+        known = None if annotation is None else Path(annotation)
+        table, blocks = _contents(file, samples_in, known, annotation_sample_column, roles)
     taken = role_columns(table, roles) - {roles.label}
     text = {c: v for c, v in table.columns.items() if c and c not in taken and v.dtype.kind == "O"}
     table, kept, _ = selected(table, dataclasses.replace(roles, label=None))
@@ -155,7 +159,7 @@ def _study(path: Path) -> str:
     """Name of the public data set that ``path`` names or holds; ``""`` for a file."""
     if str(path) in _STUDIES:
         return str(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return ""
     for name in _STUDIES:
         try:
@@ -166,19 +170,28 @@ def _study(path: Path) -> str:
     raise InputError(f"{path} is a folder without the files of a public data set ({', '.join(_STUDIES)}); name a file")
 
 
-def _contents(file: Path, samples_in: str, annotation: Path | None, roles: Roles) -> tuple[Table, Iterable[Block]]:
+def _contents(
+    file: Path, samples_in: str, annotation: Path | None, sample: str | None, roles: Roles
+) -> tuple[Table, Iterable[Block]]:
     """The samples of a file as a table, and its features in blocks, each from the reader that ``read_table`` uses."""
     if is_anndata(file):
         table, features, values = observations(file)
-        return table, [(features, values(np.arange(len(table.lines))).T)]
+        return table, _in_blocks(features, values(np.arange(len(table.lines))).T)
     layout = detected_layout(file) if samples_in == "auto" and annotation is None else samples_in
     # samples in columns and no row with labels or the like: the reader of matrices takes less memory
     if annotation is not None or layout == "matrix" or (layout == "columns" and roles == Roles()):
-        return _matrix_contents(file, annotation, None)
+        return _matrix_contents(file, annotation, sample)
     table = table_from_file(file, layout, "apart")
     _, first = sample_names(table, taken := role_columns(table, roles))
-    block, _ = feature_block(table, taken | first, refuse_mixed=False)
-    return table._replace(columns={c: v for c, v in table.columns.items() if c not in first}), [block]
+    rest = without_features(table, taken)
+    (features, values), _ = feature_block(table, taken | first, refuse_mixed=False)
+    rest = rest._replace(columns={c: v for c, v in rest.columns.items() if c not in first})
+    return rest, _in_blocks(features, values)
+
+
+def _in_blocks(features: list[str], values: np.ndarray) -> Iterator[Block]:
+    """Some features at a time, so that the copies made of them stay small."""
+    return ((features[i : i + 512], values[i : i + 512]) for i in range(0, len(features), 512))
 
 
 def _matrix_contents(file: Path, annotation: Path | None, sample: str | None) -> tuple[Table, Iterator[Block]]:
@@ -193,7 +206,9 @@ def _matrix_contents(file: Path, annotation: Path | None, sample: str | None) ->
     columns["sample_type"] = np.where(row < 0, sample_types(layout.samples), columns["sample_type"])
     names = np.array(layout.samples, dtype=object)
     lines = np.arange(len(names)) + layout.leads + 1
-    return table._replace(source=file.name, columns=columns, first_texts=names, lines=lines), matrix_blocks(layout)
+    notes = layout.notes + table.notes
+    table = table._replace(source=file.name, columns=columns, first_texts=names, lines=lines, notes=notes)
+    return table, matrix_blocks(layout)
 
 
 def profile_of(blocks: Iterable[Block]) -> Profile:
@@ -248,6 +263,7 @@ def _scale(least: np.ndarray, most: np.ndarray, whole: bool, mean: np.ndarray, s
 def _warnings(
     table: Table, values: Profile, labels: dict[str, int], label: str | None, scaling: str, valid_fraction: float
 ) -> Iterator[str]:
+    yield from table.notes
     if values.scale in ("counts", "linear"):
         yield f'values look like {values.scale}, but protocols expect log values: give transform="log2" (--transform log2)'
     if values.scale == "z-score":

@@ -10,8 +10,8 @@ import numpy as np
 
 from vaebench.data.cache import file_record
 from vaebench.data.columns import numbers, sample_names
+from vaebench.data.files.arrays import array_from_npy
 from vaebench.data.files.table import Table, table_from_file
-from vaebench.data.files.text import refusing_broken
 from vaebench.errors import InputError
 from vaebench.evaluation.baseline import pca_embedding
 from vaebench.evaluation.scores import evaluate_flat, prepared_metrics
@@ -35,11 +35,7 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
     """
     file = Path(path)
     if file.suffix == ".npy":
-        with refusing_broken(file, "a table or a .npy file"):
-            try:
-                z = np.load(file, allow_pickle=False)
-            except ValueError as error:
-                raise InputError(f"{file} is no array that can be read ({error})") from error
+        z = array_from_npy(file)
         if z.ndim != 2 or len(z) != len(samples):
             raise InputError(f"{file} has shape {z.shape}; it must have one row for each of the {len(samples)} samples")
         return z

@@ -243,7 +243,7 @@ def test_names_of_digits_stay_as_they_are(tmp_path):
 def test_tables_that_are_no_catalogues(tmp_path):
     refused(tmp_path, pd.DataFrame(np.ones((96, 3))), "names no mutation channels")
     strands = CLEAN.rename(columns=lambda name: f"T:{name}")
-    refused(tmp_path, strands, "names no mutation channels")
+    refused(tmp_path, strands, "by strand", "'T:A[C>A]A'", "SBS96")
     (tmp_path / "e.csv").write_text("")
     with pytest.raises(InputError, match="empty"):
         read_catalogue(tmp_path / "e.csv")

@@ -1,30 +1,32 @@
-"""Reading large matrices with genes in rows and samples in columns: tab or comma separated, or ``.gct``.
+"""Reading large matrices with genes in rows and samples in columns: text of any delimiter, or ``.gct``.
 
 A file is read in blocks of genes, so memory stays near the size of the result:
 
-1. :func:`matrix_layout` reads the header: samples, delimiter, and the size that a ``.gct`` declares.
-2. :func:`matrix_blocks` splits the rest into parts of whole lines, and each line into gene names and values.
-3. Each part is parsed as one long column, which is much faster than a table with thousands of columns; only if that
-   fails are its values parsed one by one, to name the first bad one.
-4. :func:`matrix_from_file` keeps the wanted samples of each block in one growing array.
+1. :func:`matrix_layout` reads the header: samples, columns that describe genes, and the size that a ``.gct`` declares.
+2. :func:`matrix_blocks` parses the lines in blocks (:mod:`vaebench.data.files.layout`) and names the genes.
+3. :func:`matrix_from_file` keeps the wanted samples of each block in one growing array.
 """
 
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 
-from vaebench.data.files.table import unique_names
-from vaebench.data.files.text import ABSENT, as_number, delimiter_of, field_count, opened, refusing_broken, starts_with
-from vaebench.errors import InputError
+from vaebench.data.files.content import column_from, unique_names
+from vaebench.data.files.genes import SUMMARY_ROWS, gene_columns, named, names_genes, row_notes, short_samples
+from vaebench.data.files.layout import TextLayout, text_layout
+from vaebench.data.files.lines import LineBlock, block_fields, block_values, line_blocks
+from vaebench.data.files.opening import opened, refuse_oversized, refusing_broken, starts_with
+from vaebench.data.files.text import LARGEST, number_of
+from vaebench.errors import InputError, shortened
 
 NEEDED = "a table with genes in rows and samples in columns"
-_CHUNK = 1 << 24  # bytes of text parsed at once
-_MARK = b"\xef\xbb\xbf"  # UTF-8 byte-order mark
+_MOST_METADATA = 100_000
 
 Block = tuple[list[str], np.ndarray]
 """Names of some features, and their values [features, N]."""
@@ -36,26 +38,37 @@ class Layout(NamedTuple):
     Attributes:
         file: the file.
         samples: names of the N sample columns.
-        leads: number of columns before the samples: 1, or 2 in a ``.gct`` (identifier and symbol).
-        delimiter: tab or comma.
-        line: line number of the header.
+        leads: number of columns before the first sample.
+        about: metadata of the samples in a ``.gct`` of version 1.3: name -> [N].
         declared: numbers of genes and samples that a ``.gct`` declares; ``None`` for other files.
+        text: names and delimiter of all columns, and the line before the first gene.
+        columns: positions of the sample columns.
+        others: positions of the columns that describe genes.
+        naming: positions in ``others`` of the columns that name genes: one, or identifiers and symbols.
+        spare: positions in ``others`` of the columns that name the genes whose name is empty.
+        notes: decisions that a user should know of, one sentence each.
     """
 
     file: Path
     samples: list[str]
     leads: int
-    delimiter: str
-    line: int
+    about: dict[str, np.ndarray]
     declared: tuple[int, int] | None
+    text: TextLayout
+    columns: list[int]
+    others: list[int]
+    naming: list[int]
+    spare: list[int]
+    notes: tuple[str, ...]
 
 
 class Matrix(NamedTuple):
-    """``values`` [D, N] in float32 (NaN where missing), names of the D features, and the number of repeated names."""
+    """``values`` [D, N] in float32 (NaN where missing), names of the D features, the number of repeated names, and notes."""
 
     values: np.ndarray
     features: list[str]
     repeated: int
+    notes: tuple[str, ...] = ()
 
 
 def matrix_layout(path: str | Path) -> Layout:
@@ -65,65 +78,97 @@ def matrix_layout(path: str | Path) -> Layout:
         InputError: the file is not a matrix of genes x samples, or repeats a sample.
     """
     file = Path(path)
-    with refusing_broken(file, NEEDED), opened(file) as stream:
-        return _layout(file, stream)
+    with refusing_broken(file, NEEDED):
+        if starts_with(file, b"PAR1"):
+            raise InputError(f"{file} is Parquet; with an annotation, {NEEDED} is needed as text: CSV, TSV or .gct")
+        with opened(file) as stream:
+            first = stream.readline(1 << 16)
+            if first.removeprefix(b"\xef\xbb\xbf").startswith(b"#1."):
+                return _gct(file, first, stream)
+        return _layout(text_layout(file), 1, None, {})
 
 
-def _layout(file: Path, stream: IO[bytes]) -> Layout:
-    first = stream.readline().removeprefix(_MARK)
-    line, declared = 1, None
-    if first.startswith(b"#1."):
-        sizes = stream.readline().split()
-        if len(sizes) < 2 or not all(size.isdigit() for size in sizes[:2]):
-            raise InputError(f"line 2 of {file} must hold the numbers of genes and samples, as in every .gct file")
-        declared = (int(sizes[0]), int(sizes[1]))
-        first, line = stream.readline(), 3
-    if not first.strip():
-        raise InputError(f"line {line} of {file} is empty; a header line with sample names is needed")
-    if b"\0" in first:
-        raise InputError(f"{file} is not {NEEDED} (its first line holds binary data)")
-    text = first.decode("utf-8").rstrip("\r\n")
-    if "\r" in text:
-        raise InputError(f"{file} ends its lines with a carriage return alone; save it with line feeds")
-    delimiter = delimiter_of(text)
-    names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
-    leads = 1 if declared is None else 2
-    if len(names) <= leads:
-        raise InputError(f"line {line} of {file} names no sample; the columns must be separated by tabs or commas")
-    samples = unique_names(file, "sample", names[leads:], "refuse")[0]
-    if "" in samples:
-        raise InputError(f"column {samples.index('') + leads + 1} of {file} has no name in line {line}")
-    if declared is not None and declared[1] != len(samples):
-        raise InputError(f"{file} declares {declared[1]} samples in line 2 and names {len(samples)} in line 3")
-    return Layout(file, samples, leads, delimiter, line, declared)
+def _gct(file: Path, first: bytes, stream: IO[bytes]) -> Layout:
+    """The layout of a ``.gct``; that of version 1.3 declares columns about genes and lines about samples."""
+    sizes = stream.readline(1 << 16).split()
+    if len(sizes) < 2 or not all(size.isdigit() and len(size) < 12 for size in sizes[:4]):
+        raise InputError(f"line 2 of {file} must hold the numbers of genes and samples, as in every .gct file")
+    genes, samples, *more = (int(size) for size in sizes[:4])
+    if max(more, default=0) > _MOST_METADATA:
+        raise InputError(f"line 2 of {file} declares {max(more)} lines or columns of metadata; is it damaged?")
+    newer = b"#1.3" in first and len(more) == 2
+    leads, metadata = (1 + more[0], more[1]) if newer else (2, 0)
+    head, *rows = ([f.strip() for f in _fields(line)] for line in _lines(stream, 1 + metadata + 40))
+    if len(head) <= leads:
+        raise InputError(f"line 3 of {file} names no sample; the columns must be separated by tabs")
+    about: dict[str, np.ndarray] = {}
+    for row in rows[:metadata]:
+        if len(row) == len(head) and row[0] not in ("", *about):
+            about[row[0]] = column_from(row[leads:])
+    text = TextLayout(file, head, "\t", False, 3 + metadata, rows[metadata:], ())
+    return _layout(text, leads, (genes, samples), about)
+
+
+def _lines(stream: IO[bytes], count: int) -> list[str]:
+    lines = (stream.readline(1 << 26).decode("utf-8") for _ in range(count))
+    return [line for line in lines if line] or [""]
+
+
+def _fields(line: str) -> list[str]:
+    return next(csv.reader([line.rstrip("\r\n")], delimiter="\t"), [])
+
+
+def _layout(text: TextLayout, leads: int, declared: tuple[int, int] | None, about: dict[str, np.ndarray]) -> Layout:
+    file, names = text.file, text.names
+    if declared is None:
+        found = gene_columns(file.name, names, text.rows)
+    else:
+        found = gene_columns(file.name, names[:leads], [])
+        found = found._replace(about=list(range(leads)), samples=list(range(leads, len(names))), notes=())
+        if leads == 2:  # version 1.2: identifier and symbol, whatever they are called
+            found = found._replace(naming=[0, 1])
+    if not found.samples:
+        raise InputError(f"line {text.line} of {file} names no sample; the columns must be separated by tabs or commas")
+    given = unique_names(file, "sample", [names[i] for i in found.samples], "refuse")[0]
+    for place in (i for i, name in enumerate(names) if i and not name):
+        if declared is not None or any(row[place].strip() for row in text.rows if len(row) == len(names)):
+            raise InputError(f"column {place + 1} of {file} has no name in line {text.line}")
+    if declared is not None and declared[1] != len(given):
+        raise InputError(f"{file} declares {declared[1]} samples in line 2 and names {len(given)} in line 3")
+    samples, renamed = short_samples(given)
+    notes = text.notes + found.notes + tuple(f"{file.name}: {note}" for note in renamed)
+    naming, spare = ([found.about.index(i) for i in places] for places in (found.naming, found.spare))
+    return Layout(
+        file, samples, found.samples[0], about, declared, text, found.samples, found.about, naming, spare, notes
+    )
 
 
 def row_names(layout: Layout, count: int) -> list[str]:
     """Reads the names of the first ``count`` rows, or of all rows when there are fewer."""
-    names = []
-    with refusing_broken(layout.file, NEEDED), opened(layout.file) as stream:
-        for number, line in enumerate(stream, start=1):
-            if number > layout.line:
-                names.append(line.decode("utf-8").split(layout.delimiter, 1)[0].strip().strip('"'))
-            if len(names) == count:
+    names: list[str] = []
+    with refusing_broken(layout.file, NEEDED):
+        for block in line_blocks(layout.text, [0]):
+            names += [texts[0] for texts in block.texts]
+            if len(names) >= count:
                 break
-    return names
+    return names[:count]
 
 
 def detected_layout(file: Path) -> str:
-    """Guesses the layout of a file: ``"matrix"`` for a ``.gct``, ``"columns"`` for TCGA or GTEx barcodes in the header.
+    """Guesses the layout of a file: ``"matrix"`` for a ``.gct``, ``"columns"`` for TCGA or GTEx barcodes in the header, or
+    for a first column such as ``Hugo_Symbol`` that names genes.
 
     Anything else is ``"rows"``: a table with samples in rows.
     """
     with refusing_broken(file, "a table"):
         if starts_with(file, b"PAR1"):
             return "rows"
-        with opened(file) as stream:
-            first = stream.readline(1 << 16)
-    if first.startswith(b"#1."):
-        return "matrix"
-    names = first.replace(b'"', b"").replace(b".", b"-").replace(b",", b"\t").split(b"\t")[1:]
-    barcodes = sum(name.startswith((b"TCGA-", b"GTEX-")) for name in names)
+        if starts_with(file, b"#1."):
+            return "matrix"
+        first, *names = text_layout(file).names
+    if names_genes(first):
+        return "columns"
+    barcodes = sum(name.replace(".", "-").startswith(("TCGA-", "GTEX-")) for name in names)
     return "columns" if barcodes * 2 > len(names) else "rows"
 
 
@@ -137,7 +182,7 @@ def matrix_from_file(
         columns: [N] positions of the samples to keep, in the order of the result.
         duplicates: for genes whose name occurs more than once: ``"refuse"``, keep ``"apart"`` under new names, or
             ``"sum"``.
-        names_from: which of the columns before the samples names the genes.
+        names_from: 0 for the identifiers of the genes, 1 for their symbols.
         logged: values are log2(x + 1), so x is summed: log2(sum of x + 1).
 
     Returns:
@@ -150,22 +195,26 @@ def matrix_from_file(
     whole = width == len(layout.samples) and bool((columns == np.arange(width)).all())
     flat, used = np.empty(0, dtype=np.float32), 0
     names: list[str] = []
-    for found, block in matrix_blocks(layout, names_from):
+    seen: Counter[str] = Counter()
+    for found, block in matrix_blocks(layout, names_from, seen):
         names += found
         needed = len(names) * width
         if needed > flat.size:
+            size = max(needed, flat.size * 5 // 4)
+            refuse_oversized(layout.file, 4 * needed)
             # the system grows the array by moving pages instead of copying; no view of it exists yet
-            flat.resize(max(needed, flat.size * 5 // 4), refcheck=False)
+            flat.resize(size, refcheck=False)
         flat[used:needed] = (block if whole else block[:, columns]).reshape(-1)
         used = needed
     flat.resize(used, refcheck=False)
     values = flat.reshape(len(names), width)
+    notes = layout.notes + row_notes(layout.file.name, seen)
     if duplicates == "refuse":
         unique_names(layout.file, "feature", names, "refuse", place="row")
     if duplicates != "sum":
         features, repeats = unique_names(layout.file, "feature", names, "apart")
-        return Matrix(values, features, len(repeats))
-    return _summed(values, names, logged)
+        return Matrix(values, features, len(repeats), notes)
+    return _summed(values, names, logged)._replace(notes=notes)
 
 
 def _summed(values: np.ndarray, names: list[str], logged: bool) -> Matrix:
@@ -183,122 +232,73 @@ def _summed(values: np.ndarray, names: list[str], logged: bool) -> Matrix:
     return Matrix(values[: len(place)], list(place), len(names) - len(place))
 
 
-def matrix_blocks(layout: Layout, names_from: int = 0) -> Iterator[Block]:
+def matrix_blocks(layout: Layout, names_from: int = 0, seen: Counter[str] | None = None) -> Iterator[Block]:
     """Yields the genes of a file in blocks: their names, and their values [genes, N] in float32, NaN where missing.
+
+    Rows that count reads without a gene, as HTSeq and STAR write them, are left out.
 
     Args:
         layout: the file.
-        names_from: which of the columns before the samples names the genes.
+        names_from: 0 for the identifiers of the genes, 1 for their symbols.
+        seen: counts the rows that are left out, by name, and under ``""`` the genes that another column names.
 
     Raises:
         InputError: a value is infinite or not a number, or a line has a different number of fields than the header; the
             message gives line and column.
     """
-    file, line, genes = layout.file, layout.line, 0
-    with refusing_broken(file, NEEDED), opened(file) as stream:
-        for _ in range(layout.line):
-            stream.readline()
-        for part in _parts(stream):
-            names, bodies, lines = [], [], []
-            for raw in part.split(b"\n")[: part.count(b"\n") + (not part.endswith(b"\n"))]:
-                line += 1
-                raw = raw.removesuffix(b"\r")
-                if raw:
-                    leads, body = _fields(layout, raw, line)
-                    names.append(leads[names_from])
-                    bodies.append(body)
-                    lines.append(line)
-            if names:
-                genes += len(names)
-                yield names, _values(layout, bodies, lines)
+    file, genes = layout.file, 0
+    if names_from >= len(layout.naming):
+        raise InputError(f"{file} has one column of gene names; genes='symbol' needs a file with two, such as .gct")
+    first = layout.naming[names_from]
+    places = [first, *(i for i in layout.spare if i != first)]
+    with refusing_broken(file, NEEDED):
+        for block in line_blocks(layout.text, layout.others):
+            kept = [i for i, texts in enumerate(block.texts) if texts[0] not in SUMMARY_ROWS]
+            if seen is not None and len(kept) < len(block.lines):
+                seen.update(texts[0] for texts in block.texts if texts[0] in SUMMARY_ROWS)
+            if not kept:
+                continue
+            if len(kept) < len(block.lines):
+                block = LineBlock(*([column[i] for i in kept] for column in block))
+            names = [named(texts, places) for texts in block.texts]
+            if "" in names:
+                line = block.lines[names.index("")]
+                raise InputError(f"line {line} of {file} has no name in its first column; every gene must have one")
+            if seen is not None and len(places) > 1:
+                seen[""] += sum(name != texts[first] for name, texts in zip(names, block.texts, strict=True))
+            genes += len(names)
+            yield names, _values(layout, block)
     if genes == 0:
         raise InputError(f"{file} has a header but no other line; at least one gene is needed")
     if layout.declared is not None and layout.declared[0] != genes:
         raise InputError(f"{file} declares {layout.declared[0]} genes in line 2 and holds {genes}; is it cut off?")
 
 
-def _parts(stream: IO[bytes]) -> Iterator[bytes]:
-    """Splits the rest of the stream into parts that end with a line."""
-    rest = b""
-    while chunk := stream.read(_CHUNK):
-        end = chunk.rfind(b"\n") + 1
-        if end:
-            yield rest + chunk[:end]
-            rest = chunk[end:]
-        else:
-            rest += chunk
-    if rest:
-        yield rest
-
-
-def _fields(layout: Layout, raw: bytes, line: int) -> tuple[list[str], bytes]:
-    """Splits a line into the names at its start and the text of its values, delimiters included."""
-    mark = layout.delimiter.encode()
-    wanted = layout.leads + len(layout.samples)
-    if b'"' in raw:
-        fields = next(csv.reader([raw.decode("utf-8")], delimiter=layout.delimiter))
-        found, leads, body = len(fields), fields[: layout.leads], mark.join(f.encode() for f in fields[layout.leads :])
-    else:
-        *heads, body = raw.split(mark, layout.leads)
-        found, leads = raw.count(mark) + 1, [head.decode("utf-8") for head in heads]
-    if found != wanted:
-        raise field_count(layout.file, line, found, wanted, raw.decode("utf-8"), layout.delimiter)
-    leads = [lead.strip() for lead in leads]
-    if not leads[0]:
-        raise InputError(f"line {line} of {layout.file} has no name in its first column; every gene must have one")
-    return leads, body
-
-
-def _values(layout: Layout, bodies: list[bytes], lines: list[int]) -> np.ndarray:
+def _values(layout: Layout, block: LineBlock) -> np.ndarray:
     """Values [lines, N] in float32."""
-    width = len(layout.samples)
-    # one value per line: a table with one column is parsed much faster than one with a column per sample
-    text = b"\n".join(bodies).replace(layout.delimiter.encode(), b"\n") + b"\n"
-    flat = _column(text)
-    if flat is None or flat.size != len(bodies) * width:
-        values = np.array([_slow_row(layout, body, line) for body, line in zip(bodies, lines, strict=True)])
-        values = values.astype(np.float32)
-    else:
-        values = flat.reshape(len(bodies), width)
-    infinite = np.isinf(values)
-    if infinite.any():
-        row, column = np.argwhere(infinite)[0]
-        raise _bad_value(layout, lines[row], int(column), "an infinite value", "finite numbers")
+    values = block_values(layout.text, block, "float32")
+    if values is None or np.isinf(values).any():
+        raise _bad_value(layout, block)
     return values
 
 
-def _column(text: bytes) -> np.ndarray | None:
-    """Parses one float32 per line, NaN where missing; returns ``None`` when any line is not a number."""
-    import pyarrow as pa
-    import pyarrow.csv
-
-    nulls = sorted({form for absent in ABSENT for form in (absent, absent.upper(), absent.capitalize(), "NaN")})
-    try:
-        table = pyarrow.csv.read_csv(
-            pa.BufferReader(text),
-            read_options=pyarrow.csv.ReadOptions(column_names=["value"], block_size=1 << 22),
-            parse_options=pyarrow.csv.ParseOptions(delimiter="\t", ignore_empty_lines=False),
-            convert_options=pyarrow.csv.ConvertOptions(column_types={"value": pa.float32()}, null_values=nulls),
-        )
-    except pa.ArrowInvalid:
-        return None
-    return table["value"].to_numpy()
-
-
-def _slow_row(layout: Layout, body: bytes, line: int) -> list[float]:
-    """Parses the values of a line one by one, to name the first that is not a number."""
-    row = []
-    for column, text in enumerate(body.decode("utf-8").split(layout.delimiter)):
-        text = text.strip()
-        number = np.nan if text.lower() in ABSENT else as_number(text)
-        if number is None:
-            raise _bad_value(layout, line, column, f"the text {text!r}", "numbers only")
-        row.append(number)
-    return row
-
-
-def _bad_value(layout: Layout, line: int, column: int, found: str, allowed: str) -> InputError:
-    return InputError(
-        f"line {line}, column {column + layout.leads + 1} of {layout.file} (sample {layout.samples[column]!r}) "
-        f"holds {found}; it must hold {allowed}"
-    )
+def _bad_value(layout: Layout, block: LineBlock) -> InputError:
+    """The error for the first value of a block that is not a number of single precision."""
+    for line, fields in zip(block.lines, block_fields(layout.text, block), strict=True):
+        for sample, column, text in zip(layout.samples, layout.columns, fields, strict=True):
+            number = number_of(text)
+            if number is None or abs(number) > LARGEST:
+                spelt = number is not None and text.strip().lstrip("+-").lower().startswith("inf")
+                found = (
+                    "an infinite value"
+                    if spelt
+                    else f"the text {text.strip()!r}"
+                    if number is None
+                    else shortened(text)
+                )
+                allowed = "numbers only" if number is None else "finite numbers, at most 3.4e38"
+                return InputError(
+                    f"line {line}, column {column + 1} of {layout.file} (sample {sample!r}) holds {found}; "
+                    f"it must hold {allowed}"
+                )
+    return InputError(f"{layout.file} holds a value that is not a finite number")

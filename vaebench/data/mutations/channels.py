@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.text import as_number
+from vaebench.data.files.text import LARGEST, as_number
 from vaebench.errors import InputError
 
 SUBSTITUTIONS = ("C>A", "C>G", "C>T", "T>A", "T>C", "T>G")
@@ -22,14 +22,17 @@ CHANNELS = tuple(f"{left}[{change}]{right}" for change in SUBSTITUTIONS for left
 ENOUGH = len(CHANNELS) // 2
 """Number of known channel labels from which an axis counts as the axis of channels; errors then name the other labels."""
 _KNOWN = frozenset(CHANNELS)
-_JOINED = re.compile(r"([ACGT]>[ACGT])[ ,:;_.|]([ACGT]{3})")
+_JOINED = re.compile(r"([ACGT]>[ACGT])(?:[ ,:;_.|]| IN )([ACGT]{3})")
+_WHOLE = re.compile(r"([ACGT])([ACGT])([ACGT])>\1([ACGT])\3")
+_DOTTED = re.compile(r"([ACGT])>?([ACGT])[ :_]([ACGT])[.X_]([ACGT])")
 _SHORT = re.compile(r"[ACGT]{4}")
 
 
 def channel(label: object) -> str | None:
     """Returns the name of a channel in the form ``A[C>A]A``, or ``None`` for anything that is not a channel.
 
-    Also reads ``ACAA`` (ICAMS: context, then the new base) and ``C>A:ACA``.
+    Also reads ``ACAA`` (ICAMS: context, then the new base), ``ACA>AAA`` (sigfit), ``CA A.A`` (SomaticSignatures) and
+    ``C>A:ACA``.
 
     Example:
         >>> channel("ACAT")
@@ -41,6 +44,10 @@ def channel(label: object) -> str | None:
         text = f"{context[0]}[{change}]{context[2]}" if context[1] == change[0] else text
     elif _SHORT.fullmatch(text):
         text = f"{text[0]}[{text[1]}>{text[3]}]{text[2]}"
+    elif whole := _WHOLE.fullmatch(text):
+        text = f"{whole[1]}[{whole[2]}>{whole[4]}]{whole[3]}"
+    elif dotted := _DOTTED.fullmatch(text):
+        text = f"{dotted[3]}[{dotted[1]}>{dotted[2]}]{dotted[4]}"
     return text if text in _KNOWN else None
 
 
@@ -146,15 +153,20 @@ def _refuse_doubled(names: pd.Index, kind: str, source: str, hint: str = "") -> 
 
 def _numbers(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
     """Returns ``frame`` as float64; raises ``InputError`` for a value that is negative, infinite or not a number."""
-    try:
-        values = frame.to_numpy(dtype=np.float64)
-    except (ValueError, TypeError):
-        no_number = frame.map(lambda value: as_number(None if value is None else str(value)) is None).to_numpy()
-        place = _place(frame, np.argwhere(no_number)[0], kind, source)
-        raise InputError(f"{place}; values must be numbers, 0 or more") from None
+    given = frame.to_numpy()
+    if given.dtype.kind not in "fiub":  # texts, one by one: NumPy would read 1_000 as 1000, and drop imaginary parts
+        parsed = [[as_number(None if value is None else str(value)) for value in row] for row in given.tolist()]
+        no_number = np.array([[number is None for number in row] for row in parsed])
+        if no_number.any():
+            place = _place(frame, np.argwhere(no_number)[0], kind, source)
+            raise InputError(f"{place}; values must be numbers, 0 or more")
+        given = np.array(parsed)
+    values = given.astype(np.float64)
     bad = np.argwhere(~(np.isfinite(values) & (values >= 0)))
     if len(bad):
         raise InputError(f"{_place(frame, bad[0], kind, source)}; values must be finite numbers, 0 or more")
+    if len(large := np.argwhere(values > LARGEST)):
+        raise InputError(f"{_place(frame, large[0], kind, source)}; values must be at most 3.4e38")
     return pd.DataFrame(values, index=frame.index, columns=frame.columns)
 
 

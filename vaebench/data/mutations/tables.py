@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.files.table import Table, table_from_file
+from vaebench.data.files.text import ABSENT
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import (
     CHANNELS,
@@ -26,6 +27,16 @@ from vaebench.data.mutations.channels import (
     checked_catalogue,
     checked_exposures,
     checked_signatures,
+)
+from vaebench.data.mutations.contexts import refuse_other_contexts, without_totals
+from vaebench.data.mutations.labels import (
+    is_name,
+    labelled_frame,
+    name_columns,
+    plain_name,
+    row_numbers,
+    sample_rows,
+    texts_of,
 )
 from vaebench.errors import InputError
 
@@ -49,8 +60,6 @@ __all__ = [
 UNKNOWN_TYPE = "unknown"
 """Cancer type given to samples without one when other samples have one."""
 
-_SAMPLE_HEADS = frozenset(("sample", "samples", "samplename", "samplenames", "sampleid", "sampleids", "id"))
-_TYPE_HEADS = frozenset(("cancertype", "cancertypes", "tumortype", "tumourtype", "type"))
 _QUALITY_HEADS = frozenset(("accuracy", "cosinesimilarity"))  # columns of fit quality in exposures by SigProfiler
 _SIGNATURE = re.compile(r"(sbs|signature|sig|s)[ _.-]?\d+[a-z]*", re.IGNORECASE)
 
@@ -69,7 +78,8 @@ def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "s
             by MUSE-XAE); they then become ``type::1``, ``type::2``, ...
 
     Returns:
-        Counts [T, 96], indexed by sample, with the channels ``A[C>A]A``, ... as columns.
+        Counts [T, 96], indexed by sample, with the channels ``A[C>A]A``, ... as columns. ``attrs["notes"]`` lists what was
+        decided: a row or column of totals that was left out, commas read as decimal points.
 
     Raises:
         InputError: a channel is unknown, missing or repeated, a sample is repeated, or a value is not a count.
@@ -80,11 +90,13 @@ def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "s
     """
     if names not in ("samples", "types"):
         raise InputError(f"names={names!r} is not allowed; it must be 'samples' or 'types'")
-    table = _by_channel(path, "sample")
+    table, notes = _by_channel(path, "sample")
     if names == "types":
         numbers = {name: count(1) for name in table.index}
         table.index = pd.Index([f"{name}::{next(numbers[name])}" for name in table.index])
-    return checked_catalogue(table, fractions=fractions, source=str(path))
+    catalogue = checked_catalogue(table, fractions=fractions, source=str(path))
+    catalogue.attrs["notes"] = notes
+    return catalogue
 
 
 def read_signatures(path: str | Path, *, normalised: bool = True) -> pd.DataFrame:
@@ -104,7 +116,10 @@ def read_signatures(path: str | Path, *, normalised: bool = True) -> pd.DataFram
 
         cosmic = vb.data.read_signatures("COSMIC_v3.4_SBS_GRCh37.txt")
     """
-    return checked_signatures(_by_channel(path, "signature"), normalised=normalised, source=str(path))
+    table, notes = _by_channel(path, "signature")
+    signatures = checked_signatures(table, normalised=normalised, source=str(path))
+    signatures.attrs["notes"] = notes
+    return signatures
 
 
 def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.DataFrame:
@@ -130,12 +145,12 @@ def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.Dat
     """
     if samples_in not in (None, "rows", "columns"):
         raise InputError(f"samples_in={samples_in!r} is not allowed; it must be 'rows' or 'columns'")
-    table = table_from_file(path, "rows", "apart", _is_name)
+    table = table_from_file(path, "rows", "apart", is_name)
     if (samples_in or _samples_of_exposures(table, str(path))) == "rows":
-        names, rest = _sample_rows(table)
-        found = _frame(table, names, [name for name in rest if _plain(name) not in _QUALITY_HEADS])
+        names, rest = sample_rows(table)
+        found = labelled_frame(table, names, [name for name in rest if plain_name(name) not in _QUALITY_HEADS])
     else:
-        found = _frame(table, _texts(table, table.first), [n for n in table.columns if n != table.first]).T
+        found = labelled_frame(table, texts_of(table, table.first), [n for n in table.columns if n != table.first]).T
     return checked_exposures(found, source=str(path))
 
 
@@ -198,39 +213,27 @@ def _titled(frame: pd.DataFrame, title: str) -> pd.DataFrame:
     return found
 
 
-def _plain(name: object) -> str:
-    """The letters of a column's name, in lower case."""
-    return re.sub(r"[^a-z]", "", str(name).lower())
-
-
-def _frame(table: Table, rows: list[str], columns: list[str]) -> pd.DataFrame:
-    """Columns of the table under their names in the file, which may be repeated."""
-    found = pd.DataFrame({name: table.columns[name] for name in columns})
-    found.columns = pd.Index([table.repeats.get(name, name) for name in columns])
-    return found.set_axis(pd.Index(rows), axis="index")
-
-
-def _texts(table: Table, name: str) -> list[str]:
-    """A column as text: whole numbers without a decimal point, ``""`` where missing."""
-    if name == table.first:
-        return ["" if value is None else str(value) for value in table.first_texts]
-    if name in table.texts:
-        return ["" if value is None else str(value) for value in table.texts[name]]
-    return ["" if v is None or v != v else f"{v:.15g}" if isinstance(v, float) else str(v) for v in table.columns[name]]
-
-
 def _channels_among(labels: Iterable[str]) -> int:
     return sum(channel(label) is not None for label in labels)
 
 
-def _by_channel(path: str | Path, kind: str) -> pd.DataFrame:
-    """Reads a table with samples or signatures in rows and channels in columns, labelled as in the file, unchecked."""
+def _by_channel(path: str | Path, kind: str) -> tuple[pd.DataFrame, list[str]]:
+    """Reads a table with samples or signatures in rows and channels in columns, labelled as in the file, unchecked.
+
+    A row or column of totals is left out; the notes that are returned too say so.
+    """
     # repeated names are refused later, when it is known whether they are channels or samples
-    table = table_from_file(path, "rows", "apart", _is_name)
-    if _channels_among(table.repeats.get(name, name) for name in table.columns) >= ENOUGH:
-        return _frame(table, *_sample_rows(table))
-    labels, keys = _channel_rows(table, kind, str(path))
-    return _frame(table, labels, [name for name in table.columns if name not in keys]).T
+    table = table_from_file(path, "rows", "apart", is_name)
+    header = [table.repeats.get(name, name) for name in table.columns]
+    if _channels_among(header) >= ENOUGH:
+        frame = labelled_frame(table, *sample_rows(table))
+    else:
+        refuse_other_contexts(str(path), header, [texts_of(table, name) for name in list(table.columns)[:4]])
+        labels, keys = _channel_rows(table, kind, str(path))
+        frame = labelled_frame(table, labels, [name for name in table.columns if name not in keys]).T
+    frame, totals = without_totals(frame)
+    notes = [f"{table.source}: {name!r} holds the sums of the others and was left out" for name in totals]
+    return frame, [*table.notes, *notes]
 
 
 def _channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[str]]:
@@ -239,11 +242,11 @@ def _channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[
     def many(values: list[str], pattern: str) -> bool:
         return sum(re.fullmatch(pattern, value.upper()) is not None for value in values) >= ENOUGH
 
-    texts = {name: _texts(table, name) for name in list(table.columns)[:4]}
+    texts = {name: texts_of(table, name) for name in list(table.columns)[:4]}
     whole = [name for name, values in texts.items() if _channels_among(values) >= ENOUGH]
     changes = [name for name, values in texts.items() if many(values, "[ACGT]>[ACGT]")]
     contexts = [name for name, values in texts.items() if many(values, "[ACGT]{3}")]
-    keys = {*whole, *changes, *contexts} | _row_numbers(table, whole or changes)
+    keys = {*whole, *changes, *contexts} | row_numbers(table, whole or changes)
     if whole:
         return texts[whole[0]], keys
     if changes and contexts:
@@ -255,41 +258,9 @@ def _channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[
     )
 
 
-def _sample_rows(table: Table) -> tuple[list[str], list[str]]:
-    """Names of the rows, as ``type::sample`` if there is a column of cancer types, and the remaining columns."""
-    named, kinds = _name_columns(table.columns)
-    named = table.first if named is None else named
-    names = _texts(table, named)
-    if kinds is not None and kinds != named:
-        pairs = zip(_texts(table, kinds), names, strict=True)
-        names = [name if "::" in name or not kind else f"{kind}::{name}" for kind, name in pairs]
-    taken = {named, kinds} | _row_numbers(table, [named])
-    return names, [name for name in table.columns if name not in taken]
-
-
-def _name_columns(columns: Iterable[str]) -> tuple[str | None, str | None]:
-    """Names of the columns with sample names and with cancer types, ``None`` without one."""
-    plain = {name: _plain(name) for name in columns}
-    named = next((name for name, text in plain.items() if text in _SAMPLE_HEADS), None)
-    return named, next((name for name, text in plain.items() if text in _TYPE_HEADS and name != named), None)
-
-
-def _is_name(column: str) -> bool:
-    """True for a column of names, whose values are text even if they look like numbers, such as 007."""
-    return _plain(column) in _SAMPLE_HEADS | _TYPE_HEADS
-
-
-def _row_numbers(table: Table, named: list[str]) -> set[str]:
-    """The unnamed first column, if it holds the row numbers that R and pandas write and not the names."""
-    values = table.columns[table.first]
-    if table.first or table.first in named or values.dtype.kind != "f":
-        return set()
-    return {""} if any(np.array_equal(values, np.arange(len(values)) + start) for start in (0, 1)) else set()
-
-
 def _samples_of_exposures(table: Table, source: str) -> str:
     """Returns ``"rows"`` or ``"columns"``, by the names that look like signatures or like a column of samples."""
-    if _name_columns(table.columns)[0] is not None:
+    if name_columns(table.columns)[0] is not None:
         return "rows"
     across, down = (sum(_SIGNATURE.fullmatch(str(name).strip()) is not None for name in names)
                     for names in (table.columns, table.first_texts))  # fmt: skip
@@ -302,9 +273,9 @@ def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
     """Looks the samples up in a table of cancer types."""
     source = "the table of cancer types" if isinstance(table, pd.DataFrame) else str(table)
     if not isinstance(table, pd.DataFrame):
-        read = table_from_file(table, "rows", "apart", _is_name)
-        table = pd.DataFrame({name: _texts(read, name) for name in read.columns}).set_index(read.first, drop=False)
-    named, kinds = _name_columns([str(name) for name in table.columns])
+        read = table_from_file(table, "rows", "apart", is_name)
+        table = pd.DataFrame({name: texts_of(read, name) for name in read.columns}).set_index(read.first, drop=False)
+    named, kinds = name_columns([str(name) for name in table.columns])
     samples = table.index if named is None else table[named]
     if kinds is None:
         rest = [name for name in table.columns if name not in (named, table.index.name)]
@@ -313,7 +284,13 @@ def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
                 f"{source} has no column of cancer types; it must have one, called 'Type' or in second place"
             )
         kinds = rest[0]
-    known = dict(zip([str(name) for name in samples], [str(kind) for kind in table[kinds]], strict=True))
+    known: dict[str, str] = {}
+    for name, kind in zip([str(name) for name in samples], [str(kind) for kind in table[kinds]], strict=True):
+        kind = "" if kind.lower() in ABSENT else kind
+        if known.setdefault(name, kind) != kind:
+            raise InputError(
+                f"{source} lists the sample {name!r} as {known[name]!r} and as {kind!r}; a sample has one cancer type"
+            )
     for name in names:
         if name not in known:
             raise InputError(f"{source} lacks the sample {name!r}; it must give the cancer type of every sample")

@@ -1,0 +1,130 @@
+"""Catalogues and signatures in the layouts that people have; other tables of mutations are named for what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.data import cancer_types, read_catalogue, read_signatures
+from vaebench.data.mutations.channels import CHANNELS, channel
+from vaebench.errors import InputError
+
+COUNTS = pd.DataFrame(np.random.default_rng(0).integers(0, 50, (96, 3)), list(CHANNELS), ["S0", "S1", "S2"])
+
+
+def text(frame: pd.DataFrame, mark: str = "\t", title: str = "MutationType") -> str:
+    return frame.rename_axis(title).to_csv(sep=mark)
+
+
+def pairs(label: str) -> list[str]:
+    return [label[2:5], label[0] + label[2] + label[6]]
+
+
+def cosmic_v2() -> str:
+    rows = [["Substitution Type", "Trinucleotide", "Somatic Mutation Type", *COUNTS.columns]]
+    rows += [[*pairs(name), name, *map(str, COUNTS.loc[name])] for name in CHANNELS]
+    return "".join("\t".join([*row, *[""] * 7]) + "\n" for row in rows)
+
+
+LAYOUTS = {
+    "trailing tabs": cosmic_v2(),
+    "blank end": text(COUNTS) + "\n\t\t\t\n",
+    "sigfit": text(COUNTS.rename(lambda n: f"{n[0]}{n[2]}{n[6]}>{n[0]}{n[4]}{n[6]}").T, ",", ""),
+    "SomaticSignatures": text(COUNTS.rename(lambda n: f"{n[2]}{n[4]} {n[0]}.{n[6]}")),
+    "semicolons": text(COUNTS, ";"),
+    "spaces": text(COUNTS, " "),
+    "comment": "# made by a program\n" + text(COUNTS),
+    "hash before the header": "#" + text(COUNTS),
+    "total": text(COUNTS.assign(Total=COUNTS.sum(axis=1))),
+    "total of rows": text(COUNTS.T.assign(Total=COUNTS.sum()), title="Samples"),
+    "total row": text(pd.concat([COUNTS.T, COUNTS.sum(axis=1).to_frame("total").T]), title="Samples"),
+    "row numbers": text(COUNTS.reset_index(names="Type"), ",", ""),
+    "R": text(COUNTS).split("\t", 1)[1],
+}
+
+
+@pytest.mark.parametrize("layout", list(LAYOUTS))
+def test_layouts_of_catalogues(tmp_path, layout):
+    (tmp_path / "c.txt").write_text(LAYOUTS[layout])
+    found = read_catalogue(tmp_path / "c.txt")
+    assert found.index.tolist() == ["S0", "S1", "S2"]
+    np.testing.assert_array_equal(found, COUNTS.T)
+    notes = found.attrs["notes"]
+    assert ("sums of the others" in " ".join(notes)) == ("total" in layout)
+    assert bool(notes) == ("total" in layout)
+
+
+def test_signatures_with_decimal_commas(tmp_path):
+    shares = COUNTS / COUNTS.sum()
+    (tmp_path / "s.csv").write_text(text(shares, ";").replace(".", ","))
+    found = read_signatures(tmp_path / "s.csv")
+    np.testing.assert_allclose(found, shares.T, rtol=1e-12)
+    assert "decimal points" in found.attrs["notes"][0]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_samples_named_like_missing_values(tmp_path, turned):
+    names = ["NA", "nan", "None", "TRUE", "007", "1e3"]
+    table = pd.DataFrame(np.arange(96 * 6).reshape(96, 6), list(CHANNELS), names)
+    (tmp_path / "c.csv").write_text(text(table if turned else table.T, ",", "MutationType" if turned else "Samples"))
+    assert read_catalogue(tmp_path / "c.csv").index.tolist() == names
+
+
+def test_a_total_that_is_no_sum_is_a_sample(tmp_path):
+    (tmp_path / "c.tsv").write_text(text(COUNTS.assign(Total=1)))
+    assert read_catalogue(tmp_path / "c.tsv").index.tolist() == ["S0", "S1", "S2", "Total"]
+
+
+def labelled(labels: list[str]) -> str:
+    return text(pd.DataFrame(1, labels, ["A", "B"]))
+
+
+STRANDED = "".join(f"{s},{p[0]},{p[1]},1,2\n" for s in "TU" for p in map(pairs, CHANNELS))
+OTHERS = {
+    "SBS192 of ICAMS": ("Strand,Mutation type,Trinucleotide,A,B\n" + STRANDED, "by strand", "add up its strands"),
+    "SBS288": (labelled([f"{s}:{n}" for s in "TUN" for n in CHANNELS]), "SBS288", "add up its strands"),
+    "SBS384 in the header": (
+        text(pd.DataFrame(1, ["A"], [f"{s}:{n}" for s in "TUNB" for n in CHANNELS])), "'T:A[C>A]A'", "add up its strands"
+    ),
+    "SBS1536": (labelled([f"{a}{n}{b}" for n in CHANNELS for a in "ACGT" for b in "ACGT"]), "SBS1536", "outer bases"),
+    "SBS6144": (labelled([f"T:{a}{n}{b}" for n in CHANNELS for a in "ACGT" for b in "AC"]), "SBS6144", "strands"),
+    "SBS6": (labelled(["C>A", "C>G", "C>T", "T>A", "T>C", "T>G"]), "without context", ".SBS96.all"),
+    "DBS": (labelled([f"{a}{b}>{c}{d}" for a in "AC" for b in "CT" for c in "GT" for d in "AG"]), "DBS", ".SBS96.all"),
+    "ID": (labelled([f"1:{k}:C:{i}" for k in ("Del", "Ins") for i in range(6)]), "insertions and deletions"),
+    "CN": (labelled([f"2:het:>{i}Mb" for i in range(8)]), "copy numbers"),
+    "SV": (labelled([f"clustered_del_{i}Kb" for i in range(8)]), "structural variants"),
+    "MAF": ("#version 2.4\nHugo_Symbol\tChromosome\tStart_Position\tTumor_Sample_Barcode\nTP53\t17\t5\tS1\n", "MAF"),
+    "VCF": ("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\n1\t100\t.\tC\tT\n", "VCF", "SigProfilerMatrixGenerator"),
+    "VCF without its first line": ("#CHROM\tPOS\tID\tREF\tALT\n1\t100\t.\tC\tT\n", "VCF", "SigProfilerMatrixGenerator"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(OTHERS))
+@pytest.mark.parametrize("read", [read_catalogue, read_signatures])
+def test_other_tables_of_mutations_are_named(tmp_path: Path, kind, read):
+    content, *words = OTHERS[kind]
+    (tmp_path / "c.txt").write_text(content)
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / "c.txt")
+    message = str(caught.value)
+    assert len(message) < 300
+    assert "\n" not in message
+    for word in words:
+        assert word in message, message
+
+
+def test_channels_of_other_programs():
+    assert {channel(label) for label in ("ACA>AAA", "CA A.A", "C>A A.A", "C>A in ACA")} == {"A[C>A]A"}
+    for label in ("ACA>AAC", "ACA>CAA", "GA A.A", "AC>CA"):
+        assert channel(label) is None
+
+
+def test_a_sample_of_two_cancer_types_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("sample,type\nS0,A\nS1,NA\nS0,A\n")
+    assert cancer_types(["S0", "S1"], tmp_path / "t.csv").tolist() == ["A", "unknown"]
+    (tmp_path / "t.csv").write_text("sample,type\nS0,A\nS1,\nS0,B\n")
+    with pytest.raises(InputError, match="lists the sample 'S0' as 'A' and as 'B'"):
+        cancer_types(["S0", "S1"], tmp_path / "t.csv")

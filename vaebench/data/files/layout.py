@@ -1,0 +1,175 @@
+"""The layout of a text table, found from its beginning: comment lines, header, delimiter, decimal mark."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import re
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from vaebench.data.files.opening import opened
+from vaebench.data.files.text import as_number, delimiter_of, field_count, has_comma, with_point
+from vaebench.errors import InputError, shortened
+
+_LONGEST_LINE = 1 << 26
+_SEEN = 40  # lines from which the layout is told
+_SEEN_BYTES = 1 << 26
+_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_ONE_SAMPLE = re.compile(r"ENS[A-Z]*[GT]\d|N_unmapped$|__no_feature$")
+
+_QUANTIFIED = (
+    {"unstranded", "stranded_first"},
+    {"expected_count", "tpm"},
+    {"numreads", "tpm"},
+    {"est_counts", "tpm"},
+)
+"""Columns of files with the counts of one sample: GDC, RSEM, salmon, kallisto."""
+
+
+class TextLayout(NamedTuple):
+    """The beginning of a text table.
+
+    Attributes:
+        file: the file.
+        names: names of all D columns, ``""`` for those without one.
+        delimiter: tab, comma, semicolon or space.
+        comma: numbers have a decimal comma.
+        line: number of lines up to and including the header.
+        rows: the fields of the first lines after the header.
+        notes: decisions that a user should know of, one sentence each.
+    """
+
+    file: Path
+    names: list[str]
+    delimiter: str
+    comma: bool
+    line: int
+    rows: list[list[str]]
+    notes: tuple[str, ...]
+
+
+def text_layout(file: Path) -> TextLayout:
+    """Reads the beginning of a text table.
+
+    Lines that begin with ``#``, or ``!`` (GEO series matrix), before the header are comments, unless the last of them is
+    the header. R omits the header of the row names; a header that is one name short gets an unnamed first column. Unnamed
+    columns at the end of header and lines are dropped later if they hold nothing.
+
+    Raises:
+        InputError: the header is missing or empty, or does not match the first line of values.
+    """
+    with opened(file) as stream:
+        comments, lines, before = _beginning(file, stream)
+    if not lines:
+        raise InputError(f"{file} is empty; a header line with column names is needed")
+    first = lines[0]
+    if "\0" in first:
+        raise InputError(f"{file} is not a CSV, TSV or Parquet table (its first line holds binary data)")
+    if "\r" in first.rstrip("\r\n"):
+        raise InputError(f"{file} ends its lines with a carriage return alone; save it with line feeds")
+    delimiter = delimiter_of(first, lines[1] if len(lines) > 1 else "")
+    names, size, rows = _parsed_beginning(lines, delimiter)
+    if comments and (given := _commented_header(comments[-1], names, delimiter)):
+        names, size, rows = given, 0, [names, *rows]
+    if not rows:
+        raise InputError(f"{file} has a header but no other line; at least one is needed")
+    names = _matched(file, names, rows, before + size, delimiter)
+    comma, notes = _decimal_comma(file, rows, delimiter)
+    return TextLayout(file, names, delimiter, comma, before + size, rows, notes)
+
+
+def _beginning(file: Path, stream: IO[bytes]) -> tuple[list[str], list[str], int]:
+    """Comment lines, the first other lines, and the number of lines before these."""
+    comments, lines, before, size = [], [], 0, 0
+    while len(lines) < _SEEN and size < _SEEN_BYTES:
+        raw = stream.readline(_LONGEST_LINE)
+        if len(raw) == _LONGEST_LINE:
+            raise InputError(f"line {before + len(lines) + 1} of {file} has over 64 MiB; a table has shorter lines")
+        if not raw:
+            break
+        size += len(raw)
+        text = raw.decode("utf-8").removeprefix("\ufeff")
+        if not lines and (not text.strip() or text[0] in "#!"):
+            before += 1
+            comments += [text] if text.strip() else []
+        else:
+            lines.append(text)
+    return comments, lines, before
+
+
+def _parsed_beginning(lines: list[str], delimiter: str) -> tuple[list[str], int, list[list[str]]]:
+    """Names in the header, its number of lines, and the fields of the first lines that hold anything."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    names = [name.strip() for name in next(reader)]
+    size, rows = reader.line_num, []
+    with contextlib.suppress(csv.Error):  # reported with its line when the table is read
+        for row in reader:
+            if any(field.strip() for field in row):
+                rows.append(row)
+    return names, size, rows
+
+
+def _commented_header(comment: str, row: list[str], delimiter: str) -> list[str] | None:
+    """The names in a header that begins with ``#``: as many as the line after it, which holds numbers, has fields."""
+    names = [name.strip() for name in next(csv.reader([comment.lstrip("#").rstrip("\r\n")], delimiter=delimiter))]
+    text = not any(_is_number(name) for name in names[1:])
+    return names if len(names) == len(row) > 1 and text and any(_is_number(field) for field in row[1:]) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.strip() != "" and as_number(with_point(text.strip())) is not None
+
+
+def _matched(file: Path, names: list[str], rows: list[list[str]], line: int, delimiter: str) -> list[str]:
+    """The names, one for each field of the first line; raises ``InputError`` when header and lines do not fit."""
+    numbers = [as_number(name) for name in names]
+    if all(number is not None for number in numbers) and any(number % 1 for number in numbers if number):
+        raise InputError(f"{file} begins with the number {names[0]!r}; its first line must be a header of column names")
+    if _ONE_SAMPLE.match(names[0]) and len(names) < 5 and all(number is not None for number in numbers[1:]):
+        raise InputError(
+            f"{file} has no header and counts one sample, as HTSeq and STAR write them; join the samples' files into one "
+            "table with a header of sample names"
+        )
+    if any(pair <= {name.lower() for name in names} for pair in _QUANTIFIED):
+        raise InputError(
+            f"{file} holds one sample, as GDC, RSEM, salmon and kallisto write them; join the samples' files into one table "
+            "with genes in rows and a column for each sample"
+        )
+    row = rows[0]
+    if len(row) == len(names) + 1:
+        names = [*names, ""] if all(not other[-1].strip() for other in rows if other) else ["", *names]
+    elif len(row) == len(names) - 1 and names[-1] == "":
+        names = names[:-1]
+    if len(row) != len(names):
+        wide = max((len(other) for other in rows), default=0)
+        if len(names) <= 2 < wide and len(names) < wide:
+            raise InputError(
+                f"line {line} of {file} is {shortened(names[0])!r}, which looks like a title; the first line must be the "
+                "header of column names"
+            )
+        raise field_count(file, line + 1, len(row), len(names), delimiter.join(row), delimiter)
+    if len(names) < 2:
+        raise InputError(f"{file} has 1 column; at least 2 are needed, separated by tabs, commas or semicolons")
+    return names
+
+
+def _decimal_comma(file: Path, rows: list[list[str]], delimiter: str) -> tuple[bool, tuple[str, ...]]:
+    """Returns true when the numbers in the first lines have decimal commas, and a note that says so."""
+    fields = [field.strip() for row in rows for field in row[1:]] if delimiter != "," else []
+    commas = [field for field in fields if has_comma(field) or _THOUSANDS.fullmatch(field)]
+    if not commas or any(_POINT.fullmatch(field) for field in fields if field not in commas):
+        return False, ()
+    numbers = sum(field[:1].isdigit() or field[:1] in ("+", "-") for field in fields)
+    if delimiter != ";" and len(commas) * 5 < numbers:
+        return False, ()
+    if any(not has_comma(field) for field in commas) or (
+        delimiter != ";" and all(_THOUSANDS.fullmatch(field) for field in commas)
+    ):
+        example = next((field for field in commas if not has_comma(field)), commas[0])
+        raise InputError(
+            f"{file} holds {example!r}, whose comma may separate thousands or decimals; write numbers with a decimal point "
+            "and no other separator"
+        )
+    return True, (f"{file.name}: commas in numbers were read as decimal points, as in {commas[0]!r}",)

@@ -1,0 +1,110 @@
+"""Tables of mutations that are not SBS96 catalogues, named for what they are; and rows and columns of totals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from vaebench.data.files.text import as_number
+from vaebench.data.mutations.channels import ENOUGH, channel
+from vaebench.errors import InputError
+
+_GENERATOR = "SigProfilerMatrixGenerator's file .SBS96.all"
+_STRANDS = f"add up its strands, or read {_GENERATOR}"
+_ONLY = f"read {_GENERATOR}"
+_SBS = r"\[[CT]>[ACGT]\]"
+_CONTEXTS = (
+    (rf"[A-Z]:[ACGT]{{2}}{_SBS}[ACGT]{{2}}", "SBS6144 (strand and two bases on either side)", _STRANDS),
+    (rf"[A-Z]:[ACGT]{_SBS}[ACGT]", "substitutions by strand (SBS192, SBS288 or SBS384)", _STRANDS),
+    (
+        rf"[ACGT]{{2}}{_SBS}[ACGT]{{2}}",
+        "SBS1536 (two bases on either side)",
+        f"add up its outer bases, or read {_GENERATOR}",
+    ),
+    (r"([A-Z]:)?[ACGT]{2}>[ACGT]{2}|[ACGT]{4}|[ACGT]{2}>NN", "doublet-base substitutions (DBS)", _ONLY),
+    (r"([A-Z]:)?\d+:(Del|Ins):.+|(DEL|INS)[:._].+", "small insertions and deletions (ID)", _ONLY),
+    (r"\d+[-+]?\d*:(LOH|het|homdel):.+", "copy numbers (CN48)", _ONLY),
+    (r"(non-)?clustered[_-](del|tds|inv|trans).*", "structural variants (SV32)", _ONLY),
+    (r"([A-Z]:)?[CT]>[ACGT]", "substitutions without context (SBS6 or SBS24)", _ONLY),
+)
+"""Pattern of a channel, the kind of catalogue, and what to do."""
+_FEW = 6  # labels of one kind from which a table counts as of that kind
+_MAF = ("hugosymbol", "chromosome", "tumorsamplebarcode")
+_TOTAL = re.compile(r"(grand |row |column )?(total|sum|all|totals)( mutations| counts?)?", re.IGNORECASE)
+
+
+def refuse_other_contexts(source: str, header: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
+    """Raises ``InputError`` for a list of mutations, or a catalogue of other channels than SBS96.
+
+    Args:
+        source: name of the table.
+        header: names of its columns.
+        columns: texts of its first columns.
+    """
+    plain = {re.sub(r"[^a-z]", "", name.lower()) for name in header}
+    if plain.issuperset(_MAF) or plain.issuperset(("chrom", "pos", "ref", "alt")):
+        kind = "MAF" if "tumorsamplebarcode" in plain else "VCF"
+        raise InputError(
+            f"{source} is a {kind} file of single mutations; count them first, for example with "
+            "SigProfilerMatrixGenerator, and read its file .SBS96.all"
+        )
+    if any(sum(channel(text) is not None for text in column) >= ENOUGH for column in columns):
+        return
+    pairs = [_kind(column) for column in columns]
+    changes = any(kind is not None and kind[1] == _CONTEXTS[-1][1] for kind in pairs)
+    contexts = any(
+        sum(re.fullmatch("[ACGT]{3}", text.upper()) is not None for text in column) >= ENOUGH for column in columns
+    )
+    strands = any(name.strip().lower() == "strand" for name in header)
+    if changes and contexts and not strands:
+        return
+    if changes and contexts:
+        raise InputError(f"{source} holds {_CONTEXTS[1][1]}, and SBS96 is needed; {_STRANDS}")
+    for labels in (header, *columns):
+        if kind := _kind(labels):
+            example, name, advice = kind
+            raise InputError(f"{source} holds {name}, such as {example!r}, and SBS96 is needed; {advice}")
+
+
+def _kind(labels: Sequence[str]) -> tuple[str, str, str] | None:
+    """An example, the kind and the advice for labels that are mostly of one other kind, or ``None``."""
+    given = [label for label in labels if label]
+    for pattern, name, advice in _CONTEXTS:
+        found = [label for label in given if re.fullmatch(pattern, label, re.IGNORECASE)]
+        if len(found) >= _FEW and len(found) * 2 > len(given):
+            return found[0], name, advice
+    return None
+
+
+def without_totals(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Leaves out a row or column that is called total, sum or all and holds the sums of the others.
+
+    Args:
+        frame: [T, channels].
+
+    Returns:
+        The frame, and the names that were left out.
+    """
+    found = []
+    for axis in (0, 1):
+        labels = [str(label) for label in (frame.index if axis == 0 else frame.columns)]
+        places = [i for i, label in enumerate(labels) if _TOTAL.fullmatch(label.strip())]
+        if len(places) == 1 and len(labels) > 1:
+            values = np.array([[_value(value) for value in row] for row in frame.to_numpy().tolist()])
+            rest = np.delete(values, places[0], axis)
+            if np.allclose(rest.sum(axis), np.take(values, places[0], axis), rtol=1e-6, atol=1e-6):
+                found.append(labels[places[0]])
+                frame = (
+                    frame.iloc[np.arange(len(labels)) != places[0]]
+                    if axis == 0
+                    else frame.loc[:, np.arange(len(labels)) != places[0]]
+                )
+    return frame, found
+
+
+def _value(value: object) -> float:
+    number = as_number(None if value is None else str(value))
+    return np.nan if number is None else number
