@@ -17,6 +17,13 @@ from typing import Any
 
 import tyro
 
+from vaebench.cli.interrupts import (
+    expect_interrupts,
+    handle_interrupts,
+    interrupt_asked,
+    interrupted_text,
+    interrupts_over,
+)
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
 from vaebench.cli.options import HANDLERS, Compiled, Data, Run
 from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLERS
@@ -41,34 +48,52 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"vaebench {__version__}")
         return 0
-    out: Path | None = None
+    options: Any = None
+    expect_interrupts(lambda: interrupted_text(options))
     try:
         options = _parsed(arguments)
-        out = getattr(options, "out", None)
-        if isinstance(options, Compiled) and options.compilation_cache:
-            use_compilation_cache()
-        module, function = _HANDLERS[type(options)].split(":")
-        handler = getattr(importlib.import_module(f"vaebench.cli.{module}"), function)
-        summary = handler(options, "vaebench " + shlex.join(arguments))
-        if options.json:
-            print(json.dumps(summary))
-        return 0
+        return _carried_out(options, arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:
-        print(f"error: {error.strerror or error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
-        hint = f"; the finished rows are in {out}, and the same command continues from there" if out else ""
-        print(f"\ninterrupted{hint}", file=sys.stderr)
-        return 130
+        return _interrupted(options)
+    except Exception as error:
+        if interrupt_asked():  # a library has turned the interrupt into an error of its own
+            return _interrupted(options)
+        if not isinstance(error, RunError | OSError):
+            raise
+        print(f"error: {_reason(error)}", file=sys.stderr)
+        return 1
+
+
+def _carried_out(options: Any, arguments: list[str]) -> int:
+    """Call the handler of a command and print its summary if asked to."""
+    if isinstance(options, Compiled) and options.compilation_cache:
+        use_compilation_cache()
+    module, function = _HANDLERS[type(options)].split(":")
+    handler = getattr(importlib.import_module(f"vaebench.cli.{module}"), function)
+    summary = handler(options, "vaebench " + shlex.join(arguments))
+    if options.json:
+        print(json.dumps(summary))
+    return 0
+
+
+def _interrupted(options: Any) -> int:
+    interrupts_over()
+    print(f"\n{interrupted_text(options)}", file=sys.stderr)
+    return 130
+
+
+def _reason(error: RunError | OSError) -> str:
+    """Return an error as one sentence; that of an operating system's with the file's name, which its text lacks."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | Path)]
+    return ": ".join([*names[:1], error.strerror])
 
 
 def use_compilation_cache() -> None:
@@ -143,6 +168,8 @@ def _with_config(options: Run) -> Run:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"--config {path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"--config {path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--config {path}: not a TOML file: {error}") from None
     values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
@@ -169,4 +196,5 @@ def _joined(value: Any) -> Any:
 
 def entry() -> None:
     """Run the command line as a console script."""
+    handle_interrupts()
     sys.exit(main())

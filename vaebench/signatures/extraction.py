@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
 from vaebench.data.mutations.tables import write_exposures, write_signatures
@@ -47,7 +48,11 @@ class Extraction(NamedTuple):
         """Write the tables that ``vaebench extract`` writes into ``folder``, which is created if it is missing.
 
         ``signatures.csv``, ``exposures.csv``, ``samples.csv``, ``selection.csv``, and ``matches.csv`` if there was a
-        reference. Each file is complete or not there. Intervals have a ``save`` of their own.
+        reference. They replace all files of an earlier extraction, which ``manifest.json`` names, in one step; other files
+        stay. Intervals have a ``save`` of their own, to be called after this one.
+
+        Raises:
+            InputError: ``folder`` holds the results of another command.
 
         Example:
             >>> import tempfile, vaebench as vb
@@ -55,14 +60,13 @@ class Extraction(NamedTuple):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     vb.signatures.extract(catalogue, k=3, method="nmf", restarts=2).save(folder)
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_signatures(self.signatures, folder / "signatures.csv")
-        write_exposures(self.exposures, folder / "exposures.csv")
-        write_frame(self.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
-        write_frame(self.selection, folder / "selection.csv")
-        if self.matches is not None:
-            write_frame(self.matches, folder / "matches.csv")
+        with whole_folder(folder, "extract") as new:
+            write_signatures(self.signatures, new / "signatures.csv")
+            write_exposures(self.exposures, new / "exposures.csv")
+            write_frame(self.samples.rename_axis("Samples").reset_index(), new / "samples.csv")
+            write_frame(self.selection, new / "selection.csv")
+            if self.matches is not None:
+                write_frame(self.matches, new / "matches.csv")
 
 
 def methods() -> tuple[str, ...]:
