@@ -142,7 +142,7 @@ def by_hand(kills: int) -> None:
     chance, left = random.Random(0), []
     for i in range(kills):
         kind, how = ("evaluators", "workers")[i % 2], (signal.SIGTERM, signal.SIGKILL)[i // 2 % 2]
-        delay = chance.uniform(0, 10)
+        delay = chance.uniform(0, 14)
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out"
             before, after = orphans(out, kind, how, delay)

@@ -20,6 +20,7 @@ from typing import Any
 
 from vaebench.cli.options import DataFetch, Quickstart, Run
 from vaebench.cli.signature_options import Extract
+from vaebench.data.files.folders import STEPS
 
 LOOK_SECONDS = 1.0
 """Seconds between two looks whether an interrupt was lost. A signal this soon after the first is the same one, sent twice."""
@@ -110,8 +111,8 @@ def interrupted_text(options: object) -> str:
             return f"interrupted; the finished rows are in {out}, and the same command continues from there"
         return f"interrupted; {out} has no finished row yet, and the same command continues what is there"
     if isinstance(options, Extract):
-        if any(options.out.glob("steps/*/*")):
-            return f"interrupted; the finished steps are in {out / 'steps'}, and the same command continues from there"
+        if any((options.out / STEPS).glob("*.msgpack")):
+            return f"interrupted; the finished steps are in {out / STEPS}, and the same command continues from there"
         return f"interrupted; nothing new is in {out}, and the same command starts from its beginning"
     if isinstance(options, DataFetch):
         return "interrupted; what has arrived is kept, and the same command fetches the rest"

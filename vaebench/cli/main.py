@@ -12,11 +12,13 @@ import re
 import shlex
 import sys
 import tomllib
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import tyro
 
+from vaebench.cli.compilation import use_compilation_cache
 from vaebench.cli.interrupts import (
     expect_interrupts,
     handle_interrupts,
@@ -94,16 +96,6 @@ def _reason(error: RunError | OSError) -> str:
         return str(error)
     names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | Path)]
     return ": ".join([*names[:1], error.strerror])
-
-
-def use_compilation_cache() -> None:
-    """Keep compiled programs between processes, in the user's cache folder unless JAX is configured otherwise."""
-    import jax
-    import platformdirs
-
-    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
-        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("vaebench", appauthor=False))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def _parsed(arguments: list[str]) -> Any:
@@ -197,4 +189,20 @@ def _joined(value: Any) -> Any:
 def entry() -> None:
     """Run the command line as a console script."""
     handle_interrupts()
+    warnings.showwarning = _noted
     sys.exit(main())
+
+
+def _noted(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning of our own as one line; others as Python does."""
+    if Path(filename).is_relative_to(Path(__file__).parent.parent):
+        print(f"note: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=file or sys.stderr)

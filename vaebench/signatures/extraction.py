@@ -19,6 +19,7 @@ from vaebench.signatures.methods import METHODS, ExtractionTask, loaded
 from vaebench.signatures.selection import RULES
 from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.steps import keeping_steps
 
 
 class Extraction(NamedTuple):
@@ -90,6 +91,7 @@ def extract(
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
     options: SparseOptions | None = None,
+    steps: str | Path | None = None,
 ) -> Extraction:
     """Extract mutational signatures and their exposures from a catalogue, and choose their number.
 
@@ -112,6 +114,8 @@ def extract(
         settings: other settings of an autoencoder; see :func:`vaebench.signatures.autoencoders.fits.trained_signatures`.
         fractions: allow counts that are not whole numbers.
         options: constants of ``"sparse"``; other methods have none.
+        steps: folder that keeps finished steps, so that the same call continues after an interrupt, with the same result; delete
+            it once the result is saved. ``None`` keeps nothing.
 
     Returns:
         Signatures, exposures, the table of all numbers, and notes; :meth:`Extraction.save` writes them.
@@ -144,7 +148,8 @@ def extract(
         options=options,
         tell=progress or (lambda what, done, total: None),
     )
-    found = loaded(chosen.function)(task)
+    with keeping_steps(steps):
+        found = loaded(chosen.function)(task)
     order = np.argsort(-found.exposures.sum(0), kind="stable")
     names = [f"S{i + 1}" for i in range(len(order))]
     signatures = pd.DataFrame(found.signatures[order], names, table.columns)
