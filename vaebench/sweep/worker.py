@@ -184,7 +184,8 @@ def _group_ticks(
     """Train one group and yield (lanes, tick); if the first call exceeds the memory it is repeated with half the lanes."""
     assert x is not None
     place = task.out / "lanes" / f"{name}.json"
-    lanes = (read_json(place) or task.record).get("lanes")
+    known = read_json(place)
+    lanes = (task.record if known is None else known).get("lanes")
     if type(lanes) is not int or lanes < 1:
         raise InputError(
             f"{place} has lanes {str(lanes)[:60]}; it must be a whole number of at least 1: delete this file"
