@@ -7,10 +7,12 @@ import json
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from vaebench.data.files import folders
 from vaebench.data.files.folders import MANIFEST, STEPS, add_files, check_folder, check_results_folder, whole_folder
+from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError
 
 
@@ -211,3 +213,12 @@ def test_a_folder_that_cannot_be_written_to_is_one_sentence_with_its_name(tmp_pa
     monkeypatch.setattr(Path, "open", read_only)
     with pytest.raises(InputError, match=r"new cannot be written to: .*: Read-only file system; choose another folder"):
         check_folder(tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+cmd", "-cmd", "@sum"])
+def test_a_name_that_is_a_formula_elsewhere_is_said_and_kept(tmp_path, name):
+    for frame in (pd.DataFrame({"sample": ["a", name], "x": [1, 2]}), pd.DataFrame({"a": [1], name: [2]})):
+        with pytest.warns(UserWarning, match="begins with .* spreadsheet"):
+            write_frame(frame, tmp_path / "x.csv")
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "x.csv"), frame)
+    write_frame(pd.DataFrame({"sample": ["-1.5", "+.3", "a=b", None], "x": [-1, 2, 3, 4]}), tmp_path / "x.csv")
