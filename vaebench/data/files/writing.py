@@ -109,7 +109,8 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
 
 def _formula(frame: pd.DataFrame) -> str | None:
     """Returns the first name or text that begins as a formula and is no number, ``None`` if there is none."""
-    texts = [frame.columns, *(frame.iloc[:, i].unique() for i in np.flatnonzero(frame.dtypes == object))]
+    columns = (frame.iloc[:, i] for i in range(frame.shape[1]))
+    texts = [frame.columns, *(column.unique() for column in columns if column.dtype.kind == "O")]
     for text in (text for column in texts for text in column if isinstance(text, str)):
         if text.startswith(("=", "+", "-", "@")) and not re.match(r"[+-]?[\d.]", text):
             return text
