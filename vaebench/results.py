@@ -193,8 +193,9 @@ def read_run_json(folder: str | Path) -> dict[str, Any]:
 
 _RUN_FIELDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("schema", "devices", "lanes"), (int,)),
-    **dict.fromkeys(("digest", "matmul_precision", "command", "version", "study", "device", "started"), (str,)),
+    **dict.fromkeys(("digest", "matmul_precision", "version", "study", "device", "started"), (str,)),
     **dict.fromkeys(("metric_options", "versions", "data", "provenance"), (dict,)),
+    "command": (str, list),
     "metrics": (list, dict),
     "embedding": (str, dict),
     "label_covariate": (bool,),
