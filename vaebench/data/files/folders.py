@@ -62,7 +62,7 @@ def check_results_folder(folder: Path, command: str) -> None:
     check_folder(folder, folder / "figures")
     files = _recorded(folder, command)
     if not (folder / MANIFEST).exists():
-        own = [name for name in _OLD[command][1] if name not in files and (folder / name).exists()]
+        own = [name for name in _OLD.get(command, ("", ()))[1] if name not in files and (folder / name).exists()]
         if own:
             raise InputError(
                 f"{folder} holds a {own[0]} that was not made by vaebench {command}; choose another --out, or move the file"
