@@ -89,7 +89,7 @@ def check_writable(folder: Path) -> None:
     for place in (folder, *folder.absolute().parents):
         try:
             place.lstat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         if not place.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "it is a file, and a folder is needed", str(place))

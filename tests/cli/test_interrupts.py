@@ -20,8 +20,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSI
 
 SCRIPT = """
     import sys, time
-    from vaebench.cli import main as cli
+    import vaebench.cli.main
     from vaebench.cli.options import Common
+
+    cli = sys.modules["vaebench.cli.main"]
 
     def work(options, command):
         print("ready", flush=True)
@@ -51,7 +53,6 @@ SCRIPT = """
     cli._parsed = lambda arguments: Common()
     cli._HANDLERS[Common] = "x:y"
     cli.importlib.import_module = lambda name: type("module", (), {"y": staticmethod(work)})
-    sys.argv[1:] = sys.argv[1:]
     cli.entry()
 """
 
