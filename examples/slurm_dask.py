@@ -9,6 +9,7 @@ Every worker must see the output folder under the same path.
 
 from __future__ import annotations
 
+import math
 import sys
 
 from dask_jobqueue import SLURMCluster
@@ -31,7 +32,8 @@ def main(table: str, out: str) -> None:
     points = vb.protocols.points(vb.protocols.eltager2023)
     with Client(cluster) as client:
         # lanes are chosen from the device of the machine that starts the run; give them if it has no GPU
-        rows = vb.run(points, data, metrics=["leiden"], out=out, executor=client.get_executor(), lanes=128)
+        how = {"lanes": 128, "silent_minutes": math.inf}  # the jobs may wait in the queue for a day
+        rows = vb.run(points, data, metrics=["leiden"], out=out, executor=client.get_executor(), **how)
     print(rows.groupby("static/variant")["metric/leiden/ari"].describe())
 
 

@@ -12,7 +12,17 @@ import pytest
 
 from vaebench.atomic import replacing
 from vaebench.errors import InputError
-from vaebench.results import compact, finished, missing, read_rows, read_run_json, write_rows, write_run_json
+from vaebench.results import (
+    compact,
+    finished,
+    missing,
+    read_costs,
+    read_rows,
+    read_run_json,
+    write_cost,
+    write_rows,
+    write_run_json,
+)
 from vaebench.types import SCHEMA
 
 
@@ -262,3 +272,50 @@ def test_run_json_round_trip(tmp_path):
     for bad in (float("nan"), object()):
         with pytest.raises(InputError, match="JSON values only"):
             write_run_json({"x": bad}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", r"run\.json holds \[\]; it must be a JSON object"),
+        ("null", "holds None"),
+        ('"x"', "holds 'x'"),
+        ("", "cannot be read"),
+        ("[" * 9999, "cannot be read"),
+        ('{"lanes": NaN}', "has lanes nan; it must be a whole number of at least 1"),
+        ('{"lanes": 0}', "has lanes 0"),
+        ('{"lanes": true}', "has lanes True"),
+        ('{"lanes": {"a": [1]}}', "has lanes {'a'"),
+        ('{"provenance": [[]]}', r"has provenance \[\[\]\]; it must be an object"),
+        ('{"metrics": "leiden"}', "has metrics 'leiden'; it must be a list or an object"),
+        ('{"metric_options": null}', "has metric_options None"),
+        ('{"digest": 5}', "has digest 5; it must be a text"),
+        ('{"label_covariate": 1}', "has label_covariate 1; it must be true or false"),
+        ('{"versions": "' + "x" * 999 + '"}', r"has versions 'x{56}\.\.\."),
+    ],
+)
+def test_a_wrong_run_json_is_one_sentence(tmp_path, text, said):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(InputError, match=said) as caught:
+        read_run_json(tmp_path)
+    assert len(str(caught.value).replace(str(tmp_path), "")) < 200
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"seconds": "1"}', '{"seconds": NaN}', '{"seconds": -1}', "[" * 9999]
+)
+def test_a_damaged_cost_is_named(tmp_path, text):
+    cost = {"seconds": 1.5, "trainings": 2, "programs": 1, "epochs": 9, "computed_epochs": 10}
+    write_cost(cost, tmp_path)
+    assert read_costs(tmp_path) == [cost]
+    (tmp_path / "costs" / "damaged.json").write_text(text)
+    with pytest.raises(InputError, match=r"damaged\.json (cannot be read|holds|has)"):
+        read_costs(tmp_path)
+
+
+def test_the_first_record_of_a_folder_stays(tmp_path):
+    for record in ({"lanes": 1}, {"lanes": 2}):
+        write_run_json(record, tmp_path, first=True)
+    assert read_run_json(tmp_path) == {"lanes": 1}
+    assert os.listdir(tmp_path) == ["run.json"]

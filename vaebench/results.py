@@ -13,14 +13,14 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaebench.atomic import replacing
+from vaebench.atomic import create, replacing
 from vaebench.errors import InputError
 from vaebench.types import SCHEMA
 
@@ -126,8 +126,14 @@ def compact(folder: str | Path, paths: Sequence[str | Path]) -> Path:
     return merged
 
 
-def write_run_json(record: Mapping[str, Any], folder: str | Path) -> Path:
-    """Write ``run.json`` (command, versions, digests) and return its path; an older one is replaced atomically.
+def write_run_json(record: Mapping[str, Any], folder: str | Path, *, first: bool = False) -> Path:
+    """Write ``run.json`` (command, versions, digests) and return its path.
+
+    Args:
+        record: JSON values.
+        folder: folder of the run.
+        first: leave an existing file as it is. Of several processes that do this at once, one writes its record. Otherwise
+            an older file is replaced atomically.
 
     Raises:
         InputError: ``record`` holds other values than JSON's.
@@ -137,6 +143,10 @@ def write_run_json(record: Mapping[str, Any], folder: str | Path) -> Path:
     except (TypeError, ValueError) as error:
         raise InputError(f"run.json holds JSON values only: {error}") from error
     path = Path(folder) / "run.json"
+    if first:
+        with _named(path), suppress(FileExistsError):
+            create(path, text.encode() + b"\n")
+        return path
     _write(path, text.encode() + b"\n")
     return path
 
@@ -149,23 +159,68 @@ def write_cost(cost: Mapping[str, Any], folder: str | Path) -> Path:
 
 
 def read_costs(folder: str | Path) -> list[dict[str, Any]]:
-    """Read the costs of all processes that wrote rows to a folder, in the order in which they ended."""
-    return [json.loads(path.read_bytes()) for path in sorted((Path(folder) / "costs").glob("*.json"))]
+    """Read the costs of all processes that wrote rows to a folder, in the order in which they ended.
+
+    Raises:
+        InputError: a file is damaged; the message names it.
+    """
+    costs = [(path, _object(path)) for path in sorted((Path(folder) / "costs").glob("*.json"))]
+    for path, cost in costs:
+        for name in ("seconds", "trainings", "programs", "epochs", "computed_epochs"):
+            value = cost.get(name)
+            if type(value) not in (int, float) or not 0 <= value < math.inf:
+                raise InputError(
+                    f"{path} has {name} {_short(value)}; it must be a number of at least 0: delete this file"
+                )
+    return [cost for _, cost in costs]
 
 
 def read_run_json(folder: str | Path) -> dict[str, Any]:
     """Read the record that :func:`write_run_json` wrote.
 
     Raises:
-        InputError: there is none, or it cannot be read.
+        InputError: there is none, it cannot be read, or a field that this version knows has a value of the wrong kind.
     """
     path = Path(folder) / "run.json"
+    record = _object(path, missing="not the folder of a run")
+    for name, kinds in _RUN_FIELDS.items():
+        value = record.get(name)
+        if name in record and (type(value) not in kinds or (kinds == (int,) and value < 1)):
+            wanted = " or ".join(_KINDS[kind] for kind in kinds)
+            raise InputError(f"{path} has {name} {_short(value)}; it must be {wanted}")
+    return record
+
+
+_RUN_FIELDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("schema", "devices", "lanes"), (int,)),
+    **dict.fromkeys(("digest", "matmul_precision", "version", "study", "device", "started"), (str,)),
+    **dict.fromkeys(("metric_options", "versions", "data", "provenance"), (dict,)),
+    "command": (str, list),
+    "metrics": (list, dict),
+    "embedding": (str, dict),
+    "label_covariate": (bool,),
+}
+"""Field of ``run.json`` -> its types."""
+_KINDS = {int: "a whole number of at least 1", str: "a text", bool: "true or false", list: "a list", dict: "an object"}
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _object(path: Path, missing: str = "") -> dict[str, Any]:
+    """Return the JSON object in a file; raise :class:`InputError` with its name if there is none."""
     try:
-        return json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: not the folder of a run") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        raise InputError(f"{path} does not exist: {missing or 'another process has deleted it'}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or str(error)[:100]
+        raise InputError(f"{path} cannot be read: {reason}; it must be a JSON object") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds {_short(value)}; it must be a JSON object")
+    return value
 
 
 def _arrow_type(kind: type) -> Any:
@@ -262,9 +317,17 @@ def _write_part(table: Any, folder: Path, stamp: str) -> Path:
 
 def _write(path: Path, data: Any) -> None:
     """Write a file atomically: it is complete and synced to disk under its name, or does not exist."""
+    with _named(path), replacing(path, durable=True) as unfinished:
+        unfinished.write_bytes(data)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn an error of the operating system into a sentence that names the file."""
     try:
-        with replacing(path, durable=True) as unfinished:
-            unfinished.write_bytes(data)
+        yield
+    except FileExistsError:
+        raise
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OSError(

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from vaebench.cli.main import main
-from vaebench.errors import InputError
+from vaebench.errors import InputError, RunError
 from vaebench.metrics.cox import CoxOptions
 from vaebench.metrics.leiden import LeidenOptions
 from vaebench.protocols import eltager2023, protocol
@@ -285,3 +285,34 @@ def test_a_reader_that_stops_reading_is_no_error():
     done = subprocess.run([sys.executable, "-m", "vaebench", "--help"], stdout=write, stderr=subprocess.PIPE)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(30, "Read-only file system", "results/x.csv"), "error: results/x.csv: Read-only file system\n"),
+        (OSError("no number"), "error: no number\n"),
+        (RunError("it failed"), "error: it failed\n"),
+    ],
+)
+def test_a_failure_is_one_sentence_with_the_files_name(monkeypatch, capsys, error, said):
+    def failing(options, command):
+        raise error
+
+    monkeypatch.setattr("vaebench.cli.runs.describe", failing)
+    assert main(["describe", "default", "--no-compilation-cache"]) == 1
+    assert capsys.readouterr().err == said
+
+
+def test_a_folder_in_place_of_a_config_file(tmp_path, capsys):
+    assert main(["run", "--config", str(tmp_path)]) == 2
+    assert f"--config {tmp_path} cannot be read: Is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["run.json", "costs/damaged.json"])
+def test_report_of_a_damaged_folder_is_one_sentence(table, tmp_path, capsys, name):
+    out = tmp_path / "out"
+    assert main([*columns(table), *QUICK, "--metrics", "leiden", "--out", str(out), "--quiet"]) == 0
+    (out / name).write_text("[]")
+    assert main(["report", str(out)]) == 2
+    assert f"{out / name} holds []; it must be a JSON object" in capsys.readouterr().err

@@ -220,3 +220,64 @@ def test_bad_input_is_one_sentence(tables, tmp_path, capsys, arguments, said):
     assert said in captured.err
     assert captured.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_second_extraction_leaves_nothing_of_the_first(tables, tmp_path):
+    folder, _, _ = tables
+    out, start = (
+        tmp_path / "out",
+        ["extract", str(folder / "catalogue.csv"), "--method", "nmf", "--restarts", "2", "--quiet"],
+    )
+    first = [*start, "--k-min", "3", "--k-max", "3", "--reference", str(folder / "signatures.csv"), "--out", str(out)]
+    assert main(first) == 0
+    (out / "notes.txt").write_text("mine")
+    assert main([*start, "--k-min", "2", "--k-max", "2", "--out", str(out)]) == 0
+    there = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    named = set(json.loads((out / "manifest.json").read_text())["files"])
+    assert there == named | {"manifest.json", "notes.txt"}
+    assert not {"matches.csv", "figures/similarity.png"} & there
+    assert len(read_signatures(out / "signatures.csv")) == 2
+    assert json.loads((out / "run.json").read_text())["report"] == str(out / "report.html")
+
+
+@pytest.mark.parametrize("command", ["extract", "refit", "calibrate", "match"])
+@pytest.mark.parametrize("out", ["file", "file/x", "other", "run", "own"])
+def test_a_folder_that_will_not_do_is_refused_before_the_work(tables, tmp_path, capsys, monkeypatch, command, out):
+    def too_late(*_, **__):
+        raise AssertionError("the work has begun")
+
+    for name in ("extraction.extract", "refitting.refit", "coverage.calibrate", "matching.matches"):
+        monkeypatch.setattr(f"vaebench.signatures.{name}", too_late)
+    (tmp_path / "file").write_text("")
+    for name, made in (("other", "manifest.json"), ("run", "rows/part-1.parquet"), ("own", "report.html")):
+        (tmp_path / name / made).parent.mkdir(parents=True)
+        (tmp_path / name / made).write_text('{"made_by": "vaebench another", "files": []}')
+    (tmp_path / "own" / "matches.csv").write_text("a,b")
+    folder, _, _ = tables
+    given = [] if command == "extract" else [str(folder / "signatures.csv")]
+    assert main([command, str(folder / "catalogue.csv"), *given, "--out", str(tmp_path / out)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert str(tmp_path / out.split("/")[0]) in said
+    words = {
+        "file": "is a file",
+        "other": "results of vaebench another",
+        "run": "rows of a run",
+        "own": "was not made by",
+    }
+    assert words[out.split("/")[0]] in said
+
+
+def test_an_interrupted_refit_leaves_the_old_result(tables, tmp_path, monkeypatch, capsys):
+    folder, _, _ = tables
+    start = ["refit", str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "none", "--quiet"]
+    assert main([*start, "--out", str(tmp_path / "out")]) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*") if path.is_file()}
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vaebench.report.signatures.refit_page", interrupted)
+    assert main([*start, "--seed", "3", "--out", str(tmp_path / "out")]) == 130
+    assert "nothing new is in" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.*") if path.is_file()}

@@ -377,11 +377,21 @@ def test_damaged_cache_is_built_again(tmp_path, name):
     (kept,) = (tmp_path / "cache").glob(f"*/{name}")
     content = bytearray(kept.read_bytes())
     content[-9] ^= 1
-    kept.write_bytes(bytes(content))
-    again = tcga(**options)
-    assert again.digest == first.digest
-    np.testing.assert_array_equal(again.x, first.x)
-    assert kept.read_bytes() != bytes(content)
+    for damaged in (
+        bytes(content),
+        b"",
+        b"[]",
+        content[: len(content) // 2],
+        b"[" * 9999,
+        b'{"sha256": 1, "rest": []}',
+    ):
+        kept.write_bytes(damaged)
+        with pytest.warns(UserWarning, match="was damaged and has been built again"):
+            again = tcga(**options)
+        assert again.digest == first.digest
+        np.testing.assert_array_equal(again.x, first.x)
+        assert kept.read_bytes() != damaged
+        tcga(**options)  # intact, so without a warning
 
 
 def test_altered_file_is_refused_once_recorded(tmp_path):
@@ -396,3 +406,26 @@ def test_altered_file_is_refused_once_recorded(tmp_path):
     path = tmp_path / "kept" / SURVIVAL
     path.write_text(path.read_text().replace("LUAD", "LUSC"))
     refused(SURVIVAL, "not the file that was fetched first", "sha256", **options)
+
+
+def test_cached_data_are_on_disk_before_they_have_their_name(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    real, seen = os.fsync, []
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (seen.append(list((tmp_path / "cache").glob("*/x.npy"))), real(handle))
+    )
+    tcga(folder_of(tmp_path / "in"), top=10, cache=tmp_path / "cache")
+    assert len(seen) >= 2
+    assert not any(path.parent.name[0] != "." for found in seen for path in found)
+
+
+def test_a_damaged_memory_of_digests_is_made_again(tmp_path):
+    from vaebench.data.cache import file_record
+
+    (tmp_path / "a.csv").write_text("x")
+    first = file_record(tmp_path / "a.csv", tmp_path / "cache")
+    (memory,) = (tmp_path / "cache" / "digests").iterdir()
+    state = json.loads(memory.read_text())["state"]
+    for damaged in ("", "[]", json.dumps({"state": state}), json.dumps({"state": state, "sha256": 5})):
+        memory.write_text(damaged)
+        assert file_record(tmp_path / "a.csv", tmp_path / "cache") == first

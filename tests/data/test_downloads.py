@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import http.server
@@ -14,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaebench.data import fetch
+from vaebench.data import fetch, transfer
 from vaebench.data.downloads import RECORD
 from vaebench.data.sources import SOURCES
+from vaebench.data.transfer import is_secure
 from vaebench.errors import InputError
 
 EXPRESSION, SURVIVAL = SOURCES["tcga"].files
@@ -53,6 +55,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.seen.append((name, kind, self.headers.get("Range")))
         if kind in (404, 503):
             self.send_error(kind)
+        elif kind == "to http":
+            self.send_response(302)
+            self.send_header("Location", f"http://data.example/{urllib.parse.quote(name)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         elif kind == "redirect" or (kind == "loop" and trouble.append("loop") is None):
             self.send_response(302)
             self.send_header("Location", f"{self.server.address}/moved/{urllib.parse.quote(name)}")
@@ -237,6 +244,37 @@ def test_redirects(server, tmp_path):
     assert whole(tmp_path)
     server.plan[EXPRESSION] = ["loop"]
     refused("redirects without end", call=lambda: fetched(server, tmp_path / "other"))
+
+
+def test_http_is_refused_also_where_a_server_redirects_to_it(server, tmp_path):
+    server.plan[EXPRESSION] = ["to http"]
+    refused("redirects to http://data.example/", "not https", call=lambda: fetched(server, tmp_path))
+    assert not list(tmp_path.iterdir())
+    for mirror in ("http://data.example/files", "ftp://data.example", "file:///tmp"):
+        refused(
+            "neither a local folder nor an https", call=lambda m=mirror: fetch("tcga", tmp_path, mirror=m, quiet=True)
+        )
+    assert all(is_secure(address) for found in SOURCES.values() for address in found.files.values())
+    assert is_secure("http://localhost:8000/x")
+    assert not is_secure("http://127.0.0.1.example/x")
+
+
+def test_a_full_disk_and_a_file_for_a_folder_have_their_names(server, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    refused("file is a file", call=lambda: fetched(server, tmp_path / "file"))
+
+    class Full:
+        def write(self, chunk):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: .*x\.part"):
+        transfer._write(Full(), b"x", tmp_path / "x.part")  # pyright: ignore
+
+
+@pytest.mark.parametrize("text", ["[]", '{"a": []}', '{"a": {"sha256": 5, "bytes": 1}}', '{"a": {"sha256": "x"}}'])
+def test_a_damaged_record_is_one_sentence(tmp_path, text):
+    (tmp_path / RECORD).write_text(text)
+    refused(RECORD, "damaged", call=lambda: fetch("tcga", tmp_path, mirror="http://127.0.0.1:9"))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import sys
 import textwrap
 import time
 import types
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -190,6 +190,57 @@ def test_an_executor_that_dies_at_the_start_is_one_clear_sentence(tmp_path, tiny
     executor = ThreadPoolExecutor(1, initializer=lambda: 1 / 0)
     with pytest.raises(RunError, match=r"6 of 6 points have no row after 3 attempts.*BrokenThreadPool.*continues"):
         run(POINTS, tiny, out=tmp_path, lanes=2, executor=executor, quiet=True)
+
+
+class DeadExecutor(Executor):
+    """Takes pieces and never begins one, as a cluster whose workers are all dead."""
+
+    def __init__(self):
+        self.futures = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.futures.append(Future())
+        return self.futures[-1]
+
+
+def test_an_executor_without_workers_is_said_and_ends_the_run(tmp_path, tiny, monkeypatch, capsys):
+    from vaebench.sweep import executor as module
+
+    monkeypatch.setattr(module, "NOTE_SECONDS", 1.0)
+    executor = DeadExecutor()
+    with pytest.raises(RunError, match=r"no worker of the executor was at work for 3 s; .* silent_minutes"):
+        run(POINTS, tiny, out=tmp_path, lanes=2, executor=executor, silent_minutes=0.05)
+    assert "no worker was at work for 2 s; waiting 1 s more" in capsys.readouterr().err
+    assert executor.futures
+    assert all(future.cancelled() for future in executor.futures)
+    with pytest.raises(InputError, match="silent_minutes is 0"):
+        run(POINTS, tiny, out=tmp_path, lanes=2, executor=executor, silent_minutes=0)
+
+
+def test_a_worker_at_work_is_seen(tmp_path, monkeypatch):
+    from vaebench.sweep import executor as module
+
+    monkeypatch.setattr(module, "BEAT_SECONDS", 0.02)
+    silence = module._Silence(tmp_path, 0.2 / 60, quiet=True)
+    with module._beating(tmp_path / module.ALIVE / "one"):
+        for _ in range(10):
+            silence.look(0)
+            time.sleep(0.05)
+    silence.look(0)
+    time.sleep(0.25)
+    with pytest.raises(RunError, match="no worker"):
+        silence.look(0)
+    silence.look(1)
+
+
+def test_pieces_that_have_not_begun_are_taken_back():
+    from vaebench.sweep import executor as module
+
+    pool = ThreadPoolExecutor(1)
+    waiting = [pool.submit(time.sleep, 0.2), pool.submit(time.sleep, 9)]
+    module._give_up(pool, False, waiting)
+    assert waiting[1].cancelled()
+    pool.shutdown()
 
 
 @pytest.mark.parametrize("shard", [(0, 3), (4, 3), (1, 0)])

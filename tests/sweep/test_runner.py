@@ -294,3 +294,66 @@ def test_a_folder_of_before_an_option_existed_goes_on(tmp_path, tiny):
     write_run_json(record, tmp_path)
     with pytest.raises(InputError, match="metric_options"):
         run([point], tiny, **how)
+
+
+def test_of_two_processes_with_other_lanes_one_is_refused(tmp_path, tiny):
+    """Both find no run.json; whoever writes it second reads the other's."""
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    options = {"metrics": ["leiden"], "embedding": "mean", "label_covariate": True, "matmul_precision": "highest"}
+    options["metric_options"] = {}
+    barrier = threading.Barrier(2)
+
+    def first(folder, lanes):
+        barrier.wait()
+        try:
+            return sweep._run_record(folder, tiny, options, lanes, POINTS, "")["lanes"]
+        except InputError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        for i in range(20):
+            found = list(pool.map(first, [tmp_path / str(i)] * 2, [4, 7]))
+            (kept,) = [lanes for lanes in found if isinstance(lanes, int)]
+            (said,) = [text for text in found if isinstance(text, str)]
+            assert f"was made with lanes {kept}" in said
+            assert read_run_json(tmp_path / str(i))["lanes"] == kept
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"command": "vaebench evaluate", "metrics": {"leiden": ""}}, "is not the record of a run"),
+        ({"lanes": 2, "metrics": ["leiden"], "metric_options": {"leidn": {}}}, "metric_options of 'leidn'"),
+        ({"lanes": 2, "metrics": ["leiden"], "metric_options": {"leiden": 3}}, "metric_options of 'leiden'"),
+    ],
+)
+def test_a_run_json_of_something_else_is_refused(tmp_path, tiny, record, said):
+    write_run_json(record, tmp_path)
+    with pytest.raises(InputError, match=said):
+        run(POINTS, tiny, out=tmp_path, quiet=True)
+
+
+def test_a_folder_of_another_command_or_one_that_cannot_be_written_to_is_refused_before_training(tmp_path, tiny):
+    (tmp_path / "extract").mkdir()
+    (tmp_path / "extract" / "manifest.json").write_text("{}")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "rows").write_text("")
+    for out, said in (
+        ("extract", "results of another command"),
+        ("file/x", "file is a file"),
+        ("rows", "rows is a file"),
+    ):
+        with pytest.raises(InputError, match=said):
+            run(POINTS, tiny, out=tmp_path / out, quiet=True)
+
+
+def test_a_damaged_number_of_lanes_of_a_program_is_named(tmp_path, tiny):
+    place = tmp_path / "lanes" / f"{task.group_name(BASE, tiny)}.json"
+    place.parent.mkdir()
+    for text in ("{}", '{"lanes": 0}', '{"lanes": NaN}'):
+        place.write_text(text)
+        with pytest.raises(InputError, match=f"{place.name} has lanes .* delete this file"):
+            run(BASE, tiny, ["leiden"], tmp_path, quiet=True)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from vaebench.cli.options import DataCheck, DataFetch, DataList, DataSimulate
-from vaebench.cli.parsing import column_options
+from vaebench.cli.parsing import check_out, column_options
 from vaebench.data import DATASETS
 from vaebench.data.downloads import fetch, recorded
 from vaebench.data.files.writing import table_columns, write_table
@@ -61,6 +61,7 @@ def check_file(options: DataCheck, command: str) -> dict[str, Any]:
 
 def simulate_table(options: DataSimulate, command: str) -> dict[str, Any]:
     """Write a simulated cohort as a table, and print the command that trains on it."""
+    check_out(options.out.parent)
     path, sizes = options.out, {"samples": options.samples, "genes": options.genes, "types": options.types}
     data, _ = simulate_cohort(options.seed, **sizes, scaling="none")
     write_table(data, path)

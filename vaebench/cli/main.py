@@ -12,11 +12,20 @@ import re
 import shlex
 import sys
 import tomllib
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import tyro
 
+from vaebench.cli.compilation import use_compilation_cache
+from vaebench.cli.interrupts import (
+    expect_interrupts,
+    handle_interrupts,
+    interrupt_asked,
+    interrupted_text,
+    interrupts_over,
+)
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
 from vaebench.cli.options import HANDLERS, Compiled, Data, Run
 from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLERS
@@ -41,44 +50,52 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"vaebench {__version__}")
         return 0
-    out: Path | None = None
+    options: Any = None
+    expect_interrupts(lambda: interrupted_text(options))
     try:
         options = _parsed(arguments)
-        out = getattr(options, "out", None)
-        if isinstance(options, Compiled) and options.compilation_cache:
-            use_compilation_cache()
-        module, function = _HANDLERS[type(options)].split(":")
-        handler = getattr(importlib.import_module(f"vaebench.cli.{module}"), function)
-        summary = handler(options, "vaebench " + shlex.join(arguments))
-        if options.json:
-            print(json.dumps(summary))
-        return 0
+        return _carried_out(options, arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except RunError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:  # the reader of the output, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:
-        print(f"error: {error.strerror or error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
-        hint = f"; the finished rows are in {out}, and the same command continues from there" if out else ""
-        print(f"\ninterrupted{hint}", file=sys.stderr)
-        return 130
+        return _interrupted(options)
+    except Exception as error:
+        if interrupt_asked():  # a library has turned the interrupt into an error of its own
+            return _interrupted(options)
+        if not isinstance(error, RunError | OSError):
+            raise
+        print(f"error: {_reason(error)}", file=sys.stderr)
+        return 1
 
 
-def use_compilation_cache() -> None:
-    """Keep compiled programs between processes, in the user's cache folder unless JAX is configured otherwise."""
-    import jax
-    import platformdirs
+def _carried_out(options: Any, arguments: list[str]) -> int:
+    """Call the handler of a command and print its summary if asked to."""
+    if isinstance(options, Compiled) and options.compilation_cache:
+        use_compilation_cache()
+    module, function = _HANDLERS[type(options)].split(":")
+    handler = getattr(importlib.import_module(f"vaebench.cli.{module}"), function)
+    summary = handler(options, "vaebench " + shlex.join(arguments))
+    if options.json:
+        print(json.dumps(summary))
+    return 0
 
-    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
-        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("vaebench", appauthor=False))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+def _interrupted(options: Any) -> int:
+    interrupts_over()
+    print(f"\n{interrupted_text(options)}", file=sys.stderr)
+    return 130
+
+
+def _reason(error: RunError | OSError) -> str:
+    """Return an error as one sentence; that of an operating system's with the file's name, which its text lacks."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | Path)]
+    return ": ".join([*names[:1], error.strerror])
 
 
 def _parsed(arguments: list[str]) -> Any:
@@ -144,6 +161,8 @@ def _with_config(options: Run) -> Run:
         values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
     except FileNotFoundError:
         raise InputError(f"--config {path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"--config {path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--config {path}: not a TOML file: {shortened(error)}") from None
     except OSError as error:
@@ -175,4 +194,21 @@ def _joined(value: Any) -> Any:
 
 def entry() -> None:
     """Run the command line as a console script."""
+    handle_interrupts()
+    warnings.showwarning = _noted
     sys.exit(main())
+
+
+def _noted(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show a warning of our own as one line; others as Python does."""
+    if Path(filename).is_relative_to(Path(__file__).parent.parent):
+        print(f"note: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=file or sys.stderr)

@@ -9,6 +9,7 @@ from typing import Any
 
 from vaebench.cli.options import Columns, Compiled, Run, Source
 from vaebench.data import DATASETS, load
+from vaebench.data.files.folders import check_folder
 from vaebench.errors import InputError, unknown_name
 from vaebench.metrics import metric
 from vaebench.protocols import Protocol
@@ -92,9 +93,8 @@ def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any
 
 
 def check_out(out: Path) -> None:
-    """Raise :class:`InputError` if the folder to write to is a file."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file; give a folder")
+    """Raise :class:`InputError` unless files can be written to a folder; it is not created."""
+    check_folder(out, out / "figures")
 
 
 def pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
-from vaebench.cli.parsing import check_out, training_settings
+from vaebench.cli.parsing import training_settings
 from vaebench.cli.signature_options import Calibrate, Extract, Match, RefitOptions
+from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
 from vaebench.errors import InputError, unknown_name
@@ -29,11 +30,11 @@ INTERVALS = ("none", "joint", "anchored")
 
 def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     """Extract signatures from a catalogue, write them and a report, and print what was found."""
-    check_out(options.out)
     from vaebench.report.signatures import extraction_page
     from vaebench.signatures.extraction import extract
 
     _check_extraction(options)
+    check_results_folder(options.out, "extract")
     settings = training_settings(options.set)
     reference = mutations.read_signatures(options.reference) if options.reference else None
     catalogue, reference = _catalogue_of(options, reference)
@@ -51,33 +52,35 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         reference=reference,
         progress=StepDisplay(options.quiet),
         fractions=options.fractions,
+        steps=options.out / STEPS,
     )
     notes, drawn = [*catalogue.attrs.get("notes", ()), *result.notes], None
     if options.intervals != "none":
         drawn = _intervals(options, catalogue, result.signatures, reference, types)
         notes += drawn.notes
     seconds = time.perf_counter() - started
-    folder = options.out
-    result.save(folder)
-    if drawn is not None:
-        drawn.save(folder)
     info = _info(command, seconds, options.seed, catalogue)
     if drawn is not None:
         info |= {"level": options.level, **drawn.info}
-    page = extraction_page(
-        folder,
-        catalogue,
-        result,
-        types=types,
-        reference=reference,
-        info=info,
-        notes=notes,
-        seed=options.seed,
-        intervals=None if drawn is None else drawn.intervals,
-        level=options.level,
-    )
+    page = options.out / "report.html"
     summary = {"signatures": len(result.signatures), "samples": len(catalogue), "notes": notes, "report": str(page)}
-    write_json(folder / "run.json", info | summary, **STRICT_JSON)
+    with whole_folder(options.out, "extract") as new:
+        result.save(new)
+        if drawn is not None:
+            drawn.save(new)
+        extraction_page(
+            new,
+            catalogue,
+            result,
+            types=types,
+            reference=reference,
+            info=info,
+            notes=notes,
+            seed=options.seed,
+            intervals=None if drawn is None else drawn.intervals,
+            level=options.level,
+        )
+        write_json(new / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
         print(f"{len(result.signatures)} signatures in {len(catalogue)} samples, {duration(seconds)}")
         if result.matches is not None:
@@ -134,7 +137,7 @@ def _intervals(
 
 def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     """Estimate exposures to given signatures, with intervals, write them and a report, and print what was found."""
-    check_out(options.out)
+    check_results_folder(options.out, "refit")
     from vaebench.signatures.refitting import refit
 
     catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
@@ -164,7 +167,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
 
 def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
     """Simulate from the fit of a cohort, write how often intervals hold the truth, and print it."""
-    check_out(options.out)
+    check_results_folder(options.out, "calibrate")
     from vaebench.signatures.coverage import calibrate, save_calibration
 
     catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
@@ -194,9 +197,12 @@ def match_signatures(options: Match, command: str) -> dict[str, Any]:
     """Pair two sets of signatures, print the pairs, and write them if a folder is given."""
     from vaebench.signatures.matching import matches
 
+    if options.out is not None:
+        check_results_folder(options.out, "match")
     found = matches(mutations.read_signatures(options.signatures), mutations.read_signatures(options.reference))
     if options.out is not None:
-        write_frame(found, options.out / "matches.csv")
+        with whole_folder(options.out, "match") as new:
+            write_frame(found, new / "matches.csv")
     if not options.quiet:
         print(found.to_string(index=False, float_format="{:.3f}".format))
     return {"matches": json.loads(found.to_json(orient="records")), "mean_cosine": float(found["cosine"].mean())}

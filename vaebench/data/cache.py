@@ -1,7 +1,7 @@
 """A cache of data sets on disk, keyed by the digests of the input files and by the options.
 
 A data set is a folder named by its key: ``x.npy``, memory-mapped when read, and ``rest.json`` with all else and a digest.
-Folders appear in one step, so several processes may share a cache.
+Folders appear in one step and complete on disk, so several processes may share a cache. A damaged one is built again.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import dataclasses
 import hashlib
 import json
 import os
-import secrets
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vaebench.atomic import read_json, write_json
+from vaebench.atomic import read_json, replacing, sweep_unfinished, unfinished_path, write_json
 from vaebench.data.dataset import content_digest
 from vaebench.types import Dataset, Survival
 
@@ -58,16 +59,17 @@ def file_record(path: str | Path, folder: Path | None = None) -> dict[str, Any]:
     # named by a digest of the path, so that the cache holds no path of the user
     memory = folder / "digests" / f"{_key(str(file.resolve()))}.json"
     known = read_json(memory)
-    if not known or known.get("state") != state:
+    if not known or known.get("state") != state or not isinstance(known.get("sha256"), str):
         known = {"state": state, "sha256": sha256_of(file)}
-        write_json(memory, known)
+        with suppress(OSError):  # a full disk: it is hashed again the next time
+            write_json(memory, known)
     return {**record, "sha256": known["sha256"]}
 
 
 def cached(folder: Path | None, inputs: Mapping[str, Any], build: Callable[[], Dataset]) -> Dataset:
     """Returns the cached data set for ``inputs``, or builds and caches it.
 
-    A cached data set whose content does not match its digest is built again. Failures to write are ignored.
+    A cached data set that is damaged is built again, with a warning. Failures to write are ignored.
 
     Args:
         folder: the cache; ``None`` always builds.
@@ -83,7 +85,10 @@ def cached(folder: Path | None, inputs: Mapping[str, Any], build: Callable[[], D
     kept = _read_dataset(place)
     if kept is not None:
         return kept
+    damaged = place.exists()
     dataset = build()
+    if damaged:
+        warnings.warn(f"the cached data set {place} was damaged and has been built again", stacklevel=2)
     _write_dataset(place, dataset)
     return dataset
 
@@ -93,15 +98,17 @@ def _key(value: Any) -> str:
 
 
 def _write_dataset(place: Path, dataset: Dataset) -> None:
-    """Writes the files to a temporary folder and renames it, unless another process was first."""
+    """Writes the files to a temporary folder and, once they are on disk, renames it, unless another process was first."""
     rest = {
         field.name: _plain(getattr(dataset, field.name)) for field in dataclasses.fields(dataset) if field.name != "x"
     }
-    temporary = place.parent / f".{secrets.token_hex(8)}.tmp"
-    temporary.mkdir(parents=True)
+    temporary = unfinished_path(place)
     try:
-        np.save(temporary / "x.npy", dataset.x)
-        write_json(temporary / "rest.json", {"sha256": _key(rest), "rest": rest})
+        sweep_unfinished(place.parent)
+        temporary.mkdir(parents=True)
+        with replacing(temporary / "x.npy", durable=True) as unfinished, unfinished.open("wb") as file:
+            np.save(file, dataset.x)
+        write_json(temporary / "rest.json", {"sha256": _key(rest), "rest": rest}, durable=True)
         if place.exists():  # only a damaged data set: an intact one would have been read
             shutil.rmtree(place, ignore_errors=True)
         os.replace(temporary, place)
@@ -126,9 +133,11 @@ def _read_dataset(place: Path) -> Dataset | None:
         return None
     try:
         dataset = _restored(np.asarray(np.load(place / "x.npy", mmap_mode="r")), kept["rest"])
-    except (OSError, ValueError):
+        return dataset if content_digest(dataset) == dataset.digest else None
+    except (
+        Exception
+    ):  # any damage has the same cure, and there are many: an empty file, another header, another shape, ...
         return None
-    return dataset if content_digest(dataset) == dataset.digest else None
 
 
 def _restored(x: np.ndarray, rest: dict[str, Any]) -> Dataset:

@@ -20,8 +20,9 @@ from typing import Any
 
 from vaebench.atomic import read_json, replacing, write_json
 from vaebench.data.cache import sha256_of
+from vaebench.data.files.folders import check_folder
 from vaebench.data.sources import data_folder, source
-from vaebench.data.transfer import transferred
+from vaebench.data.transfer import is_secure, transferred
 from vaebench.errors import InputError
 
 RECORD = "sha256.json"
@@ -48,7 +49,7 @@ def fetch(
     Args:
         name: name of the data set, one of :data:`vaebench.data.sources.SOURCES`.
         folder: folder for the files; by default one in the user's cache folder.
-        mirror: address of a folder with files of the same names, or a local folder to copy them from.
+        mirror: https address of a folder with files of the same names, or a local folder to copy them from.
         timeout: seconds without an answer after which a connection counts as broken.
         retries: number of retries after a broken connection.
         pause: seconds before the first retry; doubled each time, up to a minute.
@@ -75,6 +76,7 @@ def fetch(
         raise InputError(
             f"timeout={timeout}, retries={retries}, pause={pause}: none may be negative, and timeout may not be 0"
         )
+    check_folder(place)
     place.mkdir(parents=True, exist_ok=True)
     found = []
     for file, address in files.items():
@@ -95,8 +97,8 @@ def fetch(
 
 
 def _in_mirror(mirror: str, file: str) -> str:
-    if urllib.parse.urlsplit(mirror).scheme not in ("http", "https"):
-        raise InputError(f"mirror {mirror!r} is neither a local folder nor an http or https address; it must be one")
+    if not is_secure(mirror):
+        raise InputError(f"mirror {mirror!r} is neither a local folder nor an https address; it must be one")
     return mirror.rstrip("/") + "/" + urllib.parse.quote(file)
 
 
@@ -194,7 +196,11 @@ def recorded(folder: Path) -> dict[str, dict[str, Any]]:
     if not file.exists():
         return {}
     known = read_json(file)
-    if known is None:
+    kinds = {"sha256": str, "bytes": int}
+    if known is None or not all(
+        isinstance(record, dict) and all(isinstance(record.get(name), kind) for name, kind in kinds.items())
+        for record in known.values()
+    ):
         raise InputError(f"{file} is damaged; delete it to record the digests of the files again")
     return known
 

@@ -4,15 +4,20 @@
    modification date for it; ``If-Range`` makes the server send the whole file if that has changed.
 2. Bytes are appended as they arrive, and counted at the end.
 3. A broken connection, a server error or a wrong count is retried after a pause that doubles each time.
+
+Only https is spoken, also where a server redirects; over http anybody on the way can change a file. Servers on this machine may
+use http.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import time
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from vaebench.atomic import read_json, write_json
 from vaebench.errors import InputError
@@ -29,6 +34,17 @@ class _BrokenOff(Exception):
     """A failure that a retry may overcome."""
 
 
+def is_secure(url: str) -> bool:
+    """Returns whether an address is https, or http on this machine."""
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        here = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        here = False
+    return parts.scheme == "https" or (parts.scheme == "http" and here)
+
+
 def transferred(
     url: str,
     part: Path,
@@ -42,7 +58,7 @@ def transferred(
     The file ``part + ".json"`` records the address and version that the partial file belongs to, until it is complete.
 
     Args:
-        url: http or https address.
+        url: https address.
         part: the partial file.
         timeout: seconds without an answer after which a connection counts as broken.
         retries: number of retries.
@@ -50,7 +66,7 @@ def transferred(
         advance: called with the bytes so far and the total, ``None`` if unknown.
 
     Raises:
-        InputError: the address does not exist or redirects without end.
+        InputError: the address does not exist, redirects without end or to http, or is not https.
         ConnectionError: the connection broke more often than ``retries``.
     """
     memory = part.with_name(part.name + ".json")
@@ -73,9 +89,16 @@ def transferred(
 def _attempt(url: str, part: Path, memory: Path, timeout: float, advance: Callable[[int, int | None], None]) -> None:
     import requests
 
+    if not is_secure(url):
+        raise InputError(f"{url[:200]} is not an https address; give one that is")
     start, headers = _resumed(url, part, memory)
     try:
-        with requests.get(url, stream=True, timeout=timeout, headers=headers) as answer:
+        with (
+            requests.Session() as session,
+            session.get(
+                url, stream=True, timeout=timeout, headers=headers, hooks={"response": _check_redirect}
+            ) as answer,
+        ):
             if answer.status_code == 416:
                 part.unlink(missing_ok=True)
             _check_status(url, answer)
@@ -84,7 +107,7 @@ def _attempt(url: str, part: Path, memory: Path, timeout: float, advance: Callab
             write_json(memory, {"url": url, "validator": validator, "total": total})
             with open(part, "ab" if start else "wb") as file:
                 for chunk in answer.iter_content(_CHUNK):
-                    file.write(chunk)
+                    _write(file, chunk, part)
                     advance(file.tell(), total)
     except requests.TooManyRedirects:
         raise InputError(f"{url} redirects without end; give a mirror") from None
@@ -97,6 +120,22 @@ def _attempt(url: str, part: Path, memory: Path, timeout: float, advance: Callab
         if found > total:
             part.unlink()
         raise _BrokenOff(f"{found} of {total} bytes arrived")
+
+
+def _write(file: BinaryIO, chunk: bytes, part: Path) -> None:
+    try:
+        file.write(chunk)
+        file.flush()
+    except OSError as error:  # a full disk, which has no name
+        raise OSError(error.errno, error.strerror, str(part)) from error
+
+
+def _check_redirect(answer: requests.Response, **_: Any) -> None:
+    """Raises ``InputError`` for a redirect to an address that is not secure, before it is followed."""
+    if answer.is_redirect:
+        target = urllib.parse.urljoin(answer.url, answer.headers.get("Location", ""))
+        if not is_secure(target):
+            raise InputError(f"{answer.url[:100]} redirects to {target[:100]}, which is not https; give a mirror")
 
 
 def _resumed(url: str, part: Path, memory: Path) -> tuple[int, dict[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from vaebench.data.files.folders import add_files
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import checked_signatures, write_signatures
 from vaebench.errors import InputError
@@ -45,9 +46,10 @@ class AnchoredIntervals(NamedTuple):
         return {"dispersion": round(self.dispersion, 3)}
 
     def save(self, folder: str | Path) -> None:
-        """Write ``intervals.csv`` and ``anchored.csv`` (the signatures) into ``folder``, which is made if needed."""
+        """Add ``intervals.csv`` and ``anchored.csv`` (the signatures) to an extraction's ``folder``, which is made if needed."""
         write_frame(self.intervals, Path(folder) / "intervals.csv")
         write_signatures(self.signatures, Path(folder) / "anchored.csv")
+        add_files(folder, "extract", ["intervals.csv", "anchored.csv"], gone=["correlations.csv"])
 
 
 def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = ANCHOR) -> pd.DataFrame:

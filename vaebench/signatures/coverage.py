@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
+from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError
 from vaebench.signatures.dispersion import negative_binomial, scatter
@@ -245,7 +246,7 @@ def save_calibration(
     The files are ``coverage.csv``, ``calibration.json`` (``info``, method and level), and ``report.html`` with its ``figures``.
 
     Args:
-        folder: any folder; files of these names in it are replaced.
+        folder: of the result. All files of an earlier one, which ``manifest.json`` names, are replaced in one step.
         coverage: the table of :func:`calibrate`.
         intervals: name of the method.
         level: nominal coverage.
@@ -253,12 +254,15 @@ def save_calibration(
 
     Returns:
         The path of the report.
+
+    Raises:
+        InputError: ``folder`` holds the results of another command.
     """
     from vaebench.report.signatures import calibration_page
 
-    folder, info = Path(folder), dict(info or {})
-    folder.mkdir(parents=True, exist_ok=True)
-    write_frame(coverage, folder / "coverage.csv")
-    page = calibration_page(folder, coverage, level, info)
-    write_json(folder / "calibration.json", info | {"method": intervals, "level": level}, **STRICT_JSON)
-    return page
+    info = dict(info or {})
+    with whole_folder(folder, "calibrate") as new:
+        write_frame(coverage, new / "coverage.csv")
+        page = calibration_page(new, coverage, level, info)
+        write_json(new / "calibration.json", info | {"method": intervals, "level": level}, **STRICT_JSON)
+    return Path(folder) / page.name

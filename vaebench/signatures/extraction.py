@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
 from vaebench.data.mutations.tables import write_exposures, write_signatures
@@ -18,6 +19,7 @@ from vaebench.signatures.methods import METHODS, ExtractionTask, loaded
 from vaebench.signatures.selection import RULES
 from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.steps import keeping_steps
 
 
 class Extraction(NamedTuple):
@@ -47,7 +49,11 @@ class Extraction(NamedTuple):
         """Write the tables that ``vaebench extract`` writes into ``folder``, which is created if it is missing.
 
         ``signatures.csv``, ``exposures.csv``, ``samples.csv``, ``selection.csv``, and ``matches.csv`` if there was a
-        reference. Each file is complete or not there. Intervals have a ``save`` of their own.
+        reference. They replace all files of an earlier extraction, which ``manifest.json`` names, in one step; other files
+        stay. Intervals have a ``save`` of their own, to be called after this one.
+
+        Raises:
+            InputError: ``folder`` holds the results of another command.
 
         Example:
             >>> import tempfile, vaebench as vb
@@ -55,14 +61,13 @@ class Extraction(NamedTuple):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     vb.signatures.extract(catalogue, k=3, method="nmf", restarts=2).save(folder)
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_signatures(self.signatures, folder / "signatures.csv")
-        write_exposures(self.exposures, folder / "exposures.csv")
-        write_frame(self.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
-        write_frame(self.selection, folder / "selection.csv")
-        if self.matches is not None:
-            write_frame(self.matches, folder / "matches.csv")
+        with whole_folder(folder, "extract") as new:
+            write_signatures(self.signatures, new / "signatures.csv")
+            write_exposures(self.exposures, new / "exposures.csv")
+            write_frame(self.samples.rename_axis("Samples").reset_index(), new / "samples.csv")
+            write_frame(self.selection, new / "selection.csv")
+            if self.matches is not None:
+                write_frame(self.matches, new / "matches.csv")
 
 
 def methods() -> tuple[str, ...]:
@@ -86,6 +91,7 @@ def extract(
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
     options: SparseOptions | None = None,
+    steps: str | Path | None = None,
 ) -> Extraction:
     """Extract mutational signatures and their exposures from a catalogue, and choose their number.
 
@@ -108,6 +114,8 @@ def extract(
         settings: other settings of an autoencoder; see :func:`vaebench.signatures.autoencoders.fits.trained_signatures`.
         fractions: allow counts that are not whole numbers.
         options: constants of ``"sparse"``; other methods have none.
+        steps: folder that keeps finished steps, so that the same call continues after an interrupt, with the same result; delete
+            it once the result is saved. ``None`` keeps nothing.
 
     Returns:
         Signatures, exposures, the table of all numbers, and notes; :meth:`Extraction.save` writes them.
@@ -140,7 +148,8 @@ def extract(
         options=options,
         tell=progress or (lambda what, done, total: None),
     )
-    found = loaded(chosen.function)(task)
+    with keeping_steps(steps):
+        found = loaded(chosen.function)(task)
     order = np.argsort(-found.exposures.sum(0), kind="stable")
     names = [f"S{i + 1}" for i in range(len(order))]
     signatures = pd.DataFrame(found.signatures[order], names, table.columns)

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from vaebench.atomic import STRICT_JSON, write_json
+from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures
 from vaebench.errors import InputError, checked_seed, unknown_name
@@ -100,12 +101,15 @@ class RefitResult(NamedTuple):
         summary, the notes and ``info``), and ``report.html`` with its ``figures``.
 
         Args:
-            folder: any folder; files of these names in it are replaced.
+            folder: of the result. All files of an earlier one, which ``manifest.json`` names, are replaced in one step.
             types: cancer type by sample, which the report groups by.
             info: provenance as JSON values, for ``fit.json`` and the report: command, date, version, ...
 
         Returns:
             The path of the report.
+
+        Raises:
+            InputError: ``folder`` holds the results of another command.
 
         Example::
 
@@ -114,14 +118,15 @@ class RefitResult(NamedTuple):
         """
         from vaebench.report.signatures import refit_page
 
-        folder, info = Path(folder), dict(info or {})
-        folder.mkdir(parents=True, exist_ok=True)
-        write_exposures(self.exposures, folder / "exposures.csv")
-        write_frame(self.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")
-        if self.intervals is not None:
-            write_frame(self.intervals, folder / "intervals.csv")
-        write_json(folder / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
-        return refit_page(folder, self, types=types, info=info, notes=self.notes)
+        info = dict(info or {})
+        with whole_folder(folder, "refit") as new:
+            write_exposures(self.exposures, new / "exposures.csv")
+            write_frame(self.samples.rename_axis("Samples").reset_index(), new / "samples.csv")
+            if self.intervals is not None:
+                write_frame(self.intervals, new / "intervals.csv")
+            write_json(new / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
+            page = refit_page(new, self, types=types, info=info, notes=self.notes)
+        return Path(folder) / page.name
 
 
 def refit(

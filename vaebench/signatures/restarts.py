@@ -30,6 +30,7 @@ from vaebench.signatures.selection import CandidateNumber, consensus_of, lost_no
 from vaebench.signatures.sparse.annealing import sparse_exposures
 from vaebench.signatures.sparse.criterion import score_fit
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.steps import kept
 
 
 class _Restarts(NamedTuple):
@@ -92,6 +93,7 @@ def _extract(task: ExtractionTask, run: _Run) -> ExtractedArrays:
     return ExtractedArrays(chosen, maximum_likelihood(task.counts, chosen).exposures, table)
 
 
+@kept
 def _factorised(task: ExtractionTask, k: int, finished: Callable[[int], None]) -> _Restarts:
     """Restarts of KL-NMF; the error is their mean divergence."""
     key = jax.random.fold_in(jax.random.key(task.seed), k)
@@ -103,6 +105,7 @@ def _factorised(task: ExtractionTask, k: int, finished: Callable[[int], None]) -
     return _Restarts(found.signatures[usable], float(found.divergence[usable].mean()), "OK", {})
 
 
+@kept
 def _trained(task: ExtractionTask, k: int, finished: Callable[[int], None]) -> _Restarts:
     """Restarts of an autoencoder; the error is that of its study."""
 

@@ -6,7 +6,6 @@ is tried again, then recorded as failed, so one bad embedding cannot stop a run.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -19,6 +18,7 @@ import numpy as np
 from vaebench.evaluation.scores import evaluate_flat, light, prepared_metrics, skipped_scores
 from vaebench.results import compact, write_rows
 from vaebench.rows import column_types
+from vaebench.sweep.processes import process_pool
 from vaebench.types import Dataset, Given, Metric
 
 _QUEUED = 8
@@ -27,21 +27,6 @@ _TRIES = 2
 """Attempts at an embedding whose process was killed: a pool dies as a whole, so another embedding may have been the cause."""
 _PARTS = 200
 """Number of part files of a process at which they are merged into one."""
-
-
-def _ignore_interrupts() -> None:
-    # Ctrl-C is sent to every process of the terminal; only the parent decides how to end the workers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def process_pool(workers: int, host_only: bool = False) -> Executor:
-    """Start ``workers`` fresh processes with one BLAS thread each; the calling script needs no ``__main__`` guard."""
-    from loky import ProcessPoolExecutor
-
-    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-    # the accelerator belongs to the training; a metric that uses JAX stays on the host
-    env = {**threads, **({"JAX_PLATFORMS": "cpu"} if host_only else {})}
-    return ProcessPoolExecutor(max_workers=workers, initializer=_ignore_interrupts, env=env, timeout=None)
 
 
 class _Waiting(NamedTuple):

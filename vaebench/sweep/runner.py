@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from vaebench.atomic import sweep_unfinished
+from vaebench.data.files.folders import MANIFEST, check_folder
 from vaebench.errors import InputError, unknown_name
 from vaebench.evaluation.scores import check_installed, check_metrics
-from vaebench.metrics import metric
+from vaebench.metrics import METRICS, metric
 from vaebench.results import finished, read_rows, read_run_json, write_cost, write_run_json
 from vaebench.rows import device_name, matmul_precision_of
 from vaebench.space import Point, chain, point_id
@@ -55,6 +57,7 @@ def run(
     keep_models: str = "none",
     checkpoint_minutes: float = 0.0,
     matmul_precision: str = "highest",
+    silent_minutes: float = 60.0,
     quiet: bool = False,
     command: str = "",
 ) -> pd.DataFrame:
@@ -83,6 +86,8 @@ def run(
             for none.
         matmul_precision: ``"highest"`` (float32), ``"tensorfloat32"`` or ``"bfloat16"``, see
             :class:`vaebench.training.engine.Engine`; fixed for a folder and recorded in every row.
+        silent_minutes: minutes that a run through ``workers`` or ``executor`` waits while no worker is at work (all are dead, or
+            in a queue); ``math.inf`` waits for ever.
         quiet: show no progress on stderr.
         command: text recorded in ``run.json``.
 
@@ -92,7 +97,7 @@ def run(
 
     Raises:
         InputError: bad points or metrics, or a folder made from other data or with other options.
-        RunError: worker processes died repeatedly; finished rows are in ``out``.
+        RunError: worker processes died repeatedly, or none was at work for ``silent_minutes``; finished rows are in ``out``.
 
     Example::
 
@@ -103,9 +108,12 @@ def run(
     points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     check_options(lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes, matmul_precision)
+    if not silent_minutes > 0:
+        raise InputError(f"silent_minutes is {silent_minutes}; it must be above 0")
     check_points(points, dataset, metrics, own)
     with contextlib.ExitStack() as stack:
         folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
+        _check_folder(folder)
         options = {"metrics": metrics, "embedding": embedding, "label_covariate": label_covariate}
         options["matmul_precision"] = matmul_precision
         # as JSON returns them, so that they compare equal with those of an existing run.json
@@ -128,12 +136,21 @@ def run(
         )
         shown = stack.enter_context(display(quiet))
         if executor or workers > 1:
-            cost = through_executor(task, dataset, workers, executor, shown.show)
+            watch = {"silent_minutes": silent_minutes, "quiet": quiet}
+            cost = through_executor(task, dataset, workers, executor, shown.show, **watch)
         else:
             cost = carry_out(task, dataset, shown.show)
         shown.end(cost)
         write_cost(cost, folder)
         return read_rows(folder)
+
+
+def _check_folder(out: Path) -> None:
+    """Raise :class:`InputError` unless rows can be written to a folder; delete what killed processes left half written there."""
+    check_folder(out, out / "rows", out / "costs")
+    if (out / MANIFEST).exists():
+        raise InputError(f"{out} holds the results of another command ({MANIFEST}); a run needs another --out")
+    sweep_unfinished(out)
 
 
 def default_evaluators() -> int:
@@ -186,8 +203,11 @@ def check_points(
         make_split(point, dataset)
 
 
-def _completed(recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _completed(out: Path, recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return recorded options of metrics, with the defaults of options that did not exist yet when they were recorded."""
+    for name, values in recorded.items():
+        if name not in METRICS or METRICS[name].options is None or not isinstance(values, dict):
+            raise InputError(f"{out / 'run.json'} has metric_options of {name!r} that this version does not know")
     defaults = {name: json.loads(json.dumps(dataclasses.asdict(metric(name).options))) for name in recorded}
     return {name: {**defaults[name], **values} for name, values in recorded.items()}
 
@@ -197,38 +217,44 @@ def _run_record(
 ) -> dict[str, Any]:
     """Return the record of the folder, ``run.json``: written now, or read and checked against the options."""
     fixed = {"schema": SCHEMA, "digest": dataset.digest, **options, "devices": len(jax.local_devices())}
-    if (out / "run.json").exists():
-        record = read_run_json(out)
-        wanted = fixed if lanes is None else {**fixed, "lanes": lanes}
-        made = {**record, "matmul_precision": matmul_precision_of(record)}
-        made["metric_options"] = _completed(record.get("metric_options", {}))
-        for name, value in wanted.items():
-            if made.get(name) != value:
-                raise InputError(
-                    f"{out} was made with {name} {made.get(name)!r}, and this command asks for {value!r}; "
-                    "rows of both cannot share a folder: choose another with --out"
-                )
-        return made
-    if finished(out):
-        raise InputError(
-            f"{out} holds rows but no run.json, so their data and options are unknown; choose another --out"
-        )
-    record = {
-        **fixed,
-        "lanes": lanes or chosen_lanes(points, dataset, Engine(matmul_precision=options["matmul_precision"])),
-        "command": command,
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "version": __version__,
-        "versions": {"python": platform.python_version(), "jax": jax.__version__, "numpy": np.__version__},
-        "study": points[0].study,
-        "device": device_name(),
-        "data": {
-            "name": dataset.name,
-            "samples": dataset.x.shape[0],
-            "features": dataset.x.shape[1],
-            "labels": len(dataset.label_names),
-        },
-        "provenance": dict(dataset.provenance),
-    }
-    write_run_json(record, out)
-    return record
+    if not (out / "run.json").exists():
+        if finished(out):
+            raise InputError(
+                f"{out} holds rows but no run.json, so their data and options are unknown; choose another --out"
+            )
+        record = {
+            **fixed,
+            "lanes": lanes or chosen_lanes(points, dataset, Engine(matmul_precision=options["matmul_precision"])),
+            "command": command,
+            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "version": __version__,
+            "versions": {"python": platform.python_version(), "jax": jax.__version__, "numpy": np.__version__},
+            "study": points[0].study,
+            "device": device_name(),
+            "data": {
+                "name": dataset.name,
+                "samples": dataset.x.shape[0],
+                "features": dataset.x.shape[1],
+                "labels": len(dataset.label_names),
+            },
+            "provenance": dict(dataset.provenance),
+        }
+        write_run_json(record, out, first=True)
+    # read back: another process may have been first, and its options are the folder's
+    return _agreed(out, fixed if lanes is None else {**fixed, "lanes": lanes})
+
+
+def _agreed(out: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record in a folder; raise :class:`InputError` if one of its options is not the wanted one."""
+    record = read_run_json(out)
+    if "lanes" not in record or not isinstance(record.get("metrics"), list):
+        raise InputError(f"{out / 'run.json'} is not the record of a run; choose another --out")
+    made = {**record, "matmul_precision": matmul_precision_of(record)}
+    made["metric_options"] = _completed(out, record.get("metric_options", {}))
+    for name, value in wanted.items():
+        if made.get(name) != value:
+            raise InputError(
+                f"{out} was made with {name} {made.get(name)!r}, and this command asks for {value!r}; "
+                "rows of both cannot share a folder: choose another with --out"
+            )
+    return made

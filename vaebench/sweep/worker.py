@@ -20,6 +20,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from vaebench.atomic import read_json, write_json
+from vaebench.errors import InputError
 from vaebench.evaluation.baseline import pca_embedding, pca_reconstruction
 from vaebench.results import finished
 from vaebench.rows import row_of_baseline, row_of_model
@@ -183,7 +184,12 @@ def _group_ticks(
     """Train one group and yield (lanes, tick); if the first call exceeds the memory it is repeated with half the lanes."""
     assert x is not None
     place = task.out / "lanes" / f"{name}.json"
-    lanes = (read_json(place) or task.record)["lanes"]
+    known = read_json(place)
+    lanes = (task.record if known is None else known).get("lanes")
+    if type(lanes) is not int or lanes < 1:
+        raise InputError(
+            f"{place} has lanes {str(lanes)[:60]}; it must be a whole number of at least 1: delete this file"
+        )
     checkpoint = task.out / LANES / f"{uuid.uuid4().hex}.safetensors"
     saved = _saved(task, group, dataset) if (task.out / LANES).is_dir() else {}
     while True:

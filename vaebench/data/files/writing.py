@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -72,7 +74,8 @@ def write_table(dataset: Dataset, path: str | Path) -> Path:
 def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
     """Writes the columns of ``frame`` without its index; the file appears whole or not at all.
 
-    The same data give the same bytes, compressed files included.
+    The same data give the same bytes, compressed files included. Names are written as they are, since other tables have them
+    too. There is a warning for one that spreadsheet programs take for a formula.
 
     Args:
         frame: the columns.
@@ -88,6 +91,13 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
     kind = next((k for k in sorted(KINDS, key=len, reverse=True) if file.name.lower().endswith(k)), None)
     if kind is None:
         raise InputError(f"{file} has no known extension; it must be one of {', '.join(KINDS)}")
+    formula = None if kind == ".parquet" else _formula(frame)
+    if formula is not None:
+        warnings.warn(
+            f"the name {formula[:40]!r} begins with {formula[0]!r}; a spreadsheet program may run it as a formula, unless the "
+            "column is imported as text",
+            stacklevel=2,
+        )
     with replacing(file) as unfinished:
         if kind == ".parquet":
             frame.to_parquet(unfinished, index=False)
@@ -95,6 +105,16 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
             with _text(unfinished, kind.endswith(".gz")) as text:
                 frame.to_csv(text, sep="\t" if kind.startswith(".tsv") else ",", index=False)
     return file
+
+
+def _formula(frame: pd.DataFrame) -> str | None:
+    """Returns the first name or text that begins as a formula and is no number, ``None`` if there is none."""
+    columns = (frame.iloc[:, i] for i in range(frame.shape[1]))
+    texts = [frame.columns, *(column.unique() for column in columns if column.dtype.kind == "O")]
+    for text in (text for column in texts for text in column if isinstance(text, str)):
+        if text.startswith(("=", "+", "-", "@")) and not re.match(r"[+-]?[\d.]", text):
+            return text
+    return None
 
 
 @contextmanager

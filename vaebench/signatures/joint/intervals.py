@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pandas as pd
 
+from vaebench.data.files.folders import add_files
 from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError
 from vaebench.signatures.dispersion import Scatter, scatter
@@ -65,9 +66,10 @@ class DeNovo(NamedTuple):
         return {"widened by": self.factor, "dispersion": round(self.dispersion, 3)}
 
     def save(self, folder: str | Path) -> None:
-        """Write ``intervals.csv`` and ``correlations.csv`` into ``folder``, which is made if needed."""
+        """Add ``intervals.csv`` and ``correlations.csv`` to an extraction's ``folder``, which is made if needed."""
         write_frame(self.intervals, Path(folder) / "intervals.csv")
         write_frame(self.correlations, Path(folder) / "correlations.csv")
+        add_files(folder, "extract", ["intervals.csv", "correlations.csv"], gone=["anchored.csv"])
 
 
 class _Chain(NamedTuple):

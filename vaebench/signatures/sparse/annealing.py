@@ -11,8 +11,10 @@ import numpy as np
 from vaebench.signatures.kl_nmf import TINY, even_exposures, padded, updated_exposures, updated_factors
 from vaebench.signatures.sparse.criterion import score_start
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.steps import kept
 
 
+@kept
 def random_restarts(
     x: jax.Array, count: int, restarts: int, key: jax.Array, options: SparseOptions
 ) -> tuple[np.ndarray, np.ndarray]:

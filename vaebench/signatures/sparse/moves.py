@@ -23,6 +23,7 @@ from vaebench.signatures.sparse.annealing import anneal
 from vaebench.signatures.sparse.criterion import Score, deviances, score_fit
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import refine
+from vaebench.signatures.steps import kept
 from vaebench.signatures.tables import Array
 
 
@@ -115,6 +116,7 @@ def add_signature(x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseO
     return best_of_two(x, np.vstack([fit.signatures, candidate.signature[None]]), exposures, key, options)
 
 
+@kept
 def swap_signatures(
     x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions
 ) -> tuple[SparseFit, SparseFit, int]:

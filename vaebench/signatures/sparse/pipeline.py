@@ -36,6 +36,7 @@ from vaebench.signatures.sparse.ambiguity import Reassignment, resolve_ambiguity
 from vaebench.signatures.sparse.annealing import anneal, random_restarts
 from vaebench.signatures.sparse.moves import SparseFit, add_signature, fit_signatures, swap_signatures
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.steps import kept
 
 
 class PathRow(NamedTuple):
@@ -192,6 +193,7 @@ def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
     return restarts[int(np.argmin(objectives))]
 
 
+@kept
 def _best_fit(
     x: jax.Array, start: np.ndarray, larger: SparseFit | None, key: jax.Array, options: SparseOptions
 ) -> SparseFit:
