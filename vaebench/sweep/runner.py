@@ -199,6 +199,8 @@ def _run_record(
     fixed = {"schema": SCHEMA, "digest": dataset.digest, **options, "devices": len(jax.local_devices())}
     if (out / "run.json").exists():
         record = read_run_json(out)
+        if "lanes" not in record:
+            raise InputError(f"{out} was made by another command, such as evaluate; choose another folder with --out")
         wanted = fixed if lanes is None else {**fixed, "lanes": lanes}
         made = {**record, "matmul_precision": matmul_precision_of(record)}
         made["metric_options"] = _completed(record.get("metric_options", {}))
