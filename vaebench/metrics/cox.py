@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vaebench.errors import InputError, check_choice
+from vaebench.metrics.survival.causes import reason_without_fit
 from vaebench.metrics.survival.cohort import SurvivalCohort, standardised, survival_cohort, usable_latents
 from vaebench.metrics.survival.concordance import concordance, partial_log_likelihood
 from vaebench.metrics.survival.lifelines_engine import fit_by_lifelines
@@ -138,13 +139,15 @@ def cox_scores(
           (samples), ``labels_left_out`` (labels), ``constant_latents``, ``redundant_latents``, ``iterations``.
         * ``status``: ``"OK"``, ``NAN_EMBEDDING``, ``COLLAPSED`` (all latents constant), ``SINGULAR`` (columns depend linearly
           on each other), ``SEPARATED`` (the likelihood has no maximum), ``NOT_CONVERGED``, ``TOO_FEW_EVENTS`` (fewer than 5 a
-          parameter: the scores are computed but not ranked), or ``BASELINE: ...`` (the covariates alone have no fit).
+          parameter: the scores are computed but not ranked), or ``BASELINE: ...`` (the covariates alone have no fit; the
+          status names the column to leave out).
 
     Raises:
         InputError: the data set has no survival.
     """
     cohort = survival_cohort(dataset, options.label_covariate)
-    baseline = _fit(cohort.covariates, cohort, options) if baseline is None else baseline
+    risk = risk_sets(cohort.time, cohort.event)
+    baseline = fit_of_covariates(cohort, cohort.covariates, risk, options) if baseline is None else baseline
     scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan) | {
         "aic_covariates": baseline.aic,
         "concordance_covariates": baseline.concordance,
@@ -159,7 +162,6 @@ def cox_scores(
     if problem:
         return scores | {"status": problem}
     design = np.hstack([latents, cohort.covariates])
-    risk = risk_sets(cohort.time, cohort.event)
     fit = fit_cox(design, risk, options, proportional=options.proportional_hazards)
     return scores | {
         "aic": fit.aic,
@@ -177,7 +179,7 @@ def cox_scores(
 def covariate_fit(dataset: Dataset, options: CoxOptions = CoxOptions()) -> CoxFit:
     """Return the Cox fit of the covariates alone, the same for every embedding of a data set; see :func:`cox_scores`."""
     cohort = survival_cohort(dataset, options.label_covariate)
-    return _fit(cohort.covariates, cohort, options)
+    return fit_of_covariates(cohort, cohort.covariates, risk_sets(cohort.time, cohort.event), options)
 
 
 def cox_fit(
@@ -219,8 +221,26 @@ def likelihood_ratio_p(fit: CoxFit, smaller: CoxFit) -> float:
     )
 
 
-def _fit(design: np.ndarray, cohort: SurvivalCohort, options: CoxOptions) -> CoxFit:
-    return fit_cox(design, risk_sets(cohort.time, cohort.event), options)
+def fit_of_covariates(cohort: SurvivalCohort, columns: np.ndarray, risk: Risk, options: CoxOptions) -> CoxFit:
+    """Fit the covariates alone; where that fails the status ends with the name of the column that is the cause.
+
+    Args:
+        cohort: samples and names of the columns.
+        columns: [n, c] the cohort's covariates, zeros where not used.
+        risk: of the cohort's samples that are fitted.
+        options: see :class:`CoxOptions`.
+    """
+    fit = fit_cox(columns, risk, options)
+    if not math.isnan(fit.aic):
+        return fit
+    rows = np.zeros(len(columns), bool)
+    rows[risk.order] = risk.inside > 0
+
+    def has_fit(kept: np.ndarray) -> bool:
+        return not math.isnan(fit_cox(np.where(kept, columns, 0.0), risk, options).aic)
+
+    reason = reason_without_fit(cohort, rows, has_fit)
+    return fit._replace(status=f"{fit.status}; {reason}") if reason else fit
 
 
 def _proportionality(p: np.ndarray) -> dict[str, Any]:
