@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaebench.atomic import replacing
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.types import SCHEMA
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path, types: Map
             columns[name] = pa.array(values, _arrow_type(types[name]) if name in types else None)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise InputError(f"column {name!r} mixes types: {error}") from error
-    return _write_part(pa.table(columns), Path(folder), f"{time.time_ns():020d}")
+    return _write_part(pa.table(columns), user_path(folder), f"{time.time_ns():020d}")
 
 
 def read_rows(folder: str | Path) -> pd.DataFrame:
@@ -86,9 +86,9 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
     Raises:
         InputError: no rows at all, a part that cannot be read, or another schema version.
     """
-    table = _first_by_point(_joined(_tables(Path(folder), None)))
+    table = _first_by_point(_joined(_tables(user_path(folder), None)))
     if not table.num_rows:
-        raise InputError(f"no rows in {Path(folder) / 'rows'}: nothing was run there yet")
+        raise InputError(f"no rows in {user_path(folder) / 'rows'}: nothing was run there yet")
     held = [
         name for name in table.column_names if name.startswith("metric/") or table[name].null_count < table.num_rows
     ]
@@ -97,7 +97,7 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
 
 def finished(folder: str | Path) -> set[str]:
     """Return the identities of the points that have a row of any status; empty if the folder does not exist yet."""
-    tables = _tables(Path(folder), ["schema", "point"])
+    tables = _tables(user_path(folder), ["schema", "point"])
     return {point for table in tables for point in table["point"].to_pylist()}
 
 
@@ -116,11 +116,11 @@ def compact(folder: str | Path, paths: Sequence[str | Path]) -> Path:
     Raises:
         InputError: no path is given, a part cannot be read, or a column has different types in different parts.
     """
-    parts = [Path(path) for path in paths]
+    parts = [user_path(path) for path in paths]
     if not parts:
         raise InputError("compact needs at least one part file")
     table = _first_by_point(_joined([_table(path, None) for path in parts]))
-    merged = _write_part(table, Path(folder), min(path.name for path in parts).split("-")[1])
+    merged = _write_part(table, user_path(folder), min(path.name for path in parts).split("-")[1])
     for path in parts:
         path.unlink()
     return merged
@@ -136,21 +136,21 @@ def write_run_json(record: Mapping[str, Any], folder: str | Path) -> Path:
         text = json.dumps(dict(record), indent=2, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"run.json holds JSON values only: {error}") from error
-    path = Path(folder) / "run.json"
+    path = user_path(folder) / "run.json"
     _write(path, text.encode() + b"\n")
     return path
 
 
 def write_cost(cost: Mapping[str, Any], folder: str | Path) -> Path:
     """Write the cost of one process (JSON values) as a new file in ``costs/``, so that no process overwrites another's."""
-    path = Path(folder) / "costs" / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
+    path = user_path(folder) / "costs" / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
     _write(path, json.dumps(dict(cost)).encode() + b"\n")
     return path
 
 
 def read_costs(folder: str | Path) -> list[dict[str, Any]]:
     """Read the costs of all processes that wrote rows to a folder, in the order in which they ended."""
-    return [json.loads(path.read_bytes()) for path in sorted((Path(folder) / "costs").glob("*.json"))]
+    return [json.loads(path.read_bytes()) for path in sorted((user_path(folder) / "costs").glob("*.json"))]
 
 
 def read_run_json(folder: str | Path) -> dict[str, Any]:
@@ -159,13 +159,18 @@ def read_run_json(folder: str | Path) -> dict[str, Any]:
     Raises:
         InputError: there is none, or it cannot be read.
     """
-    path = Path(folder) / "run.json"
+    path = user_path(folder) / "run.json"
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: not the folder of a run") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def joined_notes(record: Mapping[str, Any], *more: Iterable[str]) -> list[str]:
+    """Return the notes of a ``run.json`` (key ``notes``) with further ones at the end, each once; none is ever removed."""
+    return list(dict.fromkeys([*record.get("notes", ()), *(str(note) for notes in more for note in notes)]))
 
 
 def _arrow_type(kind: type) -> Any:

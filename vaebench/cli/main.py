@@ -20,7 +20,7 @@ import tyro
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
 from vaebench.cli.options import HANDLERS, Compiled, Data, Run
 from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLERS
-from vaebench.errors import InputError, RunError, unknown_name
+from vaebench.errors import InputError, RunError, unknown_name, user_path
 from vaebench.version import __version__
 
 COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
@@ -43,10 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     out: Path | None = None
     try:
-        options = _parsed(arguments)
+        options = _with_home(_parsed(arguments))
         out = getattr(options, "out", None)
         if isinstance(options, Compiled) and options.compilation_cache:
             use_compilation_cache()
+        if isinstance(options, Compiled) and os.environ.get("JAX_PLATFORMS"):
+            from vaebench.training.engine import check_device
+
+            check_device()
         module, function = _HANDLERS[type(options)].split(":")
         handler = getattr(importlib.import_module(f"vaebench.cli.{module}"), function)
         summary = handler(options, "vaebench " + shlex.join(arguments))
@@ -102,6 +106,25 @@ def _parsed(arguments: list[str]) -> Any:
     return _with_config(options) if isinstance(options, Run) and options.config else options
 
 
+def _with_home(options: Any) -> Any:
+    """Return the options with ``~`` replaced by the user's home in every path; shells leave it in ``--out=~/x`` and quotes."""
+
+    def home(text: str) -> str:
+        return str(user_path(text)) if text.startswith("~") else text
+
+    changed: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, Path):
+            changed[field.name] = user_path(value)
+        elif field.name in ("data", "path", "mirror") and isinstance(value, str):
+            changed[field.name] = home(value)
+        elif field.name == "data_option":
+            split = [text.partition("=") for text in value]
+            changed[field.name] = tuple(name + equals + home(text) for name, equals, text in split)
+    return dataclasses.replace(options, **changed)
+
+
 def _one_sentence(box: str, command: str) -> str:
     """Return the parser's framed message as one line: its first sentence, similar options, and the help to read."""
     sections: list[list[str]] = [[]]
@@ -145,11 +168,14 @@ def _with_config(options: Run) -> Run:
         raise InputError(f"--config {path}: there is no such file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--config {path}: not a TOML file: {error}") from None
+    types = {f.name: str(f.type) for f in dataclasses.fields(Run)}
     values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
     fields = {f.name: f.default for f in dataclasses.fields(Run)}
-    for name in values:
+    for name, value in values.items():
         if name not in fields or name == "config":
             raise unknown_name(f"key in {path}", name, set(fields) - {"config"})
+        if types[name].startswith("str") and isinstance(value, int | float) and not isinstance(value, bool):
+            values[name] = str(value)  # latent = 10 is the list of one number
     given = {name: getattr(options, name) for name, default in fields.items() if getattr(options, name) != default}
     try:
         from_file = msgspec.convert(values, Run)
@@ -159,12 +185,21 @@ def _with_config(options: Run) -> Run:
 
 
 def _joined(value: Any) -> Any:
-    """Return a TOML list as a comma-separated list of the command line, and a TOML table as NAME=VALUE settings."""
+    """Return a TOML list as a comma-separated list of the command line, and a TOML table as NAME=VALUE settings.
+
+    A table within a table has its name before a dot: [metric-option.leiden] neighbours = 30.
+    """
     if isinstance(value, dict):
-        return [f"{name}={_joined(inner)}" for name, inner in value.items()]
+        return [text for name, inner in value.items() for text in _settings(str(name), inner)]
     if isinstance(value, list):
         return ",".join(str(v) for v in value)
     return value
+
+
+def _settings(name: str, value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for inner, own in value.items() for text in _settings(f"{name}.{inner}", own)]
+    return [f"{name}={_joined(value)}"]
 
 
 def entry() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,6 @@ def run_data(options: Source, chosen: Protocol) -> Dataset:
 
 def run_axes(options: Run) -> dict[str, Any]:
     """Return the axes that the options give; they replace or extend the protocol's grid."""
-    if options.seeds < 0:
-        raise InputError(f"--seeds is {options.seeds}; it must be the number of seeds, at least 1")
     axes: dict[str, Any] = {
         "variant": listed(options.variants),
         "latent": _numbers("latent", options.latent, int),
@@ -48,10 +47,45 @@ def run_axes(options: Run) -> dict[str, Any]:
         "optimizer": listed(options.optimizer),
         "activation": listed(options.activation),
         "recipe": listed(options.recipe),
-        "seed": range(options.seed, options.seed + max(1, options.seeds)) if options.seeds or options.seed else (),
+        "seed": _seeds(options),
     }
+    if 0.0 in axes["learning_rate"]:
+        raise InputError(
+            f"--learning-rate is {options.learning_rate!r}; every rate must be above 0, with a decimal point, as in 0.001: "
+            "commas separate rates"
+        )
     axes = {name: tuple(values) for name, values in axes.items() if values}
     return axes | {name: _setting(name, values) for name, values in pairs("set", options.set)}
+
+
+def _seeds(options: Run) -> Sequence[int]:
+    """Return the seeds: a number of them that count up from --seed, or those of a list; none if nothing is given."""
+    text = options.seeds.strip()
+    if not text:
+        return (options.seed,) if options.seed else ()
+    allowed = "it must be the number of seeds, from 1 to 100000, or a list such as 3,7,12"
+    if "," in text:
+        try:
+            found = [int(part) for part in listed(text)]
+        except ValueError:
+            raise InputError(f"--seeds is {text[:60]!r}; {allowed}") from None
+        if options.seed:
+            raise InputError(
+                f"--seeds {text[:60]} lists the seeds, and --seed is {options.seed} too; give one of the two"
+            )
+        return found
+    count = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+    if count is None or not 1 <= count <= 100_000:
+        shown = repr(text[:60]) if count is None else text
+        raise InputError(f"--seeds is {shown}; {allowed}")
+    return range(options.seed, options.seed + count)
+
+
+def whole(option: str, text: str, allowed: str) -> int:
+    """Parse the digits 0 to 9 of an option as a whole number; ``allowed`` says what the option takes."""
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise InputError(f"--{option} is {text[:60]!r}; it must be {allowed}")
+    return int(text)
 
 
 def training_settings(texts: Sequence[str]) -> dict[str, Any]:

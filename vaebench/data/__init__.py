@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vaebench.errors import InputError, unknown_name
+from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.types import Dataset
 
 DATASETS = {
@@ -75,7 +75,7 @@ def load(
     if name in DATASETS:
         module, function = DATASETS[str(name)].split(":")
         made = getattr(importlib.import_module(module), function)
-    elif Path(name).exists():
+    elif user_path(name).exists():
         made = __getattr__("read_table")
     else:
         near = difflib.get_close_matches(str(name), DATASETS, n=1)

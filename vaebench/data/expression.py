@@ -16,7 +16,7 @@ from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, table_from_file
 from vaebench.data.files.text import as_number
 from vaebench.data.h5ad import anndata_dataset, is_anndata
-from vaebench.errors import InputError, check_choice
+from vaebench.errors import InputError, check_choice, user_path
 from vaebench.types import Dataset
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ def read_table(
         check_choice(option, value, allowed)
     if is_anndata(path):
         return anndata_dataset(path, layer, roles, treatment, name)
-    file = Path(cast("str | Path", path))
+    file = user_path(cast("str | Path", path))
     matrix = annotation is not None or ".gct" in [ending.lower() for ending in file.suffixes]
     if layer is not None or (genes != "identifier" and not matrix):
         raise InputError(f"{file}: the option layer applies to AnnData, and genes to .gct files")
     if matrix:
-        known = None if annotation is None else Path(annotation)
+        known = None if annotation is None else user_path(annotation)
         name = stem(file.name) if name is None else name
         study = Study(name, file, known, roles, treatment, duplicates, names_from=GENE_NAMES.index(genes))
         return study_dataset(study, cache)

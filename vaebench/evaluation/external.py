@@ -13,10 +13,10 @@ from vaebench.data.cache import file_record
 from vaebench.data.columns import numbers, sample_names
 from vaebench.data.files.table import Table, table_from_file
 from vaebench.data.files.text import refusing_broken
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.evaluation.baseline import pca_embedding
-from vaebench.evaluation.scores import evaluate_flat, prepared_metrics
-from vaebench.results import finished, read_run_json, write_rows, write_run_json
+from vaebench.evaluation.scores import allowed_metrics, evaluate_flat, prepared_metrics
+from vaebench.results import finished, joined_notes, read_run_json, write_rows, write_run_json
 from vaebench.rows import column_types, components, row_of_embedding
 from vaebench.types import BASELINE, Dataset, Metric
 from vaebench.version import __version__
@@ -34,7 +34,7 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
     Raises:
         InputError: the file cannot be read, samples are missing or there twice, or a column holds text.
     """
-    file = Path(path)
+    file = user_path(path)
     if file.suffix == ".npy":
         with refusing_broken(file, "a table or a .npy file"):
             try:
@@ -87,7 +87,8 @@ def evaluated_embedding(
     Args:
         path: see :func:`read_embedding`.
         dataset: data set of the embedding's samples.
-        metrics: names; metrics that need a posterior, a reconstruction or a split cannot be computed.
+        metrics: names; metrics that need a posterior, a reconstruction or a split cannot be computed. Of the default metrics
+            those that the data set does not allow are left out, with a note.
         out: folder for ``rows/*.parquet`` and ``run.json``.
         name: of the embedding in the rows; the file's name by default.
         options: metric name -> an instance of the metric's options.
@@ -104,8 +105,10 @@ def evaluated_embedding(
     name = Path(path).name.split(".")[0] if name is None else name
     if not name or name == BASELINE:
         raise InputError(f"the embedding's name is {name!r}; give another one, {BASELINE!r} is the baseline's")
+    metrics, notes = allowed_metrics(metrics, dataset, options or ())
     prepared = prepared_metrics(metrics, dataset, options=options, label_covariate=label_covariate)
-    record = _record(Path(out), dataset, prepared) | {"command": command, "version": __version__}
+    record = _record(user_path(out), dataset, prepared) | {"command": command, "version": __version__}
+    record["notes"] = joined_notes(record, getattr(dataset, "notes", ()), notes)
     record["embedding"] = file_record(path)
     record["embeddings"] = {**record.get("embeddings", {}), name: record["embedding"]}
     # the embedding first: its errors are reported before the time for PCA is spent

@@ -11,7 +11,7 @@ import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.writing import write_frame
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.signatures.dispersion import negative_binomial, scatter
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions
@@ -256,7 +256,7 @@ def save_calibration(
     """
     from vaebench.report.signatures import calibration_page
 
-    folder, info = Path(folder), dict(info or {})
+    folder, info = user_path(folder), dict(info or {})
     folder.mkdir(parents=True, exist_ok=True)
     write_frame(coverage, folder / "coverage.csv")
     page = calibration_page(folder, coverage, level, info)

@@ -12,7 +12,7 @@ import pandas as pd
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
 from vaebench.data.mutations.tables import write_exposures, write_signatures
-from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
+from vaebench.errors import InputError, checked_seed, unknown_name, user_path, whole_number
 from vaebench.signatures.matching import fit_cosines, matches
 from vaebench.signatures.methods import METHODS, ExtractionTask, loaded
 from vaebench.signatures.selection import RULES
@@ -55,7 +55,7 @@ class Extraction(NamedTuple):
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     vb.signatures.extract(catalogue, k=3, method="nmf", restarts=2).save(folder)
         """
-        folder = Path(folder)
+        folder = user_path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_signatures(self.signatures, folder / "signatures.csv")
         write_exposures(self.exposures, folder / "exposures.csv")
@@ -161,12 +161,13 @@ def extract(
 
 def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
     """Checked numbers of signatures, in increasing order, each once."""
-    asked = [k] if isinstance(k, int | np.integer) else list(k)
-    if not asked:
-        raise InputError(f"k={k!r} holds no number of signatures; give one, or a range such as range(2, 16)")
-    for number in asked:
+    asked = []
+    for number in [k] if isinstance(k, int | np.integer) else k:  # checked one by one: a range may be endless
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 1 <= number <= 96:
             raise InputError(f"k holds {number!r}; a number of signatures must be a whole number from 1 to 96")
+        asked.append(number)
+    if not asked:
+        raise InputError(f"k={k!r} holds no number of signatures; give one, or a range such as range(2, 16)")
     if max(asked) > samples:
         raise InputError(
             f"k goes up to {max(asked)}, but the catalogue has {samples} samples with mutations; "
@@ -182,7 +183,7 @@ def _check_options(
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
     entry = METHODS[method]
-    whole_number("restarts", restarts, 1, None)
+    whole_number("restarts", restarts, 1, 10_000)
     checked_seed(seed)
     if settings and not entry.trains:
         raise InputError(

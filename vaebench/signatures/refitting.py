@@ -15,7 +15,7 @@ from scipy.stats import chi2
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures
-from vaebench.errors import InputError, checked_seed, unknown_name
+from vaebench.errors import InputError, checked_seed, unknown_name, user_path
 from vaebench.signatures.dispersion import Scatter, negative_binomial, scatter
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.likelihood import maximum_likelihood
@@ -114,7 +114,7 @@ class RefitResult(NamedTuple):
         """
         from vaebench.report.signatures import refit_page
 
-        folder, info = Path(folder), dict(info or {})
+        folder, info = user_path(folder), dict(info or {})
         folder.mkdir(parents=True, exist_ok=True)
         write_exposures(self.exposures, folder / "exposures.csv")
         write_frame(self.samples.rename_axis("Samples").reset_index(), folder / "samples.csv")

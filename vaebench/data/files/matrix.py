@@ -20,7 +20,7 @@ import numpy as np
 
 from vaebench.data.files.table import unique_names
 from vaebench.data.files.text import ABSENT, as_number, delimiter_of, field_count, opened, refusing_broken, starts_with
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 
 NEEDED = "a table with genes in rows and samples in columns"
 _CHUNK = 1 << 24  # bytes of text parsed at once
@@ -64,7 +64,7 @@ def matrix_layout(path: str | Path) -> Layout:
     Raises:
         InputError: the file is not a matrix of genes x samples, or repeats a sample.
     """
-    file = Path(path)
+    file = user_path(path)
     with refusing_broken(file, NEEDED), opened(file) as stream:
         return _layout(file, stream)
 

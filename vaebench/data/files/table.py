@@ -22,7 +22,7 @@ from vaebench.data.files.text import (
     refusing_broken,
     starts_with,
 )
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 
 SAMPLES_IN = ("rows", "columns")
 """Layouts of a table: samples in rows or in columns."""
@@ -77,7 +77,7 @@ def table_from_file(
     Raises:
         InputError: the file cannot be read as a table; the message names the place.
     """
-    file = Path(path)
+    file = user_path(path)
     needed = "a CSV, TSV or Parquet table"
     with refusing_broken(file, needed):
         try:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vaebench.errors import InputError
+from vaebench.metrics.shared.factors import varying
 from vaebench.types import Dataset
 
 LABEL = "the label"
@@ -119,12 +120,11 @@ def usable_latents(
 def standardised(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return columns [n, d] of mean 0 and standard deviation 1, and the standard deviations [d]; both 0 where constant.
 
-    A column that varies by less than 1e-6 of its size is constant: the rest is float32 rounding. It stays in the matrix as
-    zeros, so that the solver sees one shape, and compiles once, however many latents collapsed.
+    A column that :func:`vaebench.metrics.shared.factors.varying` calls constant stays in the matrix as zeros, so that the
+    solver sees one shape, and compiles once, however many latents collapsed.
     """
     if not len(columns):
         return columns, np.zeros(columns.shape[1])
-    scale = columns.std(axis=0)
-    varies = scale > 1e-6 * np.abs(columns).max(axis=0)
+    scale, varies = columns.std(axis=0), varying(columns)
     centred = np.where(varies, columns - columns.mean(axis=0), 0.0)
     return centred / np.where(varies, scale, 1.0), np.where(varies, scale, 0.0)
