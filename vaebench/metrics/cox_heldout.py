@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from vaebench.errors import InputError
-from vaebench.metrics.cox import CoxOptions, fit_cox, fit_of_covariates
+from vaebench.metrics.cox import CoxOptions
 from vaebench.metrics.survival.cohort import survival_cohort, usable_latents
 from vaebench.metrics.survival.concordance import concordance, partial_log_likelihood
+from vaebench.metrics.survival.fits import fit_cox, fit_of_covariates
 from vaebench.metrics.survival.risk_sets import risk_sets
 from vaebench.types import Dataset, Given, Metric
 
