@@ -151,6 +151,11 @@ BAD = {
     "too many seeds": (None, ["--seeds", "1000000000000"], ["--seeds is 1000000000000", "from 1 to 100000"]),
     "seeds twice": (None, ["--seeds", "1,2", "--seed", "4"], ["--seeds 1,2", "--seed is 4"]),
     "decimal comma": (None, ["--learning-rate", "0,001"], ["--learning-rate is '0,001'", "decimal point"]),
+    "decimal comma in a setting": (
+        None,
+        ["--set", "valid_fraction=0,2"],
+        ["valid_fraction is 0", "write valid_fraction=0.2 if a decimal is meant"],
+    ),
     "a score as a metric": (None, ["--metrics", "ari"], ["'ari' is a score", "leiden"]),
     "name in capitals": (None, ["--variants", "VAE"], ["'VAE'; did you mean 'vae'"]),
     "no digit": (None, ["--lanes", "²"], ["--lanes is '²'", "from 1 to 65536"]),

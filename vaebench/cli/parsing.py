@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,20 @@ def whole(option: str, text: str, allowed: str) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text):
         raise InputError(f"--{option} is {text[:60]!r}; it must be {allowed}")
     return int(text)
+
+
+@contextlib.contextmanager
+def decimal_commas_named(texts: Sequence[str]) -> Iterator[None]:
+    """Add to an :class:`InputError` that commas separate values, if one of the settings looks like a decimal comma."""
+    try:
+        yield
+    except InputError as error:
+        commas = [text for text in texts if re.search(r"=0,\d+$", text)]
+        if not commas:
+            raise
+        raise InputError(
+            f"{error}; write {commas[0].replace(',', '.')} if a decimal is meant: commas separate values"
+        ) from None
 
 
 def training_settings(texts: Sequence[str]) -> dict[str, Any]:

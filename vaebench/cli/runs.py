@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaebench.cli.options import Common, Describe, Evaluate, Quickstart, Report, Run
-from vaebench.cli.parsing import check_out, listed, metric_options, run_axes, run_data, whole
+from vaebench.cli.parsing import check_out, decimal_commas_named, listed, metric_options, run_axes, run_data, whole
 from vaebench.data.simulate import simulate_cohort
 from vaebench.errors import InputError
 from vaebench.metrics import metric
@@ -61,7 +61,8 @@ def run(options: Run, command: str) -> dict[str, Any]:
 
     chosen, axes, metrics = protocol(options.protocol), run_axes(options), listed(options.metrics)
     # wrong settings and options are reported before a large table is read, also by a dry run
-    plan(chosen, axes, samples=10**6)
+    with decimal_commas_named(options.set):
+        plan(chosen, axes, samples=10**6)
     own = metric_options(options.metric_option, options.label_covariate)
     for name in metrics:
         metric(name)

@@ -258,8 +258,9 @@ def _shape(point: Point) -> Any:
             raise unknown_name(f"{name} of {point.variant}", getattr(shape, name), allowed)
     for field in dataclasses.fields(shape):
         value = getattr(shape, field.name)
-        if type(field.default) is int and (type(value) is not int or value < 1):
-            raise InputError(f"{field.name} of {point.variant} is {value!r}; it must be a whole number of at least 1")
+        if type(field.default) is int and (type(value) is not int or not 1 <= value <= 1_000_000):
+            allowed = "a whole number of at least 1 and at most 1000000"
+            raise InputError(f"{field.name} of {point.variant} is {value!r}; it must be {allowed}")
     if hasattr(shape, "check"):
         shape.check(point.latent)
     return shape
