@@ -55,7 +55,6 @@ def quickstart_points(seed: int = 0) -> list[Point]:
 def run(options: Run, command: str) -> dict[str, Any]:
     """Train and evaluate every combination of the options and write a report; a dry run only prints the estimate."""
     from vaebench.evaluation.scores import allowed_metrics
-    from vaebench.sweep.progress import show_notes
     from vaebench.sweep.runner import check_options, check_points
     from vaebench.sweep.runner import run as sweep
 
@@ -83,9 +82,7 @@ def run(options: Run, command: str) -> dict[str, Any]:
     if options.dry_run:
         metrics, left_out = allowed_metrics(metrics, data, own)
         check_points(planned, data, metrics, own, how["lanes"])
-        if not options.quiet:
-            show_notes([*getattr(data, "notes", ()), *notes, *left_out])
-        return _dry_run(planned, data, options)
+        return _dry_run(planned, data, options, [*getattr(data, "notes", ()), *notes, *left_out])
     sweep(
         planned,
         data,
@@ -113,15 +110,18 @@ def _shard(text: str) -> tuple[int, int]:
     return int(number), int(shards)
 
 
-def _dry_run(planned: list[Point], data: Dataset, options: Run) -> dict[str, Any]:
+def _dry_run(planned: list[Point], data: Dataset, options: Run, notes: list[str]) -> dict[str, Any]:
     from vaebench.cli.text import estimate_text
+    from vaebench.sweep.progress import show_notes
     from vaebench.training.cost import estimated
     from vaebench.training.engine import Engine
 
+    if not options.quiet:
+        show_notes(notes)
     estimate = estimated(planned, data, _lanes(options.lanes), Engine(matmul_precision=options.matmul_precision))
     if not options.quiet:
         print(estimate_text(len(planned), estimate))
-    return {"points": len(planned), **_estimate_values(estimate)}
+    return {"points": len(planned), "notes": notes, **_estimate_values(estimate)}
 
 
 def _estimate_values(estimate: Any) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def describe(options: Describe, command: str) -> dict[str, Any]:
     data = run_data(options, chosen) if options.data else None
     # the number of programs does not depend on the data; a batch size chosen for them does
     samples = 10**4 if data is None else data.x.shape[0]
-    planned = plan(chosen, samples=samples).points
+    planned, notes = plan(chosen, samples=samples)
     programs = len(group_by_static(planned, 1))
     text = protocol_text(chosen, len(planned), programs, None if data is None else samples)
     summary = {"protocol": chosen.name, "points": len(planned), "programs": programs}
@@ -183,7 +183,7 @@ def describe(options: Describe, command: str) -> dict[str, Any]:
             text += f"\n\non {data.name}: {estimate_text(len(planned), estimate)}"
             summary |= _estimate_values(estimate)
     if not options.quiet:
-        print(text)
+        print("\n".join([text, *(f"note: {note}" for note in notes)]))
     return summary
 
 
