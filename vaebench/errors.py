@@ -38,7 +38,16 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:
     plain = {_plain(known): known for known in names}
     near = difflib.get_close_matches(_plain(str(name)), plain, n=1, cutoff=0.5)
     hint = f"; did you mean {plain[near[0]]!r}?" if near else ""
-    return InputError(f"unknown {kind} {str(name)[:60]!r}{hint} (known: {', '.join(names)})")
+    start = f"unknown {kind} {str(name)[:60]!r}{hint} (known: "
+    shown = ", ".join(names)
+    if len(start) + len(shown) > _LONGEST:
+        shown = shown[: _LONGEST - len(start)].rpartition(", ")[0]
+        shown += f", and {len(names) - shown.count(', ') - 1} more"
+    return InputError(f"{start}{shown})")
+
+
+_LONGEST = 270
+"""Characters of a message after which a list of names is cut."""
 
 
 def _plain(name: str) -> str:

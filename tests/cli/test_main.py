@@ -101,6 +101,12 @@ def test_numbers_and_tables_in_a_config_file(table, tmp_path):
     assert options.metric_option == ("leiden.neighbours=10",)
 
 
+def test_a_value_of_another_type_in_a_config_file(tmp_path, capsys):
+    (tmp_path / "c.toml").write_text('workers = "two"\n')
+    assert main(["run", "--config", str(tmp_path / "c.toml")]) == 2
+    assert capsys.readouterr().err.endswith("c.toml: workers is 'two'; it must be a whole number\n")
+
+
 def test_a_table_without_survival_runs_with_a_note_that_stays(table, tmp_path, capsys, monkeypatch):
     """The documented commands name a label alone; a list of seeds, a weight of one variant and ~ work too."""
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -221,6 +227,10 @@ def test_constant_features(tmp_path, capsys):
         (["run", "--data", "simulated", "--label", "type"], ["option of the data set 'simulated'", "'label'"]),
         (["run", "--data", "simulated", "--data-option", "genes"], ["--data-option genes", "NAME=VALUE"]),
         (["describe", "eltager2023", "--lanes", "²"], ["--lanes is '²'"]),
+        (["run", "cohort.csv"], ["did you mean --data cohort.csv?"]),
+        (["fit", "--data", "x"], ["vb.fit", "vaebench run"]),
+        (["run", "--metric-option", "neighbours=3"], ["METRIC.OPTION=VALUE"]),
+        (["run", "--metrics", "c-index"], ["is a score", "cox"]),
         (["extract", "--k-max", "1000000000"], ["--k-max 1000000000", "from 1 to 96"]),
         (["run", "--data", "~nobody_of_that_name/x.csv"], ["~nobody_of_that_name"]),
         (["describe", "eltager"], ["unknown protocol 'eltager'", "eltager2023"]),
@@ -232,6 +242,7 @@ def test_wrong_arguments(arguments, words, capsys, tmp_path, monkeypatch):
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+    assert len(error) <= 300
     assert all(word in error for word in words), error
 
 

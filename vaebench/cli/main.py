@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,10 @@ def use_compilation_cache() -> None:
 def _parsed(arguments: list[str]) -> Any:
     """Parse the options of a command; ``--help`` exits as usual, and a wrong option raises :class:`InputError`."""
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        if arguments[0] == "fit":
+            raise InputError(
+                "fit is a function of the Python library (vb.fit); on the command line, vaebench run trains models"
+            )
         raise unknown_name("command", arguments[0], COMMANDS)
     if not arguments:
         arguments = ["--help"]
@@ -142,6 +147,9 @@ def _one_sentence(box: str, command: str) -> str:
             text += f"; did you mean {' or '.join(meant)}?"
         elif heading.startswith("Available subcommands"):
             text += f"; {' '.join([heading, *rest])}"
+    alone = re.fullmatch(r"Unrecognized options: ([^-,\s][^,\s]*)", text)
+    if alone and hasattr(COMMANDS.get(command), "data"):
+        text += f"; did you mean --data {alone[1]}?"
     return f"{text[0].lower()}{text[1:]} (see: vaebench {command} --help)"
 
 
@@ -180,8 +188,18 @@ def _with_config(options: Run) -> Run:
     try:
         from_file = msgspec.convert(values, Run)
     except msgspec.ValidationError as error:
-        raise InputError(f"--config {path}: {error}") from None
+        raise InputError(f"--config {path}: {_of_type(str(error), values)}") from None
     return dataclasses.replace(from_file, **given)
+
+
+def _of_type(message: str, values: Mapping[str, Any]) -> str:
+    """Return the message of a value of another type as words: "workers is 'two'; it must be a whole number"."""
+    found = re.fullmatch(r"Expected `([^`]*)`, got `[^`]*` - at `\$\.(\w+).*`", message)
+    if not found:
+        return message
+    kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+    kind = found[1].split(" | ")[0]
+    return f"{found[2]} is {str(values[found[2]])[:60]!r}; it must be {kinds.get(kind, kind)}"
 
 
 def _joined(value: Any) -> Any:

@@ -120,7 +120,11 @@ def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any
 
     given: dict[str, dict[str, Any]] = {}
     for name, text in pairs("metric-option", texts):
-        kind, _, option = name.partition(".")
+        kind, dot, option = name.partition(".")
+        if not dot:
+            raise InputError(
+                f"--metric-option {name}={text}: it must be METRIC.OPTION=VALUE, such as leiden.neighbours=30"
+            )
         defaults = metric(kind).options
         if defaults is None:
             raise InputError(f"--metric-option {name}={text}: metric {kind!r} has no options")

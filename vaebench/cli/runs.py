@@ -164,7 +164,7 @@ def describe(options: Describe, command: str) -> dict[str, Any]:
     """Print a protocol and, with data, its estimated cost."""
     from vaebench.cli.text import estimate_text, protocol_text
 
-    chosen = protocol(options.protocol)
+    chosen, lanes = protocol(options.protocol), _lanes(options.lanes)
     data = run_data(options, chosen) if options.data else None
     # the number of programs does not depend on the data; a batch size chosen for them does
     samples = 10**4 if data is None else data.x.shape[0]
@@ -176,7 +176,7 @@ def describe(options: Describe, command: str) -> dict[str, Any]:
         from vaebench.training.cost import estimated
 
         try:
-            estimate = estimated(planned, data, _lanes(options.lanes))
+            estimate = estimated(planned, data, lanes)
         except InputError as error:  # a protocol that does not fit the data is still described
             text += f"\n\non {data.name}: {error}"
         else:

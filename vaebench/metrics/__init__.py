@@ -38,6 +38,7 @@ def metric(name: str) -> Metric:
     """
     if name not in METRICS:
         asked = str(name).casefold().replace("-", "_")
+        asked = "concordance" if asked in ("c_index", "cindex") else asked  # the field's other name
         having = [found.name for found in METRICS.values() if asked in found.scores]
         if having and asked not in METRICS:
             raise InputError(f"{name!r} is a score, not a metric; the metrics that give it: {', '.join(having)}")
