@@ -231,10 +231,10 @@ def _check(point: Point) -> None:
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
-    for field in dataclasses.fields(point):
-        value, most = getattr(point, field.name), _LARGEST.get(field.name, 2**31 - 1)
-        if type(value) is int and value > most and field.name != "seed":
-            raise InputError(f"{field.name} is {value}; it must be at most {most}")
+    for field in ("latent", "batch", "epochs", "min_epochs", "patience"):
+        value, most = getattr(point, field), _LARGEST.get(field, 2**31 - 1)
+        if value > most:
+            raise InputError(f"{field} is {value}; it must be at most {most}")
     if not 0 < point.valid_fraction < 1:
         raise InputError(f"valid_fraction is {point.valid_fraction!r}; it must lie between 0 and 1")
     if not 0 <= point.seed < 2**31:
