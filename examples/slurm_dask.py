@@ -1,6 +1,6 @@
 """A sweep on a Slurm cluster through dask-jobqueue: one worker process per GPU, rows in one shared folder.
 
-    pip install 'vaebench[cluster]'
+    pip install '.[cluster]'
     python examples/slurm_dask.py cohort.csv.gz runs/cohort
 
 If a worker dies, the points it was training are given to other workers. Running the script again trains what is missing.

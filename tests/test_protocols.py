@@ -8,7 +8,7 @@ import math
 import pytest
 
 from vaebench.errors import InputError
-from vaebench.protocols import PROTOCOLS, points, protocol, scaled_batch
+from vaebench.protocols import PROTOCOLS, plan, points, protocol, scaled_batch
 from vaebench.variants import VARIANTS
 
 STUDIES = ("eltager2023", "korkic2021", "kroskinski2021", "kroskinski2021_deep", "kroskinski2021_zscore")
@@ -108,3 +108,26 @@ def test_bad_questions_are_refused():
         scaled_batch(1, 8)
     with pytest.raises(InputError, match="swae"):
         points(protocol("eltager2023"), {"variant": ["vae", "swae"], "seed": 0})
+
+
+def test_the_default_batch_fits_a_small_cohort_and_says_so():
+    small = plan(protocol("default"), {"seed": range(2)}, samples=60)
+    assert [p.batch for p in small.points] == [7, 7]  # vb.fit's: an eighth
+    assert small.notes == (
+        "the batch is 7 in place of 64, which is more than the training part of 60 samples; --set batch=... chooses another",
+    )
+    for axes, samples in (({}, 80), ({"batch": 64}, 60), ({}, None)):
+        assert plan(protocol("default"), axes, samples) == (points(protocol("default"), axes, samples), ())
+        assert plan(protocol("default"), axes, samples).points[0].batch == 64
+    # a study's batch is the study's
+    assert plan(protocol("kroskinski2021_deep"), samples=60).points[0].batch == 1000
+
+
+def test_weights_of_one_variant_among_several():
+    with pytest.warns(UserWarning, match="beta does not exist for vae"):
+        found = points(protocol("default"), {"variant": ["vae", "beta_vae"], "beta": (1, 4)})
+    assert [(p.variant, p.hyper) for p in found] == [
+        ("vae", ()),
+        ("beta_vae", (("beta", 1.0),)),
+        ("beta_vae", (("beta", 4.0),)),
+    ]

@@ -79,6 +79,52 @@ def test_bad_axes():
         zipped(seed=[1, 2], latent=[3])
 
 
+def test_an_axis_that_only_some_variants_have_is_applied_to_those():
+    with pytest.warns(UserWarning, match=r"^beta does not exist for vae, dip_vae and is not applied there$"):
+        points = product(variant=["vae", "beta_vae", "dip_vae"], beta=[1, 4], seed=range(2))
+    assert [(p.variant, dict(p.hyper).get("beta"), p.seed) for p in points if p.variant != "dip_vae"] == [
+        ("vae", None, 0),
+        ("vae", None, 1),
+        *(("beta_vae", beta, seed) for beta in (1.0, 4.0) for seed in range(2)),
+    ]
+    assert len(points) == 8
+    with pytest.warns(UserWarning, match=r"beta_vae \(form capacity\)"):
+        forms = product(variant="beta_vae", form=["plain", "capacity"], beta=[1, 4])
+    assert [(dict(p.shape)["form"], dict(p.hyper).get("beta")) for p in forms] == [
+        ("plain", 1.0),
+        ("plain", 4.0),
+        ("capacity", None),
+    ]
+    with pytest.raises(InputError, match=r"^beta is no setting of vae, iwae; variants that have it: .*beta_vae"):
+        product(variant=["vae", "iwae"], beta=4)
+    with pytest.raises(InputError, match="unknown setting 'betta'; did you mean 'beta'"):
+        product(variant=["vae", "beta_vae"], betta=4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"latent": 10**12}, "latent is 1000000000000; it must be at most 1000000"),
+        ({"hidden": (10**12,)}, "at most 1000000"),
+        ({"epochs": 10**12}, "epochs is 1000000000000; it must be at most 2147483647"),
+        ({"variant": "Beta-VAE"}, "did you mean 'beta_vae'"),
+        ({"activation": "ReLU"}, "did you mean 'relu'"),
+    ],
+)
+def test_sizes_and_spellings_are_one_sentence(fields, words):
+    with pytest.raises(InputError, match=words):
+        point(**fields)
+
+
+def test_endless_axes_are_refused_before_a_list_is_made():
+    with pytest.raises(InputError, match="axis 'seed' has 1,000,000,000,000 values; at most 1,000,000"):
+        product(seed=range(10**12))
+    with pytest.raises(InputError, match="the axes have 2,000,000 combinations"):
+        product(seed=range(10**6), latent=[2, 3])
+    with pytest.raises(InputError, match="axis 'latent' of zipped is 3"):
+        zipped(latent=3, seed=[1])
+
+
 def test_zip_and_chain():
     assert [(p.latent, p.seed) for p in zipped(latent=[2, 3], seed=[7, 8])] == [(2, 7), (3, 8)]
     assert len(chain(product(seed=range(3)), product(seed=range(5)))) == 5

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import numbers
+import os
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -58,9 +60,24 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:
         valid: all known names; the message lists them and suggests the closest one.
     """
     names = sorted(str(v) for v in valid)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return InputError(f"unknown {kind} {str(name)!r}{hint} (known: {', '.join(names)})")
+    # names differ in case and dashes from person to person: NMF, beta-VAE
+    plain = {_plain(known): known for known in names}
+    near = difflib.get_close_matches(_plain(str(name)), plain, n=1, cutoff=0.5)
+    hint = f"; did you mean {plain[near[0]]!r}?" if near else ""
+    start = f"unknown {kind} {str(name)[:60]!r}{hint} (known: "
+    shown = ", ".join(names)
+    if len(start) + len(shown) > _LONGEST:
+        shown = shown[: _LONGEST - len(start)].rpartition(", ")[0]
+        shown += f", and {len(names) - shown.count(', ') - 1} more"
+    return InputError(f"{start}{shown})")
+
+
+_LONGEST = 270
+"""Characters of a message after which a list of names is cut."""
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("-", "_").replace(" ", "_")
 
 
 def whole_number(option: str, value: Any, low: int, high: int | None) -> None:
@@ -83,3 +100,11 @@ def check_choice(option: str, value: str, allowed: Sequence[str]) -> None:
     """Raises ``InputError``, with the closest allowed value, unless ``value`` is one of ``allowed``."""
     if value not in allowed:
         raise unknown_name(option, value, allowed)
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Returns the path with ``~`` at its start replaced by the user's home; ``InputError`` for the home of no user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{os.fspath(path)!r} cannot be found: {error}") from None

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from vaebench.errors import InputError, unknown_name
 from vaebench.nn.initialisation import INITS
-from vaebench.space import Point, chain, point, product
+from vaebench.space import Point, chain, point
+from vaebench.space.combinations import combined
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,44 +72,86 @@ def scaled_batch(train_samples: int, steps: int) -> int:
     return min(range(max(below - 1, 2), below + 2), key=lambda batch: (abs(train_samples // batch - steps), batch))
 
 
+class Plan(NamedTuple):
+    """Points of a protocol on a data set.
+
+    Attributes:
+        points: in order of the axes, each once.
+        notes: sentences on what was decided: axes that some variants do not have, a batch that fits a small cohort.
+    """
+
+    points: list[Point]
+    notes: tuple[str, ...]
+
+
 def points(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int | None = None) -> list[Point]:
-    """Return the points of a protocol: its grid, with some axes replaced or added.
-
-    A setting is taken from ``axes`` if named there, else from the grid, else from ``per_variant``, else from ``base``.
-
-    Args:
-        chosen: the protocol.
-        axes: axis -> value or values, in place of the grid's or in addition to them.
-        samples: number of samples N of the data set. A protocol with ``steps_per_epoch`` needs it to choose the batch size,
-            separately for each ``valid_fraction``, unless ``axes`` names ``batch``.
-
-    Returns:
-        The points in order of the axes, each once.
-
-    Raises:
-        InputError: a name or value is unknown, or ``samples`` is missing.
+    """Return the points of :func:`plan`; its notes are given as ``UserWarning``.
 
     Example:
         >>> len(points(protocol("korkic2021"), {"latent": [10], "variant": "vae"}))
         15
     """
+    found = plan(chosen, axes, samples)
+    for note in found.notes:
+        warnings.warn(note, stacklevel=2)
+    return found.points
+
+
+def plan(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int | None = None) -> Plan:
+    """Return the points of a protocol: its grid, with some axes replaced or added.
+
+    A setting is taken from ``axes`` if named there, else from the grid, else from ``per_variant``, else from ``base``. An
+    axis that some of the variants do not have is applied to the others, as in :func:`vaebench.space.product`.
+
+    Args:
+        chosen: the protocol.
+        axes: axis -> value or values, in place of the grid's or in addition to them.
+        samples: number of samples N of the data set. A protocol with ``steps_per_epoch`` needs it to choose the batch size,
+            separately for each ``valid_fraction``, unless ``axes`` names ``batch``. The protocol ``default`` takes a batch of
+            N/8 if its own is larger than the training part.
+
+    Raises:
+        InputError: a name or value is unknown, or ``samples`` is missing.
+    """
     named = dict(axes or {})
     grid = {**chosen.grid, **named}
     variants = grid.pop("variant", chosen.base.variant)
-    made = []
+    parts = []
     for name in [variants] if isinstance(variants, str) else variants:
         own = {k: [v] for k, v in chosen.per_variant.get(name, {}).items() if k not in named}
-        made += product(chosen.base, variant=name, **{**own, **grid})
-    if chosen.steps_per_epoch and "batch" not in named:
+        parts.append({"variant": name, **own, **grid})
+    made, notes = combined(chosen.base, parts)
+    if "batch" in named:
+        return Plan(chain(made), tuple(notes))
+    if chosen.steps_per_epoch:
         if samples is None:
             raise InputError(f"protocol {chosen.name!r} chooses the batch from the number of samples; give samples")
         made = [_with_steps(p, samples, chosen.steps_per_epoch) for p in made]
-    return chain(made)
+    elif chosen.name == "default" and samples is not None:
+        fitted = [_with_fitting_batch(p, samples) for p in made]
+        changed = sorted({p.batch for p, before in zip(fitted, made, strict=True) if p != before})
+        if changed:
+            notes.append(
+                f"the batch is {', '.join(map(str, changed))} in place of {chosen.base.batch}, which is more than the training "
+                f"part of {samples} samples; --set batch=... chooses another"
+            )
+        made = fitted
+    return Plan(chain(made), tuple(notes))
+
+
+def _train_samples(base: Point, samples: int) -> int:
+    # rounded as in vaebench.data.splits
+    return samples - round(samples * base.valid_fraction)
+
+
+def _with_fitting_batch(base: Point, samples: int) -> Point:
+    """Return the point with the batch of ``vb.fit``, an eighth of the samples, if its own exceeds the training samples."""
+    train = _train_samples(base, samples)
+    return base if base.batch <= train else point(base, batch=max(2, min(samples // 8, train)))
 
 
 def _with_steps(base: Point, samples: int, steps: int) -> Point:
-    # the number of training samples, rounded as in vaebench.data.splits
-    return point(base, batch=scaled_batch(samples - round(samples * base.valid_fraction), steps))
+    return point(base, batch=scaled_batch(_train_samples(base, samples), steps))
 
 
 def scaled(chosen: Protocol, steps: int) -> Protocol:

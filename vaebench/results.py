@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaebench.atomic import create, replacing
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.types import SCHEMA
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path, types: Map
             columns[name] = pa.array(values, _arrow_type(types[name]) if name in types else None)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise InputError(f"column {name!r} mixes types: {error}") from error
-    return _write_part(pa.table(columns), Path(folder), f"{time.time_ns():020d}")
+    return _write_part(pa.table(columns), user_path(folder), f"{time.time_ns():020d}")
 
 
 def read_rows(folder: str | Path) -> pd.DataFrame:
@@ -86,9 +86,9 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
     Raises:
         InputError: no rows at all, a part that cannot be read, or another schema version.
     """
-    table = _first_by_point(_joined(_tables(Path(folder), None)))
+    table = _first_by_point(_joined(_tables(user_path(folder), None)))
     if not table.num_rows:
-        raise InputError(f"no rows in {Path(folder) / 'rows'}: nothing was run there yet")
+        raise InputError(f"no rows in {user_path(folder) / 'rows'}: nothing was run there yet")
     held = [
         name for name in table.column_names if name.startswith("metric/") or table[name].null_count < table.num_rows
     ]
@@ -97,7 +97,7 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
 
 def finished(folder: str | Path) -> set[str]:
     """Return the identities of the points that have a row of any status; empty if the folder does not exist yet."""
-    tables = _tables(Path(folder), ["schema", "point"])
+    tables = _tables(user_path(folder), ["schema", "point"])
     return {point for table in tables for point in table["point"].to_pylist()}
 
 
@@ -116,11 +116,11 @@ def compact(folder: str | Path, paths: Sequence[str | Path]) -> Path:
     Raises:
         InputError: no path is given, a part cannot be read, or a column has different types in different parts.
     """
-    parts = [Path(path) for path in paths]
+    parts = [user_path(path) for path in paths]
     if not parts:
         raise InputError("compact needs at least one part file")
     table = _first_by_point(_joined([_table(path, None) for path in parts]))
-    merged = _write_part(table, Path(folder), min(path.name for path in parts).split("-")[1])
+    merged = _write_part(table, user_path(folder), min(path.name for path in parts).split("-")[1])
     for path in parts:
         path.unlink()
     return merged
@@ -142,7 +142,7 @@ def write_run_json(record: Mapping[str, Any], folder: str | Path, *, first: bool
         text = json.dumps(dict(record), indent=2, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"run.json holds JSON values only: {error}") from error
-    path = Path(folder) / "run.json"
+    path = user_path(folder) / "run.json"
     if first:
         with _named(path), suppress(FileExistsError):
             create(path, text.encode() + b"\n")
@@ -153,7 +153,7 @@ def write_run_json(record: Mapping[str, Any], folder: str | Path, *, first: bool
 
 def write_cost(cost: Mapping[str, Any], folder: str | Path) -> Path:
     """Write the cost of one process (JSON values) as a new file in ``costs/``, so that no process overwrites another's."""
-    path = Path(folder) / "costs" / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
+    path = user_path(folder) / "costs" / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
     _write(path, json.dumps(dict(cost)).encode() + b"\n")
     return path
 
@@ -164,7 +164,7 @@ def read_costs(folder: str | Path) -> list[dict[str, Any]]:
     Raises:
         InputError: a file is damaged; the message names it.
     """
-    costs = [(path, _object(path)) for path in sorted((Path(folder) / "costs").glob("*.json"))]
+    costs = [(path, _object(path)) for path in sorted((user_path(folder) / "costs").glob("*.json"))]
     for path, cost in costs:
         for name in ("seconds", "trainings", "programs", "epochs", "computed_epochs"):
             value = cost.get(name)
@@ -181,7 +181,7 @@ def read_run_json(folder: str | Path) -> dict[str, Any]:
     Raises:
         InputError: there is none, it cannot be read, or a field that this version knows has a value of the wrong kind.
     """
-    path = Path(folder) / "run.json"
+    path = user_path(folder) / "run.json"
     record = _object(path, missing="not the folder of a run")
     for name, kinds in _RUN_FIELDS.items():
         value = record.get(name)
@@ -221,6 +221,11 @@ def _object(path: Path, missing: str = "") -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{path} holds {_short(value)}; it must be a JSON object")
     return value
+
+
+def joined_notes(record: Mapping[str, Any], *more: Iterable[str]) -> list[str]:
+    """Return the notes of a ``run.json`` (key ``notes``) with further ones at the end, each once; none is ever removed."""
+    return list(dict.fromkeys([*record.get("notes", ()), *(str(note) for notes in more for note in notes)]))
 
 
 def _arrow_type(kind: type) -> Any:

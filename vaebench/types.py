@@ -172,6 +172,7 @@ class Variant(NamedTuple):
             be built.
         terms: names of the terms that the losses report; each becomes a column ``loss/valid_<term>`` of a row.
         redundant: ``Static -> columns`` of z that are determined by the others; regressions on z leave them out.
+        least_batch: fewest samples of a batch for which the loss is defined: 2 if it compares the samples of a batch.
         domain: ``"expression"`` (rows of a :class:`Dataset`) or ``"counts"`` (rows of an SBS96 catalogue).
     """
 
@@ -183,6 +184,7 @@ class Variant(NamedTuple):
     shape: Callable[[str], Any] = lambda recipe: None
     terms: tuple[str, ...] = ("reconstruction", "kl")
     redundant: Callable[[Static], tuple[int, ...]] = lambda static: ()
+    least_batch: int = 1
     domain: str = "expression"
 
     @property

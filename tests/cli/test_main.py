@@ -89,6 +89,43 @@ def test_config_file_is_the_same_as_options(table, tmp_path):
     assert set(rows["traced/epochs"].dropna()) == {2}
 
 
+def test_numbers_and_tables_in_a_config_file(table, tmp_path):
+    from vaebench.cli.main import _parsed
+
+    config = tmp_path / "run.toml"
+    config.write_text(
+        "learning-rate = 1e-2\nlatent = 3\nseeds = [4, 5]\nlanes = 2\n[metric-option.leiden]\nneighbours = 10\n"
+    )
+    options = _parsed(["run", "--config", str(config)])
+    assert (options.learning_rate, options.latent, options.seeds, options.lanes) == ("0.01", "3", "4,5", "2")
+    assert options.metric_option == ("leiden.neighbours=10",)
+
+
+def test_a_value_of_another_type_in_a_config_file(tmp_path, capsys):
+    (tmp_path / "c.toml").write_text('workers = "two"\n')
+    assert main(["run", "--config", str(tmp_path / "c.toml")]) == 2
+    assert capsys.readouterr().err.endswith("c.toml: workers is 'two'; it must be a whole number\n")
+
+
+def test_a_table_without_survival_runs_with_a_note_that_stays(table, tmp_path, capsys, monkeypatch):
+    """The documented commands name a label alone; a list of seeds, a weight of one variant and ~ work too."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    arguments = ["run", "--data", f"~/{table.name}", "--label", "type", "--ignore", "dead,days,age", *QUICK]
+    more = ["--variants", "vae,beta_vae", "--seeds", "3,8", "--latent", "2", "--out", "~/out"]
+    assert main([*arguments, *more]) == 0
+    said = capsys.readouterr().err
+    notes = ["metric 'cox' is left out: it needs survival, and data set 'cohort' has none"]
+    assert f"note: {notes[0]}" in said
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert (record["notes"], record["metrics"]) == (notes, ["leiden"])
+    assert set(read_rows("~/out")["traced/seed"].dropna()) == {3, 8}
+    assert notes[0].replace("'", "&#x27;") in (tmp_path / "out" / "report.html").read_text()
+    assert main([*arguments, *more, "--quiet", "--json"]) == 0  # the same command continues
+    assert json.loads(capsys.readouterr().out)["notes"] == notes
+    assert not (tmp_path / "~").exists()
+
+
 def changed(table, find, replace):
     text = table.read_text().splitlines()
     text[3] = text[3].replace(find, replace) if find else replace
@@ -116,7 +153,23 @@ BAD = {
         ["--latnt", "5"],
         ["error: unrecognized options: --latnt, 5; did you mean --latent? (see:"],
     ),
-    "text for a number of seeds": (None, ["--seeds", "x"], ["--seeds", "'x' (see: vaebench run --help)"]),
+    "text for a number of seeds": (None, ["--seeds", "x"], ["--seeds is 'x'", "the number of seeds", "3,7,12"]),
+    "too many seeds": (None, ["--seeds", "1000000000000"], ["--seeds is 1000000000000", "from 1 to 100000"]),
+    "seeds twice": (None, ["--seeds", "1,2", "--seed", "4"], ["--seeds 1,2", "--seed is 4"]),
+    "decimal comma": (None, ["--learning-rate", "0,001"], ["--learning-rate is '0,001'", "decimal point"]),
+    "decimal comma in a setting": (
+        None,
+        ["--set", "valid_fraction=0,2"],
+        ["valid_fraction is 0", "write valid_fraction=0.2 if a decimal is meant"],
+    ),
+    "a score as a metric": (None, ["--metrics", "ari"], ["'ari' is a score", "leiden"]),
+    "name in capitals": (None, ["--variants", "VAE"], ["'VAE'; did you mean 'vae'"]),
+    "no digit": (None, ["--lanes", "²"], ["--lanes is '²'", "from 1 to 65536"]),
+    "too many lanes": (None, ["--lanes", "1000000000000"], ["lanes is 1000000000000", "at most 65536"]),
+    "no digits in a shard": (None, ["--shard", "²/3"], ["--shard is '²/3'", "1/4"]),
+    "too many latents": (None, ["--latent", "1000000000000"], ["latent is 1000000000000", "at most 1000000"]),
+    "batch of one": (None, ["--set", "batch=1"], ["batch is 1", "batch normalisation of one sample"]),
+    "weight of another variant": (None, ["--set", "beta=4"], ["beta is no setting of vae", "beta_vae"]),
     "zero lanes": (None, ["--lanes", "0"], ["lanes", "at least 1"]),
     "negative seeds": (None, ["--seeds", "-1"], ["--seeds is -1"]),
     "no such shard": (None, ["--shard", "3/2"], ["shard is (3, 2)", "from 1 to n"]),
@@ -173,6 +226,13 @@ def test_constant_features(tmp_path, capsys):
         (["run", "--data", "tcgaa"], ["tcgaa", "no such file", "did you mean 'tcga'"]),
         (["run", "--data", "simulated", "--label", "type"], ["option of the data set 'simulated'", "'label'"]),
         (["run", "--data", "simulated", "--data-option", "genes"], ["--data-option genes", "NAME=VALUE"]),
+        (["describe", "eltager2023", "--lanes", "²"], ["--lanes is '²'"]),
+        (["run", "cohort.csv"], ["did you mean --data cohort.csv?"]),
+        (["fit", "--data", "x"], ["vb.fit", "vaebench run"]),
+        (["run", "--metric-option", "neighbours=3"], ["METRIC.OPTION=VALUE"]),
+        (["run", "--metrics", "c-index"], ["is a score", "cox"]),
+        (["extract", "--k-max", "1000000000"], ["--k-max 1000000000", "from 1 to 96"]),
+        (["run", "--data", "~nobody_of_that_name/x.csv"], ["~nobody_of_that_name"]),
         (["describe", "eltager"], ["unknown protocol 'eltager'", "eltager2023"]),
     ],
 )
@@ -182,6 +242,7 @@ def test_wrong_arguments(arguments, words, capsys, tmp_path, monkeypatch):
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
+    assert len(error) <= 300
     assert all(word in error for word in words), error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -13,7 +14,8 @@ from vaebench.errors import InputError
 from vaebench.evaluation.baseline import pca_embedding
 from vaebench.evaluation.external import evaluated_embedding, read_embedding
 from vaebench.evaluation.scores import evaluate
-from vaebench.results import read_rows
+from vaebench.metrics.leiden import LeidenOptions
+from vaebench.results import read_rows, read_run_json
 
 N = 60
 SAMPLES = np.array([f"sample_{i + 1}" for i in range(N)])
@@ -60,6 +62,12 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
     (tmp_path / "bad.npy").write_bytes(b"no array")
     with pytest.raises(InputError, match="no array"):
         read_embedding(tmp_path / "bad.npy", SAMPLES)
+    np.savez(tmp_path / "archive.npz", z=Z)
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
+    with pytest.raises(InputError, match="no array"):
+        read_embedding(tmp_path / "archive.npy", SAMPLES)
+    with pytest.raises(InputError, match="must be numeric"):
+        read_embedding(written(tmp_path, "npy", z=Z.astype(str)), SAMPLES)
     (tmp_path / "twice.csv").write_text("sample,z0\na,1\na,2\n")
     with pytest.raises(InputError, match="duplicate sample name 'a'"):
         read_embedding(tmp_path / "twice.csv", SAMPLES[:1])
@@ -81,6 +89,38 @@ def test_scores_are_those_of_evaluate_and_of_pca(tmp_path, tiny):
         evaluated_embedding(tmp_path / "z.csv", tiny, ["latent_use"], tmp_path / "other")
     with pytest.raises(InputError, match="is the baseline's"):
         evaluated_embedding(tmp_path / "z.csv", tiny, ["leiden"], tmp_path / "other", name="pca")
+
+
+def test_a_folder_keeps_its_options_metrics_and_data(tmp_path, tiny):
+    """Scores of other options are never shown under those of a folder: the second command is refused, nothing is lost."""
+
+    def evaluated(metrics=("leiden",), data=tiny, neighbours=15, folder="out", **more):
+        options = {"leiden": LeidenOptions(neighbours=neighbours)}
+        return evaluated_embedding(path, data, metrics, tmp_path / folder, options=options, **more)
+
+    path = written(tmp_path, "csv")
+    evaluated()
+    record = read_run_json(tmp_path / "out")
+    evaluated(name="again")  # another embedding by the same options is one more line
+    assert read_rows(tmp_path / "out")["static/variant"].tolist() == ["z", "pca", "again"]
+    assert list(read_run_json(tmp_path / "out")["embeddings"]) == ["z", "again"]
+    assert record["metrics"] == read_run_json(tmp_path / "out")["metrics"]
+    with pytest.raises(InputError, match="leiden options neighbours=15, and this command asks for neighbours=5;"):
+        evaluated(neighbours=5)
+    with pytest.raises(InputError, match="with metrics leiden, and this command asks for leiden, probe"):
+        evaluated(("leiden", "probe"))
+    with pytest.raises(InputError, match="other data"):
+        evaluated(data=dataclasses.replace(tiny, digest="other"))
+    assert len(read_rows(tmp_path / "out")) == 3
+    evaluated(("cox", "leiden"), folder="cox")
+    with pytest.raises(InputError, match="label_covariate=True, and this command asks for label_covariate=False"):
+        evaluated(("cox", "leiden"), folder="cox", label_covariate=False)
+    (tmp_path / "cox" / "run.json").write_text('{"lanes": 1}')
+    with pytest.raises(InputError, match="holds a run, not evaluated embeddings"):
+        evaluated(("cox", "leiden"), folder="cox")
+    (tmp_path / "cox" / "run.json").unlink()
+    with pytest.raises(InputError, match=r"rows but no run\.json"):
+        evaluated(("cox", "leiden"), folder="cox")
 
 
 def test_more_latents_than_components(tmp_path, tiny):

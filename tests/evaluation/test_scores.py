@@ -12,6 +12,7 @@ from vaebench.errors import InputError
 from vaebench.evaluation import flat_scores
 from vaebench.evaluation.baseline import pca_embedding
 from vaebench.evaluation.scores import (
+    allowed_metrics,
     check_metrics,
     evaluate,
     evaluate_flat,
@@ -198,3 +199,29 @@ def test_pca_is_capped_has_fixed_signs_and_follows_the_order_of_samples():
 def test_pca_refuses_bad_input(x, latent, message):
     with pytest.raises(InputError, match=message):
         pca_embedding(x, latent)
+
+
+def test_default_metrics_that_the_data_do_not_allow_are_left_out_with_a_sentence(data):
+    bare = dataclasses.replace(data, survival=None)
+    sentence = "metric 'cox' is left out: it needs survival, and data set 'toy' has none"
+    assert allowed_metrics(("leiden", "cox"), data) == (("leiden", "cox"), ())
+    assert allowed_metrics(["leiden", "cox"], bare) == (("leiden",), (sentence,))
+    assert allowed_metrics(("leiden", "cox"), dataclasses.replace(data, labels=None))[0] == ("cox",)
+    # what was asked for is not left out: check_metrics refuses it
+    assert allowed_metrics(("cox",), bare) == (("cox",), ())
+    assert allowed_metrics(("leiden", "cox"), bare, {"cox": CoxOptions()}) == (("leiden", "cox"), ())
+    with pytest.raises(InputError, match="neither labels nor survival"):
+        allowed_metrics(("leiden", "cox"), dataclasses.replace(bare, labels=None))
+
+
+def test_a_score_asked_for_as_a_metric_names_its_metric(data):
+    for name, words in (
+        ("ari", "leiden"),
+        ("ARI", "leiden"),
+        ("concordance", "cox, cox_heldout"),
+        ("wsepin_error", "wsepin"),
+    ):
+        with pytest.raises(InputError, match=f"{name!r} is a score, not a metric; the metrics that give it: {words}"):
+            check_metrics((name,), data)
+    with pytest.raises(InputError, match="unknown metric 'Leiden'; did you mean 'leiden'"):
+        check_metrics(("Leiden",), data)

@@ -12,6 +12,8 @@ from scipy.optimize import minimize
 from vaebench.errors import InputError
 from vaebench.metrics.cox import METRIC, SCORES, CoxOptions, covariate_fit, cox_fit, cox_scores
 from vaebench.metrics.cox_heldout import heldout_scores
+from vaebench.metrics.survival.causes import reason_without_fit
+from vaebench.metrics.survival.cohort import survival_cohort
 from vaebench.metrics.survival.risk_sets import risk_sets
 from vaebench.metrics.survival.solver import solve
 from vaebench.types import Dataset, Given, Survival
@@ -253,7 +255,77 @@ def test_one_column_that_runs_to_infinity_is_separation_though_the_likelihood_ha
 def test_dependent_covariates_are_named_as_the_cause():
     age = np.linspace(30, 70, 60)
     z, data = cohort(covariates={"age": age, "months": 12 * age})
-    assert cox_scores(z, data)["status"] == "BASELINE: SINGULAR: 1 of 2 columns depend linearly on the others"
+    start = "BASELINE: SINGULAR: 1 of 2 columns depend linearly on the others"
+    cause = "leave out covariate 'months', which covariate 'age' determines"
+    assert cox_scores(z, data)["status"] == f"{start}; {cause}"
+    split = Given(split=(np.arange(40), np.arange(40, 60)))
+    assert heldout_scores(z, data, split)["status"] == f"{start}; {cause}"
+
+
+def blamed():
+    """Covariates without a fit, and the words that must be in the status of every row."""
+    rng = np.random.default_rng(7)
+    labels = (np.arange(90) % 3).astype(np.int32)
+    z, data = cohort(90, seed=8, labels=labels, covariates={"age": rng.normal(60, 9, 90)})
+    event, age, text = data.survival.event, data.covariates["age"], rng.choice(["a", "b"], 90)
+    two, stage = np.where(labels == 2, "x", "y"), np.where(np.arange(90) < 9, "IV", text)
+    cases = {
+        "label again": ({"age": age, "cohort": labels.astype(str)}, event, "'cohort', which the label determines"),
+        "organ of the labels": ({"organ": two}, event, "'organ', which the label determines"),
+        "subtype of one label": ({"subtype": np.where(labels == 2, text, "-")}, event, "'subtype', which the label"),
+        "sum of others": ({"age": age, "n": age**2, "sum": age + age**2}, event, "'sum', which covariate 'age', covar"),
+        "years and days": ({"days": 365.25 * age, "age": age}, event, "'age', which covariate 'days' determines"),
+        "level without a death": (
+            {"stage": stage},
+            event & (stage != "IV"),
+            "'stage' has no event at 'IV' (9 samples)",
+        ),
+        "site of each sample": ({"site": np.arange(90).astype(str)}, event, "covariate 'site' has"),
+        "missing everywhere": ({"age": age * np.nan}, event, "covariate 'age' is missing in 90 of 90 samples"),
+        "no event": ({"age": age}, event & False, "none of the 90 samples with all values has an event"),
+    }
+    for name, (covariates, dead, words) in cases.items():
+        survival = Survival(data.survival.time, dead)
+        yield name, z, dataclasses.replace(data, covariates=covariates, survival=survival), words
+
+
+def test_the_cause_of_a_baseline_without_a_fit_is_named_and_true():
+    for name, _, data, words in blamed():
+        cohort = survival_cohort(data, True)
+        reason = reason_without_fit(cohort, np.ones(len(cohort.time), bool), lambda kept: False)
+        assert words in reason, (name, reason)
+        assert len(reason) < 200, name
+        if "determine" in words:  # without the named covariate all columns are independent
+            rest = [column != f"covariate {words.split(chr(44))[0]}" for column in cohort.columns]
+            kept = cohort.covariates[:, rest]
+            assert np.linalg.matrix_rank(kept) == kept.shape[1] < cohort.covariates.shape[1], name
+
+
+def test_a_covariate_without_a_death_at_one_level_or_that_is_the_outcome_is_in_the_status():
+    (z, data) = next((z, data) for name, z, data, _ in blamed() if name == "level without a death")
+    scores = cox_scores(z, data)
+    assert scores["status"].startswith("BASELINE: SEPARATED")
+    assert scores["status"].endswith(
+        "covariate 'stage' has no event at 'IV' (9 samples); merge or leave out this level"
+    )
+    z, data = cohort(labels=None, seed=9)
+    survival = Survival(np.arange(1.0, 61.0), np.ones(60, bool))
+    data = dataclasses.replace(data, survival=survival, covariates={**data.covariates, "order": -np.arange(60.0)})
+    scores = cox_scores(z, data)
+    assert scores["status"].startswith("BASELINE: SEPARATED")
+    assert scores["status"].endswith("without covariate 'order' they have a fit")
+
+
+def test_the_unit_of_a_covariate_changes_nothing():
+    _, data = cohort(seed=9)
+    years = data.covariates["age"]
+    plain = covariate_fit(data).aic
+    for unit in (365.25, 1e-9, 1e9):
+        other = covariate_fit(dataclasses.replace(data, covariates={"age": unit * years}))
+        assert (other.status, other.aic) == ("OK", pytest.approx(plain, abs=1e-9))
+    # whole years beside days: nearly but not quite the same column, which has a fit
+    both = {"age": np.floor(years), "days": np.round(365.25 * years)}
+    assert covariate_fit(dataclasses.replace(data, covariates=both)).status == "OK"
 
 
 def test_no_survival_is_bad_input():

@@ -11,7 +11,7 @@ from rows_factory import fail, make_rows
 from vaebench.analysis import settings as analysis
 from vaebench.errors import InputError
 from vaebench.metrics.leiden import LeidenOptions, leiden_clusters
-from vaebench.report.runs import best_point, write_report
+from vaebench.report.runs import best_point, survival_note, write_report
 from vaebench.types import Dataset, Survival
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -166,6 +166,23 @@ def with_survival(samples=90):
         survival=Survival(time, rng.random(samples) < 0.8),
     )
     return data, (rng.normal(size=(samples, 3)) + 50 * labels[:, None]).astype(np.float32)
+
+
+def test_a_report_without_the_data_set_says_what_it_leaves_out_and_how_to_get_it(tmp_path):
+    rows = make_rows()
+    if "metric/cox/events" not in rows:
+        rows["metric/cox/events"] = 30
+    info = {**INFO, "command": "vaebench run --data x.csv"}
+    note = survival_note(rows, info)
+    assert "Survival curves are left out" in note
+    assert "run the same command again" in note
+    page = write_report(tmp_path, rows, info).read_text(encoding="utf-8")
+    assert page.index("<h2>Survival") < page.index(note)
+    plain = rows.drop(columns="metric/cox/events")
+    assert survival_note(plain, {}) == ""
+    assert "again" not in survival_note(
+        plain, {"provenance": {"options": {"event": "OS"}}, "command": "vaebench evaluate"}
+    )
 
 
 def test_survival_is_drawn_by_label_and_by_cluster_where_the_embedding_is_at_hand(tmp_path):

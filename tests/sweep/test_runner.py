@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import re
@@ -150,6 +151,21 @@ def test_without_a_folder_the_rows_come_back_all_the_same(tiny):
     rows = run(POINTS[:1], tiny, metrics=["leiden"], quiet=True)
     assert len(rows) == 2
     assert "metric/cox/aic" not in rows
+
+
+def test_notes_are_kept_in_run_json_once_and_in_order(tmp_path, tiny, capsys):
+    bare = dataclasses.replace(tiny, survival=None)
+    out = tmp_path / "out"
+    run(POINTS[:1], bare, out=out, notes=["first"])
+    cox = "metric 'cox' is left out: it needs survival, and data set 'tiny' has none"
+    assert capsys.readouterr().err.splitlines()[:2] == ["note: first", f"note: {cox}"]
+    run(POINTS[:1], bare, out=out, notes=["second", "first"], quiet=True)
+    assert read_run_json(out)["notes"] == ["first", cox, "second"]
+    assert read_run_json(out)["metrics"] == ["leiden"]
+    assert capsys.readouterr().err == ""
+    write_run_json({"embedding": {}, "digest": tiny.digest}, tmp_path / "evaluated")
+    with pytest.raises(InputError, match="made by another command, such as evaluate"):
+        run(POINTS[:1], tiny, out=tmp_path / "evaluated")
 
 
 def test_an_interruption_keeps_the_finished_rows(tmp_path, tiny, monkeypatch):

@@ -13,7 +13,10 @@ import pytest
 
 from vaebench.data.dataset import dataset_from_arrays
 from vaebench.errors import InputError
+from vaebench.nn.autoencoder import Norm
 from vaebench.space import Point, group_by_static, point, product, static_of
+from vaebench.training.cost import check_memory
+from vaebench.training.model import fit
 from vaebench.training.pool import make_split, trained_points
 from vaebench.variants import VARIANTS
 
@@ -144,3 +147,47 @@ def test_scaling_by_training_rows(tiny, scaling):
 def test_a_batch_larger_than_the_training_part_is_refused(tiny):
     with pytest.raises(InputError, match="batch is 64, but only 48 of 60 samples"):
         make_split(point(BASE, batch=64), tiny)
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("batch", (1, 5)), ("layer", (7, 1))])
+def test_statistics_of_one_value_leave_no_signal(kind, shape, key):
+    """Why such settings are refused: whatever comes in, the same goes out."""
+    norm, rng = Norm(kind), np.random.default_rng(0)
+    variables = norm.init(key, jnp.zeros(shape), True)
+    outputs = [norm.apply(variables, jnp.asarray(rng.normal(size=shape)), True, mutable="batch_stats")[0] for _ in "ab"]
+    np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"batch": 1}, "batch is 1, and batch normalisation of one sample"),
+        ({"batch": 1, "variant": "iwae"}, "batch is 1"),
+        ({"norm": "layer", "hidden": (8, 1)}, "layer normalisation of one unit"),
+        ({"batch": 1, "norm": "none", "variant": "dip_vae"}, "the batch is 1, and the loss of dip_vae compares"),
+        (
+            {"variant": "info_vae", "valid_fraction": 0.02},
+            "the number of validation samples is 1, and the loss of info_vae",
+        ),
+        ({"batch": 1, "norm": "layer"}, None),
+        ({"batch": 1, "norm": "none"}, None),
+        ({"valid_fraction": 0.02}, None),  # validation uses the running statistics
+    ],
+)
+def test_statistics_over_one_sample_are_refused_before_training(tiny, fields, words):
+    chosen = point(BASE, **fields)
+    if words is None:
+        make_split(chosen, tiny)
+        return
+    with pytest.raises(InputError, match=words):
+        make_split(chosen, tiny)
+    with pytest.raises(InputError, match=words):
+        fit(tiny, point=chosen)
+
+
+def test_memory_is_checked_before_it_is_allocated(tiny):
+    with pytest.raises(InputError, match=r"hidden 999999-999999 and 1 lanes needs at least 29,\d+ GiB"):
+        check_memory(point(hidden=(999_999, 999_999)), tiny)
+    with pytest.raises(InputError, match="60000 lanes needs"):
+        check_memory(point(latent=1_000_000), tiny, 60_000)
+    check_memory(BASE, tiny, 256)

@@ -18,7 +18,7 @@ from vaebench.space import Point, group_by_static, point, point_id, product, sta
 from vaebench.sweep.runner import run
 from vaebench.sweep.worker import group_name
 from vaebench.training.checkpoint import load_lanes, restored, save_lanes
-from vaebench.training.engine import Engine
+from vaebench.training.engine import Engine, check_device
 from vaebench.training.pool import make_split, on_device, trained_points
 from vaebench.training.train import make_start, make_train
 
@@ -188,3 +188,18 @@ def test_missing_packages_are_said_before_training(tiny, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(InputError, match="writing rows needs packages that are not installed: pip install pyarrow"):
         run([BASE], tiny, ["cox"], quiet=True)
+
+
+@pytest.mark.parametrize("error", [AssertionError(), RuntimeError("Unable to initialize backend 'cuda': no device")])
+def test_devices_that_are_not_there_are_one_sentence(monkeypatch, error):
+    """Without the plugin JAX fails by an assertion without words, with it by an error of several lines."""
+
+    def absent():
+        raise error
+
+    monkeypatch.setattr(jax, "local_devices", absent)
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    with pytest.raises(InputError, match=r"JAX_PLATFORMS is 'cuda', and JAX cannot start these devices.*\.\[cuda\]"):
+        check_device()
+    monkeypatch.delenv("JAX_PLATFORMS")
+    check_device()  # JAX chooses by itself

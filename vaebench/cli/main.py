@@ -13,6 +13,7 @@ import shlex
 import sys
 import tomllib
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,7 +30,7 @@ from vaebench.cli.interrupts import (
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
 from vaebench.cli.options import HANDLERS, Compiled, Data, Run
 from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLERS
-from vaebench.errors import InputError, RunError, shortened, unknown_name
+from vaebench.errors import InputError, RunError, shortened, unknown_name, user_path
 from vaebench.version import __version__
 
 COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     options: Any = None
     expect_interrupts(lambda: interrupted_text(options))
     try:
-        options = _parsed(arguments)
+        options = _with_home(_parsed(arguments))
         return _carried_out(options, arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -76,6 +77,10 @@ def _carried_out(options: Any, arguments: list[str]) -> int:
     """Call the handler of a command and print its summary if asked to."""
     if isinstance(options, Compiled) and options.compilation_cache:
         use_compilation_cache()
+    if isinstance(options, Compiled) and os.environ.get("JAX_PLATFORMS"):
+        from vaebench.training.engine import check_device
+
+        check_device()
     module, function = _HANDLERS[type(options)].split(":")
     handler = getattr(importlib.import_module(f"vaebench.cli.{module}"), function)
     summary = handler(options, "vaebench " + shlex.join(arguments))
@@ -101,6 +106,10 @@ def _reason(error: RunError | OSError) -> str:
 def _parsed(arguments: list[str]) -> Any:
     """Parse the options of a command; ``--help`` exits as usual, and a wrong option raises :class:`InputError`."""
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        if arguments[0] == "fit":
+            raise InputError(
+                "fit is a function of the Python library (vb.fit); on the command line, vaebench run trains models"
+            )
         raise unknown_name("command", arguments[0], COMMANDS)
     if not arguments:
         arguments = ["--help"]
@@ -117,6 +126,25 @@ def _parsed(arguments: list[str]) -> Any:
     if isinstance(options, Data):
         return options.action
     return _with_config(options) if isinstance(options, Run) and options.config else options
+
+
+def _with_home(options: Any) -> Any:
+    """Return the options with ``~`` replaced by the user's home in every path; shells leave it in ``--out=~/x`` and quotes."""
+
+    def home(text: str) -> str:
+        return str(user_path(text)) if text.startswith("~") else text
+
+    changed: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, Path):
+            changed[field.name] = user_path(value)
+        elif field.name in ("data", "path", "mirror") and isinstance(value, str):
+            changed[field.name] = home(value)
+        elif field.name == "data_option":
+            split = [text.partition("=") for text in value]
+            changed[field.name] = tuple(name + equals + home(text) for name, equals, text in split)
+    return dataclasses.replace(options, **changed)
 
 
 def _one_sentence(box: str, command: str) -> str:
@@ -136,6 +164,9 @@ def _one_sentence(box: str, command: str) -> str:
             text += f"; did you mean {' or '.join(meant)}?"
         elif heading.startswith("Available subcommands"):
             text += f"; {' '.join([heading, *rest])}"
+    alone = re.fullmatch(r"Unrecognized options: ([^-,\s][^,\s]*)", text)
+    if alone and hasattr(COMMANDS.get(command), "data"):
+        text += f"; did you mean --data {alone[1]}?"
     return f"{text[0].lower()}{text[1:]} (see: vaebench {command} --help)"
 
 
@@ -158,38 +189,58 @@ def _with_config(options: Run) -> Run:
     assert path is not None
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-        values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
     except FileNotFoundError:
         raise InputError(f"--config {path}: there is no such file") from None
     except OSError as error:
-        raise InputError(f"--config {path} cannot be read: {error.strerror}") from None
+        raise InputError(f"--config {shortened(path)} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--config {path}: not a TOML file: {shortened(error)}") from None
-    except OSError as error:
-        raise InputError(f"--config {shortened(path)}: cannot be read ({error.strerror})") from None
     except RecursionError:
         raise InputError(
             f"--config {path}: nested too deeply; options are names with values, lists or tables"
         ) from None
+    types = {f.name: str(f.type) for f in dataclasses.fields(Run)}
+    values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
     fields = {f.name: f.default for f in dataclasses.fields(Run)}
-    for name in values:
+    for name, value in values.items():
         if name not in fields or name == "config":
             raise unknown_name(f"key in {path}", name, set(fields) - {"config"})
+        if types[name].startswith("str") and isinstance(value, int | float) and not isinstance(value, bool):
+            values[name] = str(value)  # latent = 10 is the list of one number
     given = {name: getattr(options, name) for name, default in fields.items() if getattr(options, name) != default}
     try:
         from_file = msgspec.convert(values, Run)
     except msgspec.ValidationError as error:
-        raise InputError(f"--config {path}: {error}") from None
+        raise InputError(f"--config {path}: {_of_type(str(error), values)}") from None
     return dataclasses.replace(from_file, **given)
 
 
+def _of_type(message: str, values: Mapping[str, Any]) -> str:
+    """Return the message of a value of another type as words: "workers is 'two'; it must be a whole number"."""
+    found = re.fullmatch(r"Expected `([^`]*)`, got `[^`]*` - at `\$\.(\w+).*`", message)
+    if not found:
+        return message
+    kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+    kind = found[1].split(" | ")[0]
+    return f"{found[2]} is {str(values[found[2]])[:60]!r}; it must be {kinds.get(kind, kind)}"
+
+
 def _joined(value: Any) -> Any:
-    """Return a TOML list as a comma-separated list of the command line, and a TOML table as NAME=VALUE settings."""
+    """Return a TOML list as a comma-separated list of the command line, and a TOML table as NAME=VALUE settings.
+
+    A table within a table has its name before a dot: [metric-option.leiden] neighbours = 30.
+    """
     if isinstance(value, dict):
-        return [f"{name}={_joined(inner)}" for name, inner in value.items()]
+        return [text for name, inner in value.items() for text in _settings(str(name), inner)]
     if isinstance(value, list):
         return ",".join(str(v) for v in value)
     return value
+
+
+def _settings(name: str, value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for inner, own in value.items() for text in _settings(f"{name}.{inner}", own)]
+    return [f"{name}={_joined(value)}"]
 
 
 def entry() -> None:

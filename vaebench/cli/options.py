@@ -114,14 +114,14 @@ class Run(Source, Seeded):
     """Optimizers, comma-separated: adam, rmsprop, sgd, adamw, or one of optax's by name (lion, nadam, muon, ...)."""
     activation: str = ""
     """Activations, comma-separated."""
-    seeds: int = 0
-    """Number of seeds. Each redraws split, weights and order."""
+    seeds: str = ""
+    """Number of seeds, such as 5, or a list of them, such as 3,7,12. Each redraws split, weights and order."""
     recipe: str = ""
     """Recipe: "textbook" (the papers' equations) or "benchmarked" (the studies' released code)."""
     set: tuple[str, ...] = ()
-    """Other settings as NAME=VALUE[,VALUE...]: --set batch=32 beta=1,4,10."""
+    """Other settings as NAME=VALUE[,VALUE...]: --set batch=32 beta=1,4,10. Applied to the variants that have them."""
     metrics: str = "leiden,cox"
-    """Metrics, comma-separated."""
+    """Metrics, comma-separated. Of the default those that the data do not allow are left out."""
     metric_option: tuple[str, ...] = ()
     """Options of metrics as METRIC.OPTION=VALUE: leiden.neighbours=30 leiden.seeds=1,2,3 cox.ridge=0.1."""
     embedding: str = ""

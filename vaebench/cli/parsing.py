@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +41,6 @@ def run_data(options: Source, chosen: Protocol) -> Dataset:
 
 def run_axes(options: Run) -> dict[str, Any]:
     """Return the axes that the options give; they replace or extend the protocol's grid."""
-    if options.seeds < 0:
-        raise InputError(f"--seeds is {options.seeds}; it must be the number of seeds, at least 1")
     axes: dict[str, Any] = {
         "variant": listed(options.variants),
         "latent": _numbers("latent", options.latent, int),
@@ -49,10 +49,59 @@ def run_axes(options: Run) -> dict[str, Any]:
         "optimizer": listed(options.optimizer),
         "activation": listed(options.activation),
         "recipe": listed(options.recipe),
-        "seed": range(options.seed, options.seed + max(1, options.seeds)) if options.seeds or options.seed else (),
+        "seed": _seeds(options),
     }
+    if 0.0 in axes["learning_rate"]:
+        raise InputError(
+            f"--learning-rate is {options.learning_rate!r}; every rate must be above 0, with a decimal point, as in 0.001: "
+            "commas separate rates"
+        )
     axes = {name: tuple(values) for name, values in axes.items() if values}
     return axes | {name: _setting(name, values) for name, values in pairs("set", options.set)}
+
+
+def _seeds(options: Run) -> Sequence[int]:
+    """Return the seeds: a number of them that count up from --seed, or those of a list; none if nothing is given."""
+    text = options.seeds.strip()
+    if not text:
+        return (options.seed,) if options.seed else ()
+    allowed = "it must be the number of seeds, from 1 to 100000, or a list such as 3,7,12"
+    if "," in text:
+        try:
+            found = [int(part) for part in listed(text)]
+        except ValueError:
+            raise InputError(f"--seeds is {text[:60]!r}; {allowed}") from None
+        if options.seed:
+            raise InputError(
+                f"--seeds {text[:60]} lists the seeds, and --seed is {options.seed} too; give one of the two"
+            )
+        return found
+    count = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+    if count is None or not 1 <= count <= 100_000:
+        shown = repr(text[:60]) if count is None else text
+        raise InputError(f"--seeds is {shown}; {allowed}")
+    return range(options.seed, options.seed + count)
+
+
+def whole(option: str, text: str, allowed: str) -> int:
+    """Parse the digits 0 to 9 of an option as a whole number; ``allowed`` says what the option takes."""
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise InputError(f"--{option} is {text[:60]!r}; it must be {allowed}")
+    return int(text)
+
+
+@contextlib.contextmanager
+def decimal_commas_named(texts: Sequence[str]) -> Iterator[None]:
+    """Add to an :class:`InputError` that commas separate values, if one of the settings looks like a decimal comma."""
+    try:
+        yield
+    except InputError as error:
+        commas = [text for text in texts if re.search(r"=0,\d+$", text)]
+        if not commas:
+            raise
+        raise InputError(
+            f"{error}; write {commas[0].replace(',', '.')} if a decimal is meant: commas separate values"
+        ) from None
 
 
 def training_settings(texts: Sequence[str]) -> dict[str, Any]:
@@ -72,7 +121,11 @@ def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any
 
     given: dict[str, dict[str, Any]] = {}
     for name, text in pairs("metric-option", texts):
-        kind, _, option = name.partition(".")
+        kind, dot, option = name.partition(".")
+        if not dot:
+            raise InputError(
+                f"--metric-option {name}={text}: it must be METRIC.OPTION=VALUE, such as leiden.neighbours=30"
+            )
         defaults = metric(kind).options
         if defaults is None:
             raise InputError(f"--metric-option {name}={text}: metric {kind!r} has no options")

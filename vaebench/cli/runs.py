@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaebench.cli.options import Common, Describe, Evaluate, Quickstart, Report, Run
-from vaebench.cli.parsing import check_out, listed, metric_options, run_axes, run_data
+from vaebench.cli.parsing import check_out, decimal_commas_named, listed, metric_options, run_axes, run_data, whole
 from vaebench.data.simulate import simulate_cohort
 from vaebench.errors import InputError
 from vaebench.metrics import metric
 from vaebench.metrics.leiden import LeidenOptions
-from vaebench.protocols import points, protocol
+from vaebench.protocols import plan, protocol
 from vaebench.space import Point, group_by_static, product
 from vaebench.types import Dataset
 
@@ -53,12 +54,14 @@ def quickstart_points(seed: int = 0) -> list[Point]:
 
 def run(options: Run, command: str) -> dict[str, Any]:
     """Train and evaluate every combination of the options and write a report; a dry run only prints the estimate."""
+    from vaebench.evaluation.scores import allowed_metrics
     from vaebench.sweep.runner import check_options, check_points
     from vaebench.sweep.runner import run as sweep
 
     chosen, axes, metrics = protocol(options.protocol), run_axes(options), listed(options.metrics)
     # wrong settings and options are reported before a large table is read, also by a dry run
-    points(chosen, axes, samples=10**6)
+    with decimal_commas_named(options.set):
+        plan(chosen, axes, samples=10**6)
     own = metric_options(options.metric_option, options.label_covariate)
     for name in metrics:
         metric(name)
@@ -75,10 +78,11 @@ def run(options: Run, command: str) -> dict[str, Any]:
     check_options(**how)
     check_out(options.out)
     data = run_data(options, chosen)
-    planned = points(chosen, axes, samples=data.x.shape[0])
+    planned, notes = plan(chosen, axes, samples=data.x.shape[0])
     if options.dry_run:
-        check_points(planned, data, metrics, own)
-        return _dry_run(planned, data, options)
+        metrics, left_out = allowed_metrics(metrics, data, own)
+        check_points(planned, data, metrics, own, how["lanes"])
+        return _dry_run(planned, data, options, [*getattr(data, "notes", ()), *notes, *left_out])
     sweep(
         planned,
         data,
@@ -89,33 +93,35 @@ def run(options: Run, command: str) -> dict[str, Any]:
         keep_embeddings=options.keep_embeddings,
         quiet=options.quiet,
         command=command,
+        notes=notes,
         **how,
     )
     return _reported(options.out, options, data, own.get("leiden"))
 
 
 def _lanes(text: str) -> int | None:
-    if text != "auto" and not text.isdigit():
-        raise InputError(f"--lanes is {text!r}; it must be 'auto' or a whole number of at least 1")
-    return None if text == "auto" else int(text)
+    return None if text == "auto" else whole("lanes", text, "'auto' or a whole number from 1 to 65536")
 
 
 def _shard(text: str) -> tuple[int, int]:
     number, _, shards = text.partition("/")
-    if not (number.isdigit() and shards.isdigit()):
-        raise InputError(f"--shard is {text!r}; it must be i/n, such as 1/4")
+    if not all(re.fullmatch(r"[0-9]{1,9}", part) for part in (number, shards)):
+        raise InputError(f"--shard is {text[:60]!r}; it must be i/n, such as 1/4")
     return int(number), int(shards)
 
 
-def _dry_run(planned: list[Point], data: Dataset, options: Run) -> dict[str, Any]:
+def _dry_run(planned: list[Point], data: Dataset, options: Run, notes: list[str]) -> dict[str, Any]:
     from vaebench.cli.text import estimate_text
+    from vaebench.sweep.progress import show_notes
     from vaebench.training.cost import estimated
     from vaebench.training.engine import Engine
 
+    if not options.quiet:
+        show_notes(notes)
     estimate = estimated(planned, data, _lanes(options.lanes), Engine(matmul_precision=options.matmul_precision))
     if not options.quiet:
         print(estimate_text(len(planned), estimate))
-    return {"points": len(planned), **_estimate_values(estimate)}
+    return {"points": len(planned), "notes": notes, **_estimate_values(estimate)}
 
 
 def _estimate_values(estimate: Any) -> dict[str, Any]:
@@ -126,6 +132,8 @@ def evaluate(options: Evaluate, command: str) -> dict[str, Any]:
     """Score an embedding of another program and PCA, and print the scores."""
     from vaebench.cli.text import scores_text
     from vaebench.evaluation.external import evaluated_embedding
+    from vaebench.results import read_run_json
+    from vaebench.sweep.progress import show_notes
 
     if options.embedding is None:
         raise InputError("--embedding is missing; give a table with one line per sample, or a .npy file")
@@ -140,11 +148,14 @@ def evaluate(options: Evaluate, command: str) -> dict[str, Any]:
         label_covariate=options.label_covariate,
         command=command,
     )
+    notes = read_run_json(options.out)["notes"]
     if not options.quiet:
+        show_notes(notes)
         print(scores_text(rows))
         print(f"{len(rows)} rows in {options.out / 'rows'}")
     return {
         "out": str(options.out),
+        "notes": notes,
         "rows": [_json_values({str(k): v for k, v in row.items()}) for row in rows.to_dict("records")],
     }
 
@@ -153,11 +164,11 @@ def describe(options: Describe, command: str) -> dict[str, Any]:
     """Print a protocol and, with data, its estimated cost."""
     from vaebench.cli.text import estimate_text, protocol_text
 
-    chosen = protocol(options.protocol)
+    chosen, lanes = protocol(options.protocol), _lanes(options.lanes)
     data = run_data(options, chosen) if options.data else None
     # the number of programs does not depend on the data; a batch size chosen for them does
     samples = 10**4 if data is None else data.x.shape[0]
-    planned = points(chosen, samples=samples)
+    planned, notes = plan(chosen, samples=samples)
     programs = len(group_by_static(planned, 1))
     text = protocol_text(chosen, len(planned), programs, None if data is None else samples)
     summary = {"protocol": chosen.name, "points": len(planned), "programs": programs}
@@ -165,20 +176,28 @@ def describe(options: Describe, command: str) -> dict[str, Any]:
         from vaebench.training.cost import estimated
 
         try:
-            estimate = estimated(planned, data, _lanes(options.lanes))
+            estimate = estimated(planned, data, lanes)
         except InputError as error:  # a protocol that does not fit the data is still described
             text += f"\n\non {data.name}: {error}"
         else:
             text += f"\n\non {data.name}: {estimate_text(len(planned), estimate)}"
             summary |= _estimate_values(estimate)
     if not options.quiet:
-        print(text)
+        print("\n".join([text, *(f"note: {note}" for note in notes)]))
     return summary
 
 
 def report(options: Report, command: str) -> dict[str, Any]:
     """Write the report of a run again, and print its ranked settings."""
-    return _reported(options.folder, options)
+    from vaebench.report.runs import folder_info, survival_note
+    from vaebench.results import read_rows
+
+    summary = _reported(options.folder, options)
+    missing = survival_note(read_rows(options.folder), folder_info(options.folder))
+    if not options.quiet:
+        for note in [*summary["notes"], *filter(None, [missing])]:
+            print(f"note: {note}")
+    return summary
 
 
 def _reported(
@@ -188,7 +207,7 @@ def _reported(
     from vaebench.analysis.settings import failure_table, settings_table
     from vaebench.cli.text import table_text
     from vaebench.report.runs import write_report
-    from vaebench.results import read_rows
+    from vaebench.results import joined_notes, read_rows, read_run_json
 
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder of a run")
@@ -209,6 +228,7 @@ def _reported(
         "best": _json_values({str(name): value for name, value in table.iloc[0].items()}) if len(table) else None,
         "report": str(page),
         "out": str(folder),
+        "notes": joined_notes(read_run_json(folder)),
     }
 
 

@@ -16,7 +16,7 @@ from vaebench.cli.signature_options import Calibrate, Extract, Match, RefitOptio
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
-from vaebench.errors import InputError, unknown_name
+from vaebench.errors import InputError, unknown_name, whole_number
 from vaebench.sweep.progress import StepDisplay, duration
 from vaebench.version import __version__
 
@@ -102,11 +102,13 @@ def _catalogue_of(options: Extract, reference: pd.DataFrame | None) -> tuple[pd.
 
 def _check_extraction(options: Extract) -> None:
     """``InputError`` for an option that is not allowed, before anything is read."""
-    if options.k_min < 1 or options.k_max < options.k_min:
+    if options.k_min < 1 or options.k_max < options.k_min or options.k_max > 96:
         raise InputError(
-            f"--k-min {options.k_min} --k-max {options.k_max}: no number of signatures lies between them; "
-            "the smallest must be at least 1 and not above the largest"
+            f"--k-min {options.k_min} --k-max {options.k_max}: the numbers of signatures must be from 1 to 96, "
+            "the smallest not above the largest"
         )
+    whole_number("--restarts", options.restarts, 1, 10_000)
+    whole_number("--augmentation", options.augmentation, 0, 10_000)
     if options.intervals not in INTERVALS:
         raise unknown_name("intervals", options.intervals, INTERVALS)
     if options.intervals == "anchored" and options.reference is None and options.catalogue is not None:

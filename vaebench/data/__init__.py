@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vaebench.errors import InputError, unknown_name
+from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.types import Dataset
 
 DATASETS = {
@@ -76,7 +76,7 @@ def load(
     if name in DATASETS:
         module, function = DATASETS[str(name)].split(":")
         made = getattr(importlib.import_module(module), function)
-    elif os.path.exists(name):
+    elif os.path.exists(user_path(name)):  # False for names longer than the system allows
         made = __getattr__("read_table")
     else:
         near = difflib.get_close_matches(str(name), DATASETS, n=1)

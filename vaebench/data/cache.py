@@ -21,6 +21,7 @@ import numpy as np
 
 from vaebench.atomic import read_json, replacing, sweep_unfinished, unfinished_path, write_json
 from vaebench.data.dataset import content_digest
+from vaebench.errors import user_path
 from vaebench.types import Dataset, Survival
 
 FORMAT = 2
@@ -35,7 +36,7 @@ def cache_folder(cache: bool | str | Path) -> Path | None:
         import platformdirs
 
         return Path(platformdirs.user_cache_dir("vaebench", appauthor=False)) / "datasets"
-    return Path(cache)
+    return user_path(cache)
 
 
 def sha256_of(path: str | Path) -> str:
@@ -50,7 +51,7 @@ def file_record(path: str | Path, folder: Path | None = None) -> dict[str, Any]:
     With a cache folder, the digest is stored there and used again while the file's size, inode and times of change, to the
     nanosecond, stay the same; hashing a large file takes seconds.
     """
-    file = Path(path)
+    file = user_path(path)
     stat = os.stat(file)
     record = {"name": file.name, "bytes": stat.st_size}
     if folder is None:

@@ -23,7 +23,7 @@ from vaebench.data.cache import sha256_of
 from vaebench.data.files.folders import check_folder
 from vaebench.data.sources import data_folder, source
 from vaebench.data.transfer import is_secure, transferred
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 
 RECORD = "sha256.json"
 """File next to the downloaded ones: file name -> sha256, bytes, and address."""
@@ -69,7 +69,7 @@ def fetch(
     """
     files = source(name).files
     place = data_folder(name, folder)
-    if mirror is not None and not Path(mirror).is_dir():
+    if mirror is not None and not user_path(mirror).is_dir():
         for file in files:
             _in_mirror(str(mirror), file)
     if timeout <= 0 or retries < 0 or pause < 0:
@@ -82,8 +82,8 @@ def fetch(
     for file, address in files.items():
         path = place / file
         if not path.exists():
-            if mirror is not None and Path(mirror).is_dir():
-                _copy(Path(mirror) / file, path, recorded(place).get(file))
+            if mirror is not None and user_path(mirror).is_dir():
+                _copy(user_path(mirror) / file, path, recorded(place).get(file))
                 address = "a local folder"
             else:
                 address = address if mirror is None else _in_mirror(str(mirror), file)

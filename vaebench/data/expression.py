@@ -16,7 +16,7 @@ from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, restricted, stacked, table_from_file
 from vaebench.data.files.text import as_number
 from vaebench.data.h5ad import anndata_dataset, is_anndata
-from vaebench.errors import InputError, check_choice
+from vaebench.errors import InputError, check_choice, user_path
 from vaebench.types import Dataset
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def read_table(
         check_choice(option, value, allowed)
     if is_anndata(path):
         return anndata_dataset(path, layer, roles, treatment, name)
-    file = Path(cast("str | Path", path))
+    file = user_path(cast("str | Path", path))
     if annotation_sample_column is not None and annotation is None:
         raise InputError(
             f"annotation_sample_column={annotation_sample_column!r} (--annotation-sample-column) needs an annotation"
@@ -120,7 +120,7 @@ def read_table(
     if layer is not None or (genes != "identifier" and not matrix):
         raise InputError(f"{file}: the option layer applies to AnnData, and genes to .gct files")
     if matrix:
-        known = None if annotation is None else Path(annotation)
+        known = None if annotation is None else user_path(annotation)
         name = stem(file.name) if name is None else name
         names_from = GENE_NAMES.index(genes)
         study = Study(name, file, known, roles, treatment, duplicates, annotation_sample_column, names_from=names_from)

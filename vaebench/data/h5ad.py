@@ -16,7 +16,7 @@ from vaebench.data.columns import Roles, assembled, role_columns, selected, stem
 from vaebench.data.dataset import Treatment
 from vaebench.data.files.opening import refuse_oversized, refusing_broken
 from vaebench.data.files.table import Table, column_from
-from vaebench.errors import InputError, shortened, unknown_name
+from vaebench.errors import InputError, shortened, unknown_name, user_path
 from vaebench.types import Dataset
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def observations(source: anndata.AnnData | str | Path, layer: str | None = None)
     """
     package = _anndata()
     if isinstance(source, str | Path):
-        held, origin = _from_file(package, Path(source)), Path(source).name
+        held, origin = _from_file(package, user_path(source)), Path(source).name
     elif isinstance(source, package.AnnData):
         held, origin = source, "AnnData"
     else:
@@ -144,18 +144,16 @@ def write_h5ad(path: str | Path, dataset: Dataset, embeddings: Mapping[str, np.n
         InputError: see :func:`to_anndata`.
     """
     held = to_anndata(dataset, embeddings)
-    with replacing(Path(path)) as temporary:
+    with replacing(user_path(path)) as temporary:
         held.write_h5ad(temporary)
-    return Path(path)
+    return user_path(path)
 
 
 def _anndata() -> Any:
     try:
         import anndata
     except ImportError:
-        raise InputError(
-            "AnnData needs the package anndata; install it with: pip install 'vaebench[anndata]'"
-        ) from None
+        raise InputError("AnnData needs the package anndata; install it with: pip install '.[anndata]'") from None
     return anndata
 
 

@@ -14,7 +14,7 @@ from vaebench.data.columns import Roles
 from vaebench.data.dataset import Treatment
 from vaebench.data.downloads import verified
 from vaebench.data.sources import data_folder, found_files
-from vaebench.errors import InputError, check_choice
+from vaebench.errors import InputError, check_choice, user_path
 from vaebench.types import Dataset
 
 TYPE = "cancer type abbreviation"
@@ -80,7 +80,7 @@ def tcga(
         treatment=Treatment(top, deviation, scaling, "none", missing),
         duplicates=duplicates,
         logged=True,
-        shares=None if signatures is None else Path(signatures),
+        shares=None if signatures is None else user_path(signatures),
         genes={} if immune_genes is None else {"immune": _genes(immune_genes)},
         names={_AGE: "age", _RECURRENCE: "days_to_metastasis"},
         numbered={"gender": ("gender", "female")},
@@ -147,7 +147,7 @@ def _genes(given: str | Path | Sequence[str]) -> tuple[str, ...]:
     """The genes given as a sequence, or in a file."""
     if not isinstance(given, str | Path):
         return tuple(given)
-    file = Path(given)
+    file = user_path(given)
     if not file.is_file():
         raise InputError(f"immune_genes names {file}, which is not a file; it must be one with one gene per line")
     genes = tuple(line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from vaebench.errors import InputError, unknown_name
+from vaebench.errors import InputError, unknown_name, user_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +61,7 @@ def source(name: str) -> PublicFiles:
 def data_folder(name: str, folder: str | Path | None = None) -> Path:
     """Returns the folder with the files of a data set: ``folder``, or by default one in the user's cache folder."""
     if folder is not None:
-        return Path(folder)
+        return user_path(folder)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("vaebench", appauthor=False)) / "files" / name

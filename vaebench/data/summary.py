@@ -20,7 +20,7 @@ from vaebench.data.h5ad import is_anndata, observations
 from vaebench.data.public import TYPE
 from vaebench.data.sources import found_files
 from vaebench.data.splits import unsplit_labels
-from vaebench.errors import InputError, check_choice
+from vaebench.errors import InputError, check_choice, user_path
 
 _STUDIES = {"tcga": ("sample", TYPE), "gtex": ("SAMPID", "SMTS")}
 """Public data set -> its columns with sample names and with labels."""
@@ -125,7 +125,7 @@ def checked(
     """
     check_choice("samples_in", samples_in, ("auto", *SAMPLES_IN))
     roles = Roles(label, event, time, "days", covariates, factors, where, ignore)
-    file = Path(path)
+    file = user_path(path)
     name = _study(file)
     if name:
         expression, known = found_files(name, None if str(path) == name else file)
@@ -134,7 +134,7 @@ def checked(
         survival = {"event": "OS", "time": "OS.time"} if name == "tcga" and event is None else {}
         roles = dataclasses.replace(roles, label=label or default, **survival)
     else:
-        known = None if annotation is None else Path(annotation)
+        known = None if annotation is None else user_path(annotation)
         table, blocks = _contents(file, samples_in, known, annotation_sample_column, roles)
     taken = role_columns(table, roles) - {roles.label}
     text = {c: v for c, v in table.columns.items() if c and c not in taken and v.dtype.kind == "O"}

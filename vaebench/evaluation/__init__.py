@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from vaebench.evaluation.baseline import pca_embedding, pca_reconstruction
 from vaebench.evaluation.scores import (
+    DEFAULT_METRICS,
+    allowed_metrics,
     check_metrics,
     evaluate,
     evaluate_flat,
@@ -14,6 +16,8 @@ from vaebench.evaluation.scores import (
 from vaebench.rows import score_columns as flat_scores
 
 __all__ = [
+    "DEFAULT_METRICS",
+    "allowed_metrics",
     "check_metrics",
     "evaluate",
     "evaluate_flat",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,12 @@ from vaebench.data.cache import file_record
 from vaebench.data.columns import numbers, sample_names
 from vaebench.data.files.arrays import array_from_npy
 from vaebench.data.files.table import Table, table_from_file
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.evaluation.baseline import pca_embedding
-from vaebench.evaluation.scores import evaluate_flat, prepared_metrics
-from vaebench.results import write_rows, write_run_json
+from vaebench.evaluation.scores import allowed_metrics, evaluate_flat, prepared_metrics
+from vaebench.results import finished, joined_notes, read_run_json, write_rows, write_run_json
 from vaebench.rows import column_types, components, row_of_embedding
-from vaebench.types import BASELINE, Dataset
+from vaebench.types import BASELINE, Dataset, Metric
 from vaebench.version import __version__
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
     Raises:
         InputError: the file cannot be read, samples are missing or there twice, or a column holds text.
     """
-    file = Path(path)
+    file = user_path(path)
     if file.suffix == ".npy":
         z = array_from_npy(file)
-        if z.ndim != 2 or len(z) != len(samples):
+        if z.ndim != 2 or len(z) != len(samples) or not z.shape[1]:
             raise InputError(f"{file} has shape {z.shape}; it must have one row for each of the {len(samples)} samples")
         return z
     table = table_from_file(file)
@@ -74,10 +75,13 @@ def evaluated_embedding(
 ) -> pd.DataFrame:
     """Score an embedding in a file, and PCA of the data with the same number of dimensions; returns and writes their rows.
 
+    A folder may hold several embeddings of one data set, scored by the same metrics with the same options.
+
     Args:
         path: see :func:`read_embedding`.
         dataset: data set of the embedding's samples.
-        metrics: names; metrics that need a posterior, a reconstruction or a split cannot be computed.
+        metrics: names; metrics that need a posterior, a reconstruction or a split cannot be computed. Of the default metrics
+            those that the data set does not allow are left out, with a note.
         out: folder for ``rows/*.parquet`` and ``run.json``.
         name: of the embedding in the rows; the file's name by default.
         options: metric name -> an instance of the metric's options.
@@ -85,7 +89,8 @@ def evaluated_embedding(
         command: recorded in ``run.json``.
 
     Raises:
-        InputError: the file does not fit the data, or a metric is unknown or needs more than an embedding.
+        InputError: the file does not fit the data, a metric is unknown or needs more than an embedding, or ``out`` was made
+            from other data, with other metrics or options, or by a run.
     """
     import pandas as pd
 
@@ -93,7 +98,12 @@ def evaluated_embedding(
     name = Path(path).name.split(".")[0] if name is None else name
     if not name or name == BASELINE:
         raise InputError(f"the embedding's name is {name!r}; give another one, {BASELINE!r} is the baseline's")
+    metrics, notes = allowed_metrics(metrics, dataset, options or ())
     prepared = prepared_metrics(metrics, dataset, options=options, label_covariate=label_covariate)
+    record = _record(user_path(out), dataset, prepared) | {"command": command, "version": __version__}
+    record["notes"] = joined_notes(record, getattr(dataset, "notes", ()), notes)
+    record["embedding"] = file_record(path)
+    record["embeddings"] = {**record.get("embeddings", {}), name: record["embedding"]}
     # the embedding first: its errors are reported before the time for PCA is spent
     rows = [row_of_embedding(name, z, dataset) | evaluate_flat(z, dataset, prepared)]
     baseline = pca_embedding(dataset.x, z.shape[1])
@@ -102,14 +112,47 @@ def evaluated_embedding(
         | {"static/latent": z.shape[1], "run/components": components(z.shape[1], dataset)}
         | evaluate_flat(baseline, dataset, prepared)
     )
+    # the record first: rows without one could have been made with any options
+    write_run_json(record, out)
     write_rows(rows, out, column_types(prepared))
-    record = {
-        "command": command,
-        "version": __version__,
+    return pd.DataFrame(rows)
+
+
+def _record(out: Path, dataset: Dataset, metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Return the record of the folder ``out``: a new one, or the present one if it is of these data, metrics and options."""
+    fixed: dict[str, Any] = {
         "digest": dataset.digest,
-        "embedding": file_record(path),
-        "metrics": {m.name: repr(m.options) for m in prepared},
+        "metrics": {m.name: repr(m.options) for m in metrics},
         "provenance": dict(dataset.provenance),
     }
-    write_run_json(record, out)
-    return pd.DataFrame(rows)
+    if not (out / "run.json").exists():
+        if finished(out):
+            raise InputError(f"{out} holds rows but no run.json, so their options are unknown; choose another --out")
+        return fixed
+    made = read_run_json(out)
+    if "embedding" not in made or "lanes" in made:
+        raise InputError(f"{out} holds a run, not evaluated embeddings; choose another --out")
+    other = _difference(made, fixed, dataset)
+    if other:
+        raise InputError(f"{out} was made with {other}; rows of both cannot share a folder: choose another --out")
+    return made
+
+
+def _difference(made: Mapping[str, Any], wanted: Mapping[str, Any], dataset: Dataset) -> str:
+    """Say in words what a folder was made with that differs from what is wanted; "" if nothing does."""
+    if made.get("digest") != wanted["digest"]:
+        return f"other data (digest {made.get('digest')}), and {dataset.name!r} with these options has {dataset.digest}"
+    before, now = made.get("metrics", {}), wanted["metrics"]
+    if set(before) != set(now):
+        return f"metrics {', '.join(before)}, and this command asks for {', '.join(now)}"
+    for name, options in now.items():
+        if before[name] != options:
+            was, asked = _changed(before[name], options), _changed(options, before[name])
+            return f"{name} options {was}, and this command asks for {asked}"
+    return ""
+
+
+def _changed(options: str, other: str) -> str:
+    """Return those options of a metric's ``repr`` that the other one does not have, such as "neighbours=3"."""
+    listed = [re.findall(r"\w+=(?:\([^)]*\)|[^,()]+)", text) for text in (options, other)]
+    return ", ".join(option for option in listed[0] if option not in listed[1]) or options

@@ -8,7 +8,7 @@ import importlib.util
 import math
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,16 @@ from vaebench.metrics import metric
 from vaebench.rows import score_columns
 from vaebench.types import Dataset, Given, Metric, checked_dataset
 
+DEFAULT_METRICS = ("leiden", "cox")
+"""Metrics of a run that names none."""
+
 _LACKS_NOTHING = Given()
 
 
 def evaluate(
     z: np.ndarray,
     dataset: Dataset,
-    metrics: Sequence[str | Metric] = ("leiden", "cox"),
+    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     given: Given = _LACKS_NOTHING,
     *,
     options: Mapping[str, Any] | None = None,
@@ -71,7 +74,7 @@ def evaluate(
 def evaluate_flat(
     z: np.ndarray,
     dataset: Dataset,
-    metrics: Sequence[str | Metric] = ("leiden", "cox"),
+    metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     given: Given = _LACKS_NOTHING,
 ) -> dict[str, Any]:
     """Score an embedding as :func:`evaluate` does, as columns of a row; for worker processes, with a :func:`light` data set."""
@@ -126,6 +129,39 @@ def prepared_metrics(
     return tuple(
         m.prepare(dataset, m.options) if isinstance(name, str) and m.prepare else m
         for name, m in zip(asked, chosen, strict=True)
+    )
+
+
+def allowed_metrics(
+    metrics: Sequence[str] | str, dataset: Dataset, options: Collection[str] = ()
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the metrics to compute on a data set, and a sentence for each that is left out.
+
+    The default metrics are those of :data:`DEFAULT_METRICS` that the data set allows. Metrics that were chosen, or that have
+    ``options``, are returned as they are, for :func:`check_metrics` to refuse.
+
+    Raises:
+        InputError: the data set allows none of the default metrics.
+    """
+    names = tuple(str(name) for name in _listed(metrics))
+    if names != DEFAULT_METRICS:
+        return names, ()
+    # a need that is met for some of the samples only is an error of the table, which check_metrics reports
+    lacking = {
+        name: need
+        for name in names
+        for need in metric(name).needs
+        if _lack(need, dataset) == "has none" and name not in options
+    }
+    kept = tuple(name for name in names if name not in lacking)
+    if not kept:
+        raise InputError(
+            f"data set {dataset.name!r} has neither labels nor survival for the metrics {', '.join(names)}; name columns for "
+            "them, or choose metrics that need none, such as latent_use"
+        )
+    return kept, tuple(
+        f"metric {name!r} is left out: it needs {need}, and data set {dataset.name!r} has none"
+        for name, need in lacking.items()
     )
 
 

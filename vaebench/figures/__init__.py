@@ -19,7 +19,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vaebench.atomic import replacing
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.figures.history import loss_curves
 from vaebench.figures.ranking import ari_by_setting
 from vaebench.figures.scatter import ari_against_aic, loss_against_aic, loss_against_ari
@@ -137,7 +137,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: the path does not end in ``.png``.
     """
-    target = Path(path)
+    target = user_path(path)
     if target.suffix != ".png":
         raise InputError(f"figures are saved as PNG: the path {str(target)!r} must end in .png")
     with replacing(target) as unfinished:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from vaebench.errors import unknown_name
+from vaebench.errors import InputError, unknown_name
 from vaebench.types import Metric
 
 _MODULES = (
@@ -34,8 +34,13 @@ def metric(name: str) -> Metric:
     """Return the metric of that name.
 
     Raises:
-        InputError: there is no such metric; the nearest name is suggested.
+        InputError: there is no such metric; the nearest name is suggested, or the metric that has a score of this name.
     """
     if name not in METRICS:
+        asked = str(name).casefold().replace("-", "_")
+        asked = "concordance" if asked in ("c_index", "cindex") else asked  # the field's other name
+        having = [found.name for found in METRICS.values() if asked in found.scores]
+        if having and asked not in METRICS:
+            raise InputError(f"{name!r} is a score, not a metric; the metrics that give it: {', '.join(having)}")
         raise unknown_name("metric", name, METRICS)
     return METRICS[name]

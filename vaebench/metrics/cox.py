@@ -5,17 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from vaebench.errors import InputError, check_choice
-from vaebench.metrics.survival.cohort import SurvivalCohort, standardised, survival_cohort, usable_latents
-from vaebench.metrics.survival.concordance import concordance, partial_log_likelihood
-from vaebench.metrics.survival.lifelines_engine import fit_by_lifelines
-from vaebench.metrics.survival.proportionality import proportional_hazards_p
-from vaebench.metrics.survival.risk_sets import Risk, risk_sets
-from vaebench.metrics.survival.solver import solve, standard_errors, status_of
+from vaebench.metrics.survival.cohort import standardised, survival_cohort, usable_latents
+from vaebench.metrics.survival.fits import CoxFit, fit_cox, fit_of_covariates
+from vaebench.metrics.survival.risk_sets import risk_sets
 from vaebench.types import Dataset, Given, Metric
 
 SCORES = (
@@ -70,32 +67,6 @@ class CoxOptions:
         check_choice("Cox engine", self.engine, ENGINES)
 
 
-class CoxFit(NamedTuple):
-    """One Cox fit. Numbers are NaN unless ``status`` is ``"OK"``, or ``TOO_FEW_EVENTS`` of a fit that has a maximum.
-
-    Attributes:
-        aic: 2 k - 2 ln L.
-        log_likelihood: ln L, Efron's partial log likelihood without a penalty.
-        parameters: k, the number of columns that vary; with a ridge the effective number (Gray 1992).
-        concordance: Harrell's, on the samples of the fit.
-        coefficients: [d], per unit of the columns given; 0 for constant columns.
-        errors: [d] standard errors; NaN for constant columns, and where not asked for.
-        iterations: Newton steps; 0 by the engine ``"lifelines"``, which does not report them.
-        status: ``"OK"`` or the reason.
-        proportionality: [d] p values of the test of proportional hazards, not adjusted; NaN where not asked for.
-    """
-
-    aic: float
-    log_likelihood: float
-    parameters: float
-    concordance: float
-    coefficients: np.ndarray
-    errors: np.ndarray
-    iterations: int
-    status: str
-    proportionality: np.ndarray
-
-
 def cox_scores(
     z: np.ndarray,
     dataset: Dataset,
@@ -138,13 +109,15 @@ def cox_scores(
           (samples), ``labels_left_out`` (labels), ``constant_latents``, ``redundant_latents``, ``iterations``.
         * ``status``: ``"OK"``, ``NAN_EMBEDDING``, ``COLLAPSED`` (all latents constant), ``SINGULAR`` (columns depend linearly
           on each other), ``SEPARATED`` (the likelihood has no maximum), ``NOT_CONVERGED``, ``TOO_FEW_EVENTS`` (fewer than 5 a
-          parameter: the scores are computed but not ranked), or ``BASELINE: ...`` (the covariates alone have no fit).
+          parameter: the scores are computed but not ranked), or ``BASELINE: ...`` (the covariates alone have no fit; the
+          status names the column to leave out).
 
     Raises:
         InputError: the data set has no survival.
     """
     cohort = survival_cohort(dataset, options.label_covariate)
-    baseline = _fit(cohort.covariates, cohort, options) if baseline is None else baseline
+    risk = risk_sets(cohort.time, cohort.event)
+    baseline = fit_of_covariates(cohort, cohort.covariates, risk, options) if baseline is None else baseline
     scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan) | {
         "aic_covariates": baseline.aic,
         "concordance_covariates": baseline.concordance,
@@ -159,7 +132,6 @@ def cox_scores(
     if problem:
         return scores | {"status": problem}
     design = np.hstack([latents, cohort.covariates])
-    risk = risk_sets(cohort.time, cohort.event)
     fit = fit_cox(design, risk, options, proportional=options.proportional_hazards)
     return scores | {
         "aic": fit.aic,
@@ -177,7 +149,7 @@ def cox_scores(
 def covariate_fit(dataset: Dataset, options: CoxOptions = CoxOptions()) -> CoxFit:
     """Return the Cox fit of the covariates alone, the same for every embedding of a data set; see :func:`cox_scores`."""
     cohort = survival_cohort(dataset, options.label_covariate)
-    return _fit(cohort.covariates, cohort, options)
+    return fit_of_covariates(cohort, cohort.covariates, risk_sets(cohort.time, cohort.event), options)
 
 
 def cox_fit(
@@ -219,10 +191,6 @@ def likelihood_ratio_p(fit: CoxFit, smaller: CoxFit) -> float:
     )
 
 
-def _fit(design: np.ndarray, cohort: SurvivalCohort, options: CoxOptions) -> CoxFit:
-    return fit_cox(design, risk_sets(cohort.time, cohort.event), options)
-
-
 def _proportionality(p: np.ndarray) -> dict[str, Any]:
     """Return ``ph_p`` and ``ph_violations`` of the latents' p values [L], NaN for constant latents and where not tested."""
     tested = p[~np.isnan(p)]
@@ -230,76 +198,6 @@ def _proportionality(p: np.ndarray) -> dict[str, Any]:
         return {"ph_p": math.nan, "ph_violations": math.nan}
     adjusted = np.minimum(len(tested) * tested, 1.0)  # Bonferroni
     return {"ph_p": float(adjusted.min()), "ph_violations": int((adjusted < PH_LEVEL).sum())}
-
-
-def fit_cox(
-    design: np.ndarray, risk: Risk, options: CoxOptions, errors: bool = False, proportional: bool = False
-) -> CoxFit:
-    """Maximise the partial likelihood by the engine of the options.
-
-    Args:
-        design: [N, d] standardised columns, zeros where constant, samples in their own order.
-        risk: of the same samples.
-        options: ``ridge``, ``events_per_parameter`` and ``engine`` are used.
-        errors: compute standard errors, which cost one more pass over the samples.
-        proportional: test the proportional hazards.
-    """
-    columns, events = int((design != 0).any(axis=0).sum()), int(risk.use.sum())
-    unknown = np.full(design.shape[1], np.nan)
-    empty = CoxFit(math.nan, math.nan, columns, math.nan, unknown, unknown, 0, "", unknown)
-    few = f"TOO_FEW_EVENTS: {events} events for {columns} parameters, at least {options.events_per_parameter:g} each"
-    if not events or (events <= columns and not options.ridge):
-        return empty._replace(status=few)
-    if not columns:
-        likelihood = partial_log_likelihood(np.zeros(len(design)), risk)
-        return empty._replace(aic=-2 * likelihood, log_likelihood=likelihood, concordance=0.5, status="OK")
-    fit = (_by_lifelines if options.engine == "lifelines" else _by_newton)(
-        design, risk, options.ridge, empty, errors, proportional
-    )
-    if fit.status != "OK":
-        return fit
-    aic = 2 * fit.parameters - 2 * fit.log_likelihood
-    return fit._replace(aic=aic, status=few if events < options.events_per_parameter * fit.parameters else "OK")
-
-
-def _by_newton(design: np.ndarray, risk: Risk, ridge: float, empty: CoxFit, errors: bool, proportional: bool) -> CoxFit:
-    """Fit by :func:`vaebench.metrics.survival.solver.solve`."""
-    solution = solve(design, risk, ridge)
-    status = status_of(solution, ridge)
-    if status != "OK":
-        return empty._replace(iterations=int(solution.iterations), status=status)
-    coefficients = np.asarray(solution.coefficients)
-    found = empty
-    if errors or ridge:
-        unsure, effective = standard_errors(solution, design, risk, ridge)
-        found = found._replace(errors=unsure, parameters=effective if ridge else empty.parameters)
-    if proportional:
-        found = found._replace(proportionality=proportional_hazards_p(design, risk, coefficients, ridge))
-    return found._replace(
-        log_likelihood=float(solution.log_likelihood),
-        concordance=concordance(design @ coefficients, risk),
-        coefficients=coefficients,
-        iterations=int(solution.iterations),
-        status="OK",
-    )
-
-
-def _by_lifelines(
-    design: np.ndarray, risk: Risk, ridge: float, empty: CoxFit, errors: bool, proportional: bool
-) -> CoxFit:
-    """Fit by :func:`vaebench.metrics.survival.lifelines_engine.fit_by_lifelines`, which always gives the errors."""
-    found = fit_by_lifelines(design, risk, ridge, proportional)
-    if found.status != "OK":
-        return empty._replace(status=found.status)
-    return empty._replace(
-        log_likelihood=found.log_likelihood,
-        parameters=found.effective if ridge else empty.parameters,
-        concordance=found.concordance,
-        coefficients=found.coefficients,
-        errors=found.errors,
-        proportionality=found.proportionality,
-        status="OK",
-    )
 
 
 def _prepare(dataset: Dataset, options: CoxOptions) -> Metric:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from vaebench.errors import InputError
-from vaebench.metrics.cox import CoxOptions, fit_cox
+from vaebench.metrics.cox import CoxOptions
 from vaebench.metrics.survival.cohort import survival_cohort, usable_latents
 from vaebench.metrics.survival.concordance import concordance, partial_log_likelihood
+from vaebench.metrics.survival.fits import fit_cox, fit_of_covariates
 from vaebench.metrics.survival.risk_sets import risk_sets
 from vaebench.types import Dataset, Given, Metric
 
@@ -76,7 +77,7 @@ def heldout_scores(
         # a column (an indicator) may be constant within the training part though it varies in the whole cohort
         varies = np.ptp(columns[train], axis=0) > 1e-9 if train.any() else np.zeros(columns.shape[1], bool)
         columns = np.where(varies[None], columns, 0.0)
-        fit = fit_cox(columns, fitting, options)
+        fit = fit_of_covariates(cohort, columns, fitting, options) if name else fit_cox(columns, fitting, options)
         if math.isnan(fit.aic):
             return scores | {"status": f"BASELINE: {fit.status}" if name else fit.status}
         eta = columns @ fit.coefficients if varies.any() else np.zeros(len(columns))

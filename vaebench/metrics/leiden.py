@@ -15,6 +15,7 @@ import numpy as np
 
 from vaebench.errors import InputError
 from vaebench.metrics.shared.communities import leiden_membership
+from vaebench.metrics.shared.factors import embedding_problem
 from vaebench.metrics.shared.neighbours import nearest
 from vaebench.metrics.shared.silhouette import silhouettes
 from vaebench.types import Dataset, Given, Metric
@@ -147,16 +148,13 @@ def _joined(index: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
 def clustering_problem(z: np.ndarray, options: LeidenOptions = LeidenOptions()) -> str:
     """Return the status of an embedding z [N, L] that cannot be clustered, "" if it can be.
 
-    ``NAN_EMBEDDING``, ``TOO_FEW_SAMPLES`` (fewer than ``neighbours`` + 1) or ``COLLAPSED`` (all rows equal).
+    ``NAN_EMBEDDING``, ``TOO_FEW_SAMPLES`` (fewer than ``neighbours`` + 1) or ``COLLAPSED`` (all latents constant, see
+    :func:`vaebench.metrics.shared.factors.varying`).
     """
-    bad = int((~np.isfinite(z).all(axis=1)).sum())
-    if bad:
-        return f"NAN_EMBEDDING: {bad} of {len(z)} samples are not finite"
-    if len(z) < options.neighbours + 1:
+    problem = embedding_problem(z)
+    if len(z) < options.neighbours + 1 and not problem.startswith("NAN"):
         return f"TOO_FEW_SAMPLES: {len(z)} samples, at least {options.neighbours + 1} are needed"
-    if (z == z[:1]).all():
-        return f"COLLAPSED: all {len(z)} samples have the same embedding"
-    return ""
+    return problem
 
 
 def leiden_clusters(z: np.ndarray, options: LeidenOptions = LeidenOptions()) -> np.ndarray:
@@ -199,7 +197,7 @@ def leiden_scores(
         * ``silhouette``: of the clusters in z (Rousseeuw 1987), -1..1; 0 for one cluster.
 
         Then ``label_silhouette`` (of the labels in z), ``seeds`` (number), and ``status``: ``"OK"``, ``NAN_EMBEDDING``,
-        ``TOO_FEW_SAMPLES`` (fewer than ``neighbours`` + 1), ``COLLAPSED`` (all rows equal), or ``ONE_CLASS`` (all labels
+        ``TOO_FEW_SAMPLES`` (fewer than ``neighbours`` + 1), ``COLLAPSED`` (all latents constant), or ``ONE_CLASS`` (all labels
         equal), which comes with the scores that need no labels.
 
         >>> import numpy as np

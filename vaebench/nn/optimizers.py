@@ -112,7 +112,8 @@ def check_optimizer(name: str) -> None:
     """Raise :class:`InputError` unless ``name`` is one of :data:`OPTIMIZERS` or :data:`NAMED`."""
     if name in _TABLE or name in NAMED:
         return
-    known = f"known: {', '.join(OPTIMIZERS)}; by optax, each in a program of its own: {', '.join(NAMED)}"
+    some = ("lion", "muon", "nadam", "radam", "adabelief")
+    known = f"known: {', '.join(OPTIMIZERS)}; by optax, each in a program of its own: {', '.join(some)} and {len(NAMED) - 5} more"
     if name in _REFUSED:
         raise InputError(f"optimizer {name!r} cannot train lanes: {_REFUSED[name]} ({known})")
     near = difflib.get_close_matches(name, [*OPTIMIZERS, *NAMED], n=2, cutoff=0.5)

@@ -14,7 +14,7 @@ import pandas as pd
 from vaebench import figures
 from vaebench.analysis import settings as analysis
 from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, column, is_baseline, span, value_text
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.figures.style import count_of
 from vaebench.metrics.leiden import LeidenOptions, clustering_problem, leiden_clusters
 from vaebench.report.page import cell, definitions, head, picture, sortable, write_page
@@ -229,14 +229,24 @@ def _survival(
     return "".join([*parts, drawn("survival_by_label", groups, title, f"{title}.")])
 
 
+def survival_note(rows: pd.DataFrame, info: Mapping[str, Any]) -> str:
+    """Return a sentence on the survival curves that a report without the data set leaves out; "" if there was no survival."""
+    options = dict(info.get("provenance") or {}).get("options") or {}
+    if "metric/cox/events" not in rows and not (isinstance(options, Mapping) and options.get("event")):
+        return ""
+    again = "run the same command again, which trains nothing twice, or "
+    again = again if str(info.get("command", "")).startswith("vaebench run") else ""
+    return f"Survival curves are left out, since they need the data set: {again}call write_report(folder, dataset=...) in Python."
+
+
 def folder_info(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Return what the report of a folder says about its run: ``run.json``, and the cost summed over all processes.
 
     Raises:
         InputError: the folder has no ``run.json`` that can be read.
     """
-    record, costs = read_run_json(Path(folder)), read_costs(Path(folder))
-    shown = ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance", "metrics")
+    record, costs = read_run_json(user_path(folder)), read_costs(user_path(folder))
+    shown = ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance", "metrics", "notes")
     info = {name: record[name] for name in shown if name in record}  # an evaluated embedding has no lanes
     if "data" in record:
         info["labels"] = record["data"]["labels"]
@@ -287,7 +297,7 @@ def write_report(
         >>> z = kept_embedding("results/run", vb.report.best_point(rows))  # doctest: +SKIP
         >>> vb.report.write_report("results/run", rows, dataset=data, embedding=z)  # doctest: +SKIP
     """
-    rows = read_rows(Path(folder)) if rows is None else rows
+    rows = read_rows(user_path(folder)) if rows is None else rows
     run_info = folder_info(folder) if run_info is None else run_info
     analysis.check_rows(rows)
     if not isinstance(run_info, Mapping):
@@ -296,7 +306,7 @@ def write_report(
         raise InputError(
             f"the embedding has {len(embedding)} rows; data set {dataset.name!r} has {len(dataset.samples)}"
         )
-    place, rows = Path(folder), rows.reset_index(drop=True)
+    place, rows = user_path(folder), rows.reset_index(drop=True)
     scores = analysis.present_scores(rows)
     if not scores:
         raise InputError(f"the rows have no score to report (any of: {', '.join(analysis.SCORES)})")
@@ -310,6 +320,8 @@ def write_report(
     }
     if dataset is not None and dataset.survival is not None:
         sections["Survival"] = _survival(rows, place, dataset, embedding, leiden or LeidenOptions())
+    elif dataset is None and (missing := survival_note(rows, run_info)):
+        sections["Survival"] = f'<p class="note">{escape(missing)}</p>'
     sections |= {"Cost": _cost(run_info), "Provenance": _provenance(rows, run_info)}
     introduction = _summary(rows, table, run_info) + _explanation(rows, table)
     introduction += "".join(f'<p class="note">{escape(str(note))}</p>' for note in notes)

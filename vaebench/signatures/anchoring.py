@@ -11,14 +11,11 @@ import pandas as pd
 from vaebench.data.files.folders import add_files
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import checked_signatures, write_signatures
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.signatures.matching import matches
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.tables import OnProgress
-
-ANCHOR = 0.85
-"""Cosine from which an extracted signature is identified with the reference signature it matches."""
 
 
 class AnchoredIntervals(NamedTuple):
@@ -47,12 +44,12 @@ class AnchoredIntervals(NamedTuple):
 
     def save(self, folder: str | Path) -> None:
         """Add ``intervals.csv`` and ``anchored.csv`` (the signatures) to an extraction's ``folder``, which is made if needed."""
-        write_frame(self.intervals, Path(folder) / "intervals.csv")
-        write_signatures(self.signatures, Path(folder) / "anchored.csv")
+        write_frame(self.intervals, user_path(folder) / "intervals.csv")
+        write_signatures(self.signatures, user_path(folder) / "anchored.csv")
         add_files(folder, "extract", ["intervals.csv", "anchored.csv"], gone=["correlations.csv"])
 
 
-def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = ANCHOR) -> pd.DataFrame:
+def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = 0.85) -> pd.DataFrame:
     """Replace extracted signatures by the reference signatures they match.
 
     A signature whose match in the one-to-one assignment (:func:`vaebench.signatures.matching.matches`) has a cosine of
@@ -61,7 +58,8 @@ def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = AN
     Args:
         extracted: signatures [S, 96].
         reference: signatures [S', 96].
-        least: cosine from which a match counts.
+        least: cosine from which a match counts; by default 0.85, from which an extracted signature is identified with the
+            reference signature it matches.
 
     Returns:
         The signatures [S, 96] to refit with, in the order of ``extracted``.
@@ -91,7 +89,7 @@ def anchored_intervals(
     signatures: pd.DataFrame,
     reference: pd.DataFrame,
     *,
-    least: float = ANCHOR,
+    least: float = 0.85,
     types: pd.Series | None = None,
     level: float = 0.95,
     seed: int = 0,

@@ -12,7 +12,7 @@ import pandas as pd
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.signatures.dispersion import negative_binomial, scatter
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions
@@ -265,4 +265,4 @@ def save_calibration(
         write_frame(coverage, new / "coverage.csv")
         page = calibration_page(new, coverage, level, info)
         write_json(new / "calibration.json", info | {"method": intervals, "level": level}, **STRICT_JSON)
-    return Path(folder) / page.name
+    return user_path(folder) / page.name

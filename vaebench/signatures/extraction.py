@@ -170,12 +170,13 @@ def extract(
 
 def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
     """Checked numbers of signatures, in increasing order, each once."""
-    asked = [k] if isinstance(k, int | np.integer) else list(k)
-    if not asked:
-        raise InputError(f"k={k!r} holds no number of signatures; give one, or a range such as range(2, 16)")
-    for number in asked:
+    asked = []
+    for number in [k] if isinstance(k, int | np.integer) else k:  # checked one by one: a range may be endless
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 1 <= number <= 96:
             raise InputError(f"k holds {number!r}; a number of signatures must be a whole number from 1 to 96")
+        asked.append(number)
+    if not asked:
+        raise InputError(f"k={k!r} holds no number of signatures; give one, or a range such as range(2, 16)")
     if max(asked) > samples:
         raise InputError(
             f"k goes up to {max(asked)}, but the catalogue has {samples} samples with mutations; "
@@ -191,7 +192,7 @@ def _check_options(
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
     entry = METHODS[method]
-    whole_number("restarts", restarts, 1, None)
+    whole_number("restarts", restarts, 1, 10_000)
     checked_seed(seed)
     if settings and not entry.trains:
         raise InputError(

@@ -16,7 +16,7 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures
-from vaebench.errors import InputError, checked_seed, unknown_name
+from vaebench.errors import InputError, checked_seed, unknown_name, user_path
 from vaebench.signatures.dispersion import Scatter, negative_binomial, scatter
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.likelihood import maximum_likelihood
@@ -126,7 +126,7 @@ class RefitResult(NamedTuple):
                 write_frame(self.intervals, new / "intervals.csv")
             write_json(new / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
             page = refit_page(new, self, types=types, info=info, notes=self.notes)
-        return Path(folder) / page.name
+        return user_path(folder) / page.name
 
 
 def refit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TextIO
 
@@ -50,6 +50,12 @@ class Display(Protocol):
     def end(self, cost: Mapping[str, Any]) -> None:
         """Show the cost of the run."""
         ...
+
+
+def show_notes(notes: Iterable[str]) -> None:
+    """Print the notes of a run on stderr, one a line, before its progress."""
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def duration(seconds: float) -> str:

@@ -20,17 +20,17 @@ import numpy as np
 
 from vaebench.atomic import sweep_unfinished
 from vaebench.data.files.folders import MANIFEST, check_folder
-from vaebench.errors import InputError, unknown_name
-from vaebench.evaluation.scores import check_installed, check_metrics
-from vaebench.metrics import METRICS, metric
-from vaebench.results import finished, read_rows, read_run_json, write_cost, write_run_json
+from vaebench.errors import InputError, unknown_name, user_path
+from vaebench.evaluation.scores import DEFAULT_METRICS, allowed_metrics, check_installed, check_metrics
+from vaebench.metrics import metric
+from vaebench.results import finished, joined_notes, read_rows, read_run_json, write_cost, write_run_json
 from vaebench.rows import device_name, matmul_precision_of
 from vaebench.space import Point, chain, point_id
 from vaebench.sweep.executor import through_executor
-from vaebench.sweep.progress import display
+from vaebench.sweep.progress import display, show_notes
 from vaebench.sweep.worker import KEEP_MODELS, Task, carry_out
-from vaebench.training.cost import chosen_lanes
-from vaebench.training.engine import Engine
+from vaebench.training.cost import check_memory, chosen_lanes
+from vaebench.training.engine import Engine, check_device
 from vaebench.training.pool import make_split
 from vaebench.types import SCHEMA, Dataset, checked_dataset
 from vaebench.version import __version__
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def run(
     points: Iterable[Point] | Point,
     dataset: Dataset,
-    metrics: Sequence[str] | str = ("leiden", "cox"),
+    metrics: Sequence[str] | str = DEFAULT_METRICS,
     out: str | Path | None = None,
     *,
     metric_options: Mapping[str, Any] | None = None,
@@ -60,6 +60,7 @@ def run(
     silent_minutes: float = 60.0,
     quiet: bool = False,
     command: str = "",
+    notes: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Train and evaluate every point, and return all rows of ``out``, including those of the PCA baseline.
 
@@ -68,7 +69,8 @@ def run(
     Args:
         points: points to train, or a single one; duplicates are trained once.
         dataset: data to train on and to embed (all samples).
-        metrics: names in the registry of metrics, or one name.
+        metrics: names in the registry of metrics, or one name. Of the default metrics those that the data set does not allow
+            (``cox`` without survival) are left out, with a note.
         out: folder for ``rows/*.parquet`` and ``run.json``; a folder with rows is continued. ``None``: a temporary one.
         metric_options: metric name -> an instance of the metric's options, such as ``{"leiden": LeidenOptions(neighbours=30)}``.
         lanes: R, models side by side in one program; ``None`` chooses. Fixed for a folder, since another R rounds differently.
@@ -90,6 +92,8 @@ def run(
             in a queue); ``math.inf`` waits for ever.
         quiet: show no progress on stderr.
         command: text recorded in ``run.json``.
+        notes: sentences on this run, recorded after those of the data set under ``notes`` in ``run.json``, which the report
+            shows. Later calls add to them.
 
     Returns:
         One row per point and baseline, as :func:`vaebench.results.read_rows` returns them. A training that diverged or an
@@ -106,19 +110,27 @@ def run(
     """
     checked_dataset(dataset)
     points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
-    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+    allowed, left_out = allowed_metrics(metrics, dataset, own)
+    metrics = list(allowed)
     check_options(lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes, matmul_precision)
     if not silent_minutes > 0:
         raise InputError(f"silent_minutes is {silent_minutes}; it must be above 0")
-    check_points(points, dataset, metrics, own)
+    check_points(points, dataset, metrics, own, lanes)
     with contextlib.ExitStack() as stack:
-        folder = Path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
+        folder = user_path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
         _check_folder(folder)
         options = {"metrics": metrics, "embedding": embedding, "label_covariate": label_covariate}
         options["matmul_precision"] = matmul_precision
         # as JSON returns them, so that they compare equal with those of an existing run.json
         options["metric_options"] = {name: json.loads(json.dumps(dataclasses.asdict(o))) for name, o in own.items()}
         record = _run_record(folder, dataset, options, lanes, points, command)
+        now = [*getattr(dataset, "notes", ()), *notes, *left_out]
+        if not quiet:
+            show_notes(now)
+        told = joined_notes(record, now)
+        if told != record.get("notes", []):
+            record["notes"] = told
+            write_run_json(read_run_json(folder) | {"notes": told}, folder)
         if evaluators is None:
             # several training processes occupy the cores already, so each evaluates in a thread of its own
             evaluators = 0 if executor or workers > 1 else default_evaluators()
@@ -180,9 +192,13 @@ def check_options(
         raise InputError(f"embedding is {embedding!r}; it must be 'mean' or 'sample'")
     if keep_models not in KEEP_MODELS:
         raise unknown_name("keep_models", keep_models, KEEP_MODELS)
-    for name, value, least in (("lanes", lanes, 1), ("workers", workers, 1), ("evaluators", evaluators, 0)):
-        if value is not None and (not isinstance(value, int) or value < least):
-            raise InputError(f"{name} is {value!r}; it must be a whole number of at least {least}")
+    for name, value, least, most in (
+        ("lanes", lanes, 1, 65_536),
+        ("workers", workers, 1, 1024),
+        ("evaluators", evaluators, 0, 1024),
+    ):
+        if value is not None and (not isinstance(value, int) or not least <= value <= most):
+            raise InputError(f"{name} is {value!r}; it must be a whole number of at least {least} and at most {most}")
     if not (isinstance(shard, tuple) and len(shard) == 2 and 1 <= shard[0] <= shard[1]):
         raise InputError(f"shard is {shard!r}; it must be i/n with i from 1 to n")
     if not 0 <= checkpoint_minutes < math.inf:
@@ -190,17 +206,24 @@ def check_options(
     if workers > 1 or (default_evaluators() if evaluators is None else evaluators):
         check_installed("work in several processes", ["loky"], ", or choose workers=1 and evaluators=0")
     check_installed("writing rows", ["pyarrow"])
+    check_device()
 
 
 def check_points(
-    points: Sequence[Point], dataset: Dataset, metrics: Sequence[str], metric_options: Mapping[str, Any]
+    points: Sequence[Point],
+    dataset: Dataset,
+    metrics: Sequence[str],
+    metric_options: Mapping[str, Any],
+    lanes: int | None = None,
 ) -> None:
     """Raise :class:`InputError` unless the points can be trained, and the metrics computed, on this data set."""
     if not points:
         raise InputError("there is no point to train; give at least one")
     check_metrics(metrics, dataset, metric_options)
-    for point in {(p.variant, p.valid_fraction, p.batch): p for p in points}.values():
+    for point in {(p.variant, p.valid_fraction, p.batch, p.norm, p.hidden): p for p in points}.values():
         make_split(point, dataset)
+    for point in {(p.variant, p.latent, p.hidden): p for p in points}.values():
+        check_memory(point, dataset, lanes or 1)
 
 
 def _completed(out: Path, recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

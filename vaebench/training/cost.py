@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from vaebench.errors import InputError
 from vaebench.space import Point, group_by_static, static_of
 from vaebench.space import point as make_point
 from vaebench.training.engine import DEFAULT, Engine
@@ -126,6 +128,24 @@ def _host_memory() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):  # unknown on this system
         return None
+
+
+def check_memory(point: Point, dataset: Dataset, lanes: int = 1) -> None:
+    """Raise :class:`InputError` if the weights of ``lanes`` lanes of a point cannot fit the memory, before any is allocated.
+
+    Counted are the weights of the linear layers, their gradients and two moments, 16 bytes a weight: less than a training
+    needs, so that nothing is refused that could run.
+    """
+    widths = [dataset.x.shape[1], *point.hidden, point.latent]
+    weights = 2 * sum(a * b for a, b in itertools.pairwise(widths))
+    stats = jax.local_devices()[0].memory_stats() or {}
+    limit = stats.get("bytes_limit") or _host_memory()
+    need = 16 * weights * lanes
+    if limit is not None and need > limit * len(jax.local_devices()):
+        raise InputError(
+            f"{point.variant} with latent {point.latent}, hidden {'-'.join(map(str, point.hidden))[:60]} and {lanes} lanes needs "
+            f"at least {need / 2**30:,.0f} GiB, and there are {limit / 2**30:,.0f}; choose smaller layers or fewer lanes"
+        )
 
 
 def _shapes(point: Point, dataset: Dataset, lanes: int, engine: Engine) -> tuple[Train, Lane, jax.ShapeDtypeStruct]:

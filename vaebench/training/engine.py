@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,21 @@ class Engine:
                 return function(*arguments)
 
         return traced
+
+
+def check_device() -> None:
+    """Raise :class:`InputError` if JAX cannot start the devices that the variable ``JAX_PLATFORMS`` asks for."""
+    asked = os.environ.get("JAX_PLATFORMS")
+    if not asked:
+        return
+    try:
+        jax.local_devices()
+    except (RuntimeError, AssertionError) as error:  # an assertion where the plugin of the platform is not installed
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(
+            f"JAX_PLATFORMS is {asked!r}, and JAX cannot start these devices{': ' + reason if reason else ''}; unset it to use "
+            "what there is, or install JAX for the device, as in pip install '.[cuda]'"
+        ) from None
 
 
 DEFAULT = Engine()

@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.atomic import write_json
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
 from vaebench.space import Point, static_of
 from vaebench.space import point as make_point
 from vaebench.training.checkpoint import EMBEDDINGS, MODELS, kept, kept_array, read_arrays, write_arrays
-from vaebench.training.engine import DEFAULT
+from vaebench.training.engine import DEFAULT, check_device
 from vaebench.training.pool import Finished, trained_points
 from vaebench.types import SCHEMA, Dataset, Model, Posterior, Static, checked_dataset
 from vaebench.variants import variant as variant_named
@@ -135,7 +135,7 @@ class Trained:
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``weights.safetensors`` and ``model.json`` into ``folder``, and return the folder; see :func:`load_model`."""
-        folder = Path(folder)
+        folder = user_path(folder)
         # weights first, so that a folder with a card is complete
         write_arrays(folder / WEIGHTS, arrays_of(self))
         write_json(folder / CARD, card_of(self), indent=1)
@@ -219,6 +219,7 @@ def fit(data: Dataset, *, variant: str = "vae", latent: int = 50, seed: int = 0,
         model = vb.fit(data, variant="beta_vae", latent=20, seed=1)
         z = model.embed(data.x)
     """
+    check_device()
     samples = len(checked_dataset(data).x)
     point = point or make_point(variant=variant, latent=latent, seed=seed, batch=min(64, max(2, samples // 8)))
     ticks = trained_points([point], data, jnp.asarray(data.x), lanes=1, keep=lambda p: True)
@@ -294,7 +295,7 @@ def load_model(folder: str | os.PathLike[str]) -> Trained:
 
         z = vb.load_model("results/model").embed_table(table)
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     for name in (CARD, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(f"no model in {str(folder)!r}: {name} is missing")
@@ -304,12 +305,12 @@ def load_model(folder: str | os.PathLike[str]) -> Trained:
 
 def kept_models(folder: str | os.PathLike[str]) -> dict[str, Trained]:
     """Read the models of a run with ``keep_models``: point id -> model. ``folder`` is that of the run."""
-    return {p: model_from(arrays, card, str(folder)) for p, (arrays, card) in kept(Path(folder) / MODELS).items()}
+    return {p: model_from(arrays, card, str(folder)) for p, (arrays, card) in kept(user_path(folder) / MODELS).items()}
 
 
 def kept_embeddings(folder: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Read the embeddings of a run with ``keep_embeddings``: point id -> z [N, L], rows in the order of ``Dataset.samples``."""
-    return {point: arrays["z"] for point, (arrays, _) in kept(Path(folder) / EMBEDDINGS).items()}
+    return {point: arrays["z"] for point, (arrays, _) in kept(user_path(folder) / EMBEDDINGS).items()}
 
 
 def kept_embedding(folder: str | os.PathLike[str], point: str) -> np.ndarray | None:
@@ -317,4 +318,4 @@ def kept_embedding(folder: str | os.PathLike[str], point: str) -> np.ndarray | N
 
     Rows are in the order of ``Dataset.samples``. The embeddings of other points are not read.
     """
-    return kept_array(Path(folder) / EMBEDDINGS, point, "z")
+    return kept_array(user_path(folder) / EMBEDDINGS, point, "z")

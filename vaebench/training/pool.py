@@ -98,8 +98,8 @@ def make_split(point: Point, dataset: Dataset) -> Split:
     settings are compared on the same samples.
 
     Raises:
-        InputError: the variant is for counts, the batch is larger than the training samples, or no sample is left for
-            validation.
+        InputError: the variant is for counts, the batch is larger than the training samples, no sample is left for
+            validation, or statistics of a batch or layer would be taken over a single value (:func:`check_statistics`).
     """
     if variant(point.variant).domain != "expression":
         raise InputError(
@@ -113,6 +113,7 @@ def make_split(point: Point, dataset: Dataset) -> Split:
             f"batch is {point.batch}, but only {len(train)} of {samples} samples are left for training: no step could be "
             f"made; choose a batch of at most {len(train)} or a smaller valid_fraction (now {point.valid_fraction})"
         )
+    check_statistics(point, len(valid))
     if len(valid) == 0:
         raise InputError(f"valid_fraction {point.valid_fraction} of {samples} samples leaves none for validation")
     if point.scaling_from == "all":
@@ -126,6 +127,36 @@ def make_split(point: Point, dataset: Dataset) -> Split:
             low, spread = np.zeros(features), np.ones(features)
         centre, scale = low.astype(np.float32), np.where(spread > 0, spread, 1).astype(np.float32)
     return Split(train, valid, centre, scale)
+
+
+def check_statistics(point: Point, valid: int) -> None:
+    """Raise :class:`InputError` if a point would take statistics over a single value, which leaves noise to train on.
+
+    A value minus the mean of itself is 0: batch normalisation of a batch of one, and layer normalisation of a layer of one
+    unit, give every sample the same output. Losses that estimate a distribution from the batch need two samples, in
+    training and in validation. Batch normalisation is no reason to refuse one validation sample, since validation uses the
+    running statistics; and the last training batch is never smaller, since a partial one is dropped.
+
+    Args:
+        point: the settings.
+        valid: number of validation samples.
+    """
+    if point.batch == 1 and point.norm == "batch":
+        raise InputError(
+            "batch is 1, and batch normalisation of one sample gives every sample the same output; choose a batch of at least "
+            "2, or norm 'layer' or 'none'"
+        )
+    if point.norm == "layer" and min(point.hidden) == 1:
+        raise InputError(
+            f"hidden is {point.hidden}, and layer normalisation of one unit gives every sample the same output; choose widths "
+            "of at least 2, or norm 'batch' or 'none'"
+        )
+    least = variant(point.variant).least_batch
+    for name, size in (("batch", point.batch), ("number of validation samples", valid)):
+        if 0 < size < least:
+            raise InputError(
+                f"the {name} is {size}, and the loss of {point.variant} compares the samples of a batch: {least} at least"
+            )
 
 
 def on_device(tree: Tree) -> Tree:
@@ -218,6 +249,8 @@ def trained_points(
         InputError: a point does not fit the data set; see :func:`make_split`.
     """
     waiting = deque(sorted(points, key=expected_length, reverse=True))
+    for point in waiting:
+        check_statistics(point, 0)  # also of splits that are not made from the data set
     program = make_train(static_of(waiting[0], dataset.x.shape[1]), lanes, engine)
 
     def begun(program: Train, point: Point) -> Lane:

@@ -138,6 +138,7 @@ def half_width(static: Static) -> int:
 
 VARIANT = expression_variant(
     name="beta_tc_vae",
+    least_batch=2,
     losses={"textbook": textbook, "benchmarked": benchmarked},
     terms=("reconstruction", "kl", "mutual_information", "total_correlation", "dimension_kl"),
     extra=half_width,

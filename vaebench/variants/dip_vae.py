@@ -70,6 +70,7 @@ def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.A
 
 VARIANT = expression_variant(
     name="dip_vae",
+    least_batch=2,
     losses={"textbook": textbook, "benchmarked": benchmarked},
     terms=("reconstruction", "kl", "covariance"),
     shape=lambda recipe: Shape(),

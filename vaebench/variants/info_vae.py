@@ -90,6 +90,7 @@ def benchmarked(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.A
 
 VARIANT = expression_variant(
     name="info_vae",
+    least_batch=2,
     losses={"textbook": textbook, "benchmarked": benchmarked},
     terms=("reconstruction", "kl", "mmd"),
     shape=lambda recipe: Shape(),

@@ -55,6 +55,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
 VARIANT = expression_variant(
     name="swae",
+    least_batch=2,
     losses={"textbook": textbook},
     terms=("reconstruction", "wasserstein"),
     family=lambda static: POINT,

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from vaebench.atomic import STRICT_JSON, check_writable, read_json, sweep_unfinished, unfinished_path, write_json
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.version import __version__
 
 MANIFEST = "manifest.json"
@@ -85,7 +85,7 @@ def whole_folder(folder: str | Path, command: str) -> Iterator[Path]:
         InputError: ``folder`` holds results of another command.
         OSError: a file cannot be written.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     target = Path(os.path.realpath(folder))
     old = _recorded(folder, command)
     stage = _stage(target)
@@ -114,7 +114,7 @@ def add_files(folder: str | Path, command: str, made: Iterable[str], gone: Itera
         made: names of the new files.
         gone: names of files that must not stay beside them; those that the manifest names are deleted.
     """
-    folder = Path(folder)
+    folder = user_path(folder)
     old = _recorded(folder, command)
     for name in old & set(gone):
         (folder / name).unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from vaebench.data.files.layout import TextLayout, text_layout
 from vaebench.data.files.lines import LineBlock, block_fields, block_values, line_blocks
 from vaebench.data.files.opening import opened, refuse_oversized, refusing_broken, starts_with
 from vaebench.data.files.text import LARGEST, number_of
-from vaebench.errors import InputError, shortened
+from vaebench.errors import InputError, shortened, user_path
 
 NEEDED = "a table with genes in rows and samples in columns"
 _MOST_METADATA = 100_000
@@ -77,7 +77,7 @@ def matrix_layout(path: str | Path) -> Layout:
     Raises:
         InputError: the file is not a matrix of genes x samples, or repeats a sample.
     """
-    file = Path(path)
+    file = user_path(path)
     with refusing_broken(file, NEEDED):
         if starts_with(file, b"PAR1"):
             raise InputError(f"{file} is Parquet; with an annotation, {NEEDED} is needed as text: CSV, TSV or .gct")

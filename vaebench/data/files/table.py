@@ -19,6 +19,7 @@ from vaebench.data.files.content import (
 from vaebench.data.files.delimited import delimited_columns, delimited_rows
 from vaebench.data.files.opening import refusing_broken, starts_with
 from vaebench.data.files.parquet import parquet_table
+from vaebench.errors import user_path
 
 __all__ = [
     "DUPLICATES",
@@ -55,7 +56,7 @@ def table_from_file(
     Raises:
         InputError: the file cannot be read as a table; the message names the place.
     """
-    file = Path(path)
+    file = user_path(path)
     with refusing_broken(file, "a CSV, TSV or Parquet table"):
         if starts_with(file, b"PAR1"):
             return parquet_table(file, samples_in, duplicates, as_text)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.atomic import replacing
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.types import Dataset
 
 KINDS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -87,7 +87,7 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
     Raises:
         InputError: the extension is not one of :data:`KINDS`.
     """
-    file = Path(path)
+    file = user_path(path)
     kind = next((k for k in sorted(KINDS, key=len, reverse=True) if file.name.lower().endswith(k)), None)
     if kind is None:
         raise InputError(f"{file} has no known extension; it must be one of {', '.join(KINDS)}")

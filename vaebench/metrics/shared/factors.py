@@ -68,7 +68,10 @@ def embedding_problem(z: np.ndarray) -> str:
 
 
 def varying(z: np.ndarray) -> np.ndarray:
-    """Return a mask [L] of the latents that vary by more than float32 rounding, 1e-6 of their size."""
+    """Return a mask [L] of the columns of z [N, L] that vary by more than float32 rounding, 1e-6 of their size.
+
+    Every metric asks this function which latents are constant, and the Cox metrics which covariates are.
+    """
     z = np.asarray(z, np.float64)
     return np.ptp(z, axis=0) > 1e-6 * np.abs(z).max(axis=0)
 
@@ -92,8 +95,8 @@ def classes(values: np.ndarray, kind: str, bins: int) -> np.ndarray:
 def binned(z: np.ndarray, bins: int) -> np.ndarray:
     """Return bin numbers [N, L] of z in ``bins`` equally wide intervals over the range of each latent."""
     z = np.asarray(z, np.float64)
-    low, width = z.min(axis=0), np.ptp(z, axis=0)
-    place = (z - low) / np.where(width > 0, width, 1.0) * bins
+    low, width = z.min(axis=0), np.where(varying(z), np.ptp(z, axis=0), np.inf)  # a constant latent has one bin
+    place = (z - low) / width * bins
     return np.clip(place.astype(np.int64), 0, bins - 1)
 
 

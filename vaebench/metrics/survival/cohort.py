@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from vaebench.errors import InputError
+from vaebench.metrics.shared.factors import varying
 from vaebench.types import Dataset
+
+LABEL = "the label"
+"""Name of the label among the columns of a cohort."""
 
 
 class SurvivalCohort(NamedTuple):
@@ -20,6 +24,9 @@ class SurvivalCohort(NamedTuple):
         time: [n] days.
         event: [n] bool, true for a death.
         covariates: [n, c] standardised columns.
+        columns: name of each column's origin, [c]: "covariate 'age'" or "the label".
+        levels: name, as in ``columns``, of each categorical covariate -> its values [n].
+        missing: name of each covariate, the label, "time" and "event" -> samples of the data set without a value.
         left_out_missing: samples without time, event, covariate or label.
         left_out_no_event_labels: samples whose label has no event.
         labels_left_out: labels without an event.
@@ -29,6 +36,9 @@ class SurvivalCohort(NamedTuple):
     time: np.ndarray
     event: np.ndarray
     covariates: np.ndarray
+    columns: tuple[str, ...]
+    levels: Mapping[str, np.ndarray]
+    missing: Mapping[str, int]
     left_out_missing: int
     left_out_no_event_labels: int
     labels_left_out: int
@@ -49,25 +59,33 @@ def survival_cohort(dataset: Dataset, label_covariate: bool) -> SurvivalCohort:
     time = np.asarray(dataset.survival.time, np.float64)
     event = np.asarray(dataset.survival.event, np.float64)
     labels = dataset.labels if label_covariate else None
-    covariates = [np.asarray(values) for values in dataset.covariates.values()]
-    known = np.isfinite(time) & np.isfinite(event)
-    for values in covariates:
-        known &= np.isfinite(values.astype(np.float64)) if _is_number(values) else values != ""
-    keep = known
+    covariates = {f"covariate {name[:60]!r}": np.asarray(values) for name, values in dataset.covariates.items()}
+    present = {"time": np.isfinite(time), "event": np.isfinite(event)}
+    for name, values in covariates.items():
+        present[name] = np.isfinite(values.astype(np.float64)) if _is_number(values) else values != ""
+    keep = known = np.logical_and.reduce(list(present.values()))
     no_event = np.array([], int)
     if labels is not None:
-        known = known & (labels >= 0)
+        present[LABEL] = labels >= 0
+        known = known & present[LABEL]
         no_event = np.setdiff1d(labels[known], labels[known & (event > 0)])
         keep = known & ~np.isin(labels, no_event)
-    columns = [v[keep, None].astype(np.float64) if _is_number(v) else _indicators(v[keep]) for v in covariates]
+    parts = {
+        name: v[keep, None].astype(np.float64) if _is_number(v) else _indicators(v[keep])
+        for name, v in covariates.items()
+    }
     if labels is not None:
-        columns.append(_indicators(labels[keep]))
-    design, scale = standardised(np.hstack([np.empty((int(keep.sum()), 0)), *columns]))
+        parts[LABEL] = _indicators(labels[keep])
+    design, scale = standardised(np.hstack([np.empty((int(keep.sum()), 0)), *parts.values()]))
+    names = [name for name, columns in parts.items() for _ in range(columns.shape[1])]
     return SurvivalCohort(
         keep=keep,
         time=time[keep],
         event=event[keep] > 0,
         covariates=design[:, scale > 0],
+        columns=tuple(name for name, varies in zip(names, scale > 0, strict=True) if varies),
+        levels={name: v[keep] for name, v in covariates.items() if not _is_number(v)},
+        missing={name: int((~there).sum()) for name, there in present.items()},
         left_out_missing=int((~known).sum()),
         left_out_no_event_labels=int((known & ~keep).sum()),
         labels_left_out=len(no_event),
@@ -102,12 +120,11 @@ def usable_latents(
 def standardised(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return columns [n, d] of mean 0 and standard deviation 1, and the standard deviations [d]; both 0 where constant.
 
-    A column that varies by less than 1e-6 of its size is constant: the rest is float32 rounding. It stays in the matrix as
-    zeros, so that the solver sees one shape, and compiles once, however many latents collapsed.
+    A column that :func:`vaebench.metrics.shared.factors.varying` calls constant stays in the matrix as zeros, so that the
+    solver sees one shape, and compiles once, however many latents collapsed.
     """
     if not len(columns):
         return columns, np.zeros(columns.shape[1])
-    scale = columns.std(axis=0)
-    varies = scale > 1e-6 * np.abs(columns).max(axis=0)
+    scale, varies = columns.std(axis=0), varying(columns)
     centred = np.where(varies, columns - columns.mean(axis=0), 0.0)
     return centred / np.where(varies, scale, 1.0), np.where(varies, scale, 0.0)

@@ -27,9 +27,6 @@ from vaebench.space import Point, static_of, traced_of
 from vaebench.training.pool import Finished
 from vaebench.variants import variant as variant_named
 
-ACTIVE = 0.01
-"""Variance over samples of a signature's contribution to the normalised spectrum from which its latent is in use."""
-
 
 class TrainedSignatures(NamedTuple):
     """Result of R restarts; a restart that diverged holds NaN.
@@ -43,7 +40,8 @@ class TrainedSignatures(NamedTuple):
         frobenius: [R] Frobenius norm of the normalised catalogue's residual.
         epochs: [R] epochs trained.
         latent_kl: [R, S] nats, mean over samples; NaN for a deterministic variant.
-        active: [R] number of latents in use; see :data:`ACTIVE`.
+        active: [R] number of latents in use: the contribution to the normalised spectrum varies by more than 0.01 over
+            samples, as active units of VAEs are counted (variance).
         statuses: [R] ``"OK"``, ``"DIVERGED"`` or ``"DEAD_SIGNATURE: ..."``.
     """
 
@@ -120,7 +118,7 @@ def trained_signatures(
     """
     counts = checked_counts(counts)
     for name, value, least in (("k", k, 1), ("restarts", restarts, 1), ("augmentation", augmentation, 0)):
-        whole_number(name, value, least, None)
+        whole_number(name, value, least, 10_000)
     if k > len(counts):
         raise InputError(
             f"k is {k}, but the catalogue has {len(counts)} samples; there cannot be more signatures than samples"
@@ -247,7 +245,7 @@ def _measured(item: Finished, counts: np.ndarray) -> _Measured:
         frobenius=float(np.linalg.norm(target - mean)),
         epochs=item.epochs,
         latent_kl=kl,
-        active=int(np.sum(np.var(z * scales, axis=0) > ACTIVE)),
+        active=int(np.sum(np.var(z * scales, axis=0) > 0.01)),
         statuses=f"DEAD_SIGNATURE: {dead} of {k} rows of the decoder are 0" if dead else "OK",
     )
 

@@ -22,9 +22,6 @@ from vaebench.types import Dataset, Static
 from vaebench.variants import VARIANTS
 from vaebench.variants import variant as variant_named
 
-BATCH = 64
-"""Samples per step of both studies."""
-
 LANES_CPU = 5
 """Restarts side by side on a CPU. More lanes are no cheaper each, and wait longer for the slowest."""
 
@@ -33,10 +30,13 @@ _MUSE = Point(
     recipe="benchmarked",
     hidden=(128, 64, 32),
     norm="batch",
+    batch=64,
     activation="elu",
     init="xavier_uniform",
 )
-_REPORT = Point(variant="folded_normal_vae", hidden=(96, 48, 24), norm="layer", activation="gelu", init="default")
+_REPORT = Point(
+    variant="folded_normal_vae", hidden=(96, 48, 24), norm="layer", batch=64, activation="gelu", init="default"
+)
 _CHOSEN = {"folded_normal_vae": {"beta": 0.0}}
 """Weights that a study chose in place of the variant's defaults: with a beta above 0 the latents of the report collapse."""
 
@@ -68,7 +68,7 @@ def study_point(variant: str, latent: int, changed: Mapping[str, Any]) -> Point:
         raise InputError(
             f"variant {variant!r} is for expression data, but this is a catalogue of mutations; use {known}"
         )
-    common = {"epochs": 1000, "patience": 30, "min_epochs": 1, "validation": "whole", "batch": BATCH}
+    common = {"epochs": 1000, "patience": 30, "min_epochs": 1, "validation": "whole"}
     base = _MUSE if variant == "muse_xae" else _REPORT
     chosen = _CHOSEN.get(variant, {})
     return make_point(base, **{**common, "variant": variant, "latent": latent, **chosen, **changed})
@@ -80,7 +80,7 @@ def checked_settings(settings: Mapping[str, Any] | None, rows: int) -> dict[str,
     Raises:
         InputError: for a setting that is decided elsewhere, or a batch larger than the number of rows.
     """
-    changed = {"batch": min(BATCH, rows), **(settings or {})}
+    changed = {"batch": min(_REPORT.batch, rows), **(settings or {})}  # that of both studies
     for name, why in _DECIDED.items():
         if name in changed:
             raise InputError(f"settings hold {name}={changed[name]!r}, which cannot be set here: {why}")

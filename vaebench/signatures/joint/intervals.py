@@ -12,7 +12,7 @@ import pandas as pd
 
 from vaebench.data.files.folders import add_files
 from vaebench.data.files.writing import write_frame
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.joint.chain import joint_chain, known_of, state_of
@@ -67,8 +67,8 @@ class DeNovo(NamedTuple):
 
     def save(self, folder: str | Path) -> None:
         """Add ``intervals.csv`` and ``correlations.csv`` to an extraction's ``folder``, which is made if needed."""
-        write_frame(self.intervals, Path(folder) / "intervals.csv")
-        write_frame(self.correlations, Path(folder) / "correlations.csv")
+        write_frame(self.intervals, user_path(folder) / "intervals.csv")
+        write_frame(self.correlations, user_path(folder) / "correlations.csv")
         add_files(folder, "extract", ["intervals.csv", "correlations.csv"], gone=["anchored.csv"])
 
 

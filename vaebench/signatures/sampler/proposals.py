@@ -1,35 +1,49 @@
 """Proposals for one exposure, and for two exposures that keep their sum, close to their full conditional distributions.
 
 1. The likelihood is approximated as Gaussian in the exposure, N(centre, sd^2).
-2. Likelihood times log-normal slab is evaluated at the middle of each of :data:`CELLS` cells of a grid; an exposure of exactly
-   0 is an atom in addition to the grid.
+2. Likelihood times log-normal slab is evaluated at the middle of each of ``cells`` cells of a grid (:class:`GridOptions`);
+   an exposure of exactly 0 is an atom in addition to the grid.
 3. A draw picks the atom or a cell in proportion to these weights, and a uniform place in the cell.
 4. The log ratio of the proposal densities of the new and the old value is returned with the draw, so that one Metropolis step
    makes the result exact (:mod:`vaebench.signatures.sampler.gibbs`).
 
-Arrays are [1, T], one sample a column, or [CELLS, T]. The grids are float32, for they only propose.
+Arrays are [1, T], one sample a column, or [cells, T]. The grids are float32, for they only propose.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-# The grid only proposes: a Metropolis step corrects it, so these constants change the share of draws accepted, not the posterior.
-
-CELLS = 16
-"""Cells of a grid: each is 0.6 standard deviations wide where the likelihood alone decides."""
-
-WIDE = 5.0
-"""Half width of the grid in standard deviations of the likelihood and of the slab: both densities are down to 4e-6 there."""
-
 _HALF_LOG_TWO_PI = 0.9189385332046727
-_NARROW = 1e-3  # smallest extent of a grid, for a likelihood and a prior that hardly overlap
-_NOTHING = 1e-9  # standard deviations: the data cannot tell a smaller exposure from 0
-_LOST = -30.0  # log weight of a cell, relative to the largest, that counts as off the grid
+
+
+@dataclasses.dataclass(frozen=True)
+class GridOptions:
+    """Constants of the grids. A Metropolis step corrects the proposals: they change the share accepted, not the posterior.
+
+    Attributes:
+        cells: cells of a grid: each is 0.6 standard deviations wide where the likelihood alone decides.
+        wide: half width of the grid in standard deviations of the likelihood and of the slab: both densities are down to 4e-6
+            there.
+        narrow: smallest extent of a grid, for a likelihood and a prior that hardly overlap.
+        nothing: standard deviations: the data cannot tell a smaller exposure from 0.
+        lost: log weight of a cell, relative to the largest, that counts as off the grid.
+    """
+
+    cells: int = 16
+    wide: float = 5.0
+    narrow: float = 1e-3
+    nothing: float = 1e-9
+    lost: float = -30.0
+
+
+GRID = GridOptions()
+"""The defaults."""
 
 
 class Slab(NamedTuple):
@@ -55,7 +69,7 @@ class Slab(NamedTuple):
 def slab_of(presence: jax.Array, log_mean: jax.Array, log_sd: jax.Array) -> Slab:
     """Slab of given P(present), mean and standard deviation of ln(exposure), with its logarithms computed once."""
     scale = jnp.log(presence) - jnp.log(log_sd) - _HALF_LOG_TWO_PI
-    ends = (jnp.exp(log_mean - WIDE * log_sd), jnp.exp(log_mean + WIDE * log_sd))
+    ends = (jnp.exp(log_mean - GRID.wide * log_sd), jnp.exp(log_mean + GRID.wide * log_sd))
     return Slab(log_mean, log_sd, scale, jnp.log1p(-presence), *ends)
 
 
@@ -112,13 +126,16 @@ def single(uniforms: jax.Array, old: jax.Array, centre: jax.Array, sd: jax.Array
         sd: [1, T], above 0.
         slab: prior of this signature.
     """
-    reach = WIDE * WIDE * sd * sd
+    reach = GRID.wide * GRID.wide * sd * sd
     root = jnp.sqrt(centre * centre + reach)
-    upper = jnp.where(centre > 0, centre + WIDE * sd, reach / (root - jnp.minimum(centre, 0)))
-    low = jnp.maximum(jnp.maximum(centre - WIDE * sd, slab.low), _NOTHING * sd)
+    upper = jnp.where(centre > 0, centre + GRID.wide * sd, reach / (root - jnp.minimum(centre, 0)))
+    low = jnp.maximum(jnp.maximum(centre - GRID.wide * sd, slab.low), GRID.nothing * sd)
     high = jnp.minimum(upper, slab.high)
     # where the two ranges do not overlap, the mass lies between them
-    low, high = jnp.maximum(jnp.minimum(low, high), _NOTHING * sd), jnp.maximum(jnp.maximum(low, high), _NOTHING * sd)
+    low, high = (
+        jnp.maximum(jnp.minimum(low, high), GRID.nothing * sd),
+        jnp.maximum(jnp.maximum(low, high), GRID.nothing * sd),
+    )
     origin = jnp.maximum(centre / sd, 0)
 
     def warped(exposure: jax.Array) -> jax.Array:  # w - origin
@@ -126,9 +143,9 @@ def single(uniforms: jax.Array, old: jax.Array, centre: jax.Array, sd: jax.Array
         return (scaled - origin) + jnp.log(-jnp.expm1(-scaled))
 
     start = warped(low)
-    step = jnp.maximum(warped(high) - start, _NARROW) / CELLS
+    step = jnp.maximum(warped(high) - start, GRID.narrow) / GRID.cells
     small = jnp.float32
-    places = (jnp.arange(CELLS, dtype=small) + 0.5)[:, None]
+    places = (jnp.arange(GRID.cells, dtype=small) + 0.5)[:, None]
     z = start.astype(small) + step.astype(small) * places
     origin_, log_sd_ = origin.astype(small), jnp.log(sd).astype(small)
     w = origin_ + z
@@ -162,9 +179,9 @@ def single(uniforms: jax.Array, old: jax.Array, centre: jax.Array, sd: jax.Array
 
     above = old > 0
     place = jnp.floor((warped(jnp.where(above, old, 1.0)) - start) / step).astype(jnp.int32)
-    held = jnp.clip(place, 0, CELLS - 1)
-    off_grid = (place < 0) | (place >= CELLS) | (_at(log_cells, held) < _LOST)
-    outside = jnp.where(above, off_grid, log_atom_q < _LOST)
+    held = jnp.clip(place, 0, GRID.cells - 1)
+    off_grid = (place < 0) | (place >= GRID.cells) | (_at(log_cells, held) < GRID.lost)
+    outside = jnp.where(above, off_grid, log_atom_q < GRID.lost)
     ratio = log_q(new, cell) - log_q(old, held)
     return Proposal(new, ratio, outside, (total - atom) / total)
 
@@ -185,18 +202,18 @@ def shared(
         first: prior of the first exposure.
         second: prior of the second exposure.
     """
-    low = jnp.clip(centre - WIDE * sd, 0, total)
-    high = jnp.clip(centre + WIDE * sd, 0, total)
+    low = jnp.clip(centre - GRID.wide * sd, 0, total)
+    high = jnp.clip(centre + GRID.wide * sd, 0, total)
     apart = high <= low  # likelihood beyond an end: the grid is one standard deviation wide there
     low = jnp.where(apart, jnp.where(centre > 0, jnp.maximum(total - sd, 0), 0.0), low)
     high = jnp.where(apart, jnp.where(centre > 0, total, jnp.minimum(total, sd)), high)
-    step = (high - low) / CELLS
+    step = (high - low) / GRID.cells
     small = jnp.float32
 
     def narrowed(slab: Slab) -> Slab:
         return Slab(*(jnp.asarray(v).astype(small) for v in slab))
 
-    places = (jnp.arange(CELLS, dtype=small) + 0.5)[:, None]
+    places = (jnp.arange(GRID.cells, dtype=small) + 0.5)[:, None]
     low_, step_, total_ = (v.astype(small) for v in (low, step, total))
     one, two = narrowed(first), narrowed(second)
     values = low_ + step_ * places
@@ -211,24 +228,24 @@ def shared(
     log_weights, log_none, log_all = log_weights - top, log_none - top, log_all - top
 
     position, _ = _chosen(uniforms[0], jnp.exp(jnp.concatenate([log_none, log_weights, log_all])))
-    cell = jnp.clip(position - 1, 0, CELLS - 1)
+    cell = jnp.clip(position - 1, 0, GRID.cells - 1)
     inner = low + (cell + uniforms[1]) * step
-    new = jnp.where(position == 0, 0.0, jnp.where(position == CELLS + 1, total, inner))
+    new = jnp.where(position == 0, 0.0, jnp.where(position == GRID.cells + 1, total, inner))
 
     def log_q(value: jax.Array, cell: jax.Array) -> jax.Array:
         inside = _at(log_weights, cell) - jnp.log(step)
         return jnp.where(value <= 0, log_none, jnp.where(value >= total, log_all, inside))
 
     place = jnp.floor((old - low) / step).astype(jnp.int32)
-    held = jnp.clip(place, 0, CELLS - 1)
-    off = (place < 0) | (place >= CELLS) | (_at(log_weights, held) < _LOST)
+    held = jnp.clip(place, 0, GRID.cells - 1)
+    off = (place < 0) | (place >= GRID.cells) | (_at(log_weights, held) < GRID.lost)
     outside = (old > 0) & (old < total) & off
     ratio = log_q(new, cell) - log_q(old, held)
     return Proposal(new, ratio, outside, jnp.ones_like(total))
 
 
 def _at(rows: jax.Array, position: jax.Array) -> jax.Array:
-    """Entries [1, T] of ``rows`` [CELLS, T] at ``position`` [1, T]."""
+    """Entries [1, T] of ``rows`` [cells, T] at ``position`` [1, T]."""
     return jnp.take_along_axis(rows, position, axis=0)
 
 

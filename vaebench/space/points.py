@@ -1,10 +1,9 @@
-"""Points: one training each, their combinations, and their grouping by compiled program."""
+"""A point: the settings of one training, their checks, and the identity of its row."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import math
 import operator
@@ -17,8 +16,8 @@ from vaebench.errors import InputError, unknown_name
 from vaebench.nn.autoencoder import ACTIVATIONS, NORMS, OUTPUTS
 from vaebench.nn.initialisation import INITS
 from vaebench.nn.optimizers import check_optimizer, static_optimizer, traced_optimizer
-from vaebench.types import SCHEMA, Static, Traced, Tree
-from vaebench.variants import variant
+from vaebench.types import SCHEMA, Static, Traced, Tree, Variant
+from vaebench.variants import VARIANTS, variant
 
 
 def point(base: Point | None = None, **fields: Tree) -> Point:
@@ -59,59 +58,32 @@ def point(base: Point | None = None, **fields: Tree) -> Point:
         bare = dataclasses.replace(base, **{**own, "hyper": ()})
         for name in hyper:
             if name not in dict(bare.hyper):
-                raise unknown_name("setting", name, [*known, *shape_names, *dict(bare.hyper)]) from None
+                names = [*known, *shape_names, *dict(bare.hyper)]
+                raise unknown_setting(name, [bare.variant], names) from None
         raise
 
 
-def product(base: Point | None = None, **axes: Iterable[Any] | str | float) -> list[Point]:
-    """Return all combinations of ``axes``, the last axis varying fastest.
+def unknown_setting(name: str, variants: Sequence[str], known: Iterable[str]) -> InputError:
+    """Return (does not raise) the error for a setting that none of ``variants`` has, with those that have it.
 
     Args:
-        base: as in :func:`point`.
-        **axes: setting -> its values, or a single value; none may be empty.
-
-    Example::
-
-        product(variant=["vae", "beta_vae"], latent=[10, 50], seed=range(5))  # 20 points
+        name: of the setting.
+        variants: names of the variants it was given to.
+        known: names of the settings that they have.
     """
-    return [point(base, **fields) for fields in _combinations(axes)]
+    others = [v.name for v in VARIANTS.values() if name in _own_settings(v)]
+    if others:
+        return InputError(
+            f"{name} is no setting of {', '.join(variants)[:60]}; variants that have it: {', '.join(others)}"
+        )
+    return unknown_name("setting", name, known)
 
 
-def zipped(base: Point | None = None, **axes: Sequence[Any]) -> list[Point]:
-    """Return points whose i-th has the i-th value of every axis; :class:`InputError` for axes of different lengths."""
-    lengths = {name: len(values) for name, values in axes.items()}
-    if len(set(lengths.values())) > 1:
-        raise InputError(f"zipped axes have lengths {lengths}; they must be equal")
-    return [point(base, **dict(zip(axes, values, strict=True))) for values in zip(*axes.values(), strict=True)]
-
-
-def chain(*parts: Iterable[Point]) -> list[Point]:
-    """Return the points of all ``parts`` in order, duplicates removed."""
-    return list(dict.fromkeys(itertools.chain(*parts)))
-
-
-def _combinations(axes: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    columns = [_values(name, values) for name, values in axes.items()]
-    for name, values in zip(axes, columns, strict=True):
-        if not values:
-            raise InputError(f"axis {name!r} is empty; give at least one value")
-    return (dict(zip(axes, values, strict=True)) for values in itertools.product(*columns))
-
-
-def _values(name: str, values: Any) -> list[Any]:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        return [values]
-    values = list(values)
-    # hidden=(512, 256) is one network, hidden=[(512,), (512, 256)] two
-    return [tuple(values)] if name == "hidden" and values and isinstance(values[0], int) else values
-
-
-def group_by_static(points: Iterable[Point], features: int) -> dict[tuple[Static, float], list[Point]]:
-    """Group points by compiled program: equal :class:`Static` and equal split sizes, in order of first appearance."""
-    groups: dict[tuple[Static, float], list[Point]] = {}
-    for p in points:
-        groups.setdefault((static_of(p, features), p.valid_fraction), []).append(p)
-    return groups
+def _own_settings(chosen: Variant) -> set[str]:
+    """Return the names of the shapes and weights of all recipes of a variant, in their default forms."""
+    shapes = [chosen.shape(recipe) for recipe in chosen.recipes]
+    names = {field.name for shape in shapes if shape is not None for field in dataclasses.fields(shape)}
+    return names | {name for shape in shapes for name in chosen.hyper(shape)._fields}
 
 
 RECIPES = ("textbook", "benchmarked")
@@ -122,6 +94,8 @@ VALIDATION = ("batches", "whole")
 _CHOICES = {"recipe": RECIPES, "norm": NORMS, "output": OUTPUTS, "init": INITS, "activation": ACTIVATIONS}
 _CHOICES |= {"stopping": STOPPING, "scaling_from": SCALING_FROM, "validation": VALIDATION}
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
+_LARGEST = {"latent": 1_000_000, "hidden": 1_000_000}
+"""Largest widths of layers: far above any use, far below what overflows. Other whole numbers are int32 in a program."""
 _POSITIVE = ("latent", "batch", "epochs", "min_epochs", "patience", "learning_rate", "decay", "clip")
 
 
@@ -226,8 +200,11 @@ def _widths(value: Any) -> tuple[int, ...]:
         widths = tuple(operator.index(width) for width in value)
     except TypeError:
         widths = ()
-    if not widths or min(widths) < 1:
-        raise InputError(f"hidden is {value!r}; it must be widths of at least 1, such as (512,) or (512, 256)")
+    if not widths or min(widths) < 1 or max(widths) > _LARGEST["hidden"]:
+        most = _LARGEST["hidden"]
+        raise InputError(
+            f"hidden is {value!r}; it must be widths of at least 1 and at most {most}, such as (512,) or (512, 256)"
+        )
     return widths
 
 
@@ -254,6 +231,10 @@ def _check(point: Point) -> None:
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
+    for field in ("latent", "batch", "epochs", "min_epochs", "patience"):
+        value, most = getattr(point, field), _LARGEST.get(field, 2**31 - 1)
+        if value > most:
+            raise InputError(f"{field} is {value}; it must be at most {most}")
     if not 0 < point.valid_fraction < 1:
         raise InputError(f"valid_fraction is {point.valid_fraction!r}; it must lie between 0 and 1")
     if not 0 <= point.seed < 2**31:
@@ -277,8 +258,9 @@ def _shape(point: Point) -> Any:
             raise unknown_name(f"{name} of {point.variant}", getattr(shape, name), allowed)
     for field in dataclasses.fields(shape):
         value = getattr(shape, field.name)
-        if type(field.default) is int and (type(value) is not int or value < 1):
-            raise InputError(f"{field.name} of {point.variant} is {value!r}; it must be a whole number of at least 1")
+        if type(field.default) is int and (type(value) is not int or not 1 <= value <= 1_000_000):
+            allowed = "a whole number of at least 1 and at most 1000000"
+            raise InputError(f"{field.name} of {point.variant} is {value!r}; it must be {allowed}")
     if hasattr(shape, "check"):
         shape.check(point.latent)
     return shape
