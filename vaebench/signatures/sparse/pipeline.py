@@ -53,7 +53,7 @@ class PathRow(NamedTuple):
         restarts: [R, K, 96] signatures of the random starts.
         objectives: [R] of the random starts.
         fit: signatures in decreasing order of exposures, which are in mutations; ``None`` where the search had stopped.
-            Deviance and criterion are at the samples' weights, for the chosen number those before the last refit.
+            Deviance and criterion are at the last weights of the samples, for the chosen number those before the last refit.
         swaps: number of swaps that were accepted.
     """
 
@@ -72,7 +72,7 @@ class SparsePath(NamedTuple):
         chosen: position in ``rows``.
         reassignments: made in the chosen fit (:func:`vaebench.signatures.sparse.ambiguity.resolve_ambiguity`).
         unresolved: [S, 96], the chosen fit's signatures before the reassignments.
-        weights: [T], of the samples.
+        weights: [T], of the samples, as they follow from the chosen fit.
     """
 
     rows: list[PathRow]
@@ -154,7 +154,7 @@ def _sparse_path(
                 least = fit.score.criterion
             row = row._replace(fit=_unweighted(fit, data.weights), swaps=swaps)
         rows.append(row)
-        tell(_line(row), len(rows), steps)
+        tell(_line(row, best_so_far=worse == 0), len(rows), steps)
     # 7
     fits = [
         _rescored(data, row.fit, options, known) for row in rows if row.fit is not None
@@ -274,8 +274,8 @@ def _ordered(fit: SparseFit, order: np.ndarray) -> SparseFit:
     return SparseFit(fit.signatures[order], fit.presence[:, order], score)
 
 
-def _line(row: PathRow) -> str:
-    """Progress after one number of signatures."""
+def _line(row: PathRow, best_so_far: bool) -> str:
+    """Progress after one number of signatures; criteria are not told, for they are at weights that still change."""
     if row.fit is None:
         return f"{row.count} signatures: random starts only"
-    return f"{row.count} signatures: criterion {row.fit.score.criterion:.0f}, {row.swaps} swapped"
+    return f"{row.count} signatures: {'the best number so far' if best_so_far else 'no better'}, {row.swaps} swapped"
