@@ -151,14 +151,17 @@ def _sparse_path(
             if worse == 0:
                 old, (data, fit) = data, _reweighted(data, fit, fourth, options, known)  # 5
                 larger = _rescored(data, _unweighted(larger, old.weights), options, known)
+                if not rows and data.slope != old.slope and k > options.grown_from:
+                    # what was grown up to at the weights of a few signatures has not been swapped at its own
+                    fit, larger, more = swap_signatures(data.x, fit, jax.random.fold_in(third, 1), options, known)
+                    swaps += more
                 least = fit.score.criterion
             row = row._replace(fit=_unweighted(fit, data.weights), swaps=swaps)
         rows.append(row)
         tell(_line(row, best_so_far=worse == 0), len(rows), steps)
     # 7
-    fits = [
-        _rescored(data, row.fit, options, known) for row in rows if row.fit is not None
-    ]  # the first rows, without a gap
+    done = [row.fit for row in rows if row.fit is not None]  # the first rows, without a gap
+    fits = [_rescored(data, fit, options, known) for fit in done]
     chosen = int(np.argmin([fit.score.criterion for fit in fits]))
     best = fits[chosen]
     start = best.score.exposures
