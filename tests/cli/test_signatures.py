@@ -161,10 +161,16 @@ def test_refit_passes_an_autoencoders_settings_on(tables, tmp_path):
 def test_calibrate_reports_coverage(tables, tmp_path, capsys):
     folder, _, _ = tables
     arguments = [str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "profile_likelihood"]
+    arguments += ["--sources", "fit,prior"]
     assert main(["calibrate", *arguments, "--draws", "1", "--out", str(tmp_path), "--quiet", "--json"]) == 0
     coverage = pd.read_csv(tmp_path / "coverage.csv")
     assert {"group", "coverage", "count"} <= set(coverage.columns)
     assert coverage["coverage"].dropna().between(0, 1).all()
+    assert (
+        coverage["worst"]
+        .dropna()
+        .equals(coverage[["coverage_fit", "coverage_prior"]].min(axis=1)[coverage["worst"].notna()])
+    )
     assert (tmp_path / "report.html").is_file()
     saved = json.loads((tmp_path / "calibration.json").read_text())
     assert (saved["method"], saved["level"], saved["seed"]) == ("profile_likelihood", 0.95, 0)

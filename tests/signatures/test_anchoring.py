@@ -9,7 +9,7 @@ import pytest
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.data.mutations.tables import read_signatures
 from vaebench.errors import InputError
-from vaebench.signatures.anchoring import anchored_intervals
+from vaebench.signatures.anchoring import anchored, anchored_intervals
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 
@@ -57,3 +57,24 @@ def test_a_stricter_cosine_keeps_more_and_files_hold_both_tables(case, tmp_path)
     assert len(pd.read_csv(tmp_path / "intervals.csv")) == len(catalogue) * 3
     with pytest.raises(InputError, match="least=2"):
         anchored_intervals(catalogue, extracted, known, least=2)
+
+
+def test_halves_of_a_signature_become_one_and_take_no_other(case):
+    """Two extracted ones are near R1, one of them also near R2, which no tumour has."""
+    catalogue, _, known, truth = case
+    first, second = known.to_numpy()[:2]
+    rows = {"A": 0.97 * first + 0.03 / 96, "B": 0.7 * first + 0.3 * second, "C": truth.signatures.to_numpy()[2]}
+    split = pd.DataFrame(list(rows.values()), list(rows), known.columns)
+    used = anchored(split, known, least=0.8)
+    assert list(used.index) == ["R1", "C"]
+    np.testing.assert_array_equal(used.loc["R1"], first / first.sum())
+    found = anchored_intervals(catalogue, split, known, least=0.8, options=SHORT)
+    assert found.kept == ("C",)
+    assert set(found.intervals["signature"]) == {"R1", "C"}
+    assert "A, B as R1" in found.notes[0]
+
+
+def test_a_name_that_two_signatures_would_have_is_said(case):
+    _, extracted, known, _ = case
+    with pytest.raises(InputError, match="'R2'"):
+        anchored(extracted.rename(index={"C": "R2"}), known)

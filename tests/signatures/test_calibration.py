@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
-from vaebench.signatures.coverage import calibrate
+from vaebench.signatures import calibration
+from vaebench.signatures.calibration import SOURCES, calibrate, worst_sentence
 from vaebench.signatures.sampler.options import SamplerOptions
 
 SHORT = SamplerOptions(learning=60, draws=200)
@@ -22,6 +25,7 @@ def test_the_samplers_intervals_are_expected_to_cover_what_they_say():
         level=0.9,
         sampler=SHORT,
         options=SHORT,
+        sources=["fit"],
         progress=lambda what, done, total: told.append((done, total)),
     )
     groups = table.set_index("group")
@@ -34,7 +38,9 @@ def test_the_samplers_intervals_are_expected_to_cover_what_they_say():
 
 def test_a_method_that_covers_too_little_is_found_out():
     catalogue, truth = simulate_catalogue(1, tumours=150, signatures=3, types=1)
-    table = calibrate(catalogue, truth.signatures, intervals="bootstrap", draws=1, sampler=SHORT).set_index("group")
+    table = calibrate(
+        catalogue, truth.signatures, intervals="bootstrap", draws=1, sampler=SHORT, sources=["fit"]
+    ).set_index("group")
     assert table.loc["non-zero", "coverage"] < 0.945
 
 
@@ -43,3 +49,64 @@ def test_number_of_cohorts_is_limited(draws):
     catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)
     with pytest.raises(InputError, match="draws"):
         calibrate(catalogue, truth.signatures, draws=draws)
+
+
+@pytest.fixture
+def blind(monkeypatch):
+    """Intervals that hold the exposures of the first signature only, and posterior draws that have no other."""
+
+    class Found:
+        def __init__(self, intervals):
+            self.intervals = intervals
+
+    def refitted(catalogue, signatures, **_):
+        names = [(sample, name) for sample in catalogue.index for name in signatures.index]
+        rows = pd.DataFrame(names, columns=["sample", "signature"])
+        first = rows["signature"] == signatures.index[0]
+        return Found(rows.assign(exposure=0.0, lower=0.0, upper=np.where(first, 1e9, 0.0), presence=0.5))
+
+    class Posterior:
+        kept = np.zeros((10, 40, 3))
+
+    Posterior.kept[:, :, 0] = 100.0
+    monkeypatch.setattr(calibration, "refit", refitted)
+    monkeypatch.setattr(calibration, "sampled", lambda *_, **__: Posterior)
+
+
+@pytest.mark.usefixtures("blind")
+def test_what_the_fit_does_not_know_is_seen_from_other_sources():
+    catalogue, truth = simulate_catalogue(1, tumours=40, signatures=3, types=1)
+    table = calibrate(catalogue, truth.signatures, draws=2).set_index("group")
+    assert [name for name in table.columns if name.startswith("coverage_")] == [f"coverage_{name}" for name in SOURCES]
+    row = table.loc["non-zero"]
+    assert row["coverage"] == row["coverage_fit"] == row["coverage_spectra"] == 1
+    assert row["coverage_prior"] < 0.8
+    assert row["worst"] == min(row[f"coverage_{source}"] for source in SOURCES)
+    text = worst_sentence(table.reset_index(), 0.95)
+    assert text.startswith(f"At worst {row['worst']:.0%} of the exposures above 0 are held")
+    assert "0% of" in text
+    assert "cannot see this" in text
+
+
+def test_truths_are_what_the_sources_say():
+    catalogue, truth = simulate_catalogue(2, tumours=400, signatures=8, types=1)
+    x, s = catalogue.to_numpy(), truth.signatures.to_numpy()
+    cohort = calibration._Cohort(
+        x, s, truth.exposures.to_numpy()[None], None, calibration.TruthOptions(concentration=50)
+    )
+    made = {name: SOURCES[name](cohort, 0, np.random.default_rng(0)) for name in SOURCES}
+    for name in ("fit", "neighbours", "prior"):
+        np.testing.assert_allclose(made[name][1], made[name][0] @ s)
+    np.testing.assert_allclose(made["prior"][0].sum(1), x.sum(1))
+    assert (made["prior"][0] > 0).mean() == pytest.approx(0.5, abs=0.03)
+    np.testing.assert_allclose(made["neighbours"][0].sum(1), x.sum(1), rtol=0.5)
+    e, mean = made["spectra"]
+    np.testing.assert_array_equal(e, truth.exposures)
+    expected = (e**2) @ (s * (1 - s)) / 51
+    assert ((mean - e @ s) ** 2).sum() / expected.sum() == pytest.approx(1, abs=0.1)
+
+
+def test_an_unknown_source_is_said():
+    catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)
+    with pytest.raises(InputError, match="sources='fits'"):
+        calibrate(catalogue, truth.signatures, sources=["fits"])

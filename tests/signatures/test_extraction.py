@@ -112,7 +112,7 @@ def test_sparse_finds_number_and_signatures(simulated):
 
 
 def test_what_counts_leave_open_is_noted_by_name(simulated, monkeypatch):
-    def decided(signatures, exposures, options):
+    def decided(signatures, exposures, options, fixed):
         most, least = (int(position(exposures.sum(0))) for position in (np.argmax, np.argmin))
         return signatures, exposures, (Reassignment(least, most, 0.25, 9.0), Reassignment(most, least, 0.01, 3.0))
 

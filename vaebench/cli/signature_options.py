@@ -37,9 +37,12 @@ class Extract(Seeded, Compiled):
     """Other settings of an autoencoder as NAME=VALUE: --set beta=0.01 recipe=benchmarked epochs=500 patience=10."""
     reference: Path | None = None
     """Table of known signatures to match to."""
+    prior_weight: float = 0.0
+    """Number of samples that each signature of --reference is worth as the prior of an extracted one near it, so that known
+    signatures are found as themselves and new ones stand out. 0 for no prior; 100 is a good choice. Of "sparse" only."""
     intervals: str = "none"
-    """Intervals of the exposures, in intervals.csv: "none", "joint" (including the uncertainty of the signatures), or
-    "anchored" (signatures that match the reference are replaced by the reference's, then refitted)."""
+    """Intervals of the exposures, in intervals.csv: "none", "anchored" (signatures near a reference one are replaced by it, then
+    refitted; recommended with --reference), or "joint" (including the uncertainty of the signatures; for 300 samples or more)."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
     types: Path | None = None
@@ -91,7 +94,7 @@ class Match(Common):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Calibrate(Seeded, Compiled):
-    """Simulate from the fit of a cohort and report the coverage of the intervals by signature and size."""
+    """Simulate from the fit of a cohort, and from what it may be wrong about, and report the worst coverage of the intervals."""
 
     catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
     """Table of counts with named channels."""
@@ -105,7 +108,10 @@ class Calibrate(Seeded, Compiled):
     level: float = 0.95
     """Nominal coverage of the intervals."""
     draws: int = 5
-    """Number of simulated cohorts."""
+    """Number of simulated cohorts from each source."""
+    sources: str = "fit,neighbours,prior,spectra"
+    """Sources of the true exposures, separated by commas: "fit" (posterior draws), "neighbours" (fits of resampled counts,
+    without a prior), "prior" (random signatures in each sample) and "spectra" (posterior draws, spectra that vary)."""
     noise: str = "poisson"
     """Distribution of the counts: "poisson" (with an estimated dispersion) or "negative_binomial"."""
     types: Path | None = None
@@ -116,12 +122,33 @@ class Calibrate(Seeded, Compiled):
     """Meaning of the table's header: "samples", or "types" for cancer types, which may repeat."""
 
 
-SIGNATURE_COMMANDS = {"extract": Extract, "refit": RefitOptions, "match": Match, "calibrate": Calibrate}
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Power(Seeded, Compiled):
+    """Simulate samples and report the smallest share of their mutations at which each signature can be detected."""
+
+    signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
+    """Table of signatures with named channels, those that a refit would be given: of the tissue rather than all."""
+    mutations: str = "50,500,5000"
+    """Numbers of mutations of a sample, separated by commas."""
+    samples: int = 50
+    """Number of simulated samples at each share of the mutations that is tried."""
+    out: Path = Path("results/power")
+    """Folder for power.csv and power.json."""
+
+
+SIGNATURE_COMMANDS = {
+    "extract": Extract,
+    "refit": RefitOptions,
+    "match": Match,
+    "calibrate": Calibrate,
+    "power": Power,
+}
 """Command name -> its options."""
 SIGNATURE_HANDLERS: dict[type, str] = {
     Extract: "signatures:extract_signatures",
     RefitOptions: "signatures:refit_exposures",
     Match: "signatures:match_signatures",
     Calibrate: "signatures:calibrate_intervals",
+    Power: "signatures:detection_limits",
 }
 """Options -> ``module:function`` of the command line; see :data:`vaebench.cli.options.HANDLERS`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
-from vaebench.cli.parsing import training_settings
-from vaebench.cli.signature_options import Calibrate, Extract, Match, RefitOptions
+from vaebench.cli.parsing import listed, training_settings
+from vaebench.cli.signature_options import Calibrate, Extract, Match, Power, RefitOptions
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
@@ -50,6 +51,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         settings=settings,
         seed=options.seed,
         reference=reference,
+        prior_weight=options.prior_weight,
         progress=StepDisplay(options.quiet),
         fractions=options.fractions,
         steps=options.out / STEPS,
@@ -82,10 +84,15 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         )
         write_json(new / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
-        print(f"{len(result.signatures)} signatures in {len(catalogue)} samples, {duration(seconds)}")
+        # notes come first: they say how far the numbers can be trusted
+        print(
+            "\n".join([f"{len(result.signatures)} signatures in {len(catalogue)} samples, {duration(seconds)}", *notes])
+        )
         if result.matches is not None:
             print(result.matches.to_string(index=False, float_format="{:.3f}".format))
-        print("\n".join([*notes, f"report: {page}"]))
+        if options.reference is not None and options.intervals != "anchored":
+            print("Recommended for intervals of the exposures, since there is a reference: --intervals anchored")
+        print(f"report: {page}")
     return summary
 
 
@@ -168,9 +175,9 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
 
 
 def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
-    """Simulate from the fit of a cohort, write how often intervals hold the truth, and print it."""
+    """Simulate cohorts like this one, write how often intervals hold the truth, and print it, the worst first."""
     check_results_folder(options.out, "calibrate")
-    from vaebench.signatures.coverage import calibrate, save_calibration
+    from vaebench.signatures.calibration import calibrate, save_calibration, worst_sentence
 
     catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
     signatures = mutations.read_signatures(options.signatures)
@@ -182,17 +189,20 @@ def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
         noise=options.noise,
         level=options.level,
         draws=options.draws,
+        sources=listed(options.sources),
         seed=options.seed,
         types=mutations.cancer_types(catalogue.index, options.types),
         fractions=options.fractions,
         progress=StepDisplay(options.quiet),
     )
     info = _info(command, time.perf_counter() - started, options.seed, catalogue)
+    worst = worst_sentence(coverage, options.level)
     page = save_calibration(options.out, coverage, intervals=options.intervals, level=options.level, info=info)
     if not options.quiet:
+        print(worst)
         print(coverage.to_string(index=False, float_format="{:.3f}".format))
         print(f"report: {page}")
-    return {"coverage": coverage.to_dict("records"), "report": str(page)}
+    return {"coverage": json.loads(coverage.to_json(orient="records")), "worst": worst, "report": str(page)}
 
 
 def match_signatures(options: Match, command: str) -> dict[str, Any]:
@@ -208,6 +218,37 @@ def match_signatures(options: Match, command: str) -> dict[str, Any]:
     if not options.quiet:
         print(found.to_string(index=False, float_format="{:.3f}".format))
     return {"matches": json.loads(found.to_json(orient="records")), "mean_cosine": float(found["cosine"].mean())}
+
+
+def detection_limits(options: Power, command: str) -> dict[str, Any]:
+    """Simulate samples, write the smallest share at which each signature is detected, and print it."""
+    check_results_folder(options.out, "power")
+    from vaebench.signatures.power import PowerOptions, power, save_power
+
+    numbers = listed(options.mutations)
+    wrong = [text for text in numbers if not text.isdigit() or int(text) < 1]
+    if wrong or not numbers:
+        raise InputError(
+            f"--mutations {options.mutations[:60]!r}: it must be whole numbers from 1, such as 50,500,5000"
+        )
+    signatures = mutations.read_signatures(options.signatures)
+    chosen, started = PowerOptions(samples=options.samples), time.perf_counter()
+    limits = power(
+        signatures,
+        mutations=[int(text) for text in numbers],
+        seed=options.seed,
+        options=chosen,
+        progress=StepDisplay(options.quiet),
+    )
+    info = _info(command, time.perf_counter() - started, options.seed, signatures)
+    path = save_power(options.out, limits, info | dataclasses.asdict(chosen))
+    if not options.quiet:
+        wide = limits.pivot(index="signature", columns="mutations", values="least_share").loc[signatures.index]
+        print("Smallest share of a sample's mutations, by their number (columns), at which a signature is detected in")
+        print(f"{chosen.power:.0%} of the samples and called in {chosen.false:.0%} of those without it; empty: at none")
+        print(wide.to_string(float_format="{:.2f}".format, na_rep=""))
+        print(f"table: {path}")
+    return {"limits": json.loads(limits.to_json(orient="records")), "table": str(path)}
 
 
 def _info(command: str, seconds: float, seed: int, catalogue: pd.DataFrame) -> dict[str, Any]:

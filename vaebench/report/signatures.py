@@ -189,19 +189,23 @@ def refit_page(
     return write_page(folder, "Exposures of known signatures", f"<p>{escape(text)}</p>{_notes(notes)}", sections)
 
 
-def calibration_page(folder: Path, coverage: pd.DataFrame, level: float, info: Mapping[str, Any]) -> Path:
+def calibration_page(
+    folder: Path, coverage: pd.DataFrame, level: float, info: Mapping[str, Any], notes: Sequence[str] = ()
+) -> Path:
     """Write ``folder/report.html`` and its figure for a calibration; returns the page's path.
 
     Args:
         folder: any folder.
-        coverage: columns ``group``, ``coverage``, ``count``, as from :func:`vaebench.signatures.coverage.calibrate`.
+        coverage: columns ``group``, ``coverage``, ``count``, as from :func:`vaebench.signatures.calibration.calibrate`.
         level: nominal coverage.
         info: provenance, shown at the end.
+        notes: warnings, shown on top.
     """
     drawn = _drawn(folder, "coverage", coverage_bars(coverage, level), "Expected coverage by signature and size.")
     sections = {"Coverage": drawn + table(coverage), "Provenance": definitions(info)}
     text = (
-        "Cohorts were simulated from the fit and refitted. Coverage is the share of their true exposures inside the "
-        f"interval, nominal {level:.0%}. It does not show errors of the signatures or of the noise model."
+        "Cohorts were simulated and refitted. Coverage is the share of their true exposures inside the interval, nominal "
+        f"{level:.0%}. Truths come from the fit, from its neighbours, from a prior that knows nothing of this catalogue, and "
+        "from spectra that vary between tumours, each in a column of its own. Signatures that are missing show nowhere here."
     )
-    return write_page(folder, "What to expect of these intervals", f"<p>{escape(text)}</p>", sections)
+    return write_page(folder, "What to expect of these intervals", f"<p>{escape(text)}</p>{_notes(notes)}", sections)

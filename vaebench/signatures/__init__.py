@@ -18,25 +18,29 @@ _NAMES = {
     "SparseOptions": "vaebench.signatures.sparse.options",
     "anchored": "vaebench.signatures.anchoring",
     "anchored_intervals": "vaebench.signatures.anchoring",
-    "calibrate": "vaebench.signatures.coverage",
+    "calibrate": "vaebench.signatures.calibration",
     "coverage_summary": "vaebench.signatures.coverage",
     "coverage_table": "vaebench.signatures.coverage",
     "de_novo_intervals": "vaebench.signatures.joint.intervals",
     "extract": "vaebench.signatures.extraction",
     "matches": "vaebench.signatures.matching",
     "muse_refit": "vaebench.signatures.autoencoders.muse",
+    "power": "vaebench.signatures.power",
     "recovery": "vaebench.signatures.matching",
     "refit": "vaebench.signatures.refitting",
-    "save_calibration": "vaebench.signatures.coverage",
+    "save_calibration": "vaebench.signatures.calibration",
+    "save_power": "vaebench.signatures.power",
 }
 
 if TYPE_CHECKING:
     from vaebench.signatures.anchoring import anchored, anchored_intervals
     from vaebench.signatures.autoencoders.muse import muse_refit
-    from vaebench.signatures.coverage import calibrate, coverage_summary, coverage_table, save_calibration
+    from vaebench.signatures.calibration import calibrate, save_calibration
+    from vaebench.signatures.coverage import coverage_summary, coverage_table
     from vaebench.signatures.extraction import extract
     from vaebench.signatures.joint.intervals import de_novo_intervals
     from vaebench.signatures.matching import matches, recovery
+    from vaebench.signatures.power import power, save_power
     from vaebench.signatures.refitting import refit
     from vaebench.signatures.sparse.options import SparseOptions
 
@@ -51,9 +55,11 @@ __all__ = [
     "extract",
     "matches",
     "muse_refit",
+    "power",
     "recovery",
     "refit",
     "save_calibration",
+    "save_power",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Replace extracted signatures by the reference signatures they match, and give intervals of the exposures to those."""
+"""Replace extracted signatures by the nearest reference signatures, and give intervals of the exposures to those."""
 
 from __future__ import annotations
 
@@ -50,38 +50,52 @@ class AnchoredIntervals(NamedTuple):
 
 
 def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = 0.85) -> pd.DataFrame:
-    """Replace extracted signatures by the reference signatures they match.
+    """Replace extracted signatures by the reference signatures nearest to them.
 
-    A signature whose match in the one-to-one assignment (:func:`vaebench.signatures.matching.matches`) has a cosine of
-    ``least`` or more becomes that reference signature, with its name. The others stay as extracted, with their own names.
+    A signature whose nearest reference signature has a cosine of ``least`` or more becomes that one, with its name. Several
+    that have the same nearest one, such as the halves of a signature that the extraction has split, become one. The others
+    stay as extracted, with their own names.
+
+    One-to-one matches (:func:`vaebench.signatures.matching.matches`) would give the second half to another reference signature
+    that no tumour has, or, where none is near, keep it as extracted beside the whole one.
 
     Args:
         extracted: signatures [S, 96].
         reference: signatures [S', 96].
-        least: cosine from which a match counts; by default 0.85, from which an extracted signature is identified with the
-            reference signature it matches.
+        least: cosine from which an extracted signature is identified with the reference signature nearest to it.
 
     Returns:
-        The signatures [S, 96] to refit with, in the order of ``extracted``.
+        The signatures [S'', 96] to refit with, at most S, in the order of ``extracted``.
 
     Raises:
         InputError: for a table that does not hold signatures, a ``least`` outside of 0 to 1, or an extracted signature that
             would stay and has the name of a reference signature in use.
     """
-    if not 0 <= least <= 1:
-        raise InputError(f"least={least!r} is not allowed; it must be a cosine from 0 to 1")
     known = checked_signatures(reference, source="the reference")
     found = checked_signatures(extracted, source="the table of extracted signatures")
-    table = matches(found, known)
-    names, rows = [], []
-    for own, target, cosine in zip(table["extracted"], table["reference"], table["cosine"], strict=True):
-        sure = cosine >= least  # NaN, without a match, is not
-        names.append(str(target if sure else own))
-        rows.append(known.loc[target] if sure else found.loc[own])
-    twice = [name for name in names if names.count(name) > 1]
+    return _replaced(found, known, _nearest(found, known, least))
+
+
+def _replaced(found: pd.DataFrame, known: pd.DataFrame, nearest: pd.Series) -> pd.DataFrame:
+    """The signatures to refit with, given what :func:`_nearest` returned."""
+    used = set(map(str, nearest.dropna()))
+    twice = [own for own in nearest.index[nearest.isna()] if str(own) in used]
     if twice:
-        raise InputError(f"two signatures would be named {twice[0]!r}; rename the extracted one")
-    return pd.DataFrame(np.array(rows, np.float64), names, found.columns)
+        raise InputError(f"two signatures would be named {str(twice[0])!r}; rename the extracted one")
+    rows = {
+        str(own if target is None else target): found.loc[own] if target is None else known.loc[target]
+        for own, target in nearest.items()
+    }
+    return pd.DataFrame(np.array(list(rows.values()), np.float64), list(rows), found.columns)
+
+
+def _nearest(found: pd.DataFrame, known: pd.DataFrame, least: float) -> pd.Series:
+    """Name of the reference signature that replaces each extracted one [S]; ``None`` for one that stays."""
+    if not 0 <= least <= 1:
+        raise InputError(f"least={least!r} is not allowed; it must be a cosine from 0 to 1")
+    table = matches(found, known)
+    sure = table["nearest_cosine"] >= least
+    return pd.Series(table["nearest"].where(sure, None).to_numpy(object), found.index, dtype=object)
 
 
 def anchored_intervals(
@@ -97,7 +111,7 @@ def anchored_intervals(
     options: SamplerOptions | None = None,
     progress: OnProgress | None = None,
 ) -> AnchoredIntervals:
-    """Intervals of exposures to extracted signatures, after replacing them by the reference signatures they match.
+    """Intervals of exposures to extracted signatures, after replacing them by the reference signatures nearest to them.
 
     Reference signatures are known better than extracted ones, so intervals that take them as known (``spike_slab``) can be
     right. They are too narrow for signatures that stay as extracted; a note names these.
@@ -106,7 +120,7 @@ def anchored_intervals(
         catalogue: counts [T, 96].
         signatures: [S, 96], as extracted.
         reference: [S', 96].
-        least: cosine from which a match counts; see :func:`anchored`.
+        least: cosine from which a signature is replaced; see :func:`anchored`.
         types: cancer type by sample, each with a prior of its own.
         level: nominal coverage.
         seed: of everything random.
@@ -123,9 +137,11 @@ def anchored_intervals(
         found = vb.signatures.anchored_intervals(catalogue, result.signatures, cosmic)
         print(found.intervals, found.kept)
     """
-    used = anchored(signatures, reference, least)
-    known = set(map(str, checked_signatures(reference, source="the reference").index))
-    kept = tuple(str(name) for name in used.index if name not in known)
+    found = checked_signatures(signatures, source="the table of extracted signatures")
+    known = checked_signatures(reference, source="the reference")
+    nearest = _nearest(found, known, least)
+    used = _replaced(found, known, nearest)
+    kept = tuple(map(str, nearest.index[nearest.isna()]))
     fit = refit(
         catalogue,
         used,
@@ -138,9 +154,22 @@ def anchored_intervals(
         progress=progress,
     )
     assert fit.intervals is not None
-    note = f"{len(used) - len(kept)} of {len(used)} signatures were replaced by the reference's for the intervals "
+    return AnchoredIntervals(
+        fit.intervals, used, kept, fit.dispersion, level, (_note(nearest, kept, least), *fit.notes)
+    )
+
+
+def _note(nearest: pd.Series, kept: tuple[str, ...], least: float) -> str:
+    """Sentences about what was replaced, merged and kept."""
+    note = (
+        f"{len(nearest) - len(kept)} of {len(nearest)} signatures were replaced by the reference's for the intervals "
+    )
     note += f"(cosine of {least} or more)."
+    groups = nearest.dropna().groupby(nearest.dropna(), sort=False).groups
+    merged = [f"{', '.join(map(str, own))} as {target}" for target, own in groups.items() if len(own) > 1]
+    if merged:
+        note += f" Some were nearest to the same one and count as one: {'; '.join(merged)}."
     if kept:
         note += f" {', '.join(kept)} stayed as extracted. Intervals of such signatures are too narrow: they ignore the errors of "
         note += "the spectra."
-    return AnchoredIntervals(fit.intervals, used, kept, fit.dispersion, level, (note, *fit.notes))
+    return note

@@ -1,26 +1,12 @@
-"""Coverage of intervals by size and by signature, errors of exposures, scores of presence calls, and calibration."""
+"""Coverage of intervals by size and by signature, errors of exposures, and scores of presence calls."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from vaebench.atomic import STRICT_JSON, write_json
-from vaebench.data.files.folders import whole_folder
-from vaebench.data.files.writing import write_frame
-from vaebench.errors import InputError, user_path
-from vaebench.signatures.dispersion import negative_binomial, scatter
-from vaebench.signatures.intervals.ends import parametric_resample
-from vaebench.signatures.intervals.methods import MethodOptions
-from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.refitting import checked_options, refit
-from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.posterior import sampled
-from vaebench.signatures.tables import SIZES, OnProgress, checked_tables, no_progress, size_masks
+from vaebench.errors import InputError
+from vaebench.signatures.tables import SIZES, size_masks
 
 
 def coverage_table(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
@@ -144,125 +130,3 @@ def _aligned(intervals: pd.DataFrame, truth: pd.DataFrame, column: str) -> np.nd
     absent = [name for name in truth.columns if name not in wide.columns]
     found[absent] = 0.0
     return found.to_numpy(np.float64)
-
-
-def calibrate(
-    catalogue: pd.DataFrame,
-    signatures: pd.DataFrame,
-    *,
-    intervals: str = "spike_slab",
-    noise: str = "poisson",
-    level: float = 0.95,
-    draws: int = 5,
-    seed: int = 0,
-    types: pd.Series | None = None,
-    fractions: bool = False,
-    sampler: SamplerOptions = SAMPLER,
-    options: MethodOptions | None = None,
-    progress: OnProgress | None = None,
-) -> pd.DataFrame:
-    """Coverage to expect of an interval method on a cohort like this one, from simulated cohorts.
-
-    1. Draw the exposures from their posterior given the catalogue, with the spike-and-slab model whatever the method: some
-       are 0, as in tumours.
-    2. For each of ``draws`` cohorts take one draw as the truth, and draw counts with the noise estimated from the catalogue.
-    3. Refit these counts and compare the intervals with the truth.
-
-    Simulated cohorts fit the model by construction. Errors of the signatures, the noise or the model do not show here but in
-    the notes of a refit.
-
-    Args:
-        catalogue: counts [T, 96].
-        signatures: [S, 96].
-        intervals: a name in :data:`vaebench.signatures.intervals.methods.METHODS`.
-        noise: as in :func:`vaebench.signatures.refitting.refit`, as are ``level``, ``types`` and ``fractions``.
-        level: nominal coverage.
-        draws: number of simulated cohorts, from 1 to ``sampler.kept`` (10).
-        seed: of everything random.
-        types: cancer type by sample.
-        fractions: allow counts that are not whole numbers.
-        sampler: constants of the sampler that draws the true exposures.
-        options: constants of the interval method; ``None`` for its defaults.
-        progress: called with what is being done, the steps done, and the steps in all.
-
-    Returns:
-        The table of :func:`coverage_table` over all simulated cohorts.
-
-    Raises:
-        InputError: for a table or an option that is not allowed.
-
-    Example::
-
-        table = vb.signatures.calibrate(catalogue, signatures, intervals="spike_slab", draws=5)
-        vb.signatures.save_calibration("results/calibrate", table, intervals="spike_slab", level=0.95)
-    """
-    checked_options(intervals, noise, level, seed)
-    if not 1 <= draws <= sampler.kept or int(draws) != draws:
-        raise InputError(f"draws={draws!r} is not allowed; it must be a whole number from 1 to {sampler.kept}")
-    counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
-    x, s, names = counts.to_numpy()[some], known.to_numpy(), counts.index[some]
-    progress = progress or no_progress
-    fit = maximum_likelihood(x, s)
-    found = scatter(x, s, fit.exposures)
-    if noise == "negative_binomial":
-        fit, found = negative_binomial(x, s)
-    posterior = sampled(x, s, fit.exposures, found, groups=groups[some], level=level, seed=seed, options=sampler)
-    tables, truths = [], []
-    for i in range(draws):
-        progress("simulating and refitting", i, draws)
-        truth = posterior.kept[i].astype(np.float64)
-        mean = truth @ s
-        rng = np.random.default_rng([seed, i])
-        drawn = np.round(mean) if found.rounding else parametric_resample(rng, mean, found)
-        again = refit(
-            pd.DataFrame(drawn, names, counts.columns),
-            known,
-            intervals=intervals,
-            noise=noise,
-            level=level,
-            seed=seed + i + 1,
-            types=types,
-            fractions=True,
-            options=options,
-        )
-        labels = pd.Index([f"{i}/{name}" for name in names])
-        assert again.intervals is not None
-        tables.append(again.intervals.assign(sample=[f"{i}/{name}" for name in again.intervals["sample"]]))
-        truths.append(pd.DataFrame(truth, labels, known.index))
-    progress("simulating and refitting", draws, draws)
-    return coverage_table(pd.concat(tables), pd.concat(truths))
-
-
-def save_calibration(
-    folder: str | Path,
-    coverage: pd.DataFrame,
-    *,
-    intervals: str,
-    level: float,
-    info: Mapping[str, Any] | None = None,
-) -> Path:
-    """Write the result of :func:`calibrate` and a report into ``folder``, which is made if needed.
-
-    The files are ``coverage.csv``, ``calibration.json`` (``info``, method and level), and ``report.html`` with its ``figures``.
-
-    Args:
-        folder: of the result. All files of an earlier one, which ``manifest.json`` names, are replaced in one step.
-        coverage: the table of :func:`calibrate`.
-        intervals: name of the method.
-        level: nominal coverage.
-        info: provenance as JSON values: command, date, version, ...
-
-    Returns:
-        The path of the report.
-
-    Raises:
-        InputError: ``folder`` holds the results of another command.
-    """
-    from vaebench.report.signatures import calibration_page
-
-    info = dict(info or {})
-    with whole_folder(folder, "calibrate") as new:
-        write_frame(coverage, new / "coverage.csv")
-        page = calibration_page(new, coverage, level, info)
-        write_json(new / "calibration.json", info | {"method": intervals, "level": level}, **STRICT_JSON)
-    return user_path(folder) / page.name

@@ -83,6 +83,7 @@ def extract(
     restarts: int = 10,
     seed: int = 0,
     reference: pd.DataFrame | None = None,
+    prior_weight: float = 0.0,
     progress: Callable[[str, int, int], None] | None = None,
     rule: str | None = None,
     augmentation: int = 5,
@@ -105,6 +106,9 @@ def extract(
         restarts: random starts for each number.
         seed: of all random numbers.
         reference: known signatures [S', 96], to match with.
+        prior_weight: samples that each known signature is worth as the prior of an extracted one near it
+            (:mod:`vaebench.signatures.sparse.known`); 0 for no prior. 100 is a good choice for known signatures of the same
+            genome build. Of ``"sparse"`` only, and with a ``reference``.
         progress: called with what was done, steps done and steps in all.
         rule: of the choice, ``"stability"`` or ``"criterion"`` (:func:`vaebench.signatures.selection.selection_table`);
             always the criterion for ``"sparse"``, and stability by default for others.
@@ -136,6 +140,7 @@ def extract(
     used = whole.sum(1) > 0
     numbers = _numbers(k, int(used.sum()))
     _check_options(method, restarts, seed, rule, settings, options)
+    _check_prior(method, prior_weight, reference is not None)
     chosen = METHODS[method]
     task = ExtractionTask(
         method=chosen,
@@ -147,6 +152,8 @@ def extract(
         training={"augmentation": augmentation, "epochs": epochs, "patience": patience, "settings": settings},
         options=options,
         tell=progress or (lambda what, done, total: None),
+        known=known.to_numpy() if known is not None and prior_weight > 0 else None,
+        prior_weight=float(prior_weight),
     )
     with keeping_steps(steps):
         found = loaded(chosen.function)(task)
@@ -164,7 +171,9 @@ def extract(
         selection=found.table,
         matches=None if known is None else matches(signatures, known),
         method=method,
-        notes=notes + _ambiguity_notes(found.reassignments, np.argsort(order)),
+        notes=notes
+        + _ambiguity_notes(found.reassignments, np.argsort(order))
+        + _prior_notes([found.priors[i] for i in order] if found.priors else [], known, prior_weight),
     )
 
 
@@ -212,6 +221,19 @@ def _check_options(
         raise InputError(f"options={options!r} is not allowed with method={method!r}; it must be a {needed}")
 
 
+def _check_prior(method: str, weight: float, reference: bool) -> None:
+    """``InputError`` for a weight of known signatures that is not allowed, or not with these options."""
+    number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
+    if not number or not 0 <= weight < np.inf:
+        raise InputError(f"prior_weight={weight!r} is not allowed; it must be a number of samples, 0 or more")
+    if weight and not METHODS[method].takes_known:
+        raise InputError(
+            f"prior_weight={weight!r} is not allowed with method={method!r}, which has no prior on spectra"
+        )
+    if weight and not reference:
+        raise InputError(f"prior_weight={weight!r} needs a reference, the table of signatures that are known")
+
+
 def _choice_notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tuple[str, ...]:
     """Notes on samples without mutations and on a doubtful number of signatures."""
     chosen = table[table["chosen"]].iloc[0]
@@ -235,3 +257,16 @@ def _ambiguity_notes(reassignments: tuple[Reassignment, ...], place: np.ndarray)
         "Some signatures always occur together here, so counts alone cannot separate them. "
         f"Priors on exposures and spectra assigned {', '.join(moved)}.",
     )
+
+
+def _prior_notes(priors: list[int], known: pd.DataFrame | None, weight: float) -> tuple[str, ...]:
+    """Note on the known signatures that were priors: ``priors`` [S] are their positions, -1 for none."""
+    if known is None or not priors:
+        return ()
+    drawn = [f"S{i + 1} ({known.index[j]})" for i, j in enumerate(priors) if j >= 0]
+    new = [f"S{i + 1}" for i, j in enumerate(priors) if j < 0]
+    note = f"{len(drawn)} of {len(priors)} signatures were drawn to a known one, which counts as {weight:g} samples"
+    note += f": {', '.join(drawn)}." if drawn else "."
+    if new:
+        note += f" {', '.join(new)} are near none: new, mixed, or an artefact. Look at their spectra."
+    return (note,)

@@ -33,6 +33,8 @@ class ExtractionTask(NamedTuple):
         training: keywords of :func:`vaebench.signatures.autoencoders.fits.trained_signatures`, for methods that train.
         options: an instance of the method's options class, or ``None`` for its defaults.
         tell: called with what was done, steps done and steps in all.
+        known: signatures [S', 96] that are the prior of a method which ``takes_known``; ``None`` for none.
+        prior_weight: samples that each of them is worth.
     """
 
     method: ExtractionMethod
@@ -44,6 +46,8 @@ class ExtractionTask(NamedTuple):
     training: Mapping[str, Any]
     options: Any
     tell: Callable[[str, int, int], None]
+    known: np.ndarray | None = None
+    prior_weight: float = 0.0
 
 
 class ExtractedArrays(NamedTuple):
@@ -54,12 +58,14 @@ class ExtractedArrays(NamedTuple):
         exposures: [T, S] in mutations.
         table: one row for each number of signatures (:func:`vaebench.signatures.selection.selection_table`).
         reassignments: shares above ``noted_share`` of the options that priors reassigned; of ``"sparse"`` only.
+        priors: position [S] of the known signature that each one was drawn to, -1 for none; empty without known signatures.
     """
 
     signatures: np.ndarray
     exposures: np.ndarray
     table: pd.DataFrame
     reassignments: tuple[Reassignment, ...] = ()
+    priors: tuple[int, ...] = ()
 
 
 class ExtractionMethod(NamedTuple):
@@ -74,6 +80,7 @@ class ExtractionMethod(NamedTuple):
         error: reconstruction error of an autoencoder's restarts that the study of this variant uses: a field of
             :class:`vaebench.signatures.autoencoders.fits.TrainedSignatures`.
         options: ``"module:class"`` of its options, or empty if it has none.
+        takes_known: known signatures can be a prior on the extracted ones.
     """
 
     name: str
@@ -83,6 +90,7 @@ class ExtractionMethod(NamedTuple):
     trains: bool = False
     error: str = "poisson"
     options: str = ""
+    takes_known: bool = False
 
 
 METHODS = {
@@ -94,6 +102,7 @@ METHODS = {
             "spike-and-slab, ours",
             rules=("criterion",),
             options="vaebench.signatures.sparse.options:SparseOptions",
+            takes_known=True,
         ),
         ExtractionMethod("nmf", _NMF, "KL-NMF"),
         ExtractionMethod("muse_xae", _AUTOENCODER, "deterministic, by MUSE-XAE", trains=True, error="frobenius"),

@@ -22,7 +22,7 @@ from vaebench.atomic import sweep_unfinished
 from vaebench.data.files.folders import MANIFEST, check_folder
 from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.evaluation.scores import DEFAULT_METRICS, allowed_metrics, check_installed, check_metrics
-from vaebench.metrics import metric
+from vaebench.metrics import METRICS, metric
 from vaebench.results import finished, joined_notes, read_rows, read_run_json, write_cost, write_run_json
 from vaebench.rows import device_name, matmul_precision_of
 from vaebench.space import Point, chain, point_id

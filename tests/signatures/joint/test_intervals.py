@@ -14,6 +14,8 @@ from vaebench.data.mutations.tables import write_catalogue
 from vaebench.errors import InputError
 from vaebench.signatures.joint import intervals as de_novo
 from vaebench.signatures.joint.intervals import calibrated, de_novo_intervals, merged, residual_correlations, widened
+from vaebench.signatures.joint.notes import cohort_notes
+from vaebench.signatures.joint.options import JOINT
 from vaebench.signatures.joint.start import remove_shared_part
 
 NAMES = ["A", "B", "C"]
@@ -44,6 +46,23 @@ def no_chain(monkeypatch):
         return de_novo._Chain(draws, spectra, np.zeros((3, 3)), np.ones(3))
 
     monkeypatch.setattr(de_novo, "_run", run)
+
+
+@pytest.mark.usefixtures("no_chain")
+def test_a_small_cohort_is_warned_of_before_anything_else():
+    catalogue, _, given, _ = cohort(1, 40)
+    first = de_novo_intervals(catalogue, given, simulations=0).notes[0]
+    assert first.startswith("Do not rely on these intervals: 40 samples are too few")
+    assert "--intervals anchored" in first
+
+
+def test_flat_signatures_are_named_and_large_cohorts_are_not_warned_of():
+    rng = np.random.default_rng(0)
+    spectra = np.stack([rng.dirichlet(np.full(96, shape)) for shape in (5.0, 3.0, 0.1)])
+    given = pd.DataFrame(spectra, NAMES, list(CHANNELS))
+    (note,) = cohort_notes(299, given, JOINT)
+    assert "here A, B." in note
+    assert cohort_notes(300, given, JOINT) == ()
 
 
 @pytest.mark.usefixtures("no_chain")

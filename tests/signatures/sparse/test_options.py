@@ -82,11 +82,13 @@ def fit_with(value: float, count: int = 2) -> SparseFit:
 def test_patience_ends_the_search(monkeypatch, patience, fitted, chosen):
     values = {1: 5.0, 2: 6.0, 3: 7.0, 4: 4.0, 5: 9.0}
     monkeypatch.setattr(pipeline, "random_restarts", lambda x, k, *_: (np.full((1, k, 96), 1 / 96), np.zeros(1)))
-    monkeypatch.setattr(pipeline, "sample_weights", lambda counts, *_: np.ones(len(counts)))
+    monkeypatch.setattr(pipeline, "slope_of_start", lambda *_: 0.0)
+    monkeypatch.setattr(pipeline, "_reweighted", lambda data, fit, *_: (data, fit))
+    monkeypatch.setattr(pipeline, "_rescored", lambda data, fit, *_: fit)
     monkeypatch.setattr(pipeline, "_best_fit", lambda x, start, *_: fit_with(values[len(start)], len(start)))
     monkeypatch.setattr(pipeline, "swap_signatures", lambda x, fit, *_: (fit, fit, 0))
     monkeypatch.setattr(pipeline, "fit_signatures", lambda x, s, *_, **__: fit_with(0.0, len(s)))
-    monkeypatch.setattr(pipeline, "resolve_ambiguity", lambda s, e, _: (s, e, ()))
+    monkeypatch.setattr(pipeline, "resolve_ambiguity", lambda s, e, *_: (s, e, ()))
     path = pipeline.sparse_path(np.ones((3, 96)), range(1, 6), restarts=1, options=SparseOptions(patience=patience))
     assert sum(row.fit is not None for row in path.rows) == fitted
     assert path.chosen == chosen

@@ -16,6 +16,7 @@ from vaebench.signatures.matching import cosines
 from vaebench.signatures.sparse import annealing, criterion, moves, pipeline, saem
 from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.sparse.weights import scatter_slope, slope_of_start, weights_of_slope
 
 pytestmark = pytest.mark.long
 
@@ -194,11 +195,45 @@ def test_weights_follow_the_overdispersion():
     flat = np.full(96, 1 / 96)
     totals = np.exp(rng.uniform(np.log(500), np.log(50_000), 400))
     mean = totals[:, None] * flat[None, :]
-    poisson = pipeline.sample_weights(rng.poisson(mean).astype(float), flat[None, :], OPTIONS)
+
+    def found(counts):
+        return weights_of_slope(totals, slope_of_start(counts, flat[None, :], OPTIONS))
+
+    poisson = found(rng.poisson(mean).astype(float))
     np.testing.assert_allclose(poisson, 1 / (1 + totals / 1e5), rtol=0.05)  # the least slope
-    scattered = rng.poisson(mean * rng.gamma(20, 1 / 20, mean.shape)).astype(float)
-    wide = pipeline.sample_weights(scattered, flat[None, :], OPTIONS)
+    wide = found(rng.poisson(mean * rng.gamma(20, 1 / 20, mean.shape)).astype(float))
     np.testing.assert_allclose(wide, 1 / (1 + totals / (96 * 20)), rtol=0.15)
+
+
+def test_few_mutations_say_nothing_about_scatter():
+    """12 mutations in each of 7 channels and some elsewhere: 8 cells, whose counts are far from their mean."""
+    mean = np.where(np.arange(96) < 7, 12.0, 0.05)[None, :].repeat(30, 0)
+    counts = np.where(np.arange(96) % 2 == 0, 2.0, 0.0) * np.ones((30, 1)) * mean
+    none = np.zeros(30)
+    assert scatter_slope(counts, mean, none, OPTIONS) == 1 / OPTIONS.half_weight_total
+    assert scatter_slope(counts, mean, none, SparseOptions(least_freedom=5)) > 0.05
+
+
+@pytest.fixture(scope="module")
+def scattered():
+    """60 tumours whose spectra vary around three signatures, which more signatures could explain in part."""
+    _, signatures, exposures = arrays(5, tumours=60, signatures=3, types=1)
+    rng = np.random.default_rng(0)
+    mean = [
+        sum(e * rng.dirichlet(200 * s + 1e-6) for e, s in zip(row, signatures, strict=True)) for row in 10 * exposures
+    ]
+    return rng.poisson(mean).astype(float), signatures
+
+
+def test_the_choice_does_not_depend_on_the_largest_number(scattered):
+    counts, signatures = scattered
+    options = SparseOptions(final_draws=50, draws=50, patience=1, start_iterations=50)
+    few, many = (pipeline.sparse_path(counts, range(2, most), restarts=1, options=options) for most in (5, 8))
+    assert few.chosen == many.chosen == 1
+    np.testing.assert_array_equal(few.weights, many.weights)
+    np.testing.assert_array_equal(few.rows[1].fit.signatures, many.rows[1].fit.signatures)
+    assert np.median(few.weights) < 0.7
+    assert cosines(few.rows[1].fit.signatures, signatures).max(0).min() > 0.95
 
 
 @pytest.mark.slow
@@ -229,13 +264,13 @@ def test_number_and_signatures_are_found_with_a_rare_one(rare):
 def test_one_large_number_is_grown_up_to(rare, monkeypatch):
     sizes = []
 
-    def counted(x, fit, key, options):
+    def counted(x, fit, key, options, known):
         sizes.append(len(fit.signatures))
-        return add_signature(x, fit, key, options)
+        return add_signature(x, fit, key, options, known)
 
     add_signature = pipeline.add_signature
     monkeypatch.setattr(pipeline, "add_signature", counted)
-    monkeypatch.setattr(pipeline, "swap_signatures", lambda x, fit, key, options: (fit, fit, 0))
+    monkeypatch.setattr(pipeline, "swap_signatures", lambda x, fit, key, options, known: (fit, fit, 0))
     pipeline.sparse_path(rare[0], [4], restarts=1, options=SparseOptions(grown_from=2, final_draws=20, draws=20))
     assert sizes == [2, 3]
 
@@ -243,7 +278,7 @@ def test_one_large_number_is_grown_up_to(rare, monkeypatch):
 def test_signatures_before_reassignments_are_in_the_order_of_those_after(rare, monkeypatch):
     """Half of the signature with the fewest mutations goes to that with the most, which does not come first as fitted."""
 
-    def halved(signatures, exposures, options):
+    def halved(signatures, exposures, options, fixed):
         most, least = np.argmax(exposures.sum(0)), np.argmin(exposures.sum(0))
         after, moved = np.array(signatures), np.array(exposures)
         after[least] = (after[least] + after[most]) / 2

@@ -34,6 +34,7 @@ _OLD: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "refit": ("fit.json", ("exposures.csv", "samples.csv", "intervals.csv", "fit.json", "report.html")),
     "calibrate": ("calibration.json", ("coverage.csv", "calibration.json", "report.html")),
     "match": ("matches.csv", ("matches.csv",)),
+    "power": ("power.json", ("power.csv", "power.json")),
 }
 """Command -> the file by which its folders of before there were manifests are known, and all its files but the figures."""
 _FIGURES = ("signatures", "selection", "exposures", "reconstruction", "intervals", "map", "similarity", "coverage")

@@ -16,7 +16,7 @@ from vaebench.errors import InputError, user_path
 from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.joint.chain import joint_chain, known_of, state_of
-from vaebench.signatures.joint.notes import chain_notes, shared_notes
+from vaebench.signatures.joint.notes import chain_notes, cohort_notes, shared_notes
 from vaebench.signatures.joint.options import JOINT, JointOptions
 from vaebench.signatures.joint.start import remove_shared_part, starting_exposures
 from vaebench.signatures.likelihood import maximum_likelihood
@@ -170,7 +170,7 @@ def de_novo_intervals(
         dispersion=noise.dispersion,
         level=level,
         diagnostics=diagnostics,
-        notes=(*notes, *shared_notes(shared, given.index, options)),
+        notes=(*cohort_notes(len(x), given, options), *notes, *shared_notes(shared, given.index, options)),
     )
 
 

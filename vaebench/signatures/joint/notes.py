@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.special import entr
 from scipy.stats import norm
 
 from vaebench.signatures.dispersion import Scatter
@@ -53,6 +55,28 @@ def chain_notes(
             f"effective draws. {effect}"
         )
     return tuple(notes)
+
+
+def cohort_notes(samples: int, signatures: pd.DataFrame, options: JointOptions) -> tuple[str, ...]:
+    """A sentence, to be read before the numbers, where the cohort is too small for signatures to be drawn with exposures.
+
+    Args:
+        samples: with mutations.
+        signatures: [S, 96], as extracted.
+        options: ``least_samples`` and ``flat`` are used.
+    """
+    if samples >= options.least_samples:
+        return ()
+    spectra = signatures.to_numpy()
+    effective = np.exp(entr(spectra).sum(axis=1)) / spectra.shape[1]
+    flat = [str(name) for name in signatures.index[effective >= options.flat]]
+    note = (
+        f"Do not rely on these intervals: {samples} samples are too few to learn spectra and exposures together, which takes "
+        f"{options.least_samples} or more. In simulated cohorts of 100 genomes 95% intervals held 66 to 84% of the exposures. "
+    )
+    if len(flat) > 1:
+        note += f"Flat signatures are worst, here {', '.join(flat[:6])}. "
+    return (note + "With a table of known signatures, --intervals anchored held 94 to 97% of them.",)
 
 
 def shared_notes(shared: list[SharedPart], names: pd.Index, options: JointOptions) -> tuple[str, ...]:

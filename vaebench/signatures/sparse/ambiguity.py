@@ -50,7 +50,7 @@ class Reassignment(NamedTuple):
 
 
 def resolve_ambiguity(
-    signatures: np.ndarray, exposures: np.ndarray, options: SparseOptions
+    signatures: np.ndarray, exposures: np.ndarray, options: SparseOptions, fixed: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, tuple[Reassignment, ...]]:
     """Reassign shares between signatures while priors gain by it; the mean stays nearly the same.
 
@@ -61,6 +61,7 @@ def resolve_ambiguity(
         signatures: [S, 96], rows that sum to 1.
         exposures: [T, S] in mutations, zeros where a signature is not present.
         options: those of ambiguity, and ``variance_floor``, are used.
+        fixed: [S] of bool, signatures whose spectra are known and stay as they are; none by default.
 
     Returns:
         Signatures [S, 96], exposures [T, S], and the reassignments in the order in which they were made.
@@ -72,8 +73,9 @@ def resolve_ambiguity(
     count = len(s)
     shares, gains = np.zeros((count, count)), np.zeros((count, count))
     changed, made = set(range(count)), []
+    losing = [j for j in range(count) if fixed is None or not fixed[j]]
     while len(made) < options.moves_per_signature * count:
-        for j in range(count):
+        for j in losing:
             for k in range(count):
                 if j != k and changed & {j, k}:
                     shares[j, k], gains[j, k] = best_share(entries[j], s[k], e[:, j], e[:, k], precision, options)

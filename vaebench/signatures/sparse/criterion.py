@@ -10,6 +10,7 @@ from scipy.special import entr
 
 from vaebench.signatures import likelihood
 from vaebench.signatures.kl_nmf import updated_exposures
+from vaebench.signatures.sparse.known import KnownSignatures, charges
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.tables import Array
 
@@ -36,7 +37,13 @@ def deviances(x: Array, signatures: Array, exposures: Array) -> np.ndarray:
     return likelihood.deviance(np.asarray(x, np.float64), mean)
 
 
-def score_fit(x: jax.Array, signatures: jax.Array, *supports: jax.Array, options: SparseOptions) -> Score:
+def score_fit(
+    x: jax.Array,
+    signatures: jax.Array,
+    *supports: jax.Array,
+    options: SparseOptions,
+    known: KnownSignatures | None = None,
+) -> Score:
     """Score of ``signatures`` as a description of x, each sample using the support that serves it best.
 
     With n_k of the T samples having signature k, and D the deviance,
@@ -60,6 +67,7 @@ def score_fit(x: jax.Array, signatures: jax.Array, *supports: jax.Array, options
         signatures: [S, 96]; rows of zeros are padding and are left out of the result.
         supports: exposures [T, S], positive where a signature may be present; one support or more.
         options: ``score_iterations``, ``present`` and ``least_samples`` are used.
+        known: prior on the spectra, which may make them cheaper (:func:`vaebench.signatures.sparse.known.charges`).
     """
     there = np.any(np.asarray(signatures) > 0, axis=1)
     per_exposure = np.log(x.shape[1])
@@ -70,7 +78,11 @@ def score_fit(x: jax.Array, signatures: jax.Array, *supports: jax.Array, options
         found, cost = np.where((own < cost)[:, None], likeliest, found), np.minimum(own, cost)
     nonzeros = np.sum(found > options.present, axis=0)[there]
     deviance = float(cost.sum()) - int(nonzeros.sum()) * per_exposure
-    charge = nonzeros * per_exposure + (x.shape[1] - 1) * np.log(np.maximum(nonzeros, options.least_samples))
+    spectrum = (x.shape[1] - 1) * np.log(np.maximum(nonzeros, options.least_samples))
+    if known is not None:
+        entries = np.asarray(signatures, np.float64)[there]
+        spectrum = np.minimum(spectrum, charges(entries, found[:, there], nonzeros, known, options))
+    charge = nonzeros * per_exposure + spectrum
     share = nonzeros / len(x)
     which = len(x) * (entr(share) + entr(1 - share))
     return Score(deviance, nonzeros, deviance + float(np.sum(charge + 2 * which)), found[:, there])

@@ -8,6 +8,7 @@ import numpy as np
 
 from vaebench.signatures.methods import ExtractedArrays, ExtractionTask
 from vaebench.signatures.selection import CandidateNumber, consensus_of, lost_no_signature, selection_table
+from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.pipeline import PathRow, sparse_path
 
@@ -15,15 +16,23 @@ from vaebench.signatures.sparse.pipeline import PathRow, sparse_path
 def extract_sparse(task: ExtractionTask) -> ExtractedArrays:
     """Run :func:`vaebench.signatures.sparse.pipeline.sparse_path` and return the chosen fit and the table of all numbers."""
     options = task.options or SparseOptions()
+    known = None if task.known is None else KnownSignatures(task.known, task.prior_weight)
     path = sparse_path(
-        task.counts, task.numbers, restarts=task.restarts, seed=task.seed, options=options, tell=task.tell
+        task.counts,
+        task.numbers,
+        restarts=task.restarts,
+        seed=task.seed,
+        options=options,
+        known=known,
+        tell=task.tell,
     )
     table = selection_table([_candidate(row, task.seed) for row in path.rows], rule=task.rule)
     table["swaps"] = [row.swaps for row in path.rows]
     best = path.rows[path.chosen].fit
     assert best is not None
     noted = tuple(made for made in path.reassignments if made.share >= options.noted_share)
-    return ExtractedArrays(best.signatures, best.score.exposures, table, noted)
+    priors = () if known is None else tuple(int(j) for j in nearest_known(best.signatures, known, options))
+    return ExtractedArrays(best.signatures, best.score.exposures, table, noted, priors)
 
 
 def _candidate(row: PathRow, seed: int) -> CandidateNumber:

@@ -21,8 +21,9 @@ import numpy as np
 from vaebench.signatures.kl_nmf import TINY, exposure_update, padded, updated_exposures
 from vaebench.signatures.sparse.annealing import anneal
 from vaebench.signatures.sparse.criterion import Score, deviances, score_fit
+from vaebench.signatures.sparse.known import KnownSignatures, missing_known, targets
 from vaebench.signatures.sparse.options import SparseOptions
-from vaebench.signatures.sparse.saem import refine
+from vaebench.signatures.sparse.saem import SpectrumPrior, refine
 from vaebench.signatures.steps import kept
 from vaebench.signatures.tables import Array
 
@@ -63,6 +64,7 @@ def fit_signatures(
     *,
     exposures: np.ndarray | None = None,
     draws: int | None = None,
+    known: KnownSignatures | None = None,
 ) -> SparseFit:
     """Fit by stochastic approximation EM from ``signatures`` [S, 96].
 
@@ -73,17 +75,22 @@ def fit_signatures(
         options: see :class:`SparseOptions`.
         exposures: [T, S] to start from; without them signatures are annealed first.
         draws: ``options.draws`` unless given.
+        known: prior on the spectra; the signatures to start from decide which known one each is drawn to.
     """
     start = padded(signatures)
     if exposures is None:
         start, active = anneal(x, start, options)
     else:
         active = _padded_columns(exposures, len(start))
-    fit = refine(key, x, start, active, options.draws if draws is None else draws, options)
+    prior = None
+    if known is not None:
+        wanted = targets(np.asarray(start, np.float64), known, options)
+        prior = SpectrumPrior(jnp.asarray(wanted, jnp.float32), known.weight)
+    fit = refine(key, x, start, active, options.draws if draws is None else draws, options, prior)
     # Two supports are scored. Signatures that are likely one by one may not be so together: of two similar ones each may
     # have a probability below a half although one of them is needed; the last draw has one of them.
     likely = jnp.where(fit.presence > options.likely, fit.exposures, 0.0)
-    score = score_fit(x, fit.signatures, likely, fit.draw, options=options)
+    score = score_fit(x, fit.signatures, likely, fit.draw, options=options, known=known)
     found = np.asarray(fit.signatures)
     there = found.any(axis=1)
     return SparseFit(found[there], np.asarray(fit.presence)[:, there], score)
@@ -95,7 +102,12 @@ def _padded_columns(exposures: np.ndarray, size: int) -> jax.Array:
 
 
 def best_of_two(
-    x: jax.Array, signatures: np.ndarray, exposures: np.ndarray, key: jax.Array, options: SparseOptions
+    x: jax.Array,
+    signatures: np.ndarray,
+    exposures: np.ndarray,
+    key: jax.Array,
+    options: SparseOptions,
+    known: KnownSignatures | None = None,
 ) -> SparseFit:
     """The fit with the lower criterion of two from ``signatures`` [S, 96]: annealed first, and from ``exposures`` [T, S].
 
@@ -103,22 +115,36 @@ def best_of_two(
     common signature. Started from its exposures, the candidate stays in the samples that need it.
     """
     first, second = jax.random.split(key)
-    annealed = fit_signatures(x, signatures, first, options)
-    continued = fit_signatures(x, signatures, second, options, exposures=exposures)
+    annealed = fit_signatures(x, signatures, first, options, known=known)
+    continued = fit_signatures(x, signatures, second, options, exposures=exposures, known=known)
     return min(annealed, continued, key=lambda fit: fit.score.criterion)
 
 
-def add_signature(x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions) -> SparseFit:
-    """Fit with the best candidate added; it may have no more signatures than before, since the candidate may die out."""
-    known = padded(fit.signatures)
-    candidate = best_candidate(x, known, _padded_columns(fit.score.exposures, len(known)), options)
+def add_signature(
+    x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None = None
+) -> SparseFit:
+    """Fit with the best candidate added, or with the known signature that is missing most, whichever is better.
+
+    It may have no more signatures than before, since the candidate may die out.
+    """
+    spectra = padded(fit.signatures)
+    candidate = best_candidate(x, spectra, _padded_columns(fit.score.exposures, len(spectra)), options)
     exposures = candidate.exposures[:, [*range(len(fit.signatures)), -1]]  # without those of padding
-    return best_of_two(x, np.vstack([fit.signatures, candidate.signature[None]]), exposures, key, options)
+    more = [(candidate.signature, exposures)]
+    if known is not None:
+        missing = missing_known(np.asarray(x, np.float64), fit.signatures, fit.score.exposures, known, options)
+        more += [] if missing is None else [missing]
+    keys = [key] if len(more) == 1 else jax.random.split(key, len(more))
+    fits = [
+        best_of_two(x, np.vstack([fit.signatures, new[None]]), begin, own, options, known)
+        for (new, begin), own in zip(more, keys, strict=True)
+    ]
+    return min(fits, key=lambda one: one.score.criterion)
 
 
 @kept
 def swap_signatures(
-    x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions
+    x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None = None
 ) -> tuple[SparseFit, SparseFit, int]:
     """Swap signatures while the criterion decreases by at least ``options.swap_gain``, ``options.swaps`` times at most.
 
@@ -132,7 +158,7 @@ def swap_signatures(
     count = len(fit.signatures)
     for swaps in range(options.swaps + 1):
         key, add_key, drop_key = jax.random.split(key, 3)
-        larger = add_signature(x, fit, add_key, options)
+        larger = add_signature(x, fit, add_key, options, known)
         if swaps == options.swaps or len(larger.signatures) <= count:
             break
         whole = padded(larger.signatures)
@@ -140,7 +166,7 @@ def swap_signatures(
         if useless == count:  # the candidate itself
             break
         left = np.delete(larger.score.exposures, useless, 1)
-        tried = best_of_two(x, np.delete(larger.signatures, useless, 0), left, drop_key, options)
+        tried = best_of_two(x, np.delete(larger.signatures, useless, 0), left, drop_key, options, known)
         if tried.score.criterion > fit.score.criterion - options.swap_gain:
             break
         fit = tried

@@ -16,6 +16,7 @@ _SHARES = (
     "prior_step",
     "mean_step",
     "largest_share",
+    "known_cosine",
 )
 """Fields that are shares or probabilities: at most 1."""
 
@@ -51,6 +52,12 @@ class SparseOptions:
     decide all signatures of a start."""
     dispersion_slack: float = 0.1
     """Pearson dispersion above 1 that is not counted as overdispersion: even the largest fit to Poisson counts may keep it."""
+    least_freedom: int = 20
+    """Degrees of freedom from which a sample says something about scatter: the median of chi-squared per degree of freedom is
+    0.1 too low with fewer than 7, and a few channels with two or three counts decide it."""
+    weight_change: float = 0.1
+    """Relative change of the scatter from which the weights follow a new fit: a median over tens of samples is not known
+    better, and each change takes another fit."""
     half_weight_total: float = 1e5
     """Mutations at which a sample's weight is a half at most: signatures are not known precisely enough to be judged by the
     millions of mutations of a single sample, which would be given a signature of its own."""
@@ -134,6 +141,11 @@ class SparseOptions:
     """Share of a sample's mutations spread over the remaining signatures when one is dropped, for the same reason."""
     dropped_iterations: int = 100
     """Updates of the exposures after one signature is dropped: enough to rank signatures by use; fewer than for a score."""
+
+    # known signatures as a prior (known)
+    known_cosine: float = 0.8
+    """Cosine from which a known signature is the prior of an extracted one: a signature of which the extraction has mixed a
+    third with another is still drawn to itself, and most pairs of published ones are less alike."""
 
     # what counts leave open (ambiguity)
     spectrum_shapes: tuple[float, ...] = (0.24, 0.33, 0.42, 0.64, 1.05)

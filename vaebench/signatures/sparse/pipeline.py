@@ -1,20 +1,26 @@
 """Sparse extraction: KL-NMF with spike-and-slab exposures; the number of signatures minimises a BIC-type criterion.
 
-  1. weights     random starts with the largest number, larger samples scaled down (annealing.random_restarts); the best one,
-                 fitted to all counts, gives the overdispersion and so the weights of the samples (sample_weights)
+  1. weights     a random start with the smallest number, fitted to all counts, gives the scatter of the counts beyond Poisson's
+                 and so the weights of the samples (weights.slope_of_start)
 For each number K of signatures, the smallest first:
-  2. starts      random restarts of annealed KL-NMF; keep the one with the lowest objective
+  2. starts      random restarts of annealed KL-NMF, larger samples scaled down (annealing.random_restarts); keep the one with
+                 the lowest objective
   3. candidates  (a) a fit from the best start, (b) the fit with one more signature that the previous number left, grown to K
                  (moves.add_signature); both by stochastic approximation EM (saem.refine); keep the lower criterion
                  (criterion.score_fit)
   4. swaps       add a signature, refit, drop the least useful one, refit; accept while the criterion decreases by at least
                  `options.swap_gain` (moves.swap_signatures)
-  5. stop        fit no larger numbers after `options.patience` in a row that do not lower the criterion
+  5. reweight    a fit with the lowest criterion so far gives new weights, and is fitted again with them; larger numbers have to
+                 lower the criterion at these weights (_reweighted)
+  6. stop        fit no larger numbers after `options.patience` in a row that do not lower the criterion
 Then:
-  6. choose      the number with the lowest criterion, and refit it with `options.final_draws` draws
-  7. ambiguity   decide by priors what the counts leave open between signatures that occur together
+  7. choose      the number with the lowest criterion at the last weights, and refit it with `options.final_draws` draws
+  8. ambiguity   decide by priors what the counts leave open between signatures that occur together
                  (ambiguity.resolve_ambiguity)
-  8. unweight    exposures are in mutations again, signatures in decreasing order of theirs
+  9. unweight    exposures are in mutations again, signatures in decreasing order of theirs
+
+The weights follow the fit that explains most so far, so the choice does not depend on the largest number that is tried: the
+fit of a number that is too large has absorbed scatter between tumours, which would then count as evidence for it.
 
 All constants are fields of :class:`vaebench.signatures.sparse.options.SparseOptions`.
 
@@ -30,12 +36,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.dispersion import chi_squared
-from vaebench.signatures.kl_nmf import padded
 from vaebench.signatures.sparse.ambiguity import Reassignment, resolve_ambiguity
-from vaebench.signatures.sparse.annealing import anneal, random_restarts
+from vaebench.signatures.sparse.annealing import random_restarts
+from vaebench.signatures.sparse.criterion import score_fit
+from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
 from vaebench.signatures.sparse.moves import SparseFit, add_signature, fit_signatures, swap_signatures
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.sparse.weights import scatter_slope, slope_of_start, weights_of_slope
 from vaebench.signatures.steps import kept
 
 
@@ -47,7 +54,7 @@ class PathRow(NamedTuple):
         restarts: [R, K, 96] signatures of the random starts.
         objectives: [R] of the random starts.
         fit: signatures in decreasing order of exposures, which are in mutations; ``None`` where the search had stopped.
-            Deviance and criterion are at the samples' weights, for the chosen number those before the last refit.
+            Deviance and criterion are at the last weights of the samples, for the chosen number those before the last refit.
         swaps: number of swaps that were accepted.
     """
 
@@ -66,7 +73,7 @@ class SparsePath(NamedTuple):
         chosen: position in ``rows``.
         reassignments: made in the chosen fit (:func:`vaebench.signatures.sparse.ambiguity.resolve_ambiguity`).
         unresolved: [S, 96], the chosen fit's signatures before the reassignments.
-        weights: [T], of the samples.
+        weights: [T], of the samples, as they follow from the chosen fit.
     """
 
     rows: list[PathRow]
@@ -83,6 +90,7 @@ def sparse_path(
     restarts: int = 10,
     seed: int = 0,
     options: SparseOptions | None = None,
+    known: KnownSignatures | None = None,
     tell: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> SparsePath:
     """Fit every number of signatures and choose one: the module's docstring, step by step.
@@ -93,6 +101,7 @@ def sparse_path(
         restarts: random starts for each number, at least 1.
         seed: of all random numbers.
         options: constants of the method; their defaults unless given.
+        known: prior on the spectra (:mod:`vaebench.signatures.sparse.known`); ``None`` for none.
         tell: called with what was done, steps done and steps in all, after each number and at the end.
 
     Example:
@@ -105,7 +114,7 @@ def sparse_path(
     """
     chosen_options = options or SparseOptions()
     with jax.default_matmul_precision("highest"):
-        return _sparse_path(counts, numbers, restarts, seed, chosen_options, tell)
+        return _sparse_path(counts, numbers, restarts, seed, chosen_options, known, tell)
 
 
 def _sparse_path(
@@ -114,78 +123,102 @@ def _sparse_path(
     restarts: int,
     seed: int,
     options: SparseOptions,
+    known: KnownSignatures | None,
     tell: Callable[[str, int, int], None],
 ) -> SparsePath:
-    *keys, early, last = jax.random.split(jax.random.key(seed), len(numbers) + 2)
+    # a key for each number, not for each position, so that a number's fit does not depend on the largest one that is tried
+    early, last, base = jax.random.split(jax.random.key(seed), 3)
     steps = len(numbers) + 1
-    # 1
-    total = counts.sum(1, keepdims=True)
-    scaled = jnp.asarray(counts * np.minimum(1, options.start_total / np.maximum(total, 1)), jnp.float32)
-    largest = random_restarts(scaled, numbers[-1], restarts, last, options)
-    weights = sample_weights(counts, _best_start(*largest), options)
-    x = jnp.asarray(counts * weights[:, None], jnp.float32)
+    total = counts.sum(1)
+    scaled = jnp.asarray(counts * np.minimum(1, options.start_total / np.maximum(total[:, None], 1)), jnp.float32)
+    # 1; one large number alone is grown up to, as if smaller ones had been fitted first
+    first, second = jax.random.split(early)
+    few = random_restarts(scaled, min(numbers[0], options.grown_from), restarts, first, options)
+    data = _weighted(counts, slope_of_start(counts, _best_start(*few), options))
     larger = None  # a fit of the previous number plus one, a start for this one
     if numbers[0] > options.grown_from:
-        first, second = jax.random.split(early)
-        few = random_restarts(scaled, options.grown_from, restarts, first, options)
-        larger = fit_signatures(x, _best_start(*few), second, options)
+        larger = fit_signatures(data.x, _best_start(*few), second, options, known=known)
     rows: list[PathRow] = []
     least, worse = np.inf, 0
-    for k, key in zip(numbers, keys, strict=True):
-        first, second, third = jax.random.split(key, 3)
+    for k in numbers:
+        first, second, third, fourth = jax.random.split(jax.random.fold_in(base, k), 4)
         # 2: also of numbers that are not fitted, for their silhouettes
-        found = largest if k == numbers[-1] else random_restarts(scaled, k, restarts, first, options)
+        found = few if k == few[0].shape[1] else random_restarts(scaled, k, restarts, first, options)
         row = PathRow(k, *found, fit=None, swaps=0)
         if worse < options.patience:
-            fit = _best_fit(x, _best_start(*found), larger, second, options)  # 3
-            fit, larger, swaps = swap_signatures(x, fit, third, options)  # 4
-            row = row._replace(fit=fit, swaps=swaps)
-            worse = 0 if fit.score.criterion < least else worse + 1  # 5
-            least = min(least, fit.score.criterion)
+            fit = _best_fit(data.x, _best_start(*found), larger, second, options, known)  # 3
+            fit, larger, swaps = swap_signatures(data.x, fit, third, options, known)  # 4
+            worse = worse + 1 if fit.score.criterion >= least else 0  # 6
+            if worse == 0:
+                old, (data, fit) = data, _reweighted(data, fit, fourth, options, known)  # 5
+                larger = _rescored(data, _unweighted(larger, old.weights), options, known)
+                if not rows and data.slope != old.slope and k > options.grown_from:
+                    # what was grown up to at the weights of a few signatures has not been swapped at its own
+                    fit, larger, more = swap_signatures(data.x, fit, jax.random.fold_in(third, 1), options, known)
+                    swaps += more
+                least = fit.score.criterion
+            row = row._replace(fit=_unweighted(fit, data.weights), swaps=swaps)
         rows.append(row)
-        tell(_line(row), len(rows), steps)
-    # 6
-    fits = [row.fit for row in rows if row.fit is not None]  # the first rows, without a gap
+        tell(_line(row, best_so_far=worse == 0), len(rows), steps)
+    # 7
+    done = [row.fit for row in rows if row.fit is not None]  # the first rows, without a gap
+    fits = [_rescored(data, fit, options, known) for fit in done]
     chosen = int(np.argmin([fit.score.criterion for fit in fits]))
     best = fits[chosen]
     start = best.score.exposures
-    final = fit_signatures(x, best.signatures, last, options, exposures=start, draws=options.final_draws)
+    final = fit_signatures(
+        data.x, best.signatures, last, options, exposures=start, draws=options.final_draws, known=known
+    )
     unresolved = final.signatures
-    # 7
-    final, made = _resolved(final, options)
-    score = final.score._replace(deviance=best.score.deviance, criterion=best.score.criterion)
-    rows[chosen] = rows[chosen]._replace(fit=final._replace(score=score))
-    tell(f"{rows[chosen].count} signatures chosen", steps, steps)
     # 8
-    order = _order(final, weights)
+    final, made = _resolved(final, options, known)
+    score = final.score._replace(deviance=best.score.deviance, criterion=best.score.criterion)
+    fits[chosen] = final._replace(score=score)
+    tell(f"{rows[chosen].count} signatures chosen", steps, steps)
+    # 9
+    order = _order(final, data.weights)
     place = np.argsort(order)
     named = [m._replace(signature=int(place[m.signature]), other=int(place[m.other])) for m in made]
-    rows = [row if row.fit is None else row._replace(fit=_unweighted(row.fit, weights)) for row in rows]
-    return SparsePath(rows, chosen, tuple(named), unresolved[order], weights)
+    ordered = [_ordered(_unweighted(fit, data.weights), _order(fit, data.weights)) for fit in fits]
+    rows = [row._replace(fit=fit) for row, fit in zip(rows, ordered, strict=False)] + rows[len(fits) :]
+    return SparsePath(rows, chosen, tuple(named), unresolved[order], data.weights)
 
 
-def sample_weights(counts: np.ndarray, signatures: np.ndarray, options: SparseOptions) -> np.ndarray:
-    """Weights [T] = 1 / (1 + a N_t): the share of a sample's evidence that overdispersion leaves.
+class _Weighted(NamedTuple):
+    """Counts [T, 96], the slope a of their scatter, weights [T] of the samples, and x [T, 96], the weighted counts."""
 
-    Counts of variance mean (1 + a N_t) carry as much information as Poisson counts scaled by this weight. N_t is the sample's
-    number of mutations, phi_t its Pearson dispersion when ``signatures`` are fitted to all counts; a is the median of
-    (phi_t - 1 - dispersion_slack) / N_t, and at least 1 / half_weight_total: a sample of millions of mutations, which shows
-    errors of the signatures that no other sample can show, would otherwise be given a signature of its own.
+    counts: np.ndarray
+    slope: float
+    weights: np.ndarray
+    x: jax.Array
 
-    Args:
-        counts: [T, 96].
-        signatures: [S, 96] to start from, of the largest number that is considered.
-        options: ``dispersion_slack``, ``half_weight_total`` and those of annealing are used.
-    """
-    spectra, exposures = anneal(jnp.asarray(counts, jnp.float32), padded(signatures), options)
-    mean = np.asarray(exposures, np.float64) @ np.asarray(spectra, np.float64)
-    terms, cells = chi_squared(counts, mean)
-    freedom = cells - np.sum(np.asarray(exposures) > 0, axis=1)
-    used = freedom > 0
-    total = counts.sum(1)
-    slopes = (terms[used] / freedom[used] - 1 - options.dispersion_slack) / total[used]
-    slope = float(np.median(slopes)) if used.any() else 0.0
-    return 1 / (1 + max(1 / options.half_weight_total, slope) * total)
+
+def _weighted(counts: np.ndarray, slope: float) -> _Weighted:
+    """Weighted counts; see :mod:`vaebench.signatures.sparse.weights`."""
+    weights = weights_of_slope(counts.sum(1), slope)
+    return _Weighted(counts, slope, weights, jnp.asarray(counts * weights[:, None], jnp.float32))
+
+
+def _reweighted(
+    data: _Weighted, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None
+) -> tuple[_Weighted, SparseFit]:
+    """Weights that follow ``fit``, and the better of it and of a new fit that starts from it, at these weights."""
+    whole = _unweighted(fit, data.weights)
+    exposures = whole.score.exposures
+    slope = scatter_slope(data.counts, exposures @ fit.signatures, np.sum(exposures > 0, axis=1), options)
+    if abs(slope / data.slope - 1) < options.weight_change:
+        return data, fit
+    new = _weighted(data.counts, slope)
+    old = _rescored(new, whole, options, known)
+    again = fit_signatures(new.x, old.signatures, key, options, exposures=old.score.exposures, known=known)
+    return new, min(old, again, key=lambda one: one.score.criterion)
+
+
+def _rescored(data: _Weighted, fit: SparseFit, options: SparseOptions, known: KnownSignatures | None) -> SparseFit:
+    """The fit, whose exposures are in mutations, scored at the weights of ``data`` with the support that it has."""
+    support = jnp.asarray(fit.score.exposures * data.weights[:, None], jnp.float32)
+    spectra = jnp.asarray(fit.signatures, jnp.float32)
+    return fit._replace(score=score_fit(data.x, spectra, support, options=options, known=known))
 
 
 def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
@@ -195,22 +228,33 @@ def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
 
 @kept
 def _best_fit(
-    x: jax.Array, start: np.ndarray, larger: SparseFit | None, key: jax.Array, options: SparseOptions
+    x: jax.Array,
+    start: np.ndarray,
+    larger: SparseFit | None,
+    key: jax.Array,
+    options: SparseOptions,
+    known: KnownSignatures | None,
 ) -> SparseFit:
     """The better of the fit from a random ``start`` [S, 96] and the fit ``larger``, grown until it has S signatures."""
     first, *others = jax.random.split(key, len(start) + 1)
-    fit = fit_signatures(x, start, first, options)
+    fit = fit_signatures(x, start, first, options, known=known)
     if larger is None:
         return fit
     # one attempt for each signature that is missing, although a candidate may die out again
     for own in others[len(larger.signatures) :]:
-        larger = add_signature(x, larger, own, options)
+        larger = add_signature(x, larger, own, options, known)
     return min(fit, larger, key=lambda one: one.score.criterion)
 
 
-def _resolved(fit: SparseFit, options: SparseOptions) -> tuple[SparseFit, tuple[Reassignment, ...]]:
-    """The fit after :func:`resolve_ambiguity`, with nearly the same mean, and the reassignments that were made."""
-    signatures, exposures, made = resolve_ambiguity(fit.signatures, fit.score.exposures, options)
+def _resolved(
+    fit: SparseFit, options: SparseOptions, known: KnownSignatures | None
+) -> tuple[SparseFit, tuple[Reassignment, ...]]:
+    """The fit after :func:`resolve_ambiguity`, with nearly the same mean, and the reassignments that were made.
+
+    Signatures with a known one as prior stay as they are: their spectra are not open.
+    """
+    fixed = None if known is None else nearest_known(fit.signatures, known, options) >= 0
+    signatures, exposures, made = resolve_ambiguity(fit.signatures, fit.score.exposures, options, fixed)
     presence = fit.presence.copy()
     for move in made:
         if move.share > 0:  # where the one is present, the other is now too
@@ -225,15 +269,18 @@ def _order(fit: SparseFit, weights: np.ndarray) -> np.ndarray:
 
 
 def _unweighted(fit: SparseFit, weights: np.ndarray) -> SparseFit:
-    """The fit with exposures in mutations, and signatures in decreasing order of them."""
-    order = _order(fit, weights)
-    exposures = fit.score.exposures[:, order] / weights[:, None]
-    score = fit.score._replace(nonzeros=fit.score.nonzeros[order], exposures=exposures)
+    """The fit with exposures in mutations."""
+    return fit._replace(score=fit.score._replace(exposures=fit.score.exposures / weights[:, None]))
+
+
+def _ordered(fit: SparseFit, order: np.ndarray) -> SparseFit:
+    """The fit with its signatures in another order."""
+    score = fit.score._replace(nonzeros=fit.score.nonzeros[order], exposures=fit.score.exposures[:, order])
     return SparseFit(fit.signatures[order], fit.presence[:, order], score)
 
 
-def _line(row: PathRow) -> str:
-    """Progress after one number of signatures."""
+def _line(row: PathRow, best_so_far: bool) -> str:
+    """Progress after one number of signatures; criteria are not told, for they are at weights that still change."""
     if row.fit is None:
         return f"{row.count} signatures: random starts only"
-    return f"{row.count} signatures: criterion {row.fit.score.criterion:.0f}, {row.swaps} swapped"
+    return f"{row.count} signatures: {'the best number so far' if best_so_far else 'no better'}, {row.swaps} swapped"

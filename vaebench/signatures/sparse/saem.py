@@ -31,6 +31,13 @@ _LEAST_PRESENCE = 1e-9
 _Tree = TypeVar("_Tree")
 
 
+class SpectrumPrior(NamedTuple):
+    """Known spectra [S, 96] of the signatures, rows of zeros for none, and the samples that each is worth."""
+
+    spectra: jax.Array
+    weight: float
+
+
 class AveragedFit(NamedTuple):
     """Signatures, and averages over the draws of the exposures.
 
@@ -61,7 +68,13 @@ class _Averages(NamedTuple):
 
 @functools.partial(jax.jit, static_argnames="options")
 def refine(
-    key: jax.Array, x: jax.Array, signatures: jax.Array, exposures: jax.Array, iterations: int, options: SparseOptions
+    key: jax.Array,
+    x: jax.Array,
+    signatures: jax.Array,
+    exposures: jax.Array,
+    iterations: int,
+    options: SparseOptions,
+    known: SpectrumPrior | None = None,
 ) -> AveragedFit:
     """Refine signatures by ``iterations`` draws of stochastic approximation EM.
 
@@ -77,6 +90,7 @@ def refine(
         exposures: [T, S] to start from, with exact zeros where nothing is present.
         iterations: number of draws.
         options: those of stochastic approximation EM are used.
+        known: prior on the signatures; ``None`` for none.
     """
     there = (signatures.sum(1) > 0).astype(jnp.float32)
     count, channels = signatures.shape
@@ -93,12 +107,19 @@ def refine(
 
     def one(i: jax.Array, state: _Averages) -> _Averages:
         step = jnp.where(i < burn, 1.0, (jnp.maximum(i - burn, 0) + 1.0) ** -options.step_power)
-        return _iteration(state, x, there, step, options)
+        return _iteration(state, x, there, step, options, known)
 
     return jax.lax.fori_loop(0, iterations, one, state).fit
 
 
-def _iteration(state: _Averages, x: jax.Array, there: jax.Array, step: jax.Array, options: SparseOptions) -> _Averages:
+def _iteration(
+    state: _Averages,
+    x: jax.Array,
+    there: jax.Array,
+    step: jax.Array,
+    options: SparseOptions,
+    known: SpectrumPrior | None,
+) -> _Averages:
     """One iteration as in the module's docstring; ``there`` [S] is 0 for padding."""
     fit, (samples, count) = state.fit, state.fit.draw.shape
     variance = jnp.maximum(state.mean, options.variance_floor)
@@ -117,7 +138,10 @@ def _iteration(state: _Averages, x: jax.Array, there: jax.Array, step: jax.Array
     products = _towards(state.products, products, step)
     projections = _towards(state.projections, (x / variance).T @ exposures, step)
     # 4: what scaling takes from the signatures goes to the exposures, the averages and the prior
-    signatures = quadratic_minimum(fit.signatures, products, projections, options.coordinate_rounds) * there[:, None]
+    with_prior = products, projections
+    if known is not None:
+        with_prior = _with_prior(products, projections, jnp.sum(fit.presence, 0), known)
+    signatures = quadratic_minimum(fit.signatures, *with_prior, options.coordinate_rounds) * there[:, None]
     sums = signatures.sum(1)
     sums = jnp.where(sums > 1e-12, sums, 1.0)
     signatures, exposures = signatures / sums[:, None], exposures * sums[None, :]
@@ -134,6 +158,19 @@ def _iteration(state: _Averages, x: jax.Array, there: jax.Array, step: jax.Array
             prior=prior._replace(log_mean=prior.log_mean + jnp.log(sums)),
         ),
     )
+
+
+def _with_prior(
+    products: jax.Array, projections: jax.Array, samples: jax.Array, known: SpectrumPrior
+) -> tuple[jax.Array, jax.Array]:
+    """A [96, S, S] and B [96, S] of the quadratic loss with the prior's terms; ``samples`` [S] have each signature.
+
+    The prior is worth ``known.weight`` times what one of these samples tells on average: the diagonal of A over their number.
+    """
+    place = jnp.arange(len(samples))
+    diagonal = products[:, place, place]
+    extra = diagonal * (known.weight / jnp.maximum(samples, 1) * (known.spectra.sum(1) > 0))[None, :]
+    return products.at[:, place, place].add(extra), projections + extra * known.spectra.T
 
 
 def quadratic_minimum(signatures: jax.Array, products: jax.Array, projections: jax.Array, rounds: int) -> jax.Array:

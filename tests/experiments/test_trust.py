@@ -1,0 +1,90 @@
+"""The simulator and the scores of experiments/trust.py, against numbers computed by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scripts
+import trust
+
+FIELD = trust.made_up_field()
+
+
+def draws(regime: str, seed: int = 0) -> trust.Drawn:
+    return trust.drawn(FIELD, regime, "Liver-HCC", np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("assay", "median"), [("exome", 80), ("few", 50), ("panel", 8)])
+def test_cohorts_have_the_assays_mutations(assay, median):
+    cohort = draws(f"{assay}_200_true")
+    own = FIELD.types == "Liver-HCC"
+    scaled = median * FIELD.exposures.to_numpy()[own] / np.median(FIELD.mutations[own])
+    assert all(np.isclose(scaled, row).all(axis=1).any() for row in cohort.truth.to_numpy())
+    total = cohort.truth.to_numpy().sum()
+    assert cohort.counts.to_numpy().sum() == pytest.approx(total, abs=4 * np.sqrt(total) + 20)
+    assert (cohort.counts.sum(axis=1) > 0).all()
+
+
+def test_exposures_are_those_of_real_tumours_of_the_type():
+    truth = draws("genome_20_true").truth.to_numpy()
+    own = FIELD.exposures.to_numpy()[FIELD.types == "Liver-HCC"]
+    assert all(any(np.array_equal(row, other) for other in own) for row in truth)
+
+
+@pytest.mark.parametrize(("noise", "excess"), [("", 0.0), ("_nb", 1 / trust.SIZE)])
+def test_counts_scatter_as_the_regime_says(noise, excess):
+    cohort = draws(f"genome_2000_true{noise}")
+    x = cohort.counts.to_numpy()
+    mean = cohort.truth.to_numpy() @ FIELD.signatures.to_numpy()
+    assert ((x - mean) ** 2 - mean).sum() / (mean**2).sum() == pytest.approx(excess, abs=0.004)
+
+
+def test_spectra_vary_around_the_published_ones():
+    cohort = draws("genome_2000_true_vary")
+    x, e, s = (part.to_numpy() for part in (cohort.counts, cohort.truth, FIELD.signatures))
+    mean = e @ s
+    expected = mean + (e**2) @ (s * (1 - s)) / (trust.CONCENTRATION + 1)
+    assert ((x - mean) ** 2).sum() / expected.sum() == pytest.approx(1, abs=0.03)
+
+
+def test_offered_signatures():
+    true, every = draws("genome_1_true"), draws("genome_1_all")
+    assert set(true.offered.index) == set(true.truth.columns[(true.truth > 0).any()])
+    assert list(every.offered.index) == list(FIELD.signatures.index)
+
+
+def test_scores_are_counted_by_hand():
+    truth = pd.DataFrame({"A": [10.0, 0.0], "B": [0.0, 4.0], "C": [1.0, 0.0]}, index=["s", "t"])
+    rows = [
+        ("s", "A", 9.0, 8.0, 12.0, 0.9),
+        ("s", "B", 1.0, 0.0, 2.0, 0.2),
+        ("t", "A", 3.0, 1.0, 5.0, 0.7),
+        ("t", "B", 1.0, 0.0, 3.0, 0.4),
+    ]
+    table = trust.paired(
+        pd.DataFrame(rows, columns=["sample", "signature", "exposure", "lower", "upper", "presence"]), truth
+    )
+    found = trust.counted(table)
+    assert (found["nonzero"], found["nonzero_held"], found["nonzero_above"]) == (3, 1, 2)  # C was not offered
+    assert (found["zero"], found["zero_held"]) == (3, 2)
+    assert (found["estimate"], found["estimate_absent"]) == (14, 4)
+    assert (found["called"], found["called_right"]) == (2, 1)
+    assert found["error"] == pytest.approx(1 + 1 + 3 + 3 + 1)
+    bins = trust.reliability(table).set_index("bin")
+    assert (bins.loc[9, "predicted"], bins.loc[9, "observed"], bins.loc[9, "count"]) == (0.9, 1, 1)
+    # |predicted - observed| of the bins 0 (C twice), 2, 4, 7 and 9
+    errors = [abs(0 - 1), 0.2, abs(0.4 - 1), 0.7, 0.1]
+    assert trust.calibration(trust.reliability(table))["ece"] == pytest.approx(sum(errors) / 6)
+
+
+@pytest.mark.parametrize("regime", ["genome", "genome_x_all", "genome_5_some", "wgs_5_all", "genome_5_all_loud"])
+def test_a_wrong_regime_is_one_sentence(capsys, tmp_path, regime):
+    arguments = ["--preset", "smoke", "--regimes", regime, "--out", str(tmp_path)]
+    assert scripts.entry(trust.main, arguments) == 2
+    assert regime in capsys.readouterr().err
+
+
+def test_missing_files_are_said(capsys, tmp_path):
+    assert scripts.entry(trust.main, ["--out", str(tmp_path), "--cosmic", str(tmp_path / "no.txt")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
