@@ -75,7 +75,7 @@ class IntervalMethod(NamedTuple):
 
 
 def _spike_slab(cohort: FittedCohort) -> Estimates:
-    from vaebench.signatures.sampler.posterior import sampled
+    from vaebench.signatures.sampler.posterior import mixing, sampled
 
     options: SamplerOptions = cohort.options
     found = sampled(
@@ -89,16 +89,15 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
         options=options,
         progress=cohort.progress,
     )
-    # an exposure that is 0 in all draws has no chain to judge
     moving = (found.presence > 0) & (found.presence < 1) | (found.upper > found.lower)
+    worst, effective = mixing(found)
     diagnostics = {
-        "draws": options.draws,
-        "r_hat_99": float(np.quantile(found.r_hat[moving], 0.99, method="higher")) if moving.any() else 1.0,
+        "draws": found.draws,
+        "sweeps": found.sweeps,
+        "r_hat_99": worst,
         "r_hat_max": float(np.max(found.r_hat[moving], initial=1.0)),
-        "effective_draws_1": float(np.quantile(found.effective[moving], 0.01))
-        if moving.any()
-        else float(options.draws),
-        "effective_draws_min": float(np.min(found.effective[moving], initial=options.draws)),
+        "effective_draws_1": effective,
+        "effective_draws_min": float(np.min(found.effective[moving], initial=found.draws)),
         "prior": {name: np.asarray(v).tolist() for name, v in found.prior._asdict().items()},
     }
     return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics)
