@@ -25,9 +25,11 @@ _NAMES = {
     "extract": "vaebench.signatures.extraction",
     "matches": "vaebench.signatures.matching",
     "muse_refit": "vaebench.signatures.autoencoders.muse",
+    "published_exposures": "vaebench.signatures.published",
     "recovery": "vaebench.signatures.matching",
     "refit": "vaebench.signatures.refitting",
     "save_calibration": "vaebench.signatures.coverage",
+    "tissues": "vaebench.signatures.published",
 }
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from vaebench.signatures.extraction import extract
     from vaebench.signatures.joint.intervals import de_novo_intervals
     from vaebench.signatures.matching import matches, recovery
+    from vaebench.signatures.published import published_exposures, tissues
     from vaebench.signatures.refitting import refit
     from vaebench.signatures.sparse.options import SparseOptions
 
@@ -51,9 +54,11 @@ __all__ = [
     "extract",
     "matches",
     "muse_refit",
+    "published_exposures",
     "recovery",
     "refit",
     "save_calibration",
+    "tissues",
 ]
 
 

@@ -12,11 +12,10 @@ import pandas as pd
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError
-from vaebench.signatures.dispersion import negative_binomial, scatter
+from vaebench.signatures.dispersion import fitted_noise
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions
-from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.refitting import checked_options, refit
+from vaebench.signatures.refitting import checked_options, prior_ground, refit
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.tables import SIZES, OnProgress, checked_tables, no_progress, size_masks
@@ -150,7 +149,7 @@ def calibrate(
     signatures: pd.DataFrame,
     *,
     intervals: str = "spike_slab",
-    noise: str = "poisson",
+    noise: str = "auto",
     level: float = 0.95,
     draws: int = 5,
     seed: int = 0,
@@ -201,11 +200,10 @@ def calibrate(
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     x, s, names = counts.to_numpy()[some], known.to_numpy(), counts.index[some]
     progress = progress or no_progress
-    fit = maximum_likelihood(x, s)
-    found = scatter(x, s, fit.exposures)
-    if noise == "negative_binomial":
-        fit, found = negative_binomial(x, s)
-    posterior = sampled(x, s, fit.exposures, found, groups=groups[some], level=level, seed=seed, options=sampler)
+    noise, fit, _, found = fitted_noise(x, s, noise)
+    ground = prior_ground(x, known.index, "spike_slab", None, "published")
+    chains = {"groups": groups[some], "ground": ground, "level": level, "seed": seed, "options": sampler}
+    posterior = sampled(x, s, fit.exposures, found, **chains)
     tables, truths = [], []
     for i in range(draws):
         progress("simulating and refitting", i, draws)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from vaebench.signatures.dispersion import Scatter
@@ -72,8 +73,9 @@ def test_a_signature_is_expected_less_often_where_more_are_offered():
     np.testing.assert_allclose(np.exp([few.log_mean[0], many.log_mean[0]]), [240, 120])
 
 
-def problem(x, signatures) -> Problem:
-    return Problem(x, signatures, np.maximum(x.sum(1, keepdims=True) / 96, 0.1) * np.ones((1, 96)))
+def problem(x, signatures, mean=None) -> Problem:
+    mean = x.sum(1, keepdims=True) / 96 * np.ones((1, 96)) if mean is None else mean
+    return Problem(x, signatures, mean + 0.1)
 
 
 def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
@@ -84,10 +86,10 @@ def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
     x = rng.multinomial(9, signatures[1]).astype(float)[None]
     options = SamplerOptions()
     ground = Ground(*(np.array([v, w]) for v, w in ((0.4, 0.2), (2.0, 1.0), (1, 1), (1, 1), (0.5, 0.5), (3, 3))))
-    copies = 400  # chains side by side
+    copies = 200  # chains side by side
     cohort = cohort_of(problem(np.repeat(x, copies, 0), signatures), "poisson", np.ones((1, 1)), ground, 1, 1, 500)
     state = chain_run(cohort, np.full((copies, 1, 2), 3.0), 0, 60, 0, options)
-    draws = chain_run(cohort, state.exposures, 60, 300, 3, options).draws.reshape(-1, 2)
+    draws = chain_run(cohort, state.exposures, 60, 240, 3, options).draws.reshape(-1, 2)
 
     edges = np.concatenate([[0.0], np.geomspace(1e-7, 1e4, 700)])
     points = np.concatenate([[0.0], np.sqrt(edges[2:] * edges[1:-1])])
@@ -112,6 +114,7 @@ def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
         np.testing.assert_allclose(found, expected, atol=0.03)
 
 
+@pytest.mark.slow
 def test_ranks_of_exposures_of_small_cohorts_are_uniform():
     """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts of three samples, counts."""
     rng = np.random.default_rng(5)
@@ -124,7 +127,8 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform():
     on = rng.random((sets, samples, 3)) < prior.presence
     truth = np.where(on, np.exp(prior.log_mean + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
     x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)
-    cohort = cohort_of(problem(x, signatures), "poisson", np.ones((samples, 1)), ground, 0, 1, 750)
+    known = problem(x, signatures, (truth @ signatures).reshape(-1, 96))
+    cohort = cohort_of(known, "poisson", np.ones((samples, 1)), ground, 0, 1, 750)
     start = np.repeat(x.sum(1).reshape(sets, samples, 1) / 3, 3, 2)
     state = chain_run(cohort, start, 0, 100, 0, options)
     draws = chain_run(cohort, state.exposures, 100, 6 * 49, 6, options).draws
@@ -140,19 +144,19 @@ def test_prior_of_each_cancer_type_is_found():
     signatures = rng.dirichlet(np.full(96, 0.3), 3)
     presence = np.array([[0.9, 0.1, 0.5], [0.1, 0.9, 0.5]])
     log_mean = np.log([[500.0, 200, 1000], [100, 2000, 1000]])
-    groups = np.eye(2)[np.repeat([0, 1], 300)]
-    on = rng.random((600, 3)) < groups @ presence
-    truth = np.where(on, np.exp(groups @ log_mean + 0.6 * rng.standard_normal((600, 3))), 0.0)
+    groups = np.eye(2)[np.repeat([0, 1], 200)]
+    on = rng.random((400, 3)) < groups @ presence
+    truth = np.where(on, np.exp(groups @ log_mean + 0.6 * rng.standard_normal((400, 3))), 0.0)
     x = rng.poisson(truth @ signatures).astype(float)
     some = x.sum(1) > 0
     x, truth, groups, on = x[some], truth[some], groups[some], on[some]
     noise = Scatter(1.0, 0.0, np.inf, np.ones(len(x)), np.ones(len(x)))
-    options = SamplerOptions(learning=40, draws=80, longest=1)
+    options = SamplerOptions(learning=30, draws=60, longest=1)
     prior = sampled(x, signatures, truth, noise, groups=groups, options=options).prior
     for g in range(2):
         rows = on[groups[:, g] > 0]
         common = rows.mean(0) > 0.3
-        np.testing.assert_allclose(prior.presence[g], rows.mean(0), atol=0.035)
+        np.testing.assert_allclose(prior.presence[g], rows.mean(0), atol=0.04)
         np.testing.assert_allclose(prior.log_mean[g][common], log_mean[g][common], atol=0.1)
         np.testing.assert_allclose(prior.log_sd[g][common], 0.6, atol=0.1)
 

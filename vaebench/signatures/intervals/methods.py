@@ -10,15 +10,18 @@ import numpy as np
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.intervals.ends import (
     Ends,
-    bootstrap,
+    bootstrap_ends,
     conformal,
     parametric_resample,
     posterior_percentile,
     profile_likelihood,
+    resampled_fits,
 )
 from vaebench.signatures.intervals.options import BootstrapOptions, EncoderOptions, ProfileOptions
 from vaebench.signatures.likelihood import Maximum
 from vaebench.signatures.sampler.options import SamplerOptions
+from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.sampler.sums import inseparable
 from vaebench.signatures.tables import Estimates, OnProgress
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ class FittedCohort(NamedTuple):
         settings: of the autoencoder, for a method that trains one: ``variant``, ``recipe``, ``beta``, ...
         options: constants of the method.
         progress: see :data:`vaebench.signatures.tables.OnProgress`.
+        ground: of the prior, for a method that has one; ``None`` for a weak one.
     """
 
     x: np.ndarray
@@ -54,6 +58,7 @@ class FittedCohort(NamedTuple):
     settings: Mapping[str, Any]
     options: Any  # of the class that the method has in the registry
     progress: OnProgress
+    ground: Ground | None = None
 
 
 class IntervalMethod(NamedTuple):
@@ -84,6 +89,7 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
         cohort.fit.exposures,
         cohort.scatter,
         groups=cohort.groups,
+        ground=cohort.ground,
         level=cohort.level,
         seed=cohort.seed,
         options=options,
@@ -100,7 +106,7 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
         "effective_draws_min": float(np.min(found.effective[moving], initial=found.draws)),
         "prior": {name: np.asarray(v).tolist() for name, v in found.prior._asdict().items()},
     }
-    return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics)
+    return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics, found.sums)
 
 
 def _by_ends(cohort: FittedCohort, ends: Ends, **diagnostics: object) -> Estimates:
@@ -116,17 +122,11 @@ def _profile_likelihood(cohort: FittedCohort) -> Estimates:
 
 def _bootstrap(kind: str) -> Callable[[FittedCohort], Estimates]:
     def compute(cohort: FittedCohort) -> Estimates:
-        ends = bootstrap(
-            np.random.default_rng(cohort.seed),
-            cohort.signatures,
-            cohort.fit,
-            cohort.scatter,
-            cohort.level,
-            kind,
-            cohort.options,
-            cohort.progress,
-        )
-        return _by_ends(cohort, ends)
+        signatures, fit, scatter = cohort[1:4]
+        rng = np.random.default_rng(cohort.seed)
+        draws = resampled_fits(rng, signatures, fit, scatter, cohort.options, cohort.progress)
+        ends = bootstrap_ends(draws, fit.exposures, cohort.level, kind)
+        return _by_ends(cohort, ends)._replace(sums=inseparable(draws, cohort.level))
 
     return compute
 

@@ -21,6 +21,8 @@ class SamplerOptions:
         kept: draws that are returned as they are, far apart; a calibration takes its truths from them.
         considered: P(present) from which the upper end is at least that of the exposure given that it is present. Below it
             the few draws above 0 say too little.
+        scarce: draws above 0 below which they do not give an upper end: the likelihood of the exposure alone does then, if
+            P(present) is above ``considered`` in the prior of the cohort.
         spread: mutations added to the variance that shapes proposals: few counts are far from Gaussian.
         few: weight, in samples, of the whole cohort's prior in the prior of each cancer type.
         ignored: first sweeps that teach the prior nothing. The start is not sparse, so a prior learned from it would say
@@ -42,6 +44,7 @@ class SamplerOptions:
     width: int = 16
     kept: int = 10
     considered: float = 0.005
+    scarce: int = 40
     spread: float = 0.1
     few: float = 10.0
     ignored: int = 10

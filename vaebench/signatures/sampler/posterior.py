@@ -11,8 +11,10 @@ from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler.chains import ChainRun, chain_run, cohort_of
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.gibbs import Prior, Problem
+from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import weak_ground
+from vaebench.signatures.sampler.priors import Ground, weak_ground
+from vaebench.signatures.sampler.sums import Sum, inseparable
 from vaebench.signatures.tables import SMALL, OnProgress, no_progress
 
 _BLOCK = 500  # rows drawn at once: 96 channels of them fit the cache
@@ -33,6 +35,7 @@ class ExposurePosterior(NamedTuple):
         prior: [G, S], one row for each cancer type: the mean of those drawn.
         draws: their number, of all chains together.
         sweeps: of each chain, those before the first draw included.
+        sums: of signatures that the counts of a sample cannot tell apart.
     """
 
     mean: np.ndarray
@@ -45,6 +48,7 @@ class ExposurePosterior(NamedTuple):
     prior: Prior
     draws: int
     sweeps: int
+    sums: list[Sum]
 
 
 def noise_and_problem(
@@ -69,9 +73,9 @@ def noise_and_problem(
     if scatter.rounding:
         variance = _dispersion_beyond_rounding(x, mean, scatter) * mean + scatter.rounding
         return "gaussian", Problem(x, signatures, variance)
-    dispersion = max(scatter.dispersion, 1.0)
     if np.isinf(scatter.size):
-        return "poisson", Problem(x, signatures, dispersion * (mean + options.spread), dispersion, 1.0)
+        dispersion = scatter.dispersion_of(x)
+        return "poisson", Problem(x, signatures, dispersion[:, None] * (mean + options.spread), dispersion, 1.0)
     variance = mean + mean**2 / scatter.size + options.spread
     return "negative_binomial", Problem(x, signatures, variance, 1.0, scatter.size)
 
@@ -121,6 +125,7 @@ def sampled(
     scatter: Scatter,
     *,
     groups: np.ndarray | None = None,
+    ground: Ground | None = None,
     level: float = 0.95,
     seed: int = 0,
     options: SamplerOptions = SAMPLER,
@@ -134,6 +139,7 @@ def sampled(
         start: [T, S], the maximum-likelihood exposures.
         scatter: of the counts about them.
         groups: [T, G], the samples' cancer types as 0 and 1; ``None`` for one prior.
+        ground: of the prior, arrays [S]; ``None`` for a weak one.
         level: nominal coverage of the intervals.
         seed: of the chains.
         options: constants of the sampler.
@@ -143,7 +149,8 @@ def sampled(
     groups = np.ones((len(x), 1)) if groups is None else groups
     chains = max(2, options.width // len(x))
     length = max(-(-options.draws // chains), options.chain if chains > 2 else 0)
-    cohort = cohort_of(problem, noise, groups, weak_ground(x, len(signatures), options), seed, chains, _BLOCK)
+    ground = weak_ground(x, len(signatures), options) if ground is None else ground
+    cohort = cohort_of(problem, noise, groups, ground, seed, chains, _BLOCK)
     total = options.learning + length
 
     def run(exposures: np.ndarray, done: int, n: int, keep: int) -> ChainRun:
@@ -157,9 +164,24 @@ def sampled(
         done += length * thin
         found = _summary(state.draws, level, options)
         if 2 * thin > options.longest or has_mixed(found, options):
-            return found._replace(prior=state.prior, sweeps=done)
+            found = found._replace(prior=state.prior, sweeps=done)
+            return found._replace(upper=_with_limits(found, problem, groups, level, options))
         thin *= 2
         total += length * thin
+
+
+def _with_limits(
+    found: ExposurePosterior, problem: Problem, groups: np.ndarray, level: float, options: SamplerOptions
+) -> np.ndarray:
+    """Upper ends [T, S], at least the limits of signatures that may be present but hardly are in any draw."""
+    prior = Prior(*(groups @ v for v in found.prior))
+    scarce = (found.presence * found.draws < options.scarce) & (prior.presence > options.considered)
+    upper = found.upper.copy()
+    for rows in (slice(i, i + _SUMMARISED) for i in range(0, len(upper), _SUMMARISED)):
+        if scarce[rows].any():
+            limits = upper_limits(problem, found.mean, found.presence, prior, level, rows)
+            upper[rows] = np.where(scarce[rows], np.maximum(upper[rows], limits), upper[rows])
+    return upper
 
 
 def _starts(x: np.ndarray, start: np.ndarray, chains: int) -> np.ndarray:
@@ -186,14 +208,15 @@ def has_mixed(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> bo
 def _summary(draws: np.ndarray, level: float, options: SamplerOptions) -> ExposurePosterior:
     """Posterior without its prior, from ``draws`` [C, n, T, S]; a few samples at a time, for their sorts take memory."""
     count, n, samples, signatures = draws.shape
-    parts = []
+    parts, sums = [], []
     for rows in (slice(i, i + _SUMMARISED) for i in range(0, samples, _SUMMARISED)):
         mine = draws[:, :, rows]
         both = mine.reshape(-1, *mine.shape[2:])
         lower, upper, present = read_off(both, level, options)
         kept = both[:: max(len(both) // options.kept, 1)][: options.kept]
         means = both.mean(0, dtype=np.float64)
+        sums += inseparable(both, level, rows.start)
         parts.append([means, lower, upper, present, r_hat(mine), effective_size(mine), kept])
     joined = [np.concatenate(columns, axis=-2) for columns in zip(*parts, strict=True)]
     unknown = Prior(*(np.full((1, signatures), np.nan) for _ in Prior._fields))
-    return ExposurePosterior(*joined, prior=unknown, draws=count * n, sweeps=n)  # type: ignore[misc]
+    return ExposurePosterior(*joined, prior=unknown, draws=count * n, sweeps=n, sums=sums)  # type: ignore[misc]
