@@ -10,9 +10,12 @@ from vaebench.data.mutations.channels import CHANNELS
 from vaebench.errors import InputError
 from vaebench.signatures.published import disagreements, published_exposures, published_ground, tissues
 from vaebench.signatures.refitting import refit
+from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.priors import weak_ground
 
 X = np.full((4, 96), 20.0)
+QUICK = SamplerOptions(learning=40, draws=400, chain=20, longest=1)
+"""Short chains: one tumour has sixteen of them."""
 
 
 def test_the_table_holds_facts_of_genomes_and_exomes():
@@ -28,7 +31,7 @@ def test_a_tissue_weighs_more_than_all_types_and_both_more_than_nothing():
     names = ["SBS4", "SBS7a", "SBS1", "SBS99"]
     lung, skin = (published_ground(X, names, tissue) for tissue in ("Lung-SCC", "Skin-Melanoma"))
     every = published_ground(X, names)
-    assert lung.presence[0] > 0.9 > every.presence[0] > skin.presence[0]
+    assert lung.presence[0] > 0.85 > 0.3 > every.presence[0] > skin.presence[0]
     assert skin.presence[1] > 0.8
     assert lung.presence[1] < 0.01
     assert every.presence[2] > 0.8
@@ -42,9 +45,9 @@ def test_the_belief_of_a_tissue_is_the_average_of_its_samples_and_all_types():
     table = published_exposures()
     row = table[(table["type"] == "Liver-HCC") & (table["signature"] == "SBS4")].iloc[0]
     every, liver = (published_ground(X, ["SBS4", "SBS5"], tissue) for tissue in (None, "Liver-HCC"))
-    expected = (row["present"] + 10 * every.presence[0]) / (row["samples"] + 10)
+    expected = (row["present"] + 3 * every.presence[0]) / (row["samples"] + 3)
     assert liver.presence[0] == pytest.approx(expected)
-    mean = (row["present"] * row["log_share_mean"] + 10 * (every.log_mean[0] - np.log(1920))) / (row["present"] + 10)
+    mean = (row["present"] * row["log_share_mean"] + 3 * (every.log_mean[0] - np.log(1920))) / (row["present"] + 3)
     assert liver.log_mean[0] == pytest.approx(mean + np.log(1920))
 
 
@@ -83,13 +86,15 @@ def one_tumour() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_a_refit_says_which_prior_it_has_and_leaves_out_what_is_excluded():
     catalogue, signatures = one_tumour()
-    fit = refit(catalogue, signatures, intervals="spike_slab", tissue="Liver-HCC", exclude=["SBS4"])
+    fit = refit(catalogue, signatures, intervals="spike_slab", tissue="Liver-HCC", exclude=["SBS4"], options=QUICK)
     assert any("published exposures of Liver-HCC" in note for note in fit.notes)
     assert list(fit.exposures.columns) == ["SBS1", "SBS5", "SBS40a"]
     absent = fit.intervals.set_index("signature")["presence"] < 0.5
     assert (fit.exposures.iloc[0][absent] == 0).all()
     assert (fit.exposures.iloc[0][~absent] > 0).all()
-    plain = refit(catalogue, signatures, intervals="spike_slab", prior="none", include=["SBS1", "SBS5", "SBS4"])
+    plain = refit(
+        catalogue, signatures, intervals="spike_slab", prior="none", include=["SBS1", "SBS5", "SBS4"], options=QUICK
+    )
     assert not any("published" in note for note in plain.notes)
 
 
@@ -111,10 +116,10 @@ def test_two_equal_signatures_are_summed():
     signatures = signatures.loc[["SBS1", "SBS5", "SBS5"]].set_axis(["SBS1", "SBS5", "SBS5b"])
     fit = refit(catalogue * 20, signatures, intervals="bootstrap")
     assert any("nearly the same spectrum" in note for note in fit.notes)
-    spike = refit(catalogue * 20, signatures, intervals="spike_slab", prior="none")
+    spike = refit(catalogue * 20, signatures, intervals="spike_slab", prior="none", options=QUICK)
     for result in (fit, spike):
         assert np.isfinite(result.intervals[["exposure", "lower", "upper"]]).all(axis=None)
     row = spike.sums.set_index("signatures").loc["SBS5+SBS5b"]
-    assert row["lower"] < 1200 < row["upper"]
+    assert row["lower"] < fit.exposures.iloc[0][["SBS5", "SBS5b"]].sum() < row["upper"]
     assert row["upper"] - row["lower"] < 400
     assert "cannot tell SBS5 from SBS5b" in " ".join(spike.notes)

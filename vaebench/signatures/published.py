@@ -24,6 +24,8 @@ PRIORS = ("published", "none")
 """Names of priors: what was published of the signatures, or the same for each of them."""
 
 _FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's counts must be able to say so
+_UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
+_BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
 
 
 class _Belief(NamedTuple):
@@ -115,7 +117,7 @@ def published_ground(
         np.zeros(len(names), bool),
     )
     assay = table.loc[table["type"] == tissue, "assay"].iloc[0] if tissue else "genome"
-    found = _belief(table[table["assay"] == assay], names, start, 2.0)
+    found = _belief(table[table["assay"] == assay], names, start, _BORROWED)
     if tissue is None and 2 * found.known.sum() < len(names):
         return None
     if not found.known.any():
@@ -124,15 +126,12 @@ def published_ground(
         )
     weights = np.array([weak.presence_weight[0], 1.0, 4.0])  # type: ignore[index]
     if tissue is not None:
-        found = _belief(table[table["type"] == tissue], names, found, options.few)
+        found = _belief(table[table["type"] == tissue], names, found, _BORROWED)
         weights = np.full(3, options.few)
     unseen = ~found.known
     presence = np.where(unseen, np.minimum(found.presence, _UNSEEN), np.maximum(found.presence, _FLOOR))
     parts = (np.minimum(presence, 1 - _FLOOR), found.log_mean + burden.mean(), found.variance)
     return Ground(*parts, *(np.full(len(names), w) for w in weights))
-
-
-_UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
 
 
 def disagreements(ground: Ground, names: list[str], presence: np.ndarray) -> list[tuple[str, float, float]]:

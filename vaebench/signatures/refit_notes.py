@@ -60,8 +60,8 @@ def noise_notes(fitted: NoiseFit, checks: RefitChecks) -> list[str]:
         return []
     effect = {
         "negative_binomial": f"A negative binomial of size {found.size:.3g} accounts for it.",
-        "dirichlet": "Signatures that vary between tumours account for it (Dirichlet concentration "
-        f"{1 / max(found.growth, 1e-12):.3g}).",
+        "dirichlet": "It grows with the mutations of a sample, as where signatures vary between tumours, and the intervals are "
+        "widened for it sample by sample.",
     }.get(
         fitted.noise,
         "The intervals are widened for it. That is right for overdispersion, but not for wrong signatures.",
