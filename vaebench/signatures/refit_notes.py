@@ -25,6 +25,7 @@ class RefitChecks:
         dispersion: smallest excess of the dispersion over 1 that is noted. A cohort of any size has some overdispersion.
         errors: standard errors of the dispersion by which it must exceed 1 to be noted.
         present: P(present) from which a signature counts as present in the table of exposures.
+        often: share of the samples from which inseparable signatures are noted; rarer ones are only in the table of sums.
         alike: cosine of two signatures from which counts can hardly ever tell them apart.
         r_hat: R-hat of the worst hundredth of the exposures above which the sampler is noted as slow.
         effective: effective draws of the worst hundredth below which it is.
@@ -34,6 +35,7 @@ class RefitChecks:
     dispersion: float = 0.04
     errors: float = 4.0
     present: float = 0.5
+    often: float = 0.1
     alike: float = 0.99
     r_hat: float = 1.1
     effective: float = 50.0
@@ -87,12 +89,14 @@ def sum_notes(signatures: pd.DataFrame, samples: pd.Index, estimates: Estimates,
     if estimates.sums:
         counted = collections.Counter(tuple(found[1]) for found in estimates.sums)
         members, often = counted.most_common(1)[0]
+        if often < checks.often * len(samples):
+            return notes
         t, _, mean, low, high = next(found for found in estimates.sums if tuple(found[1]) == members)
         names = [str(signatures.index[k]) for k in members]
         more = f" {len(counted) - 1} other sets are in sums." if len(counted) > 1 else ""
         notes.append(
             f"The counts of {often} of {len(samples)} samples cannot tell {', '.join(names[:-1])} from {names[-1]}: "
-            f"together they are {mean:.3g} [{low:.3g}, {high:.3g}] in {samples[t]}.{more}"
+            f"together they are {mean:,.0f} [{low:,.0f}, {high:,.0f}] in {samples[t]}.{more}"
         )
     return notes
 

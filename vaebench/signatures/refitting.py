@@ -189,13 +189,13 @@ def refit(
         given = (*given, ground)
         estimates = METHODS[intervals].compute(FittedCohort(*given))
         exposures[some] = estimates.exposures
-    notes = noise_notes(fitted, checks)
-    if estimates is not None:
-        notes += prior_notes(ground, known.index, tissue, estimates)
-        notes += sum_notes(known, counts.index[some], estimates, checks)
     samples = _samples(counts, exposures @ s, found, some, checks)
     frame = pd.DataFrame(exposures, counts.index, known.index)
     diagnostics = {} if estimates is None else estimates.diagnostics
+    notes = [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
+    if estimates is not None:
+        notes += prior_notes(ground, known.index, tissue, estimates)
+        notes += sum_notes(known, counts.index[some], estimates, checks)
     return RefitResult(
         exposures=frame if estimates is None else _present(frame, estimates, some, checks),
         intervals=None if estimates is None else long_table(frame, estimates, some, level),
@@ -206,7 +206,7 @@ def refit(
         method=intervals or "",
         level=level,
         diagnostics=diagnostics,
-        notes=(*notes, *sample_notes(samples, diagnostics, checks)),
+        notes=tuple(notes),
         noise=fitted.noise,
         growth=found.growth,
         sums=None if estimates is None or estimates.sums is None else _sums(known.index, counts.index[some], estimates),
