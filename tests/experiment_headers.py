@@ -17,6 +17,7 @@ OLDER = (
     "gislum2024_extraction",
     "gislum2024_pcawg",
     "gislum2024_rare",
+    "known_exposures",
     "trust",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""

@@ -62,14 +62,24 @@ class RefitOptions(Seeded, Compiled):
     signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
     """Table of signatures with named channels."""
     out: Path = Path("results/refit")
-    """Folder for exposures.csv, intervals.csv, samples.csv, fit.json and report.html."""
+    """Folder for exposures.csv, intervals.csv, sums.csv, samples.csv, fit.json and report.html."""
     intervals: str = "spike_slab"
     """Method of the intervals: "spike_slab", "profile_likelihood", "bootstrap", "bootstrap_basic", "conformal",
     "posterior_percentile" or "posterior_released". "none" for exposures only."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
-    noise: str = "poisson"
-    """Distribution of the counts: "poisson" (with an estimated dispersion) or "negative_binomial"."""
+    noise: str = "auto"
+    """Distribution of the counts: "poisson" (one dispersion), "dirichlet" (dispersion grows with a sample's mutations),
+    "negative_binomial" (variance grows with a channel's mean), or "auto" (the one that explains the scatter best)."""
+    tissue: str | None = None
+    """Tumour type whose published exposures are the prior of "spike_slab": "Liver-HCC" (genomes), "LIHC" (exomes), ...
+    Without it, those of all types."""
+    prior: str = "published"
+    """Prior of "spike_slab": "published", or "none" for the same weak prior for each signature."""
+    include: tuple[str, ...] = ()
+    """Signatures to fit: --include SBS1 SBS5 SBS18. Without it, all."""
+    exclude: tuple[str, ...] = ()
+    """Signatures to leave out."""
     set: tuple[str, ...] = ()
     """Settings of the autoencoder of "conformal" and "posterior_..." as NAME=VALUE: --set variant=weibull_vae beta=0.01."""
     types: Path | None = None
@@ -112,8 +122,9 @@ class Calibrate(Seeded, Compiled):
     sources: str = "fit,neighbours,prior,spectra"
     """Sources of the true exposures, separated by commas: "fit" (posterior draws), "neighbours" (fits of resampled counts,
     without a prior), "prior" (random signatures in each sample) and "spectra" (posterior draws, spectra that vary)."""
-    noise: str = "poisson"
-    """Distribution of the counts: "poisson" (with an estimated dispersion) or "negative_binomial"."""
+    noise: str = "auto"
+    """Distribution of the counts: "poisson" (one dispersion), "dirichlet" (dispersion grows with a sample's mutations),
+    "negative_binomial" (variance grows with a channel's mean), or "auto" (the one that explains the scatter best)."""
     types: Path | None = None
     """Table of the samples' cancer types (first column sample, second type). Not needed for names like "type::sample"."""
     fractions: bool = False

@@ -26,10 +26,12 @@ _NAMES = {
     "matches": "vaebench.signatures.matching",
     "muse_refit": "vaebench.signatures.autoencoders.muse",
     "power": "vaebench.signatures.power",
+    "published_exposures": "vaebench.signatures.published",
     "recovery": "vaebench.signatures.matching",
     "refit": "vaebench.signatures.refitting",
     "save_calibration": "vaebench.signatures.calibration",
     "save_power": "vaebench.signatures.power",
+    "tissues": "vaebench.signatures.published",
 }
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from vaebench.signatures.joint.intervals import de_novo_intervals
     from vaebench.signatures.matching import matches, recovery
     from vaebench.signatures.power import power, save_power
+    from vaebench.signatures.published import published_exposures, tissues
     from vaebench.signatures.refitting import refit
     from vaebench.signatures.sparse.options import SparseOptions
 
@@ -56,10 +59,12 @@ __all__ = [
     "matches",
     "muse_refit",
     "power",
+    "published_exposures",
     "recovery",
     "refit",
     "save_calibration",
     "save_power",
+    "tissues",
 ]
 
 

@@ -26,11 +26,11 @@ from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.signatures.coverage import coverage_table
-from vaebench.signatures.dispersion import Scatter, negative_binomial, scatter
+from vaebench.signatures.dispersion import Scatter, fitted_noise
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions
 from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.refitting import checked_options, refit
+from vaebench.signatures.refitting import checked_options, prior_ground, refit
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.tables import OnProgress, checked_tables, no_progress
@@ -118,7 +118,7 @@ def calibrate(
     signatures: pd.DataFrame,
     *,
     intervals: str = "spike_slab",
-    noise: str = "poisson",
+    noise: str = "auto",
     level: float = 0.95,
     draws: int = 5,
     seed: int = 0,
@@ -179,12 +179,10 @@ def calibrate(
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     x, s = counts[some], known.to_numpy()
     progress = progress or no_progress
-    fit = maximum_likelihood(x.to_numpy(), s)
-    found = scatter(x.to_numpy(), s, fit.exposures)
-    if noise == "negative_binomial":
-        fit, found = negative_binomial(x.to_numpy(), s)
-    given = (x.to_numpy(), s, fit.exposures, found)
-    posterior = sampled(*given, groups=groups[some], level=level, seed=seed, options=sampler)
+    noise, fit, _, found = fitted_noise(x.to_numpy(), s, noise)
+    ground = prior_ground(x.to_numpy(), known.index, "spike_slab", None, "published")
+    chains = {"groups": groups[some], "ground": ground, "level": level, "seed": seed, "options": sampler}
+    posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
     cohort = _Cohort(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
     named = {"intervals": intervals, "noise": noise, "level": level, "types": types, "options": options}
     tables = []

@@ -27,7 +27,7 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import checked_signatures
-from vaebench.errors import InputError, checked_seed
+from vaebench.errors import InputError, checked_seed, user_path
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.tables import OnProgress, no_progress
 

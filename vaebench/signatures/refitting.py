@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,45 +16,25 @@ from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures
 from vaebench.errors import InputError, checked_seed, unknown_name, user_path
-from vaebench.signatures.dispersion import Scatter, negative_binomial, scatter
+from vaebench.signatures.dispersion import NOISES, Scatter, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
-from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import fit_cosines
-from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
-
-NOISES = ("poisson", "negative_binomial")
-
-
-@dataclasses.dataclass(frozen=True)
-class RefitChecks:
-    """Thresholds of the flags and notes of a refit.
-
-    Attributes:
-        unusual: probability, shared by all samples, with which one is flagged although the model holds.
-        dispersion: smallest excess of the dispersion over 1 that is noted. A cohort of any size has some overdispersion.
-        errors: standard errors of the dispersion by which it must exceed 1 to be noted.
-        r_hat: R-hat of the worst hundredth of the exposures above which the sampler is noted as slow.
-        effective: effective draws of the worst hundredth below which it is.
-    """
-
-    unusual: float = 0.001
-    dispersion: float = 0.04
-    errors: float = 4.0
-    r_hat: float = 1.1
-    effective: float = 50.0
-
-
-CHECKS = RefitChecks()
-"""The defaults."""
+from vaebench.signatures.published import PRIORS, published_ground
+from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
+from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
 
 
 class RefitResult(NamedTuple):
     """Exposures to known signatures, and how well they explain the counts.
 
     Attributes:
-        exposures: [T, S] in mutations: posterior means for a method with a posterior, else maximum likelihood.
+        exposures: [T, S] in mutations, to be counted and summed: for a method with a probability of presence, the posterior
+            mean where that probability reaches ``RefitChecks.present`` (0.5) and 0 elsewhere; the posterior mean for other
+            methods with a posterior; else maximum likelihood.
         intervals: one row for each sample and signature: ``sample, signature, exposure, lower, upper, presence``, the last
-            NaN for methods without a probability of presence; ``None`` without a method.
+            NaN for methods without a probability of presence; ``exposure`` is the posterior mean, whatever the presence;
+            ``None`` without a method.
         samples: one row for each sample: ``mutations``, ``cosine`` of its counts and their fit, ``chi_squared`` per degree of
             freedom under the noise model, its ``p_value``, and ``flag``: "", ``no mutations`` or ``misfit``.
         dispersion: median over samples of Pearson's chi-squared per degree of freedom under Poisson noise. 1 for Poisson
@@ -66,7 +45,10 @@ class RefitResult(NamedTuple):
         level: nominal coverage of the intervals.
         diagnostics: of the computation: R-hat, effective draws, prior, ...
         notes: sentences that a reader of the result should see.
-        noise: noise model, a name in :data:`NOISES`.
+        noise: the noise model that was used, a name in :data:`vaebench.signatures.dispersion.NOISES` but not ``"auto"``.
+        growth: dispersion that every mutation of a sample adds under ``"dirichlet"``, else 0.
+        sums: one row for each set of signatures that the counts of a sample cannot tell apart: ``sample, signatures``
+            (joined by +), and ``exposure, lower, upper`` of their sum; ``None`` for a method without draws of exposures.
     """
 
     exposures: pd.DataFrame
@@ -80,10 +62,13 @@ class RefitResult(NamedTuple):
     diagnostics: dict[str, Any]
     notes: tuple[str, ...]
     noise: str = "poisson"
+    growth: float = 0.0
+    sums: pd.DataFrame | None = None
 
     def summary(self) -> dict[str, Any]:
         """Method, level and noise as JSON values; ``size`` is ``None`` under Poisson."""
-        return {
+        growth = {"growth": self.growth} if self.growth else {}
+        return growth | {
             "method": self.method,
             "level": self.level,
             "dispersion": self.dispersion,
@@ -97,8 +82,8 @@ class RefitResult(NamedTuple):
     ) -> Path:
         """Write the result and a report into ``folder``, which is made if needed.
 
-        The files are ``exposures.csv``, ``samples.csv``, ``intervals.csv`` (where there are intervals), ``fit.json`` (the
-        summary, the notes and ``info``), and ``report.html`` with its ``figures``.
+        The files are ``exposures.csv``, ``samples.csv``, ``intervals.csv`` and ``sums.csv`` (where there are intervals, and
+        draws of the exposures), ``fit.json`` (the summary, the notes and ``info``), and ``report.html`` with its ``figures``.
 
         Args:
             folder: of the result. All files of an earlier one, which ``manifest.json`` names, are replaced in one step.
@@ -124,6 +109,8 @@ class RefitResult(NamedTuple):
             write_frame(self.samples.rename_axis("Samples").reset_index(), new / "samples.csv")
             if self.intervals is not None:
                 write_frame(self.intervals, new / "intervals.csv")
+            if self.sums is not None:
+                write_frame(self.sums, new / "sums.csv")
             write_json(new / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
             page = refit_page(new, self, types=types, info=info, notes=self.notes)
         return user_path(folder) / page.name
@@ -134,10 +121,14 @@ def refit(
     signatures: pd.DataFrame,
     *,
     intervals: str | None = None,
-    noise: str = "poisson",
+    noise: str = "auto",
     level: float = 0.95,
     seed: int = 0,
     types: pd.Series | None = None,
+    tissue: str | None = None,
+    prior: str = "published",
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
     options: MethodOptions | None = None,
@@ -150,10 +141,19 @@ def refit(
         catalogue: counts [T, 96].
         signatures: [S, 96], rows sum to 1.
         intervals: a name in :data:`vaebench.signatures.intervals.methods.METHODS`; ``None`` for exposures only.
-        noise: ``"poisson"``, its dispersion estimated, or ``"negative_binomial"``, its size estimated.
+        noise: ``"poisson"``, with one dispersion for all samples; ``"dirichlet"``, with a dispersion that grows with a sample's
+            mutations, as where spectra vary between tumours; ``"negative_binomial"``, with a variance that grows with a
+            channel's mean; or ``"auto"``, the one that explains the scatter best: Poisson unless the counts say otherwise.
         level: nominal coverage of the intervals, between 0 and 1.
         seed: of everything random.
         types: cancer type by sample; ``spike_slab`` learns a prior for each type.
+        tissue: tumour type whose published exposures are the prior of ``spike_slab``, a name of
+            :func:`vaebench.signatures.published.tissues` like ``"Liver-HCC"`` (genomes) or ``"LIHC"`` (exomes). ``None`` for
+            those of all types.
+        prior: ``"published"``, or ``"none"`` for the same weak prior for each signature. Signatures that are not named as
+            COSMIC's have the weak prior.
+        include: the signatures to fit; ``None`` for all.
+        exclude: signatures to leave out.
         settings: of the autoencoder behind ``posterior_percentile``, ``posterior_released`` and ``conformal``: ``variant``
             (default ``folded_normal_vae``), and the settings of
             :func:`vaebench.signatures.autoencoders.fits.refit_by_encoder`.
@@ -181,34 +181,40 @@ def refit(
             f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
         )
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
+    known = selected(known, include, exclude)
     x, s = counts.to_numpy(), known.to_numpy()
+    ground = prior_ground(x[some], known.index, intervals, tissue, prior)
     exposures = np.zeros((len(x), len(s)))
-    fit = maximum_likelihood(x[some], s)
-    poisson = scatter(x[some], s, fit.exposures)
-    found = poisson
-    if noise == "negative_binomial":
-        fit, found = negative_binomial(x[some], s)
+    fitted = fitted_noise(x[some], s, noise)
+    fit, found = fitted.fit, fitted.found
     exposures[some] = fit.exposures
     estimates = None
     if intervals is not None:
         given = (x[some], s, fit, found, groups[some], level, seed, settings or {}, chosen, progress or no_progress)
+        given = (*given, ground)
         estimates = METHODS[intervals].compute(FittedCohort(*given))
         exposures[some] = estimates.exposures
     samples = _samples(counts, exposures @ s, found, some, checks)
     frame = pd.DataFrame(exposures, counts.index, known.index)
     diagnostics = {} if estimates is None else estimates.diagnostics
+    notes = [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
+    if estimates is not None:
+        notes += prior_notes(ground, known.index, tissue, estimates)
+        notes += sum_notes(known, counts.index[some], estimates, checks)
     return RefitResult(
-        exposures=frame,
+        exposures=frame if estimates is None else _present(frame, estimates, some, checks),
         intervals=None if estimates is None else long_table(frame, estimates, some, level),
         samples=samples,
-        dispersion=poisson.dispersion,
-        psi=poisson.rounding,
+        dispersion=fitted.poisson.dispersion,
+        psi=fitted.poisson.rounding,
         size=found.size,
         method=intervals or "",
         level=level,
         diagnostics=diagnostics,
-        notes=_notes(samples, poisson, found, noise, diagnostics, checks),
-        noise=noise,
+        notes=tuple(notes),
+        noise=fitted.noise,
+        growth=found.growth,
+        sums=None if estimates is None or estimates.sums is None else _sums(known.index, counts.index[some], estimates),
     )
 
 
@@ -225,6 +231,54 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
     if not 0 < level < 1:
         raise InputError(f"level={level!r} is not allowed; it must be above 0 and below 1")
     checked_seed(seed)
+
+
+def selected(signatures: pd.DataFrame, include: Sequence[str] | None, exclude: Sequence[str] | None) -> pd.DataFrame:
+    """The rows of ``signatures`` [S, 96] that ``include`` names (``None`` for all) and ``exclude`` does not.
+
+    Raises:
+        InputError: for a name that is no signature, or if none is left.
+    """
+    for option, names in (("include", include), ("exclude", exclude)):
+        for name in names or ():
+            if name not in signatures.index:
+                raise unknown_name(option, name, map(str, signatures.index))
+    kept = signatures.loc[
+        [k for k in signatures.index if (include is None or k in include) and k not in (exclude or ())]
+    ]
+    if kept.empty:
+        raise InputError("include and exclude leave no signature; at least one is needed")
+    return kept
+
+
+def prior_ground(
+    x: np.ndarray, names: pd.Index, intervals: str | None, tissue: str | None, prior: str
+) -> Ground | None:
+    """Ground of the prior of ``spike_slab``; ``None`` for the weak one."""
+    if prior not in PRIORS:
+        raise unknown_name("prior", prior, PRIORS)
+    if tissue is not None and (prior == "none" or intervals != "spike_slab"):
+        given = 'prior="none"' if prior == "none" else f"intervals={intervals!r}"
+        raise InputError(f"tissue={tissue!r} is not allowed with {given}; it is the prior of spike_slab")
+    if prior == "none" or intervals != "spike_slab":
+        return None
+    return published_ground(x, list(map(str, names)), tissue)
+
+
+def _present(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, checks: RefitChecks) -> pd.DataFrame:
+    """``exposures`` [T, S], 0 where a signature is more likely absent."""
+    absent = np.zeros(exposures.shape, bool)
+    absent[some] = estimates.presence < checks.present  # NaN, without a probability, is not
+    return exposures.mask(absent, 0.0)
+
+
+def _sums(names: pd.Index, samples: pd.Index, estimates: Estimates) -> pd.DataFrame:
+    """The table ``sums`` of :class:`RefitResult`."""
+    rows = [
+        (samples[t], "+".join(str(names[k]) for k in members), mean, low, high)
+        for t, members, mean, low, high in estimates.sums or ()
+    ]
+    return pd.DataFrame(rows, columns=["sample", "signatures", "exposure", "lower", "upper"])
 
 
 def _method_options(intervals: str | None, options: MethodOptions | None) -> MethodOptions | None:
@@ -253,49 +307,3 @@ def _samples(
     columns = {"mutations": counts.sum(axis=1), "cosine": fit_cosines(counts.to_numpy(), mean)}
     columns |= {"chi_squared": by_sample, "p_value": p, "flag": flag}
     return pd.DataFrame(columns, counts.index)
-
-
-def _notes(
-    samples: pd.DataFrame,
-    poisson: Scatter,
-    found: Scatter,
-    noise: str,
-    diagnostics: dict[str, Any],
-    checks: RefitChecks,
-) -> tuple[str, ...]:
-    """Sentences about noise unlike the model's, samples that do not fit or are empty, and chains that differ."""
-    notes = []
-    # the median over T samples has a standard deviation of 0.19 / sqrt(T) where about 88 degrees of freedom are left
-    sure = 1 + max(checks.dispersion, checks.errors * 0.19 / np.sqrt(len(samples)))
-    if poisson.rounding:
-        notes.append(
-            f"The counts scatter only {poisson.dispersion:.2g} times as much as Poisson counts: they are rounded means "
-            "without sampling noise. The intervals show how precisely these means determine the exposures."
-        )
-    elif poisson.dispersion > sure:
-        effect = (
-            f"A negative binomial of size {found.size:.3g} accounts for it."
-            if noise == "negative_binomial"
-            else "The intervals are widened for it. That is right for overdispersion, but not for wrong signatures."
-        )
-        notes.append(
-            f"The counts scatter {poisson.dispersion:.2f} times as much as Poisson counts. Either they are overdispersed, or "
-            "the signatures are of another version or genome build, or one is missing. "
-            f"{effect} Check the signatures first."
-        )
-    bad, empty = ((samples["flag"] == flag).to_numpy() for flag in ("misfit", "no mutations"))
-    if bad.any():
-        names = ", ".join(map(str, samples.index[bad][:3]))
-        notes.append(
-            f"{int(bad.sum())} of {len(samples)} samples do not fit (first: {names}). A signature of theirs may be missing. "
-            "Do not trust their intervals."
-        )
-    if empty.any():
-        notes.append(f"{int(empty.sum())} of {len(samples)} samples have no mutations. Their exposures are 0.")
-    worst = diagnostics.get("effective_draws_1", math.inf)
-    if diagnostics.get("r_hat_99", 1.0) > checks.r_hat or worst < checks.effective:
-        notes.append(
-            f"The sampler mixes slowly: R-hat {diagnostics['r_hat_99']:.2f} and {worst:.0f} effective draws for the worst "
-            "hundredth of the exposures. Their intervals are uncertain. Repeat with another seed and compare."
-        )
-    return tuple(notes)

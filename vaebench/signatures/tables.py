@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -87,6 +87,8 @@ class Estimates(NamedTuple):
         upper: upper ends.
         presence: P(present), NaN where the method has none.
         diagnostics: of the computation.
+        sums: of signatures that the counts of a sample cannot tell apart: ``(sample, members, exposure, lower, upper)``;
+            ``None`` for a method without draws.
     """
 
     exposures: np.ndarray
@@ -94,6 +96,7 @@ class Estimates(NamedTuple):
     upper: np.ndarray
     presence: np.ndarray
     diagnostics: dict[str, Any]
+    sums: Sequence[tuple[int, tuple[int, ...], float, float, float]] | None = None
 
 
 def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, level: float) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from vaebench.signatures.likelihood import BACKGROUND
 from vaebench.signatures.sampler.gibbs import GibbsState, Prior, Problem, run_chain
-from vaebench.signatures.sampler.priors import learned_prior, updated_prior
+from vaebench.signatures.sampler.priors import updated_prior
 from vaebench.signatures.sampler.proposals import single, slab_of
 
 
@@ -139,43 +139,6 @@ def test_one_signature_needs_no_pairs():
     assert abs(settled.mean() - 288) < 3  # Gamma(288 + small, 1), the slab being wide
     assert abs(settled.std() - np.sqrt(288)) < 2
     assert settled.min() > 0
-
-
-def test_prior_is_learned_per_cancer_type():
-    rng = np.random.default_rng(0)
-    signatures = spectra(rng, 3)
-    presence = np.array([[0.9, 0.1, 0.5], [0.1, 0.9, 0.5]])
-    log_mean = np.log([[500.0, 200, 1000], [100, 2000, 1000]])
-    groups = np.eye(2)[np.repeat([0, 1], 400)]
-    on = rng.random((800, 3)) < groups @ presence
-    truth = np.where(on, np.exp(groups @ log_mean + 0.6 * rng.standard_normal((800, 3))), 0.0)
-    x = rng.poisson(truth @ signatures).astype(float)
-    with jax.enable_x64(True):
-        known = problem(x, signatures, truth @ signatures)
-        start = jnp.asarray(np.tile(x.sum(1, keepdims=True) / 3, 3))
-        _, prior = learned_prior(jax.random.key(0), start, known, jnp.asarray(groups), 80, "poisson")
-    for g in range(2):
-        rows = on[groups[:, g] > 0]
-        np.testing.assert_allclose(np.asarray(prior.presence)[g], rows.mean(0), atol=0.03)
-        np.testing.assert_allclose(
-            np.asarray(prior.log_mean)[g][rows.mean(0) > 0.3], log_mean[g][rows.mean(0) > 0.3], atol=0.1
-        )
-        np.testing.assert_allclose(np.asarray(prior.log_sd)[g][rows.mean(0) > 0.3], 0.6, atol=0.1)
-
-
-def test_rows_beyond_those_of_the_groups_teach_nothing():
-    rng = np.random.default_rng(2)
-    signatures = spectra(rng, 2)
-    truth = np.exp(rng.normal(5, 0.3, (40, 2)))
-    x = rng.poisson(truth @ signatures).astype(float)
-    with jax.enable_x64(True):
-        start, twice = jnp.asarray(truth), np.resize(np.arange(40), 400)
-        known = problem(x[twice], signatures, (truth @ signatures)[twice])
-        _, counted_once = learned_prior(jax.random.key(0), start[twice], known, jnp.ones((40, 1)), 60, "poisson")
-        _, counted = learned_prior(jax.random.key(0), start[twice], known, jnp.ones((400, 1)), 60, "poisson")
-    # all are present: (n + 1 / 2) / (n + 1)
-    np.testing.assert_allclose(np.asarray(counted_once.presence), 40.5 / 41, atol=1e-5)
-    np.testing.assert_allclose(np.asarray(counted.presence), 400.5 / 401, atol=1e-5)
 
 
 def test_updated_prior_is_that_of_the_draws():

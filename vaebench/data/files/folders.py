@@ -31,7 +31,7 @@ _OLD: Mapping[str, tuple[str, tuple[str, ...]]] = {
             *("intervals.csv", "correlations.csv", "anchored.csv", "report.html"),
         ),
     ),
-    "refit": ("fit.json", ("exposures.csv", "samples.csv", "intervals.csv", "fit.json", "report.html")),
+    "refit": ("fit.json", ("exposures.csv", "samples.csv", "intervals.csv", "sums.csv", "fit.json", "report.html")),
     "calibrate": ("calibration.json", ("coverage.csv", "calibration.json", "report.html")),
     "match": ("matches.csv", ("matches.csv",)),
     "power": ("power.json", ("power.csv", "power.json")),

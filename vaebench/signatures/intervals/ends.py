@@ -50,7 +50,7 @@ def profile_likelihood(
         progress: see :data:`vaebench.signatures.tables.OnProgress`.
     """
     size = None if np.isinf(scatter.size) else scatter.size
-    dispersion = 1.0 if size else scatter.dispersion if scatter.rounding else max(scatter.dispersion, 1.0)
+    dispersion = np.full(len(x), scatter.dispersion) if scatter.rounding else scatter.dispersion_of(x)
     cut = 0.5 * float(chi2.ppf(level, 1)) * dispersion
     samples, count = fit.exposures.shape
     lower, upper = np.zeros((samples, count)), np.zeros((samples, count))
@@ -58,7 +58,7 @@ def profile_likelihood(
     starts = range(0, samples, rows)
     for done, begin in enumerate(starts):
         block = slice(begin, begin + rows)
-        known = (x[block], signatures, fit.exposures[block], fit.log_likelihood[block], size, cut)
+        known = (x[block], signatures, fit.exposures[block], fit.log_likelihood[block], size, cut[block])
         lower[block] = _end(*known, -1, options)
         upper[block] = _end(*known, 1, options)
         progress("profiling", done + 1, len(starts))
@@ -71,7 +71,7 @@ def _end(
     exposures: np.ndarray,
     best: np.ndarray,
     size: float | None,
-    cut: float,
+    cut: np.ndarray,
     side: int,
     options: ProfileOptions,
 ) -> np.ndarray:
@@ -85,7 +85,7 @@ def _end(
     held = np.tile(np.arange(count), samples)
     owner = np.repeat(np.arange(samples), count)
     each = np.arange(len(held))
-    estimate, target = exposures.ravel(), np.repeat(best, count) - cut
+    estimate, target = exposures.ravel(), np.repeat(best - cut, count)
     place = np.maximum(_first(x, signatures, exposures, size, cut, side).ravel(), 0.0)
     start = exposures[owner]
     inner, outer = estimate.copy(), np.full(len(held), np.inf if side > 0 else 0.0)
@@ -130,7 +130,7 @@ def _end(
 
 
 def _first(
-    x: np.ndarray, signatures: np.ndarray, exposures: np.ndarray, size: float | None, cut: float, side: int
+    x: np.ndarray, signatures: np.ndarray, exposures: np.ndarray, size: float | None, cut: np.ndarray, side: int
 ) -> np.ndarray:
     """Ends [T, S] if the log likelihood were quadratic and exposures of 0 stayed 0: the start of Newton's method."""
     mean = exposures @ signatures
@@ -166,9 +166,9 @@ def parametric_resample(rng: np.random.Generator, mean: np.ndarray, scatter: Sca
         return np.maximum(mean + spread * rng.standard_normal(mean.shape), 0.0)
     if not np.isinf(scatter.size):
         return rng.poisson(mean * rng.gamma(scatter.size, 1 / scatter.size, mean.shape)).astype(np.float64)
-    if scatter.dispersion > 1:
-        shape = np.maximum(mean, 1e-9) / (scatter.dispersion - 1)
-        return rng.poisson(rng.gamma(shape, scatter.dispersion - 1)).astype(np.float64)
+    beyond = scatter.dispersion_of(mean)[:, None] - 1
+    if (beyond > 0).all():
+        return rng.poisson(rng.gamma(np.maximum(mean, 1e-9) / beyond, beyond)).astype(np.float64)
     return rng.poisson(mean).astype(np.float64)
 
 
@@ -194,6 +194,19 @@ def bootstrap(
         options: number of replicates.
         progress: see :data:`vaebench.signatures.tables.OnProgress`.
     """
+    draws = resampled_fits(rng, signatures, fit, scatter, options, progress)
+    return bootstrap_ends(draws, fit.exposures, level, kind)
+
+
+def resampled_fits(
+    rng: np.random.Generator,
+    signatures: np.ndarray,
+    fit: Maximum,
+    scatter: Scatter,
+    options: BootstrapOptions = BOOTSTRAP,
+    progress: OnProgress = no_progress,
+) -> np.ndarray:
+    """Exposures [replicates, T, S] fitted to counts resampled about ``fit``; arguments as in :func:`bootstrap`."""
     replicates = options.replicates
     mean = fit.exposures @ signatures
     size = None if np.isinf(scatter.size) else scatter.size
@@ -204,9 +217,14 @@ def bootstrap(
         )
         found[i] = again.exposures
         progress("resampling", i + 1, replicates)
-    low, high = np.quantile(found, (0.5 * (1 - level), 0.5 * (1 + level)), axis=0).astype(np.float64)
+    return found
+
+
+def bootstrap_ends(draws: np.ndarray, estimate: np.ndarray, level: float, kind: str) -> Ends:
+    """Ends of either ``kind`` of :func:`bootstrap` from ``draws`` [n, T, S] of fits about ``estimate`` [T, S]."""
+    low, high = np.quantile(draws, (0.5 * (1 - level), 0.5 * (1 + level)), axis=0).astype(np.float64)
     if kind == "basic":
-        low, high = np.maximum(2 * fit.exposures - high, 0), np.maximum(2 * fit.exposures - low, 0)
+        low, high = np.maximum(2 * estimate - high, 0), np.maximum(2 * estimate - low, 0)
     return Ends(low, high)
 
 

@@ -10,15 +10,18 @@ import numpy as np
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.intervals.ends import (
     Ends,
-    bootstrap,
+    bootstrap_ends,
     conformal,
     parametric_resample,
     posterior_percentile,
     profile_likelihood,
+    resampled_fits,
 )
 from vaebench.signatures.intervals.options import BootstrapOptions, EncoderOptions, ProfileOptions
 from vaebench.signatures.likelihood import Maximum
 from vaebench.signatures.sampler.options import SamplerOptions
+from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.sampler.sums import inseparable
 from vaebench.signatures.tables import Estimates, OnProgress
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ class FittedCohort(NamedTuple):
         settings: of the autoencoder, for a method that trains one: ``variant``, ``recipe``, ``beta``, ...
         options: constants of the method.
         progress: see :data:`vaebench.signatures.tables.OnProgress`.
+        ground: of the prior, for a method that has one; ``None`` for a weak one.
     """
 
     x: np.ndarray
@@ -54,6 +58,7 @@ class FittedCohort(NamedTuple):
     settings: Mapping[str, Any]
     options: Any  # of the class that the method has in the registry
     progress: OnProgress
+    ground: Ground | None = None
 
 
 class IntervalMethod(NamedTuple):
@@ -75,7 +80,7 @@ class IntervalMethod(NamedTuple):
 
 
 def _spike_slab(cohort: FittedCohort) -> Estimates:
-    from vaebench.signatures.sampler.posterior import sampled
+    from vaebench.signatures.sampler.posterior import mixing, sampled
 
     options: SamplerOptions = cohort.options
     found = sampled(
@@ -84,24 +89,24 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
         cohort.fit.exposures,
         cohort.scatter,
         groups=cohort.groups,
+        ground=cohort.ground,
         level=cohort.level,
         seed=cohort.seed,
         options=options,
         progress=cohort.progress,
     )
-    # an exposure that is 0 in all draws has no chain to judge
     moving = (found.presence > 0) & (found.presence < 1) | (found.upper > found.lower)
+    worst, effective = mixing(found)
     diagnostics = {
-        "draws": options.draws,
-        "r_hat_99": float(np.quantile(found.r_hat[moving], 0.99, method="higher")) if moving.any() else 1.0,
+        "draws": found.draws,
+        "sweeps": found.sweeps,
+        "r_hat_99": worst,
         "r_hat_max": float(np.max(found.r_hat[moving], initial=1.0)),
-        "effective_draws_1": float(np.quantile(found.effective[moving], 0.01))
-        if moving.any()
-        else float(options.draws),
-        "effective_draws_min": float(np.min(found.effective[moving], initial=options.draws)),
+        "effective_draws_1": effective,
+        "effective_draws_min": float(np.min(found.effective[moving], initial=found.draws)),
         "prior": {name: np.asarray(v).tolist() for name, v in found.prior._asdict().items()},
     }
-    return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics)
+    return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics, found.sums)
 
 
 def _by_ends(cohort: FittedCohort, ends: Ends, **diagnostics: object) -> Estimates:
@@ -117,17 +122,11 @@ def _profile_likelihood(cohort: FittedCohort) -> Estimates:
 
 def _bootstrap(kind: str) -> Callable[[FittedCohort], Estimates]:
     def compute(cohort: FittedCohort) -> Estimates:
-        ends = bootstrap(
-            np.random.default_rng(cohort.seed),
-            cohort.signatures,
-            cohort.fit,
-            cohort.scatter,
-            cohort.level,
-            kind,
-            cohort.options,
-            cohort.progress,
-        )
-        return _by_ends(cohort, ends)
+        signatures, fit, scatter = cohort[1:4]
+        rng = np.random.default_rng(cohort.seed)
+        draws = resampled_fits(rng, signatures, fit, scatter, cohort.options, cohort.progress)
+        ends = bootstrap_ends(draws, fit.exposures, cohort.level, kind)
+        return _by_ends(cohort, ends)._replace(sums=inseparable(draws, cohort.level))
 
     return compute
 

@@ -7,15 +7,18 @@ probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2). Each cancer type has its own 
 :class:`vaebench.signatures.sampler.options.SamplerOptions`::
 
     1. noise       choose the likelihood from the scatter of the counts (posterior.noise_and_problem)
-    2. prior       for ``learning`` sweeps from the maximum-likelihood exposures, each followed by a step of (p, m, s) towards the
-                   prior that fits the draw: stochastic approximation EM (priors.learned_prior)
-    3. chains      with that prior fixed, two chains per sample: one from where the prior was learned, one from the maximum
-                   likelihood; ``settling`` sweeps each, then ``draws`` / 2 draws (gibbs.run_chain). A sweep (gibbs.swept) is
-                   a. every signature k in turn: draw e_tk given the others, from an atom at 0 and a grid (proposals.single)
-                   b. as many random pairs of signatures, similar ones more often: draw their shares given the sum of their
-                      exposures (proposals.shared)
-                   each draw corrected by a Metropolis step
-    4. intervals   quantiles of the draws; the upper end is at least that of the exposure given that it is present
-                   (posterior.read_off)
-    5. checks      split R-hat and effective sample size of every exposure (diagnostics)
+    2. ground      what is believed of (p, m, s) before the counts: the same of every signature (priors.weak_ground), or what was
+                   published of it (signatures.published)
+    3. chains      two or more per sample, from the maximum likelihood; ``learning`` sweeps, then ``draws`` in all
+                   (chains.chain_run). A sweep is
+                   a. the prior (p, m, s) of each signature and cancer type, drawn given all exposures of the chain
+                      (priors.drawn_prior): a few samples or a few mutations leave it uncertain, and so the intervals
+                   b. every signature k in turn: draw e_tk given the others, from an atom at 0 and a grid (proposals.single)
+                   c. as many random pairs of signatures, similar ones more often: draw their shares given the sum of their
+                      exposures (proposals.shared); each draw of b and c corrected by a Metropolis step (gibbs.swept)
+    4. checks      split R-hat and effective sample size of every exposure (diagnostics); until the worst hundredth is good,
+                   twice as many sweeps, of which every second is kept, up to ``longest`` times as many
+    5. intervals   quantiles of the draws; the upper end is at least that of the exposure given that it is present
+                   (posterior.read_off), from the likelihood where too few draws are above 0 (limits.upper_limits)
+    6. sums        intervals of the sums of signatures that the counts of a sample cannot tell apart (sums.inseparable)
 """

@@ -48,7 +48,7 @@ class Problem(NamedTuple):
         x: [T, 96] counts.
         signatures: [S, 96], rows sum to 1.
         variance: [T, 96] of x, positive; only shapes the proposals unless the noise is ``"gaussian"``.
-        dispersion: scalar; divides the log likelihood of noise ``"poisson"``.
+        dispersion: scalar or [T]; divides the log likelihood of noise ``"poisson"``.
         size: scalar, of the negative binomial: its variance is mean + mean^2 / size.
     """
 
@@ -82,7 +82,7 @@ class Held(NamedTuple):
     signatures: jax.Array  # [S, 96]
     information: jax.Array  # [S, T], of each exposure alone
     similarity: jax.Array  # [S, S]
-    dispersion: ArrayLike
+    dispersion: jax.Array  # [1, 1] or [1, T]
     size: ArrayLike
 
 
@@ -248,7 +248,7 @@ def held(problem: Problem) -> Held:
         signatures=signatures,
         information=jnp.square(signatures) @ weight,
         similarity=unit @ unit.T,
-        dispersion=problem.dispersion,
+        dispersion=jnp.atleast_1d(jnp.asarray(problem.dispersion))[None],
         size=problem.size,
     )
 

@@ -7,33 +7,51 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class SamplerOptions:
-    """Constants of :func:`vaebench.signatures.sampler.posterior.sampled` and of the prior that it learns.
+    """Constants of :func:`vaebench.signatures.sampler.posterior.sampled` and of the prior that it draws.
 
     Attributes:
-        learning: sweeps in which the prior is learned: after half of them it fluctuates, and the other half averages.
-        settling: sweeps of each chain before its draws count. Chains start near the posterior, so few are needed.
-        draws: draws of both chains together. A 2.5% quantile then has about 12 draws below it.
+        learning: sweeps of each chain before its draws count. Chains start at the maximum likelihood, so few are needed.
+        draws: least number of draws of all chains together. A 2.5% quantile then has about 12 draws below it.
+        longest: factor by which the chains may grow until they have mixed: each time they have not, twice as many sweeps
+            follow, of which every second, fourth, ... is kept, and what was before is dropped.
+        r_hat: R-hat of the worst hundredth of the exposures below which chains have mixed.
+        effective: effective draws of the worst hundredth above which they have.
+        chain: least number of draws of one chain: R-hat of less is itself uncertain.
+        width: chains x samples up to which further chains are run: so few cost no more than two chains.
         kept: draws that are returned as they are, far apart; a calibration takes its truths from them.
         considered: P(present) from which the upper end is at least that of the exposure given that it is present. Below it
             the few draws above 0 say too little.
+        scarce: draws above 0 below which they do not give an upper end: the likelihood of the exposure alone does then, if
+            P(present) is above ``considered`` in the prior of the cohort.
         spread: mutations added to the variance that shapes proposals: few counts are far from Gaussian.
         few: weight, in samples, of the whole cohort's prior in the prior of each cancer type.
         ignored: first sweeps that teach the prior nothing. The start is not sparse, so a prior learned from it would say
             that all samples have a little of everything.
-        first_sd: first standard deviation of ln e: from a twentieth to twenty times the typical exposure.
+        active: signatures expected in a sample before its counts are seen. Published tumours have 2 to 10.
+        presence_weight: samples that this expectation counts for. One sample changes it at once.
+        mean_weight: samples with a signature that its expected exposure counts for.
+        variance_weight: samples with a signature that a standard deviation of ln e of 1 counts for.
         least_sd: smallest standard deviation of ln e that is learned; a smaller one would freeze the chain.
         largest_sd: largest standard deviation of ln e that is learned: exposures over five orders of magnitude.
     """
 
     learning: int = 150
-    settling: int = 30
     draws: int = 500
+    longest: int = 4
+    r_hat: float = 1.1
+    effective: float = 50.0
+    chain: int = 100
+    width: int = 16
     kept: int = 10
     considered: float = 0.005
+    scarce: int = 40
     spread: float = 0.1
     few: float = 10.0
     ignored: int = 10
-    first_sd: float = 1.5
+    active: int = 6
+    presence_weight: float = 1.0
+    mean_weight: float = 0.5
+    variance_weight: float = 2.0
     least_sd: float = 0.1
     largest_sd: float = 3.0
 

@@ -1,24 +1,24 @@
-"""Run the exposure sampler on a cohort: learn the prior, draw two chains per sample, read intervals off the draws."""
+"""Run the exposure sampler on a cohort: chains until they have mixed, then intervals read off their draws."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
 from vaebench.signatures.dispersion import Scatter
+from vaebench.signatures.sampler.chains import ChainRun, chain_run, cohort_of
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
-from vaebench.signatures.sampler.gibbs import Prior, Problem, run_chain
+from vaebench.signatures.sampler.gibbs import Prior, Problem
+from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import learned_prior
-from vaebench.signatures.tables import OnProgress, no_progress
+from vaebench.signatures.sampler.priors import Ground, weak_ground
+from vaebench.signatures.sampler.sums import Sum, inseparable
+from vaebench.signatures.tables import SMALL, OnProgress, no_progress
 
-_BLOCK = 500  # samples drawn at once: with 79 signatures their draws take 80 MB
+_BLOCK = 500  # rows drawn at once: 96 channels of them fit the cache
+_SUMMARISED = 50  # samples whose draws are sorted at once: with 86 signatures they take 9 MB
 
 
 class ExposurePosterior(NamedTuple):
@@ -32,7 +32,10 @@ class ExposurePosterior(NamedTuple):
         r_hat: split R-hat.
         effective: effective number of draws.
         kept: [``options.kept``, T, S], a few draws far apart.
-        prior: [G, S], one row for each cancer type.
+        prior: [G, S], one row for each cancer type: the mean of those drawn.
+        draws: their number, of all chains together.
+        sweeps: of each chain, those before the first draw included.
+        sums: of signatures that the counts of a sample cannot tell apart.
     """
 
     mean: np.ndarray
@@ -43,6 +46,9 @@ class ExposurePosterior(NamedTuple):
     effective: np.ndarray
     kept: np.ndarray
     prior: Prior
+    draws: int
+    sweeps: int
+    sums: list[Sum]
 
 
 def noise_and_problem(
@@ -67,9 +73,9 @@ def noise_and_problem(
     if scatter.rounding:
         variance = _dispersion_beyond_rounding(x, mean, scatter) * mean + scatter.rounding
         return "gaussian", Problem(x, signatures, variance)
-    dispersion = max(scatter.dispersion, 1.0)
     if np.isinf(scatter.size):
-        return "poisson", Problem(x, signatures, dispersion * (mean + options.spread), dispersion, 1.0)
+        dispersion = scatter.dispersion_of(x)
+        return "poisson", Problem(x, signatures, dispersion[:, None] * (mean + options.spread), dispersion, 1.0)
     variance = mean + mean**2 / scatter.size + options.spread
     return "negative_binomial", Problem(x, signatures, variance, 1.0, scatter.size)
 
@@ -119,6 +125,7 @@ def sampled(
     scatter: Scatter,
     *,
     groups: np.ndarray | None = None,
+    ground: Ground | None = None,
     level: float = 0.95,
     seed: int = 0,
     options: SamplerOptions = SAMPLER,
@@ -132,6 +139,7 @@ def sampled(
         start: [T, S], the maximum-likelihood exposures.
         scatter: of the counts about them.
         groups: [T, G], the samples' cancer types as 0 and 1; ``None`` for one prior.
+        ground: of the prior, arrays [S]; ``None`` for a weak one.
         level: nominal coverage of the intervals.
         seed: of the chains.
         options: constants of the sampler.
@@ -139,64 +147,76 @@ def sampled(
     """
     noise, problem = noise_and_problem(x, signatures, start @ signatures, scatter, options)
     groups = np.ones((len(x), 1)) if groups is None else groups
-    keys = jax.random.split(jax.random.key(seed), 2)
-    samples = len(x)
-    # two chains of half of a small cohort are as many rows as the prior is learned on: one program to compile, not two
-    size = min(_BLOCK, -(-samples // 2))
-    even = np.resize(np.arange(samples), samples + samples % 2)
-    with jax.enable_x64(True):
-        problem = Problem(*(jnp.asarray(v, jnp.float64) for v in problem))
-        first, mine = jnp.asarray(start[even]), _of_rows(problem, even)
-        learned, prior = learned_prior(keys[0], first, mine, jnp.asarray(groups), options.learning, noise, options)
-        learned, prior = np.asarray(learned), Prior(*(np.asarray(v) for v in prior))
-    blocks = [np.arange(i, min(i + size, samples)) for i in range(0, samples, size)]
-    progress("sampling", 1, len(blocks) + 1)
+    chains = max(2, options.width // len(x))
+    length = max(-(-options.draws // chains), options.chain if chains > 2 else 0)
+    ground = weak_ground(x, len(signatures), options) if ground is None else ground
+    cohort = cohort_of(problem, noise, groups, ground, seed, chains, _BLOCK)
+    total = options.learning + length
 
-    def work(number: int) -> list[np.ndarray]:
-        rows = blocks[number]
-        # a block that is nearly full is filled up, which costs less than another program
-        full = np.resize(rows, size) if 2 * len(rows) >= size else rows
-        starts = np.concatenate([learned[full], start[full]])
-        draws = _two_chains(jax.random.fold_in(keys[1], number), starts, full, problem, prior, groups, noise, options)
-        return _summary(draws[:, :, : len(rows)], level, options)
+    def run(exposures: np.ndarray, done: int, n: int, keep: int) -> ChainRun:
+        step = lambda i: progress("sampling", done + i, total)  # noqa: E731
+        return chain_run(cohort, exposures, done, n, keep, options, step)
 
-    # threads, because numpy's sorts and XLA's sweeps both release the interpreter
-    with ThreadPoolExecutor(max(1, min(len(blocks), os.cpu_count() or 1))) as pool:
-        found = []
-        for number, result in enumerate(pool.map(work, range(len(blocks)))):
-            found.append(result)
-            progress("sampling", number + 2, len(blocks) + 1)
-    joined = [np.concatenate(columns, axis=-2) for columns in zip(*found, strict=True)]
-    return ExposurePosterior(*joined, prior=prior)  # type: ignore[misc]
+    state = run(_starts(x, start, chains), 0, options.learning, 0)
+    done, thin = options.learning, 1
+    while True:
+        state = run(state.exposures, done, length * thin, thin)
+        done += length * thin
+        found = _summary(state.draws, level, options)
+        if 2 * thin > options.longest or has_mixed(found, options):
+            found = found._replace(prior=state.prior, sweeps=done)
+            return found._replace(upper=_with_limits(found, problem, groups, level, options))
+        thin *= 2
+        total += length * thin
 
 
-def _two_chains(
-    key: jax.Array,
-    starts: np.ndarray,
-    rows: np.ndarray,
-    problem: Problem,
-    prior: Prior,
-    groups: np.ndarray,
-    noise: str,
-    options: SamplerOptions,
+def _with_limits(
+    found: ExposurePosterior, problem: Problem, groups: np.ndarray, level: float, options: SamplerOptions
 ) -> np.ndarray:
-    """Draws [2, n, T, S] of the samples ``rows``, from ``starts`` [2 T, S]: of the first chains, then of the second."""
-    twice = np.concatenate([rows, rows])
-    with jax.enable_x64(True):
-        own = Prior(*(jnp.asarray(groups[twice] @ v) for v in prior))
-        sweeps = options.settling + options.draws // 2
-        draws, _ = run_chain(key, jnp.asarray(starts), _of_rows(problem, twice), own, sweeps, noise)
-    found = draws[options.settling :]
-    return found.reshape(len(found), 2, len(rows), -1).swapaxes(0, 1)
+    """Upper ends [T, S], at least the limits of signatures that may be present but hardly are in any draw."""
+    prior = Prior(*(groups @ v for v in found.prior))
+    scarce = (found.presence * found.draws < options.scarce) & (prior.presence > options.considered)
+    upper = found.upper.copy()
+    for rows in (slice(i, i + _SUMMARISED) for i in range(0, len(upper), _SUMMARISED)):
+        if scarce[rows].any():
+            limits = upper_limits(problem, found.mean, found.presence, prior, level, rows)
+            upper[rows] = np.where(scarce[rows], np.maximum(upper[rows], limits), upper[rows])
+    return upper
 
 
-def _summary(draws: np.ndarray, level: float, options: SamplerOptions) -> list[np.ndarray]:
-    """The arrays of :class:`ExposurePosterior`, in its order, from ``draws`` [2, n, T, S]."""
-    both = draws.reshape(-1, *draws.shape[2:])
-    lower, upper, present = read_off(both, level, options)
-    kept = both[:: len(both) // options.kept][: options.kept]
-    return [both.mean(0, dtype=np.float64), lower, upper, present, r_hat(draws), effective_size(draws), kept]
+def _starts(x: np.ndarray, start: np.ndarray, chains: int) -> np.ndarray:
+    """Starts [C, T, S]: the maximum likelihood, and in every second chain without its small exposures."""
+    sparse = np.where(start >= SMALL * x.sum(1, keepdims=True), start, 0.0)
+    return np.stack([sparse if c % 2 else start for c in range(chains)])
 
 
-def _of_rows(problem: Problem, rows: np.ndarray) -> Problem:
-    return problem._replace(x=problem.x[rows], variance=problem.variance[rows])
+def mixing(found: ExposurePosterior) -> tuple[float, float]:
+    """R-hat and effective draws of the worst hundredth of the exposures that differ between draws."""
+    moving = (found.presence > 0) & (found.presence < 1) | (found.upper > found.lower)
+    if not moving.any():  # an exposure that is 0 in all draws has no chain to judge
+        return 1.0, float(found.draws)
+    worst = np.quantile(found.r_hat[moving], 0.99, method="higher")
+    return float(worst), float(np.quantile(found.effective[moving], 0.01))
+
+
+def has_mixed(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> bool:
+    """Whether the worst hundredth of the exposures reaches the R-hat and the effective draws of ``options``."""
+    worst, effective = mixing(found)
+    return worst <= options.r_hat and effective >= options.effective
+
+
+def _summary(draws: np.ndarray, level: float, options: SamplerOptions) -> ExposurePosterior:
+    """Posterior without its prior, from ``draws`` [C, n, T, S]; a few samples at a time, for their sorts take memory."""
+    count, n, samples, signatures = draws.shape
+    parts, sums = [], []
+    for rows in (slice(i, i + _SUMMARISED) for i in range(0, samples, _SUMMARISED)):
+        mine = draws[:, :, rows]
+        both = mine.reshape(-1, *mine.shape[2:])
+        lower, upper, present = read_off(both, level, options)
+        kept = both[:: max(len(both) // options.kept, 1)][: options.kept]
+        means = both.mean(0, dtype=np.float64)
+        sums += inseparable(both, level, rows.start)
+        parts.append([means, lower, upper, present, r_hat(mine), effective_size(mine), kept])
+    joined = [np.concatenate(columns, axis=-2) for columns in zip(*parts, strict=True)]
+    unknown = Prior(*(np.full((1, signatures), np.nan) for _ in Prior._fields))
+    return ExposurePosterior(*joined, prior=unknown, draws=count * n, sweeps=n, sums=sums)  # type: ignore[misc]

@@ -1,16 +1,24 @@
-"""Prior of the exposures of each signature in each cancer type, learned from the cohort by empirical Bayes."""
+"""Prior of the exposures of each signature in each cancer type, given exposures: the best one, and draws of it.
+
+Extraction uses the best one (:func:`updated_prior`), since only the signatures matter there. Intervals use draws
+(:func:`drawn_prior`), since a few samples or a few mutations leave the prior itself uncertain.
+"""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
+from scipy.special import gammainc, gammaincinv
 
-from vaebench.signatures.sampler.gibbs import GibbsState, Prior, Problem, held, slabs_of, swept
+from vaebench.signatures.sampler.gibbs import GibbsState, Prior
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.proposals import Slab
+
+_POSSIBLE = (1e-12, 1 - 1e-9)  # P(present) that is drawn: both it and its complement have a logarithm
 
 _Moments = tuple[ArrayLike, ArrayLike, ArrayLike]
 """P(present), and mean and variance of ln e given presence."""
@@ -57,57 +65,92 @@ def updated_prior(state: GibbsState, groups: jax.Array, typical: ArrayLike, opti
     return Prior(presence, log_mean, jnp.clip(log_sd, options.least_sd, options.largest_sd))
 
 
-@functools.partial(jax.jit, static_argnames="options")
-def _towards_draw(
-    prior: Prior, state: GibbsState, groups: jax.Array, typical: jax.Array, step: float, options: SamplerOptions
-) -> Prior:
-    """Move ``prior`` [G, S] by ``step`` towards that of the first rows of ``state``, as many as ``groups`` has."""
-    target = updated_prior(GibbsState(*(v[: len(groups)] for v in state)), groups, typical, options)
-    return Prior(*(old + step * (new - old) for old, new in zip(prior, target, strict=True)))
+class Ground(NamedTuple):
+    """Prior of the prior of each signature: its expectation, and how many samples each part of it counts for.
+
+    P(present) ~ Beta(n p, n (1 - p)) with expectation p; s^2 ~ scaled inverse chi-squared about ``variance``;
+    m ~ N(log_mean, s^2 / n). Arrays [S] or [G, S].
+
+    Attributes:
+        presence: expected P(present), between 0 and 1.
+        log_mean: expected mean of ln e given presence.
+        variance: expected variance of ln e given presence.
+        presence_weight: samples that ``presence`` counts for.
+        mean_weight: samples with the signature that ``log_mean`` counts for.
+        variance_weight: samples with the signature that ``variance`` counts for.
+    """
+
+    presence: ArrayLike
+    log_mean: ArrayLike
+    variance: ArrayLike
+    presence_weight: ArrayLike
+    mean_weight: ArrayLike
+    variance_weight: ArrayLike
 
 
-@functools.partial(jax.jit, static_argnames="samples")
-def _by_sample(prior: Prior, groups: jax.Array, samples: int) -> Slab:
-    """``prior`` [G, S] of each of ``samples`` samples, [S, T]; the groups start again where they end."""
-    mine = jnp.resize(groups, (samples, groups.shape[1]))
-    return slabs_of(Prior(*(mine @ v for v in prior)), groups.dtype)
+def weak_ground(x: np.ndarray, count: int, options: SamplerOptions = SAMPLER) -> Ground:
+    """What is believed of any of ``count`` signatures before counts x [T, 96] are seen.
+
+    A sample has a few signatures however many are offered, and they share its mutations.
+    """
+    typical = max(float(np.mean(np.sum(x, 1))) / min(count, options.active + 2), 1.0)
+    weights = (options.presence_weight, options.mean_weight, options.variance_weight)
+    parts = (min(0.5, options.active / count), np.log(typical), 1.0, *weights)
+    return Ground(*(np.full(count, part) for part in parts))
 
 
-def learned_prior(
-    key: jax.Array,
-    exposures: jax.Array,
-    problem: Problem,
-    groups: jax.Array,
-    n: int,
-    noise: str = "gaussian",
+def drawn_prior(
+    rng: np.random.Generator,
+    exposures: np.ndarray,
+    groups: np.ndarray,
+    ground: Ground,
     options: SamplerOptions = SAMPLER,
-) -> tuple[jax.Array, Prior]:
-    """Learn the prior [G, S] by stochastic approximation EM (Delyon et al. 1999).
+) -> Prior:
+    """Draw the prior [C, G, S] from its distribution given exposures of C chains.
 
-    The first ``options.ignored`` sweeps teach nothing. In the rest of the first half the prior moves half way to the prior
-    that fits each draw, and forgets the start. In the second half the steps are 1 / (sweeps of this half), which averages.
+    With one group the three conditionals are conjugate (Gelman et al. 2013, Bayesian data analysis, 2.4 and 3.3). With
+    more, the whole cohort's prior is drawn first, and each group's is drawn with that one as its ground, counted as
+    ``options.few`` samples.
 
     Args:
-        key: of the chain.
-        exposures: [T', S] at the start.
-        problem: of T' rows.
-        groups: [T, G], cancer types as 0 and 1. Where T' is above T, rows beyond T must repeat the first ones; they teach
-            nothing.
-        n: number of sweeps.
-        noise: a name in :data:`vaebench.signatures.sampler.gibbs.NOISES`.
+        rng: of the draw.
+        exposures: [C, T, S], of each chain.
+        groups: [T, G], cancer types as 0 and 1.
+        ground: of the prior.
         options: constants of the sampler.
 
-    Returns:
-        The exposures [T', S] after the last sweep, and the prior.
+    Deviates: a group's own samples count in the whole cohort's prior and again in its own.
     """
-    known = held(problem)
-    typical = jnp.maximum(jnp.mean(jnp.sum(problem.x[: len(groups)], 1)) / len(problem.signatures), 1.0)
-    shape = (groups.shape[1], exposures.shape[1])
-    prior = Prior(*(jnp.full(shape, v, exposures.dtype) for v in (0.5, jnp.log(typical), options.first_sd)))
-    for i in range(n):
-        state = swept(key, i, exposures, known, _by_sample(prior, groups, len(exposures)), noise)
-        exposures = state.exposures
-        if i >= options.ignored:
-            step = 0.5 if i < n // 2 else 1 / (i - n // 2 + 2)
-            prior = _towards_draw(prior, state, groups, typical, step, options)
-    return exposures, prior
+    present = exposures > 0
+    logs = np.log(np.where(present, exposures, 1.0))
+    sums = [np.einsum("tg,cts->cgs", groups, v) for v in (present.astype(np.float64), logs, logs**2)]
+    weight = groups.sum(0)[:, None]
+    if len(weight) > 1:
+        whole = _conditional(rng, [v.sum(1, keepdims=True) for v in sums], weight.sum(), ground, options)
+        few = options.few
+        ground = Ground(whole.presence, whole.log_mean, np.square(whole.log_sd), few, few, few)
+    return _conditional(rng, sums, weight, ground, options)
+
+
+def _conditional(
+    rng: np.random.Generator,
+    sums: Sequence[np.ndarray],
+    weight: ArrayLike,
+    ground: Ground,
+    options: SamplerOptions,
+) -> Prior:
+    """Draw from Beta and truncated normal-inverse-gamma, given counts, sums and sums of squares of ln e, [C, G, S] each."""
+    count, total, squares = sums
+    presence, log_mean, variance, *weights = (np.asarray(v) for v in ground)
+    mean = (total + weights[1] * log_mean) / (count + weights[1])
+    within = squares - 2 * mean * total + count * mean**2
+    spread = np.maximum(within, 0) + weights[2] * variance + weights[1] * (mean - log_mean) ** 2
+    # spread / s^2 is chi-squared, cut where s leaves its range: by the inverse of its distribution function
+    shape = 0.5 * (count + weights[2])
+    low, high = (gammainc(shape, 0.5 * spread / end**2) for end in (options.largest_sd, options.least_sd))
+    half = gammaincinv(shape, low + (high - low) * rng.random(shape.shape))
+    with np.errstate(divide="ignore"):
+        log_sd = np.clip(np.sqrt(0.5 * spread / half), options.least_sd, options.largest_sd)
+    drawn = mean + log_sd / np.sqrt(count + weights[1]) * rng.standard_normal(shape.shape)
+    present = rng.beta(count + weights[0] * presence, weight - count + weights[0] * (1 - presence))
+    return Prior(np.clip(present, *_POSSIBLE), drawn, log_sd)

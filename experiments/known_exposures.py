@@ -1,0 +1,117 @@
+"""Table of what published exposures say of each signature in each tumour type: how often it is present, and its share.
+
+    python experiments/known_exposures.py --genomes published_exposures.csv --exomes tcga_factors.csv.gz \\
+        --types pancan_eb.csv.gz metagsca.csv.gz porpoise.csv.gz --out runs/known_exposures
+    python experiments/known_exposures.py --preset smoke --out runs/smoke                     # simulated exposures, a second
+
+Data: exposures that SigProfiler published for PCAWG's genomes (columns `Cancer Types`, `Sample Names`, `SBS1` ...; Alexandrov
+et al. 2020) and for TCGA's exomes (`sample`, `SBS1` ...). The second has no tumour types: tables with TCGA barcodes and types
+give those of the tissue source sites (the second part of a barcode), each of which collected one type.
+
+Machine: one CPU core, 20 seconds.
+Expected: 37 types of genomes and 32 or 33 of exomes, about 1,000 rows; SBS1 in 95% of the genomes of breast cancer.
+
+Writes OUT/known_exposures.csv, which is the package's vaebench/signatures/known_exposures.csv: a row for each type and signature
+that was found in it, with the samples of the type, those with the signature, and mean and standard deviation of ln(share) there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scripts import Parser, entry
+
+from vaebench.errors import InputError
+
+SOURCE = "Alexandrov et al. 2020"
+JOINED = ("COADREAD", "GBMLGG")
+"""Labels that join two types: used for a site only if there is no other."""
+LEAST = 5
+"""Samples that a type must have."""
+
+
+def facts(exposures: pd.DataFrame, types: pd.Series, assay: str) -> pd.DataFrame:
+    """One row for each type and each signature in it, from ``exposures`` [samples, signatures] in mutations."""
+    rows = []
+    for kind, own in exposures.groupby(types):
+        own = own[own.sum(axis=1) > 0]
+        if len(own) < LEAST:
+            continue
+        shares = own.div(own.sum(axis=1), axis=0)
+        for name in own.columns[(own > 0).any()]:
+            logs = np.log(shares[name][shares[name] > 0])
+            sd = float(logs.std(ddof=1)) if len(logs) > 1 else np.nan
+            rows.append((kind, assay, name, len(own), len(logs), float(logs.mean()), sd))
+    columns = ["type", "assay", "signature", "samples", "present", "log_share_mean", "log_share_sd"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def site_types(tables: Sequence[Path]) -> pd.Series:
+    """Type of each tissue source site, from tables with TCGA barcodes: the type of most of its patients."""
+    pairs = []
+    for path in tables:
+        header = pd.read_csv(path, nrows=3)
+        barcode = next((c for c in header if str(header[c].iloc[0]).startswith("TCGA-")), None)
+        kind = next((c for c in ("cancer_type", "cohort", "type") if c in header), None)
+        if barcode is None or kind is None:
+            raise InputError(f"{path} must have a column of TCGA barcodes and one named cancer_type, cohort or type")
+        table = pd.read_csv(path, usecols=[barcode, kind])
+        pairs.append(pd.DataFrame({"site": table[barcode].str[5:7], "type": table[kind].astype(str).str.upper()}))
+    both = pd.concat(pairs)
+    fine = both[~both["type"].isin(JOINED)]
+    both = pd.concat([fine, both[~both["site"].isin(fine["site"])]])
+    return both.groupby("site")["type"].agg(lambda kinds: kinds.value_counts().index[0])
+
+
+def table(genomes: Path, exomes: Path, types: Sequence[Path]) -> pd.DataFrame:
+    """Facts of genomes and exomes."""
+    g, e = pd.read_csv(genomes), pd.read_csv(exomes)
+    e = e[e["SBS1"].notna()]
+    sites = site_types(types)
+    parts = [
+        facts(g.filter(regex=r"^SBS\d"), g["Cancer Types"], "genome"),
+        facts(e.filter(regex=r"^SBS\d"), e["sample"].str[5:7].map(sites), "exome"),
+    ]
+    return pd.concat(parts).assign(source=SOURCE)
+
+
+def smoke(folder: Path) -> tuple[Path, Path, list[Path]]:
+    """Small files of the same formats."""
+    rng = np.random.default_rng(0)
+    e = pd.DataFrame(rng.poisson(30, (20, 2)) * (rng.random((20, 2)) < 0.7), columns=["SBS1", "SBS40"])
+    kinds = ["Liver-HCC"] * 10 + ["Panc-AdenoCA"] * 10
+    barcodes = [f"TCGA-{'DD' if i < 10 else 'IB'}-A{i:03}-01" for i in range(20)]
+    paths = (folder / "genomes.csv", folder / "exomes.csv", folder / "types.csv")
+    e.assign(**{"Cancer Types": kinds, "Sample Names": barcodes}).to_csv(paths[0], index=False)
+    e.assign(sample=barcodes).to_csv(paths[1], index=False)
+    pd.DataFrame({"sample": barcodes, "cancer_type": ["LIHC"] * 10 + ["PAAD"] * 10}).to_csv(paths[2], index=False)
+    return paths[0], paths[1], [paths[2]]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the table."""
+    parser = Parser(__doc__, "runs/known_exposures")
+    parser.add_argument("--genomes", type=Path)
+    parser.add_argument("--exomes", type=Path)
+    parser.add_argument("--types", type=Path, nargs="+")
+    parser.add_argument("--preset", choices=("full", "smoke"), default="full")
+    options = parser.parse_args(arguments)
+    folder = Path(options.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    if options.preset == "smoke":
+        paths = smoke(folder)
+    elif options.genomes and options.exomes and options.types:
+        paths = (options.genomes, options.exomes, options.types)
+    else:
+        raise InputError("--genomes, --exomes and --types are needed; see the header of the script")
+    found = table(*paths)
+    found.to_csv(folder / "known_exposures.csv", index=False, float_format="%.4g")
+    print(f"{found['type'].nunique()} types, {len(found)} rows")
+
+
+if __name__ == "__main__":
+    sys.exit(entry(main))

@@ -1,0 +1,177 @@
+"""Draws of the prior against scipy, and chains that draw it against sums over grids and against their own prior."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from vaebench.signatures.dispersion import Scatter
+from vaebench.signatures.sampler.chains import chain_run, cohort_of
+from vaebench.signatures.sampler.gibbs import Problem
+from vaebench.signatures.sampler.options import SamplerOptions
+from vaebench.signatures.sampler.posterior import sampled
+from vaebench.signatures.sampler.priors import Ground, drawn_prior, weak_ground
+
+GROUND = Ground(*(np.array([v, v]) for v in (0.3, 2.0, 0.8, 1.5, 0.7, 3.0)))
+WIDE = SamplerOptions(least_sd=1e-4, largest_sd=1e4)
+"""Standard deviations as good as free."""
+
+
+def cohorts(exposures, groups=None, options=WIDE, seed=0):
+    """Draw many priors given the same exposures [T, S]."""
+    groups = np.ones((len(exposures), 1)) if groups is None else groups
+    copies = np.broadcast_to(exposures, (4000, *exposures.shape))
+    return drawn_prior(np.random.default_rng(seed), copies, groups, GROUND, options)
+
+
+def test_drawn_priors_follow_the_conjugate_distributions():
+    exposures = np.array([[0.0, 3.0], [0.0, 9.0], [0.0, 0.0], [0.0, 40.0]])
+    found = cohorts(exposures)
+    for k, logs in enumerate((np.zeros(0), np.log([3.0, 9, 40]))):
+        n = len(logs)
+        beta = stats.beta(n + 1.5 * 0.3, 4 - n + 1.5 * 0.7)
+        assert stats.kstest(found.presence[:, 0, k], beta.cdf).pvalue > 1e-3
+        # normal-inverse-gamma by the textbook: kappa, nu and the scaled sum of squares
+        kappa, nu = n + 0.7, n + 3.0
+        squares = 3.0 * 0.8
+        if n:
+            squares += n * logs.var() + 0.7 * n / kappa * (logs.mean() - 2.0) ** 2
+        mean = (logs.sum() + 0.7 * 2.0) / kappa
+        assert stats.kstest(found.log_sd[:, 0, k] ** 2, stats.invgamma(nu / 2, scale=squares / 2).cdf).pvalue > 1e-3
+        student = stats.t(nu, mean, np.sqrt(squares / nu / kappa))
+        assert stats.kstest(found.log_mean[:, 0, k], student.cdf).pvalue > 1e-3
+
+
+def test_standard_deviations_are_cut_and_not_piled_up():
+    found = cohorts(np.zeros((3, 2)), options=SamplerOptions(least_sd=0.5, largest_sd=1.0))
+    variance = stats.invgamma(1.5, scale=0.5 * 3 * 0.8)
+    low, high = variance.cdf([0.25, 1.0])
+    cut = lambda v: np.clip((variance.cdf(v) - low) / (high - low), 0, 1)  # noqa: E731
+    assert stats.kstest(found.log_sd[:, 0, 0] ** 2, cut).pvalue > 1e-3
+
+
+def test_a_small_group_leans_on_the_cohort_and_a_large_one_on_itself():
+    rng = np.random.default_rng(0)
+    exposures = np.where(rng.random((205, 2)) < 0.9, np.exp(rng.normal(5, 0.3, (205, 2))), 0.0)
+    exposures[:200:2] = 0.0  # the first group has the signatures in 45%
+    groups = np.zeros((205, 2))
+    groups[:200, 0] = groups[200:, 1] = 1
+    found = cohorts(exposures, groups)
+    mine = (exposures[:200] > 0).mean(0)
+    np.testing.assert_allclose(found.presence[:, 0].mean(0), mine, atol=0.03)
+    there = (exposures[200:] > 0).sum(0)
+    whole = (exposures > 0).mean(0)
+    np.testing.assert_allclose(found.presence[:, 1].mean(0), (there + 10 * whole) / 15, atol=0.02)
+    # drawn around the drawn prior of the cohort: wider than that prior alone
+    assert (found.presence[:, 1].std(0) > np.sqrt(0.25 / 16) * 0.8).all()
+
+
+def test_a_signature_is_expected_less_often_where_more_are_offered():
+    few, many = weak_ground(np.full((3, 96), 10.0), 4), weak_ground(np.full((3, 96), 10.0), 86)
+    np.testing.assert_allclose([few.presence[0], many.presence[0]], [0.5, 6 / 86])
+    np.testing.assert_allclose(np.exp([few.log_mean[0], many.log_mean[0]]), [240, 120])
+
+
+def problem(x, signatures, mean=None) -> Problem:
+    mean = x.sum(1, keepdims=True) / 96 * np.ones((1, 96)) if mean is None else mean
+    return Problem(x, signatures, mean + 0.1)
+
+
+def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
+    """One sample of 9 mutations and two signatures: prior and exposures summed over a grid."""
+    rng = np.random.default_rng(3)
+    signatures = rng.dirichlet(np.full(96, 0.2), 2)
+    signatures[1] = 0.5 * signatures[0] + 0.5 * signatures[1]
+    x = rng.multinomial(9, signatures[1]).astype(float)[None]
+    options = SamplerOptions()
+    ground = Ground(*(np.array([v, w]) for v, w in ((0.4, 0.2), (2.0, 1.0), (1, 1), (1, 1), (0.5, 0.5), (3, 3))))
+    copies = 200  # chains side by side
+    cohort = cohort_of(problem(np.repeat(x, copies, 0), signatures), "poisson", np.ones((1, 1)), ground, 1, 1, 500)
+    state = chain_run(cohort, np.full((copies, 1, 2), 3.0), 0, 60, 0, options)
+    draws = chain_run(cohort, state.exposures, 60, 240, 3, options).draws.reshape(-1, 2)
+
+    edges = np.concatenate([[0.0], np.geomspace(1e-7, 1e4, 700)])
+    points = np.concatenate([[0.0], np.sqrt(edges[2:] * edges[1:-1])])
+    points = np.insert(points, 1, 0.5e-7)
+    masses = []
+    for k in range(2):
+        # the slab with its mean and its (cut) variance summed out
+        sds = np.sqrt(stats.invgamma(1.5, scale=1.5).ppf(stats.invgamma(1.5, scale=1.5).cdf([0.01, 9.0])))
+        grid = np.linspace(*sds, 4001)[1:]
+        weight = stats.invgamma(1.5, scale=1.5).pdf(grid**2) * grid
+        spread = grid * np.sqrt(1 + 1 / 0.5)
+        with np.errstate(divide="ignore"):
+            cdf = (weight * stats.norm(ground.log_mean[k], spread).cdf(np.log(edges)[:, None])).sum(1) / weight.sum()
+        masses.append(np.concatenate([[1 - ground.presence[k]], ground.presence[k] * np.diff(cdf)]))
+    mean = points[:, None, None] * signatures[0] + points[None, :, None] * signatures[1] + 1e-6
+    fit = (x[0] * np.log(mean)).sum(-1) - mean.sum(-1)
+    joint = np.exp(fit - fit.max()) * masses[0][:, None] * masses[1][None, :]
+    joint /= joint.sum()
+    for k in range(2):
+        expected = np.cumsum(joint.sum(1 - k))
+        found = np.searchsorted(np.sort(draws[:, k]), edges, side="right") / len(draws)
+        np.testing.assert_allclose(found, expected, atol=0.03)
+
+
+@pytest.mark.slow
+def test_ranks_of_exposures_of_small_cohorts_are_uniform():
+    """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts of three samples, counts."""
+    rng = np.random.default_rng(5)
+    signatures = rng.dirichlet(np.full(96, 0.3), 3)
+    signatures[2] = 0.6 * signatures[1] + 0.4 * signatures[2]
+    ground = Ground(*(np.array(v) for v in ([0.5, 0.3, 0.4], [3.0, 4, 3], [0.5] * 3, [2.0] * 3, [1.0] * 3, [4.0] * 3)))
+    options = SamplerOptions()
+    sets, samples = 500, 3
+    prior = drawn_prior(rng, np.zeros((sets, 0, 3)), np.ones((0, 1)), ground, options)
+    on = rng.random((sets, samples, 3)) < prior.presence
+    truth = np.where(on, np.exp(prior.log_mean + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
+    x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)
+    known = problem(x, signatures, (truth @ signatures).reshape(-1, 96))
+    cohort = cohort_of(known, "poisson", np.ones((samples, 1)), ground, 0, 1, 750)
+    start = np.repeat(x.sum(1).reshape(sets, samples, 1) / 3, 3, 2)
+    state = chain_run(cohort, start, 0, 100, 0, options)
+    draws = chain_run(cohort, state.exposures, 100, 6 * 49, 6, options).draws
+    ties = (draws == truth[:, None].astype(np.float32)).sum(1)  # at 0, broken at random
+    ranks = (draws < truth[:, None]).sum(1) + rng.integers(0, ties + 1)
+    for k in range(3):
+        counts = np.histogram(ranks[..., k], 10, (0, 50))[0]
+        assert stats.chisquare(counts).pvalue > 0.001, counts
+
+
+def test_prior_of_each_cancer_type_is_found():
+    rng = np.random.default_rng(0)
+    signatures = rng.dirichlet(np.full(96, 0.3), 3)
+    presence = np.array([[0.9, 0.1, 0.5], [0.1, 0.9, 0.5]])
+    log_mean = np.log([[500.0, 200, 1000], [100, 2000, 1000]])
+    groups = np.eye(2)[np.repeat([0, 1], 200)]
+    on = rng.random((400, 3)) < groups @ presence
+    truth = np.where(on, np.exp(groups @ log_mean + 0.6 * rng.standard_normal((400, 3))), 0.0)
+    x = rng.poisson(truth @ signatures).astype(float)
+    some = x.sum(1) > 0
+    x, truth, groups, on = x[some], truth[some], groups[some], on[some]
+    noise = Scatter(1.0, 0.0, np.inf, np.ones(len(x)), np.ones(len(x)))
+    options = SamplerOptions(learning=30, draws=60, longest=1)
+    prior = sampled(x, signatures, truth, noise, groups=groups, options=options).prior
+    for g in range(2):
+        rows = on[groups[:, g] > 0]
+        common = rows.mean(0) > 0.3
+        np.testing.assert_allclose(prior.presence[g], rows.mean(0), atol=0.04)
+        np.testing.assert_allclose(prior.log_mean[g][common], log_mean[g][common], atol=0.1)
+        np.testing.assert_allclose(prior.log_sd[g][common], 0.6, atol=0.1)
+
+
+def test_the_same_seed_gives_the_same_draws_whatever_the_threads(monkeypatch):
+    rng = np.random.default_rng(1)
+    signatures = rng.dirichlet(np.ones(96), 2)
+    x = rng.poisson(np.exp(rng.normal(4, 1, (40, 2))) @ signatures).astype(float)
+    cohort = cohort_of(problem(x, signatures), "poisson", np.ones((40, 1)), weak_ground(x, 2), 3, 2, 500)
+    start = np.full((2, 40, 2), 10.0)
+    first = chain_run(cohort, start, 0, 20, 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    again = chain_run(cohort, start, 0, 20, 2)
+    np.testing.assert_array_equal(first.draws, again.draws)
+    assert first.draws.shape == (2, 10, 40, 2)
+    # in two stretches as in one
+    half = chain_run(cohort, start, 0, 10, 0)
+    np.testing.assert_array_equal(chain_run(cohort, half.exposures, 10, 10, 10).draws[:, 0], first.draws[:, -1])

@@ -1,0 +1,51 @@
+"""Sums of signatures that counts cannot tell apart, and upper ends where draws are few."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from vaebench.signatures.sampler.gibbs import Prior, Problem
+from vaebench.signatures.sampler.limits import upper_limits
+from vaebench.signatures.sampler.sums import inseparable
+
+
+def test_exposures_that_stand_for_one_another_are_summed():
+    rng = np.random.default_rng(0)
+    n = 4000
+    together, share = rng.normal(100, 5, n), rng.random(n)
+    alone, chained = rng.normal(50, 5, n), rng.normal(0.2, 0.05, n)
+    first = np.stack([together * share, alone, together * (1 - share)], 1)
+    second = np.stack([alone, alone[::-1] + 20 * chained, rng.normal(30, 2, n)], 1)
+    found = inseparable(np.stack([first, second], 1), 0.95, first=7)
+    assert [(s.sample, s.members) for s in found] == [(7, (0, 2))]
+    assert found[0].exposure == pytest.approx(100, abs=0.5)
+    np.testing.assert_allclose([found[0].lower, found[0].upper], stats.norm(100, 5).ppf([0.025, 0.975]), atol=1)
+
+
+def test_three_signatures_in_a_chain_make_one_sum():
+    rng = np.random.default_rng(1)
+    shares = rng.dirichlet(np.ones(3), 4000)[:, [0, 1, 2]]
+    a, b = rng.random(4000), rng.normal(300, 4, 4000)
+    draws = np.stack([b * 0.5 * a, b * (1 - a) * 0.5 + b * 0.25 * shares[:, 0], b * 0.25 * (1 - shares[:, 0])], 1)
+    found = inseparable(draws[:, None], 0.9)
+    assert all(set(s.members) <= {0, 1, 2} for s in found)
+
+
+def test_upper_limits_are_those_of_the_likelihood_and_the_slab():
+    """A signature that no draw has, beside one that takes up what it adds: quantile of the exact joint posterior."""
+    rng = np.random.default_rng(2)
+    signatures = rng.dirichlet(np.full(96, 0.5), 2)
+    signatures[1] = 0.7 * signatures[0] + 0.3 * signatures[1]
+    x = rng.poisson(800 * signatures[0]).astype(float)[None]
+    mean = np.array([[x.sum(), 0.0]])
+    problem = Problem(x, signatures, mean @ signatures + 0.1)
+    prior = Prior(np.full((1, 2), 0.5), np.full((1, 2), np.log(100.0)), np.full((1, 2), 1.0))
+    found = upper_limits(problem, mean, np.array([[1.0, 0.0]]), prior, 0.95, slice(0, 1))[0, 1]
+    a, b = np.linspace(300, 1000, 300), np.geomspace(0.1, 500, 400)
+    mu = a[:, None, None] * signatures[0] + b[None, :, None] * signatures[1]
+    fit = (x[0] * np.log(mu + 1e-6) - mu).sum(-1) - 0.5 * (np.log(b) - np.log(100)) ** 2
+    mass = np.exp(fit - fit.max()).sum(0)
+    exact = b[np.argmax(np.cumsum(mass) / mass.sum() >= 0.975)]
+    assert found == pytest.approx(exact, rel=0.2)

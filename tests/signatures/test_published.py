@@ -1,0 +1,125 @@
+"""Prior from published exposures: tumour type over all types over weak; names that were split; cohorts that disagree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.data.mutations.channels import CHANNELS
+from vaebench.errors import InputError
+from vaebench.signatures.published import disagreements, published_exposures, published_ground, tissues
+from vaebench.signatures.refitting import refit
+from vaebench.signatures.sampler.options import SamplerOptions
+from vaebench.signatures.sampler.priors import weak_ground
+
+X = np.full((4, 96), 20.0)
+QUICK = SamplerOptions(learning=40, draws=400, chain=20, longest=1)
+"""Short chains: one tumour has sixteen of them."""
+
+
+def test_the_table_holds_facts_of_genomes_and_exomes():
+    table = published_exposures()
+    assert {"Liver-HCC", "LIHC"} <= set(tissues())
+    assert set(table["assay"]) == {"genome", "exome"}
+    assert (table["present"] <= table["samples"]).all()
+    assert (table["log_share_mean"] <= 0).all()
+    assert not table.duplicated(["type", "signature"]).any()
+
+
+def test_a_tissue_weighs_more_than_all_types_and_both_more_than_nothing():
+    names = ["SBS4", "SBS7a", "SBS1", "SBS99"]
+    lung, skin = (published_ground(X, names, tissue) for tissue in ("Lung-SCC", "Skin-Melanoma"))
+    every = published_ground(X, names)
+    assert lung.presence[0] > 0.85 > 0.3 > every.presence[0] > skin.presence[0]
+    assert skin.presence[1] > 0.8
+    assert lung.presence[1] < 0.01
+    assert every.presence[2] > 0.8
+    assert (np.asarray(lung.presence_weight) == 10).all()
+    assert (np.asarray(every.presence_weight) == 1).all()
+    assert every.presence[3] == 0.01
+    np.testing.assert_allclose(every.log_mean[3], weak_ground(X, 4).log_mean[3])
+
+
+def test_the_belief_of_a_tissue_is_the_average_of_its_samples_and_all_types():
+    table = published_exposures()
+    row = table[(table["type"] == "Liver-HCC") & (table["signature"] == "SBS4")].iloc[0]
+    every, liver = (published_ground(X, ["SBS4", "SBS5"], tissue) for tissue in (None, "Liver-HCC"))
+    expected = (row["present"] + 3 * every.presence[0]) / (row["samples"] + 3)
+    assert liver.presence[0] == pytest.approx(expected)
+    mean = (row["present"] * row["log_share_mean"] + 3 * (every.log_mean[0] - np.log(1920))) / (row["present"] + 3)
+    assert liver.log_mean[0] == pytest.approx(mean + np.log(1920))
+
+
+def test_split_signatures_inherit():
+    old, new = published_ground(X, ["SBS40", "SBS22"]), published_ground(X, ["SBS40a", "SBS22b"])
+    for a, b in zip(old, new, strict=True):
+        np.testing.assert_allclose(a, b)
+    assert published_ground(X, ["SBS10c", "SBS1"]).presence[0] < 0.2
+
+
+def test_names_that_nobody_published_have_the_weak_prior():
+    assert published_ground(X, ["S1", "S2"]) is None
+    with pytest.raises(InputError, match="SBS1"):
+        published_ground(X, ["S1", "S2"], "Liver-HCC")
+    with pytest.raises(InputError, match="Liver-HCC"):
+        published_ground(X, ["SBS1"], "liver hcc")
+
+
+def test_disagreement_is_found_where_the_data_are_clear():
+    ground = published_ground(X, ["SBS1", "SBS4", "SBS5"], "Breast-AdenoCA")
+    as_expected = np.tile([1.0, 0.0, 1.0], (50, 1))
+    assert disagreements(ground, ["SBS1", "SBS4", "SBS5"], as_expected) == []
+    smoking = np.tile([1.0, 1.0, 1.0], (50, 1))
+    found = disagreements(ground, ["SBS1", "SBS4", "SBS5"], smoking)
+    assert [name for name, _, _ in found] == ["SBS4"]
+
+
+def one_tumour(times: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    names = ["SBS1", "SBS5", "SBS4", "SBS40a"]
+    signatures = pd.DataFrame(rng.dirichlet(np.full(96, 0.3), 4), names)
+    signatures.columns = list(CHANNELS)
+    x = rng.poisson(times * np.array([[30.0, 60, 0, 0]]) @ signatures.to_numpy()).astype(float)
+    return pd.DataFrame(x, ["T1"], signatures.columns), signatures
+
+
+def test_a_refit_says_which_prior_it_has_and_leaves_out_what_is_excluded():
+    catalogue, signatures = one_tumour()
+    fit = refit(catalogue, signatures, intervals="spike_slab", tissue="Liver-HCC", exclude=["SBS4"], options=QUICK)
+    assert any("published exposures of Liver-HCC" in note for note in fit.notes)
+    assert list(fit.exposures.columns) == ["SBS1", "SBS5", "SBS40a"]
+    absent = fit.intervals.set_index("signature")["presence"] < 0.5
+    assert (fit.exposures.iloc[0][absent] == 0).all()
+    assert (fit.exposures.iloc[0][~absent] > 0).all()
+    plain = refit(
+        catalogue, signatures, intervals="spike_slab", prior="none", include=["SBS1", "SBS5", "SBS4"], options=QUICK
+    )
+    assert not any("published" in note for note in plain.notes)
+
+
+def test_wrong_priors_are_refused_in_a_sentence():
+    catalogue, signatures = one_tumour()
+    for given, words in (
+        ({"tissue": "Liver-HCC", "intervals": "bootstrap"}, "prior of spike_slab"),
+        ({"tissue": "Liver-HCC", "intervals": "spike_slab", "prior": "none"}, "not allowed"),
+        ({"prior": "weak"}, "published"),
+        ({"include": ["SBS2"]}, "SBS1"),
+        ({"exclude": list(signatures.index)}, "no signature"),
+    ):
+        with pytest.raises(InputError, match=words):
+            refit(catalogue, signatures, **given)
+
+
+def test_two_equal_signatures_are_summed():
+    catalogue, signatures = one_tumour(20)
+    signatures = signatures.loc[["SBS1", "SBS5", "SBS5"]].set_axis(["SBS1", "SBS5", "SBS5b"])
+    fit = refit(catalogue, signatures, intervals="bootstrap")
+    assert any("nearly the same spectrum" in note for note in fit.notes)
+    spike = refit(catalogue, signatures, intervals="spike_slab", prior="none", options=QUICK)
+    for result in (fit, spike):
+        assert np.isfinite(result.intervals[["exposure", "lower", "upper"]]).all(axis=None)
+    row = spike.sums.set_index("signatures").loc["SBS5+SBS5b"]
+    assert row["lower"] < fit.exposures.iloc[0][["SBS5", "SBS5b"]].sum() < row["upper"]
+    assert row["upper"] - row["lower"] < 400
+    assert "cannot tell SBS5 from SBS5b" in " ".join(spike.notes)

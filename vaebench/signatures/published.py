@@ -1,0 +1,153 @@
+"""Prior of exposures from what was published: tumour type -> all types -> weak.
+
+``known_exposures.csv`` beside this file holds, for each tumour type and signature, how many samples were analysed, how many had
+the signature, and mean and standard deviation of ln(share of the sample's mutations) in these. The facts are those of PCAWG's
+genomes (types like ``Liver-HCC``) and TCGA's exomes (types like ``LIHC``), Alexandrov et al. 2020;
+``experiments/known_exposures.py`` makes the table.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from vaebench.errors import InputError, unknown_name
+from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
+from vaebench.signatures.sampler.priors import Ground, weak_ground
+
+PRIORS = ("published", "none")
+"""Names of priors: what was published of the signatures, or the same for each of them."""
+
+_FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's counts must be able to say so
+_UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
+_BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
+
+
+class _Belief(NamedTuple):
+    """Expected P(present), mean and variance of ln(share), arrays [S], and which signatures [S] the table knows."""
+
+    presence: np.ndarray
+    log_mean: np.ndarray
+    variance: np.ndarray
+    known: np.ndarray
+
+
+@functools.cache
+def published_exposures() -> pd.DataFrame:
+    """The table: ``type, assay, signature, samples, present, log_share_mean, log_share_sd, source``."""
+    with files("vaebench.signatures").joinpath("known_exposures.csv").open() as stream:
+        return pd.read_csv(stream)
+
+
+def tissues() -> list[str]:
+    """Names of the tumour types of the table."""
+    return sorted(published_exposures()["type"].unique())
+
+
+def _parents(name: str, table: pd.Index) -> list[str]:
+    """Signatures of the table that ``name`` inherits from: itself, or that which was split into SBS40a, SBS40b, ..."""
+    if name in table:
+        return [name]
+    base = re.sub(r"[a-z]$", "", name)
+    if base in table:
+        return [base]
+    # SBS10c beside SBS10a and SBS10b, or SBS7 of an older version
+    return (
+        [other for other in table if re.fullmatch(re.escape(base) + "[a-z]", other)] if base.startswith("SBS") else []
+    )
+
+
+def _belief(rows: pd.DataFrame, names: list[str], ground: _Belief, few: float) -> _Belief:
+    """``ground`` updated by the facts ``rows`` of one type or of all; it counts as ``few`` samples."""
+    samples = float(rows.groupby("type")["samples"].first().sum())
+    sums = rows.assign(
+        total=rows["present"] * rows["log_share_mean"],
+        squares=rows["present"] * (rows["log_share_mean"] ** 2 + rows["log_share_sd"].fillna(1.0) ** 2),
+    )
+    by_name = sums.groupby("signature")[["present", "total", "squares"]].sum()
+    every = pd.Index(published_exposures()["signature"].unique())
+    presence, log_mean, variance = (v.copy() for v in ground[:3])
+    for k, name in enumerate(names):
+        parents = _parents(name, every)
+        if not parents:
+            continue
+        there, total, squares = by_name.reindex(parents).fillna(0.0).mean().to_numpy()
+        presence[k] = (there + few * ground.presence[k]) / (samples + few)
+        log_mean[k] = (total + few * ground.log_mean[k]) / (there + few)
+        second = squares + few * (ground.variance[k] + ground.log_mean[k] ** 2)
+        variance[k] = max(second / (there + few) - log_mean[k] ** 2, 0.05)
+    return _Belief(presence, log_mean, variance, np.array([bool(_parents(name, every)) for name in names]))
+
+
+def published_ground(
+    x: np.ndarray, names: list[str], tissue: str | None = None, options: SamplerOptions = SAMPLER
+) -> Ground | None:
+    """What is believed of the signatures ``names`` before counts x [T, 96] are seen, from published exposures.
+
+    All types together make the prior of any sample. It counts as little as types differ. The facts of ``tissue`` count as
+    ``options.few`` samples, however many they come from: laboratories and methods differ more than samples. A cohort outweighs
+    either as it grows. Signatures that the table does not know keep the weak prior.
+
+    Args:
+        x: counts.
+        names: of the signatures.
+        tissue: a tumour type of :func:`tissues`; ``None`` for all types.
+        options: constants of the sampler.
+
+    Returns:
+        The ground of the prior, arrays [S]; ``None`` if fewer than half of the names are known and there is no tissue.
+
+    Raises:
+        InputError: for a tissue that the table does not have, or for names that it does not know beside a tissue.
+    """
+    table = published_exposures()
+    if tissue is not None and tissue not in tissues():
+        raise unknown_name("tissue", tissue, tissues())
+    weak = weak_ground(x, len(names), options)
+    burden = np.log(np.maximum(x.sum(1), 1.0))
+    start = _Belief(
+        np.asarray(weak.presence),
+        np.asarray(weak.log_mean) - burden.mean(),
+        np.asarray(weak.variance),
+        np.zeros(len(names), bool),
+    )
+    assay = table.loc[table["type"] == tissue, "assay"].iloc[0] if tissue else "genome"
+    found = _belief(table[table["assay"] == assay], names, start, _BORROWED)
+    if tissue is None and 2 * found.known.sum() < len(names):
+        return None
+    if not found.known.any():
+        raise InputError(
+            f"tissue={tissue!r} says nothing of {names[0]!r}: its signatures are named as COSMIC's, SBS1 and so on"
+        )
+    weights = np.array([weak.presence_weight[0], 1.0, 4.0])  # type: ignore[index]
+    if tissue is not None:
+        found = _belief(table[table["type"] == tissue], names, found, _BORROWED)
+        weights = np.full(3, options.few)
+    unseen = ~found.known
+    presence = np.where(unseen, np.minimum(found.presence, _UNSEEN), np.maximum(found.presence, _FLOOR))
+    parts = (np.minimum(presence, 1 - _FLOOR), found.log_mean + burden.mean(), found.variance)
+    return Ground(*parts, *(np.full(len(names), w) for w in weights))
+
+
+def disagreements(ground: Ground, names: list[str], presence: np.ndarray) -> list[tuple[str, float, float]]:
+    """Signatures found much more or less often than expected: (name, expected, found share of the samples), worst first.
+
+    Args:
+        ground: of the prior, arrays [S].
+        names: of the signatures.
+        presence: [T, S], P(present) in each sample.
+    """
+    from scipy.stats import betabinom
+
+    n = len(presence)
+    found = np.rint(presence.sum(0)).astype(int)
+    p, weight = np.asarray(ground.presence), np.asarray(ground.presence_weight)
+    given = betabinom(n, weight * p, weight * (1 - p))
+    tail = np.minimum(given.cdf(found), given.sf(found - 1))
+    order = [k for k in np.argsort(tail) if tail[k] < 0.01]
+    return [(names[k], float(p[k]), float(found[k] / n)) for k in order]

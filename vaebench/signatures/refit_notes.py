@@ -1,0 +1,140 @@
+"""Notes of a refit: what is wrong, how sure it is, and what to do; and the thresholds from which they are made."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vaebench.signatures.dispersion import NoiseFit
+from vaebench.signatures.published import disagreements
+from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.tables import Estimates
+
+
+@dataclasses.dataclass(frozen=True)
+class RefitChecks:
+    """Thresholds of the flags and notes of a refit.
+
+    Attributes:
+        unusual: probability, shared by all samples, with which one is flagged although the model holds.
+        dispersion: smallest excess of the dispersion over 1 that is noted. A cohort of any size has some overdispersion.
+        errors: standard errors of the dispersion by which it must exceed 1 to be noted.
+        present: P(present) from which a signature counts as present in the table of exposures.
+        often: share of the samples from which inseparable signatures are noted; rarer ones are only in the table of sums.
+        alike: cosine of two signatures from which counts can hardly ever tell them apart.
+        r_hat: R-hat of the worst hundredth of the exposures above which the sampler is noted as slow.
+        effective: effective draws of the worst hundredth below which it is.
+    """
+
+    unusual: float = 0.001
+    dispersion: float = 0.04
+    errors: float = 4.0
+    present: float = 0.5
+    often: float = 0.1
+    alike: float = 0.99
+    r_hat: float = 1.1
+    effective: float = 50.0
+
+
+CHECKS = RefitChecks()
+"""The defaults."""
+
+
+def noise_notes(fitted: NoiseFit, checks: RefitChecks) -> list[str]:
+    """Sentences about noise unlike Poisson's."""
+    poisson, found = fitted.poisson, fitted.found
+    if poisson.rounding:
+        return [
+            f"The counts scatter only {poisson.dispersion:.2g} times as much as Poisson counts: they are rounded means "
+            "without sampling noise. The intervals show how precisely these means determine the exposures."
+        ]
+    if fitted.noise != "poisson" and np.isinf(poisson.error):
+        return [
+            f"The samples have too few mutations to estimate the scatter of a {fitted.noise} model; the counts are taken for "
+            "Poisson counts."
+        ]
+    if not poisson.dispersion > 1 + max(checks.dispersion, checks.errors * poisson.error):
+        return []
+    effect = {
+        "negative_binomial": f"A negative binomial of size {found.size:.3g} accounts for it.",
+        "dirichlet": "It grows with the mutations of a sample, as where signatures vary between tumours, and the intervals are "
+        "widened for it sample by sample.",
+    }.get(
+        fitted.noise,
+        "The intervals are widened for it. That is right for overdispersion, but not for wrong signatures.",
+    )
+    return [
+        f"The counts scatter {poisson.dispersion:.2f} times as much as Poisson counts. Either they are overdispersed, or "
+        f"the signatures are of another version or genome build, or one is missing. {effect} Check the signatures first."
+    ]
+
+
+def sum_notes(signatures: pd.DataFrame, samples: pd.Index, estimates: Estimates, checks: RefitChecks) -> list[str]:
+    """Sentences about signatures that are alike, and about those that the counts cannot tell apart."""
+    notes = []
+    unit = signatures.to_numpy() / np.linalg.norm(signatures.to_numpy(), axis=1, keepdims=True)
+    alike = np.triu(unit @ unit.T > checks.alike, 1)
+    if alike.any():
+        j, k = np.argwhere(alike)[0]
+        more = f" (and {alike.sum() - 1} further pairs)" if alike.sum() > 1 else ""
+        notes.append(
+            f"{signatures.index[j]} and {signatures.index[k]} have nearly the same spectrum{more}. No counts can tell them "
+            "apart: use their sum, or exclude one."
+        )
+    if estimates.sums:
+        counted = collections.Counter(tuple(found[1]) for found in estimates.sums)
+        members, often = counted.most_common(1)[0]
+        if often < checks.often * len(samples):
+            return notes
+        t, _, mean, low, high = next(found for found in estimates.sums if tuple(found[1]) == members)
+        names = [str(signatures.index[k]) for k in members]
+        more = f" {len(counted) - 1} other sets are in sums." if len(counted) > 1 else ""
+        notes.append(
+            f"The counts of {often} of {len(samples)} samples cannot tell {', '.join(names[:-1])} from {names[-1]}: "
+            f"together they are {mean:,.0f} [{low:,.0f}, {high:,.0f}] in {samples[t]}.{more}"
+        )
+    return notes
+
+
+def prior_notes(ground: Ground | None, names: pd.Index, tissue: str | None, estimates: Estimates) -> list[str]:
+    """Sentences about the published prior, and about how far the data disagree with it."""
+    if ground is None:
+        return []
+    source = (
+        f"published exposures of {tissue}"
+        if tissue
+        else "published exposures of all tumour types; name the tissue for more"
+    )
+    notes = [f"The prior is from {source}."]
+    found = disagreements(ground, list(map(str, names)), estimates.presence)
+    if found:
+        listed = ", ".join(f"{name} in {share:.0%} (expected {p:.0%})" for name, p, share in found[:4])
+        more = f" and {len(found) - 4} others" if len(found) > 4 else ""
+        notes.append(f"Signatures found more or less often than the prior expects: {listed}{more}.")
+    return notes
+
+
+def sample_notes(samples: pd.DataFrame, diagnostics: dict[str, Any], checks: RefitChecks) -> list[str]:
+    """Sentences about samples that do not fit or are empty, and chains that differ."""
+    notes = []
+    bad, empty = ((samples["flag"] == flag).to_numpy() for flag in ("misfit", "no mutations"))
+    if bad.any():
+        names = ", ".join(map(str, samples.index[bad][:3]))
+        notes.append(
+            f"{int(bad.sum())} of {len(samples)} samples do not fit (first: {names}). A signature of theirs may be missing. "
+            "Do not trust their intervals."
+        )
+    if empty.any():
+        notes.append(f"{int(empty.sum())} of {len(samples)} samples have no mutations. Their exposures are 0.")
+    worst = diagnostics.get("effective_draws_1", math.inf)
+    if diagnostics.get("r_hat_99", 1.0) > checks.r_hat or worst < checks.effective:
+        notes.append(
+            f"The sampler mixes slowly: R-hat {diagnostics['r_hat_99']:.2f} and {worst:.0f} effective draws for the worst "
+            "hundredth of the exposures. Their intervals are uncertain. Repeat with another seed and compare."
+        )
+    return notes

@@ -1,0 +1,135 @@
+"""Chains of a whole cohort, advanced sweep by sweep: exposures given the prior, then the prior given the exposures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vaebench.signatures.sampler.gibbs import Held, Prior, Problem, held, slabs_of, swept
+from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
+from vaebench.signatures.sampler.priors import Ground, drawn_prior
+
+_ALONE = 64  # rows that are one block: below it threads cost more than they save
+
+
+class Cohort(NamedTuple):
+    """Data of the chains, in blocks of rows that are drawn at once; made by :func:`cohort_of`.
+
+    A row is one sample in one chain.
+
+    Attributes:
+        blocks: the data of each block, as many rows each.
+        rows: [blocks, rows] numbers of the rows; the last block is filled up with the first rows.
+        groups: [T, G], cancer types as 0 and 1.
+        ground: of the prior.
+        noise: a name in :data:`vaebench.signatures.sampler.gibbs.NOISES`.
+        seed: of the chains.
+    """
+
+    blocks: list[Held]
+    rows: np.ndarray
+    groups: np.ndarray
+    ground: Ground
+    noise: str
+    seed: int
+
+
+class ChainRun(NamedTuple):
+    """A stretch of all chains.
+
+    Attributes:
+        exposures: [C, T, S] at its end.
+        draws: [C, n, T, S] in float32, those kept.
+        prior: [G, S], mean over chains and sweeps of the drawn priors.
+    """
+
+    exposures: np.ndarray
+    draws: np.ndarray
+    prior: Prior
+
+
+def cohort_of(
+    problem: Problem, noise: str, groups: np.ndarray, ground: Ground, seed: int, chains: int, most: int
+) -> Cohort:
+    """Lay out ``problem`` [T, ...] for ``chains`` chains, at most ``most`` rows to a block.
+
+    All blocks have the same number of rows, so that one program is compiled. Their layout does not depend on the machine:
+    the same seed gives the same draws.
+    """
+    samples = len(problem.x)
+    total = chains * samples
+    size = total if total <= min(_ALONE, most) else min(most, -(-total // 2))
+    rows = np.resize(np.arange(total), (-(-total // size), size))
+    with jax.enable_x64(True):
+        given = Problem(*(jnp.asarray(v, jnp.float64) for v in problem))
+        given = given._replace(dispersion=jnp.broadcast_to(given.dispersion, samples))
+        blocks = [
+            held(given._replace(x=given.x[i], variance=given.variance[i], dispersion=given.dispersion[i]))
+            for i in rows % samples
+        ]
+    return Cohort(blocks, rows, groups, ground, noise, seed)
+
+
+def chain_run(
+    cohort: Cohort,
+    exposures: np.ndarray,
+    first: int,
+    n: int,
+    keep: int = 0,
+    options: SamplerOptions = SAMPLER,
+    progress: Callable[[int], None] = lambda done: None,
+) -> ChainRun:
+    """Run ``n`` sweeps of all chains.
+
+    Args:
+        cohort: data.
+        exposures: [C, T, S] at the start.
+        first: number of the first sweep; the random numbers of a sweep follow from the seed and its number.
+        n: number of sweeps.
+        keep: every so many sweeps the draw is kept; 0 to keep none.
+        options: constants of the sampler.
+        progress: called with the number of sweeps done.
+    """
+    chains, samples, count = exposures.shape
+    flat = exposures.reshape(-1, count).astype(np.float64)
+    draws = np.empty((chains, n // keep if keep else 0, samples, count), np.float32)
+    keys = [jax.random.fold_in(jax.random.key(cohort.seed), b) for b in range(len(cohort.blocks))]
+    sums = [np.zeros((cohort.groups.shape[1], count)) for _ in Prior._fields]
+
+    with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
+        for i in range(first, first + n):
+            prior = _prior(cohort, flat.reshape(exposures.shape), i, options)
+            by_row = Prior(*(np.matmul(cohort.groups, v).reshape(-1, count) for v in prior))
+
+            def drawn(b: int, i: int = i, flat: np.ndarray = flat, by_row: Prior = by_row) -> np.ndarray:
+                rows = cohort.rows[b]
+                with jax.enable_x64(True):
+                    slabs = slabs_of(Prior(*(jnp.asarray(v[rows]) for v in by_row)), flat.dtype)
+                    state = swept(keys[b], i, jnp.asarray(flat[rows]), cohort.blocks[b], slabs, cohort.noise)
+                return np.asarray(state.exposures)
+
+            found = list(pool.map(drawn, range(len(keys))) if len(keys) > 1 else [drawn(0)])
+            flat = np.concatenate(found)[: len(flat)]
+            for total, part in zip(sums, prior, strict=True):
+                total += part.mean(0) / n
+            if keep and (i - first + 1) % keep == 0:
+                draws[:, (i - first) // keep] = flat.reshape(exposures.shape)
+            progress(i - first + 1)
+    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums))
+
+
+def _prior(cohort: Cohort, exposures: np.ndarray, sweep: int, options: SamplerOptions) -> Prior:
+    """The prior [C, G, S] of a sweep: at first the one expected, then drawn given the exposures [C, T, S]."""
+    if sweep >= options.ignored:
+        rng = np.random.default_rng([cohort.seed, sweep])
+        return drawn_prior(rng, exposures, cohort.groups, cohort.ground, options)
+    ground = cohort.ground
+    shape = (len(exposures), cohort.groups.shape[1], exposures.shape[2])
+    parts = (ground.presence, ground.log_mean, np.sqrt(ground.variance))
+    return Prior(*(np.broadcast_to(np.asarray(v, np.float64), shape) for v in parts))
