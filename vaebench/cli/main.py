@@ -17,14 +17,15 @@ from typing import Any
 
 import tyro
 
+from vaebench.cli.count import COUNT_COMMANDS, COUNT_HANDLERS
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
 from vaebench.cli.options import HANDLERS, Compiled, Data, Run
 from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLERS
 from vaebench.errors import InputError, RunError, unknown_name
 from vaebench.version import __version__
 
-COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
-_HANDLERS = {**HANDLERS, **SIGNATURE_HANDLERS}
+COMMANDS = {**EXPRESSION_COMMANDS, **COUNT_COMMANDS, **SIGNATURE_COMMANDS}
+_HANDLERS = {**HANDLERS, **COUNT_HANDLERS, **SIGNATURE_HANDLERS}
 
 
 def main(arguments: list[str] | None = None) -> int:
