@@ -20,6 +20,7 @@ from typing import Any, TextIO
 import tyro
 
 from vaebench.cli.compilation import use_compilation_cache
+from vaebench.cli.count import COUNT_COMMANDS, COUNT_HANDLERS
 from vaebench.cli.interrupts import (
     expect_interrupts,
     handle_interrupts,
@@ -33,8 +34,8 @@ from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLER
 from vaebench.errors import InputError, RunError, shortened, unknown_name, user_path
 from vaebench.version import __version__
 
-COMMANDS = {**EXPRESSION_COMMANDS, **SIGNATURE_COMMANDS}
-_HANDLERS = {**HANDLERS, **SIGNATURE_HANDLERS}
+COMMANDS = {**EXPRESSION_COMMANDS, **COUNT_COMMANDS, **SIGNATURE_COMMANDS}
+_HANDLERS = {**HANDLERS, **COUNT_HANDLERS, **SIGNATURE_HANDLERS}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -48,7 +48,7 @@ _NAMES = {name: f"vaebench.data.{module}" for module, names in _PUBLIC.items() f
 # the loaders of the public cohorts are public functions too; that of the simulated cohort is simulate_cohort
 _NAMES |= {name: place.split(":")[0] for name, place in DATASETS.items() if place.startswith("vaebench.data.public:")}
 
-__all__ = ["DATASETS", "load", *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["DATASETS", "load", "mutations", *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def load(
@@ -91,6 +91,8 @@ def load(
 
 
 def __getattr__(name: str) -> Any:
+    if name == "mutations":
+        return importlib.import_module("vaebench.data.mutations")
     if name in _NAMES:
         return getattr(importlib.import_module(_NAMES[name]), name)
     raise AttributeError(f"module 'vaebench.data' has no attribute {name!r}")

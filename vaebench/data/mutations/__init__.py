@@ -1,1 +1,33 @@
-"""Mutation catalogues: their channels, files and simulation."""
+"""Mutations: counting them from VCF and MAF files, and catalogues with their channels, files and simulation."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_NAMES = {
+    "count": "counting",
+    "Counted": "counting",
+    "read_variants": "variants",
+    "Variants": "variants",
+    "CONTEXTS": "channel_names",
+}
+
+if TYPE_CHECKING:
+    from vaebench.data.mutations.channel_names import CONTEXTS as CONTEXTS
+    from vaebench.data.mutations.counting import Counted as Counted
+    from vaebench.data.mutations.counting import count as count
+    from vaebench.data.mutations.variants import Variants as Variants
+    from vaebench.data.mutations.variants import read_variants as read_variants
+
+__all__ = [*_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"vaebench.data.mutations.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'vaebench.data.mutations' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,195 @@
+"""Files as callers and portals write them: VCF with and without genotypes, MAF, tables; and files that are none."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from vaebench.data.mutations.counting import count
+from vaebench.data.mutations.variants import read_variants
+from vaebench.errors import InputError
+
+GENOME = {"1": "GATTCGACTTTTACGGATCC", "chr2": "CCATCGATTTGCAGCATTAC"}
+HEAD = "##fileformat=VCFv4.2\n"
+FIXED = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
+
+
+def vcf(folder, name, *rows, samples=(), head=HEAD, end="\n"):
+    """A VCF of rows (chrom, pos, ref, alt, filter, *genotypes)."""
+    header = FIXED + ("\tFORMAT\t" + "\t".join(samples) if samples else "")
+    lines = [
+        "\t".join([c, str(p), ".", r, a, ".", f, ".", *(["GT:DP"] if samples else []), *genotypes])
+        for c, p, r, a, f, *genotypes in rows
+    ]
+    path = folder / name
+    text = (head + "\n".join([header, *lines]) + "\n").replace("\n", end)
+    (gzip.open if name.endswith("gz") else open)(path, "wb").write(text.encode())
+    return path
+
+
+def sums(counted, context="SBS96") -> dict[str, int]:
+    return {name: int(n) for name, n in counted.catalogues[context].sum(axis=1).items()}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("ending", ["vcf", "vcf.gz", "vcf.bgz"])
+def test_a_folder_of_vcf_files(tmp_path, ending, end):
+    vcf(tmp_path, f"T 1.{ending}", ("chr1", 5, "C", "T", "PASS"), ("1", 8, "C", "A", "q10"), end=end)
+    vcf(tmp_path, f"T2.{ending}", end=end)
+    (tmp_path / "T2.vcf.gz.tbi").write_bytes(b"\0")
+    counted = count(tmp_path, GENOME)
+    assert sums(counted) == {"T 1": 1, "T2": 0}
+    assert counted.catalogues["SBS96"].loc["T 1", "T[C>T]G"] == 1
+    assert counted.dropped[["reason", "line"]].to_numpy().tolist() == [["FILTER is not PASS", 4]]
+    assert sums(count(tmp_path, GENOME, ignore_filter=True)) == {"T 1": 2, "T2": 0}
+
+
+def test_genotypes_say_who_carries_which_allele(tmp_path):
+    rows = [
+        ("1", 5, "C", "T,A", ".", "0/1:9", "0|2:9", "./.:0"),
+        ("1", 8, "C", "A", "PASS", "1/1:9", "0/0:9", "0/0:9"),
+        ("2", 4, "T", "G", "PASS", "0/0:9", "0/0:9", "0/0:9"),
+    ]
+    counted = count(vcf(tmp_path, "many.vcf", *rows, samples=("A", "B", "C")), GENOME)
+    assert sums(counted) == {"A": 2, "B": 1, "C": 0}
+    assert counted.catalogues["SBS96"].loc["B", "T[C>A]G"] == 1
+    assert counted.reasons() == {"no genotype with the allele": 1}
+
+
+def test_tumour_and_normal(tmp_path):
+    row = ("1", 5, "C", "T", "PASS", "0/0:9", "0/1:9")
+    plain = read_variants(vcf(tmp_path, "P1.somatic.vcf", row, samples=("NORMAL", "TUMOR")))
+    assert plain.samples == ["P1.somatic"]
+    assert plain.notes == ["P1.somatic.vcf: the normal sample 'NORMAL' was left out"]
+    head = HEAD + "##normal_sample=P9-B\n##tumor_sample=P9-T\n##reference=file:///x/hg38.fa\n"
+    mutect = read_variants(
+        vcf(tmp_path, "x.vcf", ("1", 5, "C", "T", "PASS", "0/1:9", "0/0:9"), samples=("P9-T", "P9-B"), head=head)
+    )
+    assert (mutect.samples, mutect.builds) == (["P9-T"], ["file:///x/hg38.fa"])
+    # Pindel writes no genotype at all: what is listed is called
+    none = count(vcf(tmp_path, "y.vcf", (*row[:5], "./.:9", "./.:9"), samples=("NORMAL", "TUMOUR")), GENOME)
+    assert sums(none) == {"y": 1}
+    assert any("carries all records" in note for note in none.notes)
+    with pytest.raises(InputError, match="2 samples and no genotype"):
+        read_variants(vcf(tmp_path, "z.vcf", (*row[:5], "./.:9", "./.:9"), samples=("A", "B")))
+
+
+def test_two_files_of_one_sample_are_counted_together(tmp_path):
+    one = vcf(tmp_path, "snv.vcf", ("1", 5, "C", "T", ".", "0/1"), samples=("P1",))
+    two = vcf(tmp_path, "indel.vcf", ("1", 8, "CT", "C", ".", "0/1"), ("1", 5, "C", "T", ".", "0/1"), samples=("P1",))
+    counted = count([one, two], GENOME)
+    assert counted.totals() == {"SBS96": 1, "DBS78": 0, "ID83": 1}
+    assert counted.reasons() == {"duplicate of another record": 1}
+    assert any("in more than one file" in note for note in counted.notes)
+
+
+def test_structural_variants_only(tmp_path):
+    counted = count(vcf(tmp_path, "sv.vcf", ("1", 5, "C", "<DUP>", "PASS"), ("1", 7, "A", "A]2:3]", "PASS")), GENOME)
+    assert counted.totals() == {"SBS96": 0, "DBS78": 0, "ID83": 0}
+    assert counted.reasons() == {"structural variant": 2}
+
+
+MAF = "Hugo_Symbol\tNCBI_Build\tChromosome\tStart_Position\tReference_Allele\tTumor_Seq_Allele1\tTumor_Seq_Allele2\t{}"
+
+
+def test_maf(tmp_path):
+    """GDC: a version line; ``-`` in indels; the allele in the first column where the second is the reference."""
+    rows = [
+        "TP53\tGRCh38\tchr1\t5\tC\tC\tT\tS 1\tPASS\tSomatic",
+        "A\tGRCh38\tchr1\t9\tT\tT\t-\tS 1\tPASS\tSomatic",  # T of TTTT
+        "A\tGRCh38\tchr1\t12\t-\t-\tT\tS 1\t.\t",  # a fifth T
+        "A\tGRCh38\tchr2\t4\tT\tG\tT\tS2\tPASS\t",
+        "A\tGRCh38\tchr2\t5\tCG\tCG\tTA\tS2\tPASS\t",
+        "A\tGRCh38\tchr2\t9\tT\tT\tA\tS3\tpanel_of_normals\t",
+        "A\tGRCh38\tchr2\t9\tT\tT\tA\tS3\tPASS\tGermline",
+        "A\tGRCh38\tchr2\t9\tT\tT\tA\t\tPASS\t",
+    ]
+    file = tmp_path / "cohort.maf.gz"
+    head = MAF.format("Tumor_Sample_Barcode\tFILTER\tMutation_Status")
+    with gzip.open(file, "wt", newline="") as out:
+        out.write("#version 2.4\r\n" + "\r\n".join([head, *rows]) + "\r\n")
+    counted = count(file, GENOME)
+    assert sums(counted) == {"S 1": 1, "S2": 3, "S3": 0}
+    assert sums(counted, "DBS78") == {"S 1": 0, "S2": 1, "S3": 0}
+    found = counted.catalogues["ID83"].loc["S 1"]
+    assert found[found > 0].to_dict() == {"1:Del:T:3": 1, "1:Ins:T:4": 1}
+    assert counted.reasons() == {"FILTER is not PASS": 1, "not somatic": 1, "no sample name": 1}
+    assert counted.dropped["line"].tolist() == [8, 10, 9]
+
+
+def test_context_of_a_maf_stands_in_for_the_genome(tmp_path):
+    rows = [
+        ("1", 7, "C", "T", "AGGATCGATTG"),
+        ("1", 12, "C", "A", "TTTTACGGATC"),
+        ("1", 12, "CG", "TA", "TTTTACGGATCA"),
+    ]
+    rows += [("1", 30, "C", "T", ""), ("1", 31, "CT", "C", "TTTTACTGATCA")]
+    file = tmp_path / "mc3.maf"
+    lines = [f"A\tGRCh37\t{c}\t{p}\t{r}\t{r}\t{a}\tS{i}\t{x}" for i, (c, p, r, a, x) in enumerate(rows)]
+    file.write_text("\n".join([MAF.format("Tumor_Sample_Barcode\tCONTEXT"), *lines]))
+    counted = count(file)
+    assert list(counted.catalogues) == ["SBS96", "DBS78"]
+    assert any(note.startswith("ID83 not counted") for note in counted.notes)
+    names = {s: row[row > 0].to_dict() for s, row in counted.catalogues["SBS96"].iterrows()}
+    assert names == {"S0": {"T[C>T]G": 1}, "S1": {"A[C>A]G": 1}, "S2": {"A[C>T]G": 1, "C[C>T]G": 1}, "S3": {}, "S4": {}}
+    assert counted.catalogues["DBS78"].loc["S2", "CG>TA"] == 1
+    assert counted.reasons() == {"no CONTEXT": 1, "indel without a reference genome": 1}
+    outer = count(file, contexts=("SBS1536",)).catalogues["SBS1536"].loc["S0"]
+    assert outer[outer > 0].to_dict() == {"AT[C>T]GA": 1}
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ",", ";"])
+@pytest.mark.parametrize("head", ["sample chrom pos ref alt", "Sample_ID Chromosome Position Ref Alt"])
+def test_plain_tables(tmp_path, delimiter, head):
+    file = tmp_path / "list.txt"
+    lines = [head.split(), ["a", "1", "5", "c", "t"], [], ["b b", "chr2", "4", "T", "G"]]
+    file.write_text("\n".join(delimiter.join(line) for line in lines))
+    assert sums(count(file, GENOME)) == {"a": 1, "b b": 1}
+
+
+def broken(folder):
+    """Name of the case -> (what is given, part of the message)."""
+    (folder / "empty").mkdir()
+    (folder / "bams").mkdir()
+    (folder / "bams" / "a.bam").write_bytes(b"x")
+    texts = {
+        "no_header.vcf": (HEAD + "1\t5\t.\tC\tT\n", "is a record before any line #CHROM"),
+        "only_header.vcf": (HEAD, "has no line #CHROM"),
+        "spaces.vcf": (HEAD + "#CHROM POS ID REF ALT\n1 5 . C T\n", "not separated by tabs"),
+        "short.vcf": (HEAD + FIXED + "\n1\t5\t.\tC\n", "line 3 of .* has fewer fields"),
+        "position.vcf": (HEAD + FIXED + "\n1\tfive\t.\tC\tT\t.\t.\t.\n", "line 3 of .* has 'five' in POS"),
+        "no_barcode.maf": (
+            MAF.format("x") + "\nA\tb\t1\t5\tC\tC\tT\tS\n",
+            "no column of samples; add Tumor_Sample_Barcode",
+        ),
+        "no_alt.csv": ("sample,chrom,pos,ref\na,1,5,C\n", r"no column alt \(tumorseqallele2\)"),
+        "other.csv": ("gene,s1,s2\nTP53,1,2\n", "is not a list of mutations"),
+        "no_row.maf": (MAF.format("Tumor_Sample_Barcode") + "\n", "the files name no sample"),
+        "empty.vcf": ("", "is empty"),
+    }
+    for name, (text, message) in texts.items():
+        (folder / name).write_text(text)
+        yield name, message
+    (folder / "cut.vcf.gz").write_bytes(gzip.compress(b"##fileformat=VCFv4.2\n" * 4000)[:60])
+    (folder / "zip.vcf.gz").write_bytes(b"PK\x03\x04 and so on")
+    (folder / "calls.bcf").write_bytes(gzip.compress(b"BCF\2\2rest"))
+    yield from {
+        "cut.vcf.gz": "cannot be read", "zip.vcf.gz": "is a zip file", "calls.bcf": "is a BCF file.*bcftools view",
+        "nowhere.vcf": "does not exist", "empty": "has no VCF or MAF file", "bams": "1 other files such as a.bam",
+    }.items()  # fmt: skip
+
+
+def test_files_that_are_no_list_of_mutations(tmp_path):
+    for name, message in broken(tmp_path):
+        with pytest.raises(InputError, match=message) as caught:
+            count(tmp_path / name, GENOME)
+        assert len(str(caught.value).replace(str(tmp_path), "")) < 300, name
+
+
+def test_what_is_missing_is_said(tmp_path):
+    file = vcf(tmp_path, "T.vcf", ("1", 5, "C", "T", "PASS"))
+    with pytest.raises(InputError, match="the reference genome is missing"):
+        count(file)
+    with pytest.raises(InputError, match="unknown context 'SBS69'; did you mean 'SBS96'"):
+        count(file, GENOME, contexts=("SBS69",))

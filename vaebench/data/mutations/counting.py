@@ -1,0 +1,218 @@
+"""Counting mutations by channel: from lists of variants and a reference genome to catalogues.
+
+1. Read the records; those that cannot be counted get a reason.
+2. Trim the bases that reference and alternative share. What is left is a substitution, an insertion or a deletion.
+3. Chromosome by chromosome, check every reference allele against the genome, and find the channel of every event.
+4. Count each event of a sample once. Substitutions at neighbouring positions of a sample are doublets.
+
+Like SigProfilerMatrixGenerator, the two substitutions of a doublet are counted in the SBS contexts too, and three in a row
+are two doublets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from vaebench.atomic import STRICT_JSON, write_json
+from vaebench.data.files.writing import write_frame
+from vaebench.data.mutations.channel_names import CONTEXTS
+from vaebench.data.mutations.events import WRONG, Events, found_events
+from vaebench.data.mutations.genome import Genome, build_of, named_build, open_genome
+from vaebench.data.mutations.strand import Genes, read_genes
+from vaebench.data.mutations.substitutions import DOUBLET_CODES
+from vaebench.data.mutations.variants import Variants, read_variants, shown
+from vaebench.errors import InputError, unknown_name
+from vaebench.version import __version__
+
+DEFAULT_CONTEXTS = ("SBS96", "DBS78", "ID83")
+"""Contexts that are counted unless others are named."""
+MOST_WRONG = 0.001
+"""Largest share of reference alleles that may differ from the genome; another build differs in most."""
+
+
+class Counted(NamedTuple):
+    """Catalogues of mutations.
+
+    Attributes:
+        catalogues: name of a context -> counts [T, M], with samples in rows and the channels of :data:`CONTEXTS` as columns.
+        dropped: one row for each record that was not counted: ``reason``, ``file``, ``line``, ``sample``, ``chrom``,
+            ``pos``, ``ref`` and ``alt``.
+        notes: sentences on what was decided.
+    """
+
+    catalogues: dict[str, pd.DataFrame]
+    dropped: pd.DataFrame
+    notes: list[str]
+
+    def save(self, folder: str | Path, command: str = "") -> Path:
+        """Writes ``SBS96.csv``, ..., ``dropped.csv`` and ``counts.json``; channels are in rows and samples in columns.
+
+        Args:
+            folder: the folder; it is made where it is missing.
+            command: the command line that is recorded in ``counts.json``.
+
+        Returns:
+            The folder.
+        """
+        place = Path(folder)
+        for name, catalogue in self.catalogues.items():
+            frame = catalogue.T.astype(np.int64)
+            frame.insert(0, "MutationType", frame.index.astype(str), allow_duplicates=True)
+            write_frame(frame, place / f"{name}.csv")
+        write_frame(self.dropped, place / "dropped.csv")
+        made = {"command": command, "version": __version__} if command else {"version": __version__}
+        write_json(place / "counts.json", made | self.summary(), **STRICT_JSON)
+        return place
+
+    def totals(self) -> dict[str, int]:
+        """Returns the number of mutations of each context."""
+        return {name: int(catalogue.to_numpy().sum()) for name, catalogue in self.catalogues.items()}
+
+    def reasons(self) -> dict[str, int]:
+        """Returns the number of dropped records by reason, the most frequent first."""
+        return {str(reason): int(number) for reason, number in self.dropped["reason"].value_counts().items()}
+
+    def summary(self) -> dict[str, Any]:
+        """Returns the numbers of samples, mutations and dropped records, and the notes, as JSON values."""
+        samples = len(next(iter(self.catalogues.values())))
+        return {"samples": samples, "mutations": self.totals(), "dropped": self.reasons(), "notes": list(self.notes)}
+
+
+def count(
+    source: Variants | str | Path | Iterable[str | Path],
+    reference_genome: str | Path | Mapping[str, str] | Genome | None = None,
+    *,
+    contexts: Sequence[str] = DEFAULT_CONTEXTS,
+    genes: str | Path | Genes | None = None,
+    ignore_filter: bool = False,
+) -> Counted:
+    """Counts the mutations of VCF, MAF or plain tables by channel.
+
+    Args:
+        source: files or folders as for :func:`read_variants`, or records that it returned.
+        reference_genome: FASTA or 2bit file of the build of the variants, or a dict of sequences; not needed for MAF files
+            with a column ``CONTEXT``, of which SBS96, SBS1536 and DBS78 are counted.
+        contexts: names of :data:`CONTEXTS`.
+        genes: GTF or GFF file, for the strands of SBS288 and SBS384.
+        ignore_filter: also count records that their ``FILTER`` does not pass.
+
+    Returns:
+        The catalogues; a sample without a mutation is a row of zeros.
+
+    Raises:
+        InputError: a file cannot be read, a context is unknown or lacks its genes, or more than 0.1% of the reference
+            alleles differ from the genome.
+
+    Example::
+
+        counted = vb.data.mutations.count("calls/", "GRCh38.fa")
+        counted.save("results/counts")
+    """
+    for name in contexts:
+        if name not in CONTEXTS:
+            raise unknown_name("context", name, CONTEXTS)
+    stranded = [name for name in contexts if name in ("SBS288", "SBS384")]
+    if stranded and genes is None:
+        raise InputError(f"{stranded[0]} needs the strands of genes; name a GTF file with genes= (--genes)")
+    if genes is not None and not isinstance(genes, Genes):
+        genes = read_genes(genes)
+    genome = None if reference_genome is None else open_genome(reference_genome)
+    variants = source if isinstance(source, Variants) else read_variants(source, ignore_filter=ignore_filter)
+    if genome is None and not (variants.records["context"] != "").any():
+        raise InputError(
+            "the reference genome is missing; name its FASTA or 2bit file (--reference-genome), or give a MAF with CONTEXT"
+        )
+    events, reasons = found_events(variants, genome, genes if stranded else None)
+    _refuse_other_build(variants, events, reasons, genome)
+    notes = [*variants.notes, *(genome.notes if genome else []), *(genes.notes if genes and stranded else [])]
+    wanted = list(contexts)
+    if genome is None:
+        wanted = [name for name in wanted if name in ("SBS96", "SBS1536", "DBS78")]
+        left = [name for name in contexts if name not in wanted]
+        if not wanted:
+            raise InputError(f"{left[0]} needs the reference genome; name its FASTA or 2bit file (--reference-genome)")
+        if left:
+            notes.append(f"{', '.join(left)} not counted: without a reference genome only CONTEXT is known")
+    catalogues = _catalogues(variants.samples, events, wanted, notes)
+    return Counted(catalogues, _dropped(variants, reasons), notes)
+
+
+def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray, genome: Genome | None) -> None:
+    """Raises ``InputError`` if more reference alleles than :data:`MOST_WRONG` differ from the genome."""
+    wrong = np.flatnonzero(reasons == WRONG)
+    if not len(wrong) or len(wrong) <= MOST_WRONG * events.checked:
+        return
+    row = variants.records.iloc[int(wrong[0])]
+    name = "their CONTEXT" if genome is None else genome.name
+    here = build_of(genome) if genome else ""
+    stated = next(filter(None, map(named_build, variants.builds)), "")
+    if stated and stated != here:
+        likely = f"the variants say they are of {stated}; name that genome"
+    elif here:
+        others = {"GRCh37 (hg19)": "GRCh38 (hg38)", "GRCh38 (hg38)": "GRCh37 (hg19)"}
+        likely = f"it is {here}; the variants are likely of {others.get(here, 'another build')}"
+    else:
+        likely = "the variants are likely of another build"
+    raise InputError(
+        f"{len(wrong)} of {events.checked} reference alleles differ from {name}, first {row['chrom']}:{row['pos']} with REF "
+        f"{shown(row['ref'])[:24]}; at most 0.1% may: {likely}"
+    )
+
+
+def _catalogues(samples: list[str], events: Events, contexts: list[str], notes: list[str]) -> dict[str, pd.DataFrame]:
+    """Counts events by sample and channel."""
+    sbs = events.substitutions
+    first, doublet = _doublets(sbs)
+    codes = {
+        "SBS96": sbs["sbs96"],
+        "SBS1536": sbs["sbs1536"],
+        "SBS384": sbs["strand"] * 96 + sbs["sbs96"],
+        "DBS78": doublet,
+        "ID83": events.indels["channel"],
+    }
+    who = {"DBS78": sbs["sample"][first], "ID83": events.indels["sample"]}
+    found = {}
+    for name in contexts:
+        wide = "SBS384" if name == "SBS288" else name
+        size, channel, sample = len(CONTEXTS[wide]), codes[wide], who.get(wide, sbs["sample"])
+        known = channel >= 0
+        cells = np.bincount(sample[known] * size + channel[known], minlength=len(samples) * size)
+        counts = cells.reshape(len(samples), size)
+        counts = _without_both(counts) if name == "SBS288" else counts
+        found[name] = pd.DataFrame(counts.astype(np.float64), pd.Index(samples), list(CONTEXTS[name]))
+    outer = int((sbs["sbs1536"] < 0).sum())
+    if "SBS1536" in found and outer:
+        notes.append(f"{outer} substitutions are missing in SBS1536: a base two places beside them is not known")
+    if "DBS78" in found and len(first) and any(name.startswith("SBS") for name in found):
+        notes.append(f"the substitutions of the {len(first)} doublets are counted in the SBS contexts too")
+    return found
+
+
+def _without_both(counts: np.ndarray) -> np.ndarray:
+    """SBS288 from SBS384: half of the mutations inside genes of both directions for each strand, an odd one as T."""
+    t, u, both, none = counts.reshape(len(counts), 4, 96).transpose(1, 0, 2)
+    half = both // 2
+    return np.concatenate([t + both - half, u + half, none], axis=1)
+
+
+def _doublets(sbs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the first substitution of each doublet, and channels of the doublets."""
+    order = np.lexsort((sbs["alt"], sbs["pos"], sbs["chrom"], sbs["sample"]))
+    one, two = order[:-1], order[1:]
+    same = (sbs["sample"][one] == sbs["sample"][two]) & (sbs["chrom"][one] == sbs["chrom"][two])
+    pairs = same & (sbs["pos"][two] - sbs["pos"][one] == 1)
+    one, two = one[pairs], two[pairs]
+    ref, alt = (4 * sbs[name][one] + sbs[name][two] for name in ("ref", "alt"))
+    return one, DOUBLET_CODES[ref, alt]
+
+
+def _dropped(variants: Variants, reasons: np.ndarray) -> pd.DataFrame:
+    """The records with a reason, by reason and then in the order of the files."""
+    kept = variants.records.assign(reason=reasons)[reasons != ""]
+    columns = ["reason", "file", "line", "sample", "chrom", "pos", "ref", "alt"]
+    return kept[columns].sort_values("reason", kind="stable", ignore_index=True)

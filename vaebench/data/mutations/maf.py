@@ -1,0 +1,154 @@
+"""Reading MAF files (GDC, cBioPortal, MC3) and plain tables of mutations, with columns found by their names."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from vaebench.data.files.text import opened, opened_text
+from vaebench.data.mutations.variants import Variants, failed_filter, positions, records_frame, shown
+from vaebench.errors import InputError
+
+# the first that a file has is used; names in lower case without other signs than letters and digits
+_COLUMNS = {
+    "sample": (
+        "tumorsamplebarcode", "tumorsampleid", "sample", "sampleid", "samplename", "samples", "samplebarcode", "tumor",
+        "tumour", "tumorsample", "icgcsampleid", "icgcspecimenid", "icgcdonorid", "patient", "patientid",
+    ),
+    "chrom": ("chromosome", "chrom", "chr", "seqnames", "contig", "chromosomename"),
+    "pos": ("startposition", "position", "pos", "posstart", "start", "chromosomestart", "startpos", "chromstart"),
+    "ref": ("referenceallele", "ref", "reference", "referencegenomeallele", "refallele", "wt", "mutatedfromallele"),
+    "alt": ("tumorseqallele2", "alt", "alternate", "alternative", "mutatedtoallele", "altallele", "mut", "variant"),
+    "other": ("tumorseqallele1",),
+    "filter": ("filter",),
+    "context": ("context",),
+    "build": ("ncbibuild", "build", "genome", "assemblyversion"),
+    "status": ("mutationstatus",),
+}  # fmt: skip
+_NEEDED = ("sample", "chrom", "pos", "ref", "alt")
+_NONE = frozenset(("-", "--", "."))
+
+
+class _Columns(NamedTuple):
+    """Role -> name of the column, of those that the file has; and the number of lines above the records."""
+
+    names: dict[str, str]
+    all: list[str]
+    delimiter: str
+    lines: int
+
+
+def read_table_of_mutations(file: Path, ignore_filter: bool) -> Variants:
+    """Reads a MAF or a plain table; see :func:`vaebench.data.mutations.variants.read_variants`.
+
+    The allele is ``Tumor_Seq_Allele2``, or ``Tumor_Seq_Allele1`` where the second is the reference. ``-`` is an empty
+    allele; the position of an insertion is that of the base before it.
+
+    Raises:
+        InputError: a column is missing, or a position is not a number.
+    """
+    columns = _columns(file)
+    table = _rows(file, columns)
+    lines = table.index.to_numpy() + columns.lines + 1
+    texts = {role: table[name].str.strip() for role, name in columns.names.items()}
+    ref = _allele(texts["ref"])
+    alt = _allele(texts["alt"])
+    if "other" in texts:
+        other = _allele(texts["other"])
+        alt = np.where((alt == ref) & (other != "") | (texts["alt"] == "").to_numpy(), other, alt)
+    reason = np.full(len(table), "", object)
+    if "status" in texts:
+        reason[texts["status"].str.lower().isin(("germline", "loh", "wildtype")).to_numpy()] = "not somatic"
+    if "filter" in texts and not ignore_filter:
+        reason[failed_filter(texts["filter"])] = "FILTER is not PASS"
+    sample = texts["sample"].to_numpy(object)
+    if len(table) and (sample == "").all():
+        raise InputError(f"{file} has no sample name in {columns.names['sample']!r}; every row must name its tumour")
+    reason[sample == ""] = "no sample name"
+    context = texts["context"].str.upper().to_numpy(object) if "context" in texts else ""
+    found = {
+        "sample": sample,
+        "chrom": texts["chrom"].to_numpy(object),
+        "pos": positions(texts["pos"], file, lines, columns.names["pos"]),
+        "ref": ref,
+        "alt": alt,
+        "context": context,
+        "file": str(file),
+        "line": lines,
+        "reason": reason,
+    }
+    builds = [name for name in texts["build"].unique() if name not in ("", ".")] if "build" in texts else []
+    samples = [name for name in pd.unique(pd.Series(sample, dtype=object)) if name]
+    return Variants(records_frame(found, len(table)), samples, builds, [])
+
+
+def _columns(file: Path) -> _Columns:
+    """Finds the header, below lines that begin with ``#``, and the columns by their names."""
+    with opened_text(file) as text:
+        line, above = text.readline(), 1
+        while line.startswith("#") and not line.lower().startswith(("#chr", "#sample", "#hugo")):
+            line, above = text.readline(), above + 1
+    line = line.lstrip("#").rstrip("\r\n")
+    delimiter = max("\t,; ", key=line.count)
+    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    plain = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
+    found = {}
+    for role, known in _COLUMNS.items():
+        place = next((plain.index(name) for name in known if name in plain), None)
+        if place is not None:
+            found[role] = names[place]
+    if len(set(names)) < len(names):
+        doubled = next(name for name in names if names.count(name) > 1)
+        if doubled in found.values():
+            raise InputError(f"{file} has the column {shown(doubled)} more than once; columns must be unique")
+    missing = [role for role in _NEEDED if role not in found]
+    if len(missing) == len(_NEEDED):
+        raise InputError(
+            f"{file} is not a list of mutations: line {above} begins with {shown(line[:50])}; a VCF, a MAF or a table with "
+            "the columns sample, chrom, pos, ref and alt is needed"
+        )
+    if missing == ["sample"]:
+        raise InputError(f"{file} has no column of samples; add Tumor_Sample_Barcode to a MAF, or 'sample' to a table")
+    if missing:
+        usual = ", ".join(f"{role} ({_COLUMNS[role][0]})" for role in missing)
+        raise InputError(f"{file} has no column {usual}; its columns are {shown(', '.join(names))}")
+    return _Columns(found, names, delimiter, above)
+
+
+def _rows(file: Path, columns: _Columns) -> pd.DataFrame:
+    """The columns that are needed as text, indexed by their place below the header."""
+    kept = list(dict.fromkeys(columns.names.values()))
+    places = [columns.all.index(name) for name in kept]
+    with opened(file) as stream:
+        for _ in range(columns.lines):
+            stream.readline()
+        try:
+            table = pd.read_csv(
+                stream, sep=columns.delimiter, header=None, names=range(len(columns.all)), usecols=places, dtype=str,
+                keep_default_na=False, quoting=3 if columns.delimiter == "\t" else 0, skip_blank_lines=False,
+                index_col=False, encoding_errors="replace", skipinitialspace=columns.delimiter == " ",
+            )  # fmt: skip
+        except pd.errors.EmptyDataError:
+            table = pd.DataFrame(columns=places, dtype=str)
+        except pd.errors.ParserError as error:
+            raise InputError(f"{file} has a line with more fields than its header ({str(error).strip()})") from None
+    table = table[places].set_axis(kept, axis="columns")
+    table = table[table.notna().any(axis=1) & (table.fillna("") != "").any(axis=1)]
+    needed = table[[columns.names[role] for role in _NEEDED]]
+    short = np.flatnonzero(needed.isna().any(axis=1).to_numpy())
+    if len(short):
+        line = int(table.index[short[0]]) + columns.lines + 1
+        raise InputError(f"line {line} of {file} has fewer fields than the header; the file may be cut off")
+    return table.fillna("")
+
+
+def _allele(texts: pd.Series) -> np.ndarray:
+    """Alleles in capitals; an empty one for ``-``."""
+    codes, values = pd.factorize(texts)
+    clean = np.array(["" if value in _NONE else value.upper() for value in values], object)
+    return clean[codes] if len(values) else np.array([], object)
