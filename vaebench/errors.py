@@ -7,6 +7,8 @@ import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+_LISTED = 180  # characters of a list of names in a message
+
 
 class InputError(ValueError):
     """Bad input from the user.
@@ -29,12 +31,16 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:
     Args:
         kind: the thing named, for example ``"metric"``.
         name: the unknown name.
-        valid: all known names; the message lists them and suggests the closest one.
+        valid: all known names; the message lists them, or the closest of many, and suggests the closest one.
     """
     names = sorted(str(v) for v in valid)
     near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return InputError(f"unknown {kind} {str(name)!r}{hint} (known: {', '.join(names)})")
+    listed = ", ".join(names)
+    if len(listed) > _LISTED:
+        listed = ", ".join([*difflib.get_close_matches(str(name), names, n=6, cutoff=0.0), "..."])
+    shown = str(name) if len(str(name)) <= 60 else f"{str(name)[:57]}..."
+    return InputError(f"unknown {kind} {shown!r}{hint} (known: {listed})")
 
 
 def whole_number(option: str, value: Any, low: int, high: int | None) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from vaebench.errors import InputError, unknown_name
 from vaebench.nn.initialisation import INITS
 from vaebench.space import Point, chain, point, product
+from vaebench.types.shown import one_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Protocol:
         steps_per_epoch: number of training batches per epoch for which the batch size is chosen; ``None`` uses
             ``base.batch`` as it is.
     """
+
+    __repr__ = one_line
 
     name: str
     reference: str

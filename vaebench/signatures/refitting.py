@@ -21,6 +21,7 @@ from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodO
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import fit_cosines
 from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
+from vaebench.types.shown import one_line, tables_page
 
 NOISES = ("poisson", "negative_binomial")
 
@@ -67,6 +68,9 @@ class RefitResult(NamedTuple):
         notes: sentences that a reader of the result should see.
         noise: noise model, a name in :data:`NOISES`.
     """
+
+    __repr__ = one_line
+    _repr_html_ = tables_page
 
     exposures: pd.DataFrame
     intervals: pd.DataFrame | None

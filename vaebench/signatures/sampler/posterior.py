@@ -17,6 +17,7 @@ from vaebench.signatures.sampler.gibbs import Prior, Problem, run_chain
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import learned_prior
 from vaebench.signatures.tables import OnProgress, no_progress
+from vaebench.types.shown import one_line
 
 _BLOCK = 500  # samples drawn at once: with 79 signatures their draws take 80 MB
 
@@ -34,6 +35,8 @@ class ExposurePosterior(NamedTuple):
         kept: [``options.kept``, T, S], a few draws far apart.
         prior: [G, S], one row for each cancer type.
     """
+
+    __repr__ = one_line
 
     mean: np.ndarray
     lower: np.ndarray
