@@ -155,6 +155,7 @@ def test_the_public_cohorts(tmp_path):
     agree(fit(data, point=POINT), data, tmp_path / GTEX[0], tpm, gct)
 
 
+@pytest.mark.filterwarnings("ignore")  # of anndata about itself
 def test_anndata(tmp_path):
     anndata = pytest.importorskip("anndata")
     held = anndata.AnnData(raw(missing=0.0).astype(np.float32), obs=clinical())

@@ -153,7 +153,8 @@ def test_figures_and_cancer_types_by_name(named):
     refused(r"types has shape \(2,\)", groups_of, ["X", "Y"], samples)
 
 
-def test_anndata_in_place_of_a_data_set(named, monkeypatch):
+@pytest.mark.filterwarnings("ignore")  # of anndata about itself
+def test_anndata_in_place_of_a_data_set(named):
     anndata = pytest.importorskip("anndata")
     rng = np.random.default_rng(0)
     obs = pd.DataFrame({"type": np.repeat(["A", "B", None], 20), "age": rng.normal(60, 5, 60)}, named.samples)

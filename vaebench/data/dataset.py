@@ -194,12 +194,11 @@ def _by_sample(
 
     if isinstance(survival, Survival):
         survival = Survival(ordered(survival.time, "the times"), ordered(survival.event, "the events"))
-    return (
-        ordered(labels, "the labels"),
-        survival,
-        {str(name): ordered(values, f"the covariate {name!r}") for name, values in (covariates or {}).items()},
-        {str(name): ordered(values, f"the factor {name!r}") for name, values in (factors or {}).items()},
-    )
+    named = [
+        {str(name): ordered(values, f"the {kind} {name!r}") for name, values in ({} if held is None else held).items()}
+        for kind, held in (("covariate", covariates), ("factor", factors))
+    ]
+    return ordered(labels, "the labels"), survival, named[0], named[1]
 
 
 def _statistics(values: np.ndarray, samples: np.ndarray, features: np.ndarray, missing: str) -> _Statistics:

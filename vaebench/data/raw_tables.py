@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,11 @@ from vaebench.data.preprocessing import Preprocessing, RawTable
 from vaebench.errors import InputError
 from vaebench.types.frames import converted, is_anndata_object, is_frame, is_numbered, is_series, listed
 
-_LEADS = frozenset(("description", "gene", "symbol", "name", "id", "entrez", "entrezid", "hugo", "geneid", "genename"))
-_LEADS |= {
-    "entrezgeneid",
-    "hugosymbol",
-    "genesymbol",
-    "ensembl",
-    "ensemblid",
-    "chromosome",
-    "chr",
-    "start",
-    "end",
-    "length",
-}
+_LEADS = re.compile(
+    "(hugo|entrez|ensembl|gene)?(gene)?(id|name|symbol)?|description|chr|chromosome|start|end|length", re.IGNORECASE
+)
+"""Columns about genes, without underscores, which are no samples of a frame with genes in rows."""
+
 _NAMES_WITHIN = 3  # columns from the left that may hold the gene names of a frame with genes in rows
 
 
@@ -189,13 +182,13 @@ def _first_names(frame: pd.DataFrame, known: Preprocessing) -> list[str] | None:
 
 def _from_turned(frame: pd.DataFrame, names: list[str], known: Preprocessing, source: str) -> RawTable:
     """Samples of a frame with genes in rows, named ``names``."""
-    plain = [str(name).lower().replace("_", "").replace(" ", "") for name in frame.columns]
+    plain = [str(name).replace("_", "").replace(" ", "") for name in frame.columns]
     wanted = set(_bases(known))
     rows = [row for row, name in enumerate(names) if name in wanted]
     kept, columns = [], []
     for position, title in enumerate(plain):
         values = _converted(frame.iloc[rows, position])
-        if title in _LEADS or (values.dtype.kind == "O" and not any(_is_number(value) for value in values)):
+        if _LEADS.fullmatch(title) or (values.dtype.kind == "O" and not any(_is_number(value) for value in values)):
             continue  # the genes' names and other texts about them
         kept.append(str(frame.columns[position]).strip())
         columns.append(values)

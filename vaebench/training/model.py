@@ -133,7 +133,11 @@ def load_model(folder: str | os.PathLike[str]) -> Trained:
     for name in (MODEL_CARD, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(f"no model in {str(folder)!r}: {name} is missing")
-    return model_from(read_arrays(folder / WEIGHTS)[0], read_card(folder / MODEL_CARD), str(folder))
+    return model_from(
+        read_arrays(folder / WEIGHTS, "it may be cut off: save the model again")[0],
+        read_card(folder / MODEL_CARD),
+        str(folder),
+    )
 
 
 def kept_models(folder: str | os.PathLike[str]) -> dict[str, Trained]:

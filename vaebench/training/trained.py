@@ -113,7 +113,8 @@ class Trained:
     def embed_table(self, table: pd.DataFrame | anndata.AnnData | str | os.PathLike[str]) -> pd.DataFrame:
         """Return the posterior mean z of the samples of a raw table, such as the very one that the model was trained on.
 
-        The table is treated as the training data were: transform, missing values, repeated names, selection, scaling.
+        The table is treated as the training data were: transform, missing values, repeated names, selection, scaling. In
+        recipe ``benchmarked`` z of a sample depends on the other samples, see :meth:`embed`.
 
         Args:
             table: raw values on the scale of the table that the model was trained on: a DataFrame, an AnnData object, or the path
