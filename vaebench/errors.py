@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+_LISTED = 180  # characters of a list of names in a message
+
 
 class InputError(ValueError):
     """Bad input from the user.
@@ -57,22 +59,22 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:
     Args:
         kind: the thing named, for example ``"metric"``.
         name: the unknown name.
-        valid: all known names; the message lists them and suggests the closest one.
+        valid: all known names; the message lists them, or the closest of many, and suggests the closest one.
     """
     names = sorted(str(v) for v in valid)
     # names differ in case and dashes from person to person: NMF, beta-VAE
     plain = {_plain(known): known for known in names}
     near = difflib.get_close_matches(_plain(str(name)), plain, n=1, cutoff=0.5)
     hint = f"; did you mean {plain[near[0]]!r}?" if near else ""
-    start = f"unknown {kind} {str(name)[:60]!r}{hint} (known: "
+    start = f"unknown {kind} {shortened(name)!r}{hint} (known: "
     shown = ", ".join(names)
-    if len(start) + len(shown) > _LONGEST:
-        shown = shown[: _LONGEST - len(start)].rpartition(", ")[0]
+    if len(start) + len(shown) > _LISTED:
+        shown = shown[: _LISTED - len(start)].rpartition(", ")[0]
         shown += f", and {len(names) - shown.count(', ') - 1} more"
     return InputError(f"{start}{shown})")
 
 
-_LONGEST = 270
+_LISTED = 270
 """Characters of a message after which a list of names is cut."""
 
 

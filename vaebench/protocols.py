@@ -16,6 +16,7 @@ from vaebench.errors import InputError, unknown_name
 from vaebench.nn.initialisation import INITS
 from vaebench.space import Point, chain, point
 from vaebench.space.combinations import combined
+from vaebench.types.shown import one_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Protocol:
         steps_per_epoch: number of training batches per epoch for which the batch size is chosen; ``None`` uses
             ``base.batch`` as it is.
     """
+
+    __repr__ = one_line
 
     name: str
     reference: str

@@ -17,6 +17,7 @@ import pandas as pd
 from vaebench.analysis.settings import check_rows, is_baseline, setting_columns, usable
 from vaebench.analysis.uncertainty import expanded_tail
 from vaebench.errors import InputError
+from vaebench.types.shown import one_line
 
 
 class Importance(NamedTuple):
@@ -33,6 +34,8 @@ class Importance(NamedTuple):
         resampled: ``"seeds"`` or ``"cells"``, over which the intervals are.
         seeds: largest number of seeds of a cell.
     """
+
+    __repr__ = one_line
 
     table: pd.DataFrame
     rest: float

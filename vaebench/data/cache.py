@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from vaebench.atomic import read_json, replacing, sweep_unfinished, unfinished_path, write_json
-from vaebench.data.dataset import content_digest
+from vaebench.data.digest import content_digest
+from vaebench.data.preprocessing import Preprocessing, preprocessing_from, settings_of
 from vaebench.errors import user_path
 from vaebench.types import Dataset, Survival
 
-FORMAT = 2
+FORMAT = 3
 """Part of every key; increased whenever reading, selecting or scaling changes values."""
 
 
@@ -121,6 +122,8 @@ def _write_dataset(place: Path, dataset: Dataset) -> None:
 
 def _plain(value: Any) -> Any:
     """JSON values of a field; :func:`_restored` is the inverse."""
+    if isinstance(value, Preprocessing):
+        return settings_of(value) | {"fill": _plain(value.fill)}
     if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, Survival):
@@ -152,4 +155,13 @@ def _restored(x: np.ndarray, rest: dict[str, Any]) -> Dataset:
         "covariates": {name: np.array(values) for name, values in rest["covariates"].items()},
         "factors": {name: np.array(values, dtype=np.float64) for name, values in rest["factors"].items()},
     }
+    known["preprocessing"] = _preprocessing(rest["preprocessing"], known)
     return Dataset(x=x, **known)
+
+
+def _preprocessing(kept: dict[str, Any] | None, known: Mapping[str, Any]) -> Preprocessing | None:
+    if kept is None:
+        return None
+    fill = kept.pop("fill")
+    arrays = {name: known[name] for name in ("features", "centre", "scale")}
+    return preprocessing_from(kept, arrays | {"fill": None if fill is None else np.array(fill, dtype=np.float64)})

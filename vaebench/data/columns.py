@@ -22,6 +22,7 @@ import numpy as np
 from vaebench.data.dataset import Treatment, dataset_from_arrays
 from vaebench.data.files.table import Table, present, restricted, texts
 from vaebench.data.files.text import as_number
+from vaebench.data.preprocessing import with_source
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Dataset, Survival
 
@@ -194,7 +195,8 @@ def assembled(
         np.log2(np.add(np.maximum(values, 0, out=values), 1, out=values), out=values)
     # lists instead of tuples, as JSON returns them from the cache
     options = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(roles).items()}
-    return dataset_from_arrays(
+    options = options | {"transform": treatment.transform} | provenance["options"]
+    made = dataset_from_arrays(
         values,
         samples=samples,
         features=features,
@@ -207,8 +209,9 @@ def assembled(
         scaling=treatment.scaling,
         missing=treatment.missing,
         name=name,
-        provenance={**provenance, "options": options | {"transform": treatment.transform} | provenance["options"]},
+        provenance={**provenance, "options": options},
     )
+    return dataclasses.replace(made, preprocessing=with_source(made.preprocessing, options))
 
 
 def label_texts(table: Table, label: str | None) -> list[str] | None:

@@ -13,18 +13,19 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vaebench.data import checks
+from vaebench.data.digest import content_digest
 from vaebench.data.files.text import LARGEST
+from vaebench.data.preprocessing import Preprocessing
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Dataset, Survival
+from vaebench.types.frames import converted, in_order, is_frame, is_series, with_row_names
 
 if TYPE_CHECKING:
     import pandas as pd  # for annotations only: training does without it
@@ -93,7 +94,8 @@ def dataset_from_arrays(
     * ``"none"``: centre 0 and scale 1.
 
     Args:
-        x: [N, D] numbers, samples in rows; the index and columns of a DataFrame are used as names.
+        x: [N, D] numbers, samples in rows; the index and columns of a DataFrame are used as names. A pandas Series among the
+            arguments below is then put in the order of the samples by its index.
         samples: [N] unique names; by default those of ``x``, or ``sample_1..N``.
         features: [D] unique names; by default those of ``x``, or ``feature_1..D``.
         labels: [N] class names, none missing, each with at least 2 samples.
@@ -119,15 +121,19 @@ def dataset_from_arrays(
         >>> dataset_from_arrays(x, labels=["A", "B"] * 50, top=200).x.shape
         (100, 200)
     """
-    if hasattr(x, "index") and hasattr(x, "columns"):  # a DataFrame, recognised without importing pandas
-        frame = cast("pd.DataFrame", x)
-        samples = list(frame.index) if samples is None else samples
+    frame = converted(x)
+    rows = samples
+    if is_frame(frame):
+        frame = with_row_names(frame)
+        rows = list(frame.index)
+        samples = rows if samples is None else samples
         features = list(frame.columns) if features is None else features
-    values = checks.matrix(x)
+    values = checks.matrix(in_order(frame, "x"))
     count, width = values.shape
     sample_names = checks.names("sample", samples, count)
     feature_names = checks.names("feature", features, width)
     treatment = Treatment(top, deviation, scaling, "none", missing)
+    labels, survival, covariates, factors = _by_sample(rows, samples, (labels, survival, covariates, factors))
     positions, label_names = checks.label_positions(labels, count)
     survival = None if survival is None else checks.survival_of(survival, sample_names)
     known = _statistics(values, sample_names, feature_names, missing)
@@ -148,11 +154,52 @@ def dataset_from_arrays(
         labels=positions,
         label_names=label_names,
         survival=survival,
-        covariates={str(k): checks.covariate(str(k), v, count) for k, v in (covariates or {}).items()},
-        factors={str(k): checks.factor(str(k), v, count) for k, v in (factors or {}).items()},
+        covariates={k: checks.covariate(k, v, count) for k, v in covariates.items()},
+        factors={k: checks.factor(k, v, count) for k, v in factors.items()},
         provenance=_recorded(dict(provenance or {}), treatment, known, kept, chosen, survival, count),
+        preprocessing=Preprocessing(
+            features=feature_names[chosen],
+            centre=centre,
+            scale=scale,
+            fill=known.mean[chosen] if missing == "impute" else None,
+            precision=values.dtype.name,
+        ),
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))
+
+
+def _by_sample(
+    rows: Sequence[object] | np.ndarray | None,
+    samples: Sequence[object] | np.ndarray | None,
+    parts: tuple[Any, Any, Any, Any],
+) -> tuple[Any, Any, Any, Any]:
+    """Returns labels, survival, covariates and factors with every pandas column in the order of the samples, by name.
+
+    Args:
+        rows: names of the rows of ``x``; ``None`` for an array without names, whose columns are taken in their order.
+        samples: names of the samples in the data set, which may be other ones.
+        parts: labels, survival, covariates and factors.
+    """
+    labels, survival, covariates, factors = parts
+
+    def ordered(values: Any, what: str) -> Any:
+        values = converted(values)
+        if not is_series(values) or rows is None or samples is None:
+            return np.asarray(values) if is_series(values) else values
+        held = set(map(str, values.index))
+        for names in (samples, rows):
+            if held.issuperset(map(str, names)):
+                return in_order(values, what, samples=names)
+        unnamed = rows is samples and list(rows) == list(range(len(rows)))
+        return values.to_numpy() if unnamed else in_order(values, what, samples=rows)
+
+    if isinstance(survival, Survival):
+        survival = Survival(ordered(survival.time, "the times"), ordered(survival.event, "the events"))
+    named = [
+        {str(name): ordered(values, f"the {kind} {name!r}") for name, values in ({} if held is None else held).items()}
+        for kind, held in (("covariate", covariates), ("factor", factors))
+    ]
+    return ordered(labels, "the labels"), survival, named[0], named[1]
 
 
 def _statistics(values: np.ndarray, samples: np.ndarray, features: np.ndarray, missing: str) -> _Statistics:
@@ -264,63 +311,3 @@ def _recorded(
         "counts": {**given.get("counts", {}), **counts},
         "statistics_from": "all samples",
     }
-
-
-def content_digest(dataset: Dataset) -> str:
-    """Returns the first 16 hex digits of the sha256 over the content of a data set.
-
-    It covers values, names, labels, survival, covariates and factors, and is the same on every machine.
-    """
-    state = hashlib.sha256()
-
-    def add(value: Any) -> None:
-        if isinstance(value, Mapping):
-            value = [part for key in sorted(value) for part in (key, value[key])]
-        if isinstance(value, Survival):
-            value = [value.time, value.event]
-        if isinstance(value, np.ndarray) and value.dtype.kind in "fib":
-            little = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
-            state.update(f"{little.dtype.str}{little.shape}".encode())
-            # adding 0 turns -0.0 into 0.0, and every NaN gets the same bits
-            if little.dtype.kind == "f":
-                little = np.where(np.isnan(little), np.nan, little + 0)
-            state.update(little.tobytes())
-        elif isinstance(value, np.ndarray):
-            state.update(json.dumps(value.tolist()).encode())
-        elif isinstance(value, list | tuple):
-            state.update(f"[{len(value)}".encode())
-            for part in value:
-                add(part)
-        else:
-            state.update(json.dumps(value).encode())
-
-    names = (dataset.samples, dataset.features, dataset.label_names)
-    add([dataset.x, *names, dataset.labels, dataset.survival, dataset.covariates, dataset.factors])
-    return state.hexdigest()[:16]
-
-
-def aligned(values: ArrayLike, names: Sequence[str] | np.ndarray, wanted: Sequence[str] | np.ndarray) -> np.ndarray:
-    """Selects and orders columns by feature name.
-
-    Args:
-        values: [N, D'] numbers.
-        names: [D'] unique names of its columns.
-        wanted: [D] names of the columns to return.
-
-    Returns:
-        [N, D], the wanted columns in that order.
-
-    Raises:
-        InputError: a wanted feature is missing, a name occurs twice, or the number of names and columns differs.
-
-    Example::
-
-        z = model.embed(vb.data.aligned(new_values, new_genes, data.features))
-    """
-    array = checks.matrix(values)
-    place = {name: position for position, name in enumerate(checks.names("feature", names, array.shape[1]).tolist())}
-    absent = [str(name) for name in wanted if str(name) not in place]
-    if absent:
-        shown = ", ".join(absent[:5]) + (", ..." if len(absent) > 5 else "")
-        raise InputError(f"{len(absent)} of {len(wanted)} features are missing from the values: {shown}")
-    return array[:, [place[str(name)] for name in wanted]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,8 +18,9 @@ from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, restricted, stacked, table_from_file
 from vaebench.data.files.text import as_number
 from vaebench.data.h5ad import anndata_dataset, is_anndata
-from vaebench.errors import InputError, check_choice, user_path
-from vaebench.types import Dataset
+from vaebench.errors import InputError, check_choice, unknown_name, user_path
+from vaebench.types import Dataset, checked_dataset
+from vaebench.types.frames import is_anndata_object
 
 if TYPE_CHECKING:
     import anndata
@@ -128,6 +131,29 @@ def read_table(
     return _table_dataset(table_from_file(file, samples_in, duplicates), file, roles, treatment, duplicates, name)
 
 
+READER_OPTIONS = tuple(inspect.signature(read_table).parameters)[1:]
+"""Names of the options of :func:`read_table`."""
+
+
+def dataset_of(data: Dataset | anndata.AnnData, options: Mapping[str, Any]) -> Dataset:
+    """Returns a data set as it is, and reads an AnnData object with options of :func:`read_table`.
+
+    Raises:
+        InputError: ``data`` is neither, an option is unknown, or options are given with a data set.
+    """
+    for option in options:
+        if option not in READER_OPTIONS:
+            raise unknown_name("option", option, READER_OPTIONS)
+    if is_anndata_object(data):
+        return read_table(cast("anndata.AnnData", data), **options)
+    if options:
+        raise InputError(
+            f"{next(iter(options))} is given with a {type(data).__name__}; it applies to an AnnData object (a Dataset has its "
+            "columns from read_table)"
+        )
+    return checked_dataset(data)
+
+
 def _table_dataset(
     table: Table, file: Path, roles: Roles, treatment: Treatment, duplicates: str, name: str | None
 ) -> Dataset:
@@ -147,7 +173,11 @@ def _table_dataset(
         "notes": list(table.notes),
     }
     name = stem(table.source) if name is None else name
-    return assembled(table, roles, treatment, values.T, features, samples, name, provenance)
+    dataset = assembled(table, roles, treatment, values.T, features, samples, name, provenance)
+    if duplicates != "sum" or dataset.preprocessing is None:
+        return dataset
+    known = dataclasses.replace(dataset.preprocessing, repeated=tuple(sorted(set(table.repeats.values()))))
+    return dataclasses.replace(dataset, preprocessing=known)
 
 
 def without_features(table: Table, kept: set[str]) -> Table:

@@ -18,6 +18,7 @@ from vaebench.data.files.opening import refuse_oversized, refusing_broken
 from vaebench.data.files.table import Table, column_from
 from vaebench.errors import InputError, shortened, unknown_name, user_path
 from vaebench.types import Dataset
+from vaebench.types.frames import in_order
 
 if TYPE_CHECKING:
     import anndata
@@ -87,8 +88,8 @@ def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = N
 
     Args:
         dataset: the data set.
-        embeddings: name (usually of a variant) -> [N, L], rows in the order of the data set's samples; each is stored in
-            ``obsm["X_<name>"]``.
+        embeddings: name (usually of a variant) -> [N, L], rows in the order of the data set's samples, or a
+            DataFrame, matched by row names; each is stored in ``obsm["X_<name>"]``.
 
     Returns:
         The AnnData object [N, D].
@@ -118,7 +119,7 @@ def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = N
         var=pd.DataFrame({"centre": dataset.centre, "scale": dataset.scale}, index=features),
     )
     for key, z in (embeddings or {}).items():
-        values = np.asarray(z)
+        values = np.asarray(in_order(z, f"embedding {key!r}", samples=dataset.samples))
         if values.ndim != 2 or len(values) != len(samples):
             raise InputError(
                 f"embedding {key!r} has shape {values.shape}; it must have one row for each of {len(samples)} samples"

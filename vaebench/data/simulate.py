@@ -23,6 +23,7 @@ import numpy as np
 from vaebench.data.dataset import dataset_from_arrays
 from vaebench.errors import whole_number
 from vaebench.types import Dataset, Survival
+from vaebench.types.shown import one_line
 
 HAZARD_COEFFICIENTS = {"age": 0.03, "proliferation": 0.5, "hypoxia": 0.35, "immune": -0.4}
 """Log hazard ratio per year of age, and per standard deviation of a programme."""
@@ -53,6 +54,8 @@ class Truth:
         type_effects: [C] float64, log hazard of each type.
         batches: [N] int32 positions of the batches.
     """
+
+    __repr__ = one_line
 
     types: np.ndarray
     programmes: tuple[str, ...]

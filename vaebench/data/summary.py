@@ -21,6 +21,7 @@ from vaebench.data.public import TYPE
 from vaebench.data.sources import found_files
 from vaebench.data.splits import unsplit_labels
 from vaebench.errors import InputError, check_choice, user_path
+from vaebench.types.shown import one_line
 
 _STUDIES = {"tcga": ("sample", TYPE), "gtex": ("SAMPID", "SMTS")}
 """Public data set -> its columns with sample names and with labels."""
@@ -43,6 +44,8 @@ class Profile(NamedTuple):
             are constant.
         outlying: names of features whose mean lies far beyond the range of the others, such as a forgotten column of days.
     """
+
+    __repr__ = one_line
 
     features: int
     constant: int
@@ -68,6 +71,8 @@ class Summary:
         annotations: column of text -> number of different texts.
         warnings: likely problems, one sentence each.
     """
+
+    __repr__ = one_line
 
     source: str
     samples: int

@@ -9,14 +9,19 @@ import math
 import time
 import traceback
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vaebench.errors import InputError, unknown_name
 from vaebench.metrics import metric
 from vaebench.rows import score_columns
-from vaebench.types import Dataset, Given, Metric, checked_dataset
+from vaebench.types import Dataset, Given, Metric, Posterior, checked_dataset
+from vaebench.types.frames import in_order, is_anndata_object, positions
+
+if TYPE_CHECKING:
+    import anndata
+    import pandas as pd
 
 DEFAULT_METRICS = ("leiden", "cox")
 """Metrics of a run that names none."""
@@ -25,28 +30,30 @@ _LACKS_NOTHING = Given()
 
 
 def evaluate(
-    z: np.ndarray,
-    dataset: Dataset,
+    z: np.ndarray | pd.DataFrame,
+    dataset: Dataset | anndata.AnnData,
     metrics: Sequence[str | Metric] = DEFAULT_METRICS,
     given: Given = _LACKS_NOTHING,
     *,
     options: Mapping[str, Any] | None = None,
+    **columns: Any,  # noqa: ANN401  (options of read_table)
 ) -> dict[str, dict[str, Any]]:
     """Score an embedding of the samples of a data set by any of the metrics.
 
     Args:
-        z: [N, L], one row a sample, in the order of the data set.
-        dataset: with the labels, survival or factors that the metrics need.
+        z: [N, L], one row a sample. A DataFrame is put in the order of the data set by its row names; an array must be in it.
+        dataset: with the labels, survival or factors that the metrics need; or an AnnData object.
         metrics: names, or metrics from :func:`prepared_metrics`.
         given: what else is known about the embedding: posterior, reconstruction, split.
         options: metric name -> an instance of the metric's options, for metrics given by name.
+        **columns: options of :func:`vaebench.data.read_table` for an AnnData object: ``label``, ``covariates``, ``layer``, ...
 
     Returns:
         Metric name -> dict of all its scores (NaN where not computed), ``status`` ("OK" or the reason) and ``seconds``.
 
     Raises:
-        InputError: z is not a numeric matrix with a row per sample, ``given`` does not fit it, a metric is unknown, or the
-            data set or ``given`` lacks what a metric needs.
+        InputError: z is not a numeric matrix with a row per sample, or names other samples; ``given`` does not fit it, a
+            metric is unknown, or the data set or ``given`` lacks what a metric needs.
 
         >>> import vaebench as vb
         >>> data = vb.data.read_table("expression.csv")  # doctest: +SKIP
@@ -54,8 +61,16 @@ def evaluate(
         >>> vb.evaluate(z, data, ["leiden"])["leiden"]["ari"]  # doctest: +SKIP
         0.71
     """
+    if columns or is_anndata_object(dataset):
+        from vaebench.data.expression import dataset_of
+
+        names, dataset = getattr(dataset, "obs_names", None), dataset_of(dataset, columns)
+        # an array is in the order of the object, of which the data set may have fewer samples
+        if isinstance(z, np.ndarray) and names is not None and len(z) == len(names) > len(dataset.samples):
+            z = z[positions(names, dataset.samples, "the AnnData object", "sample")]
     chosen = check_metrics(metrics, checked_dataset(dataset), options)
-    z = np.asarray(z)
+    z = np.asarray(in_order(z, "the embedding", samples=dataset.samples))
+    given = _ordered(given, dataset)
     samples = len(dataset.samples)
     if z.dtype.kind not in "fiub":
         raise InputError(f"the embedding must be numeric, got dtype {z.dtype}")
@@ -180,6 +195,7 @@ def light(dataset: Dataset) -> Dataset:
         features=dataset.features[:0],
         centre=dataset.centre[:0],
         scale=dataset.scale[:0],
+        preprocessing=None,
     )
 
 
@@ -218,6 +234,18 @@ def _bound(chosen: Sequence[Metric], options: Mapping[str, Any]) -> tuple[Metric
         else m
         for m in chosen
     )
+
+
+def _ordered(given: Given, dataset: Dataset) -> Given:
+    """Return ``given`` with frames as arrays, their rows and features in the order of the data set."""
+    if given.posterior is not None:
+        mean, logvar = (in_order(part, "the posterior", samples=dataset.samples) for part in given.posterior)
+        given = given._replace(posterior=Posterior(mean, logvar))
+    if given.reconstruction is not None:
+        features = dataset.features if len(dataset.features) else None
+        held = in_order(given.reconstruction, "the reconstruction", samples=dataset.samples, columns=features)
+        given = given._replace(reconstruction=held)
+    return given
 
 
 def _check_given(given: Given, z: np.ndarray, dataset: Dataset) -> None:

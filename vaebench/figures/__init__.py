@@ -24,6 +24,7 @@ from vaebench.figures.history import loss_curves
 from vaebench.figures.ranking import ari_by_setting
 from vaebench.figures.scatter import ari_against_aic, loss_against_aic, loss_against_ari
 from vaebench.figures.survival import survival_curves
+from vaebench.types.shown import one_line
 
 __all__ = [
     "CAPTIONS",
@@ -50,6 +51,8 @@ class FigureKind(NamedTuple):
         needs: the columns without which there is nothing to draw.
         caption: the sentence under the figure.
     """
+
+    __repr__ = one_line
 
     draw: Callable[[pd.DataFrame], Figure]
     needs: tuple[str, ...]

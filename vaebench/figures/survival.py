@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from vaebench.errors import InputError
 from vaebench.figures import style
 from vaebench.types import Survival
+from vaebench.types.frames import in_order, row_names
 
 SHOWN = 12
 """Most groups that are drawn: more lines cannot be told apart."""
@@ -46,7 +47,8 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
     out, and counted under the figure.
 
     Args:
-        groups: [N] name of each sample's group, text or numbers; ``""``, ``None`` or NaN where it has none.
+        groups: [N] name of each sample's group, text or numbers; ``""``, ``None`` or NaN where it has none. A pandas Series is
+            put in the order of the times if these are one too.
         survival: times in days and events, [N] each; ``None`` gives a figure that says so.
         title: first line of the figure's title; the test is the second.
 
@@ -64,7 +66,9 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
     """
     if survival is None:
         return style.empty_figure("There are no curves to draw: the data set has no survival times.")
-    groups = np.asarray(groups)
+    names = row_names(survival.time)
+    groups = np.asarray(in_order(groups, "the groups", samples=names))
+    survival = Survival(survival.time, in_order(survival.event, "the events", samples=names))
     if groups.shape != np.shape(survival.time):
         raise InputError(f"groups has shape {groups.shape}; it must be that of the times, {np.shape(survival.time)}")
     cohort = _cohort(groups, survival)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from vaebench.errors import InputError, unknown_name
-from vaebench.types import Metric
+from vaebench.types import Dataset, Given, Metric
+from vaebench.types.frames import in_order
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 _MODULES = (
     "leiden",
@@ -24,8 +32,27 @@ _MODULES = (
     "probe",
 )
 
+
+class _ByName:
+    """The function of a metric, which first puts the rows of a frame in the order of the data set."""
+
+    def __init__(self, compute: Callable[..., dict[str, Any]]) -> None:
+        functools.update_wrapper(self, compute)
+        self.compute = compute
+
+    def __call__(
+        self, z: np.ndarray | pd.DataFrame, dataset: Dataset, *given: Given, **options: object
+    ) -> dict[str, Any]:
+        """Compute the scores of z [N, L]."""
+        return self.compute(in_order(z, "the embedding", samples=dataset.samples), dataset, *given, **options)
+
+
+def _registered(found: Metric) -> Metric:
+    return found._replace(compute=_ByName(found.compute))
+
+
 METRICS: dict[str, Metric] = {
-    found.name: found for found in (importlib.import_module(f"{__name__}.{name}").METRIC for name in _MODULES)
+    name: _registered(importlib.import_module(f"{__name__}.{name}").METRIC) for name in _MODULES
 }
 """Name -> metric, in the order of the columns and the documentation."""
 

@@ -20,6 +20,7 @@ from vaebench.metrics.leiden import LeidenOptions, clustering_problem, leiden_cl
 from vaebench.report.page import cell, definitions, head, picture, sortable, write_page
 from vaebench.results import read_costs, read_rows, read_run_json
 from vaebench.types import Dataset
+from vaebench.types.frames import in_order
 
 GAP = 0.05
 """The report gives likely reasons if the best mean ARI is this much below PCA's."""
@@ -302,6 +303,8 @@ def write_report(
     analysis.check_rows(rows)
     if not isinstance(run_info, Mapping):
         raise InputError(f"run_info must be a mapping, not {type(run_info).__name__}")
+    if dataset is not None and embedding is not None:
+        embedding = np.asarray(in_order(embedding, "the embedding", samples=dataset.samples))
     if dataset is not None and embedding is not None and len(embedding) != len(dataset.samples):
         raise InputError(
             f"the embedding has {len(embedding)} rows; data set {dataset.name!r} has {len(dataset.samples)}"

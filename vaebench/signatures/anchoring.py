@@ -16,6 +16,7 @@ from vaebench.signatures.matching import matches
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.tables import OnProgress
+from vaebench.types.shown import one_line, tables_page
 
 
 class AnchoredIntervals(NamedTuple):
@@ -29,6 +30,9 @@ class AnchoredIntervals(NamedTuple):
         level: nominal coverage.
         notes: sentences that a reader of the result should see.
     """
+
+    __repr__ = one_line
+    _repr_html_ = tables_page
 
     intervals: pd.DataFrame
     signatures: pd.DataFrame

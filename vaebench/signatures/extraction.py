@@ -20,6 +20,7 @@ from vaebench.signatures.selection import RULES
 from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.steps import keeping_steps
+from vaebench.types.shown import one_line, tables_page
 
 
 class Extraction(NamedTuple):
@@ -36,6 +37,9 @@ class Extraction(NamedTuple):
         method: name of the method.
         notes: sentences that a reader of the result should see.
     """
+
+    __repr__ = one_line
+    _repr_html_ = tables_page
 
     signatures: pd.DataFrame
     exposures: pd.DataFrame

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.mutations.tables import checked_signatures
+from vaebench.types.shown import one_line
 
 CUT_OFFS = np.linspace(0.8, 1.0, 201)
 """Cut-offs of the cosine from which an extracted signature counts as found."""
@@ -93,6 +94,8 @@ class Recovery(NamedTuple):
         extracted: number of extracted signatures.
         true: number of true signatures.
     """
+
+    __repr__ = one_line
 
     cosines: pd.Series
     mean_cosine: float

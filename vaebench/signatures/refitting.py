@@ -23,6 +23,7 @@ from vaebench.signatures.published import PRIORS, published_ground
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
 from vaebench.signatures.sampler.priors import Ground
 from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
+from vaebench.types.shown import one_line, tables_page
 
 
 class RefitResult(NamedTuple):
@@ -50,6 +51,9 @@ class RefitResult(NamedTuple):
         sums: one row for each set of signatures that the counts of a sample cannot tell apart: ``sample, signatures``
             (joined by +), and ``exposure, lower, upper`` of their sum; ``None`` for a method without draws of exposures.
     """
+
+    __repr__ = one_line
+    _repr_html_ = tables_page
 
     exposures: pd.DataFrame
     intervals: pd.DataFrame | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -69,6 +69,8 @@ def groups_of(types: pd.Series | None, samples: pd.Index) -> np.ndarray:
     """
     if types is None:
         return np.ones((len(samples), 1))
+    if not isinstance(types, pd.Series):
+        types = pd.Series(types) if isinstance(types, Mapping) else _in_order_of(samples, types)
     missing = [name for name in samples if name not in types.index]
     if missing:
         raise InputError(f"types has no cancer type for sample {missing[0]!r}; every sample of the catalogue needs one")
@@ -76,6 +78,17 @@ def groups_of(types: pd.Series | None, samples: pd.Index) -> np.ndarray:
     if len(codes) != len(samples):
         raise InputError("types names a sample twice; every sample has one cancer type")
     return np.eye(len(names))[codes]
+
+
+def _in_order_of(samples: pd.Index, types: object) -> pd.Series:
+    """Cancer types without names, in the order of the samples."""
+    values = np.asarray(types)
+    if values.shape != (len(samples),):
+        raise InputError(
+            f"types has shape {values.shape}; it must be a Series or a dict by sample, or one cancer type for each of "
+            f"{len(samples)} samples"
+        )
+    return pd.Series(values, samples)
 
 
 class Estimates(NamedTuple):

@@ -17,6 +17,7 @@ from vaebench.nn.autoencoder import ACTIVATIONS, NORMS, OUTPUTS
 from vaebench.nn.initialisation import INITS
 from vaebench.nn.optimizers import check_optimizer, static_optimizer, traced_optimizer
 from vaebench.types import SCHEMA, Static, Traced, Tree, Variant
+from vaebench.types.shown import one_line
 from vaebench.variants import VARIANTS, variant
 
 
@@ -35,13 +36,11 @@ def point(base: Point | None = None, **fields: Tree) -> Point:
 
         point(variant="beta_vae", latent=20, beta=4)
     """
-    for name in ("shape", "hyper"):
-        if name in fields:
-            raise InputError(f"{name} cannot be set as a whole; set its values by name, such as beta")
+    for name in fields.keys() & {"shape", "hyper"}:
+        raise InputError(f"{name} cannot be set as a whole; set its values by name, such as beta")
     base = base or Point()
     known = {f.name for f in dataclasses.fields(Point)}
-    own = {name: value for name, value in fields.items() if name in known}
-    extra = {name: value for name, value in fields.items() if name not in known}
+    own, extra = ({n: v for n, v in fields.items() if (n in known) is kind} for kind in (True, False))
     # another variant, recipe or form has another shape and other weights: only what the caller named is kept
     changes_kind = any(name in fields for name in ("variant", "recipe"))
     chosen = variant(own.get("variant", base.variant))
@@ -136,6 +135,8 @@ class Point:
         InputError: a value of another type, out of range, or unknown to the variant.
     """
 
+    __repr__ = one_line
+
     variant: str = "vae"
     latent: int = 50
     hidden: tuple[int, ...] = (512,)
@@ -173,8 +174,7 @@ class Point:
         shape |= _known(dict(self.shape), shape, f"shape of {self.variant}")
         object.__setattr__(self, "shape", tuple(shape.items()))
         weights = variant(self.variant).hyper(_shape(self))
-        hyper = weights._asdict()
-        hyper |= _known(dict(self.hyper), hyper, f"hyper of {self.variant}")
+        hyper = weights._asdict() | _known(dict(self.hyper), weights._fields, f"hyper of {self.variant}")
         hyper = {name: _number(name, value) for name, value in hyper.items()}
         for name, (low, high) in getattr(weights, "ranges", {}).items():
             if not low < hyper[name] < high:
@@ -226,8 +226,8 @@ def _check(point: Point) -> None:
             raise unknown_name(field, getattr(point, field), allowed)
     check_optimizer(point.optimizer)
     if point.recipe not in variant(point.variant).recipes:
-        known = ", ".join(variant(point.variant).recipes)
-        raise InputError(f"recipe {point.recipe!r} does not exist for variant {point.variant!r} (known: {known})")
+        known = f"(known: {', '.join(variant(point.variant).recipes)})"
+        raise InputError(f"recipe {point.recipe!r} does not exist for variant {point.variant!r} {known}")
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")

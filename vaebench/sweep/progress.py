@@ -1,4 +1,7 @@
-"""Progress on stderr, of sweeps and signatures: a bar on a terminal, otherwise a plain line every few seconds, or nothing."""
+"""Progress of sweeps, models and signatures: a bar on a terminal, one line that is rewritten in a notebook, else plain lines.
+
+Terminals and files get it on stderr, a plain line every few seconds. Nothing is shown when quiet.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ PLAIN_SECONDS = 10.0
 """Shortest time between two plain lines of a sweep."""
 STEP_SECONDS = 5.0
 """Shortest time between two lines of :class:`StepDisplay`."""
+NOTEBOOK_SECONDS = 0.5
+"""Shortest time between two changes of the line in a notebook."""
 
 
 class RunProgress(NamedTuple):
@@ -126,10 +131,50 @@ class _Plain:
         print(summary(cost), file=self.stream, flush=True)
 
 
+def in_notebook() -> bool:
+    """Returns true in a kernel that shows output in a notebook; false in a terminal, also IPython's."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+class NotebookLine:
+    """One line of output in a notebook that is rewritten.
+
+    Rich's own display needs ipywidgets in the kernel and in the page; this one needs neither.
+    """
+
+    def __init__(self) -> None:
+        from IPython.display import display as shown
+
+        self.handle = shown({"text/plain": "starting"}, raw=True, display_id=True)
+        self.last = 0.0
+
+    def write(self, text: str, now: bool = False) -> None:
+        """Show ``text``, unless the line has just changed and ``now`` is false."""
+        moment = time.monotonic()
+        if self.handle is not None and (now or moment - self.last >= NOTEBOOK_SECONDS):
+            self.last = moment
+            self.handle.update({"text/plain": text}, raw=True)
+
+    def show(self, state: RunProgress) -> None:
+        """Show the state of the run."""
+        self.write(line(state), now=state.done == state.points)
+
+    def end(self, cost: Mapping[str, Any]) -> None:
+        """Show the summary in place of the state."""
+        self.write(summary(cost), now=True)
+
+
 @contextmanager
 def display(quiet: bool = False) -> Iterator[Display]:
-    """Yield a display for the length of a ``with`` block: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+    """Yield a display for the length of a ``with`` block.
+
+    A bar on a terminal, one line that is rewritten in a notebook, plain lines elsewhere, nothing when quiet.
+    """
     stream = sys.stderr
+    if not quiet and in_notebook():
+        yield NotebookLine()
+        return
     if quiet or stream is None:  # no stderr: a windowed program
         yield _Quiet()
         return
@@ -155,17 +200,26 @@ def display(quiet: bool = False) -> Iterator[Display]:
 
 
 class StepDisplay:
-    """Progress of a long computation: a line every few seconds with the time left; nothing when quiet."""
+    """Progress of a long computation: a line every few seconds with the time left; nothing when quiet.
 
-    def __init__(self, quiet: bool) -> None:
+    In a notebook the line is rewritten. For :func:`vaebench.training.model.fit`, ``extract`` and the like:
+    ``progress=StepDisplay()``.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
+        self.notebook = NotebookLine() if not quiet and in_notebook() else None
         self.started = self.last = time.monotonic()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Print ``done`` of ``total`` steps of ``what``, at most every ``STEP_SECONDS`` and when all are done."""
         now = time.monotonic()
-        if self.quiet or (now - self.last < STEP_SECONDS and done != total):
+        if self.quiet or (now - self.last < (0 if self.notebook else STEP_SECONDS) and done != total):
             return
         self.last = now
         left = duration((now - self.started) / done * (total - done)) if done else "unknown"
-        print(f"{what}: {done}/{total} · {left} left", file=sys.stderr, flush=True)
+        text = f"{what}: {done}/{total} · {left} left"
+        if self.notebook:
+            self.notebook.write(text, now=done == total)
+        else:
+            print(text, file=sys.stderr, flush=True)

@@ -40,9 +40,9 @@ from vaebench.training.checkpoint import (
 )
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import lane_sharding
-from vaebench.training.model import arrays_of, card_of, trained
 from vaebench.training.pool import Finished, Saved, Tick, lane_inputs, trained_points
 from vaebench.training.train import make_start
+from vaebench.training.trained import arrays_of, card_of, trained
 from vaebench.types import Dataset, Given
 from vaebench.variants import variant as variant_named
 

@@ -28,8 +28,10 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
         save_file({k: np.asarray(v, order="C") for k, v in arrays.items()}, unfinished, dict(metadata or {}))
 
 
-def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read arrays and metadata of a safetensors file.
+def read_arrays(
+    path: Path, hint: str = "delete it to continue without it"
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read arrays and metadata of a safetensors file; ``hint`` ends the message of a file that cannot be read.
 
     Raises:
         InputError: the file cannot be read; the message names it.
@@ -40,7 +42,7 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read ({error}); delete it to continue without it") from error
+        raise InputError(f"{path} cannot be read ({error}); {hint}") from error
 
 
 def _read_if_there(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -28,6 +28,7 @@ from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import RUNNING, STOP_NAMES, Lane, Split
 from vaebench.training.train import MAX_CALL_EPOCHS, Train, make_train
 from vaebench.types import Dataset, Traced, Tree
+from vaebench.types.shown import one_line
 from vaebench.variants import VARIANTS, variant
 
 
@@ -45,6 +46,8 @@ class Finished(NamedTuple):
         variables: parameters and batch statistics; ``None`` unless asked for.
         split: training and validation samples, and scaling.
     """
+
+    __repr__ = one_line
 
     point: Point
     stop: str

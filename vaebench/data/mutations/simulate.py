@@ -19,6 +19,7 @@ import pandas as pd
 
 from vaebench.data.mutations.channels import CHANNELS, SUBSTITUTIONS, checked_signatures
 from vaebench.errors import InputError, whole_number
+from vaebench.types.shown import one_line, tables_page
 
 NOISES = ("poisson", "exact", "multinomial", "negative_binomial")
 """Kinds of noise; see :func:`simulate_catalogue`."""
@@ -37,6 +38,9 @@ class CatalogueTruth(NamedTuple):
         exposures: [T, S], numbers of mutations.
         types: [T], cancer type of each tumour.
     """
+
+    __repr__ = one_line
+    _repr_html_ = tables_page
 
     signatures: pd.DataFrame
     exposures: pd.DataFrame

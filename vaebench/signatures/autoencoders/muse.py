@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
 from vaebench.errors import InputError
 from vaebench.signatures.autoencoders.training import (
     checked_counts,
@@ -23,6 +24,8 @@ from vaebench.signatures.autoencoders.training import (
 from vaebench.signatures.tables import OnProgress, no_progress
 from vaebench.space import Point
 from vaebench.training.lane import Split
+from vaebench.types.frames import is_frame
+from vaebench.types.shown import one_line, tables_page
 
 _TINY = 1e-15  # keeps divisions by sums of 0 finite
 
@@ -58,6 +61,9 @@ class MuseRefit(NamedTuple):
         statuses: ``"OK"`` or ``"DIVERGED"`` of every refit; those that diverged are left out, and all is NaN if all did.
     """
 
+    __repr__ = one_line
+    _repr_html_ = tables_page
+
     exposures: np.ndarray
     presence: np.ndarray
     epochs: np.ndarray
@@ -85,8 +91,8 @@ def muse_refit(
 
     Args:
         seed: of the redraws, and of every refit's weights and order.
-        counts: the catalogue [T, 96].
-        signatures: [S, 96].
+        counts: the catalogue [T, 96]; the channels of a DataFrame are found by name.
+        signatures: [S, 96], likewise.
         refits: number of encoders.
         settings: other settings of the training to change.
         epochs: most epochs of a refit.
@@ -105,6 +111,10 @@ def muse_refit(
         found = vb.signatures.muse_refit(0, catalogue.to_numpy(), signatures.to_numpy())
         print(found.exposures, found.presence)
     """
+    if is_frame(counts):
+        counts = checked_catalogue(counts, fractions=True).to_numpy()
+    if is_frame(signatures):
+        signatures = checked_signatures(signatures, normalised=False).to_numpy()
     counts, signatures = checked_counts(counts), checked_counts(signatures)
     if refits < 1:
         raise InputError(f"refits is {refits}; it must be 1 or more")

@@ -24,6 +24,7 @@ from vaebench.signatures.refitting import checked_options
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.posterior import read_off
 from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress, size_masks
+from vaebench.types.shown import one_line, tables_page
 
 _MOST_SIMULATIONS = 20  # each takes as long as the chain itself
 
@@ -46,6 +47,9 @@ class DeNovo(NamedTuple):
         diagnostics: classes, R-hat, effective draws, shares of moves accepted.
         notes: sentences that a reader of the result should see.
     """
+
+    __repr__ = one_line
+    _repr_html_ = tables_page
 
     signatures: pd.DataFrame
     exposures: pd.DataFrame

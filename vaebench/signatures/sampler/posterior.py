@@ -16,6 +16,7 @@ from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
 from vaebench.signatures.sampler.sums import Sum, inseparable
 from vaebench.signatures.tables import SMALL, OnProgress, no_progress
+from vaebench.types.shown import one_line
 
 _BLOCK = 500  # rows drawn at once: 96 channels of them fit the cache
 _SUMMARISED = 50  # samples whose draws are sorted at once: with 86 signatures they take 9 MB
@@ -37,6 +38,8 @@ class ExposurePosterior(NamedTuple):
         sweeps: of each chain, those before the first draw included.
         sums: of signatures that the counts of a sample cannot tell apart.
     """
+
+    __repr__ = one_line
 
     mean: np.ndarray
     lower: np.ndarray

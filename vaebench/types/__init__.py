@@ -25,9 +25,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vaebench.errors import InputError
+from vaebench.types.shown import dataset_line, dataset_page, one_line
 
 if TYPE_CHECKING:
     import numpy as np  # for annotations only: the command line starts without it
+
+    from vaebench.data.preprocessing import Preprocessing
 
 Tree = Any
 """A tree of arrays, as JAX means it: parameters, gradients, states of an optimizer, traced settings, posteriors."""
@@ -176,6 +179,8 @@ class Variant(NamedTuple):
         domain: ``"expression"`` (rows of a :class:`Dataset`) or ``"counts"`` (rows of an SBS96 catalogue).
     """
 
+    __repr__ = one_line
+
     name: str
     losses: Mapping[str, Callable[..., Any]]
     hyper: Callable[[Any], Any]
@@ -196,6 +201,8 @@ class Variant(NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class Survival:
     """Overall survival: ``time`` [N] in days (NaN where unknown), and ``event`` [N], true for a death."""
+
+    __repr__ = one_line
 
     time: np.ndarray
     event: np.ndarray
@@ -224,6 +231,8 @@ class Dataset:
         factors: name -> [N] float, known features of the samples (programmes, signature shares), NaN where missing.
         provenance: origin of the data: source, options, and numbers of samples and features dropped by reason; JSON values
             only.
+        preprocessing: the steps from the raw table to ``x``, which models apply to new samples; ``None`` if unknown. Not part
+            of the digest.
     """
 
     name: str
@@ -240,15 +249,10 @@ class Dataset:
     covariates: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     factors: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
 
-    def __repr__(self) -> str:
-        """Returns one line with sizes instead of arrays."""
-        parts = [f"{self.x.shape[0]} samples x {self.x.shape[1]} features"]
-        parts += [f"{len(self.label_names)} labels"] if self.labels is not None else []
-        parts += [f"{int(self.survival.event.sum())} events"] if self.survival is not None else []
-        for kind, held in (("covariates", self.covariates), ("factors", self.factors)):
-            parts += [f"{kind} {', '.join(held)}"] if held else []
-        return f"<Dataset {self.name!r}: {'; '.join(parts)}; digest {self.digest}>"
+    __repr__ = dataset_line
+    _repr_html_ = dataset_page
 
 
 def checked_dataset(data: object) -> Dataset:
@@ -264,6 +268,8 @@ def checked_dataset(data: object) -> Dataset:
 class Posterior(NamedTuple):
     """A diagonal Gaussian q(z | x) for each sample: ``mean`` and ``logvar`` (natural log of the variance), [N, L] each."""
 
+    __repr__ = one_line
+
     mean: np.ndarray
     logvar: np.ndarray
 
@@ -278,13 +284,15 @@ class Given(NamedTuple):
         redundant: columns of z that are determined by the others; regressions on z leave them out.
     """
 
+    __repr__ = one_line
+
     posterior: Posterior | None = None
     reconstruction: np.ndarray | None = None
     split: tuple[np.ndarray, np.ndarray] | None = None
     redundant: tuple[int, ...] = ()
 
 
-def no_packages(options: Any) -> tuple[str, ...]:  # noqa: ANN401  (the options of any metric)
+def no_packages(options: Any) -> tuple[str, ...]:
     """Return nothing: a metric that imports nothing beyond what training needs. A function, so that metrics can be pickled."""
     return ()
 
@@ -309,6 +317,8 @@ class Metric(NamedTuple):
             floats.
         packages: ``options -> modules`` that the metric imports beyond those that training needs.
     """
+
+    __repr__ = one_line
 
     name: str
     needs: tuple[str, ...]

@@ -1,0 +1,248 @@
+"""A trained VAE as an object that embeds, reconstructs, samples, and is saved."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vaebench.atomic import write_json
+from vaebench.data.preprocessing import Preprocessing, settings_of
+from vaebench.errors import InputError, user_path
+from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
+from vaebench.space import Point, static_of
+from vaebench.training.checkpoint import write_arrays
+from vaebench.training.engine import DEFAULT
+from vaebench.training.pool import Finished
+from vaebench.training.stored import (
+    AFFINE,
+    CARD,
+    array_name,
+)
+from vaebench.types import SCHEMA, Dataset, Model, Posterior, Static
+from vaebench.types.frames import Values, in_order, named_like, numeric
+from vaebench.variants import variant as variant_named
+from vaebench.version import __version__
+
+if TYPE_CHECKING:
+    import anndata
+    import pandas as pd
+
+WEIGHTS, MODEL_CARD = "weights.safetensors", "model.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A trained VAE and the scaling needed to use it on new samples.
+
+    Example::
+
+        model = vb.fit(data, variant="beta_vae", latent=20)
+        z = model.embed(data.x)  # [N, 20]
+        vb.load_model(model.save("results/model")).embed_table(table)
+
+    Attributes:
+        point: the settings it was trained with.
+        variables: parameters and batch statistics, numpy trees.
+        features: [D] names, in the order of the network's input.
+        centre: [D] float64; ``Dataset.x`` is (raw - centre) / scale.
+        scale: [D] float64.
+        own_centre: [D]; the input of the network is (x - own_centre) / own_scale. 0 unless ``scaling_from`` is ``"train"``.
+        own_scale: [D]; 1 unless ``scaling_from`` is ``"train"``.
+        status: ``"OK"`` or ``"DIVERGED"``.
+        stop: ``"converged"``, ``"out_of_epochs"`` or ``"diverged"``.
+        epochs: epochs trained.
+        losses: name -> value after the last epoch.
+        history: validation loss after every epoch.
+        digest: of the data it was trained on.
+        preprocessing: the steps from a raw table to ``Dataset.x``; ``None`` for a model that was saved before these were.
+    """
+
+    point: Point
+    variables: Any
+    features: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+    own_centre: np.ndarray
+    own_scale: np.ndarray
+    status: str
+    stop: str
+    epochs: int
+    losses: Mapping[str, float]
+    history: tuple[float, ...]
+    digest: str
+    preprocessing: Preprocessing | None = None
+
+    def __repr__(self) -> str:
+        """Returns one line."""
+        data = f"{len(self.features)} features -> {self.point.latent} latents"
+        return f"<Trained {self.point.variant!r}: {data}; {self.status}, {self.stop} after {self.epochs} epochs; {self.point!r}>"
+
+    def embed(self, x: Values) -> Values:
+        """Return the posterior mean z of every sample.
+
+        In recipe ``benchmarked`` batch normalisation uses the statistics of ``x`` itself, as the released code did, so z of
+        a sample depends on the other samples and at least two are needed.
+
+        Args:
+            x: [N, D], scaled as the training data's ``Dataset.x``. The columns of a DataFrame are found by name.
+
+        Returns:
+            z [N, L], float32. A DataFrame if ``x`` is one: its row names, and columns ``z1, z2, ...``.
+
+        Raises:
+            InputError: x has another number of features, missing or infinite values, or too few samples.
+        """
+        if self.point.recipe == "benchmarked" and len(x) < 2:
+            raise InputError("a model of recipe 'benchmarked' normalises by the samples it is given: give at least 2")
+        z = np.asarray(self._model().embed(self.variables, self._scaled(x), self._activation()))
+        return named_like(z, x, self.latents)
+
+    @property
+    def latents(self) -> list[str]:
+        """Names of the latents in DataFrames: ``z1, z2, ...``."""
+        return [f"z{i + 1}" for i in range(self.point.latent)]
+
+    def embed_table(self, table: pd.DataFrame | anndata.AnnData | str | os.PathLike[str]) -> pd.DataFrame:
+        """Return the posterior mean z of the samples of a raw table, such as the very one that the model was trained on.
+
+        The table is treated as the training data were: transform, missing values, repeated names, selection, scaling. In
+        recipe ``benchmarked`` z of a sample depends on the other samples, see :meth:`embed`.
+
+        Args:
+            table: raw values on the scale of the table that the model was trained on: a DataFrame, an AnnData object, or the path
+                of a table, a matrix of genes x samples or an ``.h5ad`` file. Genes are found by name, in columns or in rows.
+                Whatever the model does not need, text or not, is ignored.
+
+        Returns:
+            z [N, L], indexed by sample, with columns ``z1, z2, ...``.
+
+        Raises:
+            InputError: a feature is missing, or a value cannot be used; or the model was saved without its preprocessing.
+        """
+        from vaebench.data.raw_tables import preprocessed
+
+        if self.preprocessing is None:
+            raise InputError(
+                "the model does not know how its raw data were transformed: it was saved by an earlier version, or trained on a "
+                "data set without that record; train it again, or use embed with values that are scaled as Dataset.x"
+            )
+        source = Path(table) if isinstance(table, os.PathLike) else table
+        return self.embed(preprocessed(source, self.preprocessing))
+
+    def reconstruct(self, x: Values) -> Values:
+        """Return the reconstruction [N, D] of ``x`` [N, D] from its posterior mean, both scaled as ``Dataset.x``."""
+        return self.decode(self.embed(x))
+
+    def decode(self, z: Values) -> Values:
+        """Return the decoder's output [N, D] for ``z`` [N, L], on the scale of ``Dataset.x``; a DataFrame if ``z`` is one.
+
+        Raises:
+            InputError: z has another number of columns.
+        """
+        given = z
+        z = numeric(in_order(z, "z", columns=self.latents, kind="latent"), "z").astype(np.float32)
+        if z.ndim != 2 or z.shape[1] != self.point.latent:
+            raise InputError(f"z has shape {z.shape}; it must be [N, {self.point.latent}]")
+        out = np.asarray(self._model().decode(self.variables, jnp.asarray(z), self._activation()))
+        return named_like(out * self.own_scale + self.own_centre, given, self.features.astype(str))
+
+    def sample(self, key: jax.Array, samples: int) -> np.ndarray:
+        """Draw z from the prior and return the decoder's output [samples, D], on the scale of ``Dataset.x``.
+
+        Args:
+            key: of the draws, such as ``jax.random.key(0)``.
+            samples: number of draws.
+        """
+        return self.decode(np.asarray(self._model().prior(key, samples)))
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write ``weights.safetensors`` and ``model.json`` into ``folder``, and return the folder; see :func:`load_model`."""
+        folder = user_path(folder)
+        # weights first, so that a folder with a card is complete
+        write_arrays(folder / WEIGHTS, arrays_of(self))
+        write_json(folder / MODEL_CARD, card_of(self), indent=1)
+        return folder
+
+    def posterior(self, x: np.ndarray | pd.DataFrame) -> Posterior | None:
+        """Return mean and log variance of q(z|x), each [N, L], for ``x`` scaled as in :meth:`embed`.
+
+        ``None`` if the posterior of the variant is not Gaussian.
+        """
+        by_batch = self.point.recipe == "benchmarked"
+        found = self._model().posterior(self.variables, self._scaled(x), self._activation(), by_batch)
+        return Posterior(*(np.asarray(part) for part in found)) if isinstance(found, Gaussian) else None
+
+    def _model(self) -> Model:
+        return _compiled(static_of(self.point, len(self.features)))
+
+    def _activation(self) -> int:
+        return ACTIVATIONS.index(self.point.activation)
+
+    def _scaled(self, x: np.ndarray | pd.DataFrame) -> jax.Array:
+        x = numeric(in_order(x, "x", columns=self.features), "x").astype(np.float32)
+        if x.ndim != 2 or x.shape[1] != len(self.features):
+            raise InputError(
+                f"x has shape {x.shape}; the model needs [N, {len(self.features)}] (its features in its order); "
+                "use embed_table to align a table by feature names"
+            )
+        if not np.isfinite(x).all():
+            raise InputError(f"x holds {int((~np.isfinite(x)).sum())} values that are missing or not finite")
+        return jnp.asarray((x - self.own_centre) / self.own_scale)
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled(static: Static) -> Model:
+    model = variant_named(static.variant).build(static)
+    # float32 whatever the precision of the training: an embedding is computed once and need not be fast
+    posterior = jax.jit(DEFAULT.precise(model.posterior), static_argnums=3)
+    embed, decode = jax.jit(DEFAULT.precise(model.embed)), jax.jit(DEFAULT.precise(model.decode))
+    return model._replace(embed=embed, decode=decode, posterior=posterior)
+
+
+def trained(item: Finished, data: Dataset) -> Trained:
+    """Return a finished point that has its variables as a model; ``data`` is the data set it was trained on."""
+    return Trained(
+        point=item.point,
+        variables=item.variables,
+        features=data.features,
+        centre=data.centre,
+        scale=data.scale,
+        own_centre=item.split.centre,
+        own_scale=item.split.scale,
+        status="DIVERGED" if item.stop == "diverged" else "OK",
+        stop=item.stop,
+        epochs=item.epochs,
+        losses=item.losses,
+        history=tuple(item.history),
+        digest=data.digest,
+        preprocessing=data.preprocessing,
+    )
+
+
+def arrays_of(model: Trained) -> dict[str, np.ndarray]:
+    """Return name -> array of a model: its variables, its scaling, and the values that replace missing ones."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(model.variables)
+    arrays = {array_name(path): np.asarray(leaf) for path, leaf in leaves}
+    fill = None if model.preprocessing is None else model.preprocessing.fill
+    arrays |= {} if fill is None else {"data/fill": np.asarray(fill)}
+    return arrays | {f"data/{name}": np.asarray(getattr(model, name)) for name in AFFINE}
+
+
+def card_of(model: Trained) -> dict[str, Any]:
+    """Return everything of a model but its arrays, as JSON values."""
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "point": dataclasses.asdict(model.point),
+        "features": model.features.tolist(),
+        "preprocessing": None if model.preprocessing is None else settings_of(model.preprocessing),
+        **{name: getattr(model, name) for name in CARD},
+    }
