@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike
 
 from vaebench.data import checks
 from vaebench.data.columns import SAMPLE_COLUMNS, sample_names
+from vaebench.data.files.layout import text_layout
 from vaebench.data.files.matrix import matrix_from_file, matrix_layout
+from vaebench.data.files.opening import refusing_broken, starts_with
 from vaebench.data.files.table import Table, column_from, table_from_file
-from vaebench.data.files.text import apart, header, refusing_broken, starts_with
+from vaebench.data.files.text import apart
 from vaebench.data.preprocessing import Preprocessing, RawTable
 from vaebench.errors import InputError
 from vaebench.types.frames import converted, is_anndata_object, is_frame, is_numbered, is_series, listed
@@ -123,7 +125,7 @@ def _from_file(file: Path, known: Preprocessing) -> RawTable:
 def _layout(file: Path, known: Preprocessing) -> str:
     """The layout of a text file: that of the training data, unless the header says otherwise."""
     with refusing_broken(file, "a table of new samples"):
-        there = set(header(file)[0]) & set(known.features.tolist())
+        there = set(text_layout(file).names) & set(known.features.tolist())
     if known.samples_in == "rows":
         return "rows" if there else "columns"
     return "rows" if len(there) * 2 > len(known.features) else known.samples_in

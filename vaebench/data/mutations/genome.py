@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.data.files.text import opened, refusing_broken
+from vaebench.data.files.opening import opened, refusing_broken
 from vaebench.errors import InputError
 
 BASES = np.full(256, 4, np.uint8)

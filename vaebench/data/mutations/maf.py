@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.text import opened, opened_text
+from vaebench.data.files.opening import opened, opened_text
 from vaebench.data.mutations.variants import Variants, failed_filter, positions, records_frame, shown
 from vaebench.errors import InputError
 

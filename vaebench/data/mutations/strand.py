@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.text import opened, refusing_broken
+from vaebench.data.files.opening import opened, refusing_broken
 from vaebench.data.mutations.genome import plain_chromosome
 from vaebench.errors import InputError
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.text import opened, opened_text, refusing_broken
+from vaebench.data.files.opening import opened, opened_text, refusing_broken
 from vaebench.errors import InputError
 
 FIELDS = ("sample", "chrom", "pos", "ref", "alt", "context", "file", "line", "reason")

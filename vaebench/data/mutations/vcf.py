@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.text import opened, opened_text
+from vaebench.data.files.opening import opened, opened_text
 from vaebench.data.mutations.variants import Variants, failed_filter, positions, records_frame, sample_of, shown
 from vaebench.errors import InputError
 
