@@ -222,6 +222,7 @@ class Dataset:
         factors: name -> [N] float, known features of the samples (programmes, signature shares), NaN where missing.
         provenance: origin of the data: source, options, and numbers of samples and features dropped by reason; JSON values
             only.
+        notes: what was decided or looks odd when the data were read: scale, names, samples, survival; one sentence each.
     """
 
     name: str
@@ -238,6 +239,7 @@ class Dataset:
     covariates: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     factors: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Returns one line with sizes instead of arrays."""

@@ -24,6 +24,7 @@ DATASETS = {
 """Name of a data set -> ``module:function``; the module is imported when the data set is loaded."""
 
 _PUBLIC = {
+    "covariates": ("cox_notes",),
     "downloads": ("fetch",),
     "expression": ("read_table",),
     "h5ad": ("to_anndata", "write_h5ad"),

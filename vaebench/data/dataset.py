@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vaebench.data import checks
+from vaebench.data.scale import blocks_of, profile_of, scale_notes
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Dataset, Survival
 
@@ -80,6 +81,7 @@ def dataset_from_arrays(
     missing: str = "refuse",
     name: str = "data",
     provenance: Mapping[str, Any] | None = None,
+    notes: Sequence[str] | None = None,
 ) -> Dataset:
     """Builds a data set from raw values [N, D] and annotations of the samples.
 
@@ -106,6 +108,7 @@ def dataset_from_arrays(
         missing: ``"refuse"`` or ``"impute"``.
         name: short name.
         provenance: JSON values; a copy with the options and counts of this step is stored.
+        notes: sentences for :attr:`vaebench.types.Dataset.notes`; by default one on the scale of the values.
 
     Returns:
         The data set, with ``x`` [N, D'] in float32.
@@ -135,6 +138,8 @@ def dataset_from_arrays(
         raise InputError(f"all {width} features are constant over {count} samples; at least one must vary")
     chosen = kept if top is None else kept[_selected(values, known.mean, kept, top, deviation)]
     scaled, centre, scale = _scaled(values, known, chosen, scaling)
+    if notes is None:
+        notes = scale_notes(profile_of(blocks_of(values, feature_names.tolist())), "none", scaling)
     dataset = Dataset(
         name=name,
         digest="",
@@ -150,6 +155,7 @@ def dataset_from_arrays(
         covariates={str(k): checks.covariate(str(k), v, count) for k, v in (covariates or {}).items()},
         factors={str(k): checks.factor(str(k), v, count) for k, v in (factors or {}).items()},
         provenance=_recorded(dict(provenance or {}), treatment, known, kept, chosen, survival, count),
+        notes=tuple(notes),
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -10,8 +10,10 @@ import numpy as np
 
 from vaebench.data.annotated import GENE_NAMES, Study, study_dataset
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, assembled, numbers, role_columns, sample_names, selected, stem
+from vaebench.data.columns import Roles, assembled, role_columns, sample_names, selected, stem, without_index
+from vaebench.data.comparisons import numbers
 from vaebench.data.dataset import Treatment
+from vaebench.data.features import clinical_names, feature_notes, sample_notes, summed, without_gene_columns
 from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, table_from_file
 from vaebench.data.files.text import as_number
@@ -34,6 +36,9 @@ def read_table(
     factors: Sequence[str] = (),
     where: str | None = None,
     ignore: Sequence[str] = (),
+    features: Sequence[str] = (),
+    tumours_only: bool = False,
+    one_per_patient: bool = False,
     samples_in: str = "rows",
     annotation: str | Path | None = None,
     genes: str = "identifier",
@@ -50,25 +55,37 @@ def read_table(
     """Reads a data set from a table (CSV, TSV, Parquet), a matrix of genes x samples (``.gct``), or AnnData.
 
     Files may be gzipped. In a table, the options name the columns with labels, survival, covariates and factors. Of the
-    other columns, those with numbers are features; those with text only are left out and listed in the provenance. The
-    first column holds the sample names if it has no name, is called ``sample``, ``sample_id`` or similar, or is text
+    other columns, those with numbers are features; those with text only are left out and listed in the provenance, and those
+    with the names of clinical data (``age``, ``OS.time``) or of a counting program's summary (``__no_feature``) are left out
+    and named in the notes. The first column holds the sample names if it has no name, is called ``sample`` or similar, or is text
     that is mostly unique; otherwise samples are called ``sample_1..N``. Samples without a label are dropped. Samples
     without survival are kept, with time NaN. The provenance counts both.
 
+    What was decided and what looks odd is said in :attr:`vaebench.types.Dataset.notes`. Missing values may be written as GDC,
+    cBioPortal, Xena, R or a spreadsheet do: ``'--``, ``[Not Available]``, ``Not Reported``, ``Unknown``, ``NA``, ``.``, nothing.
+
     A ``.gct`` file, or with ``annotation`` any table with genes in rows, is read in blocks of genes, so its size is limited
     only by the memory that the result takes. The options then name columns of the annotation, which is joined by sample
-    name (:func:`vaebench.data.annotated.matched_rows`). For AnnData they name columns of ``obs``.
+    name (:func:`vaebench.data.joining.matched_rows`). For AnnData they name columns of ``obs``, and of ``annotation``, which
+    comes first.
 
     Args:
         path: the file, or an AnnData object (extra ``anndata``), which is not changed.
         label: column with the classes, each with at least 2 samples.
-        event: column of 0/1 or true/false (1 is a death), or a comparison such as ``"censorship==0"``; needs ``time``.
+        event: column of 0/1 or true/false (1 is a death), or a comparison such as ``"vital_status==Dead"`` with a value that
+            occurs; needs ``time``.
         time: column with survival times.
         time_unit: unit of ``time``: ``"days"``, ``"months"`` or ``"years"``; the data set holds days.
-        covariates: columns for Cox models; a column of numbers is continuous, any other categorical.
+        covariates: columns for Cox models; a column of numbers is continuous, any other categorical. If most values are
+            numbers, the others (``"90+"``) count as missing.
         factors: columns of numbers that are known features of the samples.
-        where: samples to keep, such as ``"tumor==1 & age>=40"``; the columns in it are not features.
+        where: samples to keep, such as ``"tumor==1 & age>=40"``; the columns in it are not features. An order is one of
+            numbers: text in such a column counts as missing.
         ignore: columns to leave out.
+        features: columns, or genes, to use as features although their names are clinical.
+        tumours_only: leave out normal tissue and controls, by barcode or by a column such as ``sample_type``.
+        one_per_patient: keep one sample of each patient: a tumour before normal tissue, then the lowest sample type, vial and
+            portion of the barcode. Patients are known from TCGA, TARGET or GTEx barcodes, or a column such as ``patient_id``.
         samples_in: ``"rows"``, or ``"columns"`` for a table with genes (and label, event, ...) in rows.
         annotation: table with one line per sample and the sample names in its first column.
         genes: which of the two names in a ``.gct`` to use: ``"identifier"`` or ``"symbol"``.
@@ -77,7 +94,7 @@ def read_table(
             ``None`` keeps all.
         deviation: ``"mean"`` or ``"median"`` absolute deviation.
         scaling: ``"zscore"``, ``"unit"`` (to [0, 1]) or ``"none"``, per feature over all samples.
-        transform: ``"none"``, or ``"log2"`` for log2(max(x, 0) + 1) before selection and scaling.
+        transform: ``"none"``, or ``"log2"`` for log2(x + 1) before selection and scaling; negative values are refused.
         missing: ``"refuse"`` missing values, or ``"impute"`` the feature's mean.
         duplicates: for a feature name that occurs more than once: ``"refuse"`` it, keep its columns ``"apart"`` (``NAME``,
             ``NAME_2``, ...), or ``"sum"`` them as they are in the file.
@@ -95,7 +112,9 @@ def read_table(
 
         data = vb.data.read_table("cohort.csv.gz", label="cancer_type", event="dead", time="days", top=5000)
     """
-    roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore)
+    roles = Roles(
+        label, event, time, time_unit, covariates, factors, where, ignore, features, tumours_only, one_per_patient
+    )
     treatment = Treatment(top, deviation, scaling, transform, missing)
     for option, value, allowed in (
         ("samples_in", samples_in, SAMPLES_IN),
@@ -103,14 +122,19 @@ def read_table(
         ("genes", genes, GENE_NAMES),
     ):
         check_choice(option, value, allowed)
+    known = None if annotation is None else Path(annotation)
     if is_anndata(path):
-        return anndata_dataset(path, layer, roles, treatment, name)
+        for option, value, default in (("samples_in", samples_in, "rows"), ("genes", genes, "identifier")):
+            if value != default:
+                raise InputError(
+                    f"{option}={value!r} does not apply to AnnData, whose samples are obs and whose genes are var"
+                )
+        return anndata_dataset(path, layer, roles, treatment, name, known, duplicates)
     file = Path(cast("str | Path", path))
     matrix = annotation is not None or ".gct" in [ending.lower() for ending in file.suffixes]
     if layer is not None or (genes != "identifier" and not matrix):
         raise InputError(f"{file}: the option layer applies to AnnData, and genes to .gct files")
     if matrix:
-        known = None if annotation is None else Path(annotation)
         name = stem(file.name) if name is None else name
         study = Study(name, file, known, roles, treatment, duplicates, names_from=GENE_NAMES.index(genes))
         return study_dataset(study, cache)
@@ -120,45 +144,55 @@ def read_table(
 def _table_dataset(
     table: Table, file: Path, roles: Roles, treatment: Treatment, duplicates: str, name: str | None
 ) -> Dataset:
+    table, notes = without_gene_columns(without_index(table))
     taken = role_columns(table, roles)
-    table, _, counts = selected(table, roles)
-    samples, first = sample_names(table, taken)
-    (features, values), annotations = feature_block(table, taken | first, samples, refuse_mixed=True)
+    names, first = sample_names(table, taken)
+    chosen = selected(table, roles, names)
+    table, samples = chosen.table, None if names is None else names[chosen.positions]
+    (features, values), annotations, out = feature_block(
+        table, taken | first, samples, refuse_mixed=True, asked=roles.features
+    )
+    notes += [*chosen.notes, *sample_notes(samples), *feature_notes([], out, ())]
     if duplicates == "sum":
-        features, values = _summed(features, values, table.repeats)
+        features, values = summed(features, values, table.repeats)
     provenance = {
         "source": table.source,
         "files": [file_record(file)],
         "options": {"samples_in": table.samples_in, "duplicates": duplicates},
         "annotations": annotations,
-        "counts": counts | {"features_with_a_repeated_name": len(table.repeats)},
+        "counts": chosen.counts | {"features_with_a_repeated_name": len(table.repeats)},
     }
     name = stem(table.source) if name is None else name
-    return assembled(table, roles, treatment, values.T, features, samples, name, provenance)
+    return assembled(table, roles, treatment, values.T, features, samples, name, provenance, notes=notes)
 
 
 def feature_block(
-    table: Table, taken: set[str], samples: np.ndarray | None = None, *, refuse_mixed: bool
-) -> tuple[Block, list[str]]:
-    """Separates the features of a table from its columns of text.
+    table: Table, taken: set[str], samples: np.ndarray | None = None, *, refuse_mixed: bool, asked: Iterable[str] = ()
+) -> tuple[Block, list[str], list[str]]:
+    """Separates the features of a table from its columns of text and its clinical columns.
 
     Args:
         table: the table.
         taken: columns that are neither.
         samples: [N] sample names for messages, ``None`` without names.
         refuse_mixed: raise for a column with both numbers and text, which otherwise counts as text.
+        asked: columns that are features whatever their names.
 
     Returns:
-        The features: D names and float64 values [D, N]. Then the names of the columns of text.
+        The features: D names and float64 values [D, N]. Then the names of the columns of text, and of the clinical columns.
 
     Raises:
         InputError: no feature is left, or a column is refused.
     """
-    names, annotations = [], []
+    names, annotations, clinical = [], [], []
+    out = set(clinical_names(table.columns, asked))
     for column, values in table.columns.items():
         if column in taken:
             continue
-        if values.dtype.kind == "O" and not (refuse_mixed and _holds_a_number(values)):
+        is_text = values.dtype.kind == "O" and not (refuse_mixed and _holds_a_number(values))
+        if column in out and not (is_text and not _holds_a_number(values)):
+            clinical.append(column)
+        elif is_text:
             annotations.append(column)
         else:
             numbers(table, "feature", column, samples)
@@ -166,23 +200,13 @@ def feature_block(
     if not names:
         raise InputError(
             f"{table.source} has no column of numbers left for features; at least one is needed besides the columns that "
-            f"options name and {len(annotations)} columns of text"
+            f"options name, {len(annotations)} columns of text and {len(clinical)} with clinical names"
         )
     block = np.empty((len(names), len(table.lines)))
     for row, column in enumerate(names):
         block[row] = table.columns[column]
-    return (names, block), annotations
+    return (names, block), annotations, clinical
 
 
 def _holds_a_number(values: np.ndarray) -> bool:
     return any(text is not None and as_number(text) is not None for text in values)
-
-
-def _summed(names: list[str], values: np.ndarray, repeats: dict[str, str]) -> tuple[list[str], np.ndarray]:
-    """Sums the rows of features with the same name; a sum with a missing term is missing."""
-    place = {name: position for position, name in enumerate(names)}
-    for name in names:
-        if name in repeats and repeats[name] in place:
-            values[place[repeats[name]]] += values[place[name]]
-    kept = [position for position, name in enumerate(names) if repeats.get(name) not in place]
-    return [names[position] for position in kept], values[kept]

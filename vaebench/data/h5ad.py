@@ -12,10 +12,12 @@ import pandas as pd
 
 from vaebench.atomic import replacing
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, assembled, role_columns, selected, stem
+from vaebench.data.columns import Roles, assembled, role_columns, selected, stem, without_index
 from vaebench.data.dataset import Treatment
-from vaebench.data.files.table import Table, column_from
+from vaebench.data.features import sample_notes, summed
+from vaebench.data.files.table import Table, column_from, restricted, table_from_file, unique_names
 from vaebench.data.files.text import refusing_broken
+from vaebench.data.joining import join_notes, joined_lines, no_match
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Dataset
 
@@ -43,17 +45,58 @@ def is_anndata(source: object) -> bool:
 
 
 def anndata_dataset(
-    source: anndata.AnnData | str | Path, layer: str | None, roles: Roles, treatment: Treatment, name: str | None
+    source: anndata.AnnData | str | Path,
+    layer: str | None,
+    roles: Roles,
+    treatment: Treatment,
+    name: str | None,
+    annotation: Path | None = None,
+    duplicates: str = "refuse",
 ) -> Dataset:
     """Reads the data set in an AnnData object or an ``.h5ad`` file; see :func:`vaebench.data.read_table`."""
     held = observations(source, layer)
-    files = [file_record(source)] if isinstance(source, str | Path) else []
+    held, counts = (held, {}) if annotation is None else with_annotation(held, annotation)
     role_columns(held.table, roles)
-    table, kept, counts = selected(held.table, roles)
-    provenance = {"source": table.source, "files": files, "options": {"layer": layer}, "counts": counts}
-    name = (stem(table.source) if files else "anndata") if name is None else name
+    chosen = selected(held.table, roles, held.table.first_texts)
+    table, origin = chosen.table, held.table.source
+    features, repeats = unique_names(Path(origin), "feature", held.features, duplicates, "var_name")
+    values = held.values(chosen.positions)
+    if duplicates == "sum" and repeats:
+        features, values = summed(features, values.T, repeats)
+        values = values.T
+    files = [file_record(path) for path in (source, annotation) if isinstance(path, str | Path)]
+    provenance = {
+        "source": origin,
+        "files": files,
+        "options": {"layer": layer, "duplicates": duplicates},
+        "counts": counts | chosen.counts | {"features_with_a_repeated_name": len(repeats)},
+    }
+    name = (stem(origin) if isinstance(source, str | Path) else "anndata") if name is None else name
     samples = table.first_texts.astype(str)
-    return assembled(table, roles, treatment, held.values(kept), held.features, samples, name, provenance)
+    notes = [*join_notes(counts, "the annotation"), *chosen.notes, *sample_notes(samples)]
+    return assembled(table, roles, treatment, values, features, samples, name, provenance, notes=notes)
+
+
+def with_annotation(held: Observations, annotation: Path) -> tuple[Observations, dict[str, int]]:
+    """Joins ``obs`` with the lines of a table about the samples; where both have a column, the table's is used.
+
+    Returns:
+        The observations that have a line, and the counts of the join.
+
+    Raises:
+        InputError: the table cannot be read, or no observation has a line in it.
+    """
+    obs, known = held.table, without_index(table_from_file(annotation))
+    samples = obs.first_texts.tolist()
+    names, rows, counts = joined_lines(samples, known, known.first)
+    if (rows < 0).all():
+        raise no_match(obs.source, samples, [], names, known.source)
+    joined = np.flatnonzero(rows >= 0)
+    lines, own = restricted(known, rows[joined]), restricted(obs, joined)
+    columns = {name: values for name, values in lines.columns.items() if name != lines.first}
+    table = own._replace(columns=own.columns | columns, lines=lines.lines)
+    counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
+    return Observations(table, held.features, lambda kept: held.values(joined[kept])), counts
 
 
 def observations(source: anndata.AnnData | str | Path, layer: str | None = None) -> Observations:
