@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from vaebench.cli.options import Common, Describe, Evaluate, Quickstart, Report, Run
 from vaebench.cli.parsing import check_out, listed, metric_options, run_axes, run_data
+from vaebench.data.covariates import run_notes
+from vaebench.data.described import dataset_text
 from vaebench.data.simulate import simulate_cohort
 from vaebench.errors import InputError
 from vaebench.metrics import metric
@@ -76,9 +78,12 @@ def run(options: Run, command: str) -> dict[str, Any]:
     check_out(options.out)
     data = run_data(options, chosen)
     planned = points(chosen, axes, samples=data.x.shape[0])
+    notes = run_notes(data, metrics, own, options.label_covariate)
+    if not options.quiet:
+        print(dataset_text(data, notes), flush=True)
     if options.dry_run:
         check_points(planned, data, metrics, own)
-        return _dry_run(planned, data, options)
+        return _dry_run(planned, data, options) | {"notes": notes}
     sweep(
         planned,
         data,
@@ -91,7 +96,7 @@ def run(options: Run, command: str) -> dict[str, Any]:
         command=command,
         **how,
     )
-    return _reported(options.out, options, data, own.get("leiden"))
+    return _reported(options.out, options, data, own.get("leiden")) | {"notes": notes}
 
 
 def _lanes(text: str) -> int | None:
@@ -130,9 +135,12 @@ def evaluate(options: Evaluate, command: str) -> dict[str, Any]:
     if options.embedding is None:
         raise InputError("--embedding is missing; give a table with one line per sample, or a .npy file")
     check_out(options.out)
+    data = run_data(options, protocol(options.protocol))
+    if not options.quiet:
+        print(dataset_text(data), flush=True)
     rows = evaluated_embedding(
         options.embedding,
-        run_data(options, protocol(options.protocol)),
+        data,
         listed(options.metrics),
         options.out,
         name=options.name,

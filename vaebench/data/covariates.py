@@ -6,8 +6,8 @@ are too few events for its columns. Samples without a value, or of a level in wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -45,6 +45,28 @@ def cox_notes(dataset: Dataset, label_covariate: bool = True) -> list[str]:
     if dataset.labels is not None:
         labels = np.array(dataset.label_names)[dataset.labels]
     return covariate_notes(dataset.survival, dataset.covariates, labels if label_covariate else None)
+
+
+def run_notes(
+    dataset: Dataset,
+    metrics: Iterable[object] = (),
+    options: Mapping[str, Any] | None = None,
+    label_covariate: bool = True,
+) -> list[str]:
+    """Returns all that a run says about its data before training: the notes of the data set, and of its Cox models if any.
+
+    Args:
+        dataset: the data set.
+        metrics: names of metrics, or metrics.
+        options: metric name -> options, whose ``label_covariate`` is used where there is one.
+        label_covariate: the label is a covariate of Cox metrics that are not in ``options``.
+    """
+    asked = [str(getattr(metric, "name", metric)) for metric in metrics]
+    cox = next((name for name in asked if name.startswith("cox")), None)
+    if cox is None:
+        return list(dataset.notes)
+    label_covariate = getattr((options or {}).get(cox), "label_covariate", label_covariate)
+    return [*dataset.notes, *cox_notes(dataset, label_covariate)]
 
 
 def covariate_notes(

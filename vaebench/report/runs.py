@@ -236,7 +236,7 @@ def folder_info(folder: str | os.PathLike[str]) -> dict[str, Any]:
         InputError: the folder has no ``run.json`` that can be read.
     """
     record, costs = read_run_json(Path(folder)), read_costs(Path(folder))
-    shown = ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance", "metrics")
+    shown = ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance", "metrics", "notes")
     info = {name: record[name] for name in shown if name in record}  # an evaluated embedding has no lanes
     if "data" in record:
         info["labels"] = record["data"]["labels"]

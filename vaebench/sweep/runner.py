@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from vaebench.data.covariates import run_notes
 from vaebench.errors import InputError, unknown_name
 from vaebench.evaluation.scores import check_installed, check_metrics
 from vaebench.metrics import metric
@@ -110,7 +111,8 @@ def run(
         options["matmul_precision"] = matmul_precision
         # as JSON returns them, so that they compare equal with those of an existing run.json
         options["metric_options"] = {name: json.loads(json.dumps(dataclasses.asdict(o))) for name, o in own.items()}
-        record = _run_record(folder, dataset, options, lanes, points, command)
+        notes = run_notes(dataset, metrics, own, label_covariate)
+        record = _run_record(folder, dataset, options, lanes, points, command, notes)
         if evaluators is None:
             # several training processes occupy the cores already, so each evaluates in a thread of its own
             evaluators = 0 if executor or workers > 1 else default_evaluators()
@@ -193,7 +195,13 @@ def _completed(recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _run_record(
-    out: Path, dataset: Dataset, options: Mapping[str, Any], lanes: int | None, points: list[Point], command: str
+    out: Path,
+    dataset: Dataset,
+    options: Mapping[str, Any],
+    lanes: int | None,
+    points: list[Point],
+    command: str,
+    notes: Sequence[str],
 ) -> dict[str, Any]:
     """Return the record of the folder, ``run.json``: written now, or read and checked against the options."""
     fixed = {"schema": SCHEMA, "digest": dataset.digest, **options, "devices": len(jax.local_devices())}
@@ -228,6 +236,7 @@ def _run_record(
             "features": dataset.x.shape[1],
             "labels": len(dataset.label_names),
         },
+        "notes": list(notes),
         "provenance": dict(dataset.provenance),
     }
     write_run_json(record, out)
