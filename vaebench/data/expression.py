@@ -17,7 +17,7 @@ from vaebench.data.features import clinical_names, feature_notes, sample_notes, 
 from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, table_from_file
 from vaebench.data.files.text import as_number
-from vaebench.data.h5ad import anndata_dataset, is_anndata
+from vaebench.data.h5ad import anndata_dataset, anndata_option, is_anndata
 from vaebench.errors import InputError, check_choice
 from vaebench.types import Dataset
 
@@ -126,9 +126,7 @@ def read_table(
     if is_anndata(path):
         for option, value, default in (("samples_in", samples_in, "rows"), ("genes", genes, "identifier")):
             if value != default:
-                raise InputError(
-                    f"{option}={value!r} does not apply to AnnData, whose samples are obs and whose genes are var"
-                )
+                raise anndata_option(option, value)
         return anndata_dataset(path, layer, roles, treatment, name, known, duplicates)
     file = Path(cast("str | Path", path))
     matrix = annotation is not None or ".gct" in [ending.lower() for ending in file.suffixes]

@@ -44,6 +44,11 @@ def is_anndata(source: object) -> bool:
     return not isinstance(source, str | Path) or Path(source).suffix.lower() == ".h5ad"
 
 
+def anndata_option(option: str, value: str) -> InputError:
+    """Returns the error for an option of tables that AnnData has no use for."""
+    return InputError(f"{option}={value!r} does not apply to AnnData, whose samples are obs and whose genes are var")
+
+
 def anndata_dataset(
     source: anndata.AnnData | str | Path,
     layer: str | None,

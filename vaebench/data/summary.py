@@ -26,7 +26,7 @@ from vaebench.data.expression import feature_block
 from vaebench.data.features import clinical_names, feature_notes, sample_notes, without_gene_columns
 from vaebench.data.files.matrix import Block, detected_layout, matrix_blocks, matrix_layout
 from vaebench.data.files.table import SAMPLES_IN, Table, present, restricted, table_from_file, texts
-from vaebench.data.h5ad import is_anndata, observations, with_annotation
+from vaebench.data.h5ad import anndata_option, is_anndata, observations, with_annotation
 from vaebench.data.joining import annotated, join_notes
 from vaebench.data.public import TYPE
 from vaebench.data.scale import Profile, profile_of, scale_notes, scale_text
@@ -215,6 +215,8 @@ def _study(path: Path) -> str:
 def _contents(file: Path, samples_in: str, annotation: Path | None, roles: Roles) -> _Contents:
     """The samples of a file as a table, and its features in blocks, each from the reader that ``read_table`` uses."""
     if is_anndata(file):
+        if samples_in == "columns":
+            raise anndata_option("samples_in", samples_in)
         held, counts = observations(file), {}
         held, counts = (held, counts) if annotation is None else with_annotation(held, annotation)
         table, features, values = held
