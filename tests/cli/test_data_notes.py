@@ -18,7 +18,7 @@ NAMES = [f"TCGA-AB-{1000 + i // 2 * (i < 4) + i * (i >= 4)}-{'11' if i in (1, 3)
 def path(tmp_path_factory):
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
-        {"sample": NAMES, "type": ["A", "B"] * 20, "status": ["Dead", "Alive", "Alive", "Unknown"] * 10}
+        {"sample": NAMES, "type": (["A"] * 4 + ["B"] * 4) * 5, "status": ["Dead", "Alive", "Alive", "Unknown"] * 10}
     )
     table["days"] = np.arange(N) + 1
     table["age"] = [str(50 + i) for i in range(N - 1)] + ["90+"]
@@ -40,7 +40,7 @@ WORDS = (
     "'90+' (1)",
     "1 column ('PFI') is left out of the features",
     "40 samples of 38 patients: 2 are normal tissue",
-    "Cox models use 29 of 40 samples",
+    "Cox models use 30 of 40 samples",
 )
 
 

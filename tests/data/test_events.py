@@ -72,6 +72,8 @@ def test_unknown_is_not_alive(tmp_path, spelling):
     survival = read_table(written(tmp_path, status), event="status==Dead", time="time").survival
     assert np.isnan(survival.time).tolist() == [True] * 3 + [False] * 9
     assert survival.event.sum() == 3
+    with pytest.raises(InputError, match="never holds"):
+        read_table(tmp_path / "t.csv", event="status==Unknown", time="time")
 
 
 @pytest.mark.parametrize("event", ["status==dead", "status==DECEASED", "status!=alive", "status==unknown"])

@@ -21,7 +21,7 @@ from vaebench.data.comparisons import (
     value_counts,
 )
 from vaebench.data.files.table import Table, texts
-from vaebench.data.files.text import as_number
+from vaebench.data.files.text import ABSENT, as_number
 from vaebench.errors import InputError
 from vaebench.types import Survival
 
@@ -60,7 +60,7 @@ def survival_from(
     else:
         comparisons = parsed("event", event)
         for comparison in comparisons:
-            if not occurs(table, comparison):
+            if comparison[2].lower() in ABSENT or not occurs(table, comparison):
                 raise InputError(f"event={event!r} is not allowed: {never_held(table, comparison)}")
         parts = [compared(table, "event", comparison) for comparison in comparisons]
         holds, known = (np.logical_and.reduce(part) for part in zip(*parts, strict=True))
@@ -99,7 +99,7 @@ def death(values: Sequence[str], column: str = "") -> str:
         values: different values of a column.
         column: its name; in a column such as ``alive`` a yes is no death.
     """
-    coded = {value: found[1] for value in values if (found := re.match(r"\s*([01])\s*[:=\-.]", value))}
+    coded = {value: found[1] for value in values if (found := re.match(r"\s*([01])\s*[:=.-]\s*[a-z]", value, re.I))}
     if len(coded) == len(values):
         ones = [value for value, code in coded.items() if code == "1"]
         return f"=={ones[0]}" if len(ones) == 1 else ""

@@ -124,8 +124,8 @@ def read_table(
         check_choice(option, value, allowed)
     known = None if annotation is None else Path(annotation)
     if is_anndata(path):
-        for option, value, default in (("samples_in", samples_in, "rows"), ("genes", genes, "identifier")):
-            if value != default:
+        for option, value, usual in (("samples_in", samples_in, "rows"), ("genes", genes, "identifier")):
+            if value != usual:
                 raise anndata_option(option, value)
         return anndata_dataset(path, layer, roles, treatment, name, known, duplicates)
     file = Path(cast("str | Path", path))
@@ -144,9 +144,9 @@ def _table_dataset(
 ) -> Dataset:
     table, notes = without_gene_columns(without_index(table))
     taken = role_columns(table, roles)
-    names, first = sample_names(table, taken)
-    chosen = selected(table, roles, names)
-    table, samples = chosen.table, None if names is None else names[chosen.positions]
+    chosen = selected(table, roles, table.first_texts)
+    table = chosen.table
+    samples, first = sample_names(table, taken)
     (features, values), annotations, out = feature_block(
         table, taken | first, samples, refuse_mixed=True, asked=roles.features
     )

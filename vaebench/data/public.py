@@ -81,7 +81,9 @@ def tcga(
         annotation=survival,
         sample="sample",
         roles=Roles(
-            *(TYPE, "OS", "OS.time"),
+            label=TYPE,
+            event="OS",
+            time="OS.time",
             covariates=(_AGE, "gender"),
             factors=factors,
             where=where,
