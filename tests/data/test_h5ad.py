@@ -74,9 +74,9 @@ def test_in(anndata, tmp_path, kind):
 
 
 def test_object_is_left_as_it_is(anndata):
-    source = held(anndata)
+    source = held(anndata, np.abs(x()))
     read_table(source, transform="log2", **ROLES)
-    np.testing.assert_array_equal(source.X, x())
+    np.testing.assert_array_equal(source.X, np.abs(x()))
 
 
 def test_out_and_back(anndata, tmp_path):
@@ -165,3 +165,43 @@ def test_scanpy_clusters_and_draws_our_embedding(anndata, tmp_path):
     figure = scanpy.pl.umap(cells, color=["label", "leiden"], show=False, return_fig=True)
     figure.savefig(tmp_path / "umap.png")
     assert (tmp_path / "umap.png").stat().st_size > 5000
+
+
+def test_annotation_is_joined_and_comes_first(anndata, tmp_path):
+    source = held(anndata)
+    lines = pd.DataFrame(
+        {"cell": [f"cell{i}" for i in range(N - 1)], "dead": 1 - np.arange(N - 1) % 2, "new": ["x", "y"] * 29 + ["x"]}
+    )
+    lines.iloc[::-1].to_csv(tmp_path / "a.csv", index=False)
+    options = {"annotation": tmp_path / "a.csv", "label": "new", "event": "dead", "time": "months"}
+    data = read_table(source, **options)
+    assert data.samples.tolist() == [f"cell{i}" for i in range(N - 1)]
+    assert [data.label_names[i] for i in data.labels] == lines["new"].tolist()
+    np.testing.assert_array_equal(data.survival.event, lines["dead"] == 1)
+    np.testing.assert_allclose(data.x, dataset_from_arrays(x()[:-1]).x, rtol=1e-5, atol=1e-5)
+    assert data.provenance["counts"]["samples_dropped_without_annotation"] == 1
+    assert any("1 of 60 samples have no line" in note for note in data.notes)
+    source.write_h5ad(tmp_path / "c.h5ad")
+    summary = checked(tmp_path / "c.h5ad", **options)
+    assert (summary.samples, summary.events) == (N - 1, data.survival.event.sum())
+    lines.assign(cell="nobody" + lines["cell"]).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(InputError, match="no column of AnnData"):
+        read_table(source, **options)
+
+
+def test_options_for_tables_are_refused(anndata):
+    for option in ({"samples_in": "columns"}, {"genes": "symbol"}):
+        with pytest.raises(InputError, match="does not apply to AnnData"):
+            read_table(held(anndata), **option)
+
+
+def test_repeated_genes_by_choice(anndata):
+    source = held(anndata)
+    source.var_names = ["G0", "G0", *source.var_names[2:]]
+    with pytest.raises(InputError, match="duplicate feature name 'G0'"):
+        read_table(source)
+    apart, summed = (read_table(source, duplicates=how, scaling="none") for how in ("apart", "sum"))
+    assert apart.features[:3].tolist() == ["G0", "G0_2", "G2"]
+    assert summed.features[:2].tolist() == ["G0", "G2"]
+    np.testing.assert_allclose(summed.x[:, 0], x()[:, :2].sum(axis=1), rtol=1e-5)
+    assert summed.provenance["counts"]["features_with_a_repeated_name"] == 1

@@ -74,11 +74,14 @@ def test_counts_of_everything(tmp_path):
 
 
 def test_forgotten_columns_stand_out(tmp_path):
-    summary = checked(written(tmp_path, LOG))
-    assert summary.values.outlying == ("days",)
+    frame(LOG).assign(stay=lambda table: table["days"]).to_csv(tmp_path / "t.csv", index=False)
+    summary = checked(tmp_path / "t.csv")
+    assert summary.values.outlying == ("stay",)
     assert summary.annotations == {"type": 3}
-    assert "days" in summary_text(summary)
-    assert checked(written(tmp_path, LOG), ignore=["days", "dead"]).values.outlying == ()
+    text = summary_text(summary)
+    assert "1 features reach far beyond the others (stay)" in text
+    assert "2 columns ('dead', 'days') are left out of the features by name" in text
+    assert checked(tmp_path / "t.csv", ignore=["stay"]).values.outlying == ()
 
 
 def test_labels_too_small_to_split_are_reported_and_stay_in_training(tmp_path):

@@ -51,7 +51,7 @@ class Columns(Common):
     label: str | None = None
     """Column of the class that clusters are compared to."""
     event: str | None = None
-    """Column with 1 for a death and 0 for a censored sample, or a comparison such as "censorship==0"."""
+    """Column with 1 for a death and 0 for a censored sample, or a comparison such as "vital_status==Dead"."""
     time: str | None = None
     """Column of the time to death or last visit."""
     covariates: str = ""
@@ -60,8 +60,14 @@ class Columns(Common):
     """Columns of known factors to compare latents with, comma-separated."""
     ignore: str = ""
     """Columns to leave out, comma-separated."""
+    features: str = ""
+    """Columns to use as features although their names are clinical (age, OS.time, ...), comma-separated."""
     where: str | None = None
     """Samples to keep: "COLUMN==VALUE" (also != < <= > >=), joined by " & "."""
+    tumours_only: bool = False
+    """Leave out normal tissue and controls, by TCGA, TARGET or GTEx barcode or a column such as sample_type."""
+    one_per_patient: bool = False
+    """Keep one sample of each patient: a tumour before normal tissue, then the lowest sample type, vial and portion."""
     annotation: Path | None = None
     """Table about the samples of a genes-by-samples file: sample names first, then label, survival and other columns."""
     annotation_sample_column: str | None = None
@@ -83,7 +89,7 @@ class Source(Columns, Compiled):
     duplicates: str | None = None
     """Handling of duplicated feature names: "refuse" them, keep them "apart", or "sum" them."""
     transform: str | None = None
-    """Transformation of the values: "log2" for log2(max(x, 0) + 1), or "none"."""
+    """Transformation of the values: "log2" for log2(x + 1), or "none"."""
     top: int | None = None
     """Number of features of largest deviation to keep. Default: the protocol's number, or all if there are fewer."""
     deviation: str | None = None
@@ -218,6 +224,10 @@ class DataCheck(Columns):
 
     path: Annotated[Positional[str], tyro.conf.arg(metavar="PATH")] = ""
     """Table, .gct or .h5ad file, or a public data set by its folder or name."""
+    time_unit: str | None = None
+    """Unit of the time column: "days" (the default), "months" or "years"."""
+    transform: str | None = None
+    """Transformation that the data are checked for: "log2" or "none" (the default)."""
     protocol: str = "default"
     """Protocol that the data are checked for."""
 

@@ -19,14 +19,14 @@ from vaebench.types import Dataset
 
 _OTHER = {f.name for f in dataclasses.fields(Compiled)} | {"data", "data_option"}
 _READING = tuple(f.name for f in dataclasses.fields(Source) if f.name not in _OTHER)
-_LISTS = ("covariates", "factors", "ignore")
+_LISTS = ("covariates", "factors", "ignore", "features")
 
 
 def column_options(options: Columns) -> dict[str, Any]:
     """Return the given options on columns and values as keywords of the readers."""
     given = {name: getattr(options, name) for name in _READING if hasattr(options, name)}
     given |= {name: listed(given[name]) for name in _LISTS}
-    return {name: value for name, value in given.items() if value not in (None, ())}
+    return {name: value for name, value in given.items() if value is not False and value not in (None, ())}
 
 
 def run_data(options: Source, chosen: Protocol) -> Dataset:

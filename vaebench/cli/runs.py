@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from vaebench.cli.options import Common, Describe, Evaluate, Quickstart, Report, Run
 from vaebench.cli.parsing import check_out, decimal_commas_named, listed, metric_options, run_axes, run_data, whole
+from vaebench.data.covariates import run_notes
+from vaebench.data.described import dataset_text
 from vaebench.data.simulate import simulate_cohort
 from vaebench.errors import InputError
 from vaebench.metrics import metric
@@ -79,10 +81,13 @@ def run(options: Run, command: str) -> dict[str, Any]:
     check_out(options.out)
     data = run_data(options, chosen)
     planned, notes = plan(chosen, axes, samples=data.x.shape[0])
+    if not options.quiet:
+        print(dataset_text(data, []), flush=True)  # its notes are shown with those of the run
     if options.dry_run:
         metrics, left_out = allowed_metrics(metrics, data, own)
         check_points(planned, data, metrics, own, how["lanes"])
-        return _dry_run(planned, data, options, [*getattr(data, "notes", ()), *notes, *left_out])
+        found = run_notes(data, metrics, own, options.label_covariate)
+        return _dry_run(planned, data, options, [*found, *notes, *left_out])
     sweep(
         planned,
         data,
@@ -138,9 +143,12 @@ def evaluate(options: Evaluate, command: str) -> dict[str, Any]:
     if options.embedding is None:
         raise InputError("--embedding is missing; give a table with one line per sample, or a .npy file")
     check_out(options.out)
+    data = run_data(options, protocol(options.protocol))
+    if not options.quiet:
+        print(dataset_text(data, []), flush=True)  # its notes are shown with those of the run
     rows = evaluated_embedding(
         options.embedding,
-        run_data(options, protocol(options.protocol)),
+        data,
         listed(options.metrics),
         options.out,
         name=options.name,

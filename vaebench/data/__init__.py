@@ -25,6 +25,8 @@ DATASETS = {
 """Name of a data set -> ``module:function``; the module is imported when the data set is loaded."""
 
 _PUBLIC = {
+    "covariates": ("cox_notes", "run_notes"),
+    "described": ("dataset_text",),
     "downloads": ("fetch",),
     "expression": ("read_table",),
     "h5ad": ("to_anndata", "write_h5ad"),

@@ -128,7 +128,7 @@ def _plain(value: Any) -> Any:
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, Survival):
         return {"time": value.time.tolist(), "event": value.event.tolist()}
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    return value.tolist() if isinstance(value, np.ndarray) else list(value) if isinstance(value, tuple) else value
 
 
 def _read_dataset(place: Path) -> Dataset | None:
@@ -151,6 +151,7 @@ def _restored(x: np.ndarray, rest: dict[str, Any]) -> Dataset:
     known |= {
         "labels": None if labels is None else np.array(labels, dtype=np.int32),
         "label_names": tuple(rest["label_names"]),
+        "notes": tuple(rest["notes"]),
         "survival": survival and Survival(np.array(survival["time"], float), np.array(survival["event"], bool)),
         "covariates": {name: np.array(values) for name, values in rest["covariates"].items()},
         "factors": {name: np.array(values, dtype=np.float64) for name, values in rest["factors"].items()},

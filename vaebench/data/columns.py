@@ -11,42 +11,39 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import operator
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from vaebench.data.barcodes import cohort_note, cohort_of, usual_samples
+from vaebench.data.comparisons import as_numbers, filtered, not_numbers, numbers, odd_text, parsed, value_counts
 from vaebench.data.dataset import Treatment, dataset_from_arrays
+from vaebench.data.events import DAYS, survival_from, survival_notes
+from vaebench.data.features import without_clinical
 from vaebench.data.files.table import Table, present, restricted, texts
-from vaebench.data.files.text import as_number
 from vaebench.data.preprocessing import with_source
+from vaebench.data.scale import logged
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Dataset, Survival
 
-DAYS = {"days": 1.0, "months": 365.25 / 12, "years": 365.25}
-"""Days in each unit of time."""
+_SAMPLE_COLUMNS_NAMES = """
+sample samples sample_id sampleid sample_name id case_id barcode sampid patient_id bcr_patient_barcode
+bcr_sample_barcode tumor_sample_barcode submitter_id case_submitter_id usubjid sample.id sample_barcode
+submitter_id.samples patient patientid _sample
+"""
+SAMPLE_COLUMNS = frozenset(_SAMPLE_COLUMNS_NAMES.split())
+"""Names, in lower case, by which a column of sample names is recognised."""
 
-SAMPLE_COLUMNS = frozenset(("sample", "samples", "sample_id", "sampleid", "sample_name", "id", "case_id", "barcode"))
-"""Names, in lower case, by which a first column of sample names is recognised."""
-
+_INDEX = re.compile(r"(unnamed: \d+|index|level_0|x|rownames|row\.names|)", re.IGNORECASE)
 _EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
-_OPERATORS = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<=": operator.le,
-    ">=": operator.ge,
-    "<": operator.lt,
-    ">": operator.gt,
-}
-_PATTERN = re.compile(r"^\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$")
 
 
 @dataclasses.dataclass(frozen=True)
 class Roles:
-    """The columns that options name; see :func:`vaebench.data.read_table` for each field."""
+    """The columns that options name, and the samples to use; see :func:`vaebench.data.read_table` for each field."""
 
     label: str | None = None
     event: str | None = None
@@ -56,9 +53,12 @@ class Roles:
     factors: Sequence[str] = ()
     where: str | None = None
     ignore: Sequence[str] = ()
+    features: Sequence[str] = ()
+    tumours_only: bool = False
+    one_per_patient: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("covariates", "factors", "ignore"):  # a string is one name, not a sequence of letters
+        for name in ("covariates", "factors", "ignore", "features"):  # a string is one name, not a sequence of letters
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         if (self.event is None) != (self.time is None):
@@ -68,6 +68,22 @@ class Roles:
             )
         if self.time_unit not in DAYS:
             raise unknown_name("time_unit", self.time_unit, DAYS)
+
+
+class Selected(NamedTuple):
+    """The samples that a data set uses.
+
+    Attributes:
+        table: these samples.
+        positions: [n] positions in the given table.
+        counts: samples read and dropped, by reason.
+        notes: sentences on what was dropped, and on samples that are not one tumour of one patient.
+    """
+
+    table: Table
+    positions: np.ndarray
+    counts: dict[str, int]
+    notes: list[str]
 
 
 def role_columns(table: Table, roles: Roles) -> set[str]:
@@ -107,35 +123,65 @@ def _unknown_column(table: Table, option: str, column: str) -> InputError:
     return InputError(f"{option} (--{option}) names {column!r}, which is not a {kind} of {table.source}{hint}")
 
 
-def selected(table: Table, roles: Roles) -> tuple[Table, np.ndarray, dict[str, int]]:
-    """Selects the samples that ``where`` keeps and that have a label; raises ``InputError`` when none is left.
+def selected(table: Table, roles: Roles, names: Sequence[str] | np.ndarray | None) -> Selected:
+    """Selects the samples that ``where`` keeps, that have a label, and that the options on patients keep.
 
-    Returns the table of these samples, their positions in the given one, and the numbers of samples read and dropped.
+    Args:
+        table: one row per sample.
+        roles: the meaning of its columns.
+        names: [N] sample names; ``None`` without names.
+
+    Raises:
+        InputError: no sample is left, or an option asks for what the table does not say.
     """
     read = len(table.lines)
-    wanted = np.ones(read, bool) if roles.where is None else _filtered(table, roles.where)
+    wanted, notes = (np.ones(read, bool), []) if roles.where is None else filtered(table, roles.where)
     labelled = wanted if roles.label is None else wanted & present(table.columns[roles.label])
     if not labelled.any():
         raise InputError(
             f"label={roles.label!r} is empty in all {wanted.sum()} samples of {table.source}; at least 2 need a label"
         )
-    counts = {"samples_read": read, "samples_dropped_by_where": read - int(wanted.sum())}
-    counts["samples_dropped_without_label"] = int(wanted.sum() - labelled.sum())
-    return restricted(table, np.flatnonzero(labelled)), np.flatnonzero(labelled), counts
+    known = [""] * read if names is None else [str(name) for name in names]
+    cohort = cohort_of(known, table.columns)
+    kept = usual_samples(cohort, labelled, roles.tumours_only, roles.one_per_patient, table.source)
+    where, unlabelled, others = (
+        int(n) for n in (read - wanted.sum(), (wanted & ~labelled).sum(), (labelled & ~kept).sum())
+    )
+    if unlabelled:
+        notes.append(f"{unlabelled} of {read} samples have no label in {roles.label!r} and are left out")
+    positions = np.flatnonzero(kept)
+    counts = {"samples_read": read, "samples_dropped_by_where": where, "samples_dropped_without_label": unlabelled}
+    if others:
+        counts["samples_dropped_by_patient"] = others
+        notes.append(f"{others} samples are left out as normal tissue or as further samples of a patient, as asked for")
+    left = cohort._replace(
+        patients=cohort.patients[kept], normal=cohort.normal[kept], order=[cohort.order[i] for i in positions]
+    )
+    notes += [note] if (note := cohort_note([known[i] for i in positions], left)) else []
+    return Selected(restricted(table, positions), positions, counts, notes)
 
 
-def _filtered(table: Table, where: str) -> np.ndarray:
-    """[N] bool, true for the samples that satisfy ``where``; at least one must."""
-    comparisons = parsed("where", where)
-    mask = np.logical_and.reduce([compared(table, "where", comparison)[0] for comparison in comparisons])
-    if not mask.any():
-        values = table.columns[comparisons[0][0]]
-        shown = texts(np.unique(np.asarray(values[present(values)].tolist())))
-        held = ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")
-        raise InputError(
-            f"where={where!r} keeps none of the {len(mask)} samples of {table.source}; {comparisons[0][0]!r} holds {held}"
-        )
-    return mask
+def without_index(table: Table) -> Table:
+    """Returns a table without a first column that only counts its rows, as pandas and R write it.
+
+    The first column is then the one with the name of sample names, or else the next.
+    """
+    values, names = table.columns[table.first], list(table.columns)
+    if table.samples_in != "rows" or values.dtype.kind != "f" or len(names) < 2 or not _INDEX.fullmatch(table.first):
+        return table
+    counted = np.arange(len(values))
+    if not any(np.array_equal(values, counted + start) for start in (0, 1)):
+        return table
+    others = [name for name in names if name != table.first]
+    first = next((name for name in others if name.lower() in SAMPLE_COLUMNS), others[0])
+    if first.lower() not in SAMPLE_COLUMNS and not table.first.lower().startswith("unnamed"):
+        return table
+    texts_of = [
+        None if not known else text
+        for known, text in zip(present(table.columns[first]), texts(table.columns[first]), strict=True)
+    ]
+    columns = {name: table.columns[name] for name in others}
+    return table._replace(columns=columns, first=first, first_texts=np.array(texts_of, dtype=object))
 
 
 def sample_names(table: Table, roles: set[str]) -> tuple[np.ndarray | None, set[str]]:
@@ -174,6 +220,7 @@ def assembled(
     *,
     names: Mapping[str, str] | None = None,
     more_factors: Mapping[str, np.ndarray] | None = None,
+    notes: Sequence[str] = (),
 ) -> Dataset:
     """Builds the data set from the values of its features and the columns of its table.
 
@@ -188,11 +235,13 @@ def assembled(
         provenance: JSON values; ``roles`` and ``treatment`` are added to its ``"options"``.
         names: column -> name of its covariate or factor, where that differs.
         more_factors: factors that are not columns of the table, name -> [N].
+        notes: sentences of the reader; they come first among those of the data set, after ``provenance["notes"]``.
     """
     new = dict(names or {})
     factors = {new.get(column, column): numbers(table, "factors", column, samples) for column in roles.factors}
-    if treatment.transform == "log2":
-        np.log2(np.add(np.maximum(values, 0, out=values), 1, out=values), out=values)
+    values, features, more = without_clinical(values, list(features), roles.features)
+    survival = survival_of_roles(table, roles, samples)
+    scale = logged(values, features, samples, treatment.transform, treatment.scaling)
     # lists instead of tuples, as JSON returns them from the cache
     options = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(roles).items()}
     options = options | {"transform": treatment.transform} | provenance["options"]
@@ -201,8 +250,8 @@ def assembled(
         samples=samples,
         features=features,
         labels=label_texts(table, roles.label),
-        survival=survival_from(table, roles, samples),
-        covariates={new.get(column, column): table.columns[column] for column in roles.covariates},
+        survival=survival,
+        covariates={new.get(column, column): covariate_of(table, column) for column in roles.covariates},
         factors=factors | dict(more_factors or {}),
         top=treatment.top,
         deviation=treatment.deviation,
@@ -210,6 +259,7 @@ def assembled(
         missing=treatment.missing,
         name=name,
         provenance={**provenance, "options": options},
+        notes=[*notes, *more, *scale, *role_notes(table, roles, survival)],
     )
     return dataclasses.replace(made, preprocessing=with_source(made.preprocessing, options))
 
@@ -219,104 +269,33 @@ def label_texts(table: Table, label: str | None) -> list[str] | None:
     return None if label is None else texts(table.columns[label])
 
 
-def survival_from(table: Table, roles: Roles, samples: np.ndarray | None) -> Survival | None:
-    """Returns times in days and events [N], or ``None`` when no columns are named for them.
-
-    A sample without an event or a time has a NaN time and no event. Raises ``InputError`` for an event that is not 0, 1,
-    true or false, for a time that is text, and when no sample has both.
-    """
-    event, time = roles.event, roles.time
-    if event is None or time is None:
-        return None
-    times = numbers(table, "time", time, samples) * DAYS[roles.time_unit]
-    if event in table.columns:
-        found = [_zero_or_one(value) for value in table.columns[event].tolist()]
-        if None in found:
-            position = found.index(None)
-            shown = texts(table.columns[event][position : position + 1])[0]
-            raise InputError(
-                f"event column {event!r} of {table.source} holds {shown!r} ({_place(table, position, samples)}); "
-                f'allowed are 0, 1, true, false, or a comparison such as event="{event}=={shown}"'
-            )
-        held = np.array(found, dtype=np.float64)
-        holds, known = held == 1, ~np.isnan(held)
-    else:
-        parts = [compared(table, "event", comparison) for comparison in parsed("event", event)]
-        holds, known = (np.logical_and.reduce(part) for part in zip(*parts, strict=True))
-    times = np.where(known, times, np.nan)
-    if np.isnan(times).all():
-        raise InputError(f"no sample of {table.source} has both event {event!r} and time {time!r}; at least one must")
-    return Survival(time=times, event=holds & ~np.isnan(times))
+def survival_of_roles(table: Table, roles: Roles, samples: np.ndarray | None) -> Survival | None:
+    """Returns the survival that the roles name; see :func:`vaebench.data.events.survival_from`."""
+    return survival_from(table, roles.event, roles.time, roles.time_unit, samples)
 
 
-def _zero_or_one(value: float | str | None) -> float | None:
-    """Returns 0 or 1, NaN for a missing value, and ``None`` for any other."""
-    number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value)) if isinstance(value, str) else value
-    if number is None and value is not None:
-        return None
-    if number is None or number != number:
-        return np.nan
-    return number if number in (0.0, 1.0) else None
+def covariate_of(table: Table, column: str) -> np.ndarray:
+    """Returns a covariate [N]: numbers, NaN for the text among them, if most values are numbers; else text."""
+    found = as_numbers(table.columns[column])
+    return table.columns[column] if found is None else found
 
 
-def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) -> np.ndarray:
-    """Returns a column as [N] float64; raises ``InputError`` for text in it.
-
-    The message names the ``option`` that uses the column, and line and sample (from ``samples``, if there are names).
-    """
-    values = table.columns[column]
-    if values.dtype.kind == "f":
-        return values
-    found = [as_number(text) for text in values]
-    if None in found:
-        position = found.index(None)
-        raise InputError(
-            f"{option} column {column!r} of {table.source} holds the text {values[position]!r} "
-            f"({_place(table, position, samples)}); it must hold numbers only"
-        )
-    return np.array(found, dtype=np.float64)
-
-
-def _place(table: Table, position: int, samples: np.ndarray | None) -> str:
-    kind = "line" if table.samples_in == "rows" else "column"
-    named = "" if samples is None else f", sample {str(samples[position])!r}"
-    return f"{kind} {table.lines[position]}{named}"
-
-
-def parsed(option: str, text: str) -> list[tuple[str, str, str]]:
-    """Parses comparisons separated by `` & `` into ``(column, operator, value)``; raises ``InputError`` for other text."""
-    comparisons = []
-    for part in re.split(r"\s+&\s+", text.strip()):
-        found = _PATTERN.match(part)
-        if not found or found.group(3).startswith("="):
-            raise InputError(
-                f"{option}={text!r} is not allowed; it must read COLUMN==VALUE (or !=, <, <=, >, >=), "
-                "several separated by ' & '"
-            )
-        column, sign, value = found.groups()
-        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        comparisons.append((column, sign, value))
-    return comparisons
-
-
-def compared(table: Table, option: str, comparison: tuple[str, str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns two [N] bool arrays: true where a comparison holds, and true where its column has a value.
-
-    A column of numbers is compared with a number (``true`` and ``false`` count as 1 and 0), any other column as text. A
-    missing value satisfies no comparison, not even ``!=``. Raises ``InputError`` for numbers compared with text.
-    """
-    column, sign, value = comparison
-    values = table.columns[column]
-    known = present(values)
-    if values.dtype.kind == "f":
-        number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value))
-        if number is None:
-            raise InputError(
-                f"{option}={''.join(comparison)!r} is not allowed: column {column!r} holds numbers and {value!r} is text"
-            )
-        return _OPERATORS[sign](values, number) & known, known
-    return np.array([text is not None and bool(_OPERATORS[sign](text, value)) for text in values]), known
+def role_notes(table: Table, roles: Roles, survival: Survival | None) -> list[str]:
+    """Returns notes on the columns of the roles: text among the numbers of a covariate, labels alike, and survival."""
+    notes = []
+    for column in roles.covariates:
+        odd = not_numbers(table.columns[column])
+        if odd and as_numbers(table.columns[column]) is not None:
+            notes.append(f"covariates: {odd_text(column, odd)}")
+    if roles.label is not None:
+        alike: dict[str, str] = {}
+        for text in value_counts(table.columns[roles.label]):
+            other = alike.setdefault(re.sub(r"[\s_-]+", "", text.lower()), text)
+            if other != text:
+                notes.append(
+                    f"label: {other!r} and {text!r} of column {roles.label!r} differ in case or spacing only, and count as two"
+                )
+    return notes + survival_notes(table, roles.event, roles.time, roles.time_unit, survival)
 
 
 def stem(source: str) -> str:

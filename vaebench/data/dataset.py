@@ -23,6 +23,7 @@ from vaebench.data import checks
 from vaebench.data.digest import content_digest
 from vaebench.data.files.text import LARGEST
 from vaebench.data.preprocessing import Preprocessing
+from vaebench.data.scale import blocks_of, profile_of, scale_notes
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Dataset, Survival
 from vaebench.types.frames import converted, in_order, is_frame, is_series, with_row_names
@@ -82,6 +83,7 @@ def dataset_from_arrays(
     missing: str = "refuse",
     name: str = "data",
     provenance: Mapping[str, Any] | None = None,
+    notes: Sequence[str] | None = None,
 ) -> Dataset:
     """Builds a data set from raw values [N, D] and annotations of the samples.
 
@@ -109,6 +111,7 @@ def dataset_from_arrays(
         missing: ``"refuse"`` or ``"impute"``.
         name: short name.
         provenance: JSON values; a copy with the options and counts of this step is stored.
+        notes: sentences for :attr:`vaebench.types.Dataset.notes`; by default one on the scale of the values.
 
     Returns:
         The data set, with ``x`` [N, D'] in float32.
@@ -142,6 +145,8 @@ def dataset_from_arrays(
         raise InputError(f"all {width} features are constant over {count} samples; at least one must vary")
     chosen = kept if top is None else kept[_selected(values, known.mean, kept, top, deviation)]
     scaled, centre, scale = _scaled(values, known, chosen, scaling)
+    if notes is None:
+        notes = scale_notes(profile_of(blocks_of(values, feature_names.tolist())), "none", scaling)
     dataset = Dataset(
         name=name,
         digest="",
@@ -164,6 +169,7 @@ def dataset_from_arrays(
             fill=known.mean[chosen] if missing == "impute" else None,
             precision=values.dtype.name,
         ),
+        notes=tuple(notes),
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,12 +12,14 @@ import numpy as np
 
 from vaebench.data.annotated import GENE_NAMES, Study, study_dataset
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, assembled, numbers, role_columns, sample_names, selected, stem
+from vaebench.data.columns import Roles, assembled, role_columns, sample_names, selected, stem, without_index
+from vaebench.data.comparisons import numbers
 from vaebench.data.dataset import Treatment
+from vaebench.data.features import clinical_names, feature_notes, sample_notes, summed, without_gene_columns
 from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, restricted, stacked, table_from_file
 from vaebench.data.files.text import as_number
-from vaebench.data.h5ad import anndata_dataset, is_anndata
+from vaebench.data.h5ad import anndata_dataset, anndata_option, is_anndata
 from vaebench.errors import InputError, check_choice, unknown_name, user_path
 from vaebench.types import Dataset, checked_dataset
 from vaebench.types.frames import is_anndata_object
@@ -37,6 +39,9 @@ def read_table(
     factors: Sequence[str] = (),
     where: str | None = None,
     ignore: Sequence[str] = (),
+    features: Sequence[str] = (),
+    tumours_only: bool = False,
+    one_per_patient: bool = False,
     samples_in: str = "rows",
     annotation: str | Path | None = None,
     annotation_sample_column: str | None = None,
@@ -55,28 +60,40 @@ def read_table(
 
     Text may be packed (gzip, bzip2, xz, zip) and separated by tabs, commas, semicolons or spaces. With genes in rows,
     columns that describe genes (``Entrez_Gene_Id``, ``Length``, ...) and the summary rows of HTSeq and STAR are left out;
-    the provenance lists such decisions as ``"notes"``.
+    the notes list such decisions.
 
     In a table, the options name the columns with labels, survival, covariates and factors. Of the
-    other columns, those with numbers are features; those with text only are left out and listed in the provenance. The
-    first column holds the sample names if it has no name, is called ``sample``, ``sample_id`` or similar, or is text
+    other columns, those with numbers are features; those with text only are left out and listed in the provenance, and those
+    with the names of clinical data (``age``, ``OS.time``) or of a counting program's summary (``__no_feature``) are left out
+    and named in the notes. The first column holds the sample names if it has no name, is called ``sample`` or similar, or is text
     that is mostly unique; otherwise samples are called ``sample_1..N``. Samples without a label are dropped. Samples
     without survival are kept, with time NaN. The provenance counts both.
 
+    What was decided and what looks odd is said in :attr:`vaebench.types.Dataset.notes`. Missing values may be written as GDC,
+    cBioPortal, Xena, R or a spreadsheet do: ``'--``, ``[Not Available]``, ``Not Reported``, ``Unknown``, ``NA``, ``.``, nothing.
+
     A ``.gct`` file, or with ``annotation`` any table with genes in rows, is read in blocks of genes, so its size is limited
     only by the memory that the result takes. The options then name columns of the annotation, which is joined by sample
-    name (:func:`vaebench.data.annotated.matched_rows`). For AnnData they name columns of ``obs``.
+    name (:func:`vaebench.data.joining.matched_rows`). For AnnData they name columns of ``obs``, and of ``annotation``, which
+    comes first.
 
     Args:
         path: the file, or an AnnData object (extra ``anndata``), which is not changed.
         label: column with the classes, each with at least 2 samples.
-        event: column of 0/1 or true/false (1 is a death), or a comparison such as ``"censorship==0"``; needs ``time``.
+        event: column of 0/1 or true/false (1 is a death), or a comparison such as ``"vital_status==Dead"`` with a value that
+            occurs; needs ``time``.
         time: column with survival times.
         time_unit: unit of ``time``: ``"days"``, ``"months"`` or ``"years"``; the data set holds days.
-        covariates: columns for Cox models; a column of numbers is continuous, any other categorical.
+        covariates: columns for Cox models; a column of numbers is continuous, any other categorical. If most values are
+            numbers, the others (``"90+"``) count as missing.
         factors: columns of numbers that are known features of the samples.
-        where: samples to keep, such as ``"tumor==1 & age>=40"``; the columns in it are not features.
+        where: samples to keep, such as ``"tumor==1 & age>=40"``; the columns in it are not features. An order is one of
+            numbers: text in such a column counts as missing.
         ignore: columns to leave out.
+        features: columns, or genes, to use as features although their names are clinical.
+        tumours_only: leave out normal tissue and controls, by barcode or by a column such as ``sample_type``.
+        one_per_patient: keep one sample of each patient: a tumour before normal tissue, then the lowest sample type, vial and
+            portion of the barcode. Patients are known from TCGA, TARGET or GTEx barcodes, or a column such as ``patient_id``.
         samples_in: ``"rows"``, or ``"columns"`` for a table with genes (and label, event, ...) in rows.
         annotation: table with one line per sample and the sample names in its first column.
         annotation_sample_column: column of the annotation with the sample names, if that is not the first.
@@ -86,7 +103,7 @@ def read_table(
             ``None`` keeps all.
         deviation: ``"mean"`` or ``"median"`` absolute deviation.
         scaling: ``"zscore"``, ``"unit"`` (to [0, 1]) or ``"none"``, per feature over all samples.
-        transform: ``"none"``, or ``"log2"`` for log2(max(x, 0) + 1) before selection and scaling.
+        transform: ``"none"``, or ``"log2"`` for log2(x + 1) before selection and scaling; negative values are refused.
         missing: ``"refuse"`` missing values, or ``"impute"`` the feature's mean.
         duplicates: for a feature name that occurs more than once: ``"refuse"`` it, keep its columns ``"apart"`` (``NAME``,
             ``NAME_2``, ...), or ``"sum"`` them as they are in the file.
@@ -104,7 +121,9 @@ def read_table(
 
         data = vb.data.read_table("cohort.csv.gz", label="cancer_type", event="dead", time="days", top=5000)
     """
-    roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore)
+    roles = Roles(
+        label, event, time, time_unit, covariates, factors, where, ignore, features, tumours_only, one_per_patient
+    )
     treatment = Treatment(top, deviation, scaling, transform, missing)
     for option, value, allowed in (
         ("samples_in", samples_in, SAMPLES_IN),
@@ -112,18 +131,19 @@ def read_table(
         ("genes", genes, GENE_NAMES),
     ):
         check_choice(option, value, allowed)
+    known = None if annotation is None else Path(annotation)
     if is_anndata(path):
-        return anndata_dataset(path, layer, roles, treatment, name)
-    file = user_path(cast("str | Path", path))
-    if annotation_sample_column is not None and annotation is None:
-        raise InputError(
-            f"annotation_sample_column={annotation_sample_column!r} (--annotation-sample-column) needs an annotation"
+        for option, value, usual in (("samples_in", samples_in, "rows"), ("genes", genes, "identifier")):
+            if value != usual:
+                raise anndata_option(option, value)
+        return anndata_dataset(
+            path, layer, roles, treatment, name, known, duplicates, annotation_column=annotation_sample_column
         )
+    file = user_path(cast("str | Path", path))
     matrix = annotation is not None or ".gct" in [ending.lower() for ending in file.suffixes]
     if layer is not None or (genes != "identifier" and not matrix):
         raise InputError(f"{file}: the option layer applies to AnnData, and genes to .gct files")
     if matrix:
-        known = None if annotation is None else user_path(annotation)
         name = stem(file.name) if name is None else name
         names_from = GENE_NAMES.index(genes)
         study = Study(name, file, known, roles, treatment, duplicates, annotation_sample_column, names_from=names_from)
@@ -157,23 +177,28 @@ def dataset_of(data: Dataset | anndata.AnnData, options: Mapping[str, Any]) -> D
 def _table_dataset(
     table: Table, file: Path, roles: Roles, treatment: Treatment, duplicates: str, name: str | None
 ) -> Dataset:
+    table, notes = without_gene_columns(without_index(table))
     taken = role_columns(table, roles)
-    whole, table = table, without_features(table, taken | {table.first})
-    table, kept, counts = selected(table, roles)
+    # columns that may name patients and tissues are kept too
+    whole, table = table, without_features(table, taken | {table.first} | set(clinical_names(table.columns)))
+    chosen = selected(table, roles, table.first_texts)
+    table = chosen.table
     samples, first = sample_names(table, taken)
-    (features, values), annotations = feature_block(whole, taken | first, samples, refuse_mixed=True, rows=kept)
+    (features, values), annotations, out = feature_block(
+        whole, taken | first, samples, refuse_mixed=True, rows=chosen.positions, asked=roles.features
+    )
+    notes = [*table.notes, *notes, *chosen.notes, *sample_notes(samples), *feature_notes([], out, ())]
     if duplicates == "sum":
-        features, values = _summed(features, values, table.repeats)
+        features, values = summed(features, values, table.repeats)
     provenance = {
         "source": table.source,
         "files": [file_record(file)],
         "options": {"samples_in": table.samples_in, "duplicates": duplicates},
         "annotations": annotations,
-        "counts": counts | {"features_with_a_repeated_name": len(table.repeats)},
-        "notes": list(table.notes),
+        "counts": chosen.counts | {"features_with_a_repeated_name": len(table.repeats)},
     }
     name = stem(table.source) if name is None else name
-    dataset = assembled(table, roles, treatment, values.T, features, samples, name, provenance)
+    dataset = assembled(table, roles, treatment, values.T, features, samples, name, provenance, notes=notes)
     if duplicates != "sum" or dataset.preprocessing is None:
         return dataset
     known = dataclasses.replace(dataset.preprocessing, repeated=tuple(sorted(set(table.repeats.values()))))
@@ -197,8 +222,9 @@ def feature_block(
     *,
     refuse_mixed: bool,
     rows: np.ndarray | None = None,
-) -> tuple[Block, list[str]]:
-    """Separates the features of a table from its columns of text.
+    asked: Iterable[str] = (),
+) -> tuple[Block, list[str], list[str]]:
+    """Separates the features of a table from its columns of text and its clinical columns.
 
     The values take the place of the table's own (:func:`vaebench.data.files.content.stacked`), so that a large table is in
     memory once; its columns must not be used again.
@@ -209,43 +235,39 @@ def feature_block(
         samples: [n] sample names for messages, ``None`` without names.
         refuse_mixed: raise for a column with both numbers and text, which otherwise counts as text.
         rows: [n] ascending positions of the samples to keep; ``None`` for all.
+        asked: columns that are features whatever their names.
 
     Returns:
-        The features: D names and float64 values [D, n]. Then the names of the columns of text.
+        The features: D names and float64 values [D, n]. Then the names of the columns of text, and of the clinical columns.
 
     Raises:
         InputError: no feature is left, or a column is refused.
     """
     rows = np.arange(len(table.lines)) if rows is None else rows
-    names, annotations = [], []
+    names, annotations, clinical = [], [], []
+    out = set(clinical_names(table.columns, asked))
     for column, values in table.columns.items():
         if column in taken:
             continue
-        if values.dtype.kind == "O":
-            if not (refuse_mixed and _holds_a_number(values[rows])):
-                annotations.append(column)
-                continue
-            mixed = restricted(table._replace(columns={column: values}), rows)
-            table.columns[column] = np.full(len(values), np.nan)
-            table.columns[column][rows] = numbers(mixed, "feature", column, samples)
-        names.append(column)
+        text = values.dtype.kind == "O"
+        mixed = text and _holds_a_number(values[rows])
+        if column in out and (mixed or not text):
+            clinical.append(column)
+        elif text and not (refuse_mixed and mixed):
+            annotations.append(column)
+        else:
+            if text:
+                part = restricted(table._replace(columns={column: values}), rows)
+                table.columns[column] = np.full(len(values), np.nan)
+                table.columns[column][rows] = numbers(part, "feature", column, samples)
+            names.append(column)
     if not names:
         raise InputError(
             f"{table.source} has no column of numbers left for features; at least one is needed besides the columns that "
-            f"options name and {len(annotations)} columns of text"
+            f"options name, {len(annotations)} columns of text and {len(clinical)} with clinical names"
         )
-    return (names, stacked(table, names, rows)), annotations
+    return (names, stacked(table, names, rows)), annotations, clinical
 
 
 def _holds_a_number(values: np.ndarray) -> bool:
     return any(text is not None and as_number(text) is not None for text in values)
-
-
-def _summed(names: list[str], values: np.ndarray, repeats: dict[str, str]) -> tuple[list[str], np.ndarray]:
-    """Sums the rows of features with the same name; a sum with a missing term is missing."""
-    place = {name: position for position, name in enumerate(names)}
-    for name in names:
-        if name in repeats and repeats[name] in place:
-            values[place[repeats[name]]] += values[place[name]]
-    kept = [position for position, name in enumerate(names) if repeats.get(name) not in place]
-    return [names[position] for position in kept], values[kept]

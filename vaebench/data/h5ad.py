@@ -12,10 +12,12 @@ import pandas as pd
 
 from vaebench.atomic import replacing
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, assembled, role_columns, selected, stem
+from vaebench.data.columns import Roles, assembled, role_columns, selected, stem, without_index
 from vaebench.data.dataset import Treatment
+from vaebench.data.features import sample_notes, summed
 from vaebench.data.files.opening import refuse_oversized, refusing_broken
-from vaebench.data.files.table import Table, column_from
+from vaebench.data.files.table import Table, column_from, restricted, table_from_file, unique_names
+from vaebench.data.joining import join_notes, joined_lines, no_match
 from vaebench.errors import InputError, shortened, unknown_name, user_path
 from vaebench.types import Dataset
 from vaebench.types.frames import in_order
@@ -43,18 +45,75 @@ def is_anndata(source: object) -> bool:
     return not isinstance(source, str | Path) or Path(source).suffix.lower() == ".h5ad"
 
 
+def anndata_option(option: str, value: str) -> InputError:
+    """Returns the error for an option of tables that AnnData has no use for."""
+    return InputError(f"{option}={value!r} does not apply to AnnData, whose samples are obs and whose genes are var")
+
+
 def anndata_dataset(
-    source: anndata.AnnData | str | Path, layer: str | None, roles: Roles, treatment: Treatment, name: str | None
+    source: anndata.AnnData | str | Path,
+    layer: str | None,
+    roles: Roles,
+    treatment: Treatment,
+    name: str | None,
+    annotation: Path | None = None,
+    duplicates: str = "refuse",
+    annotation_column: str | None = None,
 ) -> Dataset:
     """Reads the data set in an AnnData object or an ``.h5ad`` file; see :func:`vaebench.data.read_table`."""
     held = observations(source, layer)
-    files = [file_record(source)] if isinstance(source, str | Path) else []
+    held, counts = (held, {}) if annotation is None else with_annotation(held, annotation, annotation_column)
     role_columns(held.table, roles)
-    table, kept, counts = selected(held.table, roles)
-    provenance = {"source": table.source, "files": files, "options": {"layer": layer}, "counts": counts}
-    name = (stem(table.source) if files else "anndata") if name is None else name
+    chosen = selected(held.table, roles, held.table.first_texts)
+    table, origin = chosen.table, held.table.source
+    features, repeats = unique_names(Path(origin), "feature", held.features, duplicates, "var_name")
+    values = held.values(chosen.positions)
+    if duplicates == "sum" and repeats:
+        features, values = summed(features, values.T, repeats)
+        values = values.T
+    files = [file_record(path) for path in (source, annotation) if isinstance(path, str | Path)]
+    provenance = {
+        "source": origin,
+        "files": files,
+        "options": {"layer": layer, "duplicates": duplicates},
+        "counts": counts | chosen.counts | {"features_with_a_repeated_name": len(repeats)},
+    }
+    name = (stem(origin) if isinstance(source, str | Path) else "anndata") if name is None else name
     samples = table.first_texts.astype(str)
-    return assembled(table, roles, treatment, held.values(kept), held.features, samples, name, provenance)
+    notes = [*table.notes, *join_notes(counts, "the annotation"), *chosen.notes, *sample_notes(samples)]
+    return assembled(table, roles, treatment, values, features, samples, name, provenance, notes=notes)
+
+
+def with_annotation(
+    held: Observations, annotation: Path, sample: str | None = None
+) -> tuple[Observations, dict[str, int]]:
+    """Joins ``obs`` with the lines of a table about the samples; where both have a column, the table's is used.
+
+    Args:
+        held: the observations.
+        annotation: the table.
+        sample: its column with the sample names; ``None`` for the first.
+
+    Returns:
+        The observations that have a line, and the counts of the join.
+
+    Raises:
+        InputError: the table cannot be read, or no observation has a line in it.
+    """
+    obs, known = held.table, without_index(table_from_file(annotation))
+    samples = obs.first_texts.tolist()
+    column = known.first if sample is None else sample
+    if column not in known.columns:
+        raise InputError(f"{annotation} has no column {column!r} with sample names (--annotation-sample-column)")
+    names, rows, counts = joined_lines(samples, known, column, fixed=sample is not None)
+    if (rows < 0).all():
+        raise no_match(obs.source, samples, [], names, known.source)
+    joined = np.flatnonzero(rows >= 0)
+    lines, own = restricted(known, rows[joined]), restricted(obs, joined)
+    columns = {name: values for name, values in lines.columns.items() if name != column}
+    table = own._replace(columns=own.columns | columns, lines=lines.lines)
+    counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
+    return Observations(table, held.features, lambda kept: held.values(joined[kept])), counts
 
 
 def observations(source: anndata.AnnData | str | Path, layer: str | None = None) -> Observations:

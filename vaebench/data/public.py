@@ -33,6 +33,8 @@ def tcga(
     missing: str = "impute",
     duplicates: str = "apart",
     where: str | None = None,
+    tumours_only: bool = False,
+    one_per_patient: bool = False,
     signatures: str | Path | None = None,
     immune_genes: str | Path | Sequence[str] | None = None,
     cache: bool | str | Path = True,
@@ -54,6 +56,8 @@ def tcga(
         duplicates: for genes listed more than once: keep them ``"apart"``, ``"sum"`` them on the linear scale, or
             ``"refuse"``.
         where: samples to keep, by columns of the survival table or the barcode's ``sample_type``: ``"sample_type!=11"``.
+        tumours_only: leave out normal tissue and controls.
+        one_per_patient: keep one sample of each patient; see :func:`vaebench.data.read_table`.
         signatures: table with shares of mutational signatures: one line per sample (barcode first), one column per
             signature, each share from 0 to 1; each column becomes a factor.
         immune_genes: genes whose summed expression is the factor ``immune``, or a file with one gene per line.
@@ -76,7 +80,16 @@ def tcga(
         expression=expression,
         annotation=survival,
         sample="sample",
-        roles=Roles(TYPE, "OS", "OS.time", covariates=(_AGE, "gender"), factors=factors, where=where),
+        roles=Roles(
+            label=TYPE,
+            event="OS",
+            time="OS.time",
+            covariates=(_AGE, "gender"),
+            factors=factors,
+            where=where,
+            tumours_only=tumours_only,
+            one_per_patient=one_per_patient,
+        ),
         treatment=Treatment(top, deviation, scaling, "none", missing),
         duplicates=duplicates,
         logged=True,

@@ -11,13 +11,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.data.annotated import annotated, sample_types
-from vaebench.data.columns import Roles, role_columns, sample_names, selected, survival_from
+from vaebench.data.barcodes import sample_types
+from vaebench.data.columns import (
+    Roles,
+    covariate_of,
+    role_columns,
+    role_notes,
+    sample_names,
+    selected,
+    survival_of_roles,
+    without_index,
+)
+from vaebench.data.covariates import covariate_notes
 from vaebench.data.expression import feature_block, without_features
+from vaebench.data.features import clinical_names, feature_notes, sample_notes, without_gene_columns
 from vaebench.data.files.matrix import Block, detected_layout, matrix_blocks, matrix_layout
-from vaebench.data.files.table import SAMPLES_IN, Table, present, table_from_file, texts
-from vaebench.data.h5ad import is_anndata, observations
+from vaebench.data.files.table import SAMPLES_IN, Table, present, restricted, table_from_file, texts
+from vaebench.data.h5ad import anndata_option, is_anndata, observations, with_annotation
+from vaebench.data.joining import annotated, join_notes
 from vaebench.data.public import TYPE
+from vaebench.data.scale import Profile, profile_of, scale_notes, scale_text
 from vaebench.data.sources import found_files
 from vaebench.data.splits import unsplit_labels
 from vaebench.errors import InputError, check_choice, user_path
@@ -27,34 +40,6 @@ _STUDIES = {"tcga": ("sample", TYPE), "gtex": ("SAMPID", "SMTS")}
 """Public data set -> its columns with sample names and with labels."""
 
 _MOST_LABELS = 100  # a column with more different texts is unlikely to be a label
-_LOG_MOST = 50.0  # log2 of any count is below this
-
-
-class Profile(NamedTuple):
-    """Statistics of a matrix of values.
-
-    Attributes:
-        features: number of features D.
-        constant: features without variation.
-        missing: missing values.
-        features_with_missing: features with at least one.
-        low: smallest value.
-        high: largest value.
-        scale: guess: ``"z-score"``, ``"unit"``, ``"counts"``, ``"linear"`` or ``"log"``; ``"nothing"`` when all features
-            are constant.
-        outlying: names of features whose mean lies far beyond the range of the others, such as a forgotten column of days.
-    """
-
-    __repr__ = one_line
-
-    features: int
-    constant: int
-    missing: int
-    features_with_missing: int
-    low: float
-    high: float
-    scale: str
-    outlying: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +50,7 @@ class Summary:
         source: name of the file.
         samples: N after ``where``, with and without a label.
         values: statistics of the features.
+        scale: sentence on the scale of the values and what training does with them.
         labels: label -> number of samples; empty without a label column.
         events: deaths among the samples with survival; ``None`` without survival columns.
         with_survival: samples with a time and an event.
@@ -77,6 +63,7 @@ class Summary:
     source: str
     samples: int
     values: Profile
+    scale: str
     labels: dict[str, int]
     events: int | None
     with_survival: int
@@ -94,9 +81,14 @@ def checked(
     factors: Sequence[str] = (),
     ignore: Sequence[str] = (),
     where: str | None = None,
+    features: Sequence[str] = (),
+    tumours_only: bool = False,
+    one_per_patient: bool = False,
     samples_in: str = "auto",
     annotation: str | Path | None = None,
     annotation_sample_column: str | None = None,
+    time_unit: str = "days",
+    transform: str = "none",
     scaling: str = "zscore",
     valid_fraction: float = 0.3,
 ) -> Summary:
@@ -112,9 +104,14 @@ def checked(
         factors: columns of known features of the samples.
         ignore: columns to leave out.
         where: samples to keep, such as ``"tumor==1 & age>=40"``.
+        features: columns, or genes, that are features although their names are clinical.
+        tumours_only: leave out normal tissue and controls.
+        one_per_patient: keep one sample of each patient.
         samples_in: ``"rows"``, ``"columns"``, or ``"auto"`` for columns when the header holds TCGA or GTEx barcodes.
         annotation: table with one line per sample, for a file with genes in rows.
         annotation_sample_column: its column with the sample names, if that is not the first.
+        time_unit: unit of ``time``, for warnings.
+        transform: transform that training will use, for the sentence on the scale.
         scaling: scaling that training will use, for warnings.
         valid_fraction: share of validation samples that training will use, for warnings.
 
@@ -129,35 +126,82 @@ def checked(
         print(vb.data.summary_text(vb.data.checked("cohort.csv.gz", label="cancer_type")))
     """
     check_choice("samples_in", samples_in, ("auto", *SAMPLES_IN))
-    roles = Roles(label, event, time, "days", covariates, factors, where, ignore)
+    roles = Roles(
+        label, event, time, time_unit, covariates, factors, where, ignore, features, tumours_only, one_per_patient
+    )
     file = user_path(path)
     name = _study(file)
     if name:
         expression, known = found_files(name, None if str(path) == name else file)
         column, default = _STUDIES[name]
-        table, blocks = _matrix_contents(expression, known, column)
+        contents = _matrix_contents(expression, known, column)
         survival = {"event": "OS", "time": "OS.time"} if name == "tcga" and event is None else {}
         roles = dataclasses.replace(roles, label=label or default, **survival)
     else:
         known = None if annotation is None else user_path(annotation)
-        table, blocks = _contents(file, samples_in, known, annotation_sample_column, roles)
+        contents = _contents(file, samples_in, known, annotation_sample_column, roles)
+    table = contents.table
     taken = role_columns(table, roles) - {roles.label}
     text = {c: v for c, v in table.columns.items() if c and c not in taken and v.dtype.kind == "O"}
-    table, kept, _ = selected(table, dataclasses.replace(roles, label=None))
-    values = profile_of((names, block[:, kept]) for names, block in blocks)
-    outcome = survival_from(table, roles, None)
+    chosen = selected(table, dataclasses.replace(roles, label=None), contents.names)
+    table, names = chosen.table, None if contents.names is None else contents.names[chosen.positions]
+    out, held = list(contents.out), []
+    values = profile_of(_genes_only(contents.blocks, chosen.positions, roles.features, out, held))
+    outcome = survival_of_roles(table, roles, names)
     column = np.empty(0) if roles.label is None else table.columns[roles.label]
     labels = dict(sorted(Counter(texts(column[present(column)])).items()))
+    notes = [*contents.notes, *chosen.notes, *sample_notes(names), *feature_notes(held, out, roles.features)]
+    scale, mistaken = scale_text(values, transform, scaling)
+    notes += [scale] * mistaken + scale_notes(values._replace(scale="nothing"), transform, scaling)
+    notes += [*_warnings(table, values, labels, roles.label, valid_fraction), *role_notes(table, roles, outcome)]
     return Summary(
         source=table.source,
         samples=len(table.lines),
         values=values,
+        scale=scale,
         labels=labels,
         events=None if outcome is None else int(outcome.event.sum()),
         with_survival=0 if outcome is None else int((~np.isnan(outcome.time)).sum()),
         annotations={c: len({v for v in column if v is not None}) for c, column in text.items()},
-        warnings=tuple(_warnings(table, values, labels, roles.label, scaling, valid_fraction)),
+        warnings=(*notes, *_covariate_warnings(table, roles)),
     )
+
+
+class _Contents(NamedTuple):
+    """What a file holds: its samples as a table, their names, the blocks of features, and columns and notes of the reader."""
+
+    table: Table
+    names: np.ndarray | None
+    blocks: Iterable[Block]
+    out: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+def _genes_only(
+    blocks: Iterable[Block], positions: np.ndarray, asked: Sequence[str], out: list[str], held: list[str]
+) -> Iterator[Block]:
+    """Yields blocks of the samples at ``positions`` without clinical names, which go to ``out``; the others go to ``held``."""
+    for names, block in blocks:
+        clinical = set(clinical_names(names, asked))
+        out += [name for name in names if name in clinical]
+        rows = [row for row, name in enumerate(names) if name not in clinical]
+        held += [names[row] for row in rows]
+        if rows:
+            yield [names[row] for row in rows], (block if len(rows) == len(names) else block[rows])[:, positions]
+
+
+def _covariate_warnings(table: Table, roles: Roles) -> list[str]:
+    """Notes on the Cox models of the samples with a label."""
+    if roles.label is not None:
+        table = restricted(table, np.flatnonzero(present(table.columns[roles.label])))
+    if not len(table.lines):
+        return []
+    labels = None if roles.label is None else np.array(texts(table.columns[roles.label]))
+    try:
+        outcome = survival_of_roles(table, roles, None)
+    except InputError:  # no sample with a label has survival, or an event is among the others only
+        return []
+    return covariate_notes(outcome, {column: covariate_of(table, column) for column in roles.covariates}, labels)
 
 
 def _study(path: Path) -> str:
@@ -175,23 +219,27 @@ def _study(path: Path) -> str:
     raise InputError(f"{path} is a folder without the files of a public data set ({', '.join(_STUDIES)}); name a file")
 
 
-def _contents(
-    file: Path, samples_in: str, annotation: Path | None, sample: str | None, roles: Roles
-) -> tuple[Table, Iterable[Block]]:
+def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str | None, roles: Roles) -> _Contents:
     """The samples of a file as a table, and its features in blocks, each from the reader that ``read_table`` uses."""
     if is_anndata(file):
-        table, features, values = observations(file)
-        return table, _in_blocks(features, values(np.arange(len(table.lines))).T)
+        if samples_in == "columns":
+            raise anndata_option("samples_in", samples_in)
+        held, counts = observations(file), {}
+        held, counts = (held, counts) if annotation is None else with_annotation(held, annotation, sample)
+        table, features, values = held
+        blocks = _in_blocks(features, values(np.arange(len(table.lines))).T)
+        notes = [*table.notes, *join_notes(counts, "the annotation")]
+        return _Contents(table, table.first_texts, blocks, (), notes)
     layout = detected_layout(file) if samples_in == "auto" and annotation is None else samples_in
     # samples in columns and no row with labels or the like: the reader of matrices takes less memory
     if annotation is not None or layout == "matrix" or (layout == "columns" and roles == Roles()):
         return _matrix_contents(file, annotation, sample)
-    table = table_from_file(file, layout, "apart")
-    _, first = sample_names(table, taken := role_columns(table, roles))
+    table, notes = without_gene_columns(without_index(table_from_file(file, layout, "apart")))
+    names, first = sample_names(table, taken := role_columns(table, roles))
     rest = without_features(table, taken)
-    (features, values), _ = feature_block(table, taken | first, refuse_mixed=False)
+    (features, values), _, out = feature_block(table, taken | first, refuse_mixed=False, asked=roles.features)
     rest = rest._replace(columns={c: v for c, v in rest.columns.items() if c not in first})
-    return rest, _in_blocks(features, values)
+    return _Contents(rest, names, _in_blocks(features, values), out, [*table.notes, *notes])
 
 
 def _in_blocks(features: list[str], values: np.ndarray) -> Iterator[Block]:
@@ -199,10 +247,10 @@ def _in_blocks(features: list[str], values: np.ndarray) -> Iterator[Block]:
     return ((features[i : i + 512], values[i : i + 512]) for i in range(0, len(features), 512))
 
 
-def _matrix_contents(file: Path, annotation: Path | None, sample: str | None) -> tuple[Table, Iterator[Block]]:
+def _matrix_contents(file: Path, annotation: Path | None, sample: str | None) -> _Contents:
     """The annotation of every sample of a matrix, with missing values for those not annotated, and its blocks."""
     layout = matrix_layout(file)
-    table, joined, _ = annotated(layout, annotation, sample)
+    table, joined, counts = annotated(layout, annotation, sample)
     row = np.full(len(layout.samples), -1)
     row[joined] = np.arange(len(joined))
     columns = {name: values[row] for name, values in table.columns.items()}
@@ -211,74 +259,14 @@ def _matrix_contents(file: Path, annotation: Path | None, sample: str | None) ->
     columns["sample_type"] = np.where(row < 0, sample_types(layout.samples), columns["sample_type"])
     names = np.array(layout.samples, dtype=object)
     lines = np.arange(len(names)) + layout.leads + 1
-    notes = layout.notes + table.notes
-    table = table._replace(source=file.name, columns=columns, first_texts=names, lines=lines, notes=notes)
-    return table, matrix_blocks(layout)
-
-
-def profile_of(blocks: Iterable[Block]) -> Profile:
-    """Computes the statistics of values that come in blocks of features."""
-    names: list[str] = []
-    parts: list[np.ndarray] = []
-    whole = True
-    for found, block in blocks:
-        values = np.asarray(block, dtype=np.float64)
-        present = np.isfinite(values)
-        counts = np.maximum(present.sum(axis=1), 1)
-        filled = np.where(present, values, 0)
-        mean = filled.sum(axis=1) / counts
-        sd = np.sqrt(np.where(present, np.square(values - mean[:, None]), 0).sum(axis=1) / counts)
-        least = np.where(present, values, np.inf).min(axis=1)
-        most = np.where(present, values, -np.inf).max(axis=1)
-        whole = whole and bool((filled == np.rint(filled)).all())
-        names += found
-        parts.append(np.stack([mean, sd, least, most, (~present).sum(axis=1)]))
-    mean, sd, least, most, missing = np.concatenate(parts, axis=1)
-    varying = most > least
-    reach = np.maximum(np.abs(least), np.abs(most))
-    usual = np.median(reach[varying]) if varying.any() else 0.0
-    # uses the mean because single values of heavy-tailed features reach far; linear values always have such features
-    outlying = varying & (np.abs(mean) > 2 * usual) & (usual <= _LOG_MOST)
-    ordinary = varying & ~outlying
-    return Profile(
-        features=len(names),
-        constant=int((~varying).sum()),
-        missing=int(missing.sum()),
-        features_with_missing=int((missing > 0).sum()),
-        low=float(least.min()),
-        high=float(most.max()),
-        scale=_scale(least[ordinary], most[ordinary], whole, mean[ordinary], sd[ordinary]),
-        outlying=tuple(np.array(names)[outlying].tolist()),
-    )
-
-
-def _scale(least: np.ndarray, most: np.ndarray, whole: bool, mean: np.ndarray, sd: np.ndarray) -> str:
-    """Guesses the scale from each feature's minimum, maximum, mean and standard deviation; ``whole``: all are integers."""
-    if not mean.size:
-        return "nothing"
-    if least.min() < 0 and np.median(np.abs(mean)) < 0.1 and abs(np.median(sd) - 1) < 0.25:
-        return "z-score"
-    if least.min() >= 0 and most.max() <= 1:
-        return "unit"
-    if whole and least.min() >= 0:
-        return "counts"
-    return "linear" if most.max() > _LOG_MOST else "log"
+    table = table._replace(source=file.name, columns=columns, first_texts=names, lines=lines)
+    notes = [*layout.notes, *table.notes, *join_notes(counts, "the annotation")]
+    return _Contents(table, names, matrix_blocks(layout), (), notes)
 
 
 def _warnings(
-    table: Table, values: Profile, labels: dict[str, int], label: str | None, scaling: str, valid_fraction: float
+    table: Table, values: Profile, labels: dict[str, int], label: str | None, valid_fraction: float
 ) -> Iterator[str]:
-    yield from table.notes
-    if values.scale in ("counts", "linear"):
-        yield f'values look like {values.scale}, but protocols expect log values: give transform="log2" (--transform log2)'
-    if values.scale == "z-score":
-        then = " and will be scaled again, to [0, 1]" if scaling == "unit" else ""
-        yield f"values look z-scored already{then}; if that was done within each label, labels cannot be told apart"
-    if values.scale == "unit" and scaling == "zscore":
-        yield "values lie in [0, 1] already and will be z-scored; outputs with a sigmoid then do not fit"
-    if values.outlying:
-        shown = ", ".join(values.outlying[:5]) + (", ..." if len(values.outlying) > 5 else "")
-        yield f"{len(values.outlying)} features reach far beyond the others ({shown}): if they are none, ignore them"
     if values.missing:
         yield f'{values.missing} values are missing: give missing="impute" (--missing impute)'
     if values.constant:
@@ -312,5 +300,5 @@ def summary_text(summary: Summary) -> str:
         lines.append(f"survival: {summary.events} events in {summary.with_survival} samples with a time")
     lines.append(f"missing values: {values.missing} in {values.features_with_missing} features")
     lines.append(f"values: {values.low:.6g} to {values.high:.6g}; {values.constant} features are constant")
-    lines.append(f"scale: looks like {values.scale}")
+    lines.append(f"scale: {summary.scale or 'all features are constant'}")
     return "\n".join(lines + [f"warning: {warning}" for warning in summary.warnings])

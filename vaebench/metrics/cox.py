@@ -82,8 +82,9 @@ def cox_scores(
     treatment of ties, k the number of coefficients. Columns are standardised first, which changes neither L nor k.
 
     Samples are left out, and counted, if their time, event, a covariate or (where it is a covariate) the label is missing,
-    or if no sample of their label has an event: the coefficient of such a label goes to minus infinity, where its samples
-    leave every risk set, so that leaving them out is the limit of the likelihood and keeps the estimate finite. Latents
+    or if no sample of their label, or of their level of a categorical covariate, has an event: the coefficient of such a level
+    goes to minus infinity, where its samples leave every risk set, so that leaving them out is the limit of the likelihood
+    and keeps the estimate finite. Latents
     are left out of the model and of k, and counted, if they are constant or determined by others (``given.redundant``).
 
     Args:

@@ -19,6 +19,7 @@ import jax
 import numpy as np
 
 from vaebench.atomic import sweep_unfinished
+from vaebench.data.covariates import run_notes
 from vaebench.data.files.folders import MANIFEST, check_folder
 from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.evaluation.scores import DEFAULT_METRICS, allowed_metrics, check_installed, check_metrics
@@ -124,7 +125,7 @@ def run(
         # as JSON returns them, so that they compare equal with those of an existing run.json
         options["metric_options"] = {name: json.loads(json.dumps(dataclasses.asdict(o))) for name, o in own.items()}
         record = _run_record(folder, dataset, options, lanes, points, command)
-        now = [*getattr(dataset, "notes", ()), *notes, *left_out]
+        now = [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out]
         if not quiet:
             show_notes(now)
         told = joined_notes(record, now)

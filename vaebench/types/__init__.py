@@ -233,6 +233,7 @@ class Dataset:
             only.
         preprocessing: the steps from the raw table to ``x``, which models apply to new samples; ``None`` if unknown. Not part
             of the digest.
+        notes: what was decided or looks odd when the data were read: scale, names, samples, survival; one sentence each.
     """
 
     name: str
@@ -250,6 +251,7 @@ class Dataset:
     factors: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     preprocessing: Preprocessing | None = None
+    notes: tuple[str, ...] = ()
 
     __repr__ = dataset_line
     _repr_html_ = dataset_page

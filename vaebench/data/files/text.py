@@ -10,10 +10,20 @@ import numpy as np
 
 from vaebench.errors import InputError
 
-# the clinical tables of TCGA write missing values in brackets; pandas and old C libraries write the rest
-_BRACKETED = ("[not available]", "[not applicable]", "[not evaluated]", "[unknown]", "[discrepancy]")
-_ODD = ("#na", "#n/a n/a", "-nan", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
-ABSENT = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat", *_BRACKETED, *_ODD))
+# as GDC ('--), cBioPortal ([Not Available]), Xena, TARGET (.), R and spreadsheets write them
+_MARKS = ("", "-", "--", "---", "'-", "'--", "\u2013", "\u2014", ".", "..", "?", "\\n", "n.a.", "n.d.", "n/a")
+_ERRORS = ("#n/a", "#na", "#value!", "#ref!", "#div/0!", "#num!", "#name?", "#null!")
+_WORDS = (
+    *("na", "nan", "null", "none", "nat", "nil", "missing", "blank", "unknown", "unk", "unspecified", "undefined"),
+    *("unavailable", "no data", "no value"),
+    *(f"not {word}" for word in ("available", "applicable", "evaluated", "reported", "specified", "recorded", "known")),
+    *(f"not {word}" for word in ("provided", "given", "done", "assessed", "collected", "allowed to collect")),
+)
+_ONLY_BRACKETED = ("discrepancy", "completed", "pending")
+# as old C libraries and pandas write them
+_ODD = ("#n/a n/a", "-nan", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
+_FORMS = (*_WORDS, *(word.replace(" ", "_") for word in _WORDS), "n/a")
+ABSENT = frozenset((*_MARKS, *_ERRORS, *_FORMS, "<na>", *_ODD, *(f"[{word}]" for word in (*_FORMS, *_ONLY_BRACKETED))))
 """Texts, in lower case, that stand for a missing value."""
 
 LARGEST = float(np.finfo(np.float32).max)

@@ -28,7 +28,7 @@ class SurvivalCohort(NamedTuple):
         levels: name, as in ``columns``, of each categorical covariate -> its values [n].
         missing: name of each covariate, the label, "time" and "event" -> samples of the data set without a value.
         left_out_missing: samples without time, event, covariate or label.
-        left_out_no_event_labels: samples whose label has no event.
+        left_out_no_event_labels: samples whose label, or level of a categorical covariate, has no event.
         labels_left_out: labels without an event.
     """
 
@@ -49,7 +49,8 @@ def survival_cohort(dataset: Dataset, label_covariate: bool) -> SurvivalCohort:
 
     Args:
         dataset: with survival.
-        label_covariate: add the label's indicators to the covariates and leave out labels without an event.
+        label_covariate: add the label's indicators to the covariates and leave out labels without an event, as levels of
+            categorical covariates are.
 
     Raises:
         InputError: the data set has no survival.
@@ -70,6 +71,11 @@ def survival_cohort(dataset: Dataset, label_covariate: bool) -> SurvivalCohort:
         known = known & present[LABEL]
         no_event = np.setdiff1d(labels[known], labels[known & (event > 0)])
         keep = known & ~np.isin(labels, no_event)
+    for (
+        values
+    ) in covariates.values():  # as for labels, the coefficient of a level without an event has no finite estimate
+        if not _is_number(values):
+            keep = keep & ~np.isin(values, np.setdiff1d(values[known], values[known & (event > 0)]))
     parts = {
         name: v[keep, None].astype(np.float64) if _is_number(v) else _indicators(v[keep])
         for name, v in covariates.items()

@@ -1,0 +1,111 @@
+"""Text among numbers, spellings of missing values, and comparisons in ``where`` and ``event``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.data import read_table
+from vaebench.data.comparisons import as_numbers, compared, not_numbers
+from vaebench.data.files.table import Table, column_from
+from vaebench.data.files.text import ABSENT
+from vaebench.errors import InputError
+
+N = 12
+X = np.random.default_rng(0).normal(7, 2, (N, 6)).round(3)
+DEPTH = [100, 90, 600, 1000, 70, 80, 2000, 500, 900, 5, 700, 800]
+
+
+def written(folder, **columns):
+    table = pd.DataFrame({"sample": [f"s{i}" for i in range(N)], **columns})
+    path = folder / "t.csv"
+    pd.concat([table, pd.DataFrame(X, columns=[f"G{j}" for j in range(6)])], axis=1).to_csv(path, index=False)
+    return path
+
+
+def table_of(values) -> Table:
+    values = column_from(values)
+    none = np.full(len(values), None)
+    return Table("t", {"c": values}, "", none, "rows", np.arange(len(values)) + 2, {}, {})
+
+
+@pytest.mark.parametrize("odd", ["low", "failed QC", "90+", "'--", "Unknown"])
+@pytest.mark.parametrize("sign", [">=", "<", ">", "<="])
+def test_an_order_is_one_of_numbers(tmp_path, odd, sign):
+    depth = pd.Series([*DEPTH[:-1], odd])
+    data = read_table(written(tmp_path, depth=depth), where=f"depth{sign}500")
+    truth = pd.DataFrame({"depth": pd.to_numeric(depth, errors="coerce")}).query(f"depth {sign} 500").index
+    assert data.samples.tolist() == [f"s{i}" for i in truth]
+    said = [note for note in data.notes if repr(odd) in note and "counts as missing" in note]
+    assert len(said) == (odd.lower() not in ABSENT)
+
+
+@pytest.mark.parametrize("where", ["stage>=II", "stage<3", "depth>=high"])
+def test_an_order_of_text_is_refused(tmp_path, where):
+    path = written(tmp_path, stage=["I", "II", "IIA"] * 4, depth=[*DEPTH[:-1], "low"])
+    with pytest.raises(InputError, match="use == or !=") as caught:
+        read_table(path, where=where)
+    assert len(str(caught.value)) < 300
+
+
+def test_equal_numbers_are_equal_however_they_are_written():
+    table = table_of(["1", "01", "1.0", "2", "x", None])
+    assert compared(table, "where", ("c", "==", "1"))[0].tolist() == [True, True, True, False, False, False]
+    assert compared(table, "where", ("c", "!=", "1"))[0].tolist() == [False, False, False, True, True, False]
+    assert compared(table, "where", ("c", "==", "NA"))[0].tolist() == [False] * 5 + [True]
+    assert compared(table, "where", ("c", "!=", "[Not Available]"))[0].tolist() == [True] * 5 + [False]
+
+
+def test_excluding_a_value_that_never_occurs_is_said(tmp_path):
+    path = written(tmp_path, tissue=["Tumor", "Normal"] * 6)
+    notes = " ".join(read_table(path, where="tissue!=normal").notes)
+    assert "leaves nothing out" in notes
+    assert "did you mean 'Normal'?" in notes
+
+
+MISSING = [
+    *("'--", "--", "-", ".", "?", "", "NA", "N/A", "nan", "NULL", "#N/A", "#VALUE!", "Unknown", "not_reported"),
+    *("Not Reported", "not reported", "Not Available", "Not Applicable", "Not Allowed To Collect"),
+    *(
+        f"[{word}]"
+        for word in ("Not Available", "Not Applicable", "Not Evaluated", "Unknown", "Discrepancy", "Completed")
+    ),
+]
+
+
+@pytest.mark.parametrize("spelling", MISSING)
+def test_spellings_of_missing(spelling):
+    assert column_from(["61", spelling, "70"]).dtype == np.float64
+    assert column_from(["female", spelling]).tolist() == ["female", None]
+
+
+@pytest.mark.parametrize("odd", ["'--", "90+", ">89", "89+", "unknown", "seventy"])
+def test_a_covariate_of_numbers_stays_one(tmp_path, odd):
+    age = [str(50 + i) for i in range(N - 1)] + [odd]
+    data = read_table(written(tmp_path, age=age), covariates="age")
+    assert data.covariates["age"].dtype == np.float64
+    assert np.flatnonzero(np.isnan(data.covariates["age"])).tolist() == [N - 1]
+    assert any(repr(odd) in note and "'age'" in note for note in data.notes) == (odd.lower() not in ABSENT)
+
+
+def test_a_covariate_of_text_stays_one(tmp_path):
+    data = read_table(written(tmp_path, stage=["1", "II", "IIA", "III"] * 3), covariates="stage")
+    assert data.covariates["stage"].tolist()[:4] == ["1", "II", "IIA", "III"]
+    assert as_numbers(column_from(["1", "a"])) is None
+    assert not_numbers(column_from(["1", "2", "a", "a", None])) == {"a": 2}
+
+
+@pytest.mark.parametrize("option", ["factors", "time"])
+def test_text_in_other_columns_of_numbers_is_named(tmp_path, option):
+    path = written(tmp_path, dead=[0, 1] * 6, grade=["a", "90+", *range(N - 2)])
+    options = {"factors": ["grade"]} if option == "factors" else {"event": "dead", "time": "grade"}
+    with pytest.raises(InputError, match=r"'a' \(line 2, sample 's0'\).*'90\+' \(1\)"):
+        read_table(path, **options)
+
+
+def test_labels_that_differ_in_case_are_said(tmp_path):
+    notes = read_table(written(tmp_path, type=["LUAD", "Luad", " LUSC", "LUSC "] * 3), label="type").notes
+    assert [note for note in notes if note.startswith("label")] == [
+        "label: 'LUAD' and 'Luad' of column 'type' differ in case or spacing only, and count as two"
+    ]

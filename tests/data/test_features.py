@@ -1,0 +1,138 @@
+"""Columns that are no features, and names that are out of place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.data import checked, read_table
+from vaebench.data.features import is_clinical, odd_names, without_clinical
+from vaebench.errors import InputError
+
+N = 10
+GENES = ["TP53", "EGFR", "C1orf112", "HLA-A", "RP11-34P13.7", "KRAS", "MYC", "TTR", "EFS", "OS9", "BMI1", "TIMELESS"]
+SYMBOLS = np.random.default_rng(0).normal(7, 2, (N, len(GENES))).round(3)
+
+
+def frame(**columns) -> pd.DataFrame:
+    table = pd.DataFrame({"sample": [f"s{i}" for i in range(N)], "type": ["A", "B"] * 5, **columns})
+    return pd.concat([table, pd.DataFrame(SYMBOLS, columns=GENES)], axis=1)
+
+
+def written(folder, **columns):
+    frame(**columns).to_csv(folder / "t.csv", index=False)
+    return folder / "t.csv"
+
+
+CLINICAL = [
+    *(
+        "age",
+        "Age",
+        "AGE",
+        "gender",
+        "OS",
+        "OS.time",
+        "_OS_IND",
+        "_OS",
+        "_EVENT",
+        "PFI",
+        "PFI.time",
+        "DSS",
+        "DFS_MONTHS",
+    ),
+    *("Unnamed: 0", "Unnamed: 0.1", "Entrez_Gene_Id", "Length", "gene_length", "__no_feature", "__ambiguous"),
+    *("age_at_initial_pathologic_diagnosis", "days_to_death", "year_of_birth", "days_to_last_followup", "purity"),
+    *("tumor_stage", "TMB", "N_unmapped", "survival_time", "karnofsky_score", "time_to_event", "EFS.time", "batch"),
+]
+
+
+@pytest.mark.parametrize("name", CLINICAL)
+def test_clinical_names(tmp_path, name):
+    assert is_clinical(name)
+    values = np.arange(N) * 7.5
+    path = written(tmp_path, **{name: values})
+    data = read_table(path, label="type")
+    assert data.features.tolist() == GENES
+    assert any(repr(name) in note and "left out of the features" in note for note in data.notes)
+    asked = read_table(path, label="type", features=[name])
+    assert asked.features.tolist() == [name, *GENES]
+    summary = checked(path, label="type")
+    assert summary.values.features == len(GENES)
+    assert any(repr(name) in warning for warning in summary.warnings)
+
+
+@pytest.mark.parametrize(
+    "name", [*GENES, "ENSG00000141510.5", "AGER", "SEXY", "CD4", "1007_s_at", "RACK1", "EVENTS1", "STAT3"]
+)
+def test_genes_are_no_clinical_names(name):
+    assert not is_clinical(name)
+
+
+@pytest.mark.parametrize("age", ["text", "mixed"])
+def test_clinical_columns_with_text(tmp_path, age):
+    values = {"text": ["old", "young"] * 5, "mixed": ["90+", *range(50, 59)]}[age]
+    data = read_table(written(tmp_path, age=values), label="type")
+    assert data.features.tolist() == GENES
+    assert ("age" in data.provenance["annotations"]) == (age == "text")
+
+
+def test_out_of_place_among_genes():
+    ensembl = [f"ENSG{i:011d}.3" for i in range(20)]
+    assert odd_names([*ensembl, "TP53"]) == ("Ensembl ids", ["TP53"])
+    assert odd_names([*GENES, "immune score", "riskScore", "Purity2", "12"])[1] == [
+        "immune score",
+        "riskScore",
+        "Purity2",
+        "12",
+    ]
+    assert odd_names(GENES) == ("gene symbols", [])
+    assert odd_names([f"GENE{i}" for i in range(9)] + ["x"]) == ("such as 'GENE0'", ["x"])
+    assert odd_names([f"TCGA-AA-{1000 + i}-01" for i in range(9)] + ["mean"]) == ("barcodes", ["mean"])
+    assert odd_names([*(str(i) for i in range(9)), "TP53"]) == ("Entrez ids", ["TP53"])
+    assert odd_names(["Trp53", "Actb", "Gapdh", "Myc", "Kras"]) == ("", [])
+
+
+def test_odd_names_are_said(tmp_path):
+    path = written(tmp_path, riskScore=np.arange(N))
+    notes = read_table(path, label="type").notes
+    assert any("1 feature ('riskScore') is unlike the others (gene symbols)" in note for note in notes)
+    assert any("'riskScore'" in warning for warning in checked(path, label="type").warnings)
+    assert not any("unlike" in note for note in read_table(written(tmp_path), label="type").notes)
+
+
+def test_index_of_pandas_is_no_sample_and_no_feature(tmp_path):
+    frame().to_csv(tmp_path / "t.csv")
+    again = pd.read_csv(tmp_path / "t.csv")
+    again.to_csv(tmp_path / "u.csv")
+    for name in ("t.csv", "u.csv"):  # "" and then "Unnamed: 0", as two rounds of to_csv leave them
+        data = read_table(tmp_path / name, label="type")
+        assert data.samples.tolist() == [f"s{i}" for i in range(N)]
+        assert data.features.tolist() == GENES
+
+
+def test_columns_about_genes_are_no_samples(tmp_path):
+    turned = frame().drop(columns="type").set_index("sample").T
+    turned.insert(0, "Entrez_Gene_Id", range(len(GENES)))
+    turned.insert(1, "Description", "text")
+    turned.loc["__no_feature"] = 10**6
+    turned.to_csv(tmp_path / "x.tsv", sep="\t", index_label="Hugo_Symbol")
+    data = read_table(tmp_path / "x.tsv", samples_in="columns")
+    assert data.samples.tolist() == [f"s{i}" for i in range(N)]
+    assert data.features.tolist() == GENES
+    assert any("Entrez_Gene_Id" in note for note in data.notes)
+    turned.drop(columns=["Entrez_Gene_Id", "Description"]).to_csv(tmp_path / "x.tsv", sep="\t")
+    frame()[["sample", "type"]].to_csv(tmp_path / "a.csv", index=False)
+    joined = read_table(tmp_path / "x.tsv", annotation=tmp_path / "a.csv", label="type")
+    assert joined.features.tolist() == GENES
+    np.testing.assert_allclose(joined.x, data.x, rtol=1e-5, atol=1e-5)
+
+
+def test_values_move_with_their_names():
+    values = np.arange(12.0).reshape(2, 6)
+    kept, names, _ = without_clinical(values, ["age", "A", "sex", "B", "C", "OS"], ["sex"])
+    assert names == ["A", "sex", "B", "C"]
+    assert kept.tolist() == [[1, 2, 3, 4], [7, 8, 9, 10]]
+    for features, asked, words in ((["age", "OS"], [], "all 2 features"), (["A"], ["nope"], "'nope'")):
+        with pytest.raises(InputError, match=words):
+            without_clinical(np.ones((1, len(features))), features, asked)

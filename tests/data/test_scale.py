@@ -1,0 +1,84 @@
+"""One detector of the scale: its sentence in data sets and checks, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.data import checked, dataset_from_arrays, read_table
+from vaebench.errors import InputError
+
+N = 40
+RNG = np.random.default_rng(0)
+LOG = np.maximum(RNG.normal(7, 2, (N, 12)), 0)
+VALUES = {
+    "counts": np.round(2**LOG * 20),
+    "linear": 2**LOG * 1.37,
+    "log": LOG,
+    "z-score": (LOG - LOG.mean(axis=0)) / LOG.std(axis=0),
+    "unit": RNG.random((N, 12)),
+    "toil": np.log2(np.where(LOG < 4, 0, 2**LOG) + 0.001),
+    "centred": LOG - LOG.mean(axis=0),
+}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scales")
+    for name, values in VALUES.items():
+        table = pd.DataFrame(values, columns=[f"G{j}" for j in range(12)])
+        table.insert(0, "sample", [f"s{i}" for i in range(N)])
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return lambda name: folder / f"{name}.csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "transform", "words", "mistaken"),
+    [
+        ("counts", "none", 'look like counts (0 to {high:.6g}) and are used as they are, but protocols expect log', True),
+        ("linear", "none", "look like linear values", True),
+        ("log", "none", "look like log values", False),
+        ("z-score", "none", "look z-scored already", True),
+        ("unit", "none", "lie in [0, 1] already", True),
+        ("toil", "none", "look like log2(x + 0.001) (-9.96578 to", False),
+        ("counts", "log2", "look like counts ({low:.6g} to {high:.6g}); log2(x + 1) is taken", False),
+        ("linear", "log2", "log2(x + 1) is taken", False),
+        ("log", "log2", "a log of logs", True),
+        ("unit", "log2", "changes next to nothing", True),
+    ],
+)  # fmt: skip
+def test_the_sentence(path, name, transform, words, mistaken):
+    low, high = VALUES[name].min(), VALUES[name].max()
+    words = words.replace("(0 to", "({low:.6g} to").format(low=low, high=high)
+    data, summary = read_table(path(name), transform=transform), checked(path(name), transform=transform)
+    (note,) = [note for note in data.notes if note.startswith("scale: ")]
+    assert words in note
+    assert summary.scale == note.removeprefix("scale: ")
+    assert (summary.scale in summary.warnings) == mistaken
+
+
+@pytest.mark.parametrize(
+    ("name", "look"),
+    [("z-score", "look like z-scores"), ("toil", "look like log2(x + 0.001)"), ("centred", "look like log values")],
+)
+def test_log2_of_negative_values_is_refused(path, name, look):
+    values = VALUES[name]
+    row, column = np.unravel_index(values.argmin(), values.shape)
+    with pytest.raises(InputError) as caught:
+        read_table(path(name), transform="log2")
+    message = str(caught.value)
+    count = f"{(values < 0).sum()} of {values.size} values are negative"
+    for words in (count, f"{values.min():.6g}", f"'G{column}'", f"'s{row}'", look, "--transform"):
+        assert words in message
+    assert len(message) < 300
+
+
+def test_log2_is_log2(path):
+    data = read_table(path("counts"), transform="log2", scaling="none")
+    np.testing.assert_allclose(data.x, np.log2(VALUES["counts"] + 1), rtol=1e-6)
+
+
+def test_arrays_have_the_sentence_too():
+    assert dataset_from_arrays(VALUES["counts"]).notes[0].startswith("scale: values look like counts")
+    assert dataset_from_arrays(VALUES["counts"], notes=()).notes == ()

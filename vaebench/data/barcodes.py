@@ -1,0 +1,174 @@
+"""Barcodes of TCGA, TARGET and GTEx: the patient, the type of the sample, and the order of a patient's samples.
+
+A TCGA barcode reads ``TCGA-02-0001-01C-01R-0182-01``: patient (first 12 characters), sample type (``01`` primary tumour, ``11``
+normal tissue), vial, portion and analyte, plate, centre. TARGET's are of the same kind; GTEx donors are all without a tumour.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from vaebench.errors import InputError
+
+_BARCODE = re.compile(
+    r"(?P<patient>TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}|TARGET-\d{2}-[A-Z0-9]{6})(-(?P<type>\d{2})(?P<rest>[A-Z]?(-.*)?))?"
+)
+_STUDY = re.compile(r"(TCGA|TARGET|GTEX)[-._]", re.IGNORECASE)
+_DONOR = re.compile(r"(?P<patient>GTEX-[A-Z0-9]{4,5})(-(?P<rest>.*))?")
+_TUMOURS = frozenset(
+    (*(f"{number:02d}" for number in range(1, 10)), "40", "41", "42")
+)  # 40 to 42: recurrent leukaemias
+_PATIENT_COLUMNS = (
+    *(
+        "patient",
+        "patient_id",
+        "patientid",
+        "bcr_patient_barcode",
+        "case_submitter_id",
+        "cases_submitter_id",
+        "case_id",
+    ),
+    *("subject", "subject_id", "subjid", "donor", "donor_id", "icgc_donor_id", "participant", "participant_id"),
+)
+_TYPE_COLUMNS = ("sample_type", "sample_type_samples", "tissue_type", "tissue_type_samples", "shortlettercode")
+_NORMAL = re.compile(r"\bnormal|\bcontrol\b|^n[bt]$|\badjacent\b|\bnat\b|\bhealthy\b", re.IGNORECASE)
+
+
+class Barcode(NamedTuple):
+    """The parts of a barcode: patient, sample type (two digits, ``""`` for a patient's), and what follows the type."""
+
+    patient: str
+    type: str
+    rest: str
+
+    @property
+    def sample(self) -> str:
+        """Returns the barcode of the sample, which its vials and aliquots share; ``""`` for a patient's barcode."""
+        return f"{self.patient}-{self.type}" if self.type else ""
+
+    @property
+    def normal(self) -> bool:
+        """Returns true for normal tissue and controls, and for any sample of GTEx."""
+        return self.patient.startswith("GTEX") or bool(self.type and self.type not in _TUMOURS)
+
+
+def cleaned(name: str) -> str:
+    """Returns a sample name with hyphens for dots, which R writes for them, and barcodes in capitals."""
+    text = str(name).strip()
+    if _STUDY.match(text):
+        return re.sub(r"[._]", "-", text).upper()
+    return text.replace(".", "-")
+
+
+def barcode(name: str) -> Barcode | None:
+    """Returns the parts of a barcode, however its parts are separated; ``None`` for any other name."""
+    text = cleaned(name)
+    found = _BARCODE.fullmatch(text)
+    if found:
+        return Barcode(found["patient"], found["type"] or "", found["rest"] or "")
+    donor = _DONOR.fullmatch(text)
+    return Barcode(donor["patient"], "", donor["rest"] or "") if donor else None
+
+
+def sample_types(names: Sequence[str]) -> np.ndarray:
+    """Returns the sample type of each barcode, its two digits (01 primary tumour, 11 normal); else ``None``."""
+    found = [barcode(name) for name in names]
+    return np.array([parts.type or None if parts else None for parts in found], dtype=object)
+
+
+class Cohort(NamedTuple):
+    """Patients and tissues of the samples.
+
+    Attributes:
+        patients: [N] names, ``""`` where unknown.
+        normal: [N] bool, true for normal tissue and controls.
+        order: [N] keys; of a patient's samples, the one with the lowest is the usual choice: a tumour before normal tissue,
+            then the lowest sample type, vial and portion.
+    """
+
+    patients: np.ndarray
+    normal: np.ndarray
+    order: list[tuple[bool, str, str]]
+
+
+def cohort_of(names: Sequence[str], columns: dict[str, np.ndarray]) -> Cohort:
+    """Finds patients and tissues from barcodes, else from columns such as ``patient_id`` and ``sample_type``.
+
+    Args:
+        names: [N] sample names.
+        columns: columns of the table, name -> [N].
+    """
+    parts = [barcode(name) for name in names]
+    plain = {re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"): name for name in columns}
+    patient = next((columns[plain[name]] for name in _PATIENT_COLUMNS if name in plain), np.full(len(names), None))
+    known = [columns[plain[name]] for name in _TYPE_COLUMNS if name in plain]
+    tissue = next((c for c in known if c.dtype.kind == "O" and any(map(_says_normal, c))), np.full(len(names), None))
+    patients = [p.patient if p else "" if v is None or v != v else str(v) for p, v in zip(parts, patient, strict=True)]
+    normal = [p.normal if p else _says_normal(t) for p, t in zip(parts, tissue, strict=True)]
+    order = [(n, p.type if p else "", p.rest if p else "") for n, p in zip(normal, parts, strict=True)]
+    return Cohort(np.array(patients, dtype=object), np.array(normal, dtype=bool), order)
+
+
+def _says_normal(tissue: object) -> bool:
+    return isinstance(tissue, str) and _NORMAL.search(tissue) is not None
+
+
+def usual_samples(
+    cohort: Cohort, wanted: np.ndarray, tumours_only: bool, one_per_patient: bool, source: str
+) -> np.ndarray:
+    """Returns [N] bool: the samples in ``wanted`` [N], without normal tissue, and the usual one of each patient.
+
+    Args:
+        cohort: of all samples.
+        wanted: [N] bool.
+        tumours_only: leave out normal tissue and controls.
+        one_per_patient: of the samples of a patient, keep the one with the lowest ``cohort.order``.
+        source: name of the table, for messages.
+
+    Raises:
+        InputError: nothing names patients or tissues, or no tumour is left.
+    """
+    kept = wanted.copy()
+    if tumours_only:
+        kept &= ~cohort.normal
+        if not kept.any():
+            raise InputError(
+                f"tumours_only (--tumours-only) leaves none of the {wanted.sum()} samples of {source}: all are normal"
+            )
+    if one_per_patient:
+        if not (cohort.patients != "").any():
+            raise InputError(
+                f"one_per_patient (--one-per-patient) needs to know the patients of {source}: sample names that are TCGA, TARGET "
+                "or GTEx barcodes, or a column such as patient_id"
+            )
+        best: dict[str, int] = {}
+        for position in np.flatnonzero(kept & (cohort.patients != "")).tolist():
+            patient = cohort.patients[position]
+            if patient not in best or cohort.order[position] < cohort.order[best[patient]]:
+                best[patient] = position
+        kept &= (cohort.patients == "") | np.isin(np.arange(len(kept)), list(best.values()))
+    return kept
+
+
+def cohort_note(names: Sequence[str], cohort: Cohort) -> str:
+    """Returns a sentence on normal tissue among tumours and on patients with several samples; ``""`` if there is neither."""
+    named = cohort.patients != ""
+    patients = len(set(cohort.patients[named].tolist()))
+    tumours = cohort.patients[named & ~cohort.normal].tolist()
+    normals, repeats = int(cohort.normal.sum()), len(tumours) - len(set(tumours))
+    if normals == len(names) or not (normals or repeats):
+        return ""
+    parts, hints = [], []
+    if normals:
+        parts.append(f"{normals} are normal tissue or controls, such as {str(names[int(cohort.normal.argmax())])!r}")
+        hints.append("--tumours-only (tumours_only=True) leaves out normal tissue")
+    if repeats:
+        parts.append(f"{repeats} are further tumour samples of a patient")
+    if patients < named.sum():
+        hints.append("--one-per-patient (one_per_patient=True) keeps one of each patient, a tumour first")
+    of = f"{len(names)} samples of {patients} patients" if patients else f"{len(names)} samples"
+    return f"{of}: {', and '.join(parts)}; {'; '.join(hints)}"

@@ -1,0 +1,197 @@
+"""Numbers in the columns of a table, and comparisons such as ``age>=40`` with them."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from vaebench.data.files.table import Table, present, texts
+from vaebench.data.files.text import ABSENT, as_number
+from vaebench.errors import InputError
+
+_OPERATORS = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_PATTERN = re.compile(r"^\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$")
+_LONGEST, _SHOWN = 40, 5  # characters of a value, and values of a list, that a message shows
+
+Comparison = tuple[str, str, str]
+"""Column, operator and value."""
+
+
+def shown(counts: Mapping[str, int], most: int = _SHOWN) -> str:
+    """Formats values and how often each occurs, the most frequent first: ``'Alive' (110), 'Dead' (48)``."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{quoted(value)} ({count})" for value, count in ordered[:most])
+    return listed + (f" and {len(ordered) - most} more" if len(ordered) > most else "")
+
+
+def quoted(value: str) -> str:
+    """Formats a value in quotes, cut where it is long."""
+    return repr(value if len(value) <= _LONGEST else value[: _LONGEST - 3] + "...")
+
+
+def value_counts(values: np.ndarray) -> Counter[str]:
+    """Counts the values of a column that are present, as text."""
+    return Counter(texts(values[present(values)]))
+
+
+def not_numbers(values: np.ndarray) -> Counter[str]:
+    """Counts the values of a column that are present and are not numbers."""
+    if values.dtype.kind == "f":
+        return Counter()
+    return Counter(str(text) for text in values if text is not None and as_number(text) is None)
+
+
+def as_numbers(values: np.ndarray) -> np.ndarray | None:
+    """Returns a column as float64 [N], NaN for values that are not numbers; ``None`` unless most of them are."""
+    if values.dtype.kind == "f":
+        return values
+    found = [as_number(text) for text in values]
+    known = sum(text is not None for text in values)
+    if 2 * sum(number is not None and number == number for number in found) <= known:
+        return None
+    return np.array([np.nan if number is None else number for number in found], dtype=np.float64)
+
+
+def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) -> np.ndarray:
+    """Returns a column as [N] float64; raises ``InputError`` for text in it.
+
+    The message names the ``option`` that uses the column, and line and sample (from ``samples``, if there are names).
+    """
+    values = table.columns[column]
+    if values.dtype.kind == "f":
+        return values
+    found = [as_number(text) for text in values]
+    if None in found:
+        position = found.index(None)
+        odd = not_numbers(values)
+        more = f"; its values that are no numbers: {shown(odd, 3)}" if len(odd) > 1 else ""
+        out = "; --ignore leaves the column out" if option == "feature" else ""
+        raise InputError(
+            f"{option} column {column!r} of {table.source} holds the text {quoted(values[position])} "
+            f"({place(table, position, samples)}); it must hold numbers only{more}{out}"
+        )
+    return np.array(found, dtype=np.float64)
+
+
+def place(table: Table, position: int, samples: np.ndarray | None) -> str:
+    """Returns line and sample of a position in a table, for messages."""
+    kind = "line" if table.samples_in == "rows" else "column"
+    named = "" if samples is None else f", sample {str(samples[position])!r}"
+    return f"{kind} {table.lines[position]}{named}"
+
+
+def parsed(option: str, text: str) -> list[Comparison]:
+    """Parses comparisons separated by `` & `` into ``(column, operator, value)``; raises ``InputError`` for other text."""
+    comparisons = []
+    for part in re.split(r"\s+&\s+", text.strip()):
+        found = _PATTERN.match(part)
+        if not found or found.group(3).startswith("="):
+            raise InputError(
+                f"{option}={text!r} is not allowed; it must read COLUMN==VALUE (or !=, <, <=, >, >=), "
+                "several separated by ' & '"
+            )
+        column, sign, value = found.groups()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        comparisons.append((column, sign, value))
+    return comparisons
+
+
+def compared(table: Table, option: str, comparison: Comparison) -> tuple[np.ndarray, np.ndarray]:
+    """Returns two [N] bool arrays: true where a comparison holds, and true where its column has a value.
+
+    A column of numbers is compared with a number (``true`` and ``false`` count as 1 and 0). Text equals a value if it is the
+    same text or the same number. An order is one of numbers: in a column that holds text as well, the text counts as
+    missing. A missing value satisfies no comparison, not even ``!=``; but ``==NA``, or any other spelling of missing, holds
+    where a value is missing, and ``!=NA`` where there is one.
+
+    Raises:
+        InputError: numbers are compared with text, or text is ordered.
+    """
+    column, sign, value = comparison
+    values = table.columns[column]
+    known = present(values)
+    if value.lower() in ABSENT and sign in ("==", "!="):
+        return (known if sign == "!=" else ~known), np.ones(len(known), bool)
+    number = {"true": 1.0, "false": 0.0}.get(value.lower(), as_number(value))
+    if values.dtype.kind == "f":
+        if number is None:
+            raise InputError(
+                f"{option}={''.join(comparison)!r} is not allowed: column {column!r} holds numbers and {value!r} is text"
+            )
+        return _OPERATORS[sign](values, number) & known, known
+    if sign in ("==", "!="):
+        number = as_number(value)
+        same = np.array([text == value or (number is not None and as_number(text) == number) for text in values], bool)
+        return (same if sign == "==" else ~same & known), known
+    found = as_numbers(values)
+    if found is None or number is None:
+        raise InputError(
+            f"{option}={''.join(comparison)!r} is not allowed: column {column!r} of {table.source} holds text, such as "
+            f"{shown(not_numbers(values) or value_counts(values), 2)}, which has no order; use == or !="
+        )
+    return _OPERATORS[sign](found, number) & ~np.isnan(found), ~np.isnan(found)
+
+
+def occurs(table: Table, comparison: Comparison) -> bool:
+    """Returns false for ``==`` and ``!=`` with a value that the column never holds."""
+    column, sign, value = comparison
+    return sign not in ("==", "!=") or bool(compared(table, "where", (column, "==", value))[0].any())
+
+
+def never_held(table: Table, comparison: Comparison) -> str:
+    """Returns a clause for a value that the column never holds, with those it holds and the one that differs in case."""
+    column, _, value = comparison
+    counts = value_counts(table.columns[column])
+    near = next((held for held in counts if held.lower() == value.lower()), None)
+    hint = f" (did you mean {quoted(near)}?)" if near else ""
+    return (
+        f"column {column!r} of {table.source} never holds {quoted(value)}{hint}; it holds {shown(counts) or 'no value'}"
+    )
+
+
+def filtered(table: Table, where: str) -> tuple[np.ndarray, list[str]]:
+    """Returns the samples that satisfy ``where``, [N] bool, at least one; and notes on comparisons that do not as they read."""
+    comparisons = parsed("where", where)
+    masks = [compared(table, "where", comparison)[0] for comparison in comparisons]
+    mask = np.logical_and.reduce(masks)
+    if not mask.any():
+        column = next((c[0] for c, m in zip(comparisons, masks, strict=True) if not m.any()), comparisons[0][0])
+        values = table.columns[column]
+        found = texts(np.unique(np.asarray(values[present(values)].tolist())))
+        held = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        raise InputError(
+            f"where={where!r} keeps none of the {len(mask)} samples of {table.source}; {column!r} holds {held}"
+        )
+    return mask, comparison_notes(table, "where", comparisons)
+
+
+def comparison_notes(table: Table, option: str, comparisons: list[Comparison]) -> list[str]:
+    """Returns notes on text that counts as missing in an order, and on ``!=`` with a value that never occurs."""
+    notes = []
+    for comparison in comparisons:
+        column, sign, _ = comparison
+        odd = not_numbers(table.columns[column])
+        if odd and sign not in ("==", "!="):
+            notes.append(f"{option} {''.join(comparison)}: {odd_text(column, odd)}")
+        elif sign == "!=" and not occurs(table, comparison):
+            notes.append(f"{option} {''.join(comparison)} leaves nothing out: {never_held(table, comparison)}")
+    return notes
+
+
+def odd_text(column: str, odd: Counter[str]) -> str:
+    """Returns a clause on the values of a column of numbers that are not numbers."""
+    count = sum(odd.values())
+    what = "value is no number and counts" if count == 1 else "values are no numbers and count"
+    return f"column {column!r} holds numbers, but {count} {what} as missing: {shown(odd)}"

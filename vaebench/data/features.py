@@ -1,0 +1,193 @@
+"""The features of a table: which columns are none, and which names are out of place among the others.
+
+Columns with the names of clinical data, of rows that counting programs add (``__no_feature``) and of columns that describe
+genes (``Length``) are never features unless they are asked for. Any other name that differs in kind from nearly all is reported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from vaebench.data.barcodes import barcode
+from vaebench.data.comparisons import quoted
+from vaebench.data.files.table import Table, column_from
+from vaebench.errors import InputError
+
+_CLINICAL_NAMES = """
+age sex gender race ethnicity bmi height weight stage grade smoker smoking alcohol event events status time
+times dead death alive deceased censored censorship censor days months years survival survival_time
+overall_survival vital_status relapse recurrence label labels class cluster subtype batch plate centre center
+fold split site cohort tumor tumour normal is_tumor purity ploidy tmb mutation_count msi_score
+aneuploidy_score fraction_genome_altered redaction metastasis treatment chemotherapy radiation ecog psa_level
+sample sample_id sample_type sample_type_id patient patient_id id index level_0 row rownames rin smrin n_genes
+n_genes_by_counts n_counts total_counts library_size lib_size depth size_factor pct_counts_mt percent_mt
+percent_mito n_reads total_reads mapped_reads size_factors
+"""
+_CLINICAL = frozenset(_CLINICAL_NAMES.split())
+_CLINICAL_PATTERN = re.compile(
+    r"(os|pfi|dfi|dss|pfs|dfs|rfs|dmfs)(_(time|times|event|events|status|stat|days|months|years|ind|cr|1|2))*"
+    r"|(efs|ttp|ttr|css)_(time|event|status|days|months|years|ind)"  # EFS and TTR alone are genes
+    r"|(time|event|status)_(os|pfi|dfi|dss|pfs|dfs|rfs|efs)|(time|event)_to_\w+|days_to_\w+|\w*follow_?up\w*|(year|month)s?_of_\w+"
+    r"|age_\w+|\w+_age|\w*_at_diagnosis|(ajcc|pathologic|pathological|clinical)_\w+|(tumou?r|cancer)_(purity|stage|grade|size)\w*"
+    r"|(gleason|karnofsky|ecog|smoking|pack_years|menopause|survival|vital|censor)\w*|unnamed(_\d+)*"
+)
+_SUMMARIES = re.compile(
+    r"__(no_feature|ambiguous|too_low_a_?qual|not_aligned|alignment_not_unique)"
+    r"|N_(unmapped|multimapping|noFeature|ambiguous)|Unassigned_\w+",
+    re.IGNORECASE,
+)
+_GENE_COLUMN_NAMES = """
+entrez_gene_id entrezid entrez_id entrezgene entrez gene_id geneid gene_name gene_symbol symbol hugo_symbol
+gene gene_type gene_biotype biotype description ensembl_id ensembl_gene_id cytoband length gene_length
+genelength effective_length chr chrom chromosome start end strand seqnames width gc_content locus locus_id
+composite_element_ref
+"""
+_GENE_COLUMNS = frozenset(_GENE_COLUMN_NAMES.split())
+
+_SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.@/-]*(orf\d+\w*)?")
+_UNLIKE_SYMBOL = re.compile(r"[A-Z][a-z]{2,}\d?|_.*|.*[ ()%:].*|(?!mir|hsa|let|sno|uc_|yR|pk\b)[a-z].*|-?\d+(\.\d+)?")
+_KINDS = (
+    ("Ensembl ids", re.compile(r"ENS[A-Z]*\d{6,}(\.\d+)?(_\w+)?")),
+    ("Entrez ids", re.compile(r"\d+(_at)?")),
+    ("symbols with Entrez ids", re.compile(r".+\|\d+")),
+)
+_SHARE = 0.8  # of the names that are of one kind
+_FEWEST = 5  # names from which a kind can be told
+_NAMED = 5  # names that a note shows
+
+
+def is_clinical(name: str) -> bool:
+    """Returns true for a name of clinical data, of a counting program's summary, or of a column that describes genes."""
+    plain = _plain(name)
+    clinical = plain in _CLINICAL or _CLINICAL_PATTERN.fullmatch(plain)
+    return bool(clinical or plain in _GENE_COLUMNS or _SUMMARIES.fullmatch(name.strip()))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+
+
+def without_clinical(
+    values: np.ndarray, features: list[str], asked: Sequence[str]
+) -> tuple[np.ndarray, list[str], list[str]]:
+    """Leaves out features with clinical names that are not ``asked`` for, and finds other names that are out of place.
+
+    Args:
+        values: [N, D]; moved in place, so that no second copy of a large matrix is made.
+        features: [D] names.
+        asked: names that are features whatever they look like.
+
+    Returns:
+        The values and names of the features that are left, and notes.
+
+    Raises:
+        InputError: a name is asked for that is not there, or none is left.
+    """
+    out, kept = clinical_names(features, asked), []
+    unknown = [name for name in asked if name not in set(features)]
+    if unknown:
+        raise InputError(f"features (--features) names {quoted(unknown[0])}, which is no column of numbers and no gene")
+    if len(out) == len(features):
+        raise InputError(
+            f"all {len(out)} features have clinical names, such as {quoted(out[0])}; --features takes them"
+        )
+    if out:
+        left_out = set(out)
+        kept = [position for position, name in enumerate(features) if name not in left_out]
+        for new, old in enumerate(kept):
+            if new != old:
+                values[:, new] = values[:, old]
+        values, features = values[:, : len(kept)], [features[position] for position in kept]
+    return values, features, feature_notes(features, out, asked)
+
+
+def clinical_names(names: Iterable[str], asked: Iterable[str]) -> list[str]:
+    """Returns the names that are clinical and not asked for."""
+    wanted = set(asked)
+    return [name for name in names if name not in wanted and is_clinical(name)]
+
+
+def feature_notes(features: Sequence[str], out: Sequence[str], asked: Iterable[str]) -> list[str]:
+    """Returns notes on the names that were left out, and on those that are out of place among the features."""
+    notes = []
+    if out:
+        notes.append(
+            f"{named(out, 'column', 'columns')} left out of the features by name; --features (features=) takes them"
+        )
+    kind, odd = odd_names([name for name in features if name not in set(asked)])
+    if odd:
+        notes.append(
+            f"{named(odd, 'feature', 'features')} unlike the others ({kind}): --ignore leaves out what is none"
+        )
+    return notes
+
+
+def named(names: Sequence[str], one: str, many: str) -> str:
+    """Formats some names as the subject of a sentence: ``2 columns ('age', 'PFI') are``."""
+    listed = ", ".join(quoted(name) for name in names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    return f"{len(names)} {one if len(names) == 1 else many} ({listed}) {'is' if len(names) == 1 else 'are'}"
+
+
+def odd_names(names: Sequence[str]) -> tuple[str, list[str]]:
+    """Finds the names that differ in kind from nearly all others.
+
+    Returns:
+        The kind of most names, ``""`` if there is none; and the names that are not of it.
+    """
+    if len(names) < _FEWEST:
+        return "", []
+    needed = _SHARE * len(names)
+    for kind, pattern in _KINDS:
+        other = [name for name in names if not pattern.fullmatch(name)]
+        if len(names) - len(other) >= needed:
+            return kind, other
+    other = [name for name in names if barcode(name) is None]
+    if len(names) - len(other) >= needed:
+        return "barcodes", other
+    forms = [re.sub(r"\d+", "#", name) for name in names]
+    form, count = Counter(forms).most_common(1)[0]
+    if "#" in form and count >= needed:
+        first = names[forms.index(form)]
+        return f"such as {quoted(first)}", [name for name, own in zip(names, forms, strict=True) if own != form]
+    if sum(_SYMBOL.fullmatch(name) is not None for name in names) >= needed:
+        return "gene symbols", [name for name in names if _UNLIKE_SYMBOL.fullmatch(name)]
+    return "", []
+
+
+def without_gene_columns(table: Table) -> tuple[Table, list[str]]:
+    """Leaves out "samples" that describe genes, such as ``Entrez_Gene_Id``; returns the table and notes."""
+    names = [str(name) for name in table.first_texts]
+    out = [position for position, name in enumerate(names) if _plain(name) in _GENE_COLUMNS]
+    if not out or len(out) == len(names):
+        return table, []
+    kept = np.setdiff1d(np.arange(len(names)), out)
+    columns = {
+        name: values[kept] if values.dtype.kind == "f" else column_from(values[kept].tolist())
+        for name, values in table.columns.items()
+    }
+    first = table.first_texts[kept]
+    if table.first in columns:
+        columns[table.first] = table.columns[table.first][kept]
+    left = table._replace(columns=columns, first_texts=first, lines=table.lines[kept])
+    subject = named([names[position] for position in out], "column", "columns")
+    return left, [f"{subject} left out: the name is that of a column about genes, and no sample"]
+
+
+def sample_notes(names: Sequence[str] | np.ndarray | None) -> list[str]:
+    """Returns a note on sample names that differ in kind from nearly all others, which may be no samples."""
+    kind, odd = odd_names([] if names is None else [str(name) for name in names])
+    return [f"{named(odd, 'sample', 'samples')} unlike the others ({kind}); is that a sample?"] if odd else []
+
+
+def summed(names: list[str], values: np.ndarray, repeats: dict[str, str]) -> tuple[list[str], np.ndarray]:
+    """Sums the rows of features with the same name; a sum with a missing term is missing."""
+    place = {name: position for position, name in enumerate(names)}
+    for name in names:
+        if name in repeats and repeats[name] in place:
+            values[place[repeats[name]]] += values[place[name]]
+    kept = [position for position, name in enumerate(names) if repeats.get(name) not in place]
+    return [names[position] for position in kept], values[kept]

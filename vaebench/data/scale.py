@@ -1,0 +1,195 @@
+"""The scale of expression values: counts, linear, log, z-scores or [0, 1], told from their statistics, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from vaebench.data.files.matrix import Block
+from vaebench.errors import InputError
+from vaebench.types.shown import one_line
+
+_LOG_MOST = 50.0  # log2 of any count is below this
+_BLOCK = 64  # features at once, so that their copies in float64 stay in the processor's cache
+_OFFSETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # added to values before a log; UCSC Toil adds 0.001
+
+
+class Profile(NamedTuple):
+    """Statistics of a matrix of values.
+
+    Attributes:
+        features: number of features D.
+        constant: features without variation.
+        missing: missing values.
+        features_with_missing: features with at least one.
+        low: smallest value.
+        high: largest value.
+        scale: guess: ``"z-score"``, ``"unit"``, ``"counts"``, ``"linear"`` or ``"log"``; ``"nothing"`` when all features
+            are constant.
+        outlying: names of features whose mean lies far beyond the range of the others, such as a forgotten column of days.
+    """
+
+    __repr__ = one_line
+
+    features: int
+    constant: int
+    missing: int
+    features_with_missing: int
+    low: float
+    high: float
+    scale: str
+    outlying: tuple[str, ...]
+
+
+def profile_of(blocks: Iterable[Block]) -> Profile:
+    """Computes the statistics of values that come in blocks of features."""
+    names: list[str] = []
+    parts: list[np.ndarray] = []
+    whole = True
+    for found, block in blocks:
+        values = np.asarray(block, dtype=np.float64)
+        present = np.isfinite(values)
+        if present.all():
+            filled, absent = values, np.zeros(len(values))
+            mean, sd, least, most = values.mean(axis=1), values.std(axis=1), values.min(axis=1), values.max(axis=1)
+        else:
+            counts, absent = np.maximum(present.sum(axis=1), 1), (~present).sum(axis=1)
+            filled = np.where(present, values, 0)
+            mean = filled.sum(axis=1) / counts
+            sd = np.sqrt(np.where(present, np.square(values - mean[:, None]), 0).sum(axis=1) / counts)
+            least = np.where(present, values, np.inf).min(axis=1)
+            most = np.where(present, values, -np.inf).max(axis=1)
+        whole = whole and bool((filled == np.rint(filled)).all())
+        names += found
+        parts.append(np.stack([mean, sd, least, most, absent]))
+    mean, sd, least, most, missing = np.concatenate(parts, axis=1)
+    varying = most > least
+    reach = np.maximum(np.abs(least), np.abs(most))
+    usual = np.median(reach[varying]) if varying.any() else 0.0
+    # uses the mean because single values of heavy-tailed features reach far; linear values always have such features
+    outlying = varying & (np.abs(mean) > 2 * usual) & (usual <= _LOG_MOST)
+    ordinary = varying & ~outlying
+    return Profile(
+        features=len(names),
+        constant=int((~varying).sum()),
+        missing=int(missing.sum()),
+        features_with_missing=int((missing > 0).sum()),
+        low=float(least.min()),
+        high=float(most.max()),
+        scale=_scale(least[ordinary], most[ordinary], whole, mean[ordinary], sd[ordinary]),
+        outlying=tuple(np.array(names)[outlying].tolist()),
+    )
+
+
+def _scale(least: np.ndarray, most: np.ndarray, whole: bool, mean: np.ndarray, sd: np.ndarray) -> str:
+    """Guesses the scale from each feature's minimum, maximum, mean and standard deviation; ``whole``: all are integers."""
+    if not mean.size:
+        return "nothing"
+    if least.min() < 0 and np.median(np.abs(mean)) < 0.1 and abs(np.median(sd) - 1) < 0.25:
+        return "z-score"
+    if least.min() >= 0 and most.max() <= 1:
+        return "unit"
+    if whole and least.min() >= 0:
+        return "counts"
+    return "linear" if most.max() > _LOG_MOST else "log"
+
+
+def blocks_of(values: np.ndarray, features: Sequence[str]) -> Iterator[Block]:
+    """Yields the features of a matrix [N, D] in blocks for :func:`profile_of`."""
+    for start in range(0, len(features), _BLOCK):
+        yield list(features[start : start + _BLOCK]), values[:, start : start + _BLOCK].T
+
+
+def scale_text(profile: Profile, transform: str = "none", scaling: str = "zscore") -> tuple[str, bool]:
+    """Returns a sentence on the scale of the values and what is done with them, and true if that is probably a mistake.
+
+    The sentence is empty when no feature varies.
+
+    Args:
+        profile: statistics of the values before the transform.
+        transform: ``"none"`` or ``"log2"``.
+        scaling: ``"zscore"``, ``"unit"`` or ``"none"``.
+    """
+    held, kind, leave = f"{profile.low:.6g} to {profile.high:.6g}", profile.scale, "leave transform (--transform) out"
+    if kind == "nothing":
+        return "", False
+    if transform == "log2":
+        return {
+            "log": (f"values look like log values ({held}) already, and log2 would take a log of logs: {leave}", True),
+            "unit": (
+                f"values lie in [0, 1] already ({held}), where log2(x + 1) changes next to nothing: {leave}",
+                True,
+            ),
+        }.get(kind, (f"values look like {_noun(kind)} ({held}); log2(x + 1) is taken", False))
+    if kind in ("counts", "linear"):
+        expected = 'and are used as they are, but protocols expect log values: give transform="log2" (--transform log2)'
+        return f"values look like {_noun(kind)} ({held}) {expected}", True
+    if kind == "z-score":
+        then = ", and will be scaled again, to [0, 1]" if scaling == "unit" else ""
+        within = "if that was done within each label, labels cannot be told apart"
+        return f"values look z-scored already ({held}){then}; {within}", True
+    if kind == "unit":
+        then = " and will be z-scored; outputs with a sigmoid then do not fit" if scaling == "zscore" else ""
+        return f"values lie in [0, 1] already ({held}){then}", bool(then)
+    return f"values look like {_noun(kind, profile.low)} ({held}), and are used as they are", False
+
+
+def scale_notes(profile: Profile, transform: str, scaling: str) -> list[str]:
+    """Returns the sentence on the scale, and one on features that reach far beyond the others."""
+    text, _ = scale_text(profile, transform, scaling)
+    notes = [f"scale: {text}"] if text else []
+    if profile.outlying:
+        shown = ", ".join(profile.outlying[:5]) + (", ..." if len(profile.outlying) > 5 else "")
+        count = len(profile.outlying)
+        notes.append(
+            f"{count} features reach far beyond the others ({shown}): if they are none, ignore them (--ignore)"
+        )
+    return notes
+
+
+def _noun(kind: str, low: float = 0.0) -> str:
+    """The kind of values in words; for logs with their offset, when the smallest is the log of one."""
+    if kind == "log":
+        offset = next((o for o in _OFFSETS if abs(low - np.log2(o)) < 0.01), None)
+        return "log values" if offset is None else f"log2(x + {offset:g})"
+    return {"z-score": "z-scores", "linear": "linear values"}.get(kind, kind)
+
+
+def logged(
+    values: np.ndarray, features: Sequence[str], samples: np.ndarray | None, transform: str, scaling: str
+) -> list[str]:
+    """Transforms raw values [N, D] in place, and returns notes on their scale.
+
+    Args:
+        values: [N, D].
+        features: [D] names.
+        samples: [N] names for messages, ``None`` without names.
+        transform: ``"log2"`` for log2(x + 1), or ``"none"``.
+        scaling: scaling that will follow, for the notes.
+
+    Raises:
+        InputError: log2 is asked of negative values.
+    """
+    profile = profile_of(blocks_of(values, features))
+    if transform == "log2":
+        if profile.low < 0:
+            raise _negative(values, features, samples, profile)
+        np.log2(np.add(values, 1, out=values), out=values)
+    return scale_notes(profile, transform, scaling)
+
+
+def _negative(values: np.ndarray, features: Sequence[str], samples: np.ndarray | None, profile: Profile) -> InputError:
+    """The error for log2 of negative values, with the smallest and what the values look like."""
+    row, column = np.unravel_index(np.nanargmin(values), values.shape)
+    sample = f"sample_{row + 1}" if samples is None else str(samples[row])
+    look = f"they look like {_noun(profile.scale, profile.low)}"
+    if profile.scale in ("linear", "counts", "unit", "nothing"):
+        look = "set what is background to 0 first, or"
+    verb = "" if look.endswith("or") else ":"
+    return InputError(
+        f'transform="log2" is not allowed: {int((values < 0).sum())} of {values.size} values are negative, the smallest '
+        f"{profile.low:.6g} (feature {str(features[int(column)])!r}, sample {sample!r}); {look}{verb} leave transform "
+        "(--transform) out"
+    )
