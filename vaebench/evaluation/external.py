@@ -11,6 +11,7 @@ import numpy as np
 
 from vaebench.data.cache import file_record
 from vaebench.data.columns import numbers, sample_names
+from vaebench.data.covariates import run_notes
 from vaebench.data.files.arrays import array_from_npy
 from vaebench.data.files.table import Table, table_from_file
 from vaebench.errors import InputError, user_path
@@ -101,7 +102,7 @@ def evaluated_embedding(
     metrics, notes = allowed_metrics(metrics, dataset, options or ())
     prepared = prepared_metrics(metrics, dataset, options=options, label_covariate=label_covariate)
     record = _record(user_path(out), dataset, prepared) | {"command": command, "version": __version__}
-    record["notes"] = joined_notes(record, getattr(dataset, "notes", ()), notes)
+    record["notes"] = joined_notes(record, run_notes(dataset, metrics, options, label_covariate), notes)
     record["embedding"] = file_record(path)
     record["embeddings"] = {**record.get("embeddings", {}), name: record["embedding"]}
     # the embedding first: its errors are reported before the time for PCA is spent
