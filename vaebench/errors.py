@@ -33,7 +33,8 @@ class RunError(RuntimeError):
 
 
 _LONGEST = 60  # characters of a value that messages show
-_MOST = 4000  # characters of any message
+_MOST = 200_000  # characters of a message that are looked at
+_LONGEST_LINE = 4000  # characters of any message
 _WORD = re.compile(r"[^\s/\\]{101,}")  # paths are shown whole
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 # an apostrophe within a word opens no quotation
@@ -44,7 +45,7 @@ def one_line(text: str) -> str:
     """Returns ``text`` on one line, with quoted values of more than 60 characters, and words of over 100, cut."""
     line = _CONTROL.sub(" ", text[:_MOST])
     line = _QUOTED.sub(lambda found: found[1] + shortened(found[2]) + found[1], line)
-    return _WORD.sub(lambda found: shortened(found[0]), line)
+    return _WORD.sub(lambda found: shortened(found[0]), line)[:_LONGEST_LINE]
 
 
 def shortened(text: object) -> str:

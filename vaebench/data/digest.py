@@ -27,10 +27,13 @@ def content_digest(dataset: Dataset) -> str:
         if isinstance(value, np.ndarray) and value.dtype.kind in "fib":
             little = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
             state.update(f"{little.dtype.str}{little.shape}".encode())
-            # adding 0 turns -0.0 into 0.0, and every NaN gets the same bits
-            if little.dtype.kind == "f":
-                little = np.where(np.isnan(little), np.nan, little + 0)
-            state.update(little.tobytes())
+            flat = little.reshape(-1)
+            for start in range(0, flat.size, 1 << 22):  # a matrix is not copied as a whole
+                part = flat[start : start + (1 << 22)]
+                # adding 0 turns -0.0 into 0.0, and every NaN gets the same bits
+                if part.dtype.kind == "f":
+                    part = np.where(np.isnan(part), np.nan, part + 0)
+                state.update(part.tobytes())
         elif isinstance(value, np.ndarray):
             state.update(json.dumps(value.tolist()).encode())
         elif isinstance(value, list | tuple):

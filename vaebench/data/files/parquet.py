@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_COLUMNS = 256  # columns read at once
+_COLUMNS = 64  # columns read at once
 
 
 class _Columns:
@@ -56,7 +56,7 @@ class _Columns:
     def read(self, positions: list[int]) -> list[pa.ChunkedArray]:
         """Reads some columns, in the order of the positions."""
         try:
-            table = self.held.reader.read_all(column_indices=[self.order[i] for i in positions], use_threads=True)
+            table = self.held.reader.read_all(column_indices=[self.order[i] for i in positions], use_threads=False)
         except Exception as error:  # a damaged file makes pyarrow raise errors of many kinds
             raise _unreadable(self.file, error) from error
         at = {name: table.column(i) for i, name in enumerate(table.column_names)}
@@ -64,6 +64,8 @@ class _Columns:
 
     def matrix(self, positions: list[int]) -> np.ndarray:
         """Columns of numbers as one array [columns, N] in float64, NaN where missing."""
+        import pyarrow as pa
+
         refuse_oversized(self.file, 8 * len(positions) * self.count)
         values = np.empty((len(positions), self.count))
         for start in range(0, len(positions), _COLUMNS):
@@ -75,6 +77,7 @@ class _Columns:
                         f"line {large[0] + 1} of column {shortened(self.names[positions[row]])!r} of {self.file} holds "
                         f"{values[row][large[0]]:g}; numbers must be at most 3.4e38"
                     )
+        pa.default_memory_pool().release_unused()
         return values
 
     def texts(self, position: int) -> list[str | None]:
