@@ -105,12 +105,14 @@ def test_samples_in_columns(tmp_path):
 @pytest.mark.parametrize("duplicates", ["apart", "sum"])
 def test_repeated_names(tmp_path, duplicates):
     """Two columns GENE0 and three GENE1; pandas reads them as GENE0, GENE0.1, ..."""
-    table = raw(missing=0.0, names=["GENE0", "GENE1", "GENE0", "GENE1", "GENE1", *GENES[2:]]).rename_axis("sample")
+    others = KEPT - 5 if duplicates == "apart" else KEPT - 2
+    table = raw(missing=0.0, names=["GENE0", "GENE1", "GENE0", "GENE1", "GENE1", *GENES[2 : 2 + others]])
+    table = table.rename_axis("sample")
     table.to_csv(tmp_path / "twice.csv")
-    data = read_table(tmp_path / "twice.csv", duplicates=duplicates, transform="log2", top=KEPT)
-    assert {"GENE0", "GENE1"} <= set(data.features.tolist())
+    data = read_table(tmp_path / "twice.csv", duplicates=duplicates, transform="log2")
+    assert data.x.shape[1] == KEPT
     model = load_model(fit(data, point=POINT).save(tmp_path / "model"))
-    reordered = table.iloc[::-1, [*range(9, 18), *range(9)]]
+    reordered = table.iloc[::-1, [*range(5, 5 + others), *range(5)]]
     agree(model, data, tmp_path / "twice.csv", table, pd.read_csv(tmp_path / "twice.csv"), reordered, table.T)
 
 
@@ -251,7 +253,7 @@ def test_broken_files(cohort, tmp_path):
             load_model(tmp_path)
     card.write_text(whole)
     arrays = arrays_of(cohort[2])
-    name = next(name for name in arrays if name.endswith("kernel"))
+    name = next(name for name, value in arrays.items() if value.ndim == 2)
     for change, words in (
         ({name: None}, f"lacks '{name}'"),
         ({"params/more": np.zeros(2)}, "unknown array 'params/more'"),

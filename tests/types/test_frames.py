@@ -106,7 +106,9 @@ def test_a_model_finds_genes_and_latents_by_name(model, named):
     assert model.reconstruct(frame.head(3)).shape == (3, 20)
     refused(f"1 of 20 features are missing from x: {named.features[0]}", model.embed, frame.iloc[:, 1:])
     refused("2 of 2 latents are missing from z", model.decode, z.set_axis(["a", "b"], axis=1))
-    refused("holds text", model.embed, frame.astype(object).replace(frame.iloc[0, 0], "high"))
+    text = frame.astype(object)
+    text.iloc[0, 0] = "high"
+    refused("holds text", model.embed, text)
     np.testing.assert_array_equal(model.embed(frame.convert_dtypes()), wanted)
 
 

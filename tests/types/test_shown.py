@@ -6,14 +6,17 @@ import dataclasses
 import types
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import vaebench as vb
 from vaebench.data import simulate_catalogue, simulate_cohort
 from vaebench.metrics import METRICS
 from vaebench.protocols import PROTOCOLS
+from vaebench.signatures.extraction import Extraction
+from vaebench.signatures.refitting import RefitResult
 from vaebench.sweep import progress
-from vaebench.training.model import fit
+from vaebench.training.trained import Trained
 from vaebench.types import Given, Posterior
 from vaebench.variants import VARIANTS
 
@@ -21,10 +24,19 @@ from vaebench.variants import VARIANTS
 @pytest.fixture(scope="module")
 def shown(tiny):
     """Name -> public object."""
-    model = fit(tiny, latent=2, hidden=(4,), batch=8, epochs=1)
+    ends = {"own_centre": np.zeros(20), "own_scale": np.ones(20), "losses": {"valid": 0.5}, "history": (0.5,) * 200}
+    status = {"status": "OK", "stop": "converged", "epochs": 200, "digest": tiny.digest}
+    known = {"features": tiny.features, "centre": tiny.centre, "scale": tiny.scale}
+    model = Trained(vb.Point(latent=2), {"params": {"kernel": np.zeros((512, 20))}}, **known, **ends, **status)
     catalogue, truth = simulate_catalogue(seed=0, tumours=12, signatures=2, types=1)
-    extraction = vb.signatures.extract(catalogue, k=2, method="nmf", restarts=1, reference=truth.signatures)
-    refit = vb.signatures.refit(catalogue, truth.signatures, intervals="profile_likelihood")
+    fits = pd.DataFrame({"mutations": catalogue.sum(axis=1), "cosine": 0.9})
+    selection = pd.DataFrame({"k": [2, 3], "chosen": [True, False]})
+    matched = vb.signatures.matches(truth.signatures, truth.signatures)
+    extraction = Extraction(truth.signatures, truth.exposures, fits, selection, matched, "nmf", ("A note.",))
+    intervals = truth.exposures.melt()
+    refit = RefitResult(
+        truth.exposures, intervals, fits, 1.0, 0.0, np.inf, "bootstrap", 0.95, {"draws": 10}, ("A note.",)
+    )
     cohort, genes = simulate_cohort(samples=60, genes=50, types=2)
     return {
         "model": model,
