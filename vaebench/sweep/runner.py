@@ -125,13 +125,7 @@ def run(
         # as JSON returns them, so that they compare equal with those of an existing run.json
         options["metric_options"] = {name: json.loads(json.dumps(dataclasses.asdict(o))) for name, o in own.items()}
         record = _run_record(folder, dataset, options, lanes, points, command)
-        now = [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out]
-        if not quiet:
-            show_notes(now)
-        told = joined_notes(record, now)
-        if told != record.get("notes", []):
-            record["notes"] = told
-            write_run_json(read_run_json(folder) | {"notes": told}, folder)
+        _tell(folder, record, [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out], quiet)
         if evaluators is None:
             # several training processes occupy the cores already, so each evaluates in a thread of its own
             evaluators = 0 if executor or workers > 1 else default_evaluators()
@@ -225,6 +219,15 @@ def check_points(
         make_split(point, dataset)
     for point in {(p.variant, p.latent, p.hidden): p for p in points}.values():
         check_memory(point, dataset, lanes or 1)
+
+
+def _tell(folder: Path, record: Mapping[str, Any], notes: Sequence[str], quiet: bool) -> None:
+    """Show the notes of this call, and add them to those in the folder's ``run.json``."""
+    if not quiet:
+        show_notes(notes)
+    told = joined_notes(record, notes)
+    if told != record.get("notes", []):
+        write_run_json(read_run_json(folder) | {"notes": told}, folder)
 
 
 def _completed(out: Path, recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
