@@ -59,7 +59,11 @@ def test_a_step_is_computed_once_for_equal_arguments(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("method", "module", "name"), [("nmf", restarts, "_factorised"), ("sparse", pipeline, "_best_fit")]
+    ("method", "module", "name"),
+    [
+        ("nmf", restarts, "_factorised"),
+        pytest.param("sparse", pipeline, "_best_fit", marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_extraction_continues_to_the_same_result(tmp_path, monkeypatch, method, module, name):
     catalogue, _ = simulate_catalogue(3, tumours=30, signatures=2, types=1)

@@ -81,7 +81,8 @@ def through_executor(
         pool = executor or process_pool(min(workers, len(pieces)))
         futures: list[Future[dict[str, Any]]] = []
         try:
-            futures += [pool.submit(_carry_out_there, piece, folder, dataset.digest) for piece in pieces]
+            for piece in pieces:
+                futures.append(pool.submit(_carry_out_there, piece, folder, dataset.digest))
             _watch(futures, task.out, set(wanted), started, show, _Silence(task.out, silent_minutes, quiet))
             ended, reason = _outcome(futures)
             costs += ended
