@@ -95,7 +95,7 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
         options=options,
         progress=cohort.progress,
     )
-    moving = (found.presence > 0) & (found.presence < 1) | (found.upper > found.lower)
+    moving = found.presence > 0
     worst, effective = mixing(found)
     diagnostics = {
         "draws": found.draws,

@@ -194,9 +194,9 @@ def _starts(x: np.ndarray, start: np.ndarray, chains: int) -> np.ndarray:
 
 
 def mixing(found: ExposurePosterior) -> tuple[float, float]:
-    """R-hat and effective draws of the worst hundredth of the exposures that differ between draws."""
-    moving = (found.presence > 0) & (found.presence < 1) | (found.upper > found.lower)
-    if not moving.any():  # an exposure that is 0 in all draws has no chain to judge
+    """R-hat and effective draws of the worst hundredth of the exposures that are above 0 in a draw."""
+    moving = found.presence > 0  # an exposure that is 0 in all draws has no chain to judge
+    if not moving.any():
         return 1.0, float(found.draws)
     worst = np.quantile(found.r_hat[moving], 0.99, method="higher")
     return float(worst), float(np.quantile(found.effective[moving], 0.01))
