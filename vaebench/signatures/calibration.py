@@ -88,7 +88,8 @@ def _neighbours(cohort: _Cohort, i: int, rng: np.random.Generator) -> _Truth:
 def _prior(cohort: _Cohort, i: int, rng: np.random.Generator) -> _Truth:
     samples, count = len(cohort.counts), len(cohort.signatures)
     there = rng.random((samples, count)) < min(0.5, cohort.options.active / count)
-    there[np.arange(samples), rng.integers(count, size=samples)] = True  # at least one
+    none = np.flatnonzero(~there.any(1))
+    there[none, rng.integers(count, size=len(none))] = True
     shares = rng.gamma(1.0, 1.0, (samples, count)) * there
     truth = shares / shares.sum(1, keepdims=True) * cohort.counts.sum(1, keepdims=True)
     return truth, truth @ cohort.signatures
