@@ -214,7 +214,7 @@ def match_signatures(options: Match, command: str) -> dict[str, Any]:
 def detection_limits(options: Power, command: str) -> dict[str, Any]:
     """Simulate samples, write the smallest share at which each signature is detected, and print it."""
     check_out(options.out)
-    from vaebench.signatures.power import PowerOptions, power, save_power
+    from vaebench.signatures.detection import PowerOptions, power, save_power
 
     numbers = listed(options.mutations)
     wrong = [text for text in numbers if not text.isdigit() or int(text) < 1]
@@ -232,6 +232,7 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
     )
     info = _info(command, time.perf_counter() - started, options.seed, signatures)
+    info["signatures digest"] = info.pop("catalogue digest")
     path = save_power(options.out, limits, info | dataclasses.asdict(chosen))
     if not options.quiet:
         wide = limits.pivot(index="signature", columns="mutations", values="least_share").loc[signatures.index]
