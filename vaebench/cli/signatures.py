@@ -22,6 +22,7 @@ from vaebench.version import __version__
 
 if TYPE_CHECKING:
     from vaebench.signatures.anchoring import AnchoredIntervals
+    from vaebench.signatures.extraction import Extraction
     from vaebench.signatures.joint.intervals import DeNovo
 
 INTERVALS = ("none", "joint", "anchored")
@@ -81,16 +82,23 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     summary = {"signatures": len(result.signatures), "samples": len(catalogue), "notes": notes, "report": str(page)}
     write_json(folder / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
-        # notes come first: they say how far the numbers can be trusted
-        print(
-            "\n".join([f"{len(result.signatures)} signatures in {len(catalogue)} samples, {duration(seconds)}", *notes])
+        _print_extraction(
+            options,
+            result,
+            notes,
+            f"{summary['signatures']} signatures in {len(catalogue)} samples, {duration(seconds)}",
         )
-        if result.matches is not None:
-            print(result.matches.to_string(index=False, float_format="{:.3f}".format))
-        if options.reference is not None and options.intervals != "anchored":
-            print("Recommended for intervals of the exposures, since there is a reference: --intervals anchored")
         print(f"report: {page}")
     return summary
+
+
+def _print_extraction(options: Extract, result: Extraction, notes: list[str], first: str) -> None:
+    """Print what was found; notes come first, for they say how far the numbers can be trusted."""
+    print("\n".join([first, *notes]))
+    if result.matches is not None:
+        print(result.matches.to_string(index=False, float_format="{:.3f}".format))
+    if options.reference is not None and options.intervals != "anchored":
+        print("Recommended for intervals of the exposures, since there is a reference: --intervals anchored")
 
 
 def _catalogue_of(options: Extract, reference: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
