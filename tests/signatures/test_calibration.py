@@ -91,7 +91,7 @@ def test_what_the_fit_does_not_know_is_seen_from_other_sources():
 def test_truths_are_what_the_sources_say():
     catalogue, truth = simulate_catalogue(2, tumours=400, signatures=8, types=1)
     x, s = catalogue.to_numpy(), truth.signatures.to_numpy()
-    cohort = calibration._Cohort(
+    cohort = calibration._FittedCounts(
         x, s, truth.exposures.to_numpy()[None], None, calibration.TruthOptions(concentration=50)
     )
     made = {name: SOURCES[name](cohort, 0, np.random.default_rng(0)) for name in SOURCES}

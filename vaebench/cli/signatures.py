@@ -23,6 +23,7 @@ from vaebench.version import __version__
 
 if TYPE_CHECKING:
     from vaebench.signatures.anchoring import AnchoredIntervals
+    from vaebench.signatures.extraction import Extraction
     from vaebench.signatures.joint.intervals import DeNovo
 
 INTERVALS = ("none", "joint", "anchored")
@@ -84,16 +85,23 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         )
         write_json(new / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
-        # notes come first: they say how far the numbers can be trusted
-        print(
-            "\n".join([f"{len(result.signatures)} signatures in {len(catalogue)} samples, {duration(seconds)}", *notes])
+        _print_extraction(
+            options,
+            result,
+            notes,
+            f"{summary['signatures']} signatures in {len(catalogue)} samples, {duration(seconds)}",
         )
-        if result.matches is not None:
-            print(result.matches.to_string(index=False, float_format="{:.3f}".format))
-        if options.reference is not None and options.intervals != "anchored":
-            print("Recommended for intervals of the exposures, since there is a reference: --intervals anchored")
         print(f"report: {page}")
     return summary
+
+
+def _print_extraction(options: Extract, result: Extraction, notes: list[str], first: str) -> None:
+    """Print what was found; notes come first, for they say how far the numbers can be trusted."""
+    print("\n".join([first, *notes]))
+    if result.matches is not None:
+        print(result.matches.to_string(index=False, float_format="{:.3f}".format))
+    if options.reference is not None and options.intervals != "anchored":
+        print("Recommended for intervals of the exposures, since there is a reference: --intervals anchored")
 
 
 def _catalogue_of(options: Extract, reference: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
@@ -227,7 +235,7 @@ def match_signatures(options: Match, command: str) -> dict[str, Any]:
 def detection_limits(options: Power, command: str) -> dict[str, Any]:
     """Simulate samples, write the smallest share at which each signature is detected, and print it."""
     check_results_folder(options.out, "power")
-    from vaebench.signatures.power import PowerOptions, power, save_power
+    from vaebench.signatures.detection import PowerOptions, power, save_power
 
     numbers = listed(options.mutations)
     wrong = [text for text in numbers if not text.isdigit() or int(text) < 1]
@@ -245,6 +253,7 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
     )
     info = _info(command, time.perf_counter() - started, options.seed, signatures)
+    info["signatures digest"] = info.pop("catalogue digest")
     path = save_power(options.out, limits, info | dataclasses.asdict(chosen))
     if not options.quiet:
         wide = limits.pivot(index="signature", columns="mutations", values="least_share").loc[signatures.index]

@@ -25,12 +25,12 @@ _NAMES = {
     "extract": "vaebench.signatures.extraction",
     "matches": "vaebench.signatures.matching",
     "muse_refit": "vaebench.signatures.autoencoders.muse",
-    "power": "vaebench.signatures.power",
+    "power": "vaebench.signatures.detection",
     "published_exposures": "vaebench.signatures.published",
     "recovery": "vaebench.signatures.matching",
     "refit": "vaebench.signatures.refitting",
     "save_calibration": "vaebench.signatures.calibration",
-    "save_power": "vaebench.signatures.power",
+    "save_power": "vaebench.signatures.detection",
     "tissues": "vaebench.signatures.published",
 }
 
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from vaebench.signatures.autoencoders.muse import muse_refit
     from vaebench.signatures.calibration import calibrate, save_calibration
     from vaebench.signatures.coverage import coverage_summary, coverage_table
+    from vaebench.signatures.detection import power, save_power
     from vaebench.signatures.extraction import extract
     from vaebench.signatures.joint.intervals import de_novo_intervals
     from vaebench.signatures.matching import matches, recovery
-    from vaebench.signatures.power import power, save_power
     from vaebench.signatures.published import published_exposures, tissues
     from vaebench.signatures.refitting import refit
     from vaebench.signatures.sparse.options import SparseOptions

@@ -59,7 +59,7 @@ TRUTHS = TruthOptions()
 """The defaults."""
 
 
-class _Cohort(NamedTuple):
+class _FittedCounts(NamedTuple):
     """What truths are drawn from: counts [T, 96], signatures [S, 96], posterior draws [n, T, S], noise, constants."""
 
     counts: np.ndarray
@@ -73,12 +73,12 @@ _Truth = tuple[np.ndarray, np.ndarray]
 """True exposures [T, S] and the mean [T, 96] of the counts."""
 
 
-def _fit(cohort: _Cohort, i: int, rng: np.random.Generator) -> _Truth:
+def _fit(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
     truth = cohort.draws[i].astype(np.float64)
     return truth, truth @ cohort.signatures
 
 
-def _neighbours(cohort: _Cohort, i: int, rng: np.random.Generator) -> _Truth:
+def _neighbours(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
     again = rng.poisson(cohort.counts).astype(np.float64)
     again[again.sum(1) == 0] = cohort.counts[again.sum(1) == 0]
     truth = maximum_likelihood(again, cohort.signatures).exposures
@@ -86,16 +86,17 @@ def _neighbours(cohort: _Cohort, i: int, rng: np.random.Generator) -> _Truth:
     return truth, truth @ cohort.signatures
 
 
-def _prior(cohort: _Cohort, i: int, rng: np.random.Generator) -> _Truth:
+def _prior(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
     samples, count = len(cohort.counts), len(cohort.signatures)
     there = rng.random((samples, count)) < min(0.5, cohort.options.active / count)
-    there[np.arange(samples), rng.integers(count, size=samples)] = True  # at least one
+    none = np.flatnonzero(~there.any(1))
+    there[none, rng.integers(count, size=len(none))] = True
     shares = rng.gamma(1.0, 1.0, (samples, count)) * there
     truth = shares / shares.sum(1, keepdims=True) * cohort.counts.sum(1, keepdims=True)
     return truth, truth @ cohort.signatures
 
 
-def _spectra(cohort: _Cohort, i: int, rng: np.random.Generator) -> _Truth:
+def _spectra(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
     truth = cohort.draws[i].astype(np.float64)
     shapes = np.maximum(cohort.options.concentration * cohort.signatures, 1e-6)
     mean = np.zeros_like(cohort.counts)
@@ -104,7 +105,7 @@ def _spectra(cohort: _Cohort, i: int, rng: np.random.Generator) -> _Truth:
     return truth, mean
 
 
-SOURCES: dict[str, Callable[[_Cohort, int, np.random.Generator], _Truth]] = {
+SOURCES: dict[str, Callable[[_FittedCounts, int, np.random.Generator], _Truth]] = {
     "fit": _fit,
     "neighbours": _neighbours,
     "prior": _prior,
@@ -183,7 +184,7 @@ def calibrate(
     ground = prior_ground(x.to_numpy(), known.index, "spike_slab", None, "published")
     chains = {"groups": groups[some], "ground": ground, "level": level, "seed": seed, "options": sampler}
     posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
-    cohort = _Cohort(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
+    cohort = _FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
     named = {"intervals": intervals, "noise": noise, "level": level, "types": types, "options": options}
     tables = []
     for place, source in enumerate(sources):
@@ -195,7 +196,7 @@ def calibrate(
 
 
 def _coverage(
-    cohort: _Cohort,
+    cohort: _FittedCounts,
     source: str,
     x: pd.DataFrame,
     known: pd.DataFrame,

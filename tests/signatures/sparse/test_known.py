@@ -42,7 +42,7 @@ def test_each_known_signature_is_the_prior_of_the_one_nearest_to_it(spectra):
 
 def test_charge_of_a_spectrum_by_hand(spectra):
     rng = np.random.default_rng(0)
-    found = np.stack([0.9 * spectra[2] + 0.1 / 96, np.roll(spectra[3], 40)])
+    found = np.stack([0.99 * spectra[2] + 0.01 / 96, np.roll(spectra[3], 40)])
     exposures = rng.gamma(2, 100, (30, 2)) * [[1, 1]]
     exposures[:10, 0] = 0
     nonzeros = (exposures > 0).sum(0)

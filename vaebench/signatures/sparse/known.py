@@ -19,11 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vaebench.signatures.kl_nmf import TINY
 from vaebench.signatures.matching import cosines
 from vaebench.signatures.sparse.options import SparseOptions
-
-_SAFE = 1e-10
-"""Least mean count in a division."""
 
 
 class KnownSignatures(NamedTuple):
@@ -74,7 +72,7 @@ def charges(
     """
     wanted = targets(signatures, known, options)
     count = np.maximum(nonzeros, 1)
-    precision = (exposures**2).T @ (1 / np.maximum(exposures @ signatures, _SAFE)) * (known.weight / count)[:, None]
+    precision = (exposures**2).T @ (1 / np.maximum(exposures @ signatures, TINY)) * (known.weight / count)[:, None]
     moved = np.sum(precision * (signatures - wanted) ** 2, axis=1)
     price = (signatures.shape[1] - 1) * np.log1p(nonzeros / known.weight) + 2 * np.log(len(known.spectra)) + moved
     return np.where(wanted.any(1), price, np.inf)
@@ -99,10 +97,10 @@ def missing_known(
     free = np.setdiff1d(np.arange(len(known.spectra)), nearest_known(signatures, known, options))
     if not len(free):
         return None
-    mean = np.maximum(exposures @ signatures, _SAFE)
+    mean = np.maximum(exposures @ signatures, TINY)
     spectra = known.spectra[free]
     slope = (x / mean - 1) @ spectra.T
-    curvature = np.maximum((x / mean**2) @ (spectra**2).T, _SAFE)
+    curvature = np.maximum((x / mean**2) @ (spectra**2).T, TINY)
     saved = np.where(slope > 0, slope**2 / curvature, 0.0) - np.log(x.shape[1])  # of the deviance
     best = int(np.argmax(np.maximum(saved, 0).sum(0)))
     better = saved[:, best] > 0
@@ -110,5 +108,5 @@ def missing_known(
         return None
     most = options.candidate_share * x.sum(1)
     own = np.where(better, np.minimum(slope[:, best] / curvature[:, best], most), 0.0)
-    rest = 1 - own / np.maximum(x.sum(1), _SAFE)
+    rest = 1 - own / np.maximum(x.sum(1), TINY)
     return spectra[best], np.hstack([exposures * rest[:, None], own[:, None]])

@@ -160,6 +160,18 @@ def _sparse_path(
             row = row._replace(fit=_unweighted(fit, data.weights), swaps=swaps)
         rows.append(row)
         tell(_line(row, best_so_far=worse == 0), len(rows), steps)
+    return _chosen(data, rows, last, options, known, lambda line: tell(line, steps, steps))
+
+
+def _chosen(
+    data: _Weighted,
+    rows: list[PathRow],
+    key: jax.Array,
+    options: SparseOptions,
+    known: KnownSignatures | None,
+    tell: Callable[[str], None],
+) -> SparsePath:
+    """Choose a number and fit it for the last time: steps 7 to 9."""
     # 7
     done = [row.fit for row in rows if row.fit is not None]  # the first rows, without a gap
     fits = [_rescored(data, fit, options, known) for fit in done]
@@ -167,14 +179,14 @@ def _sparse_path(
     best = fits[chosen]
     start = best.score.exposures
     final = fit_signatures(
-        data.x, best.signatures, last, options, exposures=start, draws=options.final_draws, known=known
+        data.x, best.signatures, key, options, exposures=start, draws=options.final_draws, known=known
     )
     unresolved = final.signatures
     # 8
     final, made = _resolved(final, options, known)
     score = final.score._replace(deviance=best.score.deviance, criterion=best.score.criterion)
     fits[chosen] = final._replace(score=score)
-    tell(f"{rows[chosen].count} signatures chosen", steps, steps)
+    tell(f"{rows[chosen].count} signatures chosen")
     # 9
     order = _order(final, data.weights)
     place = np.argsort(order)

@@ -11,7 +11,7 @@ from vaebench.cli.main import main
 from vaebench.data.mutations.channels import CHANNELS
 from vaebench.data.mutations.tables import write_signatures
 from vaebench.errors import InputError
-from vaebench.signatures.power import PowerOptions, deviance_rises, drawn_samples, power
+from vaebench.signatures.detection import PowerOptions, deviance_rises, drawn_samples, power
 
 FEW = PowerOptions(samples=20, halvings=3)
 
