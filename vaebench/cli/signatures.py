@@ -52,7 +52,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
         fractions=options.fractions,
     )
-    notes, drawn = list(result.notes), None
+    notes, drawn = [*catalogue.attrs.get("notes", ()), *result.notes], None
     if options.intervals != "none":
         drawn = _intervals(options, catalogue, result.signatures, reference, types)
         notes += drawn.notes
@@ -89,12 +89,21 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
 def _catalogue_of(options: Extract, reference: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return the catalogue and the reference; without a catalogue a simulated one, whose truth is the default reference."""
     if options.catalogue is not None:
-        read = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
-        return read, reference
+        return _read_or_counted(options), reference
     from vaebench.data.mutations.simulate import simulate_catalogue
 
     catalogue, truth = simulate_catalogue(options.seed)
     return catalogue, truth.signatures if reference is None else reference
+
+
+def _read_or_counted(options: Extract | RefitOptions) -> pd.DataFrame:
+    """Return the SBS96 catalogue of a table, or that of a list of mutations, counted."""
+    from vaebench.data.mutations.counting import counted_catalogue, is_list_of_mutations
+
+    assert options.catalogue is not None
+    if is_list_of_mutations(options.catalogue):
+        return counted_catalogue(options.catalogue, options.reference_genome)
+    return mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
 
 
 def _check_extraction(options: Extract) -> None:
@@ -137,7 +146,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     check_out(options.out)
     from vaebench.signatures.refitting import refit
 
-    catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
+    catalogue = _read_or_counted(options)
     signatures = mutations.read_signatures(options.signatures)
     types = mutations.cancer_types(catalogue.index, options.types)
     started = time.perf_counter()
@@ -155,10 +164,11 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     )
     seconds = time.perf_counter() - started
     page = fit.save(options.out, types=types, info=_info(command, seconds, options.seed, catalogue))
+    notes = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *fit.notes]
     if not options.quiet:
         print(f"{len(catalogue)} samples, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
-        print("\n".join([*fit.notes, f"report: {page}"]))
-    return fit.summary() | {"samples": len(catalogue), "notes": list(fit.notes), "report": str(page)}
+        print("\n".join([*notes, f"report: {page}"]))
+    return fit.summary() | {"samples": len(catalogue), "notes": notes, "report": str(page)}
 
 
 def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:

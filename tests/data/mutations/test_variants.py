@@ -99,7 +99,7 @@ def test_maf(tmp_path):
         "TP53\tGRCh38\tchr1\t5\tC\tC\tT\tS 1\tPASS\tSomatic",
         "A\tGRCh38\tchr1\t9\tT\tT\t-\tS 1\tPASS\tSomatic",  # T of TTTT
         "A\tGRCh38\tchr1\t12\t-\t-\tT\tS 1\t.\t",  # a fifth T
-        "A\tGRCh38\tchr2\t4\tT\tG\tT\tS2\tPASS\t",
+        "A\tGRCh38\tchr2\t9\tT\tG\tT\tS2\tPASS\t",
         "A\tGRCh38\tchr2\t5\tCG\tCG\tTA\tS2\tPASS\t",
         "A\tGRCh38\tchr2\t9\tT\tT\tA\tS3\tpanel_of_normals\t",
         "A\tGRCh38\tchr2\t9\tT\tT\tA\tS3\tPASS\tGermline",

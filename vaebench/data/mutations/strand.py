@@ -52,7 +52,7 @@ def read_genes(path: str | Path) -> Genes:
     if kind is None:
         raise InputError(f"{file} has no line of the kind gene or transcript; a GTF or GFF file of genes is needed")
     table = table[table[2] == kind]
-    codes = r"(gene_type|gene_biotype|biotype|transcript_type|transcript_biotype)[ =]\"?protein_coding"
+    codes = r"(?:gene_type|gene_biotype|biotype|transcript_type|transcript_biotype)[ =]\"?protein_coding"
     coding = table[8].str.contains(codes, regex=True)
     used = table[coding] if coding.any() else table
     which = "protein-coding genes" if coding.any() else f"lines of the kind {kind}"

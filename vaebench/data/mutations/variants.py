@@ -7,6 +7,7 @@ nothing is lost without a word.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -77,6 +78,21 @@ def read_variants(paths: str | Path | Iterable[str | Path], *, ignore_filter: bo
     return _joined(found)
 
 
+def is_list_of_mutations(path: str | Path) -> bool:
+    """Returns true for a folder, for a VCF, and for a table whose columns are those of a list of mutations."""
+    from vaebench.data.mutations.maf import has_columns_of_mutations
+
+    file = Path(path)
+    if file.is_dir():
+        return True
+    try:
+        with opened_text(file) as text:
+            first = text.readline(1 << 20)
+        return first.startswith(("##fileformat=VCF", "#CHROM")) or has_columns_of_mutations(file)
+    except (OSError, EOFError, ValueError, zlib.error):
+        return False  # the reader of tables says what is wrong
+
+
 def _files(path: Path) -> list[Path]:
     """The file itself, or the files of a folder in the order of their names."""
     if not path.is_dir():
@@ -119,7 +135,8 @@ def _joined(parts: Sequence[Variants]) -> Variants:
         )
     if not homes:
         raise InputError("the files name no sample; a MAF or table needs at least one row")
-    records = pd.concat([part.records for part in parts], ignore_index=True)
+    filled = [part.records for part in parts if len(part.records)] or [parts[0].records]
+    records = pd.concat(filled, ignore_index=True)
     builds = list(dict.fromkeys(build for part in parts for build in part.builds))
     return Variants(records, list(homes), builds, notes)
 

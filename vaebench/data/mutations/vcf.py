@@ -96,7 +96,7 @@ def _header(file: Path) -> _Header:
 
 def _table(file: Path, header: _Header) -> pd.DataFrame:
     """The records as text, indexed by their place below the header."""
-    kept = [i for i, name in enumerate(header.columns) if name not in ("ID", "QUAL", "INFO")]
+    kept = [i for i, name in enumerate(header.columns) if i >= len(_FIXED) or name not in ("ID", "QUAL", "INFO")]
     names = [f"{i}" for i in range(len(header.columns))]  # names of samples may be repeated
     with opened(file) as stream:
         for _ in range(header.lines):
@@ -111,9 +111,11 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
         except pd.errors.ParserError as error:
             raise InputError(f"{file} has a record with more fields than its header ({str(error).strip()})") from None
     fixed = {f"{i}": name for i, name in enumerate(header.columns[:9])}
-    table = table.rename(columns=fixed)
-    table = table[(table["CHROM"].fillna("") != "") | table["ALT"].notna()]
-    short = np.flatnonzero(table.isna().any(axis=1).to_numpy())
+    table = table.rename(columns=fixed).fillna("")
+    table = table[(table != "").any(axis=1)]
+    # short lines are filled up with empty fields, which a VCF does not have
+    filled = table[["ALT", *(f"{i}" for i in kept if i >= len(_FIXED))]]
+    short = np.flatnonzero((filled == "").any(axis=1).to_numpy())
     if len(short):
         line = int(table.index[short[0]]) + header.lines + 1
         raise InputError(f"line {line} of {file} has fewer fields than the header; the file may be cut off")
@@ -122,7 +124,8 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
 
 def _tumours(file: Path, header: _Header, notes: list[str]) -> dict[str, str]:
     """Columns of the tumours -> names of their samples."""
-    columns = {f"{i}": name for i, name in enumerate(header.columns) if i >= 9}
+    has_samples = header.columns[len(_FIXED) - 1 : len(_FIXED)] == ["FORMAT"]
+    columns = {f"{i}": name for i, name in enumerate(header.columns) if i >= len(_FIXED) and has_samples}
     doubled = [name for name in columns.values() if list(columns.values()).count(name) > 1]
     if doubled:
         raise InputError(f"{file} has the sample {shown(doubled[0])} more than once; samples must be unique")
@@ -144,7 +147,7 @@ def _alleles(records: pd.DataFrame, alts: pd.Series) -> pd.DataFrame:
     several = found["alt"].str.contains(",", regex=False).to_numpy(bool)
     if several.any():
         split = found[several].assign(alt=found.loc[several, "alt"].str.split(",")).explode("alt")
-        split["allele"] = split.groupby("row").cumcount() + 1
+        split["allele"] = split.groupby("row").cumcount().to_numpy() + 1
         found = pd.concat([found[~several], split]).sort_values(["row", "allele"], ignore_index=True)
     found["alt"] = found["alt"].str.strip().str.upper()
     return found
