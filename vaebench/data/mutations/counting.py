@@ -21,7 +21,7 @@ import pandas as pd
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channel_names import CONTEXTS
-from vaebench.data.mutations.events import WRONG, Events, found_events
+from vaebench.data.mutations.events import NO_CHROMOSOME, WRONG, Events, found_events
 from vaebench.data.mutations.genome import Genome, build_of, named_build, open_genome
 from vaebench.data.mutations.strand import Genes, read_genes
 from vaebench.data.mutations.substitutions import DOUBLET_CODES
@@ -166,7 +166,14 @@ def counted_catalogue(path: str | Path, reference_genome: str | Path | None = No
 
 
 def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray, genome: Genome | None) -> None:
-    """Raises ``InputError`` if more reference alleles than :data:`MOST_WRONG` differ from the genome."""
+    """Raises ``InputError`` if more reference alleles than :data:`MOST_WRONG` differ, or no chromosome is known."""
+    lost = np.flatnonzero(reasons == NO_CHROMOSOME)
+    if genome is not None and len(lost) and not events.checked:
+        chrom = variants.records["chrom"].iloc[int(lost[0])]
+        raise InputError(
+            f"{genome.name} has no chromosome of the variants, such as {shown(chrom)}; its first is "
+            f"{shown(next(iter(genome.lengths), ''))}"
+        )
     wrong = np.flatnonzero(reasons == WRONG)
     if not len(wrong) or len(wrong) <= MOST_WRONG * events.checked:
         return

@@ -18,7 +18,8 @@ WRONG = "REF differs from the reference genome"
 """Reason of a record whose reference allele is not that of the genome."""
 _N = "N in the context"
 _DUPLICATE = "duplicate of another record"
-_NO_CHROMOSOME = "chromosome not in the reference genome"
+NO_CHROMOSOME = "chromosome not in the reference genome"
+"""Reason of a record on a chromosome that the genome lacks."""
 _SBS = ("sample", "chrom", "pos", "ref", "alt", "sbs96", "sbs1536", "strand")
 _SYMBOLIC = re.compile(r"[<\[\]>]|^\..|.\.$")
 
@@ -74,7 +75,7 @@ def found_events(variants: Variants, genome: Genome | None, genes: Genes | None)
     codes, names = pd.factorize(records["chrom"])
     plain = {name: plain_chromosome(str(name)) for name in names}
     matched = plain if genome is None else matched_chromosomes([str(name) for name in names], genome)
-    lost = ["mitochondrial genome" if plain[n] == "MT" else "" if n in matched else _NO_CHROMOSOME for n in names]
+    lost = ["mitochondrial genome" if plain[n] == "MT" else "" if n in matched else NO_CHROMOSOME for n in names]
     homes, places = pd.factorize(np.array([matched.get(name, "") for name in names], object))
     if len(names):
         _set(reasons, np.array(lost, object)[codes])

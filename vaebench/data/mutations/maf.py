@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.text import opened, opened_text
-from vaebench.data.mutations.variants import Variants, failed_filter, positions, records_frame, shown
+from vaebench.data.files.text import opened
+from vaebench.data.mutations.variants import Variants, failed_filter, positions, records_frame, shown, text_lines
 from vaebench.errors import InputError
 
 # the first that a file has is used; names in lower case without other signs than letters and digits
@@ -94,11 +94,12 @@ def has_columns_of_mutations(file: Path) -> bool:
 
 def _header(file: Path) -> _Columns:
     """Finds the header, below lines that begin with ``#``, and those of the columns that the file has."""
-    with opened_text(file) as text:
-        line, above = text.readline(), 1
-        while line.startswith("#") and not line.lower().startswith(("#chr", "#sample", "#hugo")):
-            line, above = text.readline(), above + 1
-    line = line.lstrip("#").rstrip("\r\n")
+    line, above = "", 0
+    for line in text_lines(file):
+        above += 1
+        if not line.startswith("#") or line.lower().startswith(("#chr", "#sample", "#hugo")):
+            break
+    line = line.lstrip("#")
     delimiter = next((mark for mark in "\t,; " if mark in line), "\t")
     names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
     plain = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]

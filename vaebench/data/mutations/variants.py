@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.text import opened, opened_text, refusing_broken
+from vaebench.data.files.text import opened, refusing_broken
 from vaebench.errors import InputError
 
 FIELDS = ("sample", "chrom", "pos", "ref", "alt", "context", "file", "line", "reason")
@@ -71,8 +71,7 @@ def read_variants(paths: str | Path | Iterable[str | Path], *, ignore_filter: bo
     for file in [file for path in given for file in _files(Path(path))]:
         with refusing_broken(file, _NEEDED):
             _refuse_kind(file)
-            with opened_text(file) as text:
-                first = text.readline()
+            first = next(text_lines(file), "")
             is_vcf = first.startswith(("##fileformat=VCF", "#CHROM", "##")) and not first.startswith("##maf")
             found.append((read_vcf if is_vcf else read_table_of_mutations)(file, ignore_filter))
     return _joined(found)
@@ -86,8 +85,7 @@ def is_list_of_mutations(path: str | Path) -> bool:
     if file.is_dir():
         return True
     try:
-        with opened_text(file) as text:
-            first = text.readline(1 << 20)
+        first = next(text_lines(file), "")
         return first.startswith(("##fileformat=VCF", "#CHROM")) or has_columns_of_mutations(file)
     except (OSError, EOFError, ValueError, zlib.error):
         return False  # the reader of tables says what is wrong
@@ -139,6 +137,13 @@ def _joined(parts: Sequence[Variants]) -> Variants:
     records = pd.concat(filled, ignore_index=True)
     builds = list(dict.fromkeys(build for part in parts for build in part.builds))
     return Variants(records, list(homes), builds, notes)
+
+
+def text_lines(file: Path) -> Iterator[str]:
+    """Yields lines without their ends; comments of any encoding are no reason to refuse a file."""
+    with opened(file) as stream:
+        for raw in stream:
+            yield raw.decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n")
 
 
 def records_frame(columns: dict[str, object], rows: int) -> pd.DataFrame:

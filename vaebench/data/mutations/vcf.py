@@ -9,8 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.text import opened, opened_text
-from vaebench.data.mutations.variants import Variants, failed_filter, positions, records_frame, sample_of, shown
+from vaebench.data.files.text import opened
+from vaebench.data.mutations.variants import (
+    Variants,
+    failed_filter,
+    positions,
+    records_frame,
+    sample_of,
+    shown,
+    text_lines,
+)
 from vaebench.errors import InputError
 
 _FIXED = ["CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
@@ -72,25 +80,25 @@ def _header(file: Path) -> _Header:
     """Reads the lines up to ``#CHROM``."""
     found = {"tumour": "", "normal": "", "build": ""}
     names: dict[str, str] = {}
-    with opened_text(file) as text:
-        for number, line in enumerate(text, 1):
-            line = line.rstrip("\r\n")
-            if line.startswith("#CHROM"):
-                columns = line[1:].split("\t")
-                if len(columns) < 5:
-                    raise InputError(f"line {number} of {file} has its columns not separated by tabs; a VCF needs tabs")
-                for name in ("POS", "REF", "ALT"):
-                    if name not in columns:
-                        raise InputError(f"line {number} of {file} has no column {name}; a VCF needs {_FIXED[:5]}")
-                return _Header(columns, number, names=names, **found)
-            if not line.startswith("#"):
-                raise InputError(f"line {number} of {file} is a record before any line #CHROM; a VCF needs that line")
-            if match := re.match(r"##(tumou?r|normal)_sample=(.+)", line):
-                found["normal" if match[1] == "normal" else "tumour"] = match[2].strip()
-            elif match := re.match(r"##SAMPLE=<.*\bID=([^,>]+).*\bSampleName=([^,>]+)", line):
-                names[match[1]] = match[2].strip("\"' ")
-            elif match := re.match(r"##(reference=|assembly=|contig=<.*\bassembly=)([^,>]+)", line):
-                found["build"] = found["build"] or match[2].strip("\"' ")
+    for number, line in enumerate(text_lines(file), 1):
+        if line.startswith("#CHROM"):
+            columns = line[1:].split("\t")
+            if len(columns) < 5:
+                raise InputError(f"line {number} of {file} has its columns not separated by tabs; a VCF needs tabs")
+            for name in ("POS", "REF", "ALT"):
+                if name not in columns:
+                    raise InputError(
+                        f"line {number} of {file} has no column {name}; a VCF needs {', '.join(_FIXED[:5])}"
+                    )
+            return _Header(columns, number, names=names, **found)
+        if not line.startswith("#"):
+            raise InputError(f"line {number} of {file} is a record before any line #CHROM; a VCF needs that line")
+        if match := re.match(r"##(tumou?r|normal)_sample=(.+)", line):
+            found["normal" if match[1] == "normal" else "tumour"] = match[2].strip()
+        elif match := re.match(r"##SAMPLE=<.*\bID=([^,>]+).*\bSampleName=([^,>]+)", line):
+            names[match[1]] = match[2].strip("\"' ")
+        elif match := re.match(r"##(reference=|assembly=|contig=<.*\bassembly=)([^,>]+)", line):
+            found["build"] = found["build"] or match[2].strip("\"' ")
     raise InputError(f"{file} has no line #CHROM; a VCF needs one above its records")
 
 
