@@ -8,7 +8,7 @@ import pytest
 
 from vaebench.data.mutations.channel_names import CONTEXTS, reverse_complement
 from vaebench.data.mutations.counting import count
-from vaebench.data.mutations.variants import Variants
+from vaebench.data.mutations.records import Variants
 from vaebench.errors import InputError
 
 SBS = ("SBS96", "SBS1536", "DBS78")

@@ -23,9 +23,10 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.events import NO_CHROMOSOME, WRONG, Events, found_events
 from vaebench.data.mutations.genome import Genome, build_of, named_build, open_genome
+from vaebench.data.mutations.records import Variants, shown
 from vaebench.data.mutations.strand import Genes, read_genes
 from vaebench.data.mutations.substitutions import DOUBLET_CODES
-from vaebench.data.mutations.variants import Variants, is_list_of_mutations, read_variants, shown
+from vaebench.data.mutations.variants import is_list_of_mutations, read_variants
 from vaebench.errors import InputError, unknown_name
 from vaebench.version import __version__
 

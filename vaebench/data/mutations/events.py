@@ -10,9 +10,9 @@ import pandas as pd
 
 from vaebench.data.mutations.genome import BASES, Genome, matched_chromosomes, plain_chromosome
 from vaebench.data.mutations.indels import Indels, extents, indel_channels
+from vaebench.data.mutations.records import Variants
 from vaebench.data.mutations.strand import Genes, strand_codes
 from vaebench.data.mutations.substitutions import FLANK, substitution_channels, windows
-from vaebench.data.mutations.variants import Variants
 
 WRONG = "REF differs from the reference genome"
 """Reason of a record whose reference allele is not that of the genome."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.files.text import opened
-from vaebench.data.mutations.variants import Variants, failed_filter, positions, records_frame, shown, text_lines
+from vaebench.data.mutations.records import Variants, failed_filter, positions, records_frame, shown, text_lines
 from vaebench.errors import InputError
 
 # the first that a file has is used; names in lower case without other signs than letters and digits

@@ -59,8 +59,12 @@ def read_genes(path: str | Path) -> Genes:
     ends = {}
     for (chrom, sign), rows in used.groupby([used[0].map(plain_chromosome), used[6]]):
         if sign in ("+", "-"):
-            first, last = (np.sort(pd.to_numeric(rows[column]).to_numpy(np.int64)) for column in (3, 4))
-            ends[str(chrom), str(sign)] = first, last
+            first, last = (pd.to_numeric(rows[column], errors="coerce").to_numpy(np.float64) for column in (3, 4))
+            if not (np.isfinite(first) & np.isfinite(last)).all():
+                raise InputError(
+                    f"{file} has a {kind} on {chrom} whose start or end is not a number; is it a GTF or GFF file?"
+                )
+            ends[str(chrom), str(sign)] = np.sort(first), np.sort(last)
     if not ends:
         raise InputError(f"{file} has no gene with a strand; a GTF or GFF file of genes is needed")
     return Genes(ends, [f"strands are those of {len(used)} {which} of {file.name}"])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.files.text import opened
-from vaebench.data.mutations.variants import (
+from vaebench.data.mutations.records import (
     Variants,
     failed_filter,
     positions,
