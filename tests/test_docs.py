@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import vaebench as vb
+from vaebench.cli.count import Count
 from vaebench.cli.main import COMMANDS, _parsed
 from vaebench.cli.options import Evaluate, Run
 from vaebench.cli.parsing import listed, metric_options, run_axes
@@ -164,7 +165,7 @@ def test_scripts_exist_with_the_options_that_are_shown():
 def test_options_in_the_text_are_those_of_a_command():
     known = {
         f"--{name.replace('_', '-')}"
-        for c in (Run, Evaluate, Extract, RefitOptions, Calibrate)
+        for c in (Run, Evaluate, Count, Extract, RefitOptions, Calibrate)
         for name in fields_of(c)
     }
     known |= {f"--no-{name[2:]}" for name in known} | {"--help", "--version"}
@@ -228,7 +229,9 @@ def public_modules() -> dict[str, list[str]]:
         inner = [getattr(module, n) for n in found[module.__name__]]
         for other in inner:
             if inspect.ismodule(other):
-                own = [n for n, member in vars(other).items() if getattr(member, "__module__", "") == other.__name__]
+                own = getattr(other, "__all__", None) or [
+                    n for n, member in vars(other).items() if getattr(member, "__module__", "") == other.__name__
+                ]
                 found[other.__name__] = [n for n in own if not n.startswith("_")]
     return found | {"vaebench": [n for n in vb.__all__ if not n.startswith("_")]}
 

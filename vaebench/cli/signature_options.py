@@ -18,7 +18,10 @@ class Extract(Seeded, Compiled):
     """Extract mutational signatures and exposures from a table of SBS96 counts, choose their number, and write a report."""
 
     catalogue: Annotated[Positional[Path | None], tyro.conf.arg(metavar="CATALOGUE")] = None
-    """Table of counts with named channels. Without it a small catalogue is simulated."""
+    """Table of counts with named channels, or a folder of VCF files, a VCF or a MAF, whose SBS96 is counted first. Without
+    it a small catalogue is simulated."""
+    reference_genome: Path | None = None
+    """FASTA or 2bit file, to count VCF or MAF files."""
     out: Path = Path("results/extract")
     """Folder for signatures.csv, exposures.csv, samples.csv, selection.csv, matches.csv and report.html."""
     method: Annotated[str, tyro.conf.arg(help=methods_help())] = "sparse"
@@ -58,9 +61,11 @@ class RefitOptions(Seeded, Compiled):
     """Estimate exposures of known signatures in a table of SBS96 counts, with intervals, and write a report."""
 
     catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
-    """Table of counts with named channels."""
+    """Table of counts with named channels, or a folder of VCF files, a VCF or a MAF, whose SBS96 is counted first."""
     signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
     """Table of signatures with named channels."""
+    reference_genome: Path | None = None
+    """FASTA or 2bit file, to count VCF or MAF files."""
     out: Path = Path("results/refit")
     """Folder for exposures.csv, intervals.csv, sums.csv, samples.csv, fit.json and report.html."""
     intervals: str = "spike_slab"

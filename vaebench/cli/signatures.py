@@ -107,12 +107,21 @@ def _print_extraction(options: Extract, result: Extraction, notes: list[str], fi
 def _catalogue_of(options: Extract, reference: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return the catalogue and the reference; without a catalogue a simulated one, whose truth is the default reference."""
     if options.catalogue is not None:
-        read = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
-        return read, reference
+        return _read_or_counted(options), reference
     from vaebench.data.mutations.simulate import simulate_catalogue
 
     catalogue, truth = simulate_catalogue(options.seed)
     return catalogue, truth.signatures if reference is None else reference
+
+
+def _read_or_counted(options: Extract | RefitOptions) -> pd.DataFrame:
+    """Return the SBS96 catalogue of a table, or that of a list of mutations, counted."""
+    from vaebench.data.mutations.counting import counted_catalogue, is_list_of_mutations
+
+    assert options.catalogue is not None
+    if is_list_of_mutations(options.catalogue):
+        return counted_catalogue(options.catalogue, options.reference_genome)
+    return mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
 
 
 def _check_extraction(options: Extract) -> None:
@@ -157,7 +166,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     check_results_folder(options.out, "refit")
     from vaebench.signatures.refitting import refit
 
-    catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
+    catalogue = _read_or_counted(options)
     signatures = mutations.read_signatures(options.signatures)
     types = mutations.cancer_types(catalogue.index, options.types)
     started = time.perf_counter()

@@ -33,6 +33,20 @@ def test_a_fasta_in_any_form_is_the_same_genome(tmp_path, kind):
     assert bool(genome.notes) == (kind == "zipped")
 
 
+def test_the_index_is_made_elsewhere_where_nothing_can_be_written(tmp_path, monkeypatch):
+    pytest.importorskip("pyfaidx")
+    from vaebench.data.mutations import genome as module
+
+    (tmp_path / "genome.fa").write_bytes(fasta())
+    monkeypatch.setattr(module, "_writable", lambda folder: False)
+    genome = open_genome(tmp_path / "genome.fa")
+    assert genome.read("MT").tolist() == CODES["MT"]
+    assert [path.name for path in tmp_path.iterdir()] == ["genome.fa"]
+    monkeypatch.undo()
+    open_genome(tmp_path / "genome.fa")
+    assert (tmp_path / "genome.fa.fai").is_file()
+
+
 def test_2bit(tmp_path):
     """A 2bit file by the format's specification: T, C, A, G as 0 to 3, and runs of N beside."""
     pytest.importorskip("py2bit")

@@ -75,6 +75,13 @@ def test_tumour_and_normal(tmp_path):
         read_variants(vcf(tmp_path, "z.vcf", (*row[:5], "./.:9", "./.:9"), samples=("A", "B")))
 
 
+def test_comments_of_any_encoding_and_a_byte_order_mark(tmp_path):
+    row = f"{FIXED}\n1\t5\t.\tC\tT\t.\t.\t.\n"
+    for name, start, code in (("latin", "##source=Universität\n", "latin-1"), ("mark", "\ufeff", "utf-8")):
+        (tmp_path / f"{name}.vcf").write_bytes((start + HEAD + row).encode(code))
+        assert sums(count(tmp_path / f"{name}.vcf", GENOME)) == {name: 1}
+
+
 def test_two_files_of_one_sample_are_counted_together(tmp_path):
     one = vcf(tmp_path, "snv.vcf", ("1", 5, "C", "T", ".", "0/1"), samples=("P1",))
     two = vcf(tmp_path, "indel.vcf", ("1", 8, "CT", "C", ".", "0/1"), ("1", 5, "C", "T", ".", "0/1"), samples=("P1",))
@@ -99,7 +106,7 @@ def test_maf(tmp_path):
         "TP53\tGRCh38\tchr1\t5\tC\tC\tT\tS 1\tPASS\tSomatic",
         "A\tGRCh38\tchr1\t9\tT\tT\t-\tS 1\tPASS\tSomatic",  # T of TTTT
         "A\tGRCh38\tchr1\t12\t-\t-\tT\tS 1\t.\t",  # a fifth T
-        "A\tGRCh38\tchr2\t4\tT\tG\tT\tS2\tPASS\t",
+        "A\tGRCh38\tchr2\t9\tT\tG\tT\tS2\tPASS\t",
         "A\tGRCh38\tchr2\t5\tCG\tCG\tTA\tS2\tPASS\t",
         "A\tGRCh38\tchr2\t9\tT\tT\tA\tS3\tpanel_of_normals\t",
         "A\tGRCh38\tchr2\t9\tT\tT\tA\tS3\tPASS\tGermline",

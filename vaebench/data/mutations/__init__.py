@@ -9,7 +9,7 @@ _NAMES = {
     "count": "counting",
     "Counted": "counting",
     "read_variants": "variants",
-    "Variants": "variants",
+    "Variants": "records",
     "CONTEXTS": "channel_names",
 }
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vaebench.data.mutations.channel_names import CONTEXTS as CONTEXTS
     from vaebench.data.mutations.counting import Counted as Counted
     from vaebench.data.mutations.counting import count as count
-    from vaebench.data.mutations.variants import Variants as Variants
+    from vaebench.data.mutations.records import Variants as Variants
     from vaebench.data.mutations.variants import read_variants as read_variants
 
 __all__ = [*_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -21,13 +21,16 @@ import pandas as pd
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channel_names import CONTEXTS
-from vaebench.data.mutations.events import WRONG, Events, found_events
+from vaebench.data.mutations.events import NO_CHROMOSOME, WRONG, Events, found_events
 from vaebench.data.mutations.genome import Genome, build_of, named_build, open_genome
+from vaebench.data.mutations.records import Variants, shown
 from vaebench.data.mutations.strand import Genes, read_genes
 from vaebench.data.mutations.substitutions import DOUBLET_CODES
-from vaebench.data.mutations.variants import Variants, read_variants, shown
+from vaebench.data.mutations.variants import is_list_of_mutations, read_variants
 from vaebench.errors import InputError, unknown_name
 from vaebench.version import __version__
+
+__all__ = ["DEFAULT_CONTEXTS", "MOST_WRONG", "Counted", "count", "counted_catalogue", "is_list_of_mutations"]
 
 DEFAULT_CONTEXTS = ("SBS96", "DBS78", "ID83")
 """Contexts that are counted unless others are named."""
@@ -116,6 +119,8 @@ def count(
     for name in contexts:
         if name not in CONTEXTS:
             raise unknown_name("context", name, CONTEXTS)
+    if not contexts:
+        raise InputError(f"no context is named; contexts= (--contexts) may hold {', '.join(CONTEXTS)}")
     stranded = [name for name in contexts if name in ("SBS288", "SBS384")]
     if stranded and genes is None:
         raise InputError(f"{stranded[0]} needs the strands of genes; name a GTF file with genes= (--genes)")
@@ -142,8 +147,34 @@ def count(
     return Counted(catalogues, _dropped(variants, reasons), notes)
 
 
+def counted_catalogue(path: str | Path, reference_genome: str | Path | None = None) -> pd.DataFrame:
+    """Counts SBS96 of a list of mutations for an extraction or a refit.
+
+    Returns:
+        Counts [T, 96]; ``attrs["notes"]`` lists what was decided, and how many records were dropped.
+
+    Raises:
+        InputError: as :func:`count`.
+    """
+    counted = count(path, reference_genome, contexts=("SBS96",))
+    catalogue = counted.catalogues["SBS96"]
+    reasons = ", ".join(f"{number} {reason}" for reason, number in counted.reasons().items())
+    left = (
+        [f"{len(counted.dropped)} records were not counted ({reasons}); vaebench count lists them"] if reasons else []
+    )
+    catalogue.attrs["notes"] = [*counted.notes, *left]
+    return catalogue
+
+
 def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray, genome: Genome | None) -> None:
-    """Raises ``InputError`` if more reference alleles than :data:`MOST_WRONG` differ from the genome."""
+    """Raises ``InputError`` if more reference alleles than :data:`MOST_WRONG` differ, or no chromosome is known."""
+    lost = np.flatnonzero(reasons == NO_CHROMOSOME)
+    if genome is not None and len(lost) and not events.checked:
+        chrom = variants.records["chrom"].iloc[int(lost[0])]
+        raise InputError(
+            f"{genome.name} has no chromosome of the variants, such as {shown(chrom)}; its first is "
+            f"{shown(next(iter(genome.lengths), ''))}"
+        )
     wrong = np.flatnonzero(reasons == WRONG)
     if not len(wrong) or len(wrong) <= MOST_WRONG * events.checked:
         return

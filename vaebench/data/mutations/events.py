@@ -10,15 +10,16 @@ import pandas as pd
 
 from vaebench.data.mutations.genome import BASES, Genome, matched_chromosomes, plain_chromosome
 from vaebench.data.mutations.indels import Indels, extents, indel_channels
+from vaebench.data.mutations.records import Variants
 from vaebench.data.mutations.strand import Genes, strand_codes
 from vaebench.data.mutations.substitutions import FLANK, substitution_channels, windows
-from vaebench.data.mutations.variants import Variants
 
 WRONG = "REF differs from the reference genome"
 """Reason of a record whose reference allele is not that of the genome."""
 _N = "N in the context"
 _DUPLICATE = "duplicate of another record"
-_NO_CHROMOSOME = "chromosome not in the reference genome"
+NO_CHROMOSOME = "chromosome not in the reference genome"
+"""Reason of a record on a chromosome that the genome lacks."""
 _SBS = ("sample", "chrom", "pos", "ref", "alt", "sbs96", "sbs1536", "strand")
 _SYMBOLIC = re.compile(r"[<\[\]>]|^\..|.\.$")
 
@@ -67,13 +68,14 @@ def found_events(variants: Variants, genome: Genome | None, genes: Genes | None)
     """
     records = variants.records
     reasons = records["reason"].to_numpy(object).copy()
-    ref, alt = records["ref"].to_numpy(object), records["alt"].to_numpy(object)
+    pos = records["pos"].to_numpy(np.int64)
+    ref, alt, context = (records[name].to_numpy(object) for name in ("ref", "alt", "context"))
     _set(reasons, _allele_reasons(ref, alt))
     samples = pd.Index(variants.samples).get_indexer(pd.Index(records["sample"]))
     codes, names = pd.factorize(records["chrom"])
     plain = {name: plain_chromosome(str(name)) for name in names}
     matched = plain if genome is None else matched_chromosomes([str(name) for name in names], genome)
-    lost = ["mitochondrial genome" if plain[n] == "MT" else "" if n in matched else _NO_CHROMOSOME for n in names]
+    lost = ["mitochondrial genome" if plain[n] == "MT" else "" if n in matched else NO_CHROMOSOME for n in names]
     homes, places = pd.factorize(np.array([matched.get(name, "") for name in names], object))
     if len(names):
         _set(reasons, np.array(lost, object)[codes])
@@ -82,13 +84,13 @@ def found_events(variants: Variants, genome: Genome | None, genes: Genes | None)
     for chrom in np.unique(home[reasons == ""]):
         rows = np.flatnonzero((home == chrom) & (reasons == ""))
         name = str(places[chrom])
-        part = _Part(rows, samples[rows], int(chrom), trimmed(records["pos"].to_numpy()[rows], ref[rows], alt[rows]))
+        part = _Part(rows, samples[rows], int(chrom), trimmed(pos[rows], ref[rows], alt[rows]))
         if genome is None:
             checked += len(rows)
-            substitutions.append(_by_context(part, records["context"].to_numpy(object)[rows], ref[rows], reasons))
+            substitutions.append(_by_context(part, pos[rows], ref[rows], context[rows], reasons))
             continue
         bases = genome.read(name)
-        checked += _compared(part, records["pos"].to_numpy()[rows], ref[rows], bases, reasons)
+        checked += _compared(part, pos[rows], ref[rows], bases, reasons)
         substitutions.append(_by_genome(part, name, bases, genes, reasons))
         indels.append(_indels(part, bases, reasons))
     return Events(_merged(substitutions, _SBS), _merged(indels, ("sample", "channel")), checked), reasons
@@ -199,24 +201,30 @@ def _by_genome(
     return _with_channels(part, single, around, strand, reasons)
 
 
-def _by_context(part: _Part, context: np.ndarray, ref: np.ndarray, reasons: np.ndarray) -> dict[str, np.ndarray]:
+def _by_context(
+    part: _Part, pos: np.ndarray, ref: np.ndarray, context: np.ndarray, reasons: np.ndarray
+) -> dict[str, np.ndarray]:
     """Substitutions with their channels, read from ``CONTEXT``: REF with the same number of bases on either side."""
     single = _singles(part, reasons)
     rest = reasons[part.rows] == ""
     empty = rest & ((part.bases.ref == "") | (part.bases.alt == ""))
     reasons[part.rows[empty]] = "indel without a reference genome"
-    around = np.full((len(single["row"]), 2 * FLANK + 1), 4, np.int64)
-    for i, (row, pos, base) in enumerate(zip(single["row"], single["pos"], single["ref"], strict=True)):
-        text = context[row]
-        flank = (len(text) - len(ref[row])) // 2
-        middle = flank + pos - part.bases.start[row]
-        codes = BASES[np.frombuffer(text.encode("ascii", "replace"), np.uint8)]
-        if flank < 1 or len(codes) <= middle:
-            reasons[part.rows[row]] = "no CONTEXT"
-        elif codes[middle] != base:
-            reasons[part.rows[row]] = WRONG
-        else:
-            around[i] = windows(codes, np.array([middle]))[0]
+    row = single["row"]
+    texts = context[row]
+    sizes = pd.Series(texts).str.len().to_numpy(np.int64) if len(row) else row
+    longs = pd.Series(ref[row]).str.len().to_numpy(np.int64) if len(row) else row
+    flank = (sizes - longs) // 2
+    middle = flank + single["pos"] - (pos[row] - 1)
+    around = np.full((len(row), 2 * FLANK + 1), 4, np.int64)
+    short = flank < 1
+    for size in np.unique(sizes[~short]):
+        some = np.flatnonzero((sizes == size) & ~short)
+        codes = BASES[np.frombuffer("".join(texts[some]).encode("ascii", "replace"), np.uint8)].reshape(-1, size)
+        at = middle[some, None] + np.arange(-FLANK, FLANK + 1)
+        inside = (at >= 0) & (at < size)
+        around[some] = np.where(inside, np.take_along_axis(codes, np.where(inside, at, 0), axis=1), 4)
+    reasons[part.rows[row[short]]] = "no CONTEXT"
+    reasons[part.rows[row[~short & (around[:, FLANK] != single["ref"])]]] = WRONG
     return _with_channels(part, single, around, None, reasons)
 
 

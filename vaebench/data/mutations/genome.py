@@ -93,7 +93,10 @@ def _library(name: str) -> ModuleType:
 
 
 def _two_bit(file: Path) -> Genome:
-    opened_file = _library("py2bit").open(str(file))
+    try:
+        opened_file = _library("py2bit").open(str(file))
+    except RuntimeError as error:
+        raise InputError(f"{file} is damaged: it begins as a 2bit file and cannot be opened ({error})") from None
     lengths = {str(name): int(length) for name, length in opened_file.chroms().items()}
     return Genome(str(file), lengths, lambda name: _codes(opened_file.sequence(name)), [])
 

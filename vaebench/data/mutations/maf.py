@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.opening import opened, opened_text
-from vaebench.data.mutations.variants import Variants, failed_filter, positions, records_frame, shown
+from vaebench.data.files.opening import opened
+from vaebench.data.mutations.records import Variants, failed_filter, positions, records_frame, shown, text_lines
 from vaebench.errors import InputError
 
 # the first that a file has is used; names in lower case without other signs than letters and digits
@@ -87,14 +87,20 @@ def read_table_of_mutations(file: Path, ignore_filter: bool) -> Variants:
     return Variants(records_frame(found, len(table)), samples, builds, [])
 
 
-def _columns(file: Path) -> _Columns:
-    """Finds the header, below lines that begin with ``#``, and the columns by their names."""
-    with opened_text(file) as text:
-        line, above = text.readline(), 1
-        while line.startswith("#") and not line.lower().startswith(("#chr", "#sample", "#hugo")):
-            line, above = text.readline(), above + 1
-    line = line.lstrip("#").rstrip("\r\n")
-    delimiter = max("\t,; ", key=line.count)
+def has_columns_of_mutations(file: Path) -> bool:
+    """Returns true for a table with columns for chromosome, position and both alleles."""
+    return {"chrom", "pos", "ref", "alt"} <= set(_header(file).names)
+
+
+def _header(file: Path) -> _Columns:
+    """Finds the header, below lines that begin with ``#``, and those of the columns that the file has."""
+    line, above = "", 0
+    for line in text_lines(file):
+        above += 1
+        if not line.startswith("#") or line.lower().startswith(("#chr", "#sample", "#hugo")):
+            break
+    line = line.lstrip("#")
+    delimiter = next((mark for mark in "\t,; " if mark in line), "\t")
     names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
     plain = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
     found = {}
@@ -102,6 +108,13 @@ def _columns(file: Path) -> _Columns:
         place = next((plain.index(name) for name in known if name in plain), None)
         if place is not None:
             found[role] = names[place]
+    return _Columns(found, names, delimiter, above)
+
+
+def _columns(file: Path) -> _Columns:
+    """Finds the columns; ``InputError`` names those that are missing."""
+    header = _header(file)
+    found, names = header.names, header.all
     if len(set(names)) < len(names):
         doubled = next(name for name in names if names.count(name) > 1)
         if doubled in found.values():
@@ -109,15 +122,15 @@ def _columns(file: Path) -> _Columns:
     missing = [role for role in _NEEDED if role not in found]
     if len(missing) == len(_NEEDED):
         raise InputError(
-            f"{file} is not a list of mutations: line {above} begins with {shown(line[:50])}; a VCF, a MAF or a table with "
-            "the columns sample, chrom, pos, ref and alt is needed"
+            f"{file} is not a list of mutations: its columns are {shown(', '.join(names))}; a VCF, a MAF or a table with "
+            "sample, chrom, pos, ref and alt is needed"
         )
     if missing == ["sample"]:
         raise InputError(f"{file} has no column of samples; add Tumor_Sample_Barcode to a MAF, or 'sample' to a table")
     if missing:
         usual = ", ".join(f"{role} ({_COLUMNS[role][0]})" for role in missing)
         raise InputError(f"{file} has no column {usual}; its columns are {shown(', '.join(names))}")
-    return _Columns(found, names, delimiter, above)
+    return header
 
 
 def _rows(file: Path, columns: _Columns) -> pd.DataFrame:
@@ -138,13 +151,8 @@ def _rows(file: Path, columns: _Columns) -> pd.DataFrame:
         except pd.errors.ParserError as error:
             raise InputError(f"{file} has a line with more fields than its header ({str(error).strip()})") from None
     table = table[places].set_axis(kept, axis="columns")
-    table = table[table.notna().any(axis=1) & (table.fillna("") != "").any(axis=1)]
-    needed = table[[columns.names[role] for role in _NEEDED]]
-    short = np.flatnonzero(needed.isna().any(axis=1).to_numpy())
-    if len(short):
-        line = int(table.index[short[0]]) + columns.lines + 1
-        raise InputError(f"line {line} of {file} has fewer fields than the header; the file may be cut off")
-    return table.fillna("")
+    table = table.fillna("")
+    return table[(table != "").any(axis=1)]
 
 
 def _allele(texts: pd.Series) -> np.ndarray:

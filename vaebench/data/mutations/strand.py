@@ -52,15 +52,19 @@ def read_genes(path: str | Path) -> Genes:
     if kind is None:
         raise InputError(f"{file} has no line of the kind gene or transcript; a GTF or GFF file of genes is needed")
     table = table[table[2] == kind]
-    codes = r"(gene_type|gene_biotype|biotype|transcript_type|transcript_biotype)[ =]\"?protein_coding"
+    codes = r"(?:gene_type|gene_biotype|biotype|transcript_type|transcript_biotype)[ =]\"?protein_coding"
     coding = table[8].str.contains(codes, regex=True)
     used = table[coding] if coding.any() else table
     which = "protein-coding genes" if coding.any() else f"lines of the kind {kind}"
     ends = {}
     for (chrom, sign), rows in used.groupby([used[0].map(plain_chromosome), used[6]]):
         if sign in ("+", "-"):
-            first, last = (np.sort(pd.to_numeric(rows[column]).to_numpy(np.int64)) for column in (3, 4))
-            ends[str(chrom), str(sign)] = first, last
+            first, last = (pd.to_numeric(rows[column], errors="coerce").to_numpy(np.float64) for column in (3, 4))
+            if not (np.isfinite(first) & np.isfinite(last)).all():
+                raise InputError(
+                    f"{file} has a {kind} on {chrom} whose start or end is not a number; is it a GTF or GFF file?"
+                )
+            ends[str(chrom), str(sign)] = np.sort(first), np.sort(last)
     if not ends:
         raise InputError(f"{file} has no gene with a strand; a GTF or GFF file of genes is needed")
     return Genes(ends, [f"strands are those of {len(used)} {which} of {file.name}"])

@@ -9,8 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.opening import opened, opened_text
-from vaebench.data.mutations.variants import Variants, failed_filter, positions, records_frame, sample_of, shown
+from vaebench.data.files.opening import opened
+from vaebench.data.mutations.records import (
+    Variants,
+    failed_filter,
+    positions,
+    records_frame,
+    sample_of,
+    shown,
+    text_lines,
+)
 from vaebench.errors import InputError
 
 _FIXED = ["CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
@@ -72,31 +80,31 @@ def _header(file: Path) -> _Header:
     """Reads the lines up to ``#CHROM``."""
     found = {"tumour": "", "normal": "", "build": ""}
     names: dict[str, str] = {}
-    with opened_text(file) as text:
-        for number, line in enumerate(text, 1):
-            line = line.rstrip("\r\n")
-            if line.startswith("#CHROM"):
-                columns = line[1:].split("\t")
-                if len(columns) < 5:
-                    raise InputError(f"line {number} of {file} has its columns not separated by tabs; a VCF needs tabs")
-                for name in ("POS", "REF", "ALT"):
-                    if name not in columns:
-                        raise InputError(f"line {number} of {file} has no column {name}; a VCF needs {_FIXED[:5]}")
-                return _Header(columns, number, names=names, **found)
-            if not line.startswith("#"):
-                raise InputError(f"line {number} of {file} is a record before any line #CHROM; a VCF needs that line")
-            if match := re.match(r"##(tumou?r|normal)_sample=(.+)", line):
-                found["normal" if match[1] == "normal" else "tumour"] = match[2].strip()
-            elif match := re.match(r"##SAMPLE=<.*\bID=([^,>]+).*\bSampleName=([^,>]+)", line):
-                names[match[1]] = match[2].strip("\"' ")
-            elif match := re.match(r"##(reference=|assembly=|contig=<.*\bassembly=)([^,>]+)", line):
-                found["build"] = found["build"] or match[2].strip("\"' ")
+    for number, line in enumerate(text_lines(file), 1):
+        if line.startswith("#CHROM"):
+            columns = line[1:].split("\t")
+            if len(columns) < 5:
+                raise InputError(f"line {number} of {file} has its columns not separated by tabs; a VCF needs tabs")
+            for name in ("POS", "REF", "ALT"):
+                if name not in columns:
+                    raise InputError(
+                        f"line {number} of {file} has no column {name}; a VCF needs {', '.join(_FIXED[:5])}"
+                    )
+            return _Header(columns, number, names=names, **found)
+        if not line.startswith("#"):
+            raise InputError(f"line {number} of {file} is a record before any line #CHROM; a VCF needs that line")
+        if match := re.match(r"##(tumou?r|normal)_sample=(.+)", line):
+            found["normal" if match[1] == "normal" else "tumour"] = match[2].strip()
+        elif match := re.match(r"##SAMPLE=<.*\bID=([^,>]+).*\bSampleName=([^,>]+)", line):
+            names[match[1]] = match[2].strip("\"' ")
+        elif match := re.match(r"##(reference=|assembly=|contig=<.*\bassembly=)([^,>]+)", line):
+            found["build"] = found["build"] or match[2].strip("\"' ")
     raise InputError(f"{file} has no line #CHROM; a VCF needs one above its records")
 
 
 def _table(file: Path, header: _Header) -> pd.DataFrame:
     """The records as text, indexed by their place below the header."""
-    kept = [i for i, name in enumerate(header.columns) if name not in ("ID", "QUAL", "INFO")]
+    kept = [i for i, name in enumerate(header.columns) if i >= len(_FIXED) or name not in ("ID", "QUAL", "INFO")]
     names = [f"{i}" for i in range(len(header.columns))]  # names of samples may be repeated
     with opened(file) as stream:
         for _ in range(header.lines):
@@ -111,9 +119,11 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
         except pd.errors.ParserError as error:
             raise InputError(f"{file} has a record with more fields than its header ({str(error).strip()})") from None
     fixed = {f"{i}": name for i, name in enumerate(header.columns[:9])}
-    table = table.rename(columns=fixed)
-    table = table[(table["CHROM"].fillna("") != "") | table["ALT"].notna()]
-    short = np.flatnonzero(table.isna().any(axis=1).to_numpy())
+    table = table.rename(columns=fixed).fillna("")
+    table = table[(table != "").any(axis=1)]
+    # short lines are filled up with empty fields, which a VCF does not have
+    filled = table[["ALT", *(f"{i}" for i in kept if i >= len(_FIXED))]]
+    short = np.flatnonzero((filled == "").any(axis=1).to_numpy())
     if len(short):
         line = int(table.index[short[0]]) + header.lines + 1
         raise InputError(f"line {line} of {file} has fewer fields than the header; the file may be cut off")
@@ -122,7 +132,8 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
 
 def _tumours(file: Path, header: _Header, notes: list[str]) -> dict[str, str]:
     """Columns of the tumours -> names of their samples."""
-    columns = {f"{i}": name for i, name in enumerate(header.columns) if i >= 9}
+    has_samples = header.columns[len(_FIXED) - 1 : len(_FIXED)] == ["FORMAT"]
+    columns = {f"{i}": name for i, name in enumerate(header.columns) if i >= len(_FIXED) and has_samples}
     doubled = [name for name in columns.values() if list(columns.values()).count(name) > 1]
     if doubled:
         raise InputError(f"{file} has the sample {shown(doubled[0])} more than once; samples must be unique")
@@ -144,7 +155,7 @@ def _alleles(records: pd.DataFrame, alts: pd.Series) -> pd.DataFrame:
     several = found["alt"].str.contains(",", regex=False).to_numpy(bool)
     if several.any():
         split = found[several].assign(alt=found.loc[several, "alt"].str.split(",")).explode("alt")
-        split["allele"] = split.groupby("row").cumcount() + 1
+        split["allele"] = split.groupby("row").cumcount().to_numpy() + 1
         found = pd.concat([found[~several], split]).sort_values(["row", "allele"], ignore_index=True)
     found["alt"] = found["alt"].str.strip().str.upper()
     return found

@@ -1,0 +1,81 @@
+"""`vaebench count`, and `extract` and `refit` of lists of mutations."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.cli.main import main
+from vaebench.data.mutations.counting import is_list_of_mutations
+from vaebench.data.mutations.tables import read_catalogue, write_signatures
+
+pytest.importorskip("pyfaidx")
+
+HEADER = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory):
+    """A folder of two VCF files and the genome beside it."""
+    folder = tmp_path_factory.mktemp("calls")
+    rng = np.random.default_rng(0)
+    text = "".join(rng.choice(list("ACGT"), 3000))
+    (folder / "genome.fa").write_text(f">chr1\n{text}\n")
+    (folder / "vcf").mkdir()
+    lines = [f"1\t{p}\t.\t{text[p - 1]}\t{'C' if text[p - 1] != 'C' else 'A'}\t.\tPASS\t.\n" for p in range(2, 2000, 9)]
+    (folder / "vcf" / "T1.vcf").write_text(HEADER + "".join(lines) + "1\t5\t.\tC\t<DEL>\t.\tPASS\t.\n")
+    (folder / "vcf" / "T2.vcf").write_text(HEADER)
+    return folder
+
+
+def test_count_writes_catalogues_that_are_read(calls, tmp_path, capsys):
+    out = tmp_path / "counts"
+    assert main(["count", str(calls / "vcf"), "--reference-genome", str(calls / "genome.fa"), "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "2 samples: SBS96 222, DBS78 0, ID83 0" in printed
+    assert "dropped 1: structural variant" in printed
+    assert {path.name for path in out.iterdir()} == {"SBS96.csv", "DBS78.csv", "ID83.csv", "dropped.csv", "counts.json"}
+    assert read_catalogue(out / "SBS96.csv").sum(axis=1).to_dict() == {"T1": 222, "T2": 0}
+    assert pd.read_csv(out / "ID83.csv").columns.tolist() == ["MutationType", "T1", "T2"]
+    assert pd.read_csv(out / "dropped.csv")["reason"].tolist() == ["structural variant"]
+    told = json.loads((out / "counts.json").read_text())
+    assert told["command"].startswith("vaebench count")
+    assert (told["mutations"]["SBS96"], told["dropped"]) == (222, {"structural variant": 1})
+
+
+def test_bad_input_is_one_sentence(calls, capsys):
+    for arguments, message in (
+        (["count"], "count needs a FILE or FOLDER"),
+        (["count", str(calls / "vcf")], "--reference-genome"),
+        (["count", str(calls / "vcf"), "--reference-genome", str(calls / "vcf" / "T1.vcf")], "a FASTA begins with '>'"),
+        (["refit", str(calls / "vcf"), "x.csv"], "--reference-genome"),
+    ):
+        assert main(arguments) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_refit_counts_a_folder_first(calls, tmp_path, capsys):
+    from vaebench.data.mutations.simulate import simulate_catalogue
+
+    truth = simulate_catalogue(0, tumours=10, signatures=2, types=1)[1]
+    write_signatures(truth.signatures, tmp_path / "known.csv")
+    arguments = ["refit", str(calls / "vcf"), str(tmp_path / "known.csv"), "--intervals", "none"]
+    assert main([*arguments, "--reference-genome", str(calls / "genome.fa"), "--out", str(tmp_path / "out")]) == 0
+    assert "1 records were not counted (1 structural variant)" in capsys.readouterr().out
+    assert pd.read_csv(tmp_path / "out" / "exposures.csv")["Samples"].tolist() == ["T1", "T2"]
+
+
+def test_lists_of_mutations_and_catalogues_are_told_apart(calls, tmp_path):
+    (tmp_path / "table.csv").write_text("MutationType,a\nA[C>A]A,1\n")
+    (tmp_path / "a.maf").write_text(
+        "#version 2.4\nHugo_Symbol\tChromosome\tStart_Position\tReference_Allele\tTumor_Seq_Allele2\n"
+    )
+    (tmp_path / "t.parquet").write_bytes(b"PAR1\xff\xfe\0")
+    found = {
+        name: is_list_of_mutations(tmp_path / name) for name in ("table.csv", "a.maf", "t.parquet", "none.csv", ".")
+    }
+    assert found == {"table.csv": False, "a.maf": True, "t.parquet": False, "none.csv": False, ".": True}
+    assert is_list_of_mutations(calls / "vcf" / "T1.vcf")
