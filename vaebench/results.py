@@ -167,7 +167,7 @@ def read_costs(folder: str | Path) -> list[dict[str, Any]]:
     costs = [(path, _object(path)) for path in sorted((user_path(folder) / "costs").glob("*.json"))]
     for path, cost in costs:
         for name in ("seconds", "trainings", "programs", "epochs", "computed_epochs"):
-            value = cost.get(name)
+            value: Any = cost.get(name)
             if type(value) not in (int, float) or not 0 <= value < math.inf:
                 raise InputError(
                     f"{path} has {name} {_short(value)}; it must be a number of at least 0: delete this file"
@@ -184,7 +184,7 @@ def read_run_json(folder: str | Path) -> dict[str, Any]:
     path = user_path(folder) / "run.json"
     record = _object(path, missing="not the folder of a run")
     for name, kinds in _RUN_FIELDS.items():
-        value = record.get(name)
+        value: Any = record.get(name)
         if name in record and (type(value) not in kinds or (kinds == (int,) and value < 1)):
             wanted = " or ".join(_KINDS[kind] for kind in kinds)
             raise InputError(f"{path} has {name} {_short(value)}; it must be {wanted}")

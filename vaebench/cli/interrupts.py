@@ -112,7 +112,7 @@ def interrupted_text(options: object) -> str:
         return f"interrupted; {out} has no finished row yet, and the same command continues what is there"
     if isinstance(options, Extract):
         if any((options.out / STEPS).glob("*.msgpack")):
-            return f"interrupted; the finished steps are in {out / STEPS}, and the same command continues from there"
+            return f"interrupted; the finished steps are in {options.out / STEPS}, and the same command continues from there"
         return f"interrupted; nothing new is in {out}, and the same command starts from its beginning"
     if isinstance(options, DataFetch):
         return "interrupted; what has arrived is kept, and the same command fetches the rest"

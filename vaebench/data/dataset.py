@@ -175,8 +175,8 @@ def dataset_from_arrays(
 
 
 def _by_sample(
-    rows: Sequence[object] | np.ndarray | None,
-    samples: Sequence[object] | np.ndarray | None,
+    rows: Sequence[Any] | np.ndarray | None,
+    samples: Sequence[Any] | np.ndarray | None,
     parts: tuple[Any, Any, Any, Any],
 ) -> tuple[Any, Any, Any, Any]:
     """Returns labels, survival, covariates and factors with every pandas column in the order of the samples, by name.

@@ -180,7 +180,7 @@ def _table_dataset(
     table, notes = without_gene_columns(without_index(table))
     taken = role_columns(table, roles)
     # columns that may name patients and tissues are kept too
-    whole, table = table, without_features(table, taken | {table.first} | set(clinical_names(table.columns)))
+    whole, table = table, without_features(table, taken | {table.first} | set(clinical_names(table.columns, ())))
     chosen = selected(table, roles, table.first_texts)
     table = chosen.table
     samples, first = sample_names(table, taken)

@@ -26,28 +26,28 @@ def pca_embedding(x: Values, latent: int) -> Values:
     """
     from scipy.linalg import eigh
 
-    given, x = x, numeric(in_order(x, "x"), "x").astype(np.float64)
-    if x.ndim != 2 or x.shape[0] < 2 or not x.shape[1]:
-        raise InputError(f"PCA needs a matrix of at least 2 samples and 1 feature, got shape {x.shape}")
+    held = numeric(in_order(x, "x"), "x").astype(np.float64)
+    if held.ndim != 2 or held.shape[0] < 2 or not held.shape[1]:
+        raise InputError(f"PCA needs a matrix of at least 2 samples and 1 feature, got shape {held.shape}")
     if latent < 1:
         raise InputError(f"PCA needs latent >= 1, got {latent}")
-    if not np.isfinite(x).all():
+    if not np.isfinite(held).all():
         raise InputError("PCA needs finite values, x has NaN or infinite ones")
-    samples, features = x.shape
+    samples, features = held.shape
     latent = min(latent, samples - 1, features)
-    x = x - x.mean(axis=0)
-    gram = x @ x.T if samples < features else x.T @ x
+    held = held - held.mean(axis=0)
+    gram = held @ held.T if samples < features else held.T @ held
     values, vectors = eigh(gram, subset_by_index=(len(gram) - latent, len(gram) - 1))
     vectors = vectors[:, ::-1]
     if samples < features:
         z = vectors * np.sqrt(np.clip(values[::-1], 0, None))
-        loadings = x.T @ vectors
+        loadings = held.T @ vectors
     else:
-        z = x @ vectors
+        z = held @ vectors
         loadings = vectors
     largest = np.take_along_axis(loadings, np.abs(loadings).argmax(axis=0)[None], axis=0)
     z = z * np.where(largest < 0, -1.0, 1.0)
-    return named_like(z, given, [f"PC{i + 1}" for i in range(z.shape[1])])
+    return named_like(z, x, [f"PC{i + 1}" for i in range(z.shape[1])])
 
 
 def pca_reconstruction(x: Values, z: Values) -> Values:
@@ -55,11 +55,10 @@ def pca_reconstruction(x: Values, z: Values) -> Values:
 
     Frames are matched by row names, and the result of a DataFrame x has its names.
     """
-    given, samples = x, row_names(x)
-    x = numeric(in_order(x, "x"), "x").astype(np.float64)
-    z = numeric(in_order(z, "z", samples=samples), "z")
-    mean = x.mean(axis=0)
+    held = numeric(in_order(x, "x"), "x").astype(np.float64)
+    scores = numeric(in_order(z, "z", samples=row_names(x)), "z")
+    mean = held.mean(axis=0)
     # scores are orthogonal; a component without variance contributes nothing
-    size = np.einsum("nl,nl->l", z, z)
-    loadings = (z.T @ (x - mean)) / np.where(size > 0, size, np.inf)[:, None]
-    return named_like((mean + z @ loadings).astype(np.float32), given, column_names(given))
+    size = np.einsum("nl,nl->l", scores, scores)
+    loadings = (scores.T @ (held - mean)) / np.where(size > 0, size, np.inf)[:, None]
+    return named_like((mean + scores @ loadings).astype(np.float32), x, column_names(x))

@@ -104,7 +104,7 @@ def evaluated_embedding(
     record = _record(user_path(out), dataset, prepared) | {"command": command, "version": __version__}
     record["notes"] = joined_notes(record, run_notes(dataset, metrics, options, label_covariate), notes)
     record["embedding"] = file_record(path)
-    record["embeddings"] = {**record.get("embeddings", {}), name: record["embedding"]}
+    record["embeddings"] = {**dict(record.get("embeddings", {})), name: record["embedding"]}
     # the embedding first: its errors are reported before the time for PCA is spent
     rows = [row_of_embedding(name, z, dataset) | evaluate_flat(z, dataset, prepared)]
     baseline = pca_embedding(dataset.x, z.shape[1])

@@ -64,11 +64,13 @@ def evaluate(
     if columns or is_anndata_object(dataset):
         from vaebench.data.expression import dataset_of
 
-        names, dataset = getattr(dataset, "obs_names", None), dataset_of(dataset, columns)
+        names, data = getattr(dataset, "obs_names", None), dataset_of(dataset, columns)
         # an array is in the order of the object, of which the data set may have fewer samples
-        if isinstance(z, np.ndarray) and names is not None and len(z) == len(names) > len(dataset.samples):
-            z = z[positions(names, dataset.samples, "the AnnData object", "sample")]
-    chosen = check_metrics(metrics, checked_dataset(dataset), options)
+        if isinstance(z, np.ndarray) and names is not None and len(z) == len(names) > len(data.samples):
+            z = z[positions(names, data.samples, "the AnnData object", "sample")]
+        dataset = data
+    dataset = checked_dataset(dataset)
+    chosen = check_metrics(metrics, dataset, options)
     z = np.asarray(in_order(z, "the embedding", samples=dataset.samples))
     given = _ordered(given, dataset)
     samples = len(dataset.samples)

@@ -88,7 +88,7 @@ def _replaced(found: pd.DataFrame, known: pd.DataFrame, nearest: pd.Series) -> p
         raise InputError(f"two signatures would be named {str(twice[0])!r}; rename the extracted one")
     rows = {
         str(own if target is None else target): found.loc[own] if target is None else known.loc[target]
-        for own, target in nearest.items()
+        for own, target in zip(found.index, nearest, strict=True)
     }
     return pd.DataFrame(np.array(list(rows.values()), np.float64), list(rows), found.columns)
 
@@ -99,7 +99,11 @@ def _nearest(found: pd.DataFrame, known: pd.DataFrame, least: float) -> pd.Serie
         raise InputError(f"least={least!r} is not allowed; it must be a cosine from 0 to 1")
     table = matches(found, known)
     sure = table["nearest_cosine"] >= least
-    return pd.Series(table["nearest"].where(sure, None).to_numpy(object), found.index, dtype=object)
+    return pd.Series(
+        [name if is_sure else None for name, is_sure in zip(table["nearest"], sure, strict=True)],
+        found.index,
+        dtype=object,
+    )
 
 
 def anchored_intervals(

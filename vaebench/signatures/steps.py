@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from vaebench.atomic import replacing
 from vaebench.version import __version__
 
-_P, _T = ParamSpec("_P"), TypeVar("_T")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _FOLDER: contextvars.ContextVar[Path | None] = contextvars.ContextVar("vaebench_steps", default=None)
 
 
@@ -72,7 +74,7 @@ def kept(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
 def _update(digest: Any, value: Any) -> None:  # noqa: ANN401  (of hashlib; any argument)
     """Add a value to a digest."""
-    if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+    if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
         value = jax.random.key_data(value)
     if isinstance(value, jax.Array | np.ndarray):
         array = np.ascontiguousarray(value)

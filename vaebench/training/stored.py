@@ -68,7 +68,9 @@ def checked_card(card: Mapping[str, Any], source: str) -> Point:
     if unknown:
         raise InputError(f"{where} has the unknown setting {listed(unknown[:1])!r} in its card; {written}")
     try:
-        fields = {k: tuple(map(tuple, v)) if k in ("shape", "hyper") else v for k, v in card["point"].items()}
+        fields: dict[str, Any] = {
+            k: tuple(map(tuple, v)) if k in ("shape", "hyper") else v for k, v in card["point"].items()
+        }
         return Point(**fields)
     except (TypeError, ValueError) as error:
         raise InputError(f"{where} has a setting that is not allowed: {error}") from error

@@ -147,12 +147,11 @@ class Trained:
         Raises:
             InputError: z has another number of columns.
         """
-        given = z
-        z = numeric(in_order(z, "z", columns=self.latents, kind="latent"), "z").astype(np.float32)
-        if z.ndim != 2 or z.shape[1] != self.point.latent:
-            raise InputError(f"z has shape {z.shape}; it must be [N, {self.point.latent}]")
-        out = np.asarray(self._model().decode(self.variables, jnp.asarray(z), self._activation()))
-        return named_like(out * self.own_scale + self.own_centre, given, self.features.astype(str))
+        held = numeric(in_order(z, "z", columns=self.latents, kind="latent"), "z").astype(np.float32)
+        if held.ndim != 2 or held.shape[1] != self.point.latent:
+            raise InputError(f"z has shape {held.shape}; it must be [N, {self.point.latent}]")
+        out = np.asarray(self._model().decode(self.variables, jnp.asarray(held), self._activation()))
+        return named_like(out * self.own_scale + self.own_centre, z, self.features.astype(str))
 
     def sample(self, key: jax.Array, samples: int) -> np.ndarray:
         """Draw z from the prior and return the decoder's output [samples, D], on the scale of ``Dataset.x``.

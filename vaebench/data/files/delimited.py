@@ -157,7 +157,7 @@ def delimited_columns(file: Path, duplicates: str) -> Table:
     for block in line_blocks(layout, columns.about):
         kept = [i for i, texts in enumerate(block.texts) if texts[0] not in SUMMARY_ROWS]
         seen.update(texts[0] for texts in block.texts if texts[0] in SUMMARY_ROWS)
-        block = LineBlock(*([column[i] for i in kept] for column in block))
+        block = block.only(kept)
         names += (found := [named(texts, places) for texts in block.texts])
         seen[""] += sum(name != texts[0] for name, texts in zip(found, block.texts, strict=True))
         lines += block.lines
@@ -178,7 +178,7 @@ def _add_rows(layout: TextLayout, block: LineBlock, columns: list[int], growing:
         return [None] * len(block.lines)
     rows: list[np.ndarray | None] = []
     for i in range(len(block.lines)):
-        line = LineBlock(*([column[i]] for column in block))
+        line = block.only([i])
         values = block_values(layout, line, "float64")
         if values is None:
             rows.append(column_from(next(block_fields(layout, line))))

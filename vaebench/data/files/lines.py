@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -31,6 +31,11 @@ class LineBlock(NamedTuple):
     lines: list[int]
     texts: list[list[str]]
     bodies: list[bytes]
+
+    def only(self, places: Sequence[int]) -> LineBlock:
+        """Return the lines at these positions."""
+        lines, texts, bodies = self
+        return LineBlock([lines[i] for i in places], [texts[i] for i in places], [bodies[i] for i in places])
 
 
 def line_blocks(layout: TextLayout, text_columns: Collection[int]) -> Iterator[LineBlock]:

@@ -259,7 +259,7 @@ def matrix_blocks(layout: Layout, names_from: int = 0, seen: Counter[str] | None
             if not kept:
                 continue
             if len(kept) < len(block.lines):
-                block = LineBlock(*([column[i] for i in kept] for column in block))
+                block = block.only(kept)
             names = [named(texts, places) for texts in block.texts]
             if "" in names:
                 line = block.lines[names.index("")]

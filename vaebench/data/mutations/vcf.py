@@ -125,7 +125,7 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
     filled = table[["ALT", *(f"{i}" for i in kept if i >= len(_FIXED))]]
     short = np.flatnonzero((filled == "").any(axis=1).to_numpy())
     if len(short):
-        line = int(table.index[short[0]]) + header.lines + 1
+        line = int(table.index.to_numpy()[short[0]]) + header.lines + 1
         raise InputError(f"line {line} of {file} has fewer fields than the header; the file may be cut off")
     return table
 

@@ -68,9 +68,9 @@ def cohort_of(
     rows = np.resize(np.arange(total), (-(-total // size), size))
     with jax.enable_x64(True):
         given = Problem(*(jnp.asarray(v, jnp.float64) for v in problem))
-        given = given._replace(dispersion=jnp.broadcast_to(given.dispersion, samples))
+        dispersion = jnp.broadcast_to(jnp.asarray(given.dispersion), samples)
         blocks = [
-            held(given._replace(x=given.x[i], variance=given.variance[i], dispersion=given.dispersion[i]))
+            held(given._replace(x=given.x[i], variance=given.variance[i], dispersion=dispersion[i]))
             for i in rows % samples
         ]
     return Cohort(blocks, rows, groups, ground, noise, seed)

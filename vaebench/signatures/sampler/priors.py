@@ -152,5 +152,6 @@ def _conditional(
     with np.errstate(divide="ignore"):
         log_sd = np.clip(np.sqrt(0.5 * spread / half), options.least_sd, options.largest_sd)
     drawn = mean + log_sd / np.sqrt(count + weights[1]) * rng.standard_normal(shape.shape)
-    present = rng.beta(count + weights[0] * presence, weight - count + weights[0] * (1 - presence))
+    on, off = count + weights[0] * presence, weight - count + weights[0] * (1 - presence)
+    present = rng.beta(np.asarray(on), np.asarray(off))
     return Prior(np.clip(present, *_POSSIBLE), drawn, log_sd)
