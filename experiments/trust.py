@@ -324,7 +324,7 @@ def run(options: argparse.Namespace, field: Field, regimes: Sequence[str]) -> li
     """All rows, signatures, reliabilities and notes; new ones are added when a row is done."""
     options.out.mkdir(parents=True, exist_ok=True)
     paths = [options.out / f"{name}.csv" for name in ("rows", "signatures", "reliability", "notes")]
-    tables = [pd.read_csv(path) if path.exists() else pd.DataFrame() for path in paths]
+    tables: list[pd.DataFrame] = [pd.read_csv(path) if path.exists() else pd.DataFrame() for path in paths]
     done = set(tables[0][KEYS].itertuples(index=False, name=None)) if len(tables[0]) else set()
     for draw in range(options.draws):
         for regime in regimes:

@@ -136,7 +136,7 @@ def dataset_from_arrays(
     sample_names = checks.names("sample", samples, count)
     feature_names = checks.names("feature", features, width)
     treatment = Treatment(top, deviation, scaling, "none", missing)
-    labels, survival, covariates, factors = _by_sample(rows, samples, (labels, survival, covariates, factors))
+    labels, survival, held, known_factors = _by_sample(rows, samples, (labels, survival, covariates, factors))
     positions, label_names = checks.label_positions(labels, count)
     survival = None if survival is None else checks.survival_of(survival, sample_names)
     known = _statistics(values, sample_names, feature_names, missing)
@@ -159,8 +159,8 @@ def dataset_from_arrays(
         labels=positions,
         label_names=label_names,
         survival=survival,
-        covariates={k: checks.covariate(k, v, count) for k, v in covariates.items()},
-        factors={k: checks.factor(k, v, count) for k, v in factors.items()},
+        covariates={k: checks.covariate(k, v, count) for k, v in held.items()},
+        factors={k: checks.factor(k, v, count) for k, v in known_factors.items()},
         provenance=_recorded(dict(provenance or {}), treatment, known, kept, chosen, survival, count),
         preprocessing=Preprocessing(
             features=feature_names[chosen],

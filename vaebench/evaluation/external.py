@@ -101,10 +101,10 @@ def evaluated_embedding(
         raise InputError(f"the embedding's name is {name!r}; give another one, {BASELINE!r} is the baseline's")
     metrics, notes = allowed_metrics(metrics, dataset, options or ())
     prepared = prepared_metrics(metrics, dataset, options=options, label_covariate=label_covariate)
-    record = _record(user_path(out), dataset, prepared) | {"command": command, "version": __version__}
+    record: dict[str, Any] = _record(user_path(out), dataset, prepared) | {"command": command, "version": __version__}
     record["notes"] = joined_notes(record, run_notes(dataset, metrics, options, label_covariate), notes)
     record["embedding"] = file_record(path)
-    record["embeddings"] = {**dict(record.get("embeddings", {})), name: record["embedding"]}
+    record["embeddings"] = {**record.get("embeddings", {}), name: record["embedding"]}
     # the embedding first: its errors are reported before the time for PCA is spent
     rows = [row_of_embedding(name, z, dataset) | evaluate_flat(z, dataset, prepared)]
     baseline = pca_embedding(dataset.x, z.shape[1])

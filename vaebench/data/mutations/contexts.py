@@ -98,9 +98,7 @@ def without_totals(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             if np.allclose(rest.sum(axis), np.take(values, places[0], axis), rtol=1e-6, atol=1e-6):
                 found.append(labels[places[0]])
                 frame = (
-                    frame.iloc[np.arange(len(labels)) != places[0]]
-                    if axis == 0
-                    else frame.loc[:, np.arange(len(labels)) != places[0]]
+                    frame.drop(frame.index[places[0]]) if axis == 0 else frame.drop(columns=frame.columns[places[0]])
                 )
     return frame, found
 

@@ -104,7 +104,7 @@ def _set(reasons: np.ndarray, new: np.ndarray) -> None:
 
 def _allele_reasons(ref: np.ndarray, alt: np.ndarray) -> np.ndarray:
     """The reason of each pair of alleles that is no small mutation, ``""`` for the others."""
-    codes, pairs = pd.factorize(pd.Series(ref).str.cat(pd.Series(alt), sep="\t"))
+    codes, pairs = pd.factorize(np.array([f"{a}\t{b}" for a, b in zip(ref, alt, strict=True)], dtype=object))
     found = []
     for a, b in (pair.split("\t") for pair in pairs):
         if b in (".", "<*>", "<NON_REF>", "<X>") or a == b:
