@@ -5,12 +5,12 @@ from __future__ import annotations
 import operator
 import re
 from collections import Counter
-from collections.abc import Mapping
 
 import numpy as np
 
 from vaebench.data.files.table import Table, present, texts
 from vaebench.data.files.text import ABSENT, as_number
+from vaebench.data.wording import SHOWN, quoted, shown
 from vaebench.errors import InputError
 
 _OPERATORS = {
@@ -22,22 +22,9 @@ _OPERATORS = {
     ">": operator.gt,
 }
 _PATTERN = re.compile(r"^\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$")
-_LONGEST, _SHOWN = 40, 5  # characters of a value, and values of a list, that a message shows
 
 Comparison = tuple[str, str, str]
 """Column, operator and value."""
-
-
-def shown(counts: Mapping[str, int], most: int = _SHOWN) -> str:
-    """Formats values and how often each occurs, the most frequent first: ``'Alive' (110), 'Dead' (48)``."""
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    listed = ", ".join(f"{quoted(value)} ({count})" for value, count in ordered[:most])
-    return listed + (f" and {len(ordered) - most} more" if len(ordered) > most else "")
-
-
-def quoted(value: str) -> str:
-    """Formats a value in quotes, cut where it is long."""
-    return repr(value if len(value) <= _LONGEST else value[: _LONGEST - 3] + "...")
 
 
 def value_counts(values: np.ndarray) -> Counter[str]:
@@ -170,7 +157,7 @@ def filtered(table: Table, where: str) -> tuple[np.ndarray, list[str]]:
         column = next((c[0] for c, m in zip(comparisons, masks, strict=True) if not m.any()), comparisons[0][0])
         values = table.columns[column]
         found = texts(np.unique(np.asarray(values[present(values)].tolist())))
-        held = ", ".join(found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        held = ", ".join(found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
         raise InputError(
             f"where={where!r} keeps none of the {len(mask)} samples of {table.source}; {column!r} holds {held}"
         )

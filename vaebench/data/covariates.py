@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vaebench.data.comparisons import quoted, shown
+from vaebench.data.wording import quoted, shown
 from vaebench.types import Dataset, Survival
 
 EVENTS_PER_PARAMETER = 5.0

@@ -16,12 +16,11 @@ from vaebench.data.comparisons import (
     occurs,
     parsed,
     place,
-    quoted,
-    shown,
     value_counts,
 )
 from vaebench.data.files.table import Table, texts
 from vaebench.data.files.text import ABSENT, as_number
+from vaebench.data.wording import quoted, shown
 from vaebench.errors import InputError
 from vaebench.types import Survival
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from vaebench.data.barcodes import barcode
-from vaebench.data.comparisons import quoted
 from vaebench.data.files.table import Table, column_from
+from vaebench.data.wording import quoted
 from vaebench.errors import InputError
 
 _CLINICAL_NAMES = """

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from vaebench.data.files.matrix import Block
 from vaebench.errors import InputError
 from vaebench.types.shown import one_line
+
+if TYPE_CHECKING:
+    from vaebench.data.files.matrix import Block  # imports pandas, which training does without
 
 _LOG_MOST = 50.0  # log2 of any count is below this
 _BLOCK = 64  # features at once, so that their copies in float64 stay in the processor's cache

@@ -1,0 +1,21 @@
+"""Values in sentences: quoted, cut where they are long, and counted. Imports nothing, so that training can say what it must."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SHOWN = 5
+"""Values of a list that a message shows."""
+_LONGEST = 40  # characters of a value that a message shows
+
+
+def shown(counts: Mapping[str, int], most: int = SHOWN) -> str:
+    """Formats values and how often each occurs, the most frequent first: ``'Alive' (110), 'Dead' (48)``."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{quoted(value)} ({count})" for value, count in ordered[:most])
+    return listed + (f" and {len(ordered) - most} more" if len(ordered) > most else "")
+
+
+def quoted(value: str) -> str:
+    """Formats a value in quotes, cut where it is long."""
+    return repr(value if len(value) <= _LONGEST else value[: _LONGEST - 3] + "...")
