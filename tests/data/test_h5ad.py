@@ -144,7 +144,7 @@ def test_refuses_what_is_no_file(anndata, tmp_path):
 
 def test_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "anndata", None)
-    with pytest.raises(InputError, match=r"pip install 'vaebench\[anndata\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[anndata\]'"):
         read_table("x.h5ad")
 
 

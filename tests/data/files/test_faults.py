@@ -70,7 +70,7 @@ KINDS = {
     "html": (lambda f: b"\n<!DOCTYPE html>\n<html>", "web page", "downloaded"),
     "json": (lambda f: b'{"a": [1, 2]}', "JSON", "table"),
     "mtx": (lambda f: b"%%MatrixMarket matrix coordinate\n1 1 1\n", "MatrixMarket", ".h5ad"),
-    "vcf": (lambda f: b"##fileformat=VCFv4.2\n#CHROM\tPOS\n1\t2\n", "VCF", "SigProfilerMatrixGenerator"),
+    "vcf": (lambda f: b"##fileformat=VCFv4.2\n#CHROM\tPOS\n1\t2\n", "VCF", "vaebench count"),
     "latin-1": (lambda f: "sample,µ\ns1,1\n".encode("latin-1"), "UTF-8", "0xb5", "iconv"),
     "title": (lambda f: b"Table S1. Expression\nsample,A,B\ns1,1,2\n", "title"),
     "one sample": (lambda f: b"ENSG01\t5\nENSG02\t7\n", "one sample", "header"),
@@ -127,7 +127,7 @@ def test_parquet_with_genes_in_rows(tmp_path):
     data = read_table(tmp_path / "t.parquet", samples_in="columns", scaling="none")
     assert (data.samples.tolist(), data.features.tolist()) == (["s1", "s2"], ["A", "B"])
     assert data.x.tolist() == [[1.5, 2], [3, 4]]
-    assert len(data.provenance["notes"]) == 2
+    assert len(data.notes) == 2
 
 
 def npy(shape: tuple[int, ...], content: bytes = b"") -> bytes:

@@ -97,8 +97,8 @@ OTHERS = {
     "CN": (labelled([f"2:het:>{i}Mb" for i in range(8)]), "copy numbers"),
     "SV": (labelled([f"clustered_del_{i}Kb" for i in range(8)]), "structural variants"),
     "MAF": ("#version 2.4\nHugo_Symbol\tChromosome\tStart_Position\tTumor_Sample_Barcode\nTP53\t17\t5\tS1\n", "MAF"),
-    "VCF": ("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\n1\t100\t.\tC\tT\n", "VCF", "SigProfilerMatrixGenerator"),
-    "VCF without its first line": ("#CHROM\tPOS\tID\tREF\tALT\n1\t100\t.\tC\tT\n", "VCF", "SigProfilerMatrixGenerator"),
+    "VCF": ("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\n1\t100\t.\tC\tT\n", "VCF", "vaebench count"),
+    "VCF without its first line": ("#CHROM\tPOS\tID\tREF\tALT\n1\t100\t.\tC\tT\n", "VCF", "vaebench count"),
 }  # fmt: skip
 
 

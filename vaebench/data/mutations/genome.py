@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -88,7 +89,7 @@ def _library(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError:
         raise InputError(
-            f"the reference genome needs the package {name}; install the extra: pip install 'vaebench[vcf]'"
+            f"the reference genome needs the package {name}; install the extra: pip install '.[vcf]'"
         ) from None
 
 
@@ -104,27 +105,29 @@ def _two_bit(file: Path) -> Genome:
 def _fasta(file: Path, zipped: bool) -> Genome:
     """Opens a FASTA by its index; a gzipped one is unpacked to a temporary file, since it cannot be read in places."""
     pyfaidx = _library("pyfaidx")
-    folder = None
+    folder = ""
     place, index, notes = file, Path(f"{file}.fai"), []
     if zipped:
-        folder = tempfile.TemporaryDirectory(prefix="vaebench_genome_")
-        place = Path(folder.name) / "genome.fa"
+        folder = tempfile.mkdtemp(prefix="vaebench_genome_")
+        place = Path(folder) / "genome.fa"
         with opened(file) as packed, open(place, "wb") as plain:
             shutil.copyfileobj(packed, plain, 1 << 22)
         index = Path(f"{place}.fai")
         notes.append(f"{file.name} was unpacked to a temporary file; an unpacked FASTA starts sooner")
     elif not index.is_file() and not _writable(file.parent):
-        folder = tempfile.TemporaryDirectory(prefix="vaebench_genome_")
-        index = Path(folder.name) / "genome.fai"
+        folder = tempfile.mkdtemp(prefix="vaebench_genome_")
+        index = Path(folder) / "genome.fai"
     try:
         faidx = pyfaidx.Faidx(str(place), indexname=str(index))
     except (pyfaidx.FastaIndexingError, pyfaidx.IndexNotFoundError, ValueError) as error:
         raise InputError(f"{file} cannot be indexed as a FASTA ({str(error).strip()[:120]})") from None
     lengths = {str(name): int(record.rlen) for name, record in faidx.index.items()}
 
-    def read(name: str, _kept: object = folder) -> np.ndarray:  # the temporary folder lives as long as its reader
+    def read(name: str) -> np.ndarray:
         return _codes(faidx.fetch(name, 1, lengths[name]).seq)
 
+    if folder:  # it goes with its reader
+        weakref.finalize(read, shutil.rmtree, folder, ignore_errors=True)
     return Genome(str(file), lengths, read, notes)
 
 

@@ -137,7 +137,7 @@ def _rows(file: Path, columns: _Columns) -> pd.DataFrame:
     """The columns that are needed as text, indexed by their place below the header."""
     kept = list(dict.fromkeys(columns.names.values()))
     places = [columns.all.index(name) for name in kept]
-    with opened(file) as stream:
+    with opened(file, vcf=True) as stream:
         for _ in range(columns.lines):
             stream.readline()
         try:

@@ -41,7 +41,7 @@ class Variants(NamedTuple):
 
 def text_lines(file: Path) -> Iterator[str]:
     """Yields lines without their ends; comments of any encoding are no reason to refuse a file."""
-    with opened(file) as stream:
+    with opened(file, vcf=True) as stream:
         for raw in stream:
             yield raw.decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n")
 

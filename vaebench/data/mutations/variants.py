@@ -79,7 +79,7 @@ def _files(path: Path) -> list[Path]:
 
 def _refuse_kind(file: Path) -> None:
     """Raises ``InputError`` for binary files that are often taken for a VCF."""
-    with opened(file) as stream:
+    with opened(file, vcf=True) as stream:
         start = stream.read(4096)
     for mark, kind in _KINDS.items():
         if start.startswith(mark):

@@ -106,7 +106,7 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
     """The records as text, indexed by their place below the header."""
     kept = [i for i, name in enumerate(header.columns) if i >= len(_FIXED) or name not in ("ID", "QUAL", "INFO")]
     names = [f"{i}" for i in range(len(header.columns))]  # names of samples may be repeated
-    with opened(file) as stream:
+    with opened(file, vcf=True) as stream:
         for _ in range(header.lines):
             stream.readline()
         try:
