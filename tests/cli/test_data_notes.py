@@ -46,7 +46,7 @@ WORDS = (
 
 def test_a_dry_run_says_what_a_check_says(path, tmp_path, capsys):
     arguments = ["run", "--data", str(path), "--out", str(tmp_path), "--dry-run", "--json", "--variants", "vae"]
-    assert main([*arguments, "--latent", "2", *options(path)]) == 0
+    assert main([*arguments, "--latent", "2", "--set", "batch=8", *options(path)]) == 0
     *text, last = capsys.readouterr().out.splitlines()
     assert text[0].startswith("t: 40 samples x 8 features, such as 'GENE0'")
     assert any("survival (event 'status==Dead', time 'days' in days): 10 events in 30" in line for line in text)

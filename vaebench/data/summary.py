@@ -168,7 +168,7 @@ def checked(
 
 
 class _Contents(NamedTuple):
-    """What a file holds: its samples as a table, their names, the blocks of features, and columns and notes of the reader."""
+    """Contents of a file: its samples as a table, their names, the blocks of features, and columns and notes of the reader."""
 
     table: Table
     names: np.ndarray | None

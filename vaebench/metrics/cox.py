@@ -83,9 +83,8 @@ def cox_scores(
 
     Samples are left out, and counted, if their time, event, a covariate or (where it is a covariate) the label is missing,
     or if no sample of their label, or of their level of a categorical covariate, has an event: the coefficient of such a level
-    goes to minus infinity, where its samples leave every risk set, so that leaving them out is the limit of the likelihood
-    and keeps the estimate finite. Latents
-    are left out of the model and of k, and counted, if they are constant or determined by others (``given.redundant``).
+    goes to minus infinity, where its samples leave every risk set, so that leaving them out is the limit of the likelihood.
+    Latents are left out of the model and of k, and counted, if they are constant or determined by others (``redundant``).
 
     Args:
         z: [N, L] embedding of the samples in the order of the data set.
