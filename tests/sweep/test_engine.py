@@ -205,7 +205,7 @@ def test_an_executor_without_workers_is_said_and_ends_the_run(tmp_path, tiny, mo
 
     monkeypatch.setattr(module, "NOTE_SECONDS", 1.0)
     executor = DeadExecutor()
-    with pytest.raises(RunError, match=r"no worker of the executor was at work for \d+ s; .* silent_minutes"):
+    with pytest.raises(RunError, match=r"no worker of the executor was at work for \d+ s; .*silent_minutes"):
         run(POINTS, tiny, out=tmp_path, lanes=2, executor=executor, silent_minutes=0.05)
     assert re.search(r"no worker was at work for \d+ s; waiting \d s more", capsys.readouterr().err)
     assert executor.futures
