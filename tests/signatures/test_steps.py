@@ -66,14 +66,14 @@ def test_a_step_is_computed_once_for_equal_arguments(tmp_path):
     ],
 )
 def test_an_interrupted_extraction_continues_to_the_same_result(tmp_path, monkeypatch, method, module, name):
-    catalogue, _ = simulate_catalogue(3, tumours=30, signatures=2, types=1)
-    options = {"k": range(1, 4), "method": method, "restarts": 2}
+    catalogue, _ = simulate_catalogue(3, tumours=20, signatures=2, types=1)
+    options = {"k": range(2, 4), "method": method, "restarts": 2}
     whole = extract(catalogue, **options)
     real, seen = getattr(module, name), []
 
     def interrupting(*arguments):
         seen.append(arguments)
-        if len(seen) == 3:
+        if len(seen) == 2:
             raise KeyboardInterrupt
         return real(*arguments)
 
@@ -83,10 +83,10 @@ def test_an_interrupted_extraction_continues_to_the_same_result(tmp_path, monkey
             extract(catalogue, **options, steps=tmp_path)
     steps = f"{name.strip('_')}-*"
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(steps)}
-    assert len(before) == 2
+    assert len(before) == 1
     again = extract(catalogue, **options, steps=tmp_path)
     after = {path: path.stat().st_mtime_ns for path in tmp_path.glob(steps)}
-    assert len(after) == 3
+    assert len(after) == 2
     assert before.items() <= after.items()  # read, not computed again
     pd.testing.assert_frame_equal(again.signatures, whole.signatures, check_exact=True)
     pd.testing.assert_frame_equal(again.exposures, whole.exposures, check_exact=True)

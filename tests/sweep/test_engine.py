@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -208,9 +209,9 @@ def test_an_executor_without_workers_is_said_and_ends_the_run(tmp_path, tiny, mo
 
     monkeypatch.setattr(module, "NOTE_SECONDS", 1.0)
     executor = DeadExecutor()
-    with pytest.raises(RunError, match=r"no worker of the executor was at work for 3 s; .* silent_minutes"):
+    with pytest.raises(RunError, match=r"no worker of the executor was at work for \d+ s; .*silent_minutes"):
         run(POINTS, tiny, out=tmp_path, lanes=2, executor=executor, silent_minutes=0.05)
-    assert "no worker was at work for 2 s; waiting 1 s more" in capsys.readouterr().err
+    assert re.search(r"no worker was at work for \d+ s; waiting \d s more", capsys.readouterr().err)
     assert executor.futures
     assert all(future.cancelled() for future in executor.futures)
     with pytest.raises(InputError, match="silent_minutes is 0"):

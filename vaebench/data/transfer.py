@@ -135,6 +135,7 @@ def _check_redirect(answer: requests.Response, **_: Any) -> None:
     if answer.is_redirect:
         target = urllib.parse.urljoin(answer.url, answer.headers.get("Location", ""))
         if not is_secure(target):
+            answer.close()
             raise InputError(f"{answer.url[:100]} redirects to {target[:100]}, which is not https; give a mirror")
 
 
