@@ -64,6 +64,8 @@ def test_names_that_nobody_published_have_the_weak_prior():
         published_ground(X, ["S1", "S2"], "Liver-HCC")
     with pytest.raises(InputError, match="Liver-HCC"):
         published_ground(X, ["SBS1"], "liver hcc")
+    for a, b in zip(published_ground(X, ["SBS1"], "lihc"), published_ground(X, ["SBS1"], "LIHC"), strict=True):
+        np.testing.assert_allclose(a, b)
 
 
 def test_disagreement_is_found_where_the_data_are_clear():

@@ -8,6 +8,7 @@ genomes (types like ``Liver-HCC``) and TCGA's exomes (types like ``LIHC``), Alex
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from importlib.resources import files
@@ -16,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.errors import InputError, unknown_name
+from vaebench.errors import InputError
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
 
@@ -47,6 +48,21 @@ def published_exposures() -> pd.DataFrame:
 def tissues() -> list[str]:
     """Names of the tumour types of the table."""
     return sorted(published_exposures()["type"].unique())
+
+
+def checked_name(option: str, name: str, known: list[str]) -> str:
+    """The one of ``known`` that ``name`` is, upper and lower case apart.
+
+    Raises:
+        InputError: for another name; with the nearest of a long list, which would not fit a sentence.
+    """
+    by_lower = {other.lower(): other for other in known}
+    if name in known:
+        return name
+    if name.lower() in by_lower:
+        return by_lower[name.lower()]
+    near = [by_lower[v] for v in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.4)] or known[:3]
+    raise InputError(f"{option}={name[:60]!r} is not known; the nearest of {len(known)} names are {', '.join(near)}")
 
 
 def _parents(name: str, table: pd.Index) -> list[str]:
@@ -106,8 +122,8 @@ def published_ground(
         InputError: for a tissue that the table does not have, or for names that it does not know beside a tissue.
     """
     table = published_exposures()
-    if tissue is not None and tissue not in tissues():
-        raise unknown_name("tissue", tissue, tissues())
+    if tissue is not None:
+        tissue = checked_name("tissue", tissue, tissues())
     weak = weak_ground(x, len(names), options)
     burden = np.log(np.maximum(x.sum(1), 1.0))
     start = _Belief(

@@ -19,7 +19,7 @@ from vaebench.errors import InputError, checked_seed, unknown_name, user_path
 from vaebench.signatures.dispersion import NOISES, Scatter, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.matching import fit_cosines
-from vaebench.signatures.published import PRIORS, published_ground
+from vaebench.signatures.published import PRIORS, checked_name, published_ground
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
 from vaebench.signatures.sampler.priors import Ground
 from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
@@ -243,13 +243,10 @@ def selected(signatures: pd.DataFrame, include: Sequence[str] | None, exclude: S
     Raises:
         InputError: for a name that is no signature, or if none is left.
     """
-    for option, names in (("include", include), ("exclude", exclude)):
-        for name in names or ():
-            if name not in signatures.index:
-                raise unknown_name(option, name, map(str, signatures.index))
-    kept = signatures.loc[
-        [k for k in signatures.index if (include is None or k in include) and k not in (exclude or ())]
-    ]
+    every = list(map(str, signatures.index))
+    wanted = every if include is None else [checked_name("include", name, every) for name in include]
+    unwanted = [checked_name("exclude", name, every) for name in exclude or ()]
+    kept = signatures.loc[[name in wanted and name not in unwanted for name in every]]
     if kept.empty:
         raise InputError("include and exclude leave no signature; at least one is needed")
     return kept

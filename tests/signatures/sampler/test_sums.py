@@ -24,13 +24,13 @@ def test_exposures_that_stand_for_one_another_are_summed():
     np.testing.assert_allclose([found[0].lower, found[0].upper], stats.norm(100, 5).ppf([0.025, 0.975]), atol=1)
 
 
-def test_three_signatures_in_a_chain_make_one_sum():
+def test_three_signatures_that_share_make_one_sum():
     rng = np.random.default_rng(1)
-    shares = rng.dirichlet(np.ones(3), 4000)[:, [0, 1, 2]]
-    a, b = rng.random(4000), rng.normal(300, 4, 4000)
-    draws = np.stack([b * 0.5 * a, b * (1 - a) * 0.5 + b * 0.25 * shares[:, 0], b * 0.25 * (1 - shares[:, 0])], 1)
+    together = rng.normal(300, 4, 4000)[:, None] * rng.dirichlet(np.ones(3), 4000)
+    draws = np.concatenate([together, rng.normal(200, 20, (4000, 2))], 1)
     found = inseparable(draws[:, None], 0.9)
-    assert all(set(s.members) <= {0, 1, 2} for s in found)
+    assert [s.members for s in found] == [(0, 1, 2)]
+    np.testing.assert_allclose([found[0].lower, found[0].upper], stats.norm(300, 4).ppf([0.05, 0.95]), atol=1)
 
 
 def test_upper_limits_are_those_of_the_likelihood_and_the_slab():

@@ -13,12 +13,13 @@ class SumOptions:
     """When signatures count as inseparable in a sample.
 
     Attributes:
-        correlation: posterior correlation of two exposures below which one stands for the other.
-        gain: width of the interval of their sum, relative to the wider of their own, below which the sum says more.
+        correlations: posterior correlations of two exposures below which they are linked, tried in turn: of two that stand for
+            one another, and of three or four that share (at a half and a third).
+        gain: width of the interval of their sum, relative to the widest of their own, below which the sum says more.
         share: share of the sample's mutations that an upper end must reach for the signature to matter.
     """
 
-    correlation: float = -0.6
+    correlations: tuple[float, ...] = (-0.6, -0.3)
     gain: float = 0.7
     share: float = 0.05
 
@@ -48,30 +49,29 @@ class Sum(NamedTuple):
 def inseparable(draws: np.ndarray, level: float, first: int = 0, options: SumOptions = SUMS) -> list[Sum]:
     """Sums of inseparable signatures in ``draws`` [n, T, S], at ``level``; sample ``first`` is the row 0 of the draws.
 
-    Two signatures are linked if their exposures are negatively correlated and their sum is known better than either.
-    Signatures that are linked in a chain make one sum.
+    Signatures whose exposures are negatively correlated are linked, and those linked in a chain make a set. It is returned if
+    the sum is known better than its members. Strong links come first: two that stand for one another are a set of their own.
     """
     tails = (0.5 * (1 - level), 0.5 * (1 + level))
     found = []
     for t in range(draws.shape[1]):
         own = draws[:, t].astype(np.float64)
-        high = np.quantile(own, tails[1], axis=0)
+        low, high = np.quantile(own, tails, axis=0)
         active = np.flatnonzero((high > options.share * own.sum(1).mean()) & (own.std(0) > 0))
         if len(active) < 2:
             continue
-        own = own[:, active]
-        low, high = np.quantile(own, tails, axis=0)
-        linked = np.triu(np.corrcoef(own.T) < options.correlation, 1)
-        pairs = []
-        for j, k in zip(*np.nonzero(linked), strict=True):
-            ends = np.quantile(own[:, j] + own[:, k], tails)
-            if ends[1] - ends[0] < options.gain * max(high[j] - low[j], high[k] - low[k]):
-                pairs.append((int(j), int(k)))
-        for members in _joined(pairs):
-            total = own[:, members].sum(1)
-            ends = np.quantile(total, tails)
-            names = tuple(int(active[k]) for k in members)
-            found.append(Sum(first + t, names, float(total.mean()), float(ends[0]), float(ends[1])))
+        correlation = np.corrcoef(own[:, active].T)
+        width = (high - low)[active]
+        free = np.ones(len(active), bool)
+        for cut in options.correlations:
+            linked = np.triu((correlation < cut) & free[:, None] & free[None, :], 1)
+            for members in _joined([(int(j), int(k)) for j, k in zip(*np.nonzero(linked), strict=True)]):
+                total = own[:, active[members]].sum(1)
+                ends = np.quantile(total, tails)
+                if ends[1] - ends[0] < options.gain * width[members].max():
+                    free[members] = False
+                    names = tuple(int(k) for k in active[members])
+                    found.append(Sum(first + t, names, float(total.mean()), float(ends[0]), float(ends[1])))
     return found
 
 
