@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -104,28 +105,27 @@ def _two_bit(file: Path) -> Genome:
 def _fasta(file: Path, zipped: bool) -> Genome:
     """Opens a FASTA by its index; a gzipped one is unpacked to a temporary file, since it cannot be read in places."""
     pyfaidx = _library("pyfaidx")
-    folder = None
     place, index, notes = file, Path(f"{file}.fai"), []
-    if zipped:
-        folder = tempfile.TemporaryDirectory(prefix="vaebench_genome_")
-        place = Path(folder.name) / "genome.fa"
-        with opened(file) as packed, open(place, "wb") as plain:
-            shutil.copyfileobj(packed, plain, 1 << 22)
-        index = Path(f"{place}.fai")
-        notes.append(f"{file.name} was unpacked to a temporary file; an unpacked FASTA starts sooner")
-    elif not index.is_file() and not _writable(file.parent):
-        folder = tempfile.TemporaryDirectory(prefix="vaebench_genome_")
-        index = Path(folder.name) / "genome.fai"
+    folder = Path(tempfile.mkdtemp(prefix="vaebench_genome_"))  # empty unless something has to be written there
     try:
+        if zipped:
+            place = folder / "genome.fa"
+            with opened(file) as packed, open(place, "wb") as plain:
+                shutil.copyfileobj(packed, plain, 1 << 22)
+            index = folder / "genome.fa.fai"
+            notes.append(f"{file.name} was unpacked to a temporary file; an unpacked FASTA starts sooner")
+        elif not index.is_file() and not _writable(file.parent):
+            index = folder / "genome.fai"
         faidx = pyfaidx.Faidx(str(place), indexname=str(index))
     except (pyfaidx.FastaIndexingError, pyfaidx.IndexNotFoundError, ValueError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
         raise InputError(f"{file} cannot be indexed as a FASTA ({str(error).strip()[:120]})") from None
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(faidx, shutil.rmtree, str(folder), ignore_errors=True)
     lengths = {str(name): int(record.rlen) for name, record in faidx.index.items()}
-
-    def read(name: str, _kept: object = folder) -> np.ndarray:  # the temporary folder lives as long as its reader
-        return _codes(faidx.fetch(name, 1, lengths[name]).seq)
-
-    return Genome(str(file), lengths, read, notes)
+    return Genome(str(file), lengths, lambda name: _codes(faidx.fetch(name, 1, lengths[name]).seq), notes)
 
 
 def _writable(folder: Path) -> bool:
