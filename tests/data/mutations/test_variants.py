@@ -24,7 +24,7 @@ def vcf(folder, name, *rows, samples=(), head=HEAD, end="\n"):
     ]
     path = folder / name
     text = (head + "\n".join([header, *lines]) + "\n").replace("\n", end)
-    (gzip.open if name.endswith("gz") else open)(path, "wb").write(text.encode())
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
     return path
 
 

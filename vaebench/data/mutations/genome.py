@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.data.files.text import opened, refusing_broken
+from vaebench.data.mutations.reading import refusing_damaged, unpacked
 from vaebench.errors import InputError
 
 BASES = np.full(256, 4, np.uint8)
@@ -70,12 +70,12 @@ def open_genome(source: str | Path | Mapping[str, str] | Genome) -> Genome:
         lengths = {name: len(text) for name, text in texts.items()}
         return Genome("the reference genome", lengths, lambda name: _codes(texts[name]), [])
     file = Path(source)
-    with refusing_broken(file, _NEEDED):
+    with refusing_damaged(file, _NEEDED):
         with open(file, "rb") as stream:
             start = stream.read(4)
         if start in (b"\x43\x27\x41\x1a", b"\x1a\x41\x27\x43"):
             return _two_bit(file)
-        with opened(file) as text:
+        with unpacked(file) as text:
             first = text.read(1)
         if first != b">":
             raise InputError(f"{file} is not {_NEEDED}: a FASTA begins with '>'")
@@ -110,7 +110,7 @@ def _fasta(file: Path, zipped: bool) -> Genome:
     try:
         if zipped:
             place = folder / "genome.fa"
-            with opened(file) as packed, open(place, "wb") as plain:
+            with unpacked(file) as packed, open(place, "wb") as plain:
                 shutil.copyfileobj(packed, plain, 1 << 22)
             index = folder / "genome.fa.fai"
             notes.append(f"{file.name} was unpacked to a temporary file; an unpacked FASTA starts sooner")

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.text import opened
-from vaebench.data.mutations.records import Variants, failed_filter, positions, records_frame, shown, text_lines
+from vaebench.data.mutations.reading import text_lines, unpacked
+from vaebench.data.mutations.records import Variants, failed_filter, positions, records_frame, shown
 from vaebench.errors import InputError
 
 # the first that a file has is used; names in lower case without other signs than letters and digits
@@ -137,7 +137,7 @@ def _rows(file: Path, columns: _MutationColumns) -> pd.DataFrame:
     """The columns that are needed as text, indexed by their place below the header."""
     kept = list(dict.fromkeys(columns.names.values()))
     places = [columns.all.index(name) for name in kept]
-    with opened(file) as stream:
+    with unpacked(file) as stream:
         for _ in range(columns.lines):
             stream.readline()
         try:
