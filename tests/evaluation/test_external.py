@@ -64,7 +64,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
         read_embedding(tmp_path / "bad.npy", SAMPLES)
     np.savez(tmp_path / "archive.npz", z=Z)
     (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
-    with pytest.raises(InputError, match="no array"):
+    with pytest.raises(InputError, match="is a NumPy archive"):
         read_embedding(tmp_path / "archive.npy", SAMPLES)
     with pytest.raises(InputError, match="must be numeric"):
         read_embedding(written(tmp_path, "npy", z=Z.astype(str)), SAMPLES)
@@ -139,7 +139,7 @@ def test_command(tmp_path, capsys):
     arguments += ["--embedding", str(written(tmp_path, "tsv")), "--out", str(tmp_path / "out")]
     assert main([*arguments, "--metric-option", "leiden.neighbours=10", "--json"]) == 0
     *lines, last = capsys.readouterr().out.splitlines()
-    assert lines[0] == "data: 60 samples x 6 features, such as 'G0'; samples such as 's0'"
+    assert lines[0] == "data: 60 samples x 6 features, such as 'G0'; samples such as 'sample_1'"
     assert ["z", "pca", "covariates", "alone"] in [line.split() for line in lines]
     (ari,) = [line.split() for line in lines if line.startswith("leiden/ari ")]
     first, second = json.loads(last)["rows"]

@@ -190,6 +190,7 @@ def _with_config(options: Run) -> Run:
     assert path is not None
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
     except FileNotFoundError:
         raise InputError(f"--config {path}: there is no such file") from None
     except OSError as error:
@@ -201,7 +202,6 @@ def _with_config(options: Run) -> Run:
             f"--config {path}: nested too deeply; options are names with values, lists or tables"
         ) from None
     types = {f.name: str(f.type) for f in dataclasses.fields(Run)}
-    values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
     fields = {f.name: f.default for f in dataclasses.fields(Run)}
     for name, value in values.items():
         if name not in fields or name == "config":

@@ -36,8 +36,9 @@ def dataset_text(dataset: Dataset, notes: Sequence[str] | None = None) -> str:
         lines.append(f"labels{column}: {len(counts)}: {listed}" + (", ..." if len(counts) > _SHOWN else ""))
     if dataset.survival is not None:
         known = int((~np.isnan(dataset.survival.time)).sum())
-        columns = f" (event {options['event']!r}, time {options['time']!r} in {options['time_unit']})"
-        columns = columns if options.get("event") and options.get("time") else ""
+        columns = ""
+        if options.get("event") and options.get("time"):
+            columns = f" (event {options['event']!r}, time {options['time']!r} in {options.get('time_unit', 'days')})"
         lines.append(f"survival{columns}: {int(dataset.survival.event.sum())} events in {known} samples with a time")
     if dataset.covariates:
         lines.append("covariates: " + ", ".join(f"{n} ({_kind(v)})" for n, v in dataset.covariates.items()))

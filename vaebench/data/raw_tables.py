@@ -101,10 +101,10 @@ def raw_table(source: object, known: Preprocessing) -> RawTable:
 
 
 def _from_file(file: Path, known: Preprocessing) -> RawTable:
-    with refusing_broken(file, "a table of new samples"):
-        gct, parquet = starts_with(file, b"#1."), starts_with(file, b"PAR1")
     if file.suffix.lower() == ".h5ad":
         return _from_anndata(file, known, str(file))
+    with refusing_broken(file, "a table of new samples"):
+        gct, parquet = starts_with(file, b"#1."), starts_with(file, b"PAR1")
     if parquet:
         with refusing_broken(file, "a table of new samples"):
             return _from_frame(pd.read_parquet(file), known, str(file))

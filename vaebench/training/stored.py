@@ -23,7 +23,15 @@ from vaebench.version import __version__
 
 AFFINE = ("centre", "scale", "own_centre", "own_scale")
 CARD = ("status", "stop", "epochs", "losses", "history", "digest")
-_KINDS = {"status": str, "stop": str, "epochs": int, "losses": dict, "history": list, "digest": str, "features": list}
+_KINDS = {
+    "status": str,
+    "stop": str,
+    "epochs": int,
+    "losses": dict,
+    "history": (list, tuple),
+    "digest": str,
+    "features": list,
+}
 _KNOWN = {"schema", "version", "point", "features", "preprocessing", *CARD}
 
 
@@ -50,7 +58,7 @@ def checked_card(card: Mapping[str, Any], source: str) -> Point:
     Raises:
         InputError: the card has another schema, or a field is missing, unknown or not of its kind.
     """
-    where = f"the model in {source!r}"
+    where = f"the model in {source}"
     if card.get("schema") != SCHEMA:
         raise InputError(f"{where} has schema {card.get('schema')!r}; this version reads schema {SCHEMA}")
     written = f"it was written by version {card.get('version')!r}, and this is {__version__}"
@@ -61,7 +69,9 @@ def checked_card(card: Mapping[str, Any], source: str) -> Point:
             raise InputError(f"{where} {problem} {listed(names[:1])!r} in its card; {written}")
     for name, kind in _KINDS.items():
         if not isinstance(card[name], kind):
-            raise InputError(f"{where} has {name}={listed([card[name]])} in its card; it must be a {kind.__name__}")
+            raise InputError(
+                f"{where} has {name}={listed([card[name]])} in its card; it must be a {kind.__name__ if isinstance(kind, type) else 'list'}"
+            )
     if not isinstance(card["point"], dict):
         raise InputError(f"{where} has no settings in its card: point is {listed([card['point']])}")
     unknown = sorted(set(card["point"]) - {field.name for field in dataclasses.fields(Point)})
@@ -91,7 +101,7 @@ def checked_variables(
     Raises:
         InputError: an array is missing, unknown, of another shape, or not finite.
     """
-    where = f"the model in {source!r}"
+    where = f"the model in {source}"
     shapes = _shapes(static_of(point, features)) | {f"data/{name}": (features,) for name in AFFINE}
     shapes |= {"data/fill": (features,)} if "data/fill" in arrays else {}
     absent, unknown = sorted(set(shapes) - set(arrays)), sorted(set(arrays) - set(shapes))
@@ -135,7 +145,7 @@ def stored_preprocessing(
         held = {"features": features} | {name: arrays.get(f"data/{name}") for name in ("centre", "scale", "fill")}
         return preprocessing_from(settings, held)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the model in {source!r} cannot be used: {error}") from error
+        raise InputError(f"the model in {source} cannot be used: {error}") from error
 
 
 @functools.lru_cache(maxsize=64)

@@ -69,7 +69,7 @@ def test_files_that_are_no_genome(tmp_path, monkeypatch):
         open_genome(tmp_path / "b.fa")
     (tmp_path / "c.fa").write_bytes(fasta())
     monkeypatch.setitem(sys.modules, "pyfaidx", None)
-    with pytest.raises(InputError, match=r"pip install 'vaebench\[vcf\]'"):
+    with pytest.raises(InputError, match=r"pip install '.\[vcf\]'"):
         open_genome(tmp_path / "c.fa")
 
 

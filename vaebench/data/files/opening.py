@@ -35,7 +35,6 @@ _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, N
 
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _R = 'an R object (.rds or .RData); in R write its table with write.csv(x, "table.csv") and read that'
-_VCF = b"##fileformat=VCF"
 _FOREIGN = (
     (0, (b"X\n\0\0", b"A\n2\n", b"A\n3\n", b"RDX", b"RDA"), _R),
     (0, (b"\x89HDF\r\n",), "an HDF5 file; if it is AnnData, its name must end in .h5ad, else write it as a table"),
@@ -54,7 +53,7 @@ _FOREIGN = (
     (0, (b"%%MatrixMarket",), "a sparse MatrixMarket file; write it, with its names, as a table or as .h5ad"),
     (
         0,
-        (_VCF, b"BCF\2"),
+        (b"##fileformat=VCF", b"BCF\2"),
         "a VCF file of variants; vaebench count makes a catalogue of them",
     ),
     (257, (b"ustar",), "a tar archive; unpack it first: tar -xf FILE"),
@@ -63,15 +62,11 @@ _FOREIGN = (
 
 
 @contextmanager
-def opened(file: Path, *, vcf: bool = False) -> Iterator[IO[bytes]]:
+def opened(file: Path) -> Iterator[IO[bytes]]:
     """Opens a file for reading as UTF-8 bytes, by its content and whatever its name.
 
     gzip, bzip2, xz and a zip archive of one file are unpacked, UTF-16 is recoded, and the first sheet of an Excel file
     becomes text with tabs.
-
-    Args:
-        file: the file.
-        vcf: a VCF file is what is wanted.
 
     Raises:
         InputError: the file is of a kind that is no table, or unpacks to far more than its size.
@@ -80,8 +75,7 @@ def opened(file: Path, *, vcf: bool = False) -> Iterator[IO[bytes]]:
         plain = stack.enter_context(open(file, "rb"))
         stream = _unpacked(file, plain, stack)
         head = stream.peek(512)
-        if not (vcf and head.startswith(_VCF)):
-            _refuse_foreign(file, head)
+        _refuse_foreign(file, head)
         if encoding := _other_encoding(head):
             stream = io.BufferedReader(_Recoded(stream, encoding))
         yield stream

@@ -48,8 +48,8 @@ def refuse_other_contexts(source: str, header: Sequence[str], columns: Sequence[
     if plain.issuperset(_MAF) or plain.issuperset(("chrom", "pos", "ref", "alt")):
         kind = "MAF" if "tumorsamplebarcode" in plain else "VCF"
         raise InputError(
-            f"{source} is a {kind} file of single mutations; count them first, for example with "
-            "SigProfilerMatrixGenerator, and read its file .SBS96.all"
+            f"{source} is a {kind} file of single mutations; vaebench count makes a catalogue of them (with "
+            "--reference-genome, extract and refit take the file itself)"
         )
     if any(sum(channel(text) is not None for text in column) >= ENOUGH for column in columns):
         return

@@ -38,7 +38,7 @@ class Events(NamedTuple):
     checked: int
 
 
-class _Part(NamedTuple):
+class _ChromosomeRecords(NamedTuple):
     """Records of one chromosome: their rows in the whole list, their samples, and the bases that change, [n] each."""
 
     rows: np.ndarray
@@ -84,7 +84,7 @@ def found_events(variants: Variants, genome: Genome | None, genes: Genes | None)
     for chrom in np.unique(home[reasons == ""]):
         rows = np.flatnonzero((home == chrom) & (reasons == ""))
         name = str(places[chrom])
-        part = _Part(rows, samples[rows], int(chrom), trimmed(pos[rows], ref[rows], alt[rows]))
+        part = _ChromosomeRecords(rows, samples[rows], int(chrom), trimmed(pos[rows], ref[rows], alt[rows]))
         if genome is None:
             checked += len(rows)
             substitutions.append(_by_context(part, pos[rows], ref[rows], context[rows], reasons))
@@ -144,7 +144,9 @@ def _codes(texts: np.ndarray) -> np.ndarray:
     return BASES[np.frombuffer("".join(texts).encode(), np.uint8)]
 
 
-def _compared(part: _Part, pos: np.ndarray, ref: np.ndarray, genome: np.ndarray, reasons: np.ndarray) -> int:
+def _compared(
+    part: _ChromosomeRecords, pos: np.ndarray, ref: np.ndarray, genome: np.ndarray, reasons: np.ndarray
+) -> int:
     """Compares reference alleles with the genome, sets reasons, and returns the number of records that were compared."""
     sizes = pd.Series(ref).str.len().to_numpy(np.int64)
     compared = 0
@@ -167,7 +169,7 @@ def _compared(part: _Part, pos: np.ndarray, ref: np.ndarray, genome: np.ndarray,
     return compared
 
 
-def _singles(part: _Part, reasons: np.ndarray) -> dict[str, np.ndarray]:
+def _singles(part: _ChromosomeRecords, reasons: np.ndarray) -> dict[str, np.ndarray]:
     """Substitutions of single bases, those inside longer ones included: ``row`` (in the part), ``pos``, ``ref``, ``alt``."""
     start, ref, alt = part.bases
     left = reasons[part.rows] == ""
@@ -190,7 +192,7 @@ def _singles(part: _Part, reasons: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _by_genome(
-    part: _Part, name: str, genome: np.ndarray, genes: Genes | None, reasons: np.ndarray
+    part: _ChromosomeRecords, name: str, genome: np.ndarray, genes: Genes | None, reasons: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Substitutions with their channels, read from the genome."""
     single = _singles(part, reasons)
@@ -202,7 +204,7 @@ def _by_genome(
 
 
 def _by_context(
-    part: _Part, pos: np.ndarray, ref: np.ndarray, context: np.ndarray, reasons: np.ndarray
+    part: _ChromosomeRecords, pos: np.ndarray, ref: np.ndarray, context: np.ndarray, reasons: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Substitutions with their channels, read from ``CONTEXT``: REF with the same number of bases on either side."""
     single = _singles(part, reasons)
@@ -229,7 +231,11 @@ def _by_context(
 
 
 def _with_channels(
-    part: _Part, single: dict[str, np.ndarray], around: np.ndarray, strand: np.ndarray | None, reasons: np.ndarray
+    part: _ChromosomeRecords,
+    single: dict[str, np.ndarray],
+    around: np.ndarray,
+    strand: np.ndarray | None,
+    reasons: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Substitutions that are counted, with the columns of :attr:`Events.substitutions`."""
     row, sample = single["row"], part.sample[single["row"]]
@@ -254,7 +260,7 @@ def _with_channels(
     return {name: column[counted] for name, column in zip(_SBS, columns, strict=True)}
 
 
-def _indels(part: _Part, genome: np.ndarray, reasons: np.ndarray) -> dict[str, np.ndarray]:
+def _indels(part: _ChromosomeRecords, genome: np.ndarray, reasons: np.ndarray) -> dict[str, np.ndarray]:
     """Insertions and deletions with their channels."""
     start, ref, alt = part.bases
     rows = np.flatnonzero((reasons[part.rows] == "") & ((ref == "") != (alt == "")))

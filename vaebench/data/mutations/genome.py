@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.data.files.opening import opened, refusing_broken
+from vaebench.data.mutations.reading import refusing_damaged, unpacked
 from vaebench.errors import InputError
 
 BASES = np.full(256, 4, np.uint8)
@@ -70,12 +70,12 @@ def open_genome(source: str | Path | Mapping[str, str] | Genome) -> Genome:
         lengths = {name: len(text) for name, text in texts.items()}
         return Genome("the reference genome", lengths, lambda name: _codes(texts[name]), [])
     file = Path(source)
-    with refusing_broken(file, _NEEDED):
+    with refusing_damaged(file, _NEEDED):
         with open(file, "rb") as stream:
             start = stream.read(4)
         if start in (b"\x43\x27\x41\x1a", b"\x1a\x41\x27\x43"):
             return _two_bit(file)
-        with opened(file) as text:
+        with unpacked(file) as text:
             first = text.read(1)
         if first != b">":
             raise InputError(f"{file} is not {_NEEDED}: a FASTA begins with '>'")
@@ -105,30 +105,27 @@ def _two_bit(file: Path) -> Genome:
 def _fasta(file: Path, zipped: bool) -> Genome:
     """Opens a FASTA by its index; a gzipped one is unpacked to a temporary file, since it cannot be read in places."""
     pyfaidx = _library("pyfaidx")
-    folder = ""
     place, index, notes = file, Path(f"{file}.fai"), []
-    if zipped:
-        folder = tempfile.mkdtemp(prefix="vaebench_genome_")
-        place = Path(folder) / "genome.fa"
-        with opened(file) as packed, open(place, "wb") as plain:
-            shutil.copyfileobj(packed, plain, 1 << 22)
-        index = Path(f"{place}.fai")
-        notes.append(f"{file.name} was unpacked to a temporary file; an unpacked FASTA starts sooner")
-    elif not index.is_file() and not _writable(file.parent):
-        folder = tempfile.mkdtemp(prefix="vaebench_genome_")
-        index = Path(folder) / "genome.fai"
+    folder = Path(tempfile.mkdtemp(prefix="vaebench_genome_"))  # empty unless something has to be written there
     try:
+        if zipped:
+            place = folder / "genome.fa"
+            with unpacked(file) as packed, open(place, "wb") as plain:
+                shutil.copyfileobj(packed, plain, 1 << 22)
+            index = folder / "genome.fa.fai"
+            notes.append(f"{file.name} was unpacked to a temporary file; an unpacked FASTA starts sooner")
+        elif not index.is_file() and not _writable(file.parent):
+            index = folder / "genome.fai"
         faidx = pyfaidx.Faidx(str(place), indexname=str(index))
     except (pyfaidx.FastaIndexingError, pyfaidx.IndexNotFoundError, ValueError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
         raise InputError(f"{file} cannot be indexed as a FASTA ({str(error).strip()[:120]})") from None
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(faidx, shutil.rmtree, str(folder), ignore_errors=True)
     lengths = {str(name): int(record.rlen) for name, record in faidx.index.items()}
-
-    def read(name: str) -> np.ndarray:
-        return _codes(faidx.fetch(name, 1, lengths[name]).seq)
-
-    if folder:  # it goes with its reader
-        weakref.finalize(read, shutil.rmtree, folder, ignore_errors=True)
-    return Genome(str(file), lengths, read, notes)
+    return Genome(str(file), lengths, lambda name: _codes(faidx.fetch(name, 1, lengths[name]).seq), notes)
 
 
 def _writable(folder: Path) -> bool:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.opening import opened
-from vaebench.data.mutations.records import Variants, failed_filter, positions, records_frame, shown, text_lines
+from vaebench.data.mutations.reading import text_lines, unpacked
+from vaebench.data.mutations.records import Variants, failed_filter, positions, records_frame, shown
 from vaebench.errors import InputError
 
 # the first that a file has is used; names in lower case without other signs than letters and digits
@@ -34,7 +34,7 @@ _NEEDED = ("sample", "chrom", "pos", "ref", "alt")
 _NONE = frozenset(("-", "--", "."))
 
 
-class _Columns(NamedTuple):
+class _MutationColumns(NamedTuple):
     """Role -> name of the column, of those that the file has; and the number of lines above the records."""
 
     names: dict[str, str]
@@ -92,7 +92,7 @@ def has_columns_of_mutations(file: Path) -> bool:
     return {"chrom", "pos", "ref", "alt"} <= set(_header(file).names)
 
 
-def _header(file: Path) -> _Columns:
+def _header(file: Path) -> _MutationColumns:
     """Finds the header, below lines that begin with ``#``, and those of the columns that the file has."""
     line, above = "", 0
     for line in text_lines(file):
@@ -108,10 +108,10 @@ def _header(file: Path) -> _Columns:
         place = next((plain.index(name) for name in known if name in plain), None)
         if place is not None:
             found[role] = names[place]
-    return _Columns(found, names, delimiter, above)
+    return _MutationColumns(found, names, delimiter, above)
 
 
-def _columns(file: Path) -> _Columns:
+def _columns(file: Path) -> _MutationColumns:
     """Finds the columns; ``InputError`` names those that are missing."""
     header = _header(file)
     found, names = header.names, header.all
@@ -133,11 +133,11 @@ def _columns(file: Path) -> _Columns:
     return header
 
 
-def _rows(file: Path, columns: _Columns) -> pd.DataFrame:
+def _rows(file: Path, columns: _MutationColumns) -> pd.DataFrame:
     """The columns that are needed as text, indexed by their place below the header."""
     kept = list(dict.fromkeys(columns.names.values()))
     places = [columns.all.index(name) for name in kept]
-    with opened(file, vcf=True) as stream:
+    with unpacked(file) as stream:
         for _ in range(columns.lines):
             stream.readline()
         try:

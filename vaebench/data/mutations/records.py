@@ -6,14 +6,12 @@ Records that cannot be counted stay in the list with the reason, so that nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from vaebench.data.files.opening import opened
 from vaebench.errors import InputError
 
 FIELDS = ("sample", "chrom", "pos", "ref", "alt", "context", "file", "line", "reason")
@@ -37,13 +35,6 @@ class Variants(NamedTuple):
     samples: list[str]
     builds: list[str]
     notes: list[str]
-
-
-def text_lines(file: Path) -> Iterator[str]:
-    """Yields lines without their ends; comments of any encoding are no reason to refuse a file."""
-    with opened(file, vcf=True) as stream:
-        for raw in stream:
-            yield raw.decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n")
 
 
 def records_frame(columns: dict[str, object], rows: int) -> pd.DataFrame:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from vaebench.data.files.opening import opened, refusing_broken
 from vaebench.data.mutations.maf import has_columns_of_mutations, read_table_of_mutations
-from vaebench.data.mutations.records import Variants, shown, text_lines
+from vaebench.data.mutations.reading import refusing_damaged, text_lines, unpacked
+from vaebench.data.mutations.records import Variants, shown
 from vaebench.data.mutations.vcf import read_vcf
 from vaebench.errors import InputError
 
@@ -43,7 +43,7 @@ def read_variants(paths: str | Path | Iterable[str | Path], *, ignore_filter: bo
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     found: list[Variants] = []
     for file in [file for path in given for file in _files(Path(path))]:
-        with refusing_broken(file, _NEEDED):
+        with refusing_damaged(file, _NEEDED):
             _refuse_kind(file)
             first = next(text_lines(file), "")
             is_vcf = first.startswith(("##fileformat=VCF", "#CHROM", "##")) and not first.startswith("##maf")
@@ -79,7 +79,7 @@ def _files(path: Path) -> list[Path]:
 
 def _refuse_kind(file: Path) -> None:
     """Raises ``InputError`` for binary files that are often taken for a VCF."""
-    with opened(file, vcf=True) as stream:
+    with unpacked(file) as stream:
         start = stream.read(4096)
     for mark, kind in _KINDS.items():
         if start.startswith(mark):
