@@ -1,8 +1,8 @@
 """Rows of results: flat, versioned, in part files that are either complete or do not exist.
 
 A folder holds ``rows/part-<time>-<token>.parquet`` and ``run.json``. A part is written under another name, synced to disk and
-renamed, so a reader never sees half of one. Every process writes parts with names of its own and no file is ever changed, so any
-number of processes may write at once without locks. A resumed run does what is :func:`missing`.
+renamed, so a reader never sees half of one. Every process writes parts of its own and changes no file, so that any number of
+them may write at once without locks. A resumed run does what is :func:`missing`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaebench.atomic import create, replacing
-from vaebench.errors import InputError, user_path
+from vaebench.errors import InputError, shortened, user_path
 from vaebench.types import SCHEMA
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path, types: Map
     if not rows:
         raise InputError("write_rows needs at least one row")
     for row in rows:
-        if not isinstance(row.get("point"), str) or not row["point"]:
+        if not (isinstance(row.get("point"), str) and row["point"]):
             raise InputError(f"every row needs a text column 'point', got {row.get('point')!r}")
         if row.get("schema", SCHEMA) != SCHEMA:
             raise InputError(f"row {row['point']!r} has schema {row['schema']!r}, this version writes {SCHEMA}")
@@ -110,14 +110,13 @@ def missing(points: Iterable[str], folder: str | Path) -> list[str]:
 def compact(folder: str | Path, paths: Sequence[str | Path]) -> Path:
     """Merge part files, in the order given, into one new file, delete them, and return the new file.
 
-    The merged file is complete before the first part is deleted. If the process stops in between, rows are stored twice and
-    :func:`read_rows` returns one of them. The rows keep the place of the earliest part.
+    The merged file is complete before the first part is deleted; rows that are stored twice are read once. They keep the place
+    of the earliest part.
 
     Raises:
         InputError: no path is given, a part cannot be read, or a column has different types in different parts.
     """
-    parts = [user_path(path) for path in paths]
-    if not parts:
+    if not (parts := [user_path(path) for path in paths]):
         raise InputError("compact needs at least one part file")
     table = _first_by_point(_joined([_table(path, None) for path in parts]))
     merged = _write_part(table, user_path(folder), min(path.name for path in parts).split("-")[1])
@@ -132,8 +131,7 @@ def write_run_json(record: Mapping[str, Any], folder: str | Path, *, first: bool
     Args:
         record: JSON values.
         folder: folder of the run.
-        first: leave an existing file as it is. Of several processes that do this at once, one writes its record. Otherwise
-            an older file is replaced atomically.
+        first: leave an existing file as it is, so that of several processes one writes; else it is replaced atomically.
 
     Raises:
         InputError: ``record`` holds other values than JSON's.
@@ -147,15 +145,13 @@ def write_run_json(record: Mapping[str, Any], folder: str | Path, *, first: bool
         with _named(path), suppress(FileExistsError):
             create(path, text.encode() + b"\n")
         return path
-    _write(path, text.encode() + b"\n")
-    return path
+    return _write(path, text.encode() + b"\n")
 
 
 def write_cost(cost: Mapping[str, Any], folder: str | Path) -> Path:
-    """Write the cost of one process (JSON values) as a new file in ``costs/``, so that no process overwrites another's."""
+    """Write the cost of one process (JSON values) as a new file in ``costs/``."""
     path = user_path(folder) / "costs" / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
-    _write(path, json.dumps(dict(cost)).encode() + b"\n")
-    return path
+    return _write(path, json.dumps(dict(cost)).encode() + b"\n")
 
 
 def read_costs(folder: str | Path) -> list[dict[str, Any]]:
@@ -169,9 +165,8 @@ def read_costs(folder: str | Path) -> list[dict[str, Any]]:
         for name in ("seconds", "trainings", "programs", "epochs", "computed_epochs"):
             value: Any = cost.get(name)
             if type(value) not in (int, float) or not 0 <= value < math.inf:
-                raise InputError(
-                    f"{path} has {name} {_short(value)}; it must be a number of at least 0: delete this file"
-                )
+                found = shortened(repr(value))
+                raise InputError(f"{path} has {name} {found}; it must be a number of at least 0: delete this file")
     return [cost for _, cost in costs]
 
 
@@ -187,7 +182,7 @@ def read_run_json(folder: str | Path) -> dict[str, Any]:
         value: Any = record.get(name)
         if name in record and (type(value) not in kinds or (kinds == (int,) and value < 1)):
             wanted = " or ".join(_KINDS[kind] for kind in kinds)
-            raise InputError(f"{path} has {name} {_short(value)}; it must be {wanted}")
+            raise InputError(f"{path} has {name} {shortened(repr(value))}; it must be {wanted}")
     return record
 
 
@@ -204,11 +199,6 @@ _RUN_FIELDS: dict[str, tuple[type, ...]] = {
 _KINDS = {int: "a whole number of at least 1", str: "a text", bool: "true or false", list: "a list", dict: "an object"}
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _object(path: Path, missing: str = "") -> dict[str, Any]:
     """Return the JSON object in a file; raise :class:`InputError` with its name if there is none."""
     try:
@@ -219,7 +209,7 @@ def _object(path: Path, missing: str = "") -> dict[str, Any]:
         reason = getattr(error, "strerror", None) or str(error)[:100]
         raise InputError(f"{path} cannot be read: {reason}; it must be a JSON object") from error
     if not isinstance(value, dict):
-        raise InputError(f"{path} holds {_short(value)}; it must be a JSON object")
+        raise InputError(f"{path} holds {shortened(repr(value))}; it must be a JSON object")
     return value
 
 
@@ -315,15 +305,14 @@ def _write_part(table: Any, folder: Path, stamp: str) -> Path:
 
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
-    path = folder / "rows" / f"part-{stamp}-{uuid.uuid4().hex}.parquet"
-    _write(path, sink.getvalue())
-    return path
+    return _write(folder / "rows" / f"part-{stamp}-{uuid.uuid4().hex}.parquet", sink.getvalue())
 
 
-def _write(path: Path, data: Any) -> None:
+def _write(path: Path, data: Any) -> Path:
     """Write a file atomically: it is complete and synced to disk under its name, or does not exist."""
     with _named(path), replacing(path, durable=True) as unfinished:
         unfinished.write_bytes(data)
+    return path
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
     (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
     with pytest.raises(InputError, match="is a NumPy archive"):
         read_embedding(tmp_path / "archive.npy", SAMPLES)
-    with pytest.raises(InputError, match="must be numeric"):
+    with pytest.raises(InputError, match="must hold real numbers"):
         read_embedding(written(tmp_path, "npy", z=Z.astype(str)), SAMPLES)
     (tmp_path / "twice.csv").write_text("sample,z0\na,1\na,2\n")
     with pytest.raises(InputError, match="duplicate sample name 'a'"):

@@ -85,12 +85,8 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         )
         write_json(new / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
-        _print_extraction(
-            options,
-            result,
-            notes,
-            f"{summary['signatures']} signatures in {len(catalogue)} samples, {duration(seconds)}",
-        )
+        first = f"{summary['signatures']} signatures in {len(catalogue)} samples, {duration(seconds)}"
+        _print_extraction(options, result, notes, first)
         print(f"report: {page}")
     return summary
 

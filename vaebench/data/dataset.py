@@ -145,6 +145,7 @@ def dataset_from_arrays(
         raise InputError(f"all {width} features are constant over {count} samples; at least one must vary")
     chosen = kept if top is None else kept[_selected(values, known.mean, kept, top, deviation)]
     scaled, centre, scale = _scaled(values, known, chosen, scaling)
+    fill = known.mean[chosen] if missing == "impute" else None
     if notes is None:
         notes = scale_notes(profile_of(blocks_of(values, feature_names.tolist())), "none", scaling)
     dataset = Dataset(
@@ -162,13 +163,7 @@ def dataset_from_arrays(
         covariates={k: checks.covariate(k, v, count) for k, v in held.items()},
         factors={k: checks.factor(k, v, count) for k, v in known_factors.items()},
         provenance=_recorded(dict(provenance or {}), treatment, known, kept, chosen, survival, count),
-        preprocessing=Preprocessing(
-            features=feature_names[chosen],
-            centre=centre,
-            scale=scale,
-            fill=known.mean[chosen] if missing == "impute" else None,
-            precision=values.dtype.name,
-        ),
+        preprocessing=Preprocessing(feature_names[chosen], centre, scale, fill=fill, precision=values.dtype.name),
         notes=tuple(notes),
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))

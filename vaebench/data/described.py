@@ -22,7 +22,7 @@ def dataset_text(dataset: Dataset, notes: Sequence[str] | None = None) -> str:
         >>> import vaebench as vb
         >>> data, _ = vb.data.simulate_cohort(samples=240, types=2)
         >>> print(vb.data.dataset_text(data).splitlines()[0])
-        simulated: 240 samples x 1000 features, such as 'GENE00001'
+        simulated: 240 samples x 1000 features, such as 'GENE00001'; samples such as 'SAMPLE00001'
     """
     options = dict(dataset.provenance.get("options", {}))
     samples, features = dataset.x.shape

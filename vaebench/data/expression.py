@@ -131,7 +131,11 @@ def read_table(
         ("genes", genes, GENE_NAMES),
     ):
         check_choice(option, value, allowed)
-    known = None if annotation is None else Path(annotation)
+    if annotation_sample_column is not None and annotation is None:
+        raise InputError(
+            f"annotation_sample_column={annotation_sample_column!r} (--annotation-sample-column) needs an annotation"
+        )
+    known = None if annotation is None else user_path(annotation)
     if is_anndata(path):
         for option, value, usual in (("samples_in", samples_in, "rows"), ("genes", genes, "identifier")):
             if value != usual:

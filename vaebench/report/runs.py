@@ -177,12 +177,9 @@ def _cost(info: Mapping[str, Any]) -> str:
 
 
 def _provenance(rows: pd.DataFrame, info: Mapping[str, Any]) -> str:
-    values: dict[str, Any] = {
-        "date": info.get("started"),
-        "command": info.get("command"),
-        "vaebench": info.get("version"),
-    }
-    values |= {"versions": info.get("versions"), "metrics": info.get("metrics"), "data digest": info.get("digest")}
+    values: dict[str, Any] = {"date": info.get("started"), "command": info.get("command")}
+    values |= {"vaebench": info.get("version"), "versions": info.get("versions"), "metrics": info.get("metrics")}
+    values["data digest"] = info.get("digest")
     if not values["data digest"] and "data/digest" in rows:
         values["data digest"] = list(dict.fromkeys(rows["data/digest"].dropna().astype(str)))
     values |= {f"data: {name}": value for name, value in dict(info.get("provenance") or {}).items()}

@@ -60,7 +60,7 @@ TRUTHS = TruthOptions()
 
 
 class _FittedCounts(NamedTuple):
-    """What truths are drawn from: counts [T, 96], signatures [S, 96], posterior draws [n, T, S], noise, constants."""
+    """Fit that truths are drawn from: counts [T, 96], signatures [S, 96], posterior draws [n, T, S], noise, constants."""
 
     counts: np.ndarray
     signatures: np.ndarray

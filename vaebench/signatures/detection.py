@@ -94,7 +94,7 @@ def power(
 
     Example:
         >>> import vaebench as vb
-        >>> catalogue, truth = vb.data.simulate_catalogue(seed=0, tumours=5, signatures=2, types=1)
+        >>> catalogue, truth = vb.data.simulate_catalogue(seed=0, tumours=10, signatures=2, types=1)
         >>> limits = vb.signatures.power(truth.signatures, mutations=[1000])
         >>> list(limits.columns[:4])
         ['signature', 'mutations', 'least_share', 'least_mutations']

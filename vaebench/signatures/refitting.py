@@ -195,8 +195,7 @@ def refit(
     estimates = None
     if intervals is not None:
         given = (x[some], s, fit, found, groups[some], level, seed, settings or {}, chosen, progress or no_progress)
-        given = (*given, ground)
-        estimates = METHODS[intervals].compute(FittedCohort(*given))
+        estimates = METHODS[intervals].compute(FittedCohort(*given, ground))
         exposures[some] = estimates.exposures
     samples = _samples(counts, exposures @ s, found, some, checks)
     frame = pd.DataFrame(exposures, counts.index, known.index)

@@ -113,17 +113,14 @@ def run(
     points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
     allowed, left_out = allowed_metrics(metrics, dataset, own)
     metrics = list(allowed)
-    check_options(lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes, matmul_precision)
-    if not silent_minutes > 0:
-        raise InputError(f"silent_minutes is {silent_minutes}; it must be above 0")
+    how = (lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes, matmul_precision)
+    check_options(*how, silent_minutes)
     check_points(points, dataset, metrics, own, lanes)
     with contextlib.ExitStack() as stack:
         folder = user_path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
         _check_folder(folder)
         options = {"metrics": metrics, "embedding": embedding, "label_covariate": label_covariate}
-        options["matmul_precision"] = matmul_precision
-        # as JSON returns them, so that they compare equal with those of an existing run.json
-        options["metric_options"] = {name: json.loads(json.dumps(dataclasses.asdict(o))) for name, o in own.items()}
+        options |= {"matmul_precision": matmul_precision, "metric_options": _as_json(own)}
         record = _run_record(folder, dataset, options, lanes, points, command)
         _tell(folder, record, [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out], quiet)
         if evaluators is None:
@@ -150,6 +147,11 @@ def run(
         shown.end(cost)
         write_cost(cost, folder)
         return read_rows(folder)
+
+
+def _as_json(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of metrics as JSON returns them, so that they compare equal with those of an existing ``run.json``."""
+    return {name: json.loads(json.dumps(dataclasses.asdict(own))) for name, own in options.items()}
 
 
 def _check_folder(out: Path) -> None:
@@ -180,6 +182,7 @@ def check_options(
     keep_models: str,
     checkpoint_minutes: float,
     matmul_precision: str = "highest",
+    silent_minutes: float = 60.0,
 ) -> None:
     """Raise :class:`InputError` for an option of :func:`run` that no data set allows or that needs a missing package."""
     Engine(matmul_precision=matmul_precision)  # for its check
@@ -196,6 +199,8 @@ def check_options(
             raise InputError(f"{name} is {value!r}; it must be a whole number of at least {least} and at most {most}")
     if not (isinstance(shard, tuple) and len(shard) == 2 and 1 <= shard[0] <= shard[1]):
         raise InputError(f"shard is {shard!r}; it must be i/n with i from 1 to n")
+    if not silent_minutes > 0:
+        raise InputError(f"silent_minutes is {silent_minutes}; it must be above 0")
     if not 0 <= checkpoint_minutes < math.inf:
         raise InputError(f"checkpoint_minutes is {checkpoint_minutes}; it must be 0 (never) or more")
     if workers > 1 or (default_evaluators() if evaluators is None else evaluators):

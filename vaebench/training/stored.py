@@ -28,7 +28,7 @@ _KINDS = {
     "stop": str,
     "epochs": int,
     "losses": dict,
-    "history": (list, tuple),
+    "history": list,
     "digest": str,
     "features": list,
 }
@@ -68,10 +68,9 @@ def checked_card(card: Mapping[str, Any], source: str) -> Point:
         if names:
             raise InputError(f"{where} {problem} {listed(names[:1])!r} in its card; {written}")
     for name, kind in _KINDS.items():
-        if not isinstance(card[name], kind):
-            raise InputError(
-                f"{where} has {name}={listed([card[name]])} in its card; it must be a {kind.__name__ if isinstance(kind, type) else 'list'}"
-            )
+        # an earlier card, not read from a file, may hold tuples
+        if not isinstance(card[name], (list, tuple) if kind is list else kind):
+            raise InputError(f"{where} has {name}={listed([card[name]])} in its card; it must be a {kind.__name__}")
     if not isinstance(card["point"], dict):
         raise InputError(f"{where} has no settings in its card: point is {listed([card['point']])}")
     unknown = sorted(set(card["point"]) - {field.name for field in dataclasses.fields(Point)})

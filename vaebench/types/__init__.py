@@ -203,7 +203,6 @@ class Survival:
     """Overall survival: ``time`` [N] in days (NaN where unknown), and ``event`` [N], true for a death."""
 
     __repr__ = one_line
-
     time: np.ndarray
     event: np.ndarray
 
@@ -226,13 +225,10 @@ class Dataset:
         labels: [N] int32 positions in ``label_names``; ``None`` without labels.
         label_names: sorted names of the labels.
         survival: times and events; ``None`` without survival.
-        covariates: name -> [N]; float arrays are continuous (NaN where missing), string arrays categorical (``""`` where
-            missing).
+        covariates: name -> [N]; floats are continuous (NaN where missing), texts categorical (``""`` where missing).
         factors: name -> [N] float, known features of the samples (programmes, signature shares), NaN where missing.
-        provenance: origin of the data: source, options, and numbers of samples and features dropped by reason; JSON values
-            only.
-        preprocessing: the steps from the raw table to ``x``, which models apply to new samples; ``None`` if unknown. Not part
-            of the digest.
+        provenance: origin of the data: source, options, and numbers of samples and features dropped by reason; JSON values.
+        preprocessing: the steps from the raw table to ``x``, which models apply to new samples; ``None`` if unknown.
         notes: what was decided or looks odd when the data were read: scale, names, samples, survival; one sentence each.
     """
 

@@ -72,18 +72,14 @@ def delimited_rows(file: Path, duplicates: str, as_text: Callable[[str], bool]) 
             raise InputError(f"column {i + 1} of {file} has no name; only the first column may go without")
     numbers = [i for i in range(len(given)) if i not in chosen]
     place = {position: column for column, position in enumerate(numbers)}
-    columns, texts, left_out = {}, {}, Counter[str]()
+    columns, texts = {}, {}
     for i, name in zip(named_columns, names, strict=True):
-        if name in SUMMARY_ROWS:
-            left_out[name] += 1
-            continue
         columns[name] = matrix[:, place[i]] if i in place else column_from(found[i])
         if i and as_text(name):
             texts[name] = _written(found[i])
     views = Values({name: place[i] for i, name in zip(named_columns, names, strict=True) if i in place}, matrix)
-    notes = layout.notes + row_notes(file.name, left_out)
     first = _written(found[0])
-    return Table(file.name, columns, names[0], first, "rows", np.array(lines), repeats, texts, notes, views)
+    return Table(file.name, columns, names[0], first, "rows", np.array(lines), repeats, texts, layout.notes, views)
 
 
 def _written(values: list[str]) -> np.ndarray:

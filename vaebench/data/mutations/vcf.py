@@ -116,6 +116,9 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
         except pd.errors.EmptyDataError:
             table = pd.DataFrame(columns=[names[i] for i in kept], dtype=str)
         except pd.errors.ParserError as error:
+            if "Too many columns specified" in str(error):  # pandas says so if all records are shorter than the header
+                line = header.lines + 1
+                raise InputError(f"line {line} of {file} has fewer fields than the header") from None
             raise InputError(f"{file} has a record with more fields than its header ({str(error).strip()})") from None
     fixed = {f"{i}": name for i, name in enumerate(header.columns[:9])}
     table = table.rename(columns=fixed).fillna("")

@@ -18,7 +18,7 @@ from vaebench.signatures.sampler.priors import Ground, drawn_prior
 _ALONE = 64  # rows that are one block: below it threads cost more than they save
 
 
-class Cohort(NamedTuple):
+class ChainData(NamedTuple):
     """Data of the chains, in blocks of rows that are drawn at once; made by :func:`cohort_of`.
 
     A row is one sample in one chain.
@@ -56,7 +56,7 @@ class ChainRun(NamedTuple):
 
 def cohort_of(
     problem: Problem, noise: str, groups: np.ndarray, ground: Ground, seed: int, chains: int, most: int
-) -> Cohort:
+) -> ChainData:
     """Lay out ``problem`` [T, ...] for ``chains`` chains, at most ``most`` rows to a block.
 
     All blocks have the same number of rows, so that one program is compiled. Their layout does not depend on the machine:
@@ -73,11 +73,11 @@ def cohort_of(
             held(given._replace(x=given.x[i], variance=given.variance[i], dispersion=dispersion[i]))
             for i in rows % samples
         ]
-    return Cohort(blocks, rows, groups, ground, noise, seed)
+    return ChainData(blocks, rows, groups, ground, noise, seed)
 
 
 def chain_run(
-    cohort: Cohort,
+    cohort: ChainData,
     exposures: np.ndarray,
     first: int,
     n: int,
@@ -124,7 +124,7 @@ def chain_run(
     return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums))
 
 
-def _prior(cohort: Cohort, exposures: np.ndarray, sweep: int, options: SamplerOptions) -> Prior:
+def _prior(cohort: ChainData, exposures: np.ndarray, sweep: int, options: SamplerOptions) -> Prior:
     """The prior [C, G, S] of a sweep: at first the one expected, then drawn given the exposures [C, T, S]."""
     if sweep >= options.ignored:
         rng = np.random.default_rng([cohort.seed, sweep])

@@ -89,7 +89,7 @@ class Ground(NamedTuple):
 
 
 def weak_ground(x: np.ndarray, count: int, options: SamplerOptions = SAMPLER) -> Ground:
-    """What is believed of any of ``count`` signatures before counts x [T, 96] are seen.
+    """Return the prior of any of ``count`` signatures before counts x [T, 96] are seen.
 
     A sample has a few signatures however many are offered, and they share its mutations.
     """
