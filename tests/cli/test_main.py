@@ -118,7 +118,9 @@ def test_a_table_without_survival_runs_with_a_note_that_stays(table, tmp_path, c
     notes = ["metric 'cox' is left out: it needs survival, and data set 'cohort' has none"]
     assert f"note: {notes[0]}" in said
     record = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert (record["notes"], record["metrics"]) == (notes, ["leiden"])
+    scale, *others = record["notes"]
+    assert scale.startswith("scale: values look like log values")
+    assert (others, record["metrics"]) == (notes, ["leiden"])
     assert set(read_rows("~/out")["traced/seed"].dropna()) == {3, 8}
     assert notes[0].replace("'", "&#x27;") in (tmp_path / "out" / "report.html").read_text()
     assert main([*arguments, *more, "--quiet", "--json"]) == 0  # the same command continues

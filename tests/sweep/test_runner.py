@@ -154,13 +154,13 @@ def test_without_a_folder_the_rows_come_back_all_the_same(tiny):
 
 
 def test_notes_are_kept_in_run_json_once_and_in_order(tmp_path, tiny, capsys):
-    bare = dataclasses.replace(tiny, survival=None)
+    bare = dataclasses.replace(tiny, survival=None, notes=("of the data",))
     out = tmp_path / "out"
     run(POINTS[:1], bare, out=out, notes=["first"])
     cox = "metric 'cox' is left out: it needs survival, and data set 'tiny' has none"
-    assert capsys.readouterr().err.splitlines()[:2] == ["note: first", f"note: {cox}"]
+    assert capsys.readouterr().err.splitlines()[:3] == ["note: of the data", "note: first", f"note: {cox}"]
     run(POINTS[:1], bare, out=out, notes=["second", "first"], quiet=True)
-    assert read_run_json(out)["notes"] == ["first", cox, "second"]
+    assert read_run_json(out)["notes"] == ["of the data", "first", cox, "second"]
     assert read_run_json(out)["metrics"] == ["leiden"]
     assert capsys.readouterr().err == ""
     write_run_json({"embedding": {}, "digest": tiny.digest}, tmp_path / "evaluated")

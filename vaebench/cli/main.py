@@ -194,7 +194,7 @@ def _with_config(options: Run) -> Run:
     except FileNotFoundError:
         raise InputError(f"--config {path}: there is no such file") from None
     except OSError as error:
-        raise InputError(f"--config {shortened(path)} cannot be read: {error.strerror}") from None
+        raise InputError(f"--config {path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--config {path}: not a TOML file: {shortened(error)}") from None
     except RecursionError:
