@@ -47,13 +47,15 @@ WORDS = (
 def test_a_dry_run_says_what_a_check_says(path, tmp_path, capsys):
     arguments = ["run", "--data", str(path), "--out", str(tmp_path), "--dry-run", "--json", "--variants", "vae"]
     assert main([*arguments, "--latent", "2", "--set", "batch=8", *options(path)]) == 0
-    *text, last = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    *text, last = printed.out.splitlines()
+    told = printed.err.splitlines()
     assert text[0].startswith("t: 40 samples x 8 features, such as 'GENE0'")
     assert any("survival (event 'status==Dead', time 'days' in days): 10 events in 30" in line for line in text)
     notes = json.loads(last)["notes"]
     for words in WORDS:
         assert any(words in note for note in notes), words
-        assert sum(words in line for line in text) == 1, words
+        assert sum(words in line for line in told) == 1, words
     assert main(["data", "check", str(path), *options(path)]) == 0
     said = capsys.readouterr().out
     for words in WORDS:

@@ -65,7 +65,15 @@ def page(folder, rows, info=INFO):
 def test_contents_and_files(tmp_path):
     text, parser = page(tmp_path, fail(make_rows(gap=0.4), [0]))
     headings = re.findall(r"<h2>(.*?)</h2>", text)
-    assert headings == ["Settings, ranked", "Figures", "Failures by cause", "Cox models", "Cost", "Provenance"]
+    assert headings == [
+        "Settings, ranked",
+        "Figures",
+        "Failures by cause",
+        "Cox models",
+        "Survival",
+        "Cost",
+        "Provenance",
+    ]
     assert parser.seen.count("img") == len(list((tmp_path / "figures").glob("*.png"))) == 5
     assert sorted(p.name for p in tmp_path.iterdir()) == ["figures", "report.html"]
     assert "24 points (8 settings of 2 variants) trained on synthetic cohort" in text

@@ -15,6 +15,7 @@ from vaebench.signatures.sampler.options import SamplerOptions
 SHORT = SamplerOptions(learning=60, draws=200)
 
 
+@pytest.mark.slow
 def test_the_samplers_intervals_are_expected_to_cover_what_they_say():
     catalogue, truth = simulate_catalogue(1, tumours=150, signatures=3, types=1)
     told = []
@@ -108,5 +109,5 @@ def test_truths_are_what_the_sources_say():
 
 def test_an_unknown_source_is_said():
     catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)
-    with pytest.raises(InputError, match="sources='fits'"):
+    with pytest.raises(InputError, match="unknown sources 'fits'"):
         calibrate(catalogue, truth.signatures, sources=["fits"])

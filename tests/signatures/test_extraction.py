@@ -153,7 +153,7 @@ def test_save_writes_each_table_as_its_reader_gives_it_back(simulated, by_nmf, t
     found, _ = by_nmf
     folder = tmp_path / "new" / "folder"
     found.save(folder)
-    names = {"signatures.csv", "exposures.csv", "samples.csv", "selection.csv", "matches.csv"}
+    names = {"signatures.csv", "exposures.csv", "samples.csv", "selection.csv", "matches.csv", "manifest.json"}
     assert {path.name for path in folder.iterdir()} == names
     pd.testing.assert_frame_equal(read_signatures(folder / "signatures.csv"), found.signatures, check_names=False)
     pd.testing.assert_frame_equal(read_exposures(folder / "exposures.csv"), found.exposures, check_names=False)
@@ -193,7 +193,7 @@ def test_methods_are_ours_and_all_variants_of_counts():
         ({"k": 10}, "k goes up to 10, but the catalogue has 9 samples"),
         ({"method": "sparce"}, "sparse"),
         ({"method": "beta_vae"}, "method"),
-        ({"restarts": 0}, "restarts=0 is not allowed; it must be a whole number 1 or more"),
+        ({"restarts": 0}, "restarts=0 is not allowed; it must be a whole number from 1 to 10000"),
         ({"restarts": 2.5}, "restarts=2.5 is not allowed"),
         ({"seed": -1}, "seed=-1 is not allowed; it must be a whole number from 0 to 2147483647"),
         ({"seed": 2**31}, "seed=2147483648 is not allowed"),

@@ -84,6 +84,7 @@ def test_chains_that_stand_apart_are_noted(cohort, monkeypatch):
     assert "mixes slowly: R-hat inf" in fit.notes[0]
 
 
+@pytest.mark.slow
 def test_overdispersed_counts_are_covered_under_the_negative_binomial(cohort):
     _, truth = cohort
     catalogue, _ = simulate_catalogue(3, tumours=240, signatures=4, types=2, noise="negative_binomial", size=10.0)

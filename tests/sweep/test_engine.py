@@ -204,6 +204,7 @@ class DeadExecutor(Executor):
         return self.futures[-1]
 
 
+@pytest.mark.slow
 def test_an_executor_without_workers_is_said_and_ends_the_run(tmp_path, tiny, monkeypatch, capsys):
     from vaebench.sweep import executor as module
 
@@ -418,6 +419,7 @@ def test_the_best_model_of_every_program_is_kept(tmp_path, tiny):
 # --- efficiency and cost ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_refill_keeps_the_slots_busy(tiny):
     """Points 20 to a lane, epochs from 5 to 1,000 as in the study's grid: most short, few long; the worst order is given."""
     rng = np.random.default_rng(0)

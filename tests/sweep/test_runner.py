@@ -90,6 +90,7 @@ def test_a_rerun_trains_nothing_and_more_points_only_what_is_missing(folder, tin
     assert trained == [extra]
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_the_order_of_points_a_resume_or_on_who_evaluates(tmp_path, tiny):
     forward = run(POINTS, tiny, out=tmp_path / "a", lanes=2, evaluators=2, quiet=True)
     run(POINTS[3:], tiny, out=tmp_path / "b", lanes=2, quiet=True)

@@ -190,12 +190,12 @@ def refit(
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
     exposures = np.zeros((len(x), len(s)))
     fitted = fitted_noise(x[some], s, noise)
-    fit, found = fitted.fit, fitted.found
+    fit, _, found = fitted[1:]
     exposures[some] = fit.exposures
     estimates = None
     if intervals is not None:
         given = (x[some], s, fit, found, groups[some], level, seed, settings or {}, chosen, progress or no_progress)
-        estimates = METHODS[intervals].compute(FittedCohort(*given, ground))
+        estimates = METHODS[intervals].compute(FittedCohort(*given, ground=ground))
         exposures[some] = estimates.exposures
     samples = _samples(counts, exposures @ s, found, some, checks)
     frame = pd.DataFrame(exposures, counts.index, known.index)

@@ -205,7 +205,7 @@ def test_latents_collapse_at_a_large_beta_and_are_used_at_zero():
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"k": 0}, ("k=0", "1 or more")),
+        ({"k": 0}, ("k=0", "from 1 to 10000")),
         ({"k": 200}, ("k is 200", "120 samples")),
         ({"restarts": 0}, ("restarts=0",)),
         ({"augmentation": -1}, ("augmentation=-1",)),

@@ -79,6 +79,7 @@ def test_posterior_of_two_signatures_is_that_summed_on_a_grid(noise):
             np.testing.assert_allclose(found, expected[:, k], atol=0.025)
 
 
+@pytest.mark.slow
 def test_ranks_of_exposures_from_the_prior_are_uniform():
     """Simulation-based calibration (Talts et al. 2018): truths from the prior, counts from them, ranks among the draws."""
     rng = np.random.default_rng(5)

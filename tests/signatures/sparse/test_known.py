@@ -110,6 +110,7 @@ def exomes(spectra):
     return counts, known, spectra[rows]
 
 
+@pytest.mark.slow
 def test_known_signatures_are_found_as_themselves_and_new_ones_stand_out(exomes):
     counts, known, true = exomes
     found = extract(counts, k=range(2, 7), restarts=2, reference=known, prior_weight=200, options=FEWER)

@@ -225,6 +225,7 @@ def scattered():
     return rng.poisson(mean).astype(float), signatures
 
 
+@pytest.mark.slow
 def test_the_choice_does_not_depend_on_the_largest_number(scattered):
     counts, signatures = scattered
     options = SparseOptions(final_draws=50, draws=50, patience=1, start_iterations=50)

@@ -203,7 +203,7 @@ def mixing(found: ExposurePosterior) -> tuple[float, float]:
 
 
 def has_mixed(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> bool:
-    """Return true if the worst hundredth of the exposures reaches the R-hat and the effective draws of ``options``."""
+    """True if the worst hundredth of the exposures reaches the R-hat and the effective draws of ``options``."""
     worst, effective = mixing(found)
     return worst <= options.r_hat and effective >= options.effective
 
