@@ -194,7 +194,7 @@ def test_match_prints_pairs(tables, tmp_path, capsys):
             ["extract", "{}/catalogue.csv", "--set", "beta=0.1"],
             "settings={'beta': 0.1} is not allowed with method='sparse'",
         ),
-        (["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "beta=0.1"], "unknown setting 'beta'"),
+        (["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "beta=0.1"], "beta is no setting of muse_xae"),
         (["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "epochs=1,2"], "--set epochs=1,2: one value"),
         (
             ["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "epochs"],
@@ -250,7 +250,7 @@ def test_a_folder_that_will_not_do_is_refused_before_the_work(tables, tmp_path, 
     def too_late(*_, **__):
         raise AssertionError("the work has begun")
 
-    for name in ("extraction.extract", "refitting.refit", "coverage.calibrate", "matching.matches"):
+    for name in ("extraction.extract", "refitting.refit", "calibration.calibrate", "matching.matches"):
         monkeypatch.setattr(f"vaebench.signatures.{name}", too_late)
     (tmp_path / "file").write_text("")
     for name, made in (("other", "manifest.json"), ("run", "rows/part-1.parquet"), ("own", "report.html")):
