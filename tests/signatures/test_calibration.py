@@ -109,5 +109,5 @@ def test_truths_are_what_the_sources_say():
 
 def test_an_unknown_source_is_said():
     catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)
-    with pytest.raises(InputError, match="unknown sources 'fits'"):
+    with pytest.raises(InputError, match="unknown source 'fits'"):
         calibrate(catalogue, truth.signatures, sources=["fits"])

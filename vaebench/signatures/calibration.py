@@ -174,7 +174,7 @@ def calibrate(
         raise InputError(f"draws={draws!r} is not allowed; it must be a whole number from 1 to {sampler.kept}")
     for source in sources:
         if source not in SOURCES:
-            raise unknown_name("sources", source, SOURCES)
+            raise unknown_name("source", source, SOURCES)
     if not sources:
         raise InputError(f"sources={sources!r} is not allowed; give one or more of {', '.join(SOURCES)}")
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
