@@ -115,7 +115,7 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
             )  # fmt: skip
         except pd.errors.EmptyDataError:
             table = pd.DataFrame(columns=[names[i] for i in kept], dtype=str)
-        except pd.errors.ParserError as error:
+        except ValueError as error:
             if "Too many columns" in str(error):  # every record is short
                 raise _short(file, header.lines + 1) from None
             raise InputError(f"{file} has records that do not fit its header ({str(error).strip()})") from None
