@@ -173,7 +173,6 @@ def broken(folder):
         "no_alt.csv": ("sample,chrom,pos,ref\na,1,5,C\n", r"no column alt \(tumorseqallele2\)"),
         "other.csv": ("gene,s1,s2\nTP53,1,2\n", "is not a list of mutations"),
         "no_row.maf": (MAF.format("Tumor_Sample_Barcode") + "\n", "the files name no sample"),
-        "wide.vcf": (HEAD + FIXED + "\n1\t5\t.\tC\tT\t.\t.\t.\tGT\t0/1\n", "do not fit its header"),
         "empty.vcf": ("", "is empty"),
     }
     for name, (text, message) in texts.items():
