@@ -194,7 +194,10 @@ def test_match_prints_pairs(tables, tmp_path, capsys):
             ["extract", "{}/catalogue.csv", "--set", "beta=0.1"],
             "settings={'beta': 0.1} is not allowed with method='sparse'",
         ),
-        (["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "beta=0.1"], "beta is no setting of muse_xae"),
+        (
+            ["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "beta=0.1"],
+            "beta is no setting of muse_xae",
+        ),
         (["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "epochs=1,2"], "--set epochs=1,2: one value"),
         (
             ["extract", "{}/catalogue.csv", "--method", "muse_xae", "--set", "epochs"],

@@ -268,18 +268,13 @@ def blamed():
     labels = (np.arange(90) % 3).astype(np.int32)
     z, data = cohort(90, seed=8, labels=labels, covariates={"age": rng.normal(60, 9, 90)})
     event, age, text = data.survival.event, data.covariates["age"], rng.choice(["a", "b"], 90)
-    two, stage = np.where(labels == 2, "x", "y"), np.where(np.arange(90) < 9, "IV", text)
+    two = np.where(labels == 2, "x", "y")
     cases = {
         "label again": ({"age": age, "cohort": labels.astype(str)}, event, "'cohort', which the label determines"),
         "organ of the labels": ({"organ": two}, event, "'organ', which the label determines"),
         "subtype of one label": ({"subtype": np.where(labels == 2, text, "-")}, event, "'subtype', which the label"),
         "sum of others": ({"age": age, "n": age**2, "sum": age + age**2}, event, "'sum', which covariate 'age', covar"),
         "years and days": ({"days": 365.25 * age, "age": age}, event, "'age', which covariate 'days' determines"),
-        "level without a death": (
-            {"stage": stage},
-            event & (stage != "IV"),
-            "'stage' has no event at 'IV' (9 samples)",
-        ),
         "site of each sample": ({"site": np.arange(90).astype(str)}, event, "covariate 'site' has"),
         "missing everywhere": ({"age": age * np.nan}, event, "covariate 'age' is missing in 90 of 90 samples"),
         "no event": ({"age": age}, event & False, "none of the 90 samples with all values has an event"),
@@ -301,13 +296,20 @@ def test_the_cause_of_a_baseline_without_a_fit_is_named_and_true():
             assert np.linalg.matrix_rank(kept) == kept.shape[1] < cohort.covariates.shape[1], name
 
 
-def test_a_covariate_without_a_death_at_one_level_or_that_is_the_outcome_is_in_the_status():
-    (z, data) = next((z, data) for name, z, data, _ in blamed() if name == "level without a death")
+def test_a_level_without_a_death_is_left_out_as_a_label_is():
+    z, data = cohort(seed=9, labels=None)
+    stage = np.where(np.arange(60) < 9, "IV", np.random.default_rng(7).choice(["a", "b"], 60))
+    survival = Survival(data.survival.time, data.survival.event & (stage != "IV"))
+    data = dataclasses.replace(data, survival=survival, covariates={**data.covariates, "stage": stage})
     scores = cox_scores(z, data)
-    assert scores["status"].startswith("BASELINE: SEPARATED")
-    assert scores["status"].endswith(
-        "covariate 'stage' has no event at 'IV' (9 samples); merge or leave out this level"
+    keep = dataclasses.replace(
+        data, survival=Survival(np.where(stage == "IV", np.nan, data.survival.time), survival.event)
     )
+    assert (scores["status"], scores["samples"], scores["left_out_no_event_labels"]) == ("OK", 51, 9)
+    assert scores["aic"] == pytest.approx(cox_scores(z, keep)["aic"], abs=1e-9)
+
+
+def test_a_covariate_that_is_the_outcome_is_in_the_status():
     z, data = cohort(labels=None, seed=9)
     survival = Survival(np.arange(1.0, 61.0), np.ones(60, bool))
     data = dataclasses.replace(data, survival=survival, covariates={**data.covariates, "order": -np.arange(60.0)})

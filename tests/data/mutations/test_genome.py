@@ -115,6 +115,9 @@ def test_genes_that_code_for_proteins(tmp_path, kind):
     letters = lambda purine: "".join("TUBN"[i] for i in strand_codes(genes, "1", at, np.full(9, purine)))  # noqa: E731
     assert letters(False) == "NUUBBTTNN"
     assert letters(True) == "NTTBBUUNN"
+    (tmp_path / "wide.gtf").write_text("\t".join("abcdefghijk") + "\n")
+    with pytest.raises(InputError, match="not a GTF or GFF file"):
+        read_genes(tmp_path / "wide.gtf")
     (tmp_path / "none.gtf").write_text("chr1\tx\texon\t1\t2\t.\t+\t.\t\n")
     with pytest.raises(InputError, match="no line of the kind gene or transcript"):
         read_genes(tmp_path / "none.gtf")

@@ -116,6 +116,7 @@ def count(
         counted = vb.data.mutations.count("calls/", "GRCh38.fa")
         counted.save("results/counts")
     """
+    contexts = list(dict.fromkeys(name.upper() for name in contexts))
     for name in contexts:
         if name not in CONTEXTS:
             raise unknown_name("context", name, CONTEXTS)

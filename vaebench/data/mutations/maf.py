@@ -148,8 +148,8 @@ def _rows(file: Path, columns: _MutationColumns) -> pd.DataFrame:
             )  # fmt: skip
         except pd.errors.EmptyDataError:
             table = pd.DataFrame(columns=places, dtype=str)
-        except pd.errors.ParserError as error:
-            raise InputError(f"{file} has a line with more fields than its header ({str(error).strip()})") from None
+        except ValueError as error:
+            raise InputError(f"{file} has lines that do not fit its header ({str(error).strip()})") from None
     table = table[places].set_axis(kept, axis="columns")
     table = table.fillna("")
     return table[(table != "").any(axis=1)]

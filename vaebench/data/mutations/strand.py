@@ -45,7 +45,7 @@ def read_genes(path: str | Path) -> Genes:
                 stream, sep="\t", header=None, names=range(9), usecols=[0, 2, 3, 4, 6, 8], comment="#", dtype=str,
                 quoting=3, keep_default_na=False, encoding_errors="replace",
             )  # fmt: skip
-        except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        except ValueError as error:
             raise InputError(f"{file} is not a GTF or GFF file of genes ({str(error).strip()})") from None
     kinds = set(table[2].dropna().unique())
     kind = next((name for name in ("gene", "transcript", "mRNA") if name in kinds), None)

@@ -115,11 +115,10 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
             )  # fmt: skip
         except pd.errors.EmptyDataError:
             table = pd.DataFrame(columns=[names[i] for i in kept], dtype=str)
-        except pd.errors.ParserError as error:
-            if "Too many columns specified" in str(error):  # pandas says so if all records are shorter than the header
-                line = header.lines + 1
-                raise InputError(f"line {line} of {file} has fewer fields than the header") from None
-            raise InputError(f"{file} has a record with more fields than its header ({str(error).strip()})") from None
+        except ValueError as error:
+            if "Too many columns" in str(error):  # every record is short
+                raise _short(file, header.lines + 1) from None
+            raise InputError(f"{file} has records that do not fit its header ({str(error).strip()})") from None
     fixed = {f"{i}": name for i, name in enumerate(header.columns[:9])}
     table = table.rename(columns=fixed).fillna("")
     table = table[(table != "").any(axis=1)]
@@ -127,9 +126,12 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
     filled = table[["ALT", *(f"{i}" for i in kept if i >= len(_FIXED))]]
     short = np.flatnonzero((filled == "").any(axis=1).to_numpy())
     if len(short):
-        line = int(table.index.to_numpy()[short[0]]) + header.lines + 1
-        raise InputError(f"line {line} of {file} has fewer fields than the header; the file may be cut off")
+        raise _short(file, int(table.index.to_numpy()[short[0]]) + header.lines + 1)
     return table
+
+
+def _short(file: Path, line: int) -> InputError:
+    return InputError(f"line {line} of {file} has fewer fields than the header; the file may be cut off")
 
 
 def _tumours(file: Path, header: _Header, notes: list[str]) -> dict[str, str]:
