@@ -26,13 +26,14 @@ SCRIPT = """
     cli = sys.modules["vaebench.cli.main"]
 
     def work(options, command):
-        print("ready", flush=True)
         if sys.argv[1] == "clean-up":
             try:
+                print("ready", flush=True)
                 time.sleep(60)
             finally:
                 print("cleaning", flush=True)
                 time.sleep(60)
+        print("ready", flush=True)
         if sys.argv[1] == "error":
             try:
                 time.sleep(60)
@@ -82,7 +83,7 @@ def test_a_second_interrupt_ends_at_once():
     assert process.stdout.readline() == "cleaning\n"
     time.sleep(1.2)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=5)
+    _, said = process.communicate(timeout=20)
     assert (process.returncode, said) == (130, "\ninterrupted\n")
 
 

@@ -124,7 +124,7 @@ def test_a_table_without_survival_runs_with_a_note_that_stays(table, tmp_path, c
     assert set(read_rows("~/out")["traced/seed"].dropna()) == {3, 8}
     assert notes[0].replace("'", "&#x27;") in (tmp_path / "out" / "report.html").read_text()
     assert main([*arguments, *more, "--quiet", "--json"]) == 0  # the same command continues
-    assert json.loads(capsys.readouterr().out)["notes"] == notes
+    assert json.loads(capsys.readouterr().out)["notes"] == record["notes"]
     assert not (tmp_path / "~").exists()
 
 

@@ -146,6 +146,23 @@ def test_log2(tmp_path):
     np.testing.assert_allclose(data.x, np.log2(raw + 1), rtol=1e-6)
 
 
+def test_few_negatives_among_linear_values_count_as_0_under_log2(tmp_path):
+    genes = [f"G{j}" for j in range(D)]
+    raw = np.random.default_rng(0).gamma(0.5, 400, (N, D)) + 1
+    raw[3, 1] = -0.25  # one of 84: above 1%
+    refused(
+        "1 of 84 values are negative",
+        transform="log2",
+        path=written(tmp_path, frame().assign(**dict(zip(genes, raw.T, strict=True)))),
+    )
+    wide = pd.DataFrame(np.random.default_rng(1).gamma(0.5, 400, (20, 30)) + 1, columns=[f"H{j}" for j in range(30)])
+    wide.loc[3, "H1"] = -0.25
+    wide.to_csv(tmp_path / "wide.csv")
+    data = read_table(tmp_path / "wide.csv", transform="log2", scaling="none")
+    np.testing.assert_allclose(data.x, np.log2(wide.clip(lower=0).to_numpy() + 1), rtol=1e-6)
+    assert "1 of 600 values are below 0, the smallest -0.25, and count as 0" in data.notes
+
+
 @pytest.mark.parametrize(
     ("where", "kept"),
     [
@@ -474,10 +491,10 @@ def test_porpoise(real):
 @pytest.mark.parametrize(
     ("name", "scale", "shape"),
     [
-        ("metagsca_11_cohorts", "log", (1204, 3345)),
-        ("pancan_eb_1106x198", "linear", (1106, 201)),
+        ("metagsca_11_cohorts", "log", (1204, 3341)),
+        ("pancan_eb_1106x198", "linear", (1106, 198)),
         ("gtex_520x467", "log", (520, 467)),
-        ("porpoise_13_cohorts_z", "z-score", (5240, 1530)),
+        ("porpoise_13_cohorts_z", "z-score", (5240, 1527)),
     ],
 )
 def test_scale_of_the_real_files_is_guessed(real, name, scale, shape):

@@ -165,7 +165,7 @@ def test_notes_are_kept_in_run_json_once_and_in_order(tmp_path, tiny, capsys):
     assert read_run_json(out)["metrics"] == ["leiden"]
     assert capsys.readouterr().err == ""
     write_run_json({"embedding": {}, "digest": tiny.digest}, tmp_path / "evaluated")
-    with pytest.raises(InputError, match="made by another command, such as evaluate"):
+    with pytest.raises(InputError, match="is not the record of a run"):
         run(POINTS[:1], tiny, out=tmp_path / "evaluated")
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LOG_MOST = 50.0  # log2 of any count is below this
 _BLOCK = 64  # features at once, so that their copies in float64 stay in the processor's cache
+_FEW_NEGATIVE = 0.01  # share of values that a correction for batches, as of TCGA's EB++ matrix, takes below 0
 _OFFSETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # added to values before a log; UCSC Toil adds 0.001
 
 
@@ -172,14 +173,19 @@ def logged(
         scaling: scaling that will follow, for the notes.
 
     Raises:
-        InputError: log2 is asked of negative values.
+        InputError: log2 is asked of negative values, unless they are few among linear ones.
     """
     profile = profile_of(blocks_of(values, features))
+    notes = scale_notes(profile, transform, scaling)
     if transform == "log2":
         if profile.low < 0:
-            raise _negative(values, features, samples, profile)
+            below = int((values < 0).sum())
+            if profile.scale != "linear" or below > _FEW_NEGATIVE * values.size:
+                raise _negative(values, features, samples, profile)
+            notes.append(f"{below} of {values.size} values are below 0, the smallest {profile.low:.6g}, and count as 0")
+            np.maximum(values, 0, out=values)
         np.log2(np.add(values, 1, out=values), out=values)
-    return scale_notes(profile, transform, scaling)
+    return notes
 
 
 def _negative(values: np.ndarray, features: Sequence[str], samples: np.ndarray | None, profile: Profile) -> InputError:
