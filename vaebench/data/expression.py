@@ -103,8 +103,8 @@ def read_table(
             ``None`` keeps all.
         deviation: ``"mean"`` or ``"median"`` absolute deviation.
         scaling: ``"zscore"``, ``"unit"`` (to [0, 1]) or ``"none"``, per feature over all samples.
-        transform: ``"none"``, or ``"log2"`` for log2(x + 1) before selection and scaling; negative values are refused, but for up to
-            1% among linear ones, which count as 0.
+        transform: ``"none"``, or ``"log2"`` for log2(x + 1) before selection and scaling; negative values are refused, but
+            for up to 1% among linear ones, which count as 0.
         missing: ``"refuse"`` missing values, or ``"impute"`` the feature's mean.
         duplicates: for a feature name that occurs more than once: ``"refuse"`` it, keep its columns ``"apart"`` (``NAME``,
             ``NAME_2``, ...), or ``"sum"`` them as they are in the file.
