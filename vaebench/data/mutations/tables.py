@@ -1,8 +1,8 @@
 """Reading and writing mutation catalogues (SBS96), signatures and exposures, in the layouts of the common programs.
 
-A catalogue counts single-base substitutions by the change of the pyrimidine and its two neighbours, 96 channels in all. To
-make one from VCF or MAF files, use SigProfilerMatrixGenerator; its ``.all`` files are read as they are. COSMIC's terms
-forbid redistributing its signatures: download them (``vaebench data fetch cosmic``) and pass the path to
+A catalogue counts single-base substitutions by the change of the pyrimidine and its two neighbours, 96 channels in all.
+``vaebench count`` makes one from VCF or MAF files, and the ``.all`` files of SigProfilerMatrixGenerator are read as they are.
+COSMIC's terms forbid redistributing its signatures: download them (``vaebench data fetch cosmic``) and pass the path to
 :func:`read_signatures`.
 """
 
