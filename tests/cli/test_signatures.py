@@ -80,6 +80,7 @@ def test_extract_passes_an_autoencoders_settings_on(tables, tmp_path):
     assert abs(other.signatures.to_numpy() - same.signatures.to_numpy()).max() > 1e-5
 
 
+@pytest.mark.slow
 def test_anchored_intervals_are_of_the_reference(tables, tmp_path, capsys):
     folder, _, truth = tables
     text = "--k-min 3 --k-max 3 --method nmf --restarts 2 --intervals anchored"
@@ -158,6 +159,7 @@ def test_refit_passes_an_autoencoders_settings_on(tables, tmp_path):
     np.testing.assert_allclose(pd.read_csv(tmp_path / "intervals.csv")["upper"], same.intervals["upper"], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_calibrate_reports_coverage(tables, tmp_path, capsys):
     folder, _, _ = tables
     arguments = [str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "profile_likelihood"]
@@ -229,6 +231,7 @@ def test_bad_input_is_one_sentence(tables, tmp_path, capsys, arguments, said):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_second_extraction_leaves_nothing_of_the_first(tables, tmp_path):
     folder, _, _ = tables
     out, start = (

@@ -93,6 +93,7 @@ def test_contents_and_files(tmp_path):
     assert text.count("<circle ") == text.count("<title>") - 1 > 20
 
 
+@pytest.mark.slow
 def test_explanation_only_when_behind_pca(tmp_path):
     behind, _ = page(tmp_path / "a", make_rows(gap=0.4))
     assert 'class="explain"' in behind
@@ -193,6 +194,7 @@ def test_a_report_without_the_data_set_says_what_it_leaves_out_and_how_to_get_it
     )
 
 
+@pytest.mark.slow
 def test_survival_is_drawn_by_label_and_by_cluster_where_the_embedding_is_at_hand(tmp_path):
     rows, (data, z) = make_rows(), with_survival()
     best = rows.set_index("point").loc[best_point(rows)]

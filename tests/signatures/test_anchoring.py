@@ -26,6 +26,7 @@ def case():
     return catalogue, extracted, known, truth
 
 
+@pytest.mark.slow
 def test_intervals_are_those_of_a_refit_with_the_reference(case):
     catalogue, extracted, known, truth = case
     used = pd.concat([known.iloc[:2], extracted.iloc[2:]])

@@ -37,6 +37,7 @@ def test_the_samplers_intervals_are_expected_to_cover_what_they_say():
     assert told[-1] == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_method_that_covers_too_little_is_found_out():
     catalogue, truth = simulate_catalogue(1, tumours=150, signatures=3, types=1)
     table = calibrate(

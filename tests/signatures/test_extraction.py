@@ -111,6 +111,7 @@ def test_sparse_finds_number_and_signatures(simulated):
     assert set(table["status"]) <= {"OK", "NOT_FITTED: the criterion had risen before"}
 
 
+@pytest.mark.slow
 def test_what_counts_leave_open_is_noted_by_name(simulated, monkeypatch):
     def decided(signatures, exposures, options, fixed):
         most, least = (int(position(exposures.sum(0))) for position in (np.argmax, np.argmin))
@@ -121,6 +122,7 @@ def test_what_counts_leave_open_is_noted_by_name(simulated, monkeypatch):
     assert note.endswith("Priors on exposures and spectra assigned 25% of S3 to S1.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["muse_xae", "folded_normal_vae"])
 def test_autoencoders_run_side_by_side(simulated, method):
     catalogue, _ = simulated

@@ -68,6 +68,7 @@ def test_one_program_learns_and_draws(samples):
     np.testing.assert_array_equal(middle.where(presence >= 0.5, 0.0), fit.exposures)
 
 
+@pytest.mark.slow
 def test_blocks_of_a_larger_cohort_are_its_own_rows(monkeypatch):
     monkeypatch.setattr(sampling, "_BLOCK", 8)  # of 31 samples: three blocks, and seven that are filled up
     catalogue, truth = simulate_catalogue(4, tumours=31, signatures=3, types=1)
@@ -75,6 +76,7 @@ def test_blocks_of_a_larger_cohort_are_its_own_rows(monkeypatch):
     np.testing.assert_allclose(fit.exposures.sum(axis=1), catalogue.sum(axis=1), rtol=0.15)
 
 
+@pytest.mark.slow
 def test_chains_that_stand_apart_are_noted(cohort, monkeypatch):
     catalogue, truth = cohort
     monkeypatch.setattr(sampling, "r_hat", lambda draws: np.full(draws.shape[2:], np.inf))
@@ -97,6 +99,7 @@ def test_overdispersed_counts_are_covered_under_the_negative_binomial(cohort):
     assert refit(catalogue, truth.signatures).dispersion > 1.5
 
 
+@pytest.mark.slow
 def test_rounded_means_are_recognised_and_fitted_closely(cohort):
     _, truth = cohort
     catalogue, _ = simulate_catalogue(3, tumours=240, signatures=4, types=2, noise="exact")

@@ -296,6 +296,7 @@ def test_progress_line_and_durations():
     assert [progress.duration(s) for s in (42, 185, 7800)] == ["42 s", "3 min 05 s", "2 h 10 min"]
 
 
+@pytest.mark.slow
 def test_a_folder_of_before_an_option_existed_goes_on(tmp_path, tiny):
     """Recorded options of a metric lack those that came later; these stood at their defaults."""
     from vaebench.metrics.cox import CoxOptions

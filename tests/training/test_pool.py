@@ -63,6 +63,7 @@ def test_diverged_points_have_no_embedding_and_others_are_untouched(tiny):
         np.testing.assert_array_equal(done[p].z, alone[p].z)
 
 
+@pytest.mark.slow
 def test_useful_epochs_are_counted(tiny):
     points = product(BASE, seed=range(4), stopping="fixed", epochs=[3, 9])
     done, ticks = finished(points, tiny, 2)

@@ -76,7 +76,13 @@ MIXED = [
 ]
 
 
-@pytest.mark.parametrize(("norm", "optimizer"), [("layer", "adam"), ("batch", "sgd"), ("layer", "adabelief")])
+@pytest.mark.parametrize(
+    ("norm", "optimizer"),
+    [
+        ("layer", "adam"),
+        *(pytest.param(*other, marks=pytest.mark.slow) for other in (("batch", "sgd"), ("layer", "adabelief"))),
+    ],
+)
 def test_two_epochs_equal_a_plain_loop(norm, optimizer):
     """Order, keys, context, gradients, update and batch statistics, written again without scan, vmap or our optimizer."""
     p = small(seed=4, learning_rate=1e-2, decay=0.9, epochs=2, norm=norm, optimizer=optimizer)

@@ -53,6 +53,7 @@ def products(jaxpr):
                 yield from products(inner)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "wanted"),
     [
@@ -72,6 +73,7 @@ def test_every_product_of_the_training_has_the_precision_asked_for(tiny, precisi
     assert set(found) == {wanted}
 
 
+@pytest.mark.slow
 def test_layouts_change_nothing_but_rounding(tiny):
     points = product(BASE, optimizer=["adam", "sgd"], seed=range(2))
     plain = trained(points, tiny)
@@ -93,6 +95,7 @@ def test_wrong_choices_are_one_sentence():
 # --- precision of a run ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_precision_is_fixed_for_a_folder_and_in_every_row(tmp_path, tiny):
     points = [point(BASE, epochs=1)]
     rows = run(points, tiny, out=tmp_path, lanes=1, quiet=True)
@@ -139,6 +142,7 @@ def test_a_named_optimizer_is_a_group_of_its_own_whatever_the_rate(tiny):
     assert len({group_name(group[0], tiny) for group in groups.values()}) == 3
 
 
+@pytest.mark.slow
 def test_lanes_of_a_named_optimizer_train_and_go_on_from_a_checkpoint(tmp_path, tiny):
     often = Engine(call_seconds=0.0)
     whole = trained(LION, tiny, engine=often)
@@ -160,6 +164,7 @@ def test_lanes_of_a_named_optimizer_train_and_go_on_from_a_checkpoint(tmp_path, 
         np.testing.assert_array_equal(item.z, whole[p].z)
 
 
+@pytest.mark.slow
 def test_a_run_mixes_traced_and_named_optimizers(tmp_path, tiny):
     run(product(BASE, epochs=1, optimizer=["adam", "nadam"]), tiny, out=tmp_path, lanes=1, quiet=True)
     rows = read_rows(tmp_path)

@@ -31,7 +31,12 @@ def forms(name: str, recipe: str) -> list[tuple[tuple[str, object], ...]]:
 
 
 FORMS = [(name, recipe, form) for name in VARIANTS for recipe in VARIANTS[name].recipes for form in forms(name, recipe)]
-FORM = pytest.mark.parametrize(("name", "recipe", "form"), FORMS)
+FIRST = {(name, recipe): forms(name, recipe)[0] for name, recipe, _ in FORMS}
+FORM = pytest.mark.parametrize(
+    ("name", "recipe", "form"),
+    # a second of compiler each: one form of every recipe at once, the others with the slow tests
+    [pytest.param(*f, marks=[] if FIRST[f[:2]] == f[2] else pytest.mark.slow) for f in FORMS],
+)
 
 
 @functools.cache

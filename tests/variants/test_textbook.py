@@ -174,6 +174,7 @@ def linear_outputs(draws: int, seed: int = 0) -> tuple[Outputs, np.ndarray]:
     return Outputs(jnp.array(x), jnp.array(z @ decoder), q, jnp.array(z)), marginal(x, decoder)
 
 
+@pytest.mark.slow
 def test_importance_bound_reaches_log_p_rises_with_draws_and_is_the_elbo_at_one():
     outputs, log_p = linear_outputs(200_000)
     long, _ = iwae.textbook(outputs, iwae.Hyper(), CONTEXT)

@@ -160,16 +160,19 @@ def spearman(
     if n < 4 or np.ptp(both, axis=1).min() == 0:
         return RankCorrelation(math.nan, math.nan, math.nan, n)
 
-    def rho(pairs: np.ndarray) -> float:
-        ranks = rankdata(pairs, axis=1)
-        ranks -= ranks.mean(axis=1, keepdims=True)
-        size = math.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1]))
-        return float(ranks[0] @ ranks[1]) / size if size > 0 else math.nan
+    def rho(pairs: np.ndarray) -> np.ndarray:
+        """Return [D] of [D, 2, n]."""
+        ranks = rankdata(pairs, axis=2)
+        ranks -= ranks.mean(axis=2, keepdims=True)
+        size = np.sqrt((ranks**2).sum(axis=2).prod(axis=1))
+        return np.divide(ranks.prod(axis=1).sum(axis=1), size, out=np.full(len(pairs), np.nan), where=size > 0)
 
     rng = np.random.default_rng(seed)
-    sample = np.array([rho(both[:, rng.integers(0, n, n)]) for _ in range(draws)])
+    most = max(1, 2**20 // n)  # resamples at once: 16 MB
+    pieces = [min(most, draws - done) for done in range(0, draws, most)]
+    sample = np.concatenate([rho(both[:, rng.integers(0, n, (size, n))].transpose(1, 0, 2)) for size in pieces])
     low, high = np.nanquantile(sample, [(1 - level) / 2, (1 + level) / 2])
-    return RankCorrelation(rho(both), float(low), float(high), n)
+    return RankCorrelation(float(rho(both[None])[0]), float(low), float(high), n)
 
 
 def wilson(count: int, of: int, level: float = 0.95) -> tuple[float, float]:

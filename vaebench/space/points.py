@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -39,13 +40,13 @@ def point(base: Point | None = None, **fields: Tree) -> Point:
     for name in fields.keys() & {"shape", "hyper"}:
         raise InputError(f"{name} cannot be set as a whole; set its values by name, such as beta")
     base = base or Point()
-    known = {f.name for f in dataclasses.fields(Point)}
+    known = _names_of_fields(Point)
     own, extra = ({n: v for n, v in fields.items() if (n in known) is kind} for kind in (True, False))
     # another variant, recipe or form has another shape and other weights: only what the caller named is kept
     changes_kind = any(name in fields for name in ("variant", "recipe"))
     chosen = variant(own.get("variant", base.variant))
     default_shape = chosen.shape(own.get("recipe", base.recipe))
-    shape_names = [f.name for f in dataclasses.fields(default_shape)] if default_shape is not None else []
+    shape_names = _names_of_fields(type(default_shape)) if default_shape is not None else ()
     shape = {name: value for name, value in extra.items() if name in shape_names}
     hyper = {name: value for name, value in extra.items() if name not in shape_names}
     own["shape"] = tuple((({} if changes_kind else dict(base.shape)) | shape).items())
@@ -60,6 +61,11 @@ def point(base: Point | None = None, **fields: Tree) -> Point:
                 names = [*known, *shape_names, *dict(bare.hyper)]
                 raise unknown_setting(name, [bare.variant], names) from None
         raise
+
+
+@functools.cache
+def _names_of_fields(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def unknown_setting(name: str, variants: Sequence[str], known: Iterable[str]) -> InputError:
@@ -167,8 +173,10 @@ class Point:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", _widths(self.hidden))
-        for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _of_kind(field, getattr(self, field.name)))
+        for name, kind in _kinds_of_fields():
+            # grids have tens of thousands of points, whose values are nearly all of their type already
+            if type(value := getattr(self, name)) is not kind:
+                object.__setattr__(self, name, _of_kind(name, kind, value))
         _check(self)
         shape = dataclasses.asdict(default) if (default := variant(self.variant).shape(self.recipe)) else {}
         shape |= _known(dict(self.shape), shape, f"shape of {self.variant}")
@@ -183,14 +191,19 @@ class Point:
         object.__setattr__(self, "hyper", tuple(hyper.items()))
 
 
-def _of_kind(field: Any, value: Any) -> Any:
+@functools.cache
+def _kinds_of_fields() -> tuple[tuple[str, type], ...]:
+    """Return each field that is one value, with the type of its default."""
+    # True is an int too, so bool stands first among the types
+    kinds = {f.name: next((k for k in _KINDS if isinstance(f.default, k)), None) for f in dataclasses.fields(Point)}
+    return tuple((name, kind) for name, kind in kinds.items() if kind is not None)
+
+
+def _of_kind(name: str, kind: type, value: Any) -> Any:
     """Return ``value`` as it enters an identity: of the type of the field's default, NumPy numbers as Python's."""
-    kind = next((kind for kind in _KINDS if isinstance(field.default, kind)), None)  # True is an int too: bool first
     value = value.item() if isinstance(value, np.generic) else value
-    if kind is None:
-        return value
     if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"{field.name} is {value!r}; it must be {_KINDS[kind]}")
+        raise InputError(f"{name} is {value!r}; it must be {_KINDS[kind]}")
     return value
 
 

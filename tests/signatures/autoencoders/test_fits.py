@@ -58,6 +58,7 @@ def many_redraws() -> np.ndarray:
     return np.asarray(multinomial_resample(jax.random.key(0), ROWS, 20_000), np.float64).reshape(-1, *ROWS.shape)
 
 
+@pytest.mark.slow
 def test_redraws_have_the_multinomials_moments():
     drawn = many_redraws()
     np.testing.assert_array_equal(drawn[:, :4].sum(2), np.broadcast_to(ROWS[:4].sum(1), (len(drawn), 4)))
@@ -188,6 +189,7 @@ def test_a_dead_row_of_the_decoder_is_a_status_and_an_even_signature():
     assert list(part.scales) == [0, rows[1].sum()]
 
 
+@pytest.mark.slow
 def test_latents_collapse_at_a_large_beta_and_are_used_at_zero():
     use = {}
     for beta in (0.0, 100.0):

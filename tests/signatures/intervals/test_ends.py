@@ -60,7 +60,7 @@ def profile_by_scipy(x, signatures, k, level, size):
     return lower, optimize.brentq(excess, estimate, 2 * x.sum() + 50)
 
 
-@pytest.mark.parametrize(("size", "level"), [(None, 0.95), (10.0, 0.8)])
+@pytest.mark.parametrize(("size", "level"), [pytest.param(None, 0.95, marks=pytest.mark.slow), (10.0, 0.8)])
 def test_profile_likelihood_ends_where_scipys_does(size, level):
     x, signatures = cohort()
     fit = maximum_likelihood(x, signatures, size=size)
@@ -96,6 +96,7 @@ def test_more_dispersion_makes_profile_intervals_wider():
     np.testing.assert_allclose(np.median(ratio), 2.0, atol=0.1)
 
 
+@pytest.mark.slow
 def test_bootstrap_of_one_signature_has_poisson_quantiles():
     x = np.full((3, 96), 4.0) * np.array([[1.0], [2.0], [10.0]])
     signatures = np.full((1, 96), 1 / 96)

@@ -58,7 +58,9 @@ def grid_posterior(x, signatures, prior, noise, variance):
     return edges, np.cumsum(np.stack([joint.sum(1), joint.sum(0)], 1), 0)
 
 
-@pytest.mark.parametrize("noise", ["gaussian", "poisson", "negative_binomial"])
+@pytest.mark.parametrize(
+    "noise", ["poisson", *(pytest.param(noise, marks=pytest.mark.slow) for noise in ("gaussian", "negative_binomial"))]
+)
 def test_posterior_of_two_signatures_is_that_summed_on_a_grid(noise):
     rng = np.random.default_rng(3)
     signatures = spectra(rng, 2)

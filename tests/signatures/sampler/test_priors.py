@@ -139,6 +139,7 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform():
         assert stats.chisquare(counts).pvalue > 0.001, counts
 
 
+@pytest.mark.slow
 def test_prior_of_each_cancer_type_is_found():
     rng = np.random.default_rng(0)
     signatures = rng.dirichlet(np.full(96, 0.3), 3)

@@ -131,6 +131,7 @@ def test_quadratic_step_is_nnls():
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_stochastic_fit_moves_towards_the_truth(key):
     counts, signatures, exposures = arrays(1, tumours=200, signatures=4)
     rng = np.random.default_rng(0)
@@ -262,6 +263,7 @@ def test_number_and_signatures_are_found_with_a_rare_one(rare):
     assert [line[1:] for line in lines] == [(i, 3) for i in range(1, 4)]
 
 
+@pytest.mark.slow
 def test_one_large_number_is_grown_up_to(rare, monkeypatch):
     sizes = []
 
@@ -276,6 +278,7 @@ def test_one_large_number_is_grown_up_to(rare, monkeypatch):
     assert sizes == [2, 3]
 
 
+@pytest.mark.slow
 def test_signatures_before_reassignments_are_in_the_order_of_those_after(rare, monkeypatch):
     """Half of the signature with the fewest mutations goes to that with the most, which does not come first as fitted."""
 
