@@ -50,7 +50,8 @@ def test_charge_of_a_spectrum_by_hand(spectra):
     assert np.isinf(price[1])
     moved = 0.0
     for c in range(96):
-        precision = sum(exposures[t, 0] ** 2 / (exposures[t] @ found[:, c]) for t in range(30)) * 40 / 20
+        means = [max(exposures[t] @ found[:, c], exposures[t] @ [spectra[2, c], found[1, c]]) for t in range(30)]
+        precision = sum(exposures[t, 0] ** 2 / means[t] for t in range(30)) * 40 / 20
         moved += precision * (found[0, c] - spectra[2, c]) ** 2
     assert price[0] == pytest.approx(95 * np.log(1 + 20 / 40) + 2 * np.log(6) + moved)
     x = jnp.asarray(rng.poisson(exposures @ found), jnp.float32)
@@ -58,6 +59,10 @@ def test_charge_of_a_spectrum_by_hand(spectra):
     scores = [criterion.score_fit(*arrays, options=OPTIONS, known=k) for k in (None, KnownSignatures(spectra, 40.0))]
     again = charges(found, scores[1].exposures, scores[1].nonzeros, KnownSignatures(spectra, 40.0), OPTIONS)[0]
     assert again < 95 * np.log(20)
+    lost = found * np.where(
+        np.arange(96) == spectra[2].argmin(), 0, 1
+    )  # a channel without a mutation costs next to nothing
+    assert charges(lost, exposures, nonzeros, KnownSignatures(spectra, 40.0), OPTIONS)[0] < price[0] + 1
     assert scores[0].criterion - scores[1].criterion == pytest.approx(95 * np.log(20) - again, rel=1e-3)
 
 

@@ -9,7 +9,8 @@ more samples outweigh R. In mutations R therefore counts for more in genomes tha
 do. Where a direction is left open by the data, such as a part of S_k that another signature could have, R decides alone.
 
 In the criterion such a signature is charged 95 ln(1 + n_k / W) + 2 ln(known signatures) + sum_c lambda_kc (S_kc - R_c)^2 in place
-of 95 ln n_k, if that is less: entries that are known before are not to be paid for, only the choice among the known ones and
+of 95 ln n_k, if that is less (there mean_tc is the larger of the means with S_k and with R, so that no term exceeds the
+mutations that moved): entries that are known before are not to be paid for, only the choice among the known ones and
 what the data change (:func:`charges`). At W = 1 this is nearly the charge of a new signature.
 """
 
@@ -72,8 +73,13 @@ def charges(
     """
     wanted = targets(signatures, known, options)
     count = np.maximum(nonzeros, 1)
-    precision = (exposures**2).T @ (1 / np.maximum(exposures @ signatures, TINY)) * (known.weight / count)[:, None]
-    moved = np.sum(precision * (signatures - wanted) ** 2, axis=1)
+    mean, change = exposures @ signatures, signatures - wanted
+    moved = np.zeros(len(signatures))
+    for k in np.flatnonzero(wanted.any(1)):
+        own = exposures[:, k, None]
+        # the larger of the means with S_k and with R_k: a channel that S_k has lost would have an endless precision else
+        expected = np.maximum(np.maximum(mean, mean - own * change[k]), TINY)
+        moved[k] = known.weight / count[k] * np.sum(own**2 / expected * change[k] ** 2)
     price = (signatures.shape[1] - 1) * np.log1p(nonzeros / known.weight) + 2 * np.log(len(known.spectra)) + moved
     return np.where(wanted.any(1), price, np.inf)
 
