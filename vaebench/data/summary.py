@@ -25,7 +25,9 @@ from vaebench.data.columns import (
 from vaebench.data.covariates import covariate_notes
 from vaebench.data.expression import feature_block, without_features
 from vaebench.data.features import clinical_names, feature_notes, sample_notes, without_gene_columns
+from vaebench.data.files.genes import row_notes
 from vaebench.data.files.matrix import Block, detected_layout, matrix_blocks, matrix_layout
+from vaebench.data.files.opening import refusing_broken, starts_with
 from vaebench.data.files.table import SAMPLES_IN, Table, present, restricted, table_from_file, texts
 from vaebench.data.h5ad import anndata_option, is_anndata, observations, with_annotation
 from vaebench.data.joining import annotated, join_notes
@@ -150,7 +152,8 @@ def checked(
     outcome = survival_of_roles(table, roles, names)
     column = np.empty(0) if roles.label is None else table.columns[roles.label]
     labels = dict(sorted(Counter(texts(column[present(column)])).items()))
-    notes = [*contents.notes, *chosen.notes, *sample_notes(names), *feature_notes(held, out, roles.features)]
+    skipped = row_notes(table.source, contents.seen or Counter())  # complete once the blocks are read
+    notes = [*contents.notes, *skipped, *chosen.notes, *sample_notes(names), *feature_notes(held, out, roles.features)]
     scale, mistaken = scale_text(values, transform, scaling)
     notes += [scale] * mistaken + scale_notes(values._replace(scale="nothing"), transform, scaling)
     notes += [*_warnings(table, values, labels, roles.label, valid_fraction), *role_notes(table, roles, outcome)]
@@ -168,13 +171,17 @@ def checked(
 
 
 class _Contents(NamedTuple):
-    """Contents of a file: its samples as a table, their names, the blocks of features, and columns and notes of the reader."""
+    """Contents of a file: its samples as a table, their names, the blocks of features, and columns and notes of the reader.
+
+    While the blocks are read, ``seen`` counts the rows that are left out, by name.
+    """
 
     table: Table
     names: np.ndarray | None
     blocks: Iterable[Block]
     out: Sequence[str] = ()
     notes: Sequence[str] = ()
+    seen: Counter[str] | None = None
 
 
 def _genes_only(
@@ -231,8 +238,9 @@ def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str 
         notes = [*table.notes, *join_notes(counts, "the annotation")]
         return _Contents(table, table.first_texts, blocks, (), notes)
     layout = detected_layout(file) if samples_in == "auto" and annotation is None else samples_in
-    # samples in columns and no row with labels or the like: the reader of matrices takes less memory
-    if annotation is not None or layout == "matrix" or (layout == "columns" and roles == Roles()):
+    # samples in columns of text and no row with labels or the like: the reader of matrices takes less memory
+    plain = layout == "columns" and roles == Roles() and not _is_parquet(file)
+    if annotation is not None or layout == "matrix" or plain:
         return _matrix_contents(file, annotation, sample)
     table, notes = without_gene_columns(without_index(table_from_file(file, layout, "apart")))
     names, first = sample_names(table, taken := role_columns(table, roles))
@@ -240,6 +248,11 @@ def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str 
     (features, values), _, out = feature_block(table, taken | first, refuse_mixed=False, asked=roles.features)
     rest = rest._replace(columns={c: v for c, v in rest.columns.items() if c not in first})
     return _Contents(rest, names, _in_blocks(features, values), out, [*table.notes, *notes])
+
+
+def _is_parquet(file: Path) -> bool:
+    with refusing_broken(file, "a table"):
+        return starts_with(file, b"PAR1")
 
 
 def _in_blocks(features: list[str], values: np.ndarray) -> Iterator[Block]:
@@ -261,7 +274,8 @@ def _matrix_contents(file: Path, annotation: Path | None, sample: str | None) ->
     lines = np.arange(len(names)) + layout.leads + 1
     table = table._replace(source=file.name, columns=columns, first_texts=names, lines=lines)
     notes = [*layout.notes, *table.notes, *join_notes(counts, "the annotation")]
-    return _Contents(table, names, matrix_blocks(layout), (), notes)
+    seen = Counter[str]()
+    return _Contents(table, names, matrix_blocks(layout, seen=seen), (), notes, seen)
 
 
 def _warnings(

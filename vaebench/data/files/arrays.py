@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vaebench.data.files.opening import refuse_oversized, refusing_broken
+from vaebench.data.files.limits import refuse_oversized
+from vaebench.data.files.opening import refusing_broken
 from vaebench.errors import InputError, shortened
 
 _ZIP = b"PK\x03\x04"
