@@ -183,3 +183,12 @@ def test_summary_of_a_matrix_says_the_rows_that_are_left_out(tmp_path):
     both = {"annotation": tmp_path / "a.csv", "label": "type"}
     for notes in (read_table(tmp_path / "x.tsv", **both).notes, checked(tmp_path / "x.tsv", **both).warnings):
         assert sum("rows that count reads without a gene were left out: __no_feature" in note for note in notes) == 1
+
+
+@pytest.mark.parametrize("text", ["{}%", "{}.0D+01", "0x{}", "<{}", "{},000.5", "1'00{}"])
+def test_numbers_that_are_text_are_said(tmp_path, text):
+    path = written(tmp_path, odd=[text.format(i) for i in range(N)], note=["5 mg"] * N)
+    data = read_table(path, label="type")
+    for notes in (data.notes, checked(path, label="type").warnings):
+        assert sum("1 column ('odd') is left out as text" in note for note in notes) == 1, notes
+    assert data.features.tolist() == GENES

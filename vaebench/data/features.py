@@ -43,6 +43,7 @@ _KINDS = (
     ("Entrez ids", re.compile(r"\d+(_at)?")),
     ("symbols with Entrez ids", re.compile(r".+\|\d+")),
 )
+_NEARLY = re.compile(r"[<>=~\u2264\u2265]*\s*[+-]?\d[\d.,' ]*([ed][+-]?\d+)?\s*%?|0x[0-9a-f]+", re.IGNORECASE)
 _SHARE = 0.8  # of the names that are of one kind
 _FEWEST = 5  # names from which a kind can be told
 _NAMED = 5  # names that a note shows
@@ -116,6 +117,21 @@ def feature_notes(features: Sequence[str], out: Sequence[str], asked: Iterable[s
             f"{named(odd, 'feature', 'features')} unlike the others ({kind}): --ignore leaves out what is none"
         )
     return notes
+
+
+def nearly_numbers(table: Table, columns: Iterable[str]) -> list[str]:
+    """Returns a note on columns of text, all of whose values are numbers in a form that is not read, such as ``12%``."""
+    found = {}
+    for column in columns:
+        held = [str(value) for value in table.columns[column] if value is not None]
+        if held and all(_NEARLY.fullmatch(value) for value in held):
+            found[column] = held[0]
+    if not found:
+        return []
+    example = quoted(next(iter(found.values())))
+    return [
+        f"{named(list(found), 'column', 'columns')} left out as text: numbers must be written plainly, not as {example}"
+    ]
 
 
 def named(names: Sequence[str], one: str, many: str) -> str:

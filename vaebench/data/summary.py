@@ -24,7 +24,7 @@ from vaebench.data.columns import (
 )
 from vaebench.data.covariates import covariate_notes
 from vaebench.data.expression import feature_block, without_features
-from vaebench.data.features import clinical_names, feature_notes, sample_notes, without_gene_columns
+from vaebench.data.features import clinical_names, feature_notes, nearly_numbers, sample_notes, without_gene_columns
 from vaebench.data.files.genes import row_notes
 from vaebench.data.files.matrix import Block, detected_layout, matrix_blocks, matrix_layout
 from vaebench.data.files.opening import refusing_broken, starts_with
@@ -245,8 +245,9 @@ def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str 
     table, notes = without_gene_columns(without_index(table_from_file(file, layout, "apart")))
     names, first = sample_names(table, taken := role_columns(table, roles))
     rest = without_features(table, taken)
-    (features, values), _, out = feature_block(table, taken | first, refuse_mixed=False, asked=roles.features)
+    (features, values), texts_only, out = feature_block(table, taken | first, refuse_mixed=False, asked=roles.features)
     rest = rest._replace(columns={c: v for c, v in rest.columns.items() if c not in first})
+    notes += nearly_numbers(rest, texts_only)
     return _Contents(rest, names, _in_blocks(features, values), out, [*table.notes, *notes])
 
 
