@@ -39,7 +39,7 @@ def array_from_npy(file: Path) -> np.ndarray:
         if kind.kind not in "fiub":
             raise InputError(f"{file} holds values of type {kind}; it must hold real numbers")
         needed = math.prod(shape) * kind.itemsize
-        if needed != held:
+        if needed != held or any(size < 0 for size in shape):
             raise InputError(f"{file} declares {needed} bytes of values and holds {held}; is it cut off or damaged?")
         refuse_oversized(file, needed)
         return np.load(file, allow_pickle=False)

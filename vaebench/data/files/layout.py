@@ -75,6 +75,9 @@ def text_layout(file: Path) -> TextLayout:
     if comments and (given := _commented_header(comments[-1], names, delimiter)):
         names, size, rows = given, 0, [names, *rows]
     if not rows:
+        odd = next((i for i, line in enumerate(lines) if "\r" in line.rstrip("\r\n")), None)
+        if odd is not None:
+            raise InputError(f"line {before + odd + 1} of {file} holds a carriage return within a field; remove it")
         raise InputError(f"{file} has a header but no other line; at least one is needed")
     names = _matched(file, names, rows, before + size, delimiter)
     comma, notes = _decimal_comma(file, rows, delimiter)
