@@ -152,8 +152,8 @@ def checked(
     outcome = survival_of_roles(table, roles, names)
     column = np.empty(0) if roles.label is None else table.columns[roles.label]
     labels = dict(sorted(Counter(texts(column[present(column)])).items()))
-    skipped = row_notes(table.source, contents.seen or Counter())  # complete once the blocks are read
-    notes = [*contents.notes, *skipped, *chosen.notes, *sample_notes(names), *feature_notes(held, out, roles.features)]
+    notes = [*contents.notes, *row_notes(table.source, contents.seen or Counter()), *chosen.notes, *sample_notes(names)]
+    notes += feature_notes(held, out, roles.features)
     scale, mistaken = scale_text(values, transform, scaling)
     notes += [scale] * mistaken + scale_notes(values._replace(scale="nothing"), transform, scaling)
     notes += [*_warnings(table, values, labels, roles.label, valid_fraction), *role_notes(table, roles, outcome)]
@@ -173,7 +173,7 @@ def checked(
 class _Contents(NamedTuple):
     """Contents of a file: its samples as a table, their names, the blocks of features, and columns and notes of the reader.
 
-    While the blocks are read, ``seen`` counts the rows that are left out, by name.
+    While the blocks are read, ``seen`` counts the rows that are left out, by name; it is complete after that.
     """
 
     table: Table
