@@ -26,7 +26,7 @@ from vaebench.data.covariates import covariate_notes
 from vaebench.data.expression import feature_block, without_features
 from vaebench.data.features import clinical_names, feature_notes, nearly_numbers, sample_notes, without_gene_columns
 from vaebench.data.files.genes import row_notes
-from vaebench.data.files.matrix import Block, detected_layout, matrix_blocks, matrix_layout
+from vaebench.data.files.matrix import Block, Layout, detected_layout, matrix_blocks, matrix_layout
 from vaebench.data.files.opening import refusing_broken, starts_with
 from vaebench.data.files.table import SAMPLES_IN, Table, present, restricted, table_from_file, texts
 from vaebench.data.h5ad import anndata_option, is_anndata, observations, with_annotation
@@ -152,8 +152,7 @@ def checked(
     outcome = survival_of_roles(table, roles, names)
     column = np.empty(0) if roles.label is None else table.columns[roles.label]
     labels = dict(sorted(Counter(texts(column[present(column)])).items()))
-    notes = [*contents.notes, *row_notes(table.source, contents.seen or Counter()), *chosen.notes, *sample_notes(names)]
-    notes += feature_notes(held, out, roles.features)
+    notes = [*contents.notes, *chosen.notes, *sample_notes(names), *feature_notes(held, out, roles.features)]
     scale, mistaken = scale_text(values, transform, scaling)
     notes += [scale] * mistaken + scale_notes(values._replace(scale="nothing"), transform, scaling)
     notes += [*_warnings(table, values, labels, roles.label, valid_fraction), *role_notes(table, roles, outcome)]
@@ -173,7 +172,7 @@ def checked(
 class _Contents(NamedTuple):
     """Contents of a file: its samples as a table, their names, the blocks of features, and columns and notes of the reader.
 
-    While the blocks are read, ``seen`` counts the rows that are left out, by name; it is complete after that.
+    The notes are complete once the blocks are read.
     """
 
     table: Table
@@ -181,7 +180,6 @@ class _Contents(NamedTuple):
     blocks: Iterable[Block]
     out: Sequence[str] = ()
     notes: Sequence[str] = ()
-    seen: Counter[str] | None = None
 
 
 def _genes_only(
@@ -275,8 +273,14 @@ def _matrix_contents(file: Path, annotation: Path | None, sample: str | None) ->
     lines = np.arange(len(names)) + layout.leads + 1
     table = table._replace(source=file.name, columns=columns, first_texts=names, lines=lines)
     notes = [*layout.notes, *table.notes, *join_notes(counts, "the annotation")]
+    return _Contents(table, names, _told(layout, notes), (), notes)
+
+
+def _told(layout: Layout, notes: list[str]) -> Iterator[Block]:
+    """Blocks of a matrix; at their end the rows that were left out are noted."""
     seen = Counter[str]()
-    return _Contents(table, names, matrix_blocks(layout, seen=seen), (), notes, seen)
+    yield from matrix_blocks(layout, seen=seen)
+    notes += row_notes(layout.file.name, seen)
 
 
 def _warnings(
