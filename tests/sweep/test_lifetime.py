@@ -81,9 +81,7 @@ def test_no_process_is_left_after_a_kill(tmp_path, kind, how):
 
 WORKER = """
     import sys, time, os
-    from vaebench.space import Point
-from vaebench.sweep import executor, processes
-from vaebench.sweep.worker import Task
+    from vaebench.sweep import processes
     if sys.argv[2] == "thread":
         processes.sys.platform = "another"  # without the kernel's help
     processes.serve(int(sys.argv[1]))
