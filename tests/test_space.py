@@ -49,6 +49,7 @@ def test_changing_the_variant_drops_the_old_variants_hyper():
         ({"variant": "beta_vae", "betta": 3}, ["betta", "did you mean 'beta'"]),
         ({"variant": "beta_vae", "form": "plane"}, ["form", "plane", "did you mean 'plain'"]),
         ({"laten": 3}, ["laten", "did you mean 'latent'"]),
+        ({"learning_rate": float("inf")}, ["learning_rate is inf", "must be finite"]),
         ({"latent": 0}, ["latent is 0", "greater than 0"]),
         ({"learning_rate": float("nan")}, ["learning_rate", "greater than 0"]),
         ({"valid_fraction": 1.0}, ["valid_fraction", "between 0 and 1"]),

@@ -63,10 +63,8 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> InputError:
         valid: all known names; the message lists them, or the closest of many, and suggests the closest one.
     """
     names = sorted(str(v) for v in valid)
-    # names differ in case and dashes from person to person: NMF, beta-VAE
-    plain = {_plain(known): known for known in names}
-    near = difflib.get_close_matches(_plain(str(name)), plain, n=1, cutoff=0.5)
-    hint = f"; did you mean {plain[near[0]]!r}?" if near else ""
+    near = nearest(name, names)
+    hint = f"; did you mean {near!r}?" if near else ""
     start = f"unknown {kind} {shortened(name)!r}{hint} (known: "
     shown = ", ".join(names)
     if len(start) + len(shown) > _LISTED:
@@ -79,8 +77,25 @@ _LISTED = 270
 """Characters of a message after which a list of names is cut."""
 
 
+def nearest(name: object, known: Iterable[str]) -> str | None:
+    """Returns the known name that is meant, or ``None``: one that differs in case and separators only, else the closest.
+
+    Names differ in case, dashes, dots and underscores from person to person: ``os.time`` for ``OS.time``, ``beta-VAE``.
+    """
+    wanted, names = _plain(str(name)), list(known)
+    plain = {_plain(other): other for other in reversed(names)}  # the first of those alike
+    if wanted in plain:
+        return plain[wanted]
+    # comparing a name with 100,000 others takes minutes
+    near = difflib.get_close_matches(wanted, list(map(_plain, names[:_COMPARED])), n=1, cutoff=0.5)
+    return plain[near[0]] if near else None
+
+
+_COMPARED = 2000
+
+
 def _plain(name: str) -> str:
-    return name.casefold().replace("-", "_").replace(" ", "_")
+    return re.sub(r"[-_. ]+", "_", name.strip().casefold())
 
 
 def whole_number(option: str, value: Any, low: int, high: int | None) -> None:

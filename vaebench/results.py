@@ -192,6 +192,7 @@ _RUN_FIELDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("metric_options", "versions", "data", "provenance"), (dict,)),
     "command": (str, list),
     "metrics": (list, dict),
+    "notes": (list,),
     "embedding": (str, dict),
     "label_covariate": (bool,),
 }
@@ -215,7 +216,7 @@ def _object(path: Path, missing: str = "") -> dict[str, Any]:
 
 def joined_notes(record: Mapping[str, Any], *more: Iterable[str]) -> list[str]:
     """Return the notes of a ``run.json`` (key ``notes``) with further ones at the end, each once; none is ever removed."""
-    return list(dict.fromkeys([*record.get("notes", ()), *(str(note) for notes in more for note in notes)]))
+    return list(dict.fromkeys(str(note) for notes in (record.get("notes", ()), *more) for note in notes))
 
 
 def _arrow_type(kind: type) -> Any:

@@ -19,14 +19,19 @@ from vaebench.data.files.folders import STEPS
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 SCRIPT = """
-    import sys, time
+    import atexit, sys, time
+    import vaebench.cli.interrupts as interrupts
     import vaebench.cli.main
     from vaebench.cli.options import Common
 
     cli = sys.modules["vaebench.cli.main"]
 
     def work(options, command):
-        if sys.argv[1] == "clean-up":
+        if sys.argv[1] in ("stuck", "stuck at exit"):
+            interrupts.LIMIT_SECONDS = 1.5
+        if sys.argv[1] == "stuck at exit":
+            atexit.register(time.sleep, 60)
+        if sys.argv[1] in ("clean-up", "stuck"):
             try:
                 print("ready", flush=True)
                 time.sleep(60)
@@ -72,6 +77,14 @@ def test_an_interrupt_ends_the_command_also_if_it_is_swallowed(kind, number):
     process = started(kind)
     process.send_signal(number)
     process.send_signal(number)  # as `timeout` does, to the process and to its group
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (130, "\ninterrupted\n")
+
+
+@pytest.mark.parametrize("kind", ["stuck", "stuck at exit"])
+def test_a_clean_up_that_never_ends_is_ended(kind):
+    process = started(kind)
+    process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=20)
     assert (process.returncode, said) == (130, "\ninterrupted\n")
 

@@ -101,6 +101,24 @@ def test_numbers_and_tables_in_a_config_file(table, tmp_path):
     assert options.metric_option == ("leiden.neighbours=10",)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[set]\nbatch = 4\nepochs = 2\n",
+        "set = ['batch=4', 'epochs=2']\n",
+        "[[set]]\nbatch = 4\n[[set]]\nepochs = 2\n",
+        "\ufeffset = ['batch=4', 'epochs=2']\n",
+    ],
+)
+def test_settings_in_a_config_file(tmp_path, text):
+    from vaebench.cli.main import _parsed
+
+    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
+    assert _parsed(["run", "--config", str(tmp_path / "c.toml")]).set == ("batch=4", "epochs=2")
+    (tmp_path / "c.toml").write_text("set = 'batch=4'\n")
+    assert _parsed(["run", "--config", str(tmp_path / "c.toml")]).set == ("batch=4",)
+
+
 def test_a_value_of_another_type_in_a_config_file(tmp_path, capsys):
     (tmp_path / "c.toml").write_text('workers = "two"\n')
     assert main(["run", "--config", str(tmp_path / "c.toml")]) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import gzip
 import hashlib
@@ -221,6 +222,24 @@ def test_altered_at_the_source(server, tmp_path):
     server.files[SURVIVAL] = TEXT
     fetched(server, tmp_path)
     assert whole(tmp_path)
+
+
+def test_published_digest_is_asked_of_the_first_download(server, tmp_path, monkeypatch):
+    content = {name: hashlib.sha256(text).hexdigest() for name, text in FILES.items()}
+    known = dataclasses.replace(SOURCES["tcga"], digests=content)
+    monkeypatch.setitem(SOURCES, "tcga", known)
+    fetched(server, tmp_path)
+    assert whole(tmp_path)
+    monkeypatch.setitem(SOURCES, "tcga", dataclasses.replace(known, digests=content | {SURVIVAL: "0" * 64}))
+    refused("published", "0000000000000000...", "altered", call=lambda: fetched(server, tmp_path / "other"))
+    assert not (tmp_path / "other" / SURVIVAL).exists()
+
+
+def test_published_digests_are_those_of_named_files():
+    for source in SOURCES.values():
+        assert set(source.digests) <= set(source.files)
+        assert all(len(digest) == 64 and int(digest, 16) for digest in source.digests.values())
+        assert all(address.startswith("https://") for address in source.files.values())
 
 
 @pytest.mark.parametrize("change", [lambda content: content[:-10], lambda content: content.replace(b"1", b"2")])

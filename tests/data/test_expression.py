@@ -290,6 +290,42 @@ def test_refuses_unknown_column(tmp_path, option):
     assert f"--{option}" in message
 
 
+@pytest.mark.parametrize(
+    ("given", "meant", "options"),
+    [
+        ("Cohort", "cohort", {"label": "Cohort"}),
+        ("os", "OS", {"event": "os", "time": "days"}),
+        ("os", "OS", {"event": "os==1", "time": "days"}),
+        ("os_time", "OS.time", {"event": "OS", "time": "os_time"}),
+        ("AGE", "age", {"covariates": ["AGE"]}),
+        ("Grade", "grade", {"factors": ["Grade"]}),
+        ("SEX", "sex", {"where": "SEX==F"}),
+        ("g1", "G1", {"ignore": ["g1"]}),
+        ("g1", "G1", {"features": ["g1"]}),
+    ],
+)
+def test_unknown_column_suggests_the_one_that_differs_in_case(tmp_path, given, meant, options):
+    path = written(tmp_path, frame().rename(columns={"dead": "OS"}).assign(**{"OS.time": 9.0}))
+    refused(repr(given), f"did you mean {meant!r}?", path=path, **options)
+
+
+def test_unknown_column_of_an_annotation_suggests_the_one_that_differs_in_case(tmp_path):
+    table, genes = frame(), [f"G{j}" for j in range(D)]
+    table.set_index("sample")[genes].T.to_csv(tmp_path / "genes.csv")
+    table.drop(columns=genes).to_csv(tmp_path / "clinical.csv", index=False)
+    both = {"path": tmp_path / "genes.csv", "annotation": tmp_path / "clinical.csv"}
+    refused("did you mean 'sample'?", **both, annotation_sample_column="Sample")
+    refused("its columns begin sample, cohort", **both, annotation_sample_column="zzzzzz")
+    refused("did you mean 'cohort'?", **both, label="COHORT")
+
+
+def test_message_on_an_unknown_column_stays_short(tmp_path):
+    long = frame().rename(columns={name: name * 30 for name in frame().columns})
+    assert len(refused("which is not a column", path=written(tmp_path, long), label="?" * 200)) < 300 + len(
+        str(tmp_path)
+    )
+
+
 def test_unknown_column_hints_at_transposed_table(tmp_path):
     path = written(tmp_path, samples_in="columns")
     refused("'cohort'", "samples_in", "--samples-in columns", path=path, label="cohort")

@@ -8,6 +8,7 @@ import pytest
 
 from vaebench.data import checked, read_table
 from vaebench.data.features import is_clinical, odd_names, without_clinical
+from vaebench.data.files.genes import describes_genes, gene_columns
 from vaebench.errors import InputError
 
 N = 10
@@ -136,3 +137,58 @@ def test_values_move_with_their_names():
     for features, asked, words in ((["age", "OS"], [], "all 2 features"), (["A"], ["nope"], "'nope'")):
         with pytest.raises(InputError, match=words):
             without_clinical(np.ones((1, len(features))), features, asked)
+
+
+def test_one_list_of_columns_about_genes():
+    for name in (
+        "Entrez_Gene_Id",
+        "gene length",
+        "#chrom",
+        "Cytoband",
+        "REF_SEQ",
+        "GC_content",
+        "Composite.Element.REF",
+    ):
+        assert describes_genes(name), name
+        assert is_clinical(name), name
+    for name in ("GENE1", "Gene_12", "ID1", "CHR2", "END3", "TCGA-AA-0001-01", ""):
+        assert not describes_genes(name), name
+    first = ["Hugo_Symbol", "GENE1", "Description", "s1"]
+    found = gene_columns("f", first, [["A", "1", "text", "2"]])
+    assert [first[i] for i in found.samples] == ["GENE1", "s1"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("samples_in", ["rows", "columns"])
+def test_reads_without_a_gene_are_left_out_and_said(tmp_path, kind, samples_in):
+    counts = {"__no_feature": 10**6, "N_unmapped": 5, "Unassigned_NoFeatures": 7}
+    table = frame(**{name: value + np.arange(N) for name, value in counts.items()}).drop(columns="type")
+    if samples_in == "columns":
+        table = table.set_index("sample").T.reset_index(names="gene")
+    path = tmp_path / f"t.{kind}"
+    table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path, index=False)
+    data = read_table(path, samples_in=samples_in)
+    assert data.features.tolist() == GENES
+    said = [*data.notes, *checked(path, samples_in=samples_in).warnings]
+    for name in counts:
+        assert sum(name in note and "left out" in note for note in said) == 2, name
+    if samples_in == "rows":
+        assert set(counts) < set(read_table(path, features=list(counts)).features)
+
+
+def test_summary_of_a_matrix_says_the_rows_that_are_left_out(tmp_path):
+    table = frame(__no_feature=np.arange(N)).set_index("sample").drop(columns="type").T
+    table.to_csv(tmp_path / "x.tsv", sep="\t", index_label="Hugo_Symbol")
+    frame()[["sample", "type"]].to_csv(tmp_path / "a.csv", index=False)
+    both = {"annotation": tmp_path / "a.csv", "label": "type"}
+    for notes in (read_table(tmp_path / "x.tsv", **both).notes, checked(tmp_path / "x.tsv", **both).warnings):
+        assert sum("rows that count reads without a gene were left out: __no_feature" in note for note in notes) == 1
+
+
+@pytest.mark.parametrize("text", ["{}%", "{}.0D+01", "0x{}", "<{}", "{},000.5", "1'00{}"])
+def test_numbers_that_are_text_are_said(tmp_path, text):
+    path = written(tmp_path, odd=[text.format(i) for i in range(N)], note=["5 mg"] * N)
+    data = read_table(path, label="type")
+    for notes in (data.notes, checked(path, label="type").warnings):
+        assert sum("1 column ('odd') is left out as text" in note for note in notes) == 1, notes
+    assert data.features.tolist() == GENES

@@ -205,3 +205,32 @@ def test_repeated_genes_by_choice(anndata):
     assert summed.features[:2].tolist() == ["G0", "G2"]
     np.testing.assert_allclose(summed.x[:, 0], x()[:, :2].sum(axis=1), rtol=1e-5)
     assert summed.provenance["counts"]["features_with_a_repeated_name"] == 1
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+@pytest.mark.parametrize(("part", "value"), [("indices", 10**6), ("indices", -5), ("indptr", 10**7)])
+def test_a_sparse_matrix_that_points_beyond_itself_is_refused(anndata, tmp_path, kind, part, value):
+    import h5py
+    from scipy import sparse
+
+    held(anndata, getattr(sparse, f"{kind}_matrix")(x())).write_h5ad(tmp_path / "cells.h5ad")
+    with h5py.File(tmp_path / "cells.h5ad", "a") as file:
+        file[f"X/{part}"][3] = value
+    with pytest.raises(InputError, match=r"X of cells.h5ad is damaged: it is no valid sparse matrix|damaged"):
+        read_table(tmp_path / "cells.h5ad", label="type")
+
+
+def test_the_sparse_matrix_of_an_object_stays_as_it_is(anndata):
+    from scipy import sparse
+
+    source = held(anndata, sparse.csr_matrix(x()))
+    arrays = source.X.data, source.X.indices, source.X.indptr
+    before = [part.copy() for part in arrays]
+    read_table(source, label="type")
+    assert all(a is b for a, b in zip(arrays, (source.X.data, source.X.indices, source.X.indptr), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(before, arrays, strict=True))
+
+
+def test_no_genes(anndata):
+    with pytest.raises(InputError, match="no genes"):
+        read_table(held(anndata)[:, :0].copy(), label="type")

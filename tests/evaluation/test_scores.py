@@ -201,6 +201,21 @@ def test_pca_refuses_bad_input(x, latent, message):
         pca_embedding(x, latent)
 
 
+def test_default_metrics_that_the_data_set_does_not_allow_are_left_out_with_a_warning(z, data):
+    bare = dataclasses.replace(data, survival=None)
+    with pytest.warns(UserWarning, match="metric 'cox' is left out: it needs survival, and data set 'toy' has none"):
+        assert list(evaluate(z, bare)) == ["leiden"]
+    with pytest.warns(UserWarning, match="metric 'leiden' is left out: it needs labels"):
+        assert list(evaluate(z, dataclasses.replace(data, labels=None, label_names=()))) == ["cox"]
+    for chosen in (["cox"], ["leiden", "cox"], ("leiden", "cox")):
+        with pytest.raises(InputError, match="metric 'cox' needs survival"):
+            evaluate(z, bare, chosen)
+    with pytest.raises(InputError, match="metric 'cox' needs survival"):
+        evaluate(z, bare, options={"cox": CoxOptions()})
+    with pytest.raises(InputError, match="neither labels nor survival"):
+        evaluate(z, dataclasses.replace(bare, labels=None, label_names=()))
+
+
 def test_default_metrics_that_the_data_do_not_allow_are_left_out_with_a_sentence(data):
     bare = dataclasses.replace(data, survival=None)
     sentence = "metric 'cox' is left out: it needs survival, and data set 'toy' has none"

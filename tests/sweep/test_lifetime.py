@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from vaebench.results import finished
-from vaebench.sweep import processes
+from vaebench.space import Point
+from vaebench.sweep import executor, processes
+from vaebench.sweep.worker import Task
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -135,6 +137,25 @@ def test_a_worker_imports_nothing_heavy_before_it_is_watched_over():
     code = "import sys; import vaebench.sweep.processes; print({'jax', 'numpy', 'pandas'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
     assert processes.process_pool.__module__ == "vaebench.sweep.processes"
+
+
+def test_an_interrupt_orders_the_workers_killed_and_takes_nothing_back(tmp_path, tiny, monkeypatch):
+    orders = []
+
+    class Pool:
+        def submit(self, *work):
+            raise KeyboardInterrupt
+
+        def shutdown(self, wait=True, kill_workers=False):
+            orders.append(kill_workers)
+
+    monkeypatch.setattr(executor, "carry_out", lambda *task: {})
+    monkeypatch.setattr(executor, "cached", lambda *data: None)
+    monkeypatch.setattr(executor, "process_pool", lambda workers: Pool())
+    work = Task((Point(latent=2, hidden=(8,)),), tmp_path, {"lanes": 1})
+    with pytest.raises(KeyboardInterrupt):
+        executor.through_executor(work, tiny, 2, None, lambda state: None)
+    assert orders == [True]
 
 
 def by_hand(kills: int) -> None:

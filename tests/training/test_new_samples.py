@@ -227,6 +227,13 @@ def saved(model, folder):
         (lambda card: card | {"features": card["features"][:-1]}, "its settings need"),
         (lambda card: card | {"features": 5}, "features=5 in its card; it must be a list"),
         (lambda card: card | {"preprocessing": card["preprocessing"] | {"colour": 1}}, "unknown setting 'colour'"),
+        (lambda card: card | {"features": [1] * len(card["features"])}, "the feature 1, which is no name"),
+        (lambda card: card | {"features": ["a"] * len(card["features"])}, "a feature twice"),
+        (lambda card: card | {"preprocessing": card["preprocessing"] | {"transform": 7}}, "has transform '7'"),
+        (lambda card: card | {"preprocessing": card["preprocessing"] | {"precision": "float7"}}, "precision 'float7'"),
+        (lambda card: card | {"losses": {"valid": "x"}}, "has 'x' in its card"),
+        (lambda card: card | {"history": ["x"]}, "has 'x' in its card"),
+        (lambda card: card | {"epochs": -5}, "has '-5' in its card"),
         (lambda card: [1], "holds a list"),
     ],
 )
@@ -246,6 +253,7 @@ def test_broken_files(cohort, tmp_path):
     for text, words in (
         (whole[:100], "may be cut off"),
         ("", "may be cut off"),
+        ("[" * 100_000, "may be cut off"),
         (whole.replace('"schema"', '"scheme"'), "schema None"),
     ):
         card.write_text(text)

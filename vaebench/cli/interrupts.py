@@ -2,7 +2,7 @@
 
 A signal raises ``KeyboardInterrupt`` wherever the main thread is, also inside a callback of a library that catches or ignores
 every exception. Such an interrupt would be lost. So a thread looks whether the main thread handles it, and raises it again if
-not.
+not. The same thread ends a process whose clean-up never ends, as when a library waits for a lock that the interrupt left taken.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from vaebench.data.files.folders import STEPS
 
 LOOK_SECONDS = 1.0
 """Seconds between two looks whether an interrupt was lost. A signal this soon after the first is the same one, sent twice."""
+LIMIT_SECONDS = 30.0
+"""Seconds after an interrupt at which the process ends whatever it does; files are written whole or not at all."""
 
 
 class _Ending:
@@ -61,18 +63,24 @@ def _asked(number: int, frame: FrameType | None) -> None:
         _ENDING.again = False
         raise KeyboardInterrupt
     if now - _ENDING.asked >= LOOK_SECONDS:
-        if not _ENDING.ended:
-            os.write(2, f"\n{_ENDING.sentence()}\n".encode())
-        os._exit(130)
+        _end_now()
+
+
+def _end_now() -> None:
+    if not _ENDING.ended:
+        os.write(2, f"\n{_ENDING.sentence()}\n".encode())
+    os._exit(130)
 
 
 def _insist(main: int) -> None:
-    """Interrupt the thread ``main`` again and again while it has not ended and does not handle an interrupt."""
-    while not _ENDING.ended:
+    """Interrupt the thread ``main`` again and again while it does not handle an interrupt; end the process at the limit."""
+    limit = time.monotonic() + LIMIT_SECONDS
+    while time.monotonic() < limit:
         time.sleep(LOOK_SECONDS)
         if not (_ENDING.ended or _handles_interrupt(main)):
             _ENDING.again = True
             _thread.interrupt_main()
+    _end_now()
 
 
 def _handles_interrupt(thread: int) -> bool:

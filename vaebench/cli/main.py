@@ -189,8 +189,10 @@ def _with_config(options: Run) -> Run:
     path = options.config
     assert path is not None
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        values = {name.replace("-", "_"): _joined(value) for name, value in values.items()}
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        values = {name.replace("-", "_"): value for name, value in values.items()}
+        lists = {f.name for f in dataclasses.fields(Run) if str(f.type).startswith("tuple")}
+        values = {name: _listed(value) if name in lists else _joined(value) for name, value in values.items()}
     except FileNotFoundError:
         raise InputError(f"--config {path}: there is no such file") from None
     except OSError as error:
@@ -221,7 +223,7 @@ def _of_type(message: str, values: Mapping[str, Any]) -> str:
     found = re.fullmatch(r"Expected `([^`]*)`, got `[^`]*` - at `\$\.(\w+).*`", message)
     if not found:
         return message
-    kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+    kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "Path": "a path"}
     kind = found[1].split(" | ")[0]
     return f"{found[2]} is {str(values[found[2]])[:60]!r}; it must be {kinds.get(kind, kind)}"
 
@@ -236,6 +238,14 @@ def _joined(value: Any) -> Any:
     if isinstance(value, list):
         return ",".join(str(v) for v in value)
     return value
+
+
+def _listed(value: Any) -> Any:
+    """Return settings as NAME=VALUE texts: those of a table, of a list of tables or texts, or of one text."""
+    if isinstance(value, dict):
+        return _joined(value)
+    parts = value if isinstance(value, list) else [value]
+    return [text for part in parts for text in (_joined(part) if isinstance(part, dict) else [str(part)])]
 
 
 def _settings(name: str, value: Any) -> list[str]:

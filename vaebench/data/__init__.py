@@ -6,7 +6,6 @@ To add a data set, write a module with a function that returns a :class:`~vaeben
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 import os
@@ -14,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vaebench.errors import InputError, unknown_name, user_path
+from vaebench.errors import InputError, nearest, unknown_name, user_path
 from vaebench.types import Dataset
 
 DATASETS = {
@@ -82,8 +81,8 @@ def load(
     elif os.path.exists(user_path(name)):  # False for names longer than the system allows
         made = __getattr__("read_table")
     else:
-        near = difflib.get_close_matches(str(name), DATASETS, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        near = nearest(name, DATASETS)
+        hint = f" (did you mean {near!r}?)" if near else ""
         raise InputError(f"{name}: no such file, and no data set of that name{hint}")
     allowed = inspect.signature(made).parameters
     for option in given:

@@ -10,7 +10,6 @@ A reader of files, whatever the format, calls in this order:
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +25,8 @@ from vaebench.data.features import without_clinical
 from vaebench.data.files.table import Table, present, restricted, texts
 from vaebench.data.preprocessing import with_source
 from vaebench.data.scale import logged
-from vaebench.errors import InputError, unknown_name
+from vaebench.data.wording import beginning
+from vaebench.errors import InputError, nearest, unknown_name
 from vaebench.types import Dataset, Survival
 
 _SAMPLE_COLUMNS_NAMES = """
@@ -111,9 +111,8 @@ def role_columns(table: Table, roles: Roles) -> set[str]:
 def _unknown_column(table: Table, option: str, column: str) -> InputError:
     """The error for an unknown column; its hint says if the table seems to have its samples in columns."""
     names = [known for known in table.columns if known]
-    # comparing a name with 100,000 others takes minutes
-    near = difflib.get_close_matches(str(column), names[:2000], n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; its columns begin {', '.join(names[:5])}"
+    near = nearest(column, names)
+    hint = f"; did you mean {near!r}?" if near else f"; its columns begin {beginning(names)}"
     turn = 'give samples_in="columns" (--samples-in columns)'
     if table.samples_in == "rows" and column in set(table.first_texts.tolist()):
         hint = f"; it names a row: {turn}"

@@ -1,7 +1,8 @@
-"""Downloading the files of public data sets, with resume and retries, verified by the digest of the first download.
+"""Downloading the files of public data sets, with resume and retries, verified by their digests.
 
-No digest is published for these files, so the sha256 of a file is recorded when it first arrives, and each later
-download and load must give the same one. :mod:`vaebench.data.transfer` moves the bytes.
+The sha256 of the GTEx files is known (:data:`vaebench.data.sources.SOURCES`). For the others none is published: there it is
+recorded when a file first arrives, and each later download and load must give the same one. :mod:`vaebench.data.transfer`
+moves the bytes.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ def fetch(
 ) -> list[Path]:
     """Downloads the files of a public data set, except those already present.
 
-    An interrupted download resumes where it stopped. The sha256 of each file is recorded when it first arrives; every
-    later call, and every load of the data set, compares the files with that record.
+    An interrupted download resumes where it stopped. The sha256 of each file is recorded when it first arrives, and
+    compared with the published one where there is one; every later call, and every load of the data set, compares the files
+    with that record.
 
     Args:
         name: name of the data set, one of :data:`vaebench.data.sources.SOURCES`.
@@ -67,7 +69,7 @@ def fetch(
         vb.data.fetch("tcga")
         data = vb.data.tcga()
     """
-    files = source(name).files
+    files, digests = source(name).files, source(name).digests
     place = data_folder(name, folder)
     if mirror is not None and not user_path(mirror).is_dir():
         for file in files:
@@ -88,7 +90,8 @@ def fetch(
             else:
                 address = address if mirror is None else _in_mirror(str(mirror), file)
                 with _progress(file, quiet) as advance:
-                    _retrieve(address, path, recorded(place).get(file), timeout, retries, pause, advance)
+                    known = recorded(place).get(file, {}).get("sha256", digests.get(file))
+                    _retrieve(address, path, known, timeout, retries, pause, advance)
         else:
             address = "found in the folder"
         _remember(path, address)
@@ -116,7 +119,7 @@ def _copy(origin: Path, path: Path, wanted: dict[str, Any] | None) -> None:
 def _retrieve(
     address: str,
     path: Path,
-    wanted: dict[str, Any] | None,
+    wanted: str | None,
     timeout: float,
     retries: int,
     pause: float,
@@ -139,13 +142,15 @@ def _retrieve(
     level = logger.level
     logger.setLevel(logging.WARNING)  # its messages would disturb the progress bar
     try:
-        known = None if wanted is None else f"sha256:{wanted['sha256']}"
+        known = None if wanted is None else f"sha256:{wanted}"
         pooch.retrieve(address, known_hash=known, fname=path.name, path=path.parent, downloader=taken)
     except InputError:
         raise
     except ValueError:
+        first = f"one fetched first (sha256 in {path.parent / RECORD})"
+        published = f"published one (sha256 {str(wanted)[:16]}...)"
         raise InputError(
-            f"{address} gives a {path.name} that differs from the one fetched first (sha256 in {path.parent / RECORD}); "
+            f"{address} gives a {path.name} that differs from the {first if path.name in recorded(path.parent) else published}; "
             "it was altered at the source or on the way, and was not kept"
         ) from None
     finally:

@@ -15,7 +15,14 @@ from vaebench.data.cache import file_record
 from vaebench.data.columns import Roles, assembled, role_columns, sample_names, selected, stem, without_index
 from vaebench.data.comparisons import numbers
 from vaebench.data.dataset import Treatment
-from vaebench.data.features import clinical_names, feature_notes, sample_notes, summed, without_gene_columns
+from vaebench.data.features import (
+    clinical_names,
+    feature_notes,
+    nearly_numbers,
+    sample_notes,
+    summed,
+    without_gene_columns,
+)
 from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, restricted, stacked, table_from_file
 from vaebench.data.files.text import as_number
@@ -193,6 +200,7 @@ def _table_dataset(
         whole, taken | first, samples, refuse_mixed=True, rows=chosen.positions, asked=roles.features
     )
     notes = [*table.notes, *notes, *chosen.notes, *sample_notes(samples), *feature_notes([], out, ())]
+    notes += nearly_numbers(whole, annotations)
     if duplicates == "sum":
         features, values = summed(features, values, table.repeats)
     provenance = {

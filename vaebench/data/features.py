@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from vaebench.data.barcodes import barcode
+from vaebench.data.files.genes import counts_no_gene, describes_genes
 from vaebench.data.files.table import Table, column_from
 from vaebench.data.wording import quoted
-from vaebench.errors import InputError
+from vaebench.errors import InputError, nearest
 
 _CLINICAL_NAMES = """
 age sex gender race ethnicity bmi height weight stage grade smoker smoking alcohol event events status time
@@ -35,19 +36,6 @@ _CLINICAL_PATTERN = re.compile(
     r"|age_\w+|\w+_age|\w*_at_diagnosis|(ajcc|pathologic|pathological|clinical)_\w+|(tumou?r|cancer)_(purity|stage|grade|size)\w*"
     r"|(gleason|karnofsky|ecog|smoking|pack_years|menopause|survival|vital|censor)\w*|unnamed(_\d+)*"
 )
-_SUMMARIES = re.compile(
-    r"__(no_feature|ambiguous|too_low_a_?qual|not_aligned|alignment_not_unique)"
-    r"|N_(unmapped|multimapping|noFeature|ambiguous)|Unassigned_\w+",
-    re.IGNORECASE,
-)
-_GENE_COLUMN_NAMES = """
-entrez_gene_id entrezid entrez_id entrezgene entrez gene_id geneid gene_name gene_symbol symbol hugo_symbol
-gene gene_type gene_biotype biotype description ensembl_id ensembl_gene_id cytoband length gene_length
-genelength effective_length chr chrom chromosome start end strand seqnames width gc_content locus locus_id
-composite_element_ref
-"""
-_GENE_COLUMNS = frozenset(_GENE_COLUMN_NAMES.split())
-
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.@/-]*(orf\d+\w*)?")
 _UNLIKE_SYMBOL = re.compile(r"[A-Z][a-z]{2,}\d?|_.*|.*[ ()%:].*|(?!mir|hsa|let|sno|uc_|yR|pk\b)[a-z].*|-?\d+(\.\d+)?")
 _KINDS = (
@@ -55,6 +43,7 @@ _KINDS = (
     ("Entrez ids", re.compile(r"\d+(_at)?")),
     ("symbols with Entrez ids", re.compile(r".+\|\d+")),
 )
+_NEARLY = re.compile(r"[<>=~\u2264\u2265]*\s*[+-]?\d[\d.,' ]*([ed][+-]?\d+)?\s*%?|0x[0-9a-f]+", re.IGNORECASE)
 _SHARE = 0.8  # of the names that are of one kind
 _FEWEST = 5  # names from which a kind can be told
 _NAMED = 5  # names that a note shows
@@ -64,7 +53,7 @@ def is_clinical(name: str) -> bool:
     """Returns true for a name of clinical data, of a counting program's summary, or of a column that describes genes."""
     plain = _plain(name)
     clinical = plain in _CLINICAL or _CLINICAL_PATTERN.fullmatch(plain)
-    return bool(clinical or plain in _GENE_COLUMNS or _SUMMARIES.fullmatch(name.strip()))
+    return bool(clinical or describes_genes(name) or counts_no_gene(name.strip()))
 
 
 def _plain(name: str) -> str:
@@ -90,7 +79,11 @@ def without_clinical(
     out, kept = clinical_names(features, asked), []
     unknown = [name for name in asked if name not in set(features)]
     if unknown:
-        raise InputError(f"features (--features) names {quoted(unknown[0])}, which is no column of numbers and no gene")
+        near = nearest(unknown[0], features)
+        hint = f"; did you mean {quoted(near)}?" if near else ""
+        raise InputError(
+            f"features (--features) names {quoted(unknown[0])}, which is no column of numbers and no gene{hint}"
+        )
     if len(out) == len(features):
         raise InputError(
             f"all {len(out)} features have clinical names, such as {quoted(out[0])}; --features takes them"
@@ -124,6 +117,21 @@ def feature_notes(features: Sequence[str], out: Sequence[str], asked: Iterable[s
             f"{named(odd, 'feature', 'features')} unlike the others ({kind}): --ignore leaves out what is none"
         )
     return notes
+
+
+def nearly_numbers(table: Table, columns: Iterable[str]) -> list[str]:
+    """Returns a note on columns of text, all of whose values are numbers in a form that is not read, such as ``12%``."""
+    found = {}
+    for column in columns:
+        held = [str(value) for value in table.columns[column] if value is not None]
+        if held and all(_NEARLY.fullmatch(value) for value in held):
+            found[column] = held[0]
+    if not found:
+        return []
+    example = quoted(next(iter(found.values())))
+    return [
+        f"{named(list(found), 'column', 'columns')} left out as text: numbers must be written plainly, not as {example}"
+    ]
 
 
 def named(names: Sequence[str], one: str, many: str) -> str:
@@ -161,7 +169,7 @@ def odd_names(names: Sequence[str]) -> tuple[str, list[str]]:
 def without_gene_columns(table: Table) -> tuple[Table, list[str]]:
     """Leaves out "samples" that describe genes, such as ``Entrez_Gene_Id``; returns the table and notes."""
     names = [str(name) for name in table.first_texts]
-    out = [position for position, name in enumerate(names) if _plain(name) in _GENE_COLUMNS]
+    out = [position for position, name in enumerate(names) if describes_genes(name)]
     if not out or len(out) == len(names):
         return table, []
     kept = np.setdiff1d(np.arange(len(names)), out)

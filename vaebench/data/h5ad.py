@@ -12,12 +12,13 @@ import pandas as pd
 
 from vaebench.atomic import replacing
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, assembled, role_columns, selected, stem, without_index
+from vaebench.data.columns import Roles, assembled, role_columns, selected, stem
 from vaebench.data.dataset import Treatment
 from vaebench.data.features import sample_notes, summed
-from vaebench.data.files.opening import refuse_oversized, refusing_broken
-from vaebench.data.files.table import Table, column_from, restricted, table_from_file, unique_names
-from vaebench.data.joining import join_notes, joined_lines, no_match
+from vaebench.data.files.limits import refuse_oversized
+from vaebench.data.files.opening import refusing_broken
+from vaebench.data.files.table import Table, column_from, restricted, unique_names
+from vaebench.data.joining import annotation_table, join_notes, joined_lines, no_match
 from vaebench.errors import InputError, shortened, unknown_name, user_path
 from vaebench.types import Dataset
 from vaebench.types.frames import in_order
@@ -100,11 +101,8 @@ def with_annotation(
     Raises:
         InputError: the table cannot be read, or no observation has a line in it.
     """
-    obs, known = held.table, without_index(table_from_file(annotation))
+    obs, (known, column) = held.table, annotation_table(annotation, sample)
     samples = obs.first_texts.tolist()
-    column = known.first if sample is None else sample
-    if column not in known.columns:
-        raise InputError(f"{annotation} has no column {column!r} with sample names (--annotation-sample-column)")
     names, rows, counts = joined_lines(samples, known, column, fixed=sample is not None)
     if (rows < 0).all():
         raise no_match(obs.source, samples, [], names, known.source)
@@ -134,6 +132,8 @@ def observations(source: anndata.AnnData | str | Path, layer: str | None = None)
     else:
         raise InputError(f"the source is of type {type(source).__name__}; it must be an AnnData object or a file")
     features = [str(feature) for feature in held.var_names]
+    if not features:
+        raise InputError(f"{origin} has no genes (its var is empty); at least one is needed")
     file = Path(source) if isinstance(source, str | Path) else None
     return Observations(_table(held, origin), features, lambda kept: _values(held, layer, origin, kept, file))
 
@@ -263,6 +263,19 @@ def _table(held: Any, origin: str) -> Table:
     return Table(origin, columns, "", texts, "rows", np.arange(len(texts)) + 1, {}, {})
 
 
+def _check_sparse(values: Any, part: str, origin: str) -> None:
+    """Raises ``InputError`` for a sparse matrix whose indices point beyond it, which scipy would follow."""
+    if not all(hasattr(values, name) for name in ("data", "indices", "indptr")):
+        return
+    try:
+        # a new object around the same arrays, since the check trims those of its own
+        type(values)((values.data, values.indices, values.indptr), shape=values.shape).check_format(full_check=True)
+    except ValueError as error:
+        raise InputError(
+            f"{part} of {origin} is damaged: it is no valid sparse matrix ({shortened(error)}); write the file again"
+        ) from error
+
+
 def _values(held: Any, layer: str | None, origin: str, kept: np.ndarray, file: Path | None = None) -> np.ndarray:
     """Values of the observations at positions ``kept`` [n], as a dense copy [n, D] (indexing by position copies)."""
     if layer is not None and layer not in held.layers:
@@ -276,6 +289,7 @@ def _values(held: Any, layer: str | None, origin: str, kept: np.ndarray, file: P
     if file is not None:
         itemsize = values.dtype.itemsize if values.dtype.kind == "f" else 8
         refuse_oversized(file, itemsize * len(kept) * values.shape[1], f"{len(kept)} x {values.shape[1]} dense values")
+    _check_sparse(values, "X" if layer is None else f"layer {layer!r}", origin)
     rows = values[kept]
     dense = np.asarray(rows.todense() if hasattr(rows, "todense") else rows)
     return np.asarray(dense, dtype=dense.dtype if dense.dtype.kind == "f" else np.float64)

@@ -11,7 +11,8 @@ from vaebench.data.barcodes import barcode, cleaned, sample_types
 from vaebench.data.columns import without_index
 from vaebench.data.files.matrix import Layout, row_names
 from vaebench.data.files.table import Table, restricted, table_from_file
-from vaebench.errors import InputError
+from vaebench.data.wording import beginning
+from vaebench.errors import InputError, nearest
 
 
 def annotated(layout: Layout, annotation: Path | None, sample: str | None) -> tuple[Table, np.ndarray, dict[str, int]]:
@@ -38,13 +39,7 @@ def annotated(layout: Layout, annotation: Path | None, sample: str | None) -> tu
         names = np.array(layout.samples, dtype=object)
         columns = {"": names, "sample_type": sample_types(layout.samples), **layout.about}
         return Table(layout.file.name, columns, "", names, "columns", lines, {}, {}), everyone, {}
-    table = without_index(table_from_file(annotation))
-    column = table.first if sample is None else sample
-    if column not in table.columns:
-        raise InputError(
-            f"{annotation} has no column {column!r} with sample names (--annotation-sample-column); its columns begin "
-            f"{', '.join(list(table.columns)[:5])}"
-        )
+    table, column = annotation_table(annotation, sample)
     known, rows, counts = joined_lines(layout.samples, table, column, fixed=sample is not None)
     if (rows < 0).all():
         raise no_match(layout.file.name, layout.samples, row_names(layout, 100), known, table.source)
@@ -55,6 +50,31 @@ def annotated(layout: Layout, annotation: Path | None, sample: str | None) -> tu
     if not given:
         table.columns["sample_type"] = sample_types([layout.samples[i] for i in joined])
     return table, joined, counts
+
+
+def annotation_table(annotation: Path, sample: str | None) -> tuple[Table, str]:
+    """Reads a table about samples.
+
+    Args:
+        annotation: the file.
+        sample: its column with the sample names; ``None`` for the first.
+
+    Returns:
+        The table, and the name of that column.
+
+    Raises:
+        InputError: the file cannot be read, or has no such column.
+    """
+    table = without_index(table_from_file(annotation))
+    column = table.first if sample is None else sample
+    if column not in table.columns:
+        names = [name for name in table.columns if name]
+        near = nearest(column, names)
+        hint = f"did you mean {near!r}?" if near else f"its columns begin {beginning(names)}"
+        raise InputError(
+            f"{annotation} has no column {column!r} with sample names (--annotation-sample-column); {hint}"
+        )
+    return table, column
 
 
 def join_notes(counts: dict[str, int], source: str) -> list[str]:

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ARRAYS = ("features", "centre", "scale", "fill")
+_ALLOWED: dict[str, tuple[object, ...]] = {
+    "transform": ("none", "log2"),
+    "precision": ("float64", "float32", "float16", "float96", "float128"),
+    "duplicates": ("refuse", "apart", "sum"),
+    "samples_in": ("rows", "columns", "matrix"),
+    "logged": (True, False),
+}
+"""Setting -> its values."""
 
 
 class RawTable(NamedTuple):
@@ -129,6 +137,9 @@ def preprocessing_from(settings: Mapping[str, Any], arrays: Mapping[str, np.ndar
         raise InputError(
             f"the preprocessing has the unknown setting {listed(unknown[:1])!r} (known: {', '.join(sorted(held))})"
         )
+    for name, allowed in _ALLOWED.items():
+        if name in settings and settings[name] not in allowed:
+            raise InputError(f"the preprocessing has {name} {listed([settings[name]])!r}; it must be one of {allowed}")
     given = dict(settings) | {"repeated": tuple(settings.get("repeated", ()))}
     return Preprocessing(**{name: arrays.get(name) for name in ARRAYS}, **given)  # pyright: ignore[reportArgumentType]
 

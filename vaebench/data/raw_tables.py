@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from vaebench.data import checks
 from vaebench.data.columns import SAMPLE_COLUMNS, sample_names
+from vaebench.data.files.genes import describes_genes
 from vaebench.data.files.layout import text_layout
 from vaebench.data.files.matrix import matrix_from_file, matrix_layout
 from vaebench.data.files.opening import refusing_broken, starts_with
@@ -21,11 +21,6 @@ from vaebench.data.files.text import apart
 from vaebench.data.preprocessing import Preprocessing, RawTable
 from vaebench.errors import InputError
 from vaebench.types.frames import converted, is_anndata_object, is_frame, is_numbered, is_series, listed
-
-_LEADS = re.compile(
-    "(hugo|entrez|ensembl|gene)?(gene)?(id|name|symbol)?|description|chr|chromosome|start|end|length", re.IGNORECASE
-)
-"""Columns about genes, without underscores, which are no samples of a frame with genes in rows."""
 
 _NAMES_WITHIN = 3  # columns from the left that may hold the gene names of a frame with genes in rows
 
@@ -152,16 +147,16 @@ def _from_anndata(source: Any, known: Preprocessing, name: str) -> RawTable:
 def _from_frame(frame: pd.DataFrame, known: Preprocessing, source: str) -> RawTable:
     wanted = set(_bases(known))
     across = [str(name).strip() for name in frame.columns]
-    best, names = sum(name in wanted for name in across), None
+    best, names, lead = sum(name in wanted for name in across), None, None
     if best < len(wanted):  # genes in rows: named by the index or by one of the first columns
         downward = [frame.index, *(frame.iloc[:, i] for i in range(min(_NAMES_WITHIN, frame.shape[1])))]
-        for candidate in downward:
+        for position, candidate in enumerate(downward, start=-1):
             held = [str(name).strip() for name in candidate]
             there = len(wanted.intersection(held))
             if there > best:
-                best, names = there, held
+                best, names, lead = there, held, position
     if names is not None:
-        return _from_turned(frame, names, known, source)
+        return _from_turned(frame, names, lead, known, source)
     samples, first = frame.index, _first_names(frame, known)
     if first is not None:
         samples = first
@@ -182,17 +177,21 @@ def _first_names(frame: pd.DataFrame, known: Preprocessing) -> list[str] | None:
     return None
 
 
-def _from_turned(frame: pd.DataFrame, names: list[str], known: Preprocessing, source: str) -> RawTable:
-    """Samples of a frame with genes in rows, named ``names``."""
-    plain = [str(name).replace("_", "").replace(" ", "") for name in frame.columns]
+def _from_turned(
+    frame: pd.DataFrame, names: list[str], lead: int | None, known: Preprocessing, source: str
+) -> RawTable:
+    """Samples of a frame with genes in rows, named ``names``, which is the column ``lead`` (-1 for the index)."""
+    titles = [str(name).strip() for name in frame.columns]
     wanted = set(_bases(known))
     rows = [row for row, name in enumerate(names) if name in wanted]
     kept, columns = [], []
-    for position, title in enumerate(plain):
+    for position, title in enumerate(titles):
+        if position == lead or not title or title.startswith("Unnamed:") or describes_genes(title):
+            continue
         values = _converted(frame.iloc[rows, position])
-        if _LEADS.fullmatch(title) or (values.dtype.kind == "O" and not any(_is_number(value) for value in values)):
-            continue  # the genes' names and other texts about them
-        kept.append(str(frame.columns[position]).strip())
+        if values.dtype.kind == "O" and not any(_is_number(value) for value in values):
+            continue  # text about the genes
+        kept.append(title)
         columns.append(values)
     numeric = all(values.dtype.kind == "f" for values in columns)
     block = np.array(columns, dtype=np.float64 if numeric else object).reshape(len(kept), len(rows))

@@ -15,10 +15,12 @@ class PublicFiles:
     Attributes:
         files: file name -> address.
         about: content, source and terms, in one line.
+        digests: file name -> sha256, of those files whose digest others have published.
     """
 
     files: dict[str, str]
     about: str
+    digests: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 _XENA = "https://tcga-pancan-atlas-hub.s3.us-east-1.amazonaws.com/download/"
@@ -42,13 +44,22 @@ SOURCES = {
             + "annotations/v8/metadata-files/GTEx_Analysis_v8_Annotations_SampleAttributesDS.txt",
         },
         about="GTEx V8 gene TPM and the attributes of its samples, from the GTEx portal",
+        # as at least two projects that do not know of each other found and published them
+        digests={
+            "GTEx_Analysis_2017-06-05_v8_RNASeQCv1.1.9_gene_tpm.gct.gz": (
+                "ec783825ebebb8ba8525b73cb7ff9577162bc0d2e8a7fdc408283b7639c306fb"
+            ),
+            "GTEx_Analysis_v8_Annotations_SampleAttributesDS.txt": (
+                "74f6ab4c34ed2648d708a0ae6e6dff324f6c86ea723ae7d1c37d76f5221148f0"
+            ),
+        },
     ),
     "cosmic": PublicFiles(
         files={"COSMIC_v3.4_SBS_GRCh37.txt": _COSMIC + "COSMIC_v3.4_SBS_GRCh37.txt"},
         about="COSMIC mutational signatures v3.4 (SBS, GRCh37), under COSMIC's terms: not to be passed on",
     ),
 }
-"""Name of a data set -> its files. Digests are not listed: each is recorded when the file is first downloaded."""
+"""Name of a data set -> its files. A digest that is not listed here is recorded when the file is first downloaded."""
 
 
 def source(name: str) -> PublicFiles:

@@ -24,8 +24,10 @@ from vaebench.data.columns import (
 )
 from vaebench.data.covariates import covariate_notes
 from vaebench.data.expression import feature_block, without_features
-from vaebench.data.features import clinical_names, feature_notes, sample_notes, without_gene_columns
-from vaebench.data.files.matrix import Block, detected_layout, matrix_blocks, matrix_layout
+from vaebench.data.features import clinical_names, feature_notes, nearly_numbers, sample_notes, without_gene_columns
+from vaebench.data.files.genes import row_notes
+from vaebench.data.files.matrix import Block, Layout, detected_layout, matrix_blocks, matrix_layout
+from vaebench.data.files.opening import refusing_broken, starts_with
 from vaebench.data.files.table import SAMPLES_IN, Table, present, restricted, table_from_file, texts
 from vaebench.data.h5ad import anndata_option, is_anndata, observations, with_annotation
 from vaebench.data.joining import annotated, join_notes
@@ -168,7 +170,10 @@ def checked(
 
 
 class _Contents(NamedTuple):
-    """Contents of a file: its samples as a table, their names, the blocks of features, and columns and notes of the reader."""
+    """Contents of a file: its samples as a table, their names, the blocks of features, and columns and notes of the reader.
+
+    The notes are complete once the blocks are read.
+    """
 
     table: Table
     names: np.ndarray | None
@@ -231,15 +236,22 @@ def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str 
         notes = [*table.notes, *join_notes(counts, "the annotation")]
         return _Contents(table, table.first_texts, blocks, (), notes)
     layout = detected_layout(file) if samples_in == "auto" and annotation is None else samples_in
-    # samples in columns and no row with labels or the like: the reader of matrices takes less memory
-    if annotation is not None or layout == "matrix" or (layout == "columns" and roles == Roles()):
+    # samples in columns of text and no row with labels or the like: the reader of matrices takes less memory
+    plain = layout == "columns" and roles == Roles() and not _is_parquet(file)
+    if annotation is not None or layout == "matrix" or plain:
         return _matrix_contents(file, annotation, sample)
     table, notes = without_gene_columns(without_index(table_from_file(file, layout, "apart")))
     names, first = sample_names(table, taken := role_columns(table, roles))
     rest = without_features(table, taken)
-    (features, values), _, out = feature_block(table, taken | first, refuse_mixed=False, asked=roles.features)
+    (features, values), texts_only, out = feature_block(table, taken | first, refuse_mixed=False, asked=roles.features)
     rest = rest._replace(columns={c: v for c, v in rest.columns.items() if c not in first})
+    notes += nearly_numbers(rest, texts_only)
     return _Contents(rest, names, _in_blocks(features, values), out, [*table.notes, *notes])
+
+
+def _is_parquet(file: Path) -> bool:
+    with refusing_broken(file, "a table"):
+        return starts_with(file, b"PAR1")
 
 
 def _in_blocks(features: list[str], values: np.ndarray) -> Iterator[Block]:
@@ -261,7 +273,14 @@ def _matrix_contents(file: Path, annotation: Path | None, sample: str | None) ->
     lines = np.arange(len(names)) + layout.leads + 1
     table = table._replace(source=file.name, columns=columns, first_texts=names, lines=lines)
     notes = [*layout.notes, *table.notes, *join_notes(counts, "the annotation")]
-    return _Contents(table, names, matrix_blocks(layout), (), notes)
+    return _Contents(table, names, _told(layout, notes), (), notes)
+
+
+def _told(layout: Layout, notes: list[str]) -> Iterator[Block]:
+    """Blocks of a matrix; at their end the rows that were left out are noted."""
+    seen = Counter[str]()
+    yield from matrix_blocks(layout, seen=seen)
+    notes += row_notes(layout.file.name, seen)
 
 
 def _warnings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 SHOWN = 5
 """Values of a list that a message shows."""
@@ -14,6 +14,14 @@ def shown(counts: Mapping[str, int], most: int = SHOWN) -> str:
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     listed = ", ".join(f"{quoted(value)} ({count})" for value, count in ordered[:most])
     return listed + (f" and {len(ordered) - most} more" if len(ordered) > most else "")
+
+
+def beginning(names: Sequence[str]) -> str:
+    """Formats the first of some names, as many of five as fit into 80 characters, with dots where there are more."""
+    held = [name if len(name) <= _LONGEST else name[: _LONGEST - 3] + "..." for name in names[:SHOWN]]
+    while len(held) > 1 and len(", ".join(held)) > 2 * _LONGEST:
+        held.pop()
+    return ", ".join(held) + (", ..." if len(held) < len(names) else "")
 
 
 def quoted(value: str) -> str:

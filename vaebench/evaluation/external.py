@@ -14,6 +14,7 @@ from vaebench.data.columns import numbers, sample_names
 from vaebench.data.covariates import run_notes
 from vaebench.data.files.arrays import array_from_npy
 from vaebench.data.files.table import Table, table_from_file
+from vaebench.data.wording import beginning
 from vaebench.errors import InputError, user_path
 from vaebench.evaluation.baseline import pca_embedding
 from vaebench.evaluation.scores import allowed_metrics, evaluate_flat, prepared_metrics
@@ -36,7 +37,7 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
         InputError: the file cannot be read, samples are missing or there twice, or a column holds text.
     """
     file = user_path(path)
-    if file.suffix == ".npy":
+    if file.suffix.lower() == ".npy":
         z = array_from_npy(file)
         if z.ndim != 2 or len(z) != len(samples) or not z.shape[1]:
             raise InputError(f"{file} has shape {z.shape}; it must have one row for each of the {len(samples)} samples")
@@ -49,9 +50,8 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
     absent = [str(sample) for sample in samples if str(sample) not in place]
     if absent:
         raise InputError(
-            f"{len(absent)} of {len(samples)} samples are missing from {file}: {', '.join(absent[:5])}"
-            f"{', ...' if len(absent) > 5 else ''} (it has {', '.join(names[:3])}, ...); use the same names, or leave these "
-            "samples out with where (--where)"
+            f"{len(absent)} of {len(samples)} samples are missing from {file}: {beginning(absent)} (it has "
+            f"{beginning(names.tolist())}); use the same names, or leave these samples out with where (--where)"
         )
     return _latents(table, first, names)[[place[str(sample)] for sample in samples]]
 

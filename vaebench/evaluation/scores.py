@@ -8,6 +8,7 @@ import importlib.util
 import math
 import time
 import traceback
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,8 @@ def evaluate(
 
     Raises:
         InputError: z is not a numeric matrix with a row per sample, or names other samples; ``given`` does not fit it, a
-            metric is unknown, or the data set or ``given`` lacks what a metric needs.
+            metric is unknown, or the data set or ``given`` lacks what a metric needs. Of the default metrics those that the
+            data set does not allow are left out, with a warning.
 
         >>> import vaebench as vb
         >>> data = vb.data.read_table("expression.csv")  # doctest: +SKIP
@@ -70,6 +72,10 @@ def evaluate(
             z = z[positions(names, data.samples, "the AnnData object", "sample")]
         dataset = data
     dataset = checked_dataset(dataset)
+    if metrics is DEFAULT_METRICS:  # the same metrics given by name are refused as any other
+        metrics, left_out = allowed_metrics(metrics, dataset, options or {})
+        for sentence in left_out:
+            warnings.warn(sentence, stacklevel=2)
     chosen = check_metrics(metrics, dataset, options)
     z = np.asarray(in_order(z, "the embedding", samples=dataset.samples))
     given = _ordered(given, dataset)

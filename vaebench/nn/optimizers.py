@@ -116,7 +116,7 @@ def check_optimizer(name: str) -> None:
     known = f"known: {', '.join(OPTIMIZERS)}; by optax, each in a program of its own: {', '.join(some)} and {len(NAMED) - 5} more"
     if name in _REFUSED:
         raise InputError(f"optimizer {name!r} cannot train lanes: {_REFUSED[name]} ({known})")
-    near = difflib.get_close_matches(name, [*OPTIMIZERS, *NAMED], n=2, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), [*OPTIMIZERS, *NAMED], n=2, cutoff=0.5)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     raise InputError(f"unknown optimizer {name!r}{hint} ({known})")
 

@@ -244,6 +244,8 @@ def _check(point: Point) -> None:
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
+    if math.isinf(point.learning_rate):
+        raise InputError(f"learning_rate is {point.learning_rate!r}; it must be finite")
     for field in ("latent", "batch", "epochs", "min_epochs", "patience"):
         value, most = getattr(point, field), _LARGEST.get(field, 2**31 - 1)
         if value > most:

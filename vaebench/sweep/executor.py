@@ -89,11 +89,11 @@ def through_executor(
         except BrokenExecutor as error:
             reason = f"{type(error).__name__}: {error}"
         except BaseException:
+            # once only: a second shutdown would take back the order to kill, and the workers would go on
             _give_up(pool, pool is not executor, futures)
             raise
-        finally:
-            if pool is not executor:
-                pool.shutdown(wait=False)
+        if pool is not executor:
+            pool.shutdown(wait=False)
     shutil.rmtree(task.out / ALIVE, ignore_errors=True)  # files of killed workers; those at work touch theirs again
     left = set(wanted) - finished(task.out)
     if left:

@@ -10,9 +10,10 @@ import dataclasses
 import hashlib
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,8 +26,10 @@ from vaebench.evaluation.baseline import pca_embedding, pca_reconstruction
 from vaebench.results import finished
 from vaebench.rows import row_of_baseline, row_of_model
 from vaebench.space import Point, group_by_static, point_id, static_of
+from vaebench.sweep.claims import Claims
 from vaebench.sweep.evaluator import EvaluationQueue
 from vaebench.sweep.progress import RunProgress
+from vaebench.sweep.tally import Tally
 from vaebench.training.checkpoint import (
     EMBEDDINGS,
     LANES,
@@ -47,6 +50,8 @@ from vaebench.types import Dataset, Given
 from vaebench.variants import variant as variant_named
 
 KEEP_MODELS = ("none", "best", "all")
+
+_PAUSE = 1.0  # seconds between two looks at points that another process trains
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,55 +83,6 @@ class Task:
     engine: Engine = DEFAULT
 
 
-class Tally(NamedTuple):
-    """Counts of the work done so far by a task.
-
-    Attributes:
-        groups: compiled programs.
-        points: points and baselines to be done.
-        started: start of the task, by ``time.perf_counter``.
-        group: number of the current program.
-        trainings: finished trainings.
-        useful: lane-epochs trained.
-        computed: lane-epochs computed, including those of stopped and idle lanes.
-    """
-
-    groups: int
-    points: int
-    started: float
-    group: int = 0
-    trainings: int = 0
-    useful: int = 0
-    computed: int = 0
-
-    def after(self, tick: Tick) -> Tally:
-        """Return the tally with one more tick of a pool."""
-        return self._replace(
-            trainings=self.trainings + len(tick.finished),
-            useful=self.useful + tick.useful,
-            computed=self.computed + tick.computed,
-        )
-
-    def state(self, queue: EvaluationQueue) -> RunProgress:
-        """Return the progress to be shown."""
-        efficiency = self.useful / self.computed if self.computed else 1.0
-        seconds = time.perf_counter() - self.started
-        queued = len(queue.pending)
-        return RunProgress(
-            self.groups, self.group, self.points, queue.done, queue.failed, queued, self.useful, efficiency, seconds
-        )
-
-    def cost(self) -> dict[str, Any]:
-        """Return seconds, trainings, programs and epochs (useful and computed) as JSON values."""
-        return {
-            "seconds": round(time.perf_counter() - self.started, 2),
-            "trainings": self.trainings,
-            "programs": self.groups,
-            "epochs": self.useful,
-            "computed_epochs": self.computed,
-        }
-
-
 def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] = lambda state: None) -> dict[str, Any]:
     """Carry out a task and return its cost (:meth:`Tally.cost`); points and baselines that have a row are skipped."""
     done = finished(task.out)
@@ -138,30 +94,69 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] 
     if not tally.points:
         return tally.cost()
     metrics, label = task.record["metrics"], task.record["label_covariate"]
-    with EvaluationQueue(dataset, metrics, task.out, task.evaluators, label, task.metric_options) as queue:
-        keep = task.keep_models != "none" or bool({"posterior", "reconstruction"} & queue.needs)
+    with (
+        EvaluationQueue(dataset, metrics, task.out, task.evaluators, label, task.metric_options) as queue,
+        Claims(task.out, dataset.digest) as claims,
+    ):
         _submit_baselines(baselines, dataset, queue)
         x = on_all_devices(dataset.x) if groups else None
-        for group in groups.values():
-            name = group_name(group[0], dataset)
-            tally = tally._replace(group=tally.group + 1)
-            for lanes, tick in _group_ticks(task, name, group, dataset, x, keep):
-                tally = tally.after(tick)
-                for item in tick.finished:
-                    # files before the row: the row is what a resumed run looks for
-                    _keep(task, name, item, dataset)
-                    given = given_of(item, dataset, queue.needs)
-                    queue.submit(row_of_model(item, dataset, task.record, lanes), item.z, given)
-                # rows of finished evaluations are written here, between two calls of the program, never by another thread
-                queue.collect(lambda tally=tally: show(tally.state(queue)))
+        left, told = list(waiting), False
+        while left:
+            groups, postponed = group_by_static(left, dataset.x.shape[1]), []
+            for group in groups.values():
+                mine, others = claims.take(group, queue.parts)
+                postponed += others
+                tally = tally.shared(group, mine, others)
+                if mine:
+                    tally = _train_group(task, mine, dataset, x, queue, tally, show)
+                claims.keep({item.row["point"] for item in queue.pending.values()})
+            if len(postponed) == len(left):
+                told = told or _tell_of_others(task.out, len(postponed))
+                queue.collect()
                 show(tally.state(queue))
-            merge_parts(task.out / EMBEDDINGS / name)
-            merge_parts(task.out / MODELS / name, best=task.keep_models == "best")
-        queue.drain(lambda tally=tally: show(tally.state(queue)))
+                time.sleep(_PAUSE)
+            left = postponed
+        queue.drain(lambda: show(tally.state(queue)))
         show(tally.state(queue))
     if task.checkpoint_minutes:
         forget_lanes(task.out / LANES, finished(task.out))
     return tally.cost()
+
+
+def _train_group(
+    task: Task,
+    group: Sequence[Point],
+    dataset: Dataset,
+    x: jax.Array | None,
+    queue: EvaluationQueue,
+    tally: Tally,
+    show: Callable[[RunProgress], None],
+) -> Tally:
+    """Train one group, hand its points to the evaluation, and return the tally after it."""
+    keep = task.keep_models != "none" or bool({"posterior", "reconstruction"} & queue.needs)
+    name = group_name(group[0], dataset)
+    for lanes, tick in _group_ticks(task, name, group, dataset, x, keep):
+        tally = tally.after(tick)
+        for item in tick.finished:
+            # files before the row: the row is what a resumed run looks for
+            _keep(task, name, item, dataset)
+            given = given_of(item, dataset, queue.needs)
+            queue.submit(row_of_model(item, dataset, task.record, lanes), item.z, given)
+        # rows of finished evaluations are written here, between two calls of the program, never by another thread
+        queue.collect(lambda tally=tally: show(tally.state(queue)))
+        show(tally.state(queue))
+    merge_parts(task.out / EMBEDDINGS / name)
+    merge_parts(task.out / MODELS / name, best=task.keep_models == "best")
+    return tally
+
+
+def _tell_of_others(out: Path, points: int) -> bool:
+    warnings.warn(
+        f"{points} points are in training by another command on {out}; this one waits for their rows, and trains what that "
+        "leaves",
+        stacklevel=2,
+    )
+    return True
 
 
 def group_name(point: Point, dataset: Dataset) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import numbers
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def read_card(path: Path) -> dict[str, Any]:
     """
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({_short(error)}); it may be cut off: save the model again") from error
     if not isinstance(card, dict):
         raise InputError(
@@ -71,6 +72,16 @@ def checked_card(card: Mapping[str, Any], source: str) -> Point:
         # an earlier card, not read from a file, may hold tuples
         if not isinstance(card[name], (list, tuple) if kind is list else kind):
             raise InputError(f"{where} has {name}={listed([card[name]])} in its card; it must be a {kind.__name__}")
+    odd = [name for name in card["features"] if not isinstance(name, str)]
+    if odd or len(set(card["features"])) < len(card["features"]):
+        problem = f"the feature {listed(odd[:1])}, which is no name" if odd else "a feature twice"
+        raise InputError(f"{where} has {problem}, in its card; each must have one name")
+    values = [*card["losses"].values(), *card["history"], card["epochs"]]
+    odd = [value for value in values if isinstance(value, bool) or not isinstance(value, numbers.Real)]
+    if odd or card["epochs"] < 0:
+        raise InputError(
+            f"{where} has {listed([*odd, card['epochs']][:1])!r} in its card in place of a number of at least 0"
+        )
     if not isinstance(card["point"], dict):
         raise InputError(f"{where} has no settings in its card: point is {listed([card['point']])}")
     unknown = sorted(set(card["point"]) - {field.name for field in dataclasses.fields(Point)})

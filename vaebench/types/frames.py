@@ -167,9 +167,11 @@ def numeric(values: object, what: str) -> np.ndarray:
     """Returns values as an array of floats; :class:`InputError` for anything but numbers."""
     try:
         found = np.asarray(values)
+        if found.dtype.kind == "c":  # which astype would take for its real part
+            raise TypeError
         return found if found.dtype.kind == "f" else found.astype(np.float64)
     except (TypeError, ValueError):
-        raise InputError(f"{what} holds text or a mixture of types; it must be numbers") from None
+        raise InputError(f"{what} holds text, complex numbers or a mixture of types; it must be numbers") from None
 
 
 def row_names(values: object) -> np.ndarray | None:

@@ -83,6 +83,13 @@ KINDS = {
     "long name": (lambda f: b"s," + b"q" * 10_000 + b"," + b"q" * 10_000 + b"\nx,1,3\ny,1,2\n", "'qqq", "qqq...'"),
     "header of one field": (lambda f: b"s\nx\ny\n", "1 column", "semicolons"),
     "pipes": (lambda f: b"s|a\nx|1\n", "1 column"),
+    "compress": (lambda f: b"\x1f\x9d\x90abc", "compress", "unpack"),
+    "lz4": (lambda f: b"\x04\x22\x4d\x18abc", "lz4", "unpack"),
+    "lzma": (lambda f: lzma.compress(b"a,b\n1,2\n", format=lzma.FORMAT_ALONE), "lzma", "unpack"),
+    "png": (lambda f: b"\x89PNG\r\n\x1a\n", "image"),
+    "spss": (lambda f: b"$FL2@(#) SPSS DATA FILE\0", "SPSS", "CSV"),
+    "bam": (lambda f: gzip.compress(b"BAM\1rest"), "aligned reads"),
+    "bcf": (lambda f: gzip.compress(b"BCF\2\2rest"), "BCF", "bcftools view"),
     "truncated zip": (lambda f: archive(f, "a.csv")[:40], "cannot be read"),
     "gzip of noise": (lambda f: b"\x1f\x8b" + os.urandom(50), "cannot be read"),
     "footnote": (lambda f: b"s,a,b\nx,1,2\ny,2,3\nSource: us\n", "line 4", "note below"),
@@ -97,6 +104,40 @@ def test_kinds_that_are_no_tables(tmp_path, kind, samples_in):
     (tmp_path / "f.txt").write_bytes(content(tmp_path))
     words = [] if kind == "long cell" and samples_in == "columns" else words
     sentence(lambda: read_table(tmp_path / "f.txt", samples_in=samples_in), *words)
+
+
+@pytest.mark.parametrize("first", ["RDX", "CRAMP1", "ORC1", "BAMBI", "BCFX", "GIF"])
+def test_genes_that_begin_like_another_format_are_read(tmp_path, first):
+    (tmp_path / "f.txt").write_text(f"{first},B,C\n1,2,3\n2,1,5\n3,3,1\n")
+    assert first in read_table(tmp_path / "f.txt").features
+
+
+def test_a_carriage_return_within_a_field_makes_no_second_value(tmp_path):
+    # the text makes the block be read line by line; of one line, 3 values would pass as 3 samples
+    (tmp_path / "f.csv").write_bytes(b"gene,s1,s2\nA,1,2\nB,3\r4,5\ntype,x,y\n")
+    sentence(lambda: read_table(tmp_path / "f.csv", samples_in="columns"), "'B'", r"'3\r4'")
+    (tmp_path / "g.csv").write_bytes(b"gene,s1,s2\nA,1\r7,2\nB,3\r4,5\n")  # every line has one too many
+    sentence(lambda: read_table(tmp_path / "g.csv", samples_in="columns"), "line 2", "carriage return")
+
+
+def test_first_line_for_excel_and_soft_of_geo(tmp_path):
+    (tmp_path / "f.csv").write_text("sep=;\nsample;A;B\nx;1,5;2\ny;2,5;1\n")
+    assert read_table(tmp_path / "f.csv", scaling="none").x.tolist() == [[1.5, 2], [2.5, 1]]
+    head = "^DATABASE = Geo\n!Name = x\n#ID_REF = \n!dataset_table_begin\n"
+    lines = "ID_REF\tIDENTIFIER\tGSM1\tGSM2\n1_at\tDDR1\t1.5\t2\n2_at\tRFC2\t3\t4\n"
+    (tmp_path / "f.soft").write_text(f"{head}{lines}!dataset_table_end\n")
+    data = read_table(tmp_path / "f.soft", samples_in="columns", scaling="none")
+    assert (data.samples.tolist(), data.features.tolist()) == (["GSM1", "GSM2"], ["1_at", "2_at"])
+
+
+@pytest.mark.parametrize("metadata", ["{not json", "[1]", '{"index_columns": 3, "column_indexes": 2}'])
+def test_damaged_metadata_of_parquet(tmp_path, metadata):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    held = pa.table({"A": [1.0, 2], "B": [2.0, 1]}).replace_schema_metadata({b"pandas": metadata.encode()})
+    pq.write_table(held, tmp_path / "t.parquet")
+    sentence(lambda: read_table(tmp_path / "t.parquet"), "metadata", "to_parquet()")
 
 
 def test_parquet_of_other_shapes(tmp_path):
@@ -142,6 +183,7 @@ def test_arrays_are_checked_before_memory_is_taken(tmp_path):
         (npy((10**9, 10**6)), ("declares 8000000000000000 bytes", "holds 0")),
         (npy((2, 2), b"\0" * 31), ("cut off",)),
         (archive(tmp_path, "x.npy"), (".npz", "numpy.save")),
+        (npy((-2, -2), b"\0" * 32), ("cut off or damaged",)),
         (b"s1,1,2\n", ("not a .npy file",)),
         (b"", ("not a .npy file",)),
         (b"\x93NUMPY\x01\0\xff\xff" + b"(" * 65535, ("not a .npy file",)),
@@ -204,7 +246,7 @@ def test_pipes_are_refused(tmp_path):
 
 
 def test_small_files_that_unpack_to_much(tmp_path, monkeypatch):
-    monkeypatch.setattr("vaebench.data.files.opening._SMALL", 1 << 20)
+    monkeypatch.setattr("vaebench.data.files.limits._SMALL", 1 << 20)
     path = tmp_path / "bomb.gz"
     head = b"s," + b",".join(b"g%d" % i for i in range(1000)) + b"\n"
     path.write_bytes(gzip.compress(head + (b"s" + b",0" * 1000 + b"\n") * 4000))

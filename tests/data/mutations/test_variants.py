@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
+import zipfile
 
 import pytest
 
@@ -182,7 +185,7 @@ def broken(folder):
     (folder / "zip.vcf.gz").write_bytes(b"PK\x03\x04 and so on")
     (folder / "calls.bcf").write_bytes(gzip.compress(b"BCF\2\2rest"))
     yield from {
-        "cut.vcf.gz": "cannot be read", "zip.vcf.gz": "is a zip file", "calls.bcf": "is a BCF file.*bcftools view",
+        "cut.vcf.gz": "cannot be read", "zip.vcf.gz": "cannot be read", "calls.bcf": "is a BCF file.*bcftools view",
         "nowhere.vcf": "does not exist", "empty": "has no VCF or MAF file", "bams": "1 other files such as a.bam",
     }.items()  # fmt: skip
 
@@ -200,3 +203,30 @@ def test_what_is_missing_is_said(tmp_path):
         count(file)
     with pytest.raises(InputError, match="unknown context 'SBS69'; did you mean 'SBS96'"):
         count(file, GENOME, contexts=("SBS69",))
+
+
+def zipped(content: bytes, folder) -> bytes:
+    with zipfile.ZipFile(folder / "made.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inner", content)
+    return (folder / "made.zip").read_bytes()
+
+
+@pytest.mark.parametrize("pack", ["gzip", "bzip2", "xz", "zip", "utf-16"])
+def test_lists_of_mutations_and_genomes_are_unpacked_like_tables(tmp_path, pack):
+    packed = {
+        "gzip": gzip.compress,
+        "bzip2": bz2.compress,
+        "xz": lzma.compress,
+        "zip": lambda content: zipped(content, tmp_path),
+        "utf-16": lambda content: content.decode().encode("utf-16"),
+    }[pack]
+    plain = vcf(tmp_path, "T.vcf", ("chr1", 5, "C", "T", "PASS")).read_bytes()
+    (tmp_path / "T.vcf").write_bytes(packed(plain))
+    maf = (MAF.format("Tumor_Sample_Barcode") + "\nA\tb\t1\t5\tC\tC\tT\tS\n").encode()
+    (tmp_path / "S.maf").write_bytes(packed(maf))
+    genome = "".join(f">{name}\n{text}\n" for name, text in GENOME.items()).encode()
+    (tmp_path / "g.fa.packed").write_bytes(packed(genome))
+    pytest.importorskip("pyfaidx", reason="the extra 'vcf' is not installed")
+    for name in ("T.vcf", "S.maf"):
+        counted = count(tmp_path / name, tmp_path / "g.fa.packed")
+        assert counted.catalogues["SBS96"].iloc[0]["T[C>T]G"] == 1, name

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vaebench.data.files.opening import refuse_oversized, refusing_broken
+from vaebench.data.files.limits import refuse_oversized
+from vaebench.data.files.opening import refusing_broken
 from vaebench.errors import InputError, shortened
 
 _ZIP = b"PK\x03\x04"
@@ -38,7 +39,7 @@ def array_from_npy(file: Path) -> np.ndarray:
         if kind.kind not in "fiub":
             raise InputError(f"{file} holds values of type {kind}; it must hold real numbers")
         needed = math.prod(shape) * kind.itemsize
-        if needed != held:
+        if needed != held or any(size < 0 for size in shape):
             raise InputError(f"{file} declares {needed} bytes of values and holds {held}; is it cut off or damaged?")
         refuse_oversized(file, needed)
         return np.load(file, allow_pickle=False)

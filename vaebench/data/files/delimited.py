@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from vaebench.data.files.content import Table, Values, column_from, turned, unique_names
-from vaebench.data.files.genes import SUMMARY_ROWS, gene_columns, named, row_notes, short_samples
+from vaebench.data.files.genes import counts_no_gene, gene_columns, named, row_notes, short_samples
 from vaebench.data.files.layout import TextLayout, text_layout
+from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.lines import LineBlock, block_fields, block_values, line_blocks
-from vaebench.data.files.opening import refuse_oversized
 from vaebench.data.files.text import LARGEST, number_of, with_point
 from vaebench.errors import InputError, shortened
 
@@ -151,8 +151,8 @@ def delimited_columns(file: Path, duplicates: str) -> Table:
     seen = Counter[str]()
     places = [0, *(columns.about.index(i) for i in columns.spare)]
     for block in line_blocks(layout, columns.about):
-        kept = [i for i, texts in enumerate(block.texts) if texts[0] not in SUMMARY_ROWS]
-        seen.update(texts[0] for texts in block.texts if texts[0] in SUMMARY_ROWS)
+        kept = [i for i, texts in enumerate(block.texts) if not counts_no_gene(texts[0])]
+        seen.update(texts[0] for texts in block.texts if counts_no_gene(texts[0]))
         block = block.only(kept)
         names += (found := [named(texts, places) for texts in block.texts])
         seen[""] += sum(name != texts[0] for name, texts in zip(found, block.texts, strict=True))

@@ -1,4 +1,4 @@
-"""Columns that describe genes, and rows that count reads without a gene, in tables with genes in rows."""
+"""Columns that describe genes, and rows that count reads without a gene: the only place that knows their names."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from typing import NamedTuple
 
 from vaebench.data.files.text import number_of, with_point
 
-SUMMARY_ROWS = frozenset(
-    (
-        *("__no_feature", "__ambiguous", "__too_low_aQual", "__not_aligned", "__alignment_not_unique"),  # HTSeq
-        *("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous"),  # STAR
-    )
+_SUMMARIES = re.compile(
+    r"__(no_feature|ambiguous|too_low_a_?qual|not_aligned|alignment_not_unique)"  # HTSeq
+    r"|N_(unmapped|multimapping|noFeature|ambiguous)"  # STAR
+    r"|Unassigned_\w+",  # featureCounts
+    re.IGNORECASE,
 )
-"""Rows of HTSeq and STAR that count reads without a gene."""
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# column names of cBioPortal, GDC, featureCounts, RSEM, GISTIC, Ensembl, limma and GEO, letters only
-_SYMBOL = _words("hugosymbol genesymbol genesymbols symbol genename hgncsymbol externalgenename gene hgnc")
+# column names of cBioPortal, GDC, featureCounts, RSEM, GISTIC, Ensembl, limma and GEO: letters and digits only
+_SYMBOL = _words(
+    """hugosymbol hugogenesymbol hugogenename hugogene hugoname hugo genesymbol genesymbols symbol genename hgncsymbol
+    externalgenename ensemblgenename gene hgnc"""
+)
 _IDENTIFIER = _words(
-    """entrezgeneid entrezid entrez geneid geneids ensembl ensemblid ensemblgeneid ensgid ensemblgene ncbigeneid locusid
-    hgncid refseq refseqid uniprot uniprotid transcriptid transcriptids txid transcript probe probeid probesetid idref
-    identifier clid uniqid name compositeelementref proteinid"""
+    """entrezgeneid entrezid entrezgene entrez geneid geneids ensembl ensemblid ensemblgeneid ensgid ensemblgene
+    ncbigeneid locusid locus hgncid hugoid refseq refseqid uniprot uniprotid transcriptid transcriptids txid transcript
+    probe probeid probesetid idref id identifier clid uniqid name compositeelementref proteinid"""
 )
 _CLEAR = _words("entrezgeneid entrezid geneid geneids ensemblgeneid ensemblid idref probeid probesetid genes")
 _OTHER = _words(
     """genetype genebiotype biotype transcripttype transcriptbiotype description genedescription genetitle chr chrom
     chromosome chromosomename seqname seqnames contig start end stop startposition endposition genestart geneend strand
     width length genelength efflength effectivelength exonlength transcriptlength cytoband band location genomiclocation
-    position gweight genestatus source feature annotation class funcat"""
+    position gccontent gweight genestatus source feature annotation class funcat"""
 )
 _ABOUT = _SYMBOL | _IDENTIFIER | _OTHER
 _ALIGNED = re.compile(
@@ -70,7 +72,7 @@ def gene_columns(file: str, names: Sequence[str], rows: Sequence[Sequence[str]])
         names: names of all columns.
         rows: fields of the first lines.
     """
-    plain = [re.sub(r"[^a-z]", "", name.lower()) for name in names]
+    plain = [_plain(name) for name in names]
     text = _text_columns(names, rows)
     about = [i for i, name in enumerate(plain) if i == 0 or i in text or name in _ABOUT or not names[i]]
     found = set(about)
@@ -105,7 +107,21 @@ def _text_columns(names: Sequence[str], rows: Sequence[Sequence[str]]) -> set[in
 
 def names_genes(column: str) -> bool:
     """Returns true for the name of a first column of genes, such as ``Hugo_Symbol``, which no column of samples has."""
-    return re.sub(r"[^a-z]", "", column.lower()) in _SYMBOL | _CLEAR
+    return _plain(column) in _SYMBOL | _CLEAR
+
+
+def describes_genes(name: str) -> bool:
+    """Returns true for the name of a column about genes, such as ``Entrez_Gene_Id`` or ``Length``."""
+    return _plain(name) in _ABOUT
+
+
+def counts_no_gene(name: str) -> bool:
+    """Returns true for the name by which HTSeq, STAR and featureCounts count reads without a gene."""
+    return _SUMMARIES.fullmatch(name) is not None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def named(texts: Sequence[str], places: Sequence[int]) -> str:

@@ -17,6 +17,7 @@ _SEEN = 40  # lines from which the layout is told
 _SEEN_BYTES = 1 << 26
 _POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_SEPARATOR = re.compile(r'"?sep=.?"?', re.IGNORECASE)  # a first line for Excel
 _ONE_SAMPLE = re.compile(r"ENS[A-Z]*[GT]\d|N_unmapped$|__no_feature$")
 
 _QUANTIFIED = (
@@ -53,9 +54,9 @@ class TextLayout(NamedTuple):
 def text_layout(file: Path) -> TextLayout:
     """Reads the beginning of a text table.
 
-    Lines that begin with ``#``, or ``!`` (GEO series matrix), before the header are comments, unless the last of them is
-    the header. R omits the header of the row names; a header that is one name short gets an unnamed first column. Unnamed
-    columns at the end of header and lines are dropped later if they hold nothing.
+    Before the header, lines that begin with ``#``, or with ``!`` and ``^`` (GEO), are comments, unless the last of them is the
+    header, and so is Excel's ``sep=;``. R omits the header of the row names; a header that is one name short gets an unnamed
+    first column. Unnamed columns at the end of header and lines are dropped later if they hold nothing.
 
     Raises:
         InputError: the header is missing or empty, or does not match the first line of values.
@@ -74,6 +75,9 @@ def text_layout(file: Path) -> TextLayout:
     if comments and (given := _commented_header(comments[-1], names, delimiter)):
         names, size, rows = given, 0, [names, *rows]
     if not rows:
+        odd = next((i for i, line in enumerate(lines) if "\r" in line.rstrip("\r\n")), None)
+        if odd is not None:
+            raise InputError(f"line {before + odd + 1} of {file} holds a carriage return within a field; remove it")
         raise InputError(f"{file} has a header but no other line; at least one is needed")
     names = _matched(file, names, rows, before + size, delimiter)
     comma, notes = _decimal_comma(file, rows, delimiter)
@@ -91,7 +95,7 @@ def _beginning(file: Path, stream: IO[bytes]) -> tuple[list[str], list[str], int
             break
         size += len(raw)
         text = raw.decode("utf-8").removeprefix("\ufeff")
-        if not lines and (not text.strip() or text[0] in "#!"):
+        if not lines and (not text.strip() or text[0] in "#!^" or _SEPARATOR.fullmatch(text.strip())):
             before += 1
             comments += [text] if text.strip() else []
         else:

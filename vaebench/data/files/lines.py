@@ -85,7 +85,7 @@ def _numbered(layout: TextLayout) -> Iterator[list[tuple[int, bytes]]]:
                     unclosed = raw
                     continue
                 unclosed = b""
-                if raw.startswith(b"!series_matrix_table_end"):
+                if raw.startswith(b"!") and raw.rstrip().lower().endswith(b"_table_end"):  # GEO
                     break
                 found.append((start, raw.removesuffix(b"\r")))
             yield found
@@ -192,7 +192,8 @@ def block_values(layout: TextLayout, block: LineBlock, dtype: str) -> np.ndarray
     if layout.comma:
         text = text.replace(b",", b".")
     flat = _column(text, dtype)
-    if flat is not None and flat.size % len(block.lines) == 0:
+    # a carriage return within a field would make two of it
+    if flat is not None and flat.size == len(block.lines) * (block.bodies[0].count(layout.delimiter.encode()) + 1):
         return flat.reshape(len(block.lines), -1)
     rows = [[number_of(field) for field in fields] for fields in block_fields(layout, block)]
     return None if any(None in row for row in rows) else np.array(rows, dtype=dtype)

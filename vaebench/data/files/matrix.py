@@ -18,10 +18,11 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from vaebench.data.files.content import column_from, unique_names
-from vaebench.data.files.genes import SUMMARY_ROWS, gene_columns, named, names_genes, row_notes, short_samples
+from vaebench.data.files.genes import counts_no_gene, gene_columns, named, names_genes, row_notes, short_samples
 from vaebench.data.files.layout import TextLayout, text_layout
+from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.lines import LineBlock, block_fields, block_values, line_blocks
-from vaebench.data.files.opening import opened, refuse_oversized, refusing_broken, starts_with
+from vaebench.data.files.opening import opened, refusing_broken, starts_with
 from vaebench.data.files.text import LARGEST, number_of
 from vaebench.errors import InputError, shortened, user_path
 
@@ -253,9 +254,9 @@ def matrix_blocks(layout: Layout, names_from: int = 0, seen: Counter[str] | None
     places = [first, *(i for i in layout.spare if i != first)]
     with refusing_broken(file, NEEDED):
         for block in line_blocks(layout.text, layout.others):
-            kept = [i for i, texts in enumerate(block.texts) if texts[0] not in SUMMARY_ROWS]
+            kept = [i for i, texts in enumerate(block.texts) if not counts_no_gene(texts[0])]
             if seen is not None and len(kept) < len(block.lines):
-                seen.update(texts[0] for texts in block.texts if texts[0] in SUMMARY_ROWS)
+                seen.update(texts[0] for texts in block.texts if counts_no_gene(texts[0]))
             if not kept:
                 continue
             if len(kept) < len(block.lines):

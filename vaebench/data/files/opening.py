@@ -1,8 +1,7 @@
 """Opening files: packed or not, in UTF-8 or UTF-16, or a sheet of Excel; always read as UTF-8 bytes.
 
 :func:`refusing_broken` is the boundary of all readers: every failure to read becomes an
-:class:`~vaebench.errors.InputError` of one sentence that names the file and says what to do. :func:`refuse_oversized`
-checks sizes before memory is taken.
+:class:`~vaebench.errors.InputError` of one sentence that names the file and says what to do.
 """
 
 from __future__ import annotations
@@ -23,20 +22,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from vaebench.data.files.excel import sheet_text
+from vaebench.data.files.limits import MEMORY, RATIO, refuse_oversized, shown_size, unpacked_limit
 from vaebench.errors import InputError, shortened
 
-MEMORY = "VAEBENCH_MAX_GIB"
-"""Environment variable: the most memory, in GiB, that the values of one file may take."""
-
-_GIB = 1 << 30
-_RATIO = 200  # tables pack to a tenth, sparse counts to a fiftieth; only damaged or hostile files reach this
-_SMALL = _GIB // 4  # below this no ratio is suspicious
-_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
+"""Errors of reading and unpacking a file that is cut off or damaged."""
 
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _R = 'an R object (.rds or .RData); in R write its table with write.csv(x, "table.csv") and read that'
 _FOREIGN = (
-    (0, (b"X\n\0\0", b"A\n2\n", b"A\n3\n", b"RDX", b"RDA"), _R),
+    (0, (b"X\n\0\0", b"A\n2\n", b"A\n3\n", b"RDX2\n", b"RDX3\n", b"RDA2\n", b"RDA3\n"), _R),
     (0, (b"\x89HDF\r\n",), "an HDF5 file; if it is AnnData, its name must end in .h5ad, else write it as a table"),
     (0, (b"\x93NUMPY",), "a NumPy array, which has no names; write it as a table with a header"),
     (
@@ -47,26 +42,35 @@ _FOREIGN = (
     (0, (b"ARROW1", b"FEA1"), "a Feather file; write it with to_parquet() or as CSV"),
     (0, (b"(\xb5/\xfd",), "packed with zstd; unpack it first: unzstd FILE"),
     (0, (b"7z\xbc\xaf", b"Rar!"), "a 7z or RAR archive; unpack it first"),
+    (0, (b"\x1f\x9d", b"\x04\x22\x4d\x18", b"]\0\0"), "packed with compress, lz4 or lzma; unpack it first"),
+    (0, (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0"), "an image; a table is needed"),
+    (0, (b"MATLAB 5.0", b"$FL2", b"<stata_dta", b"HEADER RECORD*"), "of MATLAB, SPSS, Stata or SAS; write it as CSV"),
     (0, (b"%PDF",), "a PDF; save its table as CSV"),
     (0, (b"SQLite format 3",), "an SQLite database; write its table as CSV"),
     (0, (b"\x1f\x8b", b"BZh9", b"\xfd7zXZ\0", b"PK\x03\x04"), "packed twice; unpack it once first"),
     (0, (b"%%MatrixMarket",), "a sparse MatrixMarket file; write it, with its names, as a table or as .h5ad"),
+    (0, (b"BCF\2",), "a BCF file; convert it to VCF with bcftools view"),
     (
         0,
-        (b"##fileformat=VCF", b"BCF\2"),
-        "a VCF file of variants; vaebench count makes a catalogue of them",
+        (b"BAM\1", b"CRAM\1", b"CRAM\2", b"CRAM\3"),
+        "a file of aligned reads (BAM or CRAM); call variants first",
     ),
     (257, (b"ustar",), "a tar archive; unpack it first: tar -xf FILE"),
 )
 """Offset, marks, and what a file with one of these marks there is."""
+_VCF = b"##fileformat=VCF"
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[IO[bytes]]:
+def opened(file: Path, *, variants: bool = False) -> Iterator[IO[bytes]]:
     """Opens a file for reading as UTF-8 bytes, by its content and whatever its name.
 
     gzip, bzip2, xz and a zip archive of one file are unpacked, UTF-16 is recoded, and the first sheet of an Excel file
     becomes text with tabs.
+
+    Args:
+        file: the file.
+        variants: a VCF is welcome.
 
     Raises:
         InputError: the file is of a kind that is no table, or unpacks to far more than its size.
@@ -76,6 +80,8 @@ def opened(file: Path) -> Iterator[IO[bytes]]:
         stream = _unpacked(file, plain, stack)
         head = stream.peek(512)
         _refuse_foreign(file, head)
+        if head.startswith(_VCF) and not variants:
+            raise InputError(f"{file} is a VCF file of variants; vaebench count makes a catalogue of them")
         if encoding := _other_encoding(head):
             stream = io.BufferedReader(_Recoded(stream, encoding))
         yield stream
@@ -146,7 +152,7 @@ class _Limited(io.RawIOBase):
 
     def __init__(self, file: Path, stream: Any) -> None:
         self.file, self.stream, self.count = file, stream, 0
-        self.most = _given_limit() or max(_SMALL, _RATIO * os.path.getsize(file))
+        self.most = unpacked_limit(file)
 
     def readable(self) -> bool:
         return True
@@ -154,9 +160,9 @@ class _Limited(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         part = self.stream.read1(len(buffer))  # gives what comes before a damaged place
         self.count += len(part)
-        if self.count > self.most and self.count > _RATIO * os.path.getsize(self.file):
+        if self.count > self.most and self.count > RATIO * os.path.getsize(self.file):
             raise InputError(
-                f"{self.file} unpacks to over {_shown_size(self.most)}, more than {_RATIO} times its size; if that is "
+                f"{self.file} unpacks to over {shown_size(self.most)}, more than {RATIO} times its size; if that is "
                 f"right, set the environment variable {MEMORY} to the GiB that it may take"
             )
         buffer[: len(part)] = part
@@ -192,6 +198,16 @@ def opened_text(file: Path) -> Iterator[IO[str]]:
         yield text
 
 
+def text_lines(file: Path) -> Iterator[str]:
+    """Yields the lines of a list of variants, genes or the like, without their ends and without a byte-order mark.
+
+    Comments of any encoding are no reason to refuse such a file: what is not UTF-8 becomes a replacement character.
+    """
+    with opened(file, variants=True) as stream:
+        for raw in stream:
+            yield raw.decode("utf-8", "replace").lstrip("\ufeff").rstrip("\r\n")
+
+
 def starts_with(file: Path, mark: bytes) -> bool:
     """Returns true when the unpacked file begins with ``mark``."""
     with opened(file) as stream:
@@ -213,7 +229,7 @@ def refusing_broken(file: Path, needed: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         lines = _readable_lines(file)
         after = f" after line {lines}" if lines else ""
         raise InputError(
@@ -252,49 +268,9 @@ def _readable_lines(file: Path) -> int:
     """Number of lines before the place where reading fails; 0 when the whole file can be read."""
     lines = 0
     try:
-        with opened(file) as stream:
+        with opened(file, variants=True) as stream:
             while part := stream.read1(1 << 16):  # pyright: ignore[reportAttributeAccessIssue]
                 lines += part.count(b"\n")
-    except (*_DAMAGED, InputError):
+    except (*DAMAGED, InputError):
         return lines
     return 0
-
-
-def refuse_oversized(file: Path, needed: int, what: str = "its values") -> None:
-    """Raises ``InputError`` when ``needed`` bytes are more memory than one file may take.
-
-    The limit is half of the machine's memory, and 1 GiB for a file of less than a 200th of ``needed``, which is likely
-    damaged or hostile. The environment variable :data:`MEMORY` sets another limit.
-    """
-    small = needed > _RATIO * os.path.getsize(file)
-    most = _given_limit() or (min(_GIB, _half_of_memory()) if small else _half_of_memory())
-    if needed > most:
-        raise InputError(
-            f"{file} needs {_shown_size(needed)} of memory for {what}, and the limit is {_shown_size(most)}; keep fewer "
-            f"samples or features, or set the environment variable {MEMORY}={-(-needed // _GIB)}"
-        )
-
-
-def _given_limit() -> int:
-    """Bytes that :data:`MEMORY` allows; 0 when it is not set."""
-    given = os.environ.get(MEMORY, "")
-    if not given:
-        return 0
-    try:
-        most = float(given)
-    except ValueError:
-        most = 0.0
-    if not 0 < most < 1e9:
-        raise InputError(f"{MEMORY}={given!r} is not allowed; it must be a number of GiB above 0")
-    return int(most * _GIB)
-
-
-def _half_of_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (ValueError, OSError, AttributeError):  # not known on every system
-        return 8 * _GIB
-
-
-def _shown_size(size: int) -> str:
-    return f"{size / _GIB:.1f} GiB" if size >= _GIB // 10 else f"{size / (1 << 20):.1f} MiB"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vaebench.data.files.content import Table, Values, column_from, turned, unique_names
-from vaebench.data.files.genes import SUMMARY_ROWS, gene_columns, row_notes
-from vaebench.data.files.opening import opened, refuse_oversized
+from vaebench.data.files.genes import counts_no_gene, gene_columns, row_notes
+from vaebench.data.files.limits import refuse_oversized
+from vaebench.data.files.opening import opened
 from vaebench.data.files.text import LARGEST
 from vaebench.errors import InputError, shortened
 
@@ -31,10 +32,9 @@ class _Columns:
         self.file, self.held = file, _parquet_file(file)
         schema = self.held.schema_arrow
         self.stored, types = schema.names, schema.types  # once: each access makes a list of all columns
-        metadata = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-        if len(metadata.get("column_indexes") or ()) > 1:
+        index, levels = _index_columns(file, (schema.metadata or {}).get(b"pandas", b"{}"))
+        if levels > 1:
             raise InputError(f"{file} has column names of several levels; write it with one name for each column")
-        index = [name for name in metadata.get("index_columns") or () if isinstance(name, str)]
         front = [self.stored.index(name) for name in index if name in self.stored]
         others = set(range(len(self.stored))).difference(front)
         self.order = [*front, *sorted(others)]
@@ -97,15 +97,11 @@ def parquet_table(file: Path, samples_in: str, duplicates: str, as_text: Callabl
 
 def _rows(held: _Columns, duplicates: str, as_text: Callable[[str], bool]) -> Table:
     names, repeats = unique_names(held.file, "feature", held.names, duplicates)
-    left_out = {i for i, name in enumerate(names) if name in SUMMARY_ROWS}
-    numbers = [i for i in held.numbers if i not in left_out]
-    matrix = held.matrix(numbers)
-    place = {position: row for row, position in enumerate(numbers)}
+    matrix = held.matrix(held.numbers)
+    place = {position: row for row, position in enumerate(held.numbers)}
     columns, texts = {}, {}
     first = np.array(held.texts(0), dtype=object)
     for i, name in enumerate(names):
-        if i in left_out:
-            continue
         columns[name] = matrix[place[i]] if i in place else column_from(held.texts(i))
         if i and i not in place and as_text(name):
             texts[name] = np.array(held.texts(i), dtype=object)
@@ -114,9 +110,8 @@ def _rows(held: _Columns, duplicates: str, as_text: Callable[[str], bool]) -> Ta
                 raise InputError(f"column {i + 1} of {held.file} has no name; only the first column may go without")
             del columns[name]
     values = Values({names[i]: row for i, row in place.items()}, matrix.T)
-    notes = row_notes(held.file.name, Counter(names[i] for i in left_out))
     lines = np.arange(held.count) + 1
-    return Table(held.file.name, columns, names[0], first, "rows", lines, repeats, texts, notes, values)
+    return Table(held.file.name, columns, names[0], first, "rows", lines, repeats, texts, (), values)
 
 
 def present_values(values: np.ndarray) -> bool:
@@ -133,8 +128,8 @@ def _turned(held: _Columns, duplicates: str) -> Table:
         raise InputError(f"{file} names no sample; a column for each sample is needed")
     samples = unique_names(file, "sample", [held.names[i] for i in columns.samples], "refuse")[0]
     names = ["" if text is None else text for text in held.texts(0)]
-    kept = [row for row, name in enumerate(names) if name not in SUMMARY_ROWS]
-    notes = columns.notes + row_notes(file.name, Counter(name for name in names if name in SUMMARY_ROWS))
+    kept = [row for row, name in enumerate(names) if not counts_no_gene(name)]
+    notes = columns.notes + row_notes(file.name, Counter(name for name in names if counts_no_gene(name)))
     if numbers.issuperset(columns.samples):
         matrix = held.matrix(columns.samples).T
         matrix = matrix if len(kept) == len(matrix) else matrix[kept]
@@ -161,6 +156,16 @@ def _parquet_file(file: Path) -> pq.ParquetFile:
         raise
     except Exception as error:  # pyarrow raises errors of many kinds
         raise _unreadable(file, error) from error
+
+
+def _index_columns(file: Path, written: bytes) -> tuple[list[str], int]:
+    """Names of the columns that hold the index of pandas, and the number of levels of column names."""
+    try:
+        metadata = json.loads(written)
+        held, levels = metadata.get("index_columns") or [], metadata.get("column_indexes") or []
+        return [name for name in held if isinstance(name, str)], len(levels)
+    except (ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"{file} has damaged metadata of pandas; write the table again with to_parquet()") from error
 
 
 def _unreadable(file: Path, error: Exception) -> InputError:

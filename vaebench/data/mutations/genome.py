@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.data.mutations.reading import refusing_damaged, unpacked
-from vaebench.errors import InputError
+from vaebench.data.files.opening import opened, refusing_broken
+from vaebench.errors import InputError, shortened
 
 BASES = np.full(256, 4, np.uint8)
 """Letter -> 0 to 3 for A, C, G, T in capitals or not, 4 for all others."""
@@ -70,16 +70,16 @@ def open_genome(source: str | Path | Mapping[str, str] | Genome) -> Genome:
         lengths = {name: len(text) for name, text in texts.items()}
         return Genome("the reference genome", lengths, lambda name: _codes(texts[name]), [])
     file = Path(source)
-    with refusing_damaged(file, _NEEDED):
+    with refusing_broken(file, _NEEDED):
         with open(file, "rb") as stream:
             start = stream.read(4)
         if start in (b"\x43\x27\x41\x1a", b"\x1a\x41\x27\x43"):
             return _two_bit(file)
-        with unpacked(file) as text:
+        with opened(file, variants=True) as text:
             first = text.read(1)
         if first != b">":
             raise InputError(f"{file} is not {_NEEDED}: a FASTA begins with '>'")
-        return _fasta(file, zipped=start[:2] == b"\x1f\x8b")
+        return _fasta(file, packed=start[:1] != b">")
 
 
 def _library(name: str) -> ModuleType:
@@ -102,16 +102,16 @@ def _two_bit(file: Path) -> Genome:
     return Genome(str(file), lengths, lambda name: _codes(opened_file.sequence(name)), [])
 
 
-def _fasta(file: Path, zipped: bool) -> Genome:
-    """Opens a FASTA by its index; a gzipped one is unpacked to a temporary file, since it cannot be read in places."""
+def _fasta(file: Path, packed: bool) -> Genome:
+    """Opens a FASTA by its index; a packed one is unpacked to a temporary file, since it cannot be read in places."""
     pyfaidx = _library("pyfaidx")
     place, index, notes = file, Path(f"{file}.fai"), []
     folder = Path(tempfile.mkdtemp(prefix="vaebench_genome_"))  # empty unless something has to be written there
     try:
-        if zipped:
+        if packed:
             place = folder / "genome.fa"
-            with unpacked(file) as packed, open(place, "wb") as plain:
-                shutil.copyfileobj(packed, plain, 1 << 22)
+            with opened(file, variants=True) as text, open(place, "wb") as plain:
+                shutil.copyfileobj(text, plain, 1 << 22)
             index = folder / "genome.fa.fai"
             notes.append(f"{file.name} was unpacked to a temporary file; an unpacked FASTA starts sooner")
         elif not index.is_file() and not _writable(file.parent):
@@ -119,7 +119,8 @@ def _fasta(file: Path, zipped: bool) -> Genome:
         faidx = pyfaidx.Faidx(str(place), indexname=str(index))
     except (pyfaidx.FastaIndexingError, pyfaidx.IndexNotFoundError, ValueError) as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise InputError(f"{file} cannot be indexed as a FASTA ({str(error).strip()[:120]})") from None
+        anew = f"; if it is one, delete {index.name}, its index" if index.parent == file.parent else ""
+        raise InputError(f"{file} cannot be indexed as a FASTA ({shortened(str(error).strip())}){anew}") from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

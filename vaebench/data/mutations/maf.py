@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.mutations.reading import text_lines, unpacked
+from vaebench.data.files.opening import opened, text_lines
 from vaebench.data.mutations.records import Variants, failed_filter, positions, records_frame, shown
 from vaebench.errors import InputError
 
@@ -137,7 +137,7 @@ def _rows(file: Path, columns: _MutationColumns) -> pd.DataFrame:
     """The columns that are needed as text, indexed by their place below the header."""
     kept = list(dict.fromkeys(columns.names.values()))
     places = [columns.all.index(name) for name in kept]
-    with unpacked(file) as stream:
+    with opened(file, variants=True) as stream:
         for _ in range(columns.lines):
             stream.readline()
         try:

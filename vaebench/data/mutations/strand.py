@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from vaebench.data.files.opening import opened, refusing_broken
 from vaebench.data.mutations.genome import plain_chromosome
-from vaebench.data.mutations.reading import refusing_damaged, unpacked
 from vaebench.errors import InputError
 
 STRANDS = "TUBN"
@@ -39,7 +39,7 @@ def read_genes(path: str | Path) -> Genes:
         InputError: the file is missing or has no genes.
     """
     file = Path(path)
-    with refusing_damaged(file, "a GTF or GFF file of genes"), unpacked(file) as stream:
+    with refusing_broken(file, "a GTF or GFF file of genes"), opened(file, variants=True) as stream:
         try:
             table = pd.read_csv(
                 stream, sep="\t", header=None, names=range(9), usecols=[0, 2, 3, 4, 6, 8], comment="#", dtype=str,

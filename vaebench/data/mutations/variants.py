@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from vaebench.data.files.opening import DAMAGED, opened, refusing_broken, text_lines
 from vaebench.data.mutations.maf import has_columns_of_mutations, read_table_of_mutations
-from vaebench.data.mutations.reading import refusing_damaged, text_lines, unpacked
 from vaebench.data.mutations.records import Variants, shown
 from vaebench.data.mutations.vcf import read_vcf
 from vaebench.errors import InputError
@@ -19,11 +18,10 @@ __all__ = ["ENDINGS", "Variants", "is_list_of_mutations", "read_variants"]
 ENDINGS = (".vcf", ".vcf.gz", ".vcf.bgz", ".maf", ".maf.gz", ".maf.txt", ".maf.tsv")
 """Names of files that are read from a folder."""
 _NEEDED = "a VCF, a MAF or a table with sample, chrom, pos, ref and alt"
-_KINDS = {b"BZh": "bzip2", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"BCF": "BCF", b"CRAM": "CRAM", b"BAM\1": "BAM"}
 
 
 def read_variants(paths: str | Path | Iterable[str | Path], *, ignore_filter: bool = False) -> Variants:
-    """Reads mutations from VCF, MAF or plain tables, gzipped or not, told apart by their content.
+    """Reads mutations from VCF, MAF or plain tables, packed or not, told apart by their content.
 
     Args:
         paths: files, or folders whose ``.vcf``, ``.vcf.gz``, ``.vcf.bgz``, ``.maf`` and ``.maf.gz`` files are read.
@@ -43,7 +41,7 @@ def read_variants(paths: str | Path | Iterable[str | Path], *, ignore_filter: bo
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     found: list[Variants] = []
     for file in [file for path in given for file in _files(Path(path))]:
-        with refusing_damaged(file, _NEEDED):
+        with refusing_broken(file, _NEEDED):
             _refuse_kind(file)
             first = next(text_lines(file), "")
             is_vcf = first.startswith(("##fileformat=VCF", "#CHROM", "##")) and not first.startswith("##maf")
@@ -59,7 +57,7 @@ def is_list_of_mutations(path: str | Path) -> bool:
     try:
         first = next(text_lines(file), "")
         return first.startswith(("##fileformat=VCF", "#CHROM")) or has_columns_of_mutations(file)
-    except (OSError, EOFError, ValueError, zlib.error):
+    except (*DAMAGED, ValueError):
         return False  # the reader of tables says what is wrong
 
 
@@ -78,13 +76,9 @@ def _files(path: Path) -> list[Path]:
 
 
 def _refuse_kind(file: Path) -> None:
-    """Raises ``InputError`` for binary files that are often taken for a VCF."""
-    with unpacked(file) as stream:
+    """Raises ``InputError`` for a binary or empty file."""
+    with opened(file, variants=True) as stream:
         start = stream.read(4096)
-    for mark, kind in _KINDS.items():
-        if start.startswith(mark):
-            advice = "convert it with `bcftools view`" if kind == "BCF" else "unpack or convert it to VCF first"
-            raise InputError(f"{file} is a {kind} file, which is not read; {advice}")
     if b"\0" in start:
         raise InputError(f"{file} is not {_NEEDED} (it holds binary data)")
     if not start.strip():

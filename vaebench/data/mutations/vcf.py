@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.mutations.reading import text_lines, unpacked
+from vaebench.data.files.opening import opened, text_lines
 from vaebench.data.mutations.records import (
     Variants,
     failed_filter,
@@ -105,7 +105,7 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
     """The records as text, indexed by their place below the header."""
     kept = [i for i, name in enumerate(header.columns) if i >= len(_FIXED) or name not in ("ID", "QUAL", "INFO")]
     names = [f"{i}" for i in range(len(header.columns))]  # names of samples may be repeated
-    with unpacked(file) as stream:
+    with opened(file, variants=True) as stream:
         for _ in range(header.lines):
             stream.readline()
         try:
