@@ -11,9 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.sampler.gibbs import Held, Prior, Problem, held, slabs_of, swept
+from vaebench.signatures.sampler.gibbs import Held, Prior, Problem, held
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, drawn_prior
+from vaebench.signatures.sampler.proposals import Slab, slab_of
+from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
 _ALONE = 64  # rows that are one block: below it threads cost more than they save
 
@@ -30,6 +32,8 @@ class ChainData(NamedTuple):
         ground: of the prior.
         noise: a name in :data:`vaebench.signatures.sampler.gibbs.NOISES`.
         seed: of the chains.
+        similarity: [S, S], cosines of the signatures.
+        tables: the visits of each block.
     """
 
     blocks: list[Held]
@@ -38,6 +42,8 @@ class ChainData(NamedTuple):
     ground: Ground
     noise: str
     seed: int
+    similarity: np.ndarray
+    tables: list[Timetable]
 
 
 class ChainRun(NamedTuple):
@@ -47,11 +53,13 @@ class ChainRun(NamedTuple):
         exposures: [C, T, S] at its end.
         draws: [C, n, T, S] in float32, those kept.
         prior: [G, S], mean over chains and sweeps of the drawn priors.
+        present: [T, S], share of the sweeps and chains with an exposure above 0.
     """
 
     exposures: np.ndarray
     draws: np.ndarray
     prior: Prior
+    present: np.ndarray
 
 
 def cohort_of(
@@ -73,7 +81,25 @@ def cohort_of(
             held(given._replace(x=given.x[i], variance=given.variance[i], dispersion=dispersion[i]))
             for i in rows % samples
         ]
-    return ChainData(blocks, rows, groups, ground, noise, seed)
+        if noise != "gaussian":  # float32 is exact to 1e-7 of the counts, which scatter by far more
+            blocks = [jax.tree.map(lambda v: v.astype(jnp.float32), block) for block in blocks]
+    whitened = np.asarray(problem.signatures) / np.sqrt(np.mean(problem.variance, 0))
+    unit = whitened / np.linalg.norm(whitened, axis=1, keepdims=True)
+    cohort = ChainData(blocks, rows, groups, ground, noise, seed, unit @ unit.T, [])
+    return with_timetable(cohort, None, 0)
+
+
+def with_timetable(
+    cohort: ChainData, presence: np.ndarray | None, sweep: int, options: SamplerOptions = SAMPLER
+) -> ChainData:
+    """``cohort`` with visits by P(present) [T, S] as found until ``sweep``; ``None`` for all signatures in every sweep."""
+    rng = np.random.default_rng([cohort.seed, sweep, 1])
+    table = timetable(rng, presence, cohort.similarity, options)
+    singles, *pairs = (np.asarray(v) for v in table[:3])
+    rows = cohort.rows % singles.shape[1]
+    return cohort._replace(
+        tables=[Timetable(singles[:, own], *(v[:, own] for v in pairs), table.steps) for own in rows]
+    )
 
 
 def chain_run(
@@ -84,6 +110,7 @@ def chain_run(
     keep: int = 0,
     options: SamplerOptions = SAMPLER,
     progress: Callable[[int], None] = lambda done: None,
+    into: np.ndarray | None = None,
 ) -> ChainRun:
     """Run ``n`` sweeps of all chains.
 
@@ -95,33 +122,44 @@ def chain_run(
         keep: every so many sweeps the draw is kept; 0 to keep none.
         options: constants of the sampler.
         progress: called with the number of sweeps done.
+        into: [C, n // keep, T, S], where the draws are put; ``None`` for a new array.
     """
     chains, samples, count = exposures.shape
-    flat = exposures.reshape(-1, count).astype(np.float64)
-    draws = np.empty((chains, n // keep if keep else 0, samples, count), np.float32)
+    flat = exposures.reshape(-1, count).astype(cohort.blocks[0].x.dtype)
+    draws = np.empty((chains, n // keep if keep else 0, samples, count), np.float32) if into is None else into
     keys = [jax.random.fold_in(jax.random.key(cohort.seed), b) for b in range(len(cohort.blocks))]
+    tables = [jax.tree.map(jnp.asarray, table) for table in cohort.tables]
     sums = [np.zeros((cohort.groups.shape[1], count)) for _ in Prior._fields]
+    present = np.zeros(flat.shape, np.int32)
 
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
             prior = _prior(cohort, flat.reshape(exposures.shape), i, options)
-            by_row = Prior(*(np.matmul(cohort.groups, v).reshape(-1, count) for v in prior))
+            by_row = _slabs(cohort, prior, flat.dtype)
 
-            def drawn(b: int, i: int = i, flat: np.ndarray = flat, by_row: Prior = by_row) -> np.ndarray:
+            def drawn(b: int, i: int = i, flat: np.ndarray = flat, by_row: Slab = by_row) -> np.ndarray:
                 rows = cohort.rows[b]
                 with jax.enable_x64(True):
-                    slabs = slabs_of(Prior(*(jnp.asarray(v[rows]) for v in by_row)), flat.dtype)
-                    state = swept(keys[b], i, jnp.asarray(flat[rows]), cohort.blocks[b], slabs, cohort.noise)
+                    mine = Slab(*(v[rows] for v in by_row))
+                    state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise)
                 return np.asarray(state.exposures)
 
             found = list(pool.map(drawn, range(len(keys))) if len(keys) > 1 else [drawn(0)])
             flat = np.concatenate(found)[: len(flat)]
+            present += flat > 0
             for total, part in zip(sums, prior, strict=True):
                 total += part.mean(0) / n
             if keep and (i - first + 1) % keep == 0:
                 draws[:, (i - first) // keep] = flat.reshape(exposures.shape)
             progress(i - first + 1)
-    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums))
+    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), present.reshape(exposures.shape).mean(0) / n)
+
+
+def _slabs(cohort: ChainData, prior: Prior, dtype: np.dtype) -> Slab:
+    """Slabs [rows, S] of the ``prior`` [C, G, S]; their logarithms are taken in float64."""
+    with jax.enable_x64(True):
+        parts = slab_of(*(jnp.asarray(v) for v in prior))
+    return Slab(*(np.matmul(cohort.groups, v).reshape(-1, v.shape[-1]).astype(dtype) for v in map(np.asarray, parts)))
 
 
 def _prior(cohort: ChainData, exposures: np.ndarray, sweep: int, options: SamplerOptions) -> Prior:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from vaebench.signatures.dispersion import Scatter
-from vaebench.signatures.sampler.chains import ChainRun, chain_run, cohort_of
+from vaebench.signatures.sampler.chains import ChainRun, chain_run, cohort_of, with_timetable
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.limits import upper_limits
@@ -152,25 +152,38 @@ def sampled(
     groups = np.ones((len(x), 1)) if groups is None else groups
     chains = max(2, options.width // len(x))
     length = max(-(-options.draws // chains), options.chain if chains > 2 else 0)
+    length += length % 2  # half of them are dropped where the chains go on
     ground = weak_ground(x, len(signatures), options) if ground is None else ground
     cohort = cohort_of(problem, noise, groups, ground, seed, chains, _BLOCK)
     total = options.learning + length
 
-    def run(exposures: np.ndarray, done: int, n: int, keep: int) -> ChainRun:
+    def run(exposures: np.ndarray, done: int, n: int, keep: int, into: np.ndarray | None = None) -> ChainRun:
         step = lambda i: progress("sampling", done + i, total)  # noqa: E731
-        return chain_run(cohort, exposures, done, n, keep, options, step)
+        return chain_run(cohort, exposures, done, n, keep, options, step, into)
 
-    state = run(_starts(x, start, chains), 0, options.learning, 0)
-    done, thin = options.learning, 1
+    exposures, done, thin = _starts(x, start, chains), 0, 1
+    # the timetable follows what the chains find, until draws are kept
+    for end in sorted({min(v, options.learning) for v in (10, 25, 60)} | {options.learning}):
+        state = run(exposures, done, end - done, 0)
+        exposures, done = state.exposures, end
+        cohort = with_timetable(cohort, state.present if end > options.ignored else None, end, options)
+    draws = np.empty((chains, length, *start.shape), np.float32)
+    state = run(exposures, done, length, 1, draws)
+    priors = [state.prior]
     while True:
-        state = run(state.exposures, done, length * thin, thin)
-        done += length * thin
-        found = _summary(state.draws, level, options)
+        done = options.learning + length * thin
+        found = _summary(draws, level, options)
         if 2 * thin > options.longest or has_mixed(found, options):
-            found = found._replace(prior=state.prior, sweeps=done)
+            prior = Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True)))
+            found = found._replace(prior=prior, sweeps=done)
             return found._replace(upper=_with_limits(found, problem, groups, level, options))
-        thin *= 2
+        # every second draw so far, in place, and as many from as many sweeps again
+        for i in range(length // 2):
+            draws[:, i] = draws[:, 2 * i + 1]
         total += length * thin
+        state = run(state.exposures, done, length * thin, 2 * thin, draws[:, length // 2 :])
+        priors = [Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True))), state.prior]
+        thin *= 2
 
 
 def _with_limits(
@@ -193,18 +206,18 @@ def _starts(x: np.ndarray, start: np.ndarray, chains: int) -> np.ndarray:
     return np.stack([sparse if c % 2 else start for c in range(chains)])
 
 
-def mixing(found: ExposurePosterior) -> tuple[float, float]:
-    """R-hat and effective draws of the worst hundredth of the exposures that are above 0 in a draw."""
-    moving = found.presence > 0  # an exposure that is 0 in all draws has no chain to judge
-    if not moving.any():
+def mixing(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> tuple[float, float]:
+    """R-hat and effective draws of the worst hundredth of the exposures whose P(present) is ``options.judged`` or more."""
+    judged = found.presence >= options.judged
+    if not judged.any():
         return 1.0, float(found.draws)
-    worst = np.quantile(found.r_hat[moving], 0.99, method="higher")
-    return float(worst), float(np.quantile(found.effective[moving], 0.01))
+    worst = np.quantile(found.r_hat[judged], 0.99, method="higher")
+    return float(worst), float(np.quantile(found.effective[judged], 0.01))
 
 
 def has_mixed(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> bool:
-    """True if the worst hundredth of the exposures reaches the R-hat and the effective draws of ``options``."""
-    worst, effective = mixing(found)
+    """True if the worst hundredth of the exposures that are judged reaches the R-hat and effective draws of ``options``."""
+    worst, effective = mixing(found, options)
     return worst <= options.r_hat and effective >= options.effective
 
 
