@@ -16,22 +16,22 @@ from vaebench.signatures.sampler.proposals import slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
 
-def test_doubtful_signatures_are_visited_in_every_sweep_and_all_in_every_eighth():
+def test_doubtful_signatures_are_visited_in_every_sweep_and_all_in_sixteen():
     rng = np.random.default_rng(0)
     presence = np.where(rng.random((30, 40)) < 0.15, rng.random((30, 40)), 1e-4)
     presence[:, 3] = 1.0
     table = timetable(rng, presence, np.eye(40))
-    steps, wanted = table.steps, np.minimum(8 * presence + 1 / 8, 1).sum(1)
+    steps, wanted = table.steps, np.minimum(8 * presence + 1 / 16, 1).sum(1)
     assert steps < 25
     assert (wanted > steps).sum() <= 2
-    singles = table.singles[: 8 * steps].reshape(8, steps, 30)
+    singles = table.singles[: 16 * steps].reshape(16, steps, 30)
     for t in range(30):
         often = np.stack([np.bincount(sweep, minlength=40) for sweep in singles[:, :, t]])
         assert often.max() == 1  # never twice in a sweep
         assert (often.sum(0) >= 1).all()
         # of few samples with the most doubtful ones more are asked than a sweep has
         assert often[:, 3].min() == 1 or wanted[t] > steps
-    assert (table.firsts[: 8 * steps] < table.seconds[: 8 * steps]).all()
+    assert (table.firsts[: 16 * steps] < table.seconds[: 16 * steps]).all()
 
 
 def test_similar_signatures_of_which_one_is_present_make_pairs():
@@ -40,7 +40,7 @@ def test_similar_signatures_of_which_one_is_present_make_pairs():
     presence = np.full((50, 20), 1e-3)
     presence[:, 4] = 1.0
     table = timetable(np.random.default_rng(0), presence, similarity)
-    first, second = (v[: 8 * table.steps] for v in (table.firsts, table.seconds))
+    first, second = (v[: 16 * table.steps] for v in (table.firsts, table.seconds))
     assert 0.5 < ((first == 4) & (second == 5)).mean() < 0.9
     assert ((first == 8) & (second == 9)).mean() < 0.15
     assert ((first == 4) | (second == 4)).mean() > 0.8
@@ -48,7 +48,7 @@ def test_similar_signatures_of_which_one_is_present_make_pairs():
 
 def test_every_signature_is_visited_in_order_without_a_presence():
     table = timetable(np.random.default_rng(0), None, np.eye(5))
-    np.testing.assert_array_equal(table.singles[:, 0], np.tile(np.arange(5), 8))
+    np.testing.assert_array_equal(table.singles[:, 0], np.tile(np.arange(5), 16))
     assert table.steps == 5
 
 
@@ -108,7 +108,6 @@ def test_draws_by_a_timetable_do_not_depend_on_the_threads(monkeypatch):
     room = np.zeros((2, 10, 40, 3), np.float32)
     chain_run(cohort, start, 0, 20, 2, into=room)
     np.testing.assert_array_equal(room, first.draws)
-    np.testing.assert_allclose(first.present.shape, (40, 3))
 
 
 @pytest.mark.slow

@@ -100,6 +100,7 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
     diagnostics = {
         "draws": found.draws,
         "sweeps": found.sweeps,
+        "sweeps_limit": found.limit,
         "r_hat_99": worst,
         "r_hat_max": float(np.max(found.r_hat[judged], initial=1.0)),
         "effective_draws_1": effective,

@@ -13,7 +13,7 @@ probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2). Each cancer type has its own 
                    (chains.chain_run). A sweep is
                    a. the prior (p, m, s) of each signature and cancer type, drawn given all exposures of the chain
                       (priors.drawn_prior): a few samples or a few mutations leave it uncertain, and so the intervals
-                   b. the signatures in turn, those surely absent from a sample in every eighth sweep only (visits.timetable):
+                   b. the signatures in turn, those surely absent from a sample in every 16th sweep only (visits.timetable):
                       draw e_tk given the others, from an atom at 0 and a grid (proposals.single)
                    c. after each, one pair of signatures, similar ones more often: draw their shares given the sum of their
                       exposures (proposals.shared); each draw of b and c corrected by a Metropolis step (visits.visited)

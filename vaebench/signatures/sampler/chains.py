@@ -53,13 +53,13 @@ class ChainRun(NamedTuple):
         exposures: [C, T, S] at its end.
         draws: [C, n, T, S] in float32, those kept.
         prior: [G, S], mean over chains and sweeps of the drawn priors.
-        present: [T, S], share of the sweeps and chains with an exposure above 0.
+        presence: [T, S], mean probability with which a visited exposure was drawn above 0; of stretches without draws.
     """
 
     exposures: np.ndarray
     draws: np.ndarray
     prior: Prior
-    present: np.ndarray
+    presence: np.ndarray
 
 
 def cohort_of(
@@ -130,29 +130,32 @@ def chain_run(
     keys = [jax.random.fold_in(jax.random.key(cohort.seed), b) for b in range(len(cohort.blocks))]
     tables = [jax.tree.map(jnp.asarray, table) for table in cohort.tables]
     sums = [np.zeros((cohort.groups.shape[1], count)) for _ in Prior._fields]
-    present = np.zeros(flat.shape, np.int32)
+    chances, visits = np.zeros((2, *flat.shape), np.float32)
 
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
             prior = _prior(cohort, flat.reshape(exposures.shape), i, options)
             by_row = _slabs(cohort, prior, flat.dtype)
 
-            def drawn(b: int, i: int = i, flat: np.ndarray = flat, by_row: Slab = by_row) -> np.ndarray:
+            def drawn(b: int, i: int = i, flat: np.ndarray = flat, by_row: Slab = by_row) -> tuple[np.ndarray, ...]:
                 rows = cohort.rows[b]
                 with jax.enable_x64(True):
                     mine = Slab(*(v[rows] for v in by_row))
                     state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise)
-                return np.asarray(state.exposures)
+                return np.asarray(state.exposures), np.asarray(state.presence)
 
             found = list(pool.map(drawn, range(len(keys))) if len(keys) > 1 else [drawn(0)])
-            flat = np.concatenate(found)[: len(flat)]
-            present += flat > 0
+            flat, chance = (np.concatenate(parts)[: len(flat)] for parts in zip(*found, strict=True))
+            if not keep:
+                chances += chance
+                visits += chance > 0
             for total, part in zip(sums, prior, strict=True):
                 total += part.mean(0) / n
             if keep and (i - first + 1) % keep == 0:
                 draws[:, (i - first) // keep] = flat.reshape(exposures.shape)
             progress(i - first + 1)
-    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), present.reshape(exposures.shape).mean(0) / n)
+    chances, visits = (v.reshape(exposures.shape).sum(0) for v in (chances, visits))
+    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), chances / np.maximum(visits, 1))
 
 
 def _slabs(cohort: ChainData, prior: Prior, dtype: np.dtype) -> Slab:

@@ -41,7 +41,7 @@ class SamplerOptions:
 
     learning: int = 150
     draws: int = 500
-    longest: int = 4
+    longest: int = 8
     r_hat: float = 1.1
     effective: float = 50.0
     judged: float = 0.05

@@ -37,6 +37,7 @@ class ExposurePosterior(NamedTuple):
         draws: their number, of all chains together.
         sweeps: of each chain, those before the first draw included.
         sums: of signatures that the counts of a sample cannot tell apart.
+        limit: the most sweeps of each chain.
     """
 
     __repr__ = one_line
@@ -52,6 +53,7 @@ class ExposurePosterior(NamedTuple):
     draws: int
     sweeps: int
     sums: list[Sum]
+    limit: int = 0
 
 
 def noise_and_problem(
@@ -156,6 +158,7 @@ def sampled(
     ground = weak_ground(x, len(signatures), options) if ground is None else ground
     cohort = cohort_of(problem, noise, groups, ground, seed, chains, _BLOCK)
     total = options.learning + length
+    limit = options.learning + length * 2 ** int(np.log2(max(options.longest, 1)))
 
     def run(exposures: np.ndarray, done: int, n: int, keep: int, into: np.ndarray | None = None) -> ChainRun:
         step = lambda i: progress("sampling", done + i, total)  # noqa: E731
@@ -163,10 +166,10 @@ def sampled(
 
     exposures, done, thin = _starts(x, start, chains), 0, 1
     # the timetable follows what the chains find, until draws are kept
-    for end in sorted({min(v, options.learning) for v in (10, 25, 60)} | {options.learning}):
+    for end in sorted({min(v, options.learning) for v in (5, 10, 25, 60)} | {options.learning}):
         state = run(exposures, done, end - done, 0)
         exposures, done = state.exposures, end
-        cohort = with_timetable(cohort, state.present if end > options.ignored else None, end, options)
+        cohort = with_timetable(cohort, state.presence if end >= options.ignored else None, end, options)
     draws = np.empty((chains, length, *start.shape), np.float32)
     state = run(exposures, done, length, 1, draws)
     priors = [state.prior]
@@ -175,7 +178,8 @@ def sampled(
         found = _summary(draws, level, options)
         if 2 * thin > options.longest or has_mixed(found, options):
             prior = Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True)))
-            found = found._replace(prior=prior, sweeps=done)
+            sums = inseparable(draws.reshape(-1, *start.shape), level)
+            found = found._replace(prior=prior, sweeps=done, sums=sums, limit=limit)
             return found._replace(upper=_with_limits(found, problem, groups, level, options))
         # every second draw so far, in place, and as many from as many sweeps again
         for i in range(length // 2):
@@ -222,17 +226,18 @@ def has_mixed(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> bo
 
 
 def _summary(draws: np.ndarray, level: float, options: SamplerOptions) -> ExposurePosterior:
-    """Posterior without its prior, from ``draws`` [C, n, T, S]; a few samples at a time, for their sorts take memory."""
+    """Posterior without its prior and sums, from ``draws`` [C, n, T, S]; a few samples at a time, for sorts take memory."""
     count, n, samples, signatures = draws.shape
-    parts, sums = [], []
+    shape = (samples, signatures)
+    parts = [np.full(shape, v) for v in (0.0, 0.0, 0.0, 0.0, 1.0, float(count * n))]
     for rows in (slice(i, i + _SUMMARISED) for i in range(0, samples, _SUMMARISED)):
-        mine = draws[:, :, rows]
-        both = mine.reshape(-1, *mine.shape[2:])
-        lower, upper, present = read_off(both, level, options)
-        kept = both[:: max(len(both) // options.kept, 1)][: options.kept]
-        means = both.mean(0, dtype=np.float64)
-        sums += inseparable(both, level, rows.start)
-        parts.append([means, lower, upper, present, r_hat(mine), effective_size(mine), kept])
-    joined = [np.concatenate(columns, axis=-2) for columns in zip(*parts, strict=True)]
+        moving = draws[:, :, rows].any((0, 1))  # an exposure that is 0 in all draws needs no more
+        mine = draws[:, :, rows][:, :, moving]
+        both = mine.reshape(-1, mine.shape[2])
+        found = (both.mean(0, dtype=np.float64), *read_off(both, level, options), r_hat(mine), effective_size(mine))
+        for part, values in zip(parts, found, strict=True):
+            part[rows][moving] = values
+    step = max(count * n // options.kept, 1)
+    kept = draws.reshape(-1, *shape)[::step][: options.kept].copy()
     unknown = Prior(*(np.full((1, signatures), np.nan) for _ in Prior._fields))
-    return ExposurePosterior(*joined, prior=unknown, draws=count * n, sweeps=n, sums=sums)  # type: ignore[misc]
+    return ExposurePosterior(*parts, kept=kept, prior=unknown, draws=count * n, sweeps=n, sums=[])

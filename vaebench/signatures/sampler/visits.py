@@ -1,7 +1,7 @@
 """Sweeps that visit a signature as often as its presence in a sample is in doubt.
 
 Most of 86 signatures are surely absent from a sample. A visit that leaves an exposure at 0 costs as much as any other, so each
-sample has a timetable: signatures that may be present are visited in every sweep, the others in every eighth. A timetable is
+sample has a timetable: signatures that may be present are visited in every sweep, the others in every sixteenth. A timetable is
 made from the chains' own past and does not change while draws are kept. Each visit leaves the posterior as it is, whichever
 signature comes next, so draws by any fixed timetable are exact.
 
@@ -23,13 +23,13 @@ from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.proposals import Slab, uniforms
 from vaebench.signatures.tables import Array
 
-_ROUND = 8  # sweeps after which a timetable begins again
+_ROUND = 16  # sweeps after which a timetable begins again
 _PAIRED = 0.02  # P(present) that each signature is given in the choice of pairs: no pair is left out for ever
 _CHUNK = 2_000_000  # numbers of a table of weights that is held at once
 
 
 class Timetable(NamedTuple):
-    """Visits of each sample, arrays [8 S, T] of signatures, of which the first 8 ``steps`` rows are used in turn.
+    """Visits of each sample, arrays [16 S, T] of signatures, of which the first 16 ``steps`` rows are used in turn.
 
     Attributes:
         singles: signatures drawn alone.
@@ -49,7 +49,7 @@ def timetable(
 ) -> Timetable:
     """Timetable of T samples.
 
-    A signature is visited ``options.visits`` * P(present) + 1/8 times in a sweep, at most once, and where some samples have
+    A signature is visited ``options.visits`` * P(present) + 1/16 times in a sweep, at most once, and where some samples have
     fewer doubtful signatures than others, more often.
 
     Args:
@@ -72,7 +72,7 @@ def timetable(
 
 
 def _rates(presence: np.ndarray, steps: int) -> np.ndarray:
-    """Visits per sweep [T, S], min(c_t P(present) + 1/8, 1) with the c_t at which they sum to ``steps``."""
+    """Visits per sweep [T, S], min(c_t P(present) + 1/16, 1) with the c_t at which they sum to ``steps``."""
     if steps == presence.shape[1]:
         return np.ones_like(presence)
     presence = np.maximum(presence, 1e-6)
@@ -86,12 +86,12 @@ def _rates(presence: np.ndarray, steps: int) -> np.ndarray:
 
 
 def _spread(rates: np.ndarray, steps: int) -> np.ndarray:
-    """Signatures [8 steps, T] visited at the given ``rates`` [T, S]: systematic samples, shifted from sweep to sweep."""
+    """Signatures [16 steps, T] visited at the given ``rates`` [T, S]: systematic samples, shifted from sweep to sweep."""
     samples = len(rates)
     ends = np.cumsum(rates, 1)
     ends *= steps / ends[:, -1:]
     ends[:, -1] = steps
-    shifts = (np.arange(_ROUND) * 3 % _ROUND + 0.5) / _ROUND
+    shifts = (np.arange(_ROUND) * 7 % _ROUND + np.sqrt(0.5)) / _ROUND  # irrational: never at an end
     points = (shifts[:, None] + np.arange(steps)).ravel()
     offset = np.arange(samples)[:, None] * (steps + 1.0)
     place = np.searchsorted((ends + offset).ravel(), (points + offset).ravel()).reshape(samples, -1)
@@ -101,7 +101,7 @@ def _spread(rates: np.ndarray, steps: int) -> np.ndarray:
 def _pairs(
     rng: np.random.Generator, presence: np.ndarray, similarity: np.ndarray, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs [8 steps, T] each, drawn by squared cosine and by the presence of either signature."""
+    """Pairs [16 steps, T] each, drawn by squared cosine and by the presence of either signature."""
     samples, count = presence.shape
     length = _ROUND * steps
     first, second = np.triu_indices(count, 1)
