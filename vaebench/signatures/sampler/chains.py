@@ -17,6 +17,7 @@ from vaebench.signatures.sampler.priors import Ground, drawn_prior
 from vaebench.signatures.sampler.proposals import Slab, slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
+_SLAB_OF = jax.jit(slab_of)
 _ALONE = 64  # rows that are one block: below it threads cost more than they save
 
 
@@ -128,6 +129,8 @@ def chain_run(
     flat = exposures.reshape(-1, count).astype(cohort.blocks[0].x.dtype)
     draws = np.empty((chains, n // keep if keep else 0, samples, count), np.float32) if into is None else into
     keys = [jax.random.fold_in(jax.random.key(cohort.seed), b) for b in range(len(cohort.blocks))]
+    types = cohort.groups.argmax(1)
+    own = (np.arange(chains)[:, None] * cohort.groups.shape[1] + types).ravel()  # each row's prior
     tables = [jax.tree.map(jnp.asarray, table) for table in cohort.tables]
     sums = [np.zeros((cohort.groups.shape[1], count)) for _ in Prior._fields]
     chances, visits = np.zeros((2, *flat.shape), np.float32)
@@ -135,12 +138,14 @@ def chain_run(
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
             prior = _prior(cohort, flat.reshape(exposures.shape), i, options)
-            by_row = _slabs(cohort, prior, flat.dtype)
+            slabs = _slabs(prior, flat.dtype)
 
-            def drawn(b: int, i: int = i, flat: np.ndarray = flat, by_row: Slab = by_row) -> tuple[np.ndarray, ...]:
+            def drawn(
+                b: int, i: int = i, flat: np.ndarray = flat, slabs: Slab = slabs
+            ) -> tuple[np.ndarray, np.ndarray]:
                 rows = cohort.rows[b]
+                mine = Slab(*(v[own[rows]] for v in slabs))
                 with jax.enable_x64(True):
-                    mine = Slab(*(v[rows] for v in by_row))
                     state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise)
                 return np.asarray(state.exposures), np.asarray(state.presence)
 
@@ -158,11 +163,11 @@ def chain_run(
     return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), chances / np.maximum(visits, 1))
 
 
-def _slabs(cohort: ChainData, prior: Prior, dtype: np.dtype) -> Slab:
-    """Slabs [rows, S] of the ``prior`` [C, G, S]; their logarithms are taken in float64."""
+def _slabs(prior: Prior, dtype: np.dtype) -> Slab:
+    """Slabs [C G, S] of a ``prior`` [C, G, S]; their logarithms are taken in float64."""
     with jax.enable_x64(True):
-        parts = slab_of(*(jnp.asarray(v) for v in prior))
-    return Slab(*(np.matmul(cohort.groups, v).reshape(-1, v.shape[-1]).astype(dtype) for v in map(np.asarray, parts)))
+        parts = _SLAB_OF(*(jnp.asarray(v) for v in prior))
+    return Slab(*(np.asarray(v, dtype).reshape(-1, v.shape[-1]) for v in parts))
 
 
 def _prior(cohort: ChainData, exposures: np.ndarray, sweep: int, options: SamplerOptions) -> Prior:
