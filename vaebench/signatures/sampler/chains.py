@@ -96,10 +96,10 @@ def with_timetable(
     """``cohort`` with visits by P(present) [T, S] as found until ``sweep``; ``None`` for all signatures in every sweep."""
     rng = np.random.default_rng([cohort.seed, sweep, 1])
     table = timetable(rng, presence, cohort.similarity, options)
-    singles, *pairs = (np.asarray(v) for v in table[:3])
+    singles, firsts, seconds = (np.asarray(v) for v in table[:3])
     rows = cohort.rows % singles.shape[1]
     return cohort._replace(
-        tables=[Timetable(singles[:, own], *(v[:, own] for v in pairs), table.steps) for own in rows]
+        tables=[Timetable(singles[:, own], firsts[:, own], seconds[:, own], table.steps) for own in rows]
     )
 
 
@@ -167,7 +167,7 @@ def _slabs(prior: Prior, dtype: np.dtype) -> Slab:
     """Slabs [C G, S] of a ``prior`` [C, G, S]; their logarithms are taken in float64."""
     with jax.enable_x64(True):
         parts = _SLAB_OF(*(jnp.asarray(v) for v in prior))
-    return Slab(*(np.asarray(v, dtype).reshape(-1, v.shape[-1]) for v in parts))
+    return Slab(*(np.asarray(v, dtype).reshape(-1, v.shape[-1]) for v in parts))  # type: ignore[arg-type]
 
 
 def _prior(cohort: ChainData, exposures: np.ndarray, sweep: int, options: SamplerOptions) -> Prior:

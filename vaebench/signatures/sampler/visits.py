@@ -68,7 +68,7 @@ def timetable(
     room = np.zeros((3, _ROUND * count, len(presence)), np.uint8 if count < 256 else np.int32)
     for table, values in zip(room, (singles, firsts, seconds), strict=True):
         table[: len(values)] = values
-    return Timetable(*room, steps)
+    return Timetable(room[0], room[1], room[2], steps)
 
 
 def _rates(presence: np.ndarray, steps: int) -> np.ndarray:
