@@ -18,9 +18,9 @@ from vaebench.signatures.intervals.methods import METHODS
 from vaebench.signatures.intervals.options import BootstrapOptions
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler import posterior as sampling
-from vaebench.signatures.sampler.gibbs import swept
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.posterior import read_off
+from vaebench.signatures.sampler.visits import visited
 
 FAST = [name for name, method in METHODS.items() if "gislum" not in method.reference and name != "conformal"]
 
@@ -56,9 +56,9 @@ def test_one_program_learns_and_draws(samples):
     """Each row gets its own sample's draws, and a small cohort, even or odd, compiles one sweep."""
     catalogue, truth = simulate_catalogue(4, tumours=60, signatures=3, types=1)
     sums = catalogue.sum(axis=1).nlargest(samples).index
-    swept.clear_cache()
+    visited.clear_cache()
     fit = refit(catalogue.loc[sums], truth.signatures, intervals="spike_slab", options=SHORT)
-    assert swept._cache_size() == 1  # type: ignore[attr-defined]
+    assert visited._cache_size() == 1  # type: ignore[attr-defined]
     assert fit.intervals is not None
     middle = fit.intervals.pivot(index="sample", columns="signature", values="exposure")
     middle = middle.loc[sums, fit.exposures.columns]
@@ -260,11 +260,12 @@ def test_chains_grow_until_they_have_mixed_or_to_the_limit(cohort, monkeypatch):
     monkeypatch.setattr(sampling, "effective_size", lambda draws: np.full(draws.shape[2:], 99.0))
     sweeps = []
     fit = refit(few, truth.signatures, progress=lambda what, done, total: sweeps.append((done, total)), **given)
-    assert fit.diagnostics["sweeps"] == 20 + 20 + 2 * 20  # of two chains; the second stretch had mixed
+    assert fit.diagnostics["sweeps"] == 20 + 2 * 20  # of two chains; with the second stretch they had mixed
     assert fit.diagnostics["draws"] == 40
-    assert sweeps[-1] == (80, 80)
+    assert sweeps[-1] == (60, 60)
     fit = refit(few, truth.signatures, **given)
-    assert fit.diagnostics["sweeps"] == 20 + 20 + 40 + 80
+    assert fit.diagnostics["sweeps"] == fit.diagnostics["sweeps_limit"] == 20 + 4 * 20
+    assert any("at the limit of 100 sweeps" in note for note in fit.notes)
 
 
 def test_exposures_of_a_sample_of_few_mutations_sum_to_them():

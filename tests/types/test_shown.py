@@ -120,3 +120,16 @@ def test_progress_in_a_notebook_is_one_line_that_is_rewritten(monkeypatch, capsy
     with progress.display(quiet=True) as view:
         view.show(state)
     assert len(made) == 2
+
+
+def test_time_left_leaves_out_what_came_before_the_first_step(monkeypatch, capsys):
+    clock = iter([0.0, 100.0, 110.0, 120.0])  # 100 s until the first step: compilation
+    monkeypatch.setattr(progress, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    step = progress.StepDisplay()
+    for done in (1, 2, 3):
+        step("sampling", done, 5)
+    assert capsys.readouterr().err.splitlines() == [
+        "sampling: 1/5 · unknown left",
+        "sampling: 2/5 · 30 s left",
+        "sampling: 3/5 · 20 s left",
+    ]

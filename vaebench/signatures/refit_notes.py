@@ -135,6 +135,13 @@ def sample_notes(samples: pd.DataFrame, diagnostics: dict[str, Any], checks: Ref
     if diagnostics.get("r_hat_99", 1.0) > checks.r_hat or worst < checks.effective:
         notes.append(
             f"The sampler mixes slowly: R-hat {diagnostics['r_hat_99']:.2f} and {worst:.0f} effective draws for the worst "
-            "hundredth of the exposures. Their intervals are uncertain. Repeat with another seed and compare."
+            f"hundredth of the exposures{_stopped(diagnostics)}. Their intervals are uncertain. Repeat with another seed and "
+            "compare."
         )
     return notes
+
+
+def _stopped(diagnostics: dict[str, Any]) -> str:
+    """`` at the limit of 2,150 sweeps`` of a sampler that has one."""
+    limit = diagnostics.get("sweeps_limit")
+    return f" at the limit of {limit:,} sweeps" if limit else ""

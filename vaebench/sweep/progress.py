@@ -209,15 +209,22 @@ class StepDisplay:
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self.notebook = NotebookLine() if not quiet and in_notebook() else None
-        self.started = self.last = time.monotonic()
+        self.last = time.monotonic()
+        self.first: tuple[int, float] | None = None
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Print ``done`` of ``total`` steps of ``what``, at most every ``STEP_SECONDS`` and when all are done."""
+        """Print ``done`` of ``total`` steps of ``what``, at most every ``STEP_SECONDS`` and when all are done.
+
+        The time left follows from the steps after the first one that is reported: compilation comes before it.
+        """
         now = time.monotonic()
+        if self.first is None or done < self.first[0]:
+            self.first = (done, now)
         if self.quiet or (now - self.last < (0 if self.notebook else STEP_SECONDS) and done != total):
             return
         self.last = now
-        left = duration((now - self.started) / done * (total - done)) if done else "unknown"
+        begun, since = self.first
+        left = duration((now - since) / (done - begun) * (total - done)) if done > begun else "unknown"
         text = f"{what}: {done}/{total} · {left} left"
         if self.notebook:
             self.notebook.write(text, now=done == total)

@@ -95,15 +95,16 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
         options=options,
         progress=cohort.progress,
     )
-    moving = found.presence > 0
-    worst, effective = mixing(found)
+    judged = found.presence >= options.judged
+    worst, effective = mixing(found, options)
     diagnostics = {
         "draws": found.draws,
         "sweeps": found.sweeps,
+        "sweeps_limit": found.limit,
         "r_hat_99": worst,
-        "r_hat_max": float(np.max(found.r_hat[moving], initial=1.0)),
+        "r_hat_max": float(np.max(found.r_hat[judged], initial=1.0)),
         "effective_draws_1": effective,
-        "effective_draws_min": float(np.min(found.effective[moving], initial=found.draws)),
+        "effective_draws_min": float(np.min(found.effective[judged], initial=found.draws)),
         "prior": {name: np.asarray(v).tolist() for name, v in found.prior._asdict().items()},
     }
     return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics, found.sums)

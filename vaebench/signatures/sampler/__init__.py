@@ -13,11 +13,13 @@ probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2). Each cancer type has its own 
                    (chains.chain_run). A sweep is
                    a. the prior (p, m, s) of each signature and cancer type, drawn given all exposures of the chain
                       (priors.drawn_prior): a few samples or a few mutations leave it uncertain, and so the intervals
-                   b. every signature k in turn: draw e_tk given the others, from an atom at 0 and a grid (proposals.single)
-                   c. as many random pairs of signatures, similar ones more often: draw their shares given the sum of their
-                      exposures (proposals.shared); each draw of b and c corrected by a Metropolis step (gibbs.swept)
-    4. checks      split R-hat and effective sample size of every exposure (diagnostics); until the worst hundredth is good,
-                   twice as many sweeps, of which every second is kept, up to ``longest`` times as many
+                   b. the signatures in turn, those surely absent from a sample in every 16th sweep only (visits.timetable):
+                      draw e_tk given the others, from an atom at 0 and a grid (proposals.single)
+                   c. after each, one pair of signatures, similar ones more often: draw their shares given the sum of their
+                      exposures (proposals.shared); each draw of b and c corrected by a Metropolis step (visits.visited)
+    4. checks      split R-hat and effective sample size of every exposure (diagnostics); until the worst hundredth of those
+                   with P(present) above ``judged`` is good, as many sweeps again, and every second draw of all is kept, up to
+                   ``longest`` times as many
     5. intervals   quantiles of the draws; the upper end is at least that of the exposure given that it is present
                    (posterior.read_off), from the likelihood where too few draws are above 0 (limits.upper_limits)
     6. sums        intervals of the sums of signatures that the counts of a sample cannot tell apart (sums.inseparable)

@@ -11,10 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.sampler.gibbs import Held, Prior, Problem, held, slabs_of, swept
+from vaebench.signatures.sampler.gibbs import Held, Prior, Problem, held
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, drawn_prior
+from vaebench.signatures.sampler.proposals import Slab, slab_of
+from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
+_SLAB_OF = jax.jit(slab_of)
 _ALONE = 64  # rows that are one block: below it threads cost more than they save
 
 
@@ -30,6 +33,8 @@ class ChainData(NamedTuple):
         ground: of the prior.
         noise: a name in :data:`vaebench.signatures.sampler.gibbs.NOISES`.
         seed: of the chains.
+        similarity: [S, S], cosines of the signatures.
+        tables: the visits of each block.
     """
 
     blocks: list[Held]
@@ -38,6 +43,8 @@ class ChainData(NamedTuple):
     ground: Ground
     noise: str
     seed: int
+    similarity: np.ndarray
+    tables: list[Timetable]
 
 
 class ChainRun(NamedTuple):
@@ -47,11 +54,13 @@ class ChainRun(NamedTuple):
         exposures: [C, T, S] at its end.
         draws: [C, n, T, S] in float32, those kept.
         prior: [G, S], mean over chains and sweeps of the drawn priors.
+        presence: [T, S], mean probability with which a visited exposure was drawn above 0; of stretches without draws.
     """
 
     exposures: np.ndarray
     draws: np.ndarray
     prior: Prior
+    presence: np.ndarray
 
 
 def cohort_of(
@@ -73,7 +82,25 @@ def cohort_of(
             held(given._replace(x=given.x[i], variance=given.variance[i], dispersion=dispersion[i]))
             for i in rows % samples
         ]
-    return ChainData(blocks, rows, groups, ground, noise, seed)
+        if noise != "gaussian":  # float32 is exact to 1e-7 of the counts, which scatter by far more
+            blocks = [jax.tree.map(lambda v: v.astype(jnp.float32), block) for block in blocks]
+    whitened = np.asarray(problem.signatures) / np.sqrt(np.mean(problem.variance, 0))
+    unit = whitened / np.linalg.norm(whitened, axis=1, keepdims=True)
+    cohort = ChainData(blocks, rows, groups, ground, noise, seed, unit @ unit.T, [])
+    return with_timetable(cohort, None, 0)
+
+
+def with_timetable(
+    cohort: ChainData, presence: np.ndarray | None, sweep: int, options: SamplerOptions = SAMPLER
+) -> ChainData:
+    """``cohort`` with visits by P(present) [T, S] as found until ``sweep``; ``None`` for all signatures in every sweep."""
+    rng = np.random.default_rng([cohort.seed, sweep, 1])
+    table = timetable(rng, presence, cohort.similarity, options)
+    singles, firsts, seconds = (np.asarray(v) for v in table[:3])
+    rows = cohort.rows % singles.shape[1]
+    return cohort._replace(
+        tables=[Timetable(singles[:, own], firsts[:, own], seconds[:, own], table.steps) for own in rows]
+    )
 
 
 def chain_run(
@@ -84,6 +111,7 @@ def chain_run(
     keep: int = 0,
     options: SamplerOptions = SAMPLER,
     progress: Callable[[int], None] = lambda done: None,
+    into: np.ndarray | None = None,
 ) -> ChainRun:
     """Run ``n`` sweeps of all chains.
 
@@ -95,33 +123,51 @@ def chain_run(
         keep: every so many sweeps the draw is kept; 0 to keep none.
         options: constants of the sampler.
         progress: called with the number of sweeps done.
+        into: [C, n // keep, T, S], where the draws are put; ``None`` for a new array.
     """
     chains, samples, count = exposures.shape
-    flat = exposures.reshape(-1, count).astype(np.float64)
-    draws = np.empty((chains, n // keep if keep else 0, samples, count), np.float32)
+    flat = exposures.reshape(-1, count).astype(cohort.blocks[0].x.dtype)
+    draws = np.empty((chains, n // keep if keep else 0, samples, count), np.float32) if into is None else into
     keys = [jax.random.fold_in(jax.random.key(cohort.seed), b) for b in range(len(cohort.blocks))]
+    types = cohort.groups.argmax(1)
+    own = (np.arange(chains)[:, None] * cohort.groups.shape[1] + types).ravel()  # each row's prior
+    tables = [jax.tree.map(jnp.asarray, table) for table in cohort.tables]
     sums = [np.zeros((cohort.groups.shape[1], count)) for _ in Prior._fields]
+    chances, visits = np.zeros((2, *flat.shape), np.float32)
 
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
             prior = _prior(cohort, flat.reshape(exposures.shape), i, options)
-            by_row = Prior(*(np.matmul(cohort.groups, v).reshape(-1, count) for v in prior))
+            slabs = _slabs(prior, flat.dtype)
 
-            def drawn(b: int, i: int = i, flat: np.ndarray = flat, by_row: Prior = by_row) -> np.ndarray:
+            def drawn(
+                b: int, i: int = i, flat: np.ndarray = flat, slabs: Slab = slabs
+            ) -> tuple[np.ndarray, np.ndarray]:
                 rows = cohort.rows[b]
+                mine = Slab(*(v[own[rows]] for v in slabs))
                 with jax.enable_x64(True):
-                    slabs = slabs_of(Prior(*(jnp.asarray(v[rows]) for v in by_row)), flat.dtype)
-                    state = swept(keys[b], i, jnp.asarray(flat[rows]), cohort.blocks[b], slabs, cohort.noise)
-                return np.asarray(state.exposures)
+                    state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise)
+                return np.asarray(state.exposures), np.asarray(state.presence)
 
             found = list(pool.map(drawn, range(len(keys))) if len(keys) > 1 else [drawn(0)])
-            flat = np.concatenate(found)[: len(flat)]
+            flat, chance = (np.concatenate(parts)[: len(flat)] for parts in zip(*found, strict=True))
+            if not keep:
+                chances += chance
+                visits += chance > 0
             for total, part in zip(sums, prior, strict=True):
                 total += part.mean(0) / n
             if keep and (i - first + 1) % keep == 0:
                 draws[:, (i - first) // keep] = flat.reshape(exposures.shape)
             progress(i - first + 1)
-    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums))
+    chances, visits = (v.reshape(exposures.shape).sum(0) for v in (chances, visits))
+    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), chances / np.maximum(visits, 1))
+
+
+def _slabs(prior: Prior, dtype: np.dtype) -> Slab:
+    """Slabs [C G, S] of a ``prior`` [C, G, S]; their logarithms are taken in float64."""
+    with jax.enable_x64(True):
+        parts = _SLAB_OF(*(jnp.asarray(v) for v in prior))
+    return Slab(*(np.asarray(v, dtype).reshape(-1, v.shape[-1]) for v in parts))  # type: ignore[arg-type]
 
 
 def _prior(cohort: ChainData, exposures: np.ndarray, sweep: int, options: SamplerOptions) -> Prior:

@@ -86,11 +86,20 @@ class Held(NamedTuple):
     size: ArrayLike
 
 
-class _Walk(NamedTuple):
-    exposures: jax.Array  # [S, T]
-    rest: jax.Array  # [96, T], x - mean: exact, for a mean of 1e6 may be known to 0.1
-    presence: jax.Array  # [S, T]
-    accepted: jax.Array  # [1, T]
+class Walk(NamedTuple):
+    """State within a sweep.
+
+    Attributes:
+        exposures: [S, T].
+        rest: [96, T], x - mean, as exact as ``Held.x``.
+        presence: [S, T], probabilities of presence with which exposures were drawn.
+        accepted: [1, T], moves accepted.
+    """
+
+    exposures: jax.Array
+    rest: jax.Array
+    presence: jax.Array
+    accepted: jax.Array
 
 
 def _log_ratio(mean: jax.Array, change: jax.Array, offset: ArrayLike) -> jax.Array:
@@ -103,7 +112,7 @@ def poisson_gain(x: jax.Array, mean: jax.Array, change: jax.Array) -> jax.Array:
     return x * _log_ratio(mean, change, BACKGROUND) - change
 
 
-def _gain(walk: _Walk, change: jax.Array, problem: Held, noise: str) -> jax.Array:
+def _gain(walk: Walk, change: jax.Array, problem: Held, noise: str) -> jax.Array:
     """Increase of the log likelihood [1, T] when the mean moves by ``change`` [96, T]; Poisson or negative binomial.
 
     float32 is enough for ln(1 + change / mean): its relative error of 1e-7 is that of each term.
@@ -125,7 +134,7 @@ class _Line(NamedTuple):
     sd: jax.Array
 
 
-def _line(walk: _Walk, spectrum: jax.Array, at: jax.Array, precision: jax.Array, problem: Held) -> _Line:
+def _line(walk: Walk, spectrum: jax.Array, at: jax.Array, precision: jax.Array, problem: Held) -> _Line:
     """Line through the present state at coordinate ``at`` [1, T], with the information ``precision`` [1, T] along it."""
     small = spectrum.astype(jnp.float32)
     pull = jnp.sum(small * walk.rest.astype(jnp.float32) * problem.weight, 0, keepdims=True)
@@ -134,7 +143,7 @@ def _line(walk: _Walk, spectrum: jax.Array, at: jax.Array, precision: jax.Array,
 
 
 def _accepted(
-    walk: _Walk,
+    walk: Walk,
     line: _Line,
     old: jax.Array,
     proposal: Proposal,
@@ -153,33 +162,64 @@ def _accepted(
 
 
 def _row(rows: jax.Array, k: ArrayLike) -> jax.Array:
-    """Row ``k`` as [1, T]."""
-    return jax.lax.dynamic_slice_in_dim(rows, k, 1)
+    """Row ``k`` of [S, T] or [S, 1] as [1, T]; for ``k`` [T] the entries of each sample's own row."""
+    if jnp.ndim(k) == 0:
+        return jax.lax.dynamic_slice_in_dim(rows, k, 1)
+    return jnp.take_along_axis(rows, jnp.asarray(k)[None], axis=0)
 
 
-def _one(k: ArrayLike, walk: _Walk, u: jax.Array, problem: Held, slabs: Slab, noise: str) -> _Walk:
-    """Draw signature ``k`` given all others; ``u`` are uniforms [3, 1, T], ``slabs`` [S, T] or [S, 1]."""
-    old, slab = _row(walk.exposures, k), Slab(*(_row(v, k) for v in slabs))
-    line = _line(walk, problem.signatures[k][:, None], old, _row(problem.information, k), problem)
+def _spectrum(problem: Held, k: ArrayLike) -> jax.Array:
+    """Spectrum of signature ``k`` as [96, 1]; for ``k`` [T] the spectra [96, T]."""
+    if jnp.ndim(k) == 0:
+        return problem.signatures[k][:, None]
+    return jnp.take(problem.signatures.T.astype(problem.x.dtype), k, axis=1)
+
+
+def _put(rows: jax.Array, k: ArrayLike, values: jax.Array) -> jax.Array:
+    """``rows`` [S, T] with ``values`` [1, T] in row ``k``, or for ``k`` [T] in each sample's own row."""
+    if jnp.ndim(k) == 0:
+        return rows.at[k].set(values[0])
+    return rows.at[k, jnp.arange(rows.shape[1])].set(values[0], unique_indices=True)
+
+
+def _moved(walk: Walk, line: _Line, change: jax.Array) -> jax.Array:
+    """The residual [96, T] after a move by ``change`` [1, T] along ``line``."""
+    return walk.rest - line.spectrum * change.astype(walk.rest.dtype)
+
+
+def one(k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise: str) -> Walk:
+    """Draw signature ``k`` given all others.
+
+    Args:
+        k: scalar, or [T] for a signature of each sample's own.
+        walk: the state.
+        u: uniforms [3, 1, T].
+        problem: of :func:`held`.
+        slab: of this signature, [1, T] or [1, 1].
+        noise: a name in :data:`NOISES`.
+    """
+    old = _row(walk.exposures, k)
+    line = _line(walk, _spectrum(problem, k), old, _row(problem.information, k), problem)
     proposal = single(u[:2], old, line.centre, line.sd, slab)
     prior_gain = prior_log_density(proposal.exposure, slab) - prior_log_density(old, slab)
     taken = _accepted(walk, line, old, proposal, prior_gain, u[2], problem, noise)
     new = jnp.where(taken, proposal.exposure, old)
-    return _Walk(
-        walk.exposures.at[k].set(new[0]),
-        walk.rest - line.spectrum * (new - old),
-        walk.presence.at[k].set(proposal.presence[0]),
+    return Walk(
+        _put(walk.exposures, k, new),
+        _moved(walk, line, new - old),
+        _put(walk.presence, k, proposal.presence),
         walk.accepted + taken,
     )
 
 
-def _two(j: ArrayLike, k: ArrayLike, walk: _Walk, u: jax.Array, problem: Held, slabs: Slab, noise: str) -> _Walk:
-    """Draw the shares of signatures ``j`` and ``k`` given their sum and all others; other arguments as in :func:`_one`."""
-    first, second = (Slab(*(_row(v, i) for v in slabs)) for i in (j, k))
+def two(
+    j: ArrayLike, k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, first: Slab, second: Slab, noise: str
+) -> Walk:
+    """Draw the shares of signatures ``j`` and ``k`` given their sum and all others; other arguments as in :func:`one`."""
     old, other = _row(walk.exposures, j), _row(walk.exposures, k)
     some = old + other > 0
     total = jnp.where(some, old + other, 1.0)
-    spectrum = (problem.signatures[j] - problem.signatures[k])[:, None]
+    spectrum = _spectrum(problem, j) - _spectrum(problem, k)
     precision = jnp.sum(jnp.square(spectrum.astype(jnp.float32)) * problem.weight, 0, keepdims=True)
     line = _line(walk, spectrum, old, precision, problem)
     proposal = shared(u[:2], old, total, line.centre, line.sd, first, second)
@@ -188,9 +228,14 @@ def _two(j: ArrayLike, k: ArrayLike, walk: _Walk, u: jax.Array, problem: Held, s
     prior_gain = prior_gain - prior_log_density(old, first) - prior_log_density(other, second)
     taken = some & _accepted(walk, line, old, proposal, prior_gain, u[2], problem, noise)
     new, left = jnp.where(taken, proposal.exposure, old), jnp.where(taken, left, other)
-    return walk._replace(
-        exposures=walk.exposures.at[j].set(new[0]).at[k].set(left[0]), rest=walk.rest - spectrum * (new - old)
-    )
+    return walk._replace(exposures=_put(_put(walk.exposures, j, new), k, left), rest=_moved(walk, line, new - old))
+
+
+def started(exposures: jax.Array, problem: Held) -> Walk:
+    """The walk at the beginning of a sweep from ``exposures`` [T, S]."""
+    rest = problem.x - problem.signatures.T @ exposures.T
+    nothing = jnp.zeros((1, len(exposures)), exposures.dtype)
+    return Walk(exposures.T, rest.astype(problem.x.dtype), jnp.zeros_like(exposures.T), nothing)
 
 
 @functools.partial(jax.jit, static_argnames="noise")
@@ -214,21 +259,19 @@ def swept(
     singles, doubles, which = jax.random.split(jax.random.fold_in(key, i), 3)
     # one call for both: the generator takes half a second to compile
     u, v = jax.vmap(lambda one: uniforms(one, (count, 3, 1, samples), dtype))(jnp.stack([singles, doubles]))
-    walk = _Walk(
-        exposures.T,
-        problem.x - problem.signatures.T @ exposures.T,
-        jnp.zeros((count, samples), dtype),
-        jnp.zeros((1, samples), dtype),
+    of = lambda k: Slab(*(_row(v, k) for v in slabs))  # noqa: E731
+    walk = jax.lax.fori_loop(
+        0, count, lambda k, walk: one(k, walk, u[k], problem, of(k), noise), started(exposures, problem)
     )
-    walk = jax.lax.fori_loop(0, count, lambda k, walk: _one(k, walk, u[k], problem, slabs, noise), walk)
     if count > 1:
         firsts, seconds = jnp.triu_indices(count, 1)
         similarity = problem.similarity[firsts, seconds]
         # by squared cosine: pairs of similar signatures mix slowest, and 1e-3 leaves every pair a chance
         picked = jax.random.categorical(which, jnp.log(similarity**2 + 1e-3), shape=(count,))
 
-        def pair(i: jax.Array, walk: _Walk) -> _Walk:
-            return _two(firsts[picked[i]], seconds[picked[i]], walk, v[i], problem, slabs, noise)
+        def pair(i: jax.Array, walk: Walk) -> Walk:
+            j, k = firsts[picked[i]], seconds[picked[i]]
+            return two(j, k, walk, v[i], problem, of(j), of(k), noise)
 
         walk = jax.lax.fori_loop(0, count, pair, walk)
     return GibbsState(walk.exposures.T, walk.presence.T, walk.accepted[0] / count)

@@ -12,10 +12,12 @@ class SamplerOptions:
     Attributes:
         learning: sweeps of each chain before its draws count. Chains start at the maximum likelihood, so few are needed.
         draws: least number of draws of all chains together. A 2.5% quantile then has about 12 draws below it.
-        longest: factor by which the chains may grow until they have mixed: each time they have not, twice as many sweeps
-            follow, of which every second, fourth, ... is kept, and what was before is dropped.
+        longest: factor by which the chains may grow until they have mixed: each time they have not, as many sweeps follow as
+            were kept from, and every second, fourth, ... draw of all is kept.
         r_hat: R-hat of the worst hundredth of the exposures below which chains have mixed.
         effective: effective draws of the worst hundredth above which they have.
+        judged: P(present) from which an exposure is judged by these two. The interval of a rarer one begins at 0, and its
+            presence is known to a few hundredths however slowly it mixes.
         chain: least number of draws of one chain: R-hat of less is itself uncertain.
         width: chains x samples up to which further chains are run: so few cost no more than two chains.
         kept: draws that are returned as they are, far apart; a calibration takes its truths from them.
@@ -25,6 +27,8 @@ class SamplerOptions:
             P(present) is above ``considered`` in the prior of the cohort.
         spread: mutations added to the variance that shapes proposals: few counts are far from Gaussian.
         few: weight, in samples, of the whole cohort's prior in the prior of each cancer type.
+        visits: visits of a signature per sweep, relative to P(present); one that is present in an eighth of the draws is visited
+            in every sweep.
         ignored: first sweeps that teach the prior nothing. The start is not sparse, so a prior learned from it would say
             that all samples have a little of everything.
         active: signatures expected in a sample before its counts are seen. Published tumours have 2 to 10.
@@ -37,9 +41,10 @@ class SamplerOptions:
 
     learning: int = 150
     draws: int = 500
-    longest: int = 4
+    longest: int = 8
     r_hat: float = 1.1
     effective: float = 50.0
+    judged: float = 0.05
     chain: int = 100
     width: int = 16
     kept: int = 10
@@ -47,6 +52,7 @@ class SamplerOptions:
     scarce: int = 40
     spread: float = 0.1
     few: float = 10.0
+    visits: float = 8.0
     ignored: int = 10
     active: int = 6
     presence_weight: float = 1.0

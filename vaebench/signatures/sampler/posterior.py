@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from vaebench.signatures.dispersion import Scatter
-from vaebench.signatures.sampler.chains import ChainRun, chain_run, cohort_of
+from vaebench.signatures.sampler.chains import ChainRun, chain_run, cohort_of, with_timetable
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.limits import upper_limits
@@ -37,6 +37,7 @@ class ExposurePosterior(NamedTuple):
         draws: their number, of all chains together.
         sweeps: of each chain, those before the first draw included.
         sums: of signatures that the counts of a sample cannot tell apart.
+        limit: the most sweeps of each chain.
     """
 
     __repr__ = one_line
@@ -52,6 +53,7 @@ class ExposurePosterior(NamedTuple):
     draws: int
     sweeps: int
     sums: list[Sum]
+    limit: int = 0
 
 
 def noise_and_problem(
@@ -152,25 +154,40 @@ def sampled(
     groups = np.ones((len(x), 1)) if groups is None else groups
     chains = max(2, options.width // len(x))
     length = max(-(-options.draws // chains), options.chain if chains > 2 else 0)
+    length += length % 2  # half of them are dropped where the chains go on
     ground = weak_ground(x, len(signatures), options) if ground is None else ground
     cohort = cohort_of(problem, noise, groups, ground, seed, chains, _BLOCK)
     total = options.learning + length
+    limit = options.learning + length * 2 ** int(np.log2(max(options.longest, 1)))
 
-    def run(exposures: np.ndarray, done: int, n: int, keep: int) -> ChainRun:
+    def run(exposures: np.ndarray, done: int, n: int, keep: int, into: np.ndarray | None = None) -> ChainRun:
         step = lambda i: progress("sampling", done + i, total)  # noqa: E731
-        return chain_run(cohort, exposures, done, n, keep, options, step)
+        return chain_run(cohort, exposures, done, n, keep, options, step, into)
 
-    state = run(_starts(x, start, chains), 0, options.learning, 0)
-    done, thin = options.learning, 1
+    exposures, done, thin = _starts(x, start, chains), 0, 1
+    # the timetable follows what the chains find, until draws are kept
+    for end in sorted({min(v, options.learning) for v in (5, 10, 25, 60)} | {options.learning}):
+        state = run(exposures, done, end - done, 0)
+        exposures, done = state.exposures, end
+        cohort = with_timetable(cohort, state.presence if end >= options.ignored else None, end, options)
+    draws = np.empty((chains, length, *start.shape), np.float32)
+    state = run(exposures, done, length, 1, draws)
+    priors = [state.prior]
     while True:
-        state = run(state.exposures, done, length * thin, thin)
-        done += length * thin
-        found = _summary(state.draws, level, options)
+        done = options.learning + length * thin
+        found = _summary(draws, level, options)
         if 2 * thin > options.longest or has_mixed(found, options):
-            found = found._replace(prior=state.prior, sweeps=done)
+            prior = Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True)))
+            sums = inseparable(draws.reshape(-1, *start.shape), level)
+            found = found._replace(prior=prior, sweeps=done, sums=sums, limit=limit)
             return found._replace(upper=_with_limits(found, problem, groups, level, options))
-        thin *= 2
+        # every second draw so far, in place, and as many from as many sweeps again
+        for i in range(length // 2):
+            draws[:, i] = draws[:, 2 * i + 1]
         total += length * thin
+        state = run(state.exposures, done, length * thin, 2 * thin, draws[:, length // 2 :])
+        priors = [Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True))), state.prior]
+        thin *= 2
 
 
 def _with_limits(
@@ -193,33 +210,34 @@ def _starts(x: np.ndarray, start: np.ndarray, chains: int) -> np.ndarray:
     return np.stack([sparse if c % 2 else start for c in range(chains)])
 
 
-def mixing(found: ExposurePosterior) -> tuple[float, float]:
-    """R-hat and effective draws of the worst hundredth of the exposures that are above 0 in a draw."""
-    moving = found.presence > 0  # an exposure that is 0 in all draws has no chain to judge
-    if not moving.any():
+def mixing(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> tuple[float, float]:
+    """R-hat and effective draws of the worst hundredth of the exposures whose P(present) is ``options.judged`` or more."""
+    judged = found.presence >= options.judged
+    if not judged.any():
         return 1.0, float(found.draws)
-    worst = np.quantile(found.r_hat[moving], 0.99, method="higher")
-    return float(worst), float(np.quantile(found.effective[moving], 0.01))
+    worst = np.quantile(found.r_hat[judged], 0.99, method="higher")
+    return float(worst), float(np.quantile(found.effective[judged], 0.01))
 
 
 def has_mixed(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> bool:
-    """True if the worst hundredth of the exposures reaches the R-hat and the effective draws of ``options``."""
-    worst, effective = mixing(found)
+    """True if the worst hundredth of the exposures that are judged reaches the R-hat and effective draws of ``options``."""
+    worst, effective = mixing(found, options)
     return worst <= options.r_hat and effective >= options.effective
 
 
 def _summary(draws: np.ndarray, level: float, options: SamplerOptions) -> ExposurePosterior:
-    """Posterior without its prior, from ``draws`` [C, n, T, S]; a few samples at a time, for their sorts take memory."""
+    """Posterior without its prior and sums, from ``draws`` [C, n, T, S]; a few samples at a time, for sorts take memory."""
     count, n, samples, signatures = draws.shape
-    parts, sums = [], []
+    shape = (samples, signatures)
+    parts = [np.full(shape, v) for v in (0.0, 0.0, 0.0, 0.0, 1.0, float(count * n))]
     for rows in (slice(i, i + _SUMMARISED) for i in range(0, samples, _SUMMARISED)):
-        mine = draws[:, :, rows]
-        both = mine.reshape(-1, *mine.shape[2:])
-        lower, upper, present = read_off(both, level, options)
-        kept = both[:: max(len(both) // options.kept, 1)][: options.kept]
-        means = both.mean(0, dtype=np.float64)
-        sums += inseparable(both, level, rows.start)
-        parts.append([means, lower, upper, present, r_hat(mine), effective_size(mine), kept])
-    joined = [np.concatenate(columns, axis=-2) for columns in zip(*parts, strict=True)]
+        moving = draws[:, :, rows].any((0, 1))  # an exposure that is 0 in all draws needs no more
+        mine = draws[:, :, rows][:, :, moving]
+        both = mine.reshape(-1, mine.shape[2])
+        found = (both.mean(0, dtype=np.float64), *read_off(both, level, options), r_hat(mine), effective_size(mine))
+        for part, values in zip(parts, found, strict=True):
+            part[rows][moving] = values
+    step = max(count * n // options.kept, 1)
+    kept = draws.reshape(-1, *shape)[::step][: options.kept].copy()
     unknown = Prior(*(np.full((1, signatures), np.nan) for _ in Prior._fields))
-    return ExposurePosterior(*joined, prior=unknown, draws=count * n, sweeps=n, sums=sums)  # type: ignore[misc]
+    return ExposurePosterior(*parts, kept=kept, prior=unknown, draws=count * n, sweeps=n, sums=[])

@@ -123,7 +123,7 @@ def drawn_prior(
     """
     present = exposures > 0
     logs = np.log(np.where(present, exposures, 1.0))
-    sums = [np.einsum("tg,cts->cgs", groups, v) for v in (present.astype(np.float64), logs, logs**2)]
+    sums = [np.matmul(groups.T, v) for v in (present.astype(np.float64), logs, logs**2)]
     weight = groups.sum(0)[:, None]
     if len(weight) > 1:
         whole = _conditional(rng, [v.sum(1, keepdims=True) for v in sums], weight.sum(), ground, options)

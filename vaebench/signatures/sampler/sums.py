@@ -55,7 +55,10 @@ def inseparable(draws: np.ndarray, level: float, first: int = 0, options: SumOpt
     tails = (0.5 * (1 - level), 0.5 * (1 + level))
     found = []
     for t in range(draws.shape[1]):
-        own = draws[:, t].astype(np.float64)
+        some = np.flatnonzero(draws[:, t].any(0))
+        own = draws[:, t][:, some].astype(np.float64)
+        if len(some) < 2:
+            continue
         low, high = np.quantile(own, tails, axis=0)
         active = np.flatnonzero((high > options.share * own.sum(1).mean()) & (own.std(0) > 0))
         if len(active) < 2:
@@ -70,7 +73,7 @@ def inseparable(draws: np.ndarray, level: float, first: int = 0, options: SumOpt
                 ends = np.quantile(total, tails)
                 if ends[1] - ends[0] < options.gain * width[members].max():
                     free[members] = False
-                    names = tuple(int(k) for k in active[members])
+                    names = tuple(int(k) for k in some[active[members]])
                     found.append(Sum(first + t, names, float(total.mean()), float(ends[0]), float(ends[1])))
     return found
 
