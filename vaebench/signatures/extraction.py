@@ -11,11 +11,20 @@ import pandas as pd
 
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
-from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
+from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context
 from vaebench.data.mutations.tables import write_exposures, write_signatures
 from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
 from vaebench.signatures.matching import fit_cosines, matches
 from vaebench.signatures.methods import METHODS, ExtractionTask, loaded
+from vaebench.signatures.opportunities import (
+    Given,
+    Scaled,
+    at_genome,
+    at_target,
+    exome_notes,
+    known_opportunities,
+    scale_notes,
+)
 from vaebench.signatures.selection import RULES
 from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
@@ -36,6 +45,7 @@ class Extraction(NamedTuple):
         matches: :func:`vaebench.signatures.matching.matches` with the reference; ``None`` without one.
         method: name of the method.
         notes: sentences that a reader of the result should see.
+        genome: with opportunities, the signatures on the genome's scale, and the yields by which exposures are divided.
     """
 
     __repr__ = one_line
@@ -48,12 +58,14 @@ class Extraction(NamedTuple):
     matches: pd.DataFrame | None
     method: str
     notes: tuple[str, ...]
+    genome: Scaled | None = None
 
     def save(self, folder: str | Path) -> None:
         """Write the tables that ``vaebench extract`` writes into ``folder``, which is created if it is missing.
 
         ``signatures.csv``, ``exposures.csv``, ``samples.csv``, ``selection.csv``, and ``matches.csv`` if there was a
-        reference. They replace all files of an earlier extraction, which ``manifest.json`` names, in one step; other files
+        reference; with opportunities also ``signatures_genome.csv`` and ``exposures_genome.csv``. They replace all files of an
+        earlier extraction, which ``manifest.json`` names, in one step; other files
         stay. Intervals have a ``save`` of their own, to be called after this one.
 
         Raises:
@@ -68,6 +80,9 @@ class Extraction(NamedTuple):
         with whole_folder(folder, "extract") as new:
             write_signatures(self.signatures, new / "signatures.csv")
             write_exposures(self.exposures, new / "exposures.csv")
+            if self.genome is not None:
+                write_signatures(self.genome.signatures, new / "signatures_genome.csv")
+                write_exposures(self.exposures / self.genome.yields, new / "exposures_genome.csv")
             write_frame(self.samples.rename_axis("Samples").reset_index(), new / "samples.csv")
             write_frame(self.selection, new / "selection.csv")
             if self.matches is not None:
@@ -95,6 +110,7 @@ def extract(
     patience: int = 30,
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
+    opportunities: Given | None = None,
     options: SparseOptions | None = None,
     steps: str | Path | None = None,
 ) -> Extraction:
@@ -104,12 +120,12 @@ def extract(
     the autoencoders follow the framework of MUSE-XAE (:mod:`vaebench.signatures.restarts`; Pancotti et al. 2024).
 
     Args:
-        catalogue: counts [T, 96], labelled by sample and channel.
-        k: the numbers of signatures to try, or the one to use.
+        catalogue: counts [T, M], labelled by sample and channel, of any context.
+        k: the numbers of signatures to try, or the one to use; numbers above that of the samples are left out with a note.
         method: one of :func:`methods`.
         restarts: random starts for each number.
         seed: of all random numbers.
-        reference: known signatures [S', 96], to match with.
+        reference: known signatures [S', M], to match with.
         prior_weight: samples that each known signature is worth as the prior of an extracted one near it
             (:mod:`vaebench.signatures.sparse.known`); 0 for no prior. 100 is a good choice for known signatures of the same
             genome build. Of ``"sparse"`` only, and with a ``reference``.
@@ -121,6 +137,7 @@ def extract(
         patience: epochs without a lower loss after which an autoencoder stops.
         settings: other settings of an autoencoder; see :func:`vaebench.signatures.autoencoders.fits.trained_signatures`.
         fractions: allow counts that are not whole numbers.
+        opportunities: as for :func:`vaebench.signatures.refit`; the reference is that of the genome.
         options: constants of ``"sparse"``; other methods have none.
         steps: folder that keeps finished steps, so that the same call continues after an interrupt, with the same result; delete
             it once the result is saved. ``None`` keeps nothing.
@@ -140,9 +157,15 @@ def extract(
     """
     table = checked_catalogue(catalogue, fractions=fractions)
     known = None if reference is None else checked_signatures(reference, source="the reference")
+    if known is not None:
+        refuse_other_context(table, known, "the reference")
+    target, scales = known_opportunities(opportunities, table), []
+    if known is not None:
+        scales = exome_notes(table, known) if target is None else []
+        known = known if target is None else at_target(known, target).signatures
     whole = table.to_numpy()
     used = whole.sum(1) > 0
-    numbers = _numbers(k, int(used.sum()))
+    numbers, capped = _numbers(k, int(used.sum()))
     _check_options(method, restarts, seed, rule, settings, options)
     _check_prior(method, prior_weight, reference is not None)
     chosen = METHODS[method]
@@ -167,6 +190,8 @@ def extract(
     exposures = np.zeros((len(whole), len(order)))
     exposures[used] = found.exposures[:, order]
     fits = {"mutations": whole.sum(1), "cosine": fit_cosines(whole, exposures @ signatures.to_numpy())}
+    genome = None if target is None else at_genome(signatures, target)
+    scales += [] if target is None or genome is None else scale_notes(target, genome.yields)
     notes = _choice_notes(table.index[~used], found.table, numbers)
     return Extraction(
         signatures=signatures,
@@ -175,14 +200,17 @@ def extract(
         selection=found.table,
         matches=None if known is None else matches(signatures, known),
         method=method,
-        notes=notes
+        genome=genome,
+        notes=tuple(scales)
+        + capped
+        + notes
         + _ambiguity_notes(found.reassignments, np.argsort(order))
         + _prior_notes([found.priors[i] for i in order] if found.priors else [], known, prior_weight),
     )
 
 
-def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
-    """Checked numbers of signatures, in increasing order, each once."""
+def _numbers(k: int | Iterable[int], samples: int) -> tuple[list[int], tuple[str, ...]]:
+    """Checked numbers of signatures, in increasing order, each once, up to the number of samples; and a note on that."""
     asked = []
     for number in [k] if isinstance(k, int | np.integer) else k:  # checked one by one: a range may be endless
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 1 <= number <= 96:
@@ -190,12 +218,16 @@ def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
         asked.append(number)
     if not asked:
         raise InputError(f"k={k!r} holds no number of signatures; give one, or a range such as range(2, 16)")
-    if max(asked) > samples:
+    tried = sorted({int(number) for number in asked if number <= samples})
+    if not tried:
         raise InputError(
             f"k goes up to {max(asked)}, but the catalogue has {samples} samples with mutations; "
             "there cannot be more signatures than samples"
         )
-    return sorted({int(number) for number in asked})
+    if max(asked) <= samples:
+        return tried, ()
+    note = f"Up to {tried[-1]} signatures were tried, not {max(asked)}, since only {samples} samples have mutations."
+    return tried, (note,)
 
 
 def _check_options(
