@@ -5,8 +5,8 @@
 3. Chromosome by chromosome, check every reference allele against the genome, and find the channel of every event.
 4. Count each event of a sample once. Two substitutions of a sample side by side, and none near them, are a doublet.
 
-Like in SigProfilerMatrixGenerator, the two substitutions of a doublet are counted in the SBS contexts too, and a pair with a third
-substitution within 5 bases is a cluster of several bases and no doublet.
+As in SigProfilerMatrixGenerator, the two substitutions of a doublet are counted in the SBS contexts too, and a pair with a
+third substitution within 5 bases is a cluster of several bases and no doublet.
 """
 
 from __future__ import annotations
