@@ -8,7 +8,7 @@ import re
 from vaebench.data.files.table import Table
 from vaebench.data.mutations.channel_labels import Recognised, recognised
 from vaebench.data.mutations.channel_names import CONTEXTS
-from vaebench.data.mutations.contexts import refuse_other_contexts
+from vaebench.data.mutations.contexts import refuse_both_strands, refuse_other_contexts
 from vaebench.data.mutations.labels import row_numbers, texts_of
 from vaebench.errors import InputError
 
@@ -53,8 +53,10 @@ def channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[s
     keys |= {name for name, values in texts.items() if _all(values, f"{_CHANGE}|{_BASE}{{3}}|[TUBN+-]")}
     keys |= row_numbers(table, list(keys))
     if whole:
+        refuse_both_strands(source, texts[whole[0]])
         return texts[whole[0]], keys, single[whole[0]]
     _, labels, read = joined[0]
+    refuse_both_strands(source, labels)
     return labels, keys, read
 
 

@@ -60,6 +60,12 @@ def refuse_lists(source: str, header: Sequence[str]) -> None:
         )
 
 
+def refuse_both_strands(source: str, labels: Sequence[str]) -> None:
+    """Raises ``InputError`` for channels of SBS192 that name pyrimidines and purines, such as A[C>A]A and T[G>T]T."""
+    if both_strands(labels):
+        raise InputError(f"{source} holds {_CONTEXTS[1][1]}, and SBS96 is needed; {_STRANDS}")
+
+
 def refuse_other_contexts(source: str, header: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
     """Raises ``InputError`` for a list of mutations, or a table that holds no whole context of :data:`CONTEXTS`.
 
@@ -77,14 +83,12 @@ def refuse_other_contexts(source: str, header: Sequence[str], columns: Sequence[
     strands = any(name.strip().lower() == "strand" for name in header)
     if changes and contexts and not strands:
         return
-    if (changes and contexts) or any(both_strands(labels) for labels in (header, *columns)):
+    if changes and contexts:
         raise InputError(f"{source} holds {_CONTEXTS[1][1]}, and SBS96 is needed; {_STRANDS}")
     for labels in (header, *columns):
         if kind := _kind(labels):
             example, name, advice = kind
-            raise InputError(
-                f"{source} holds {name}, such as {example!r}, not all channels of {', '.join(CONTEXTS)}; {advice}"
-            )
+            raise InputError(f"{source} holds {name}, such as {example!r}, not a whole {', '.join(CONTEXTS)}; {advice}")
 
 
 def _kind(labels: Sequence[str]) -> tuple[str, str, str] | None:

@@ -30,7 +30,7 @@ from vaebench.data.mutations.channels import (
     checked_exposures,
     checked_signatures,
 )
-from vaebench.data.mutations.contexts import refuse_lists, without_totals
+from vaebench.data.mutations.contexts import refuse_both_strands, refuse_lists, without_totals
 from vaebench.data.mutations.labels import (
     is_name,
     labelled_frame,
@@ -226,13 +226,16 @@ def _by_channel(path: str | Path, kind: str) -> tuple[pd.DataFrame, list[str]]:
     header = [table.repeats.get(name, name) for name in table.columns]
     read = recognised(header)
     if read.context:
+        refuse_both_strands(str(path), header)
         frame = labelled_frame(table, *sample_rows(table))
     else:
         refuse_lists(str(path), header)
         labels, keys, read = channel_rows(table, kind, str(path))
         frame = labelled_frame(table, labels, [name for name in table.columns if name not in keys]).T
     frame, totals = without_totals(frame)
-    notes = [f"{table.source}: {name!r} holds the sums of the others and was left out" for name in totals]
+    notes = [
+        f"{table.source}: {name!r} holds the sums of the others and was left out" for name in dict.fromkeys(totals)
+    ]
     notes += [f"{table.source}: {read.note}"] if read.note else []
     return frame, [*table.notes, *notes]
 
