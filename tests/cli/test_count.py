@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from vaebench.cli.main import main
+from vaebench.cli.signature_inputs import read_or_counted
 from vaebench.cli.signature_options import Extract, RefitOptions
-from vaebench.cli.signatures import _read_or_counted
 from vaebench.data.mutations.counting import is_list_of_mutations
 from vaebench.data.mutations.tables import read_catalogue
 
@@ -53,7 +53,12 @@ def test_bad_input_is_one_sentence(calls, capsys):
         (["count"], "count needs a FILE or FOLDER"),
         (["count", str(calls / "vcf")], "--reference-genome"),
         (["count", str(calls / "vcf"), "--reference-genome", str(calls / "vcf" / "T1.vcf")], "a FASTA begins with '>'"),
-        (["refit", str(calls / "vcf"), "x.csv"], "--reference-genome"),
+        (["extract", str(calls / "vcf")], "--reference-genome"),
+        (["extract", str(calls / "vcf"), "--context", "SBS384"], "vaebench count --contexts SBS384 --genes"),
+        (
+            ["extract", str(calls / "vcf"), "--context", "SBS97", "--reference-genome", "g.fa"],
+            "unknown context 'SBS97'",
+        ),
     ):
         assert main(arguments) == 2
         assert message in capsys.readouterr().err
@@ -64,7 +69,7 @@ def test_extractions_and_refits_count_a_folder_first(calls):
         RefitOptions(catalogue=calls / "vcf", signatures=calls, reference_genome=calls / "genome.fa"),
         Extract(catalogue=calls / "vcf", reference_genome=calls / "genome.fa"),
     ):
-        catalogue = _read_or_counted(options)
+        catalogue = read_or_counted(options, None)
         assert catalogue.sum(axis=1).to_dict() == {"T1": 222, "T2": 0}
         assert catalogue.attrs["notes"] == [
             "1 records were not counted (1 structural variant); vaebench count lists them"

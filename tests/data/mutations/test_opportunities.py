@@ -56,6 +56,14 @@ def test_a_bed_file_is_counted_base_by_base(panel):
     assert "4 intervals were merged to 3" in panel.notes[0]
 
 
+def test_a_genome_is_counted_in_blocks(monkeypatch):
+    genome = open_genome(GENOME)
+    whole = {context: counted_opportunities(genome, context) for context in ("SBS96", "DBS78")}
+    monkeypatch.setattr("vaebench.data.mutations.opportunities._BLOCK", 7)
+    for context, numbers in whole.items():
+        pd.testing.assert_series_equal(counted_opportunities(genome, context), numbers)
+
+
 def test_doublets_are_counted():
     found = counted_opportunities(open_genome({"1": "ACGTNTTA"}), "DBS78")
     by_bases = {name[:2]: number for name, number in found.items()}
@@ -77,8 +85,8 @@ def test_the_facts():
     exome = read_opportunities("exome", build="GRCh37")
     ratio = exome.target / exome.genome * exome.genome.sum() / exome.target.sum()
     assert ratio[[name for name in CHANNELS if name[2] == "C" and name[6] == "G"]].min() > 1.9
-    assert "GRCh37" in read_opportunities("genome").notes[0]
-    same = read_opportunities("Genome", build="GRCh38")
+    assert "GRCh37" in read_opportunities("exome").notes[0]
+    same = read_opportunities("Genome", "ID83")
     assert same.target.equals(same.genome)
 
 

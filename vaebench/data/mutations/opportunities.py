@@ -27,6 +27,7 @@ TARGETS = ("genome", "exome")
 BUILDS = ("GRCh37", "GRCh38")
 """Builds of these."""
 _SIZES = {"SBS96": 3, "DBS78": 2}  # bases of a channel of the contexts whose opportunities are known
+_BLOCK = 1 << 24  # bases that are looked at together, so that a chromosome takes little memory
 _NUCLEAR = frozenset((*map(str, range(1, 23)), "X", "Y"))
 
 
@@ -59,7 +60,7 @@ def read_opportunities(
 
     Args:
         source: ``"genome"``, ``"exome"``, or the path of a BED file of the regions that were sequenced.
-        context: ``"SBS96"`` or ``"DBS78"``.
+        context: ``"SBS96"`` or ``"DBS78"``; of other contexts only ``"genome"``, which converts nothing, is known.
         build: ``"GRCh37"`` or ``"GRCh38"``; "" for that of the reference genome, or else GRCh37, which a note says.
         reference_genome: FASTA or 2bit file that a BED file is counted in; for others its build matters only.
 
@@ -79,6 +80,9 @@ def read_opportunities(
         if source.context != context:
             raise InputError(f"opportunities are of {source.context}, and the counts of {context}; both must be of one")
         return source
+    if str(source).strip().lower() == TARGETS[0]:
+        every = pd.Series(1.0, list(CONTEXTS[context]))
+        return Opportunities(context, every, every, TARGETS[0])
     if context not in _SIZES:
         raise InputError(
             f"opportunities={str(source)!r} is not allowed with {context}; opportunities are known of {' and '.join(_SIZES)}"
@@ -103,7 +107,7 @@ def read_opportunities(
         raise InputError(
             f"opportunities of {name!r} are known of {' and '.join(BUILDS)}, and {genome.name} is of neither; name a BED file"
         )
-    notes = () if found else (f"Opportunities of the {name} are those of GRCh37; GRCh38's differ little.",)
+    notes = () if found else (f"The opportunities of the {name} are those of GRCh37; GRCh38's differ little.",)
     found = found or BUILDS[0]
     table = [_by_channel(_known()[f"{found}_{part}"], context) for part in (name, "genome")]
     return Opportunities(context, *table, f"{name} ({found})", notes)
@@ -125,24 +129,25 @@ def counted_opportunities(genome: Genome, context: str, intervals: Intervals | N
         names = nuclear or [name for name in names if plain_chromosome(name) != "MT"]
     total = np.zeros(4**size)
     for name in names:
-        codes = genome.read(name).astype(np.int64)
-        known = codes < 4
-        word, whole = np.zeros(max(len(codes) - size + 1, 0), np.int64), np.ones(max(len(codes) - size + 1, 0), bool)
-        for i in range(size):
-            part = slice(i, len(codes) - size + 1 + i)
-            word, whole = 4 * word + np.where(known, codes, 0)[part], whole & known[part]
-        if intervals is not None:
-            inside = np.zeros(len(codes), bool)
-            for start, end in intervals[name]:
-                inside[start:end] = True
-            # the middle of three bases, and both of two
-            whole &= inside[1 : len(word) + 1] if size == 3 else inside[:-1] & inside[1:]
-        total += np.bincount(word[whole], minlength=4**size)
+        codes = genome.read(name)
+        for start, end in _blocks(len(codes), size) if intervals is None else intervals[name]:
+            # a base of three needs its neighbours, wherever they are; a doublet lies in the interval
+            part = codes[max(start - 1, 0) : end + 1] if size == 3 else codes[start:end]
+            shifted = [part[i : len(part) - size + 1 + i] for i in range(size)]
+            word = sum(base.astype(np.uint8) * np.uint8(4 ** (size - 1 - i)) for i, base in enumerate(shifted))
+            known = np.all([base < 4 for base in shifted], axis=0)
+            total += np.bincount(np.asarray(word)[known], minlength=4**size)
     words = ["".join("ACGT"[(i >> 2 * k) & 3] for k in reversed(range(size))) for i in range(4**size)]
     folded: dict[str, float] = {}
     for bases, number in zip(words, total.tolist(), strict=True):
         folded[_folded(bases)] = folded.get(_folded(bases), 0.0) + number
     return _by_channel(pd.Series(folded), context)
+
+
+def _blocks(length: int, size: int) -> list[tuple[int, int]]:
+    """Intervals that cover a chromosome; those of doublets share a base with the next, so that none is lost between them."""
+    more = int(size == 2)
+    return [(start, min(start + _BLOCK + more, length)) for start in range(0, length, _BLOCK)]
 
 
 def _of_panel(file: Path, genome: Genome, context: str, build: str) -> Opportunities:
