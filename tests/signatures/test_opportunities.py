@@ -107,7 +107,7 @@ def test_what_does_not_fit_is_refused(exomes, truth):
     target = EXOME.target.copy()
     target[["A[C>A]A", "A[C>G]A", "A[C>T]A"]] = 0
     panel = EXOME._replace(target=target, name="panel.bed")
-    with pytest.raises(InputError, match=r"has mutations in 'A\[C>., ?A\]A'|has mutations in 'A\[C>"):
+    with pytest.raises(InputError, match=r"has mutations in 'A\[C>"):
         refit(counts, truth.signatures, opportunities=panel)
     only = EXOME._replace(target=target * 0)
     with pytest.raises(InputError, match="has none of its channels"):

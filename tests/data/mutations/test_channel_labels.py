@@ -47,6 +47,7 @@ def mutational_patterns(name: str) -> str:
 WRITTEN = {
     "ACAA": ("SBS96", lambda n: n[0] + n[2] + n[6] + n[4]),
     "ACA>AAA": ("SBS96", lambda n: f"{n[0]}{n[2]}{n[6]}>{n[0]}{n[4]}{n[6]}"),
+    "ACA>A": ("SBS96", lambda n: f"{n[0]}{n[2]}{n[6]}>{n[4]}"),
     "A.C.A.A": ("SBS96", lambda n: ".".join(parts(n))),
     "A_C>A_A": ("SBS96", lambda n: f"{n[0]}_{n[2:5]}_{n[6]}"),
     "A(C->A)A": ("SBS96", lambda n: f"{n[0]}({n[2]}->{n[4]}){n[6]}"),

@@ -23,12 +23,13 @@ _LEAST_OTHERS = 0.7
 _B = "([ACGT])"
 _MARK = "[ ,:;_.|@/-]"  # between a change and its context
 _UNCLEAR = "[ACGTNX._*-]"  # in place of the mutated base
-_PLAIN = re.compile(rf"{_B}[\[({{<._]{_B}[>/._]{_B}[\])}}>._]{_B}|{_B}[_.]{_B}>{_B}[_.]{_B}")
+_PLAIN = re.compile(rf"{_B}[\[({{<._]{_B}[>/._]{_B}[\])}}>._]{_B}|{_B}[ _.]{_B}>{_B}[ _.]{_B}")
 _CHANGE_FIRST = re.compile(
     rf"{_B}[>/_.]?{_B}(?:{_MARK}| IN ){_B}([ACGT]){_B}|{_B}(?:>|/|){_B}{_MARK}{_B}{_UNCLEAR}{_B}"
 )
 _CONTEXT_FIRST = re.compile(rf"{_B}{_B}{_B}{_MARK}{_B}[>/_.]?{_B}")
 _WHOLE = re.compile(rf"{_B}{_B}{_B}[>/_.:-]\1{_B}\3")
+_NEW_BASE_LAST = re.compile(rf"{_B}{_B}{_B}[>/_.:-]?{_B}")
 _SHORT = re.compile(rf"{_B}{_B}{_B}{_B}")
 _DOTTED = re.compile(rf"{_B}[._]{_B}[._]{_B}[._]{_B}")
 _STRAND = re.compile(r"([TUBN])[:_.-](.+)")
@@ -105,7 +106,7 @@ def both_strands(labels: Iterable[object]) -> bool:
 
 def _plain(label: object) -> str:
     text = "" if label is None else str(label).strip().strip("'\"`").strip().upper()
-    return re.sub(r"\s*(?:->|=>|→)\s*", ">", text)
+    return re.sub(r"\s*(?:->|=>|→|&GT;)\s*", ">", text)
 
 
 _Change = tuple[str, str, str, str]  # base before, reference, alternative, base after
@@ -128,7 +129,7 @@ def _changed(text: str) -> _Change | None:
     if found := _WHOLE.fullmatch(text):
         before, ref, after, alt = found.groups()
         return before, ref, alt, after
-    if found := _SHORT.fullmatch(text):
+    if found := _NEW_BASE_LAST.fullmatch(text):
         before, ref, after, alt = found.groups()
         return before, ref, alt, after
     return None
