@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from vaebench.cli.main import main
 from vaebench.cli.signature_inputs import read_or_counted
 from vaebench.cli.signature_options import Extract, RefitOptions
+from vaebench.data.mutations.channel_names import CONTEXTS
+from vaebench.data.mutations.channels import context_of
 from vaebench.data.mutations.counting import is_list_of_mutations
 from vaebench.data.mutations.tables import read_catalogue
 
@@ -74,6 +77,14 @@ def test_extractions_and_refits_count_a_folder_first(calls):
         assert catalogue.attrs["notes"] == [
             "1 records were not counted (1 structural variant); vaebench count lists them"
         ]
+
+
+def test_lists_are_counted_by_the_channels_of_the_signatures(calls):
+    doublets = pd.DataFrame(1 / 78, ["DBS1"], list(CONTEXTS["DBS78"]))
+    options = RefitOptions(catalogue=calls / "vcf", signatures=calls, reference_genome=calls / "genome.fa")
+    assert context_of(read_or_counted(options, doublets)) == "DBS78"
+    options = dataclasses.replace(options, context="ID83")
+    assert context_of(read_or_counted(options, doublets)) == "ID83"
 
 
 def test_lists_of_mutations_and_catalogues_are_told_apart(calls, tmp_path):
