@@ -42,3 +42,12 @@ def read_target(
     build = named if named in BUILDS else ""
     context = context_of(mutations.checked_catalogue(catalogue, fractions=True))
     return read_opportunities(options.opportunities, context, build=build, reference_genome=options.reference_genome)
+
+
+def on_target(signatures: pd.DataFrame | None, target: Opportunities | None) -> pd.DataFrame | None:
+    """Returns signatures of the genome as they are in the target."""
+    if signatures is None or target is None:
+        return signatures
+    from vaebench.signatures.opportunities import at_target
+
+    return at_target(mutations.checked_signatures(signatures), target).signatures

@@ -13,7 +13,7 @@ import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.cli.parsing import listed, training_settings
-from vaebench.cli.signature_inputs import read_or_counted, read_target
+from vaebench.cli.signature_inputs import on_target, read_or_counted, read_target
 from vaebench.cli.signature_options import Calibrate, Extract, Match, Power, RefitOptions
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
 from vaebench.data.files.writing import write_frame
@@ -35,7 +35,6 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     """Extract signatures from a catalogue, write them and a report, and print what was found."""
     from vaebench.report.signatures import extraction_page
     from vaebench.signatures.extraction import extract
-    from vaebench.signatures.opportunities import at_target
 
     _check_extraction(options)
     check_results_folder(options.out, "extract")
@@ -61,8 +60,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         opportunities=target,
         steps=options.out / STEPS,
     )
-    if target is not None and reference is not None:
-        reference = at_target(mutations.checked_signatures(reference), target).signatures
+    reference = on_target(reference, target)
     notes, drawn = [*catalogue.attrs.get("notes", ()), *result.notes], None
     if options.intervals != "none":
         drawn = _intervals(options, catalogue, result.signatures, reference, types)

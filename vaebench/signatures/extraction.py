@@ -12,19 +12,12 @@ import pandas as pd
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context
+from vaebench.data.mutations.opportunities import Opportunities
 from vaebench.data.mutations.tables import write_exposures, write_signatures
 from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
 from vaebench.signatures.matching import fit_cosines, matches
-from vaebench.signatures.methods import METHODS, ExtractionTask, loaded
-from vaebench.signatures.opportunities import (
-    Given,
-    Scaled,
-    at_genome,
-    at_target,
-    exome_notes,
-    known_opportunities,
-    scale_notes,
-)
+from vaebench.signatures.methods import METHODS, ExtractionMethod, ExtractionTask, loaded
+from vaebench.signatures.opportunities import Given, Scaled, at_genome, converted, known_opportunities, scale_notes
 from vaebench.signatures.selection import RULES
 from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
@@ -156,19 +149,12 @@ def extract(
         >>> found.selection[["k", "criterion", "chosen"]], found.matches[["extracted", "reference", "cosine"]]  # doctest: +SKIP
     """
     table = checked_catalogue(catalogue, fractions=fractions)
-    known = None if reference is None else checked_signatures(reference, source="the reference")
-    if known is not None:
-        refuse_other_context(table, known, "the reference")
-    target, scales = known_opportunities(opportunities, table), []
-    if known is not None:
-        scales = exome_notes(table, known) if target is None else []
-        known = known if target is None else at_target(known, target).signatures
+    known, scales = _at_scale(table, reference, opportunities)
     whole = table.to_numpy()
     used = whole.sum(1) > 0
     numbers, capped = _numbers(k, int(used.sum()))
-    _check_options(method, restarts, seed, rule, settings, options)
+    chosen = _checked_method(method, restarts, seed, rule, settings, options)
     _check_prior(method, prior_weight, reference is not None)
-    chosen = METHODS[method]
     task = ExtractionTask(
         method=chosen,
         counts=whole[used],
@@ -190,23 +176,39 @@ def extract(
     exposures = np.zeros((len(whole), len(order)))
     exposures[used] = found.exposures[:, order]
     fits = {"mutations": whole.sum(1), "cosine": fit_cosines(whole, exposures @ signatures.to_numpy())}
-    genome = None if target is None else at_genome(signatures, target)
-    scales += [] if target is None or genome is None else scale_notes(target, genome.yields)
-    notes = _choice_notes(table.index[~used], found.table, numbers)
-    return Extraction(
+    notes = scales + capped + _choice_notes(table.index[~used], found.table, numbers)
+    result = Extraction(
         signatures=signatures,
         exposures=pd.DataFrame(exposures, table.index, names),
         samples=pd.DataFrame(fits, table.index),
         selection=found.table,
         matches=None if known is None else matches(signatures, known),
         method=method,
-        genome=genome,
-        notes=tuple(scales)
-        + capped
-        + notes
+        notes=notes
         + _ambiguity_notes(found.reassignments, np.argsort(order))
         + _prior_notes([found.priors[i] for i in order] if found.priors else [], known, prior_weight),
     )
+    return _on_both_scales(result, known_opportunities(opportunities, table))
+
+
+def _at_scale(
+    counts: pd.DataFrame, reference: pd.DataFrame | None, opportunities: Given | None
+) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """The reference, checked and converted to the opportunities of the counts, and notes where there are none."""
+    if reference is None:
+        return None, ()
+    known = checked_signatures(reference, source="the reference")
+    refuse_other_context(counts, known, "the reference")
+    found = converted(opportunities, counts, known)
+    return found.signatures, tuple(found.notes) if opportunities is None else ()
+
+
+def _on_both_scales(result: Extraction, target: Opportunities | None) -> Extraction:
+    """The result with its signatures on the genome's scale too, if there are opportunities."""
+    if target is None:
+        return result
+    genome = at_genome(result.signatures, target)
+    return result._replace(genome=genome, notes=(*scale_notes(target, genome.yields), *result.notes))
 
 
 def _numbers(k: int | Iterable[int], samples: int) -> tuple[list[int], tuple[str, ...]]:
@@ -230,10 +232,10 @@ def _numbers(k: int | Iterable[int], samples: int) -> tuple[list[int], tuple[str
     return tried, (note,)
 
 
-def _check_options(
+def _checked_method(
     method: str, restarts: int, seed: int, rule: str | None, settings: Mapping[str, Any] | None, options: object
-) -> None:
-    """``InputError`` for an option that is not allowed, or not with this method."""
+) -> ExtractionMethod:
+    """The method; ``InputError`` for an option that is not allowed, or not with it."""
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
     entry = METHODS[method]
@@ -249,12 +251,13 @@ def _check_options(
         allowed = " or ".join(f"the {name}" for name in entry.rules)
         raise InputError(f"rule={rule!r} is not allowed with method={method!r}, whose number is chosen by {allowed}")
     if options is None:
-        return
+        return entry
     if not entry.options:
         raise InputError(f"options={options!r} is not allowed with method={method!r}, which has no options of its own")
     if not isinstance(options, loaded(entry.options)):
         needed = entry.options.partition(":")[2]
         raise InputError(f"options={options!r} is not allowed with method={method!r}; it must be a {needed}")
+    return entry
 
 
 def _check_prior(method: str, weight: float, reference: bool) -> None:

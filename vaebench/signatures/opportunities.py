@@ -109,6 +109,27 @@ def _ratio(opportunities: Opportunities) -> pd.Series:
     return opportunities.target / opportunities.genome.where(opportunities.genome > 0, 1.0)
 
 
+class Conversion(NamedTuple):
+    """Signatures [S, M] for the counts, their yields [S] (``None`` without opportunities), and sentences on both."""
+
+    signatures: pd.DataFrame
+    yields: pd.Series | None
+    notes: list[str]
+
+
+def converted(given: Given | None, counts: pd.DataFrame, signatures: pd.DataFrame) -> Conversion:
+    """Converts checked signatures of the genome to the opportunities of checked counts; without any, asks if some are missing.
+
+    Raises:
+        InputError: as :func:`known_opportunities` and :func:`at_target`.
+    """
+    target = known_opportunities(given, counts)
+    if target is None:
+        return Conversion(signatures, None, exome_notes(counts, signatures))
+    scaled = at_target(signatures, target)
+    return Conversion(*scaled, scale_notes(target, scaled.yields))
+
+
 def both_scales(intervals: pd.DataFrame, yields: pd.Series | None) -> pd.DataFrame:
     """Adds the columns of the genome's scale to a long table of intervals; without yields the table stays as it is."""
     if yields is None:

@@ -19,18 +19,11 @@ from vaebench.errors import InputError, checked_seed, unknown_name, user_path
 from vaebench.signatures.dispersion import NOISES, Scatter, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.matching import fit_cosines
-from vaebench.signatures.opportunities import (
-    Given,
-    at_target,
-    both_scales,
-    exome_notes,
-    known_opportunities,
-    scale_notes,
-)
+from vaebench.signatures.opportunities import Given, both_scales, converted
 from vaebench.signatures.published import PRIORS, checked_name, published_ground
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
 from vaebench.signatures.sampler.priors import Ground
-from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
+from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress, sums_table
 from vaebench.types.shown import one_line, tables_page
 
 
@@ -201,16 +194,10 @@ def refit(
     intervals = None if intervals == "none" else intervals
     checked_options(intervals, noise, level, seed)
     chosen = _method_options(intervals, options)
-    if settings and not (intervals and METHODS[intervals].trains):
-        trained = ", ".join(name for name, method in METHODS.items() if method.trains)
-        raise InputError(
-            f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
-        )
+    _check_settings(intervals, settings)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     known = selected(known, include, exclude)
-    target, plain, yields = known_opportunities(opportunities, counts), known, None
-    if target is not None:
-        known, yields = at_target(known, target)
+    known, yields, scales = converted(opportunities, counts, known)
     x, s = counts.to_numpy(), known.to_numpy()
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
     exposures = np.zeros((len(x), len(s)))
@@ -225,7 +212,6 @@ def refit(
     samples = _samples(counts, exposures @ s, found, some, checks)
     frame = pd.DataFrame(exposures, counts.index, known.index)
     diagnostics = {} if estimates is None else estimates.diagnostics
-    scales = exome_notes(counts, plain) if target is None or yields is None else scale_notes(target, yields)
     notes = [*scales, *noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates)
@@ -243,7 +229,7 @@ def refit(
         notes=tuple(notes),
         noise=fitted.noise,
         growth=found.growth,
-        sums=None if estimates is None or estimates.sums is None else _sums(known.index, counts.index[some], estimates),
+        sums=None if estimates is None else sums_table(known.index, counts.index[some], estimates),
         yields=yields,
     )
 
@@ -299,13 +285,13 @@ def _present(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, ch
     return exposures.mask(absent, 0.0)
 
 
-def _sums(names: pd.Index, samples: pd.Index, estimates: Estimates) -> pd.DataFrame:
-    """The table ``sums`` of :class:`RefitResult`."""
-    rows = [
-        (samples[t], "+".join(str(names[k]) for k in members), mean, low, high)
-        for t, members, mean, low, high in estimates.sums or ()
-    ]
-    return pd.DataFrame(rows, columns=["sample", "signatures", "exposure", "lower", "upper"])
+def _check_settings(intervals: str | None, settings: Mapping[str, Any] | None) -> None:
+    """``InputError`` for settings of an autoencoder with a method that trains none."""
+    if settings and not (intervals and METHODS[intervals].trains):
+        trained = ", ".join(name for name, method in METHODS.items() if method.trains)
+        raise InputError(
+            f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
+        )
 
 
 def _method_options(intervals: str | None, options: MethodOptions | None) -> MethodOptions | None:

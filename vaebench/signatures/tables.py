@@ -140,6 +140,17 @@ def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, 
     )
 
 
+def sums_table(names: pd.Index, samples: pd.Index, estimates: Estimates) -> pd.DataFrame | None:
+    """The table ``sums`` of a refit; ``None`` for a method without draws."""
+    if estimates.sums is None:
+        return None
+    rows = [
+        (samples[t], "+".join(str(names[k]) for k in members), mean, low, high)
+        for t, members, mean, low, high in estimates.sums
+    ]
+    return pd.DataFrame(rows, columns=["sample", "signatures", "exposure", "lower", "upper"])
+
+
 SMALL = 0.05
 """Share of a sample's mutations below which an exposure is small."""
 
