@@ -71,7 +71,9 @@ def _joined(texts: dict[str, list[str]]) -> list[tuple[tuple[str, ...], list[str
         for columns in itertools.permutations(texts, len(patterns)):
             if not all(_all(texts[name], pattern) for name, pattern in zip(columns, patterns, strict=True)):
                 continue
-            labels = [form.format(*parts) for parts in zip(*(texts[name] for name in columns), strict=True)]
+            labels = [
+                form.format(*parts).strip(",>:") for parts in zip(*(texts[name] for name in columns), strict=True)
+            ]
             if (read := recognised(labels)).context:
                 found.append((columns, labels, read))
     return found
