@@ -11,7 +11,7 @@ from vaebench.data.mutations.opportunities import Opportunities, read_opportunit
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
 from vaebench.signatures.extraction import extract
-from vaebench.signatures.opportunities import at_genome, at_target, exome_notes
+from vaebench.signatures.opportunities import ExomeCheck, at_genome, at_target, exome_notes
 from vaebench.signatures.refitting import refit
 
 EXOME = read_opportunities("exome", build="GRCh37")
@@ -87,6 +87,13 @@ def test_exomes_are_asked_about(exomes, truth):
     genomes = pd.DataFrame(rng.poisson(truth.exposures @ truth.signatures * 0.2), counts.index, counts.columns)
     assert exome_notes(genomes.astype(float), truth.signatures) == []
     assert exome_notes(genomes.astype(float) * 100, truth.signatures) == []
+    # few mutations that say nothing: asked of COSMIC's signatures only
+    named = truth.signatures.set_axis(["SBS1", "SBS5", "SBS7a"])
+    rare = pd.DataFrame(rng.poisson(truth.exposures @ truth.signatures * 0.01), counts.index, counts.columns)
+    enough = ExomeCheck(least=20)
+    assert exome_notes(rare.astype(float), truth.signatures, enough) == []
+    assert "few mutations" in exome_notes(rare.astype(float), named, enough)[0]
+    assert exome_notes(genomes.astype(float), named, ExomeCheck(few=1e9, mutations=1e9)) == []
 
 
 def test_extraction_from_exomes_has_both_scales(exomes, truth, tmp_path):

@@ -13,6 +13,7 @@ For a signature t that was extracted from the target, s_c = t_c (g_c / o_c) / w 
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,16 +39,22 @@ class Scaled(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ExomeCheck:
-    """Thresholds from which a note asks whether counts are of an exome.
+    """Thresholds from which a note asks whether counts are of exomes.
 
     Attributes:
-        mutations: largest median of the samples' mutations; genomes of most cancers have more.
+        mutations: largest median of the samples' mutations with which spectra are compared; genomes of most cancers have more.
+        few: median up to which a cohort of ``samples`` is asked about unless its spectra are those of genomes: exomes of most
+            cancers have fewer, genomes of few.
+        samples: fewest samples of such a cohort.
         least: fewest mutations in all, below which spectra say little.
-        gain: least difference of the deviances of all counts together, of the order of 20 for a likelihood ratio of 20,000.
+        gain: least difference of the deviances of all counts together, of the order of 20 for a likelihood ratio of 20,000;
+            times their dispersion.
         iterations: of EM for the two fits.
     """
 
     mutations: float = 1000.0
+    few: float = 300.0
+    samples: int = 20
     least: float = 300.0
     gain: float = 20.0
     iterations: int = 1000
@@ -151,9 +158,10 @@ def scale_notes(opportunities: Opportunities, yields: pd.Series) -> list[str]:
 
 
 def exome_notes(counts: pd.DataFrame, signatures: pd.DataFrame, checks: ExomeCheck = EXOME) -> list[str]:
-    """Asks whether checked counts [T, M] are of an exome, if signatures [S, M] of the genome fit better as those of an exome.
+    """Asks whether checked counts [T, M] are of exomes, where signatures [S, M] of the genome are fitted to them.
 
-    The sum of all samples is fitted with both; only small samples are asked about.
+    The sum of all samples is fitted with the signatures as they are and as those of an exome. A note asks if the latter are
+    better, or if neither is and a cohort has as few mutations as exomes do; this is asked of COSMIC's signatures only.
     """
     sizes = counts.to_numpy().sum(axis=1)
     some = sizes[sizes > 0]
@@ -161,13 +169,19 @@ def exome_notes(counts: pd.DataFrame, signatures: pd.DataFrame, checks: ExomeChe
         return []
     total = counts.to_numpy().sum(axis=0, keepdims=True)
     as_exome = at_target(signatures, read_opportunities("exome", build=BUILDS[0])).signatures
-    plain, converted = (_deviance(total, known.to_numpy(), checks.iterations) for known in (signatures, as_exome))
-    if plain - converted < checks.gain:
-        return []
-    return [
-        f"These may be counts of exomes: signatures with an exome's opportunities fit them better (deviance {converted:,.0f}, "
-        f"not {plain:,.0f}). If so, add --opportunities exome; if not, --opportunities genome (in Python, opportunities=)."
-    ]
+    plain, exome = (_deviance(total, known.to_numpy(), checks.iterations) for known in (signatures, as_exome))
+    limit = checks.gain * max(1.0, min(plain, exome) / total.size)
+    do = "add --opportunities exome, or a BED file; if not, --opportunities genome (in Python, opportunities=)."
+    if plain - exome >= limit:
+        return [
+            f"These may be counts of exomes: signatures with an exome's opportunities fit better (deviance {exome:,.0f}, not "
+            f"{plain:,.0f}). If so, {do}"
+        ]
+    named = any(re.fullmatch(r"SBS\d+[a-z]*", str(name)) for name in signatures.index)
+    few = len(some) >= checks.samples and np.median(some) <= checks.few
+    if named and few and exome - plain < limit:
+        return [f"The samples have few mutations (median {np.median(some):,.0f}). If they are exomes or panels, {do}"]
+    return []
 
 
 def _deviance(x: np.ndarray, signatures: np.ndarray, iterations: int) -> float:
