@@ -11,6 +11,7 @@ from vaebench.data.mutations.opportunities import Opportunities, read_opportunit
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
 from vaebench.signatures.extraction import extract
+from vaebench.signatures.matching import matches
 from vaebench.signatures.opportunities import ExomeCheck, at_genome, at_target, exome_notes
 from vaebench.signatures.refitting import refit
 
@@ -90,7 +91,7 @@ def test_exomes_are_asked_about(exomes, truth):
     # few mutations that say nothing: asked of COSMIC's signatures only
     named = truth.signatures.set_axis(["SBS1", "SBS5", "SBS7a"])
     rare = pd.DataFrame(rng.poisson(truth.exposures @ truth.signatures * 0.01), counts.index, counts.columns)
-    enough = ExomeCheck(least=20)
+    enough = ExomeCheck(least=20, gain=1e6)
     assert exome_notes(rare.astype(float), truth.signatures, enough) == []
     assert "few mutations" in exome_notes(rare.astype(float), named, enough)[0]
     assert exome_notes(genomes.astype(float), named, ExomeCheck(few=1e9, mutations=1e9)) == []
@@ -101,7 +102,9 @@ def test_extraction_from_exomes_has_both_scales(exomes, truth, tmp_path):
     found = extract(counts, k=3, method="nmf", restarts=2, reference=truth.signatures, opportunities=EXOME)
     assert found.genome is not None
     assert found.matches is not None
-    assert found.matches["cosine"].min() > 0.9  # with the reference at the exome's scale
+    converted = at_target(truth.signatures, EXOME).signatures  # matched on the scale of the counts
+    pd.testing.assert_frame_equal(found.matches, matches(found.signatures, converted))
+    assert not found.matches["cosine"].equals(matches(found.signatures, truth.signatures)["cosine"])
     total = (found.exposures / found.genome.yields).to_numpy().sum()
     assert total == pytest.approx(genomes.to_numpy().sum(), rel=0.1)
     found.save(tmp_path / "e")
