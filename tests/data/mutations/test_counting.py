@@ -197,7 +197,7 @@ def test_a_pair_near_a_third_substitution_is_no_doublet_as_in_the_other_program(
         assert counted.totals() == {"SBS96": 3, "DBS78": doublets, "ID83": 0}, place
         assert any("no doublets" in note for note in counted.notes) == (doublets == 0)
         assert count(variants([*pair, ("t", *third[1:])]), {"1": text}).totals()["DBS78"] == 1
-    two = count(variants([*pair, ("s", "1", 16, "T", "A"), ("s", "1", 17, "T", "A")]), {"1": text})
+    two = count(variants([*pair, ("s", "1", 15, "T", "A"), ("s", "1", 16, "T", "A")]), {"1": text})
     assert channels(two, "DBS78", "s") == {"TT>AA": 2}
 
 
