@@ -18,13 +18,14 @@ def cohort(context: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     rng = np.random.default_rng(4)
     channels, names = list(CONTEXTS[context]), ["X1", "X2"]
     signatures = pd.DataFrame(rng.dirichlet(np.full(len(channels), 0.2), 2), names, channels)
-    exposures = pd.DataFrame(rng.gamma(2.0, 400.0, (20, 2)), [f"T{i}" for i in range(20)], names)
+    exposures = pd.DataFrame(rng.gamma(2.0, 1500.0, (20, 2)), [f"T{i}" for i in range(20)], names)
     counts = pd.DataFrame(rng.poisson(exposures @ signatures), exposures.index, channels)
     return counts, signatures, exposures
 
 
 @pytest.mark.parametrize(
-    ("context", "method"), [("DBS78", "nmf"), ("ID83", "nmf"), ("SBS384", "nmf"), ("DBS78", "sparse")]
+    ("context", "method"),
+    [("DBS78", "nmf"), ("ID83", "nmf"), ("SBS384", "nmf"), pytest.param("DBS78", "sparse", marks=pytest.mark.slow)],
 )
 def test_extraction_finds_signatures_of_every_context(context, method, tmp_path):
     counts, signatures, exposures = cohort(context)
@@ -40,7 +41,7 @@ def test_extraction_finds_signatures_of_every_context(context, method, tmp_path)
 def test_refits_of_every_context(context):
     counts, signatures, exposures = cohort(context)
     fit = refit(counts, signatures)
-    np.testing.assert_allclose(fit.exposures, exposures, atol=150, rtol=0.2)
+    np.testing.assert_allclose(fit.exposures, exposures, atol=300, rtol=0.1)
     assert fit.dispersion == pytest.approx(1, abs=0.3)
 
 
