@@ -150,10 +150,12 @@ def scale_notes(opportunities: Opportunities, yields: pd.Series) -> list[str]:
     """Sentences about the scale of exposures."""
     if np.allclose(yields, 1.0):
         return list(opportunities.notes)
+    least, most = (f"{times:.3g}" for times in (1 / yields.max(), 1 / yields.min()))
+    times = least if least == most else f"{least} to {most}"
     return [
         *opportunities.notes,
-        f"Opportunities of {opportunities.name}: exposures are mutations in the target; the genome has "
-        f"{1 / yields.max():,.0f} to {1 / yields.min():,.0f} times as many, by signature (exposures_genome.csv).",
+        f"Opportunities of {opportunities.name}: exposures are mutations in the target. The genome has {times} times as many, by "
+        "signature (exposures_genome.csv).",
     ]
 
 

@@ -107,7 +107,7 @@ def read_opportunities(
         raise InputError(
             f"opportunities of {name!r} are known of {' and '.join(BUILDS)}, and {genome.name} is of neither; name a BED file"
         )
-    notes = () if found else (f"The opportunities of the {name} are those of GRCh37; GRCh38's differ little.",)
+    notes = () if found else (f"The opportunities of the {name} are those of GRCh37: nothing names another build.",)
     found = found or BUILDS[0]
     table = [_by_channel(_known()[f"{found}_{part}"], context) for part in (name, "genome")]
     return Opportunities(context, *table, f"{name} ({found})", notes)
