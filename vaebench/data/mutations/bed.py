@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from vaebench.data.files.opening import opened, refusing_broken
 from vaebench.data.mutations.genome import plain_chromosome
-from vaebench.data.mutations.reading import refusing_damaged, text_lines
 from vaebench.errors import InputError
 
 Intervals = dict[str, list[tuple[int, int]]]
@@ -33,9 +33,9 @@ def read_bed(file: Path) -> Bed:
     """
     spans: dict[str, list[tuple[int, int]]] = {}
     given = 0
-    with refusing_damaged(file, _NEEDED):
-        for number, line in enumerate(text_lines(file), 1):
-            text = line.strip()
+    with refusing_broken(file, _NEEDED), opened(file) as stream:
+        for number, raw in enumerate(stream, 1):
+            text = raw.decode("utf-8", "replace").lstrip("\ufeff").strip()
             if not text or text.split()[0].lower().startswith(_SKIPPED):
                 continue
             if text.startswith("@"):
