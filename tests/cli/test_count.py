@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,8 +10,10 @@ import pandas as pd
 import pytest
 
 from vaebench.cli.main import main
+from vaebench.cli.signature_inputs import read_or_counted
 from vaebench.cli.signature_options import Extract, RefitOptions
-from vaebench.cli.signatures import _read_or_counted
+from vaebench.data.mutations.channel_names import CONTEXTS
+from vaebench.data.mutations.channels import context_of
 from vaebench.data.mutations.counting import is_list_of_mutations
 from vaebench.data.mutations.tables import read_catalogue
 
@@ -53,7 +56,12 @@ def test_bad_input_is_one_sentence(calls, capsys):
         (["count"], "count needs a FILE or FOLDER"),
         (["count", str(calls / "vcf")], "--reference-genome"),
         (["count", str(calls / "vcf"), "--reference-genome", str(calls / "vcf" / "T1.vcf")], "a FASTA begins with '>'"),
-        (["refit", str(calls / "vcf"), "x.csv"], "--reference-genome"),
+        (["extract", str(calls / "vcf")], "--reference-genome"),
+        (["extract", str(calls / "vcf"), "--context", "SBS384"], "vaebench count --contexts SBS384 --genes"),
+        (
+            ["extract", str(calls / "vcf"), "--context", "SBS97", "--reference-genome", "g.fa"],
+            "unknown context 'SBS97'",
+        ),
     ):
         assert main(arguments) == 2
         assert message in capsys.readouterr().err
@@ -64,11 +72,19 @@ def test_extractions_and_refits_count_a_folder_first(calls):
         RefitOptions(catalogue=calls / "vcf", signatures=calls, reference_genome=calls / "genome.fa"),
         Extract(catalogue=calls / "vcf", reference_genome=calls / "genome.fa"),
     ):
-        catalogue = _read_or_counted(options)
+        catalogue = read_or_counted(options, None)
         assert catalogue.sum(axis=1).to_dict() == {"T1": 222, "T2": 0}
         assert catalogue.attrs["notes"] == [
             "1 records were not counted (1 structural variant); vaebench count lists them"
         ]
+
+
+def test_lists_are_counted_by_the_channels_of_the_signatures(calls):
+    doublets = pd.DataFrame(1 / 78, ["DBS1"], list(CONTEXTS["DBS78"]))
+    options = RefitOptions(catalogue=calls / "vcf", signatures=calls, reference_genome=calls / "genome.fa")
+    assert context_of(read_or_counted(options, doublets)) == "DBS78"
+    options = dataclasses.replace(options, context="ID83")
+    assert context_of(read_or_counted(options, doublets)) == "ID83"
 
 
 def test_lists_of_mutations_and_catalogues_are_told_apart(calls, tmp_path):

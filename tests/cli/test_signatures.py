@@ -209,7 +209,12 @@ def test_match_prints_pairs(tables, tmp_path, capsys):
         (["extract", "{}/catalogue.csv", "--method", "nmf", "--seed", "-1"], "seed=-1"),
         (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--seed", "2147483648"], "seed=2147483648"),
         (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--set", "beta=0.1"], "settings={'beta': 0.1}"),
-        (["extract", "{}/catalogue.csv", "--k-max", "60", "--method", "nmf"], "60"),
+        (["extract", "{}/catalogue.csv", "--k-min", "60", "--k-max", "70", "--method", "nmf"], "70"),
+        (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--opportunities", "exom"], "neither 'genome' nor 'exome'"),
+        (
+            ["refit", "{}/catalogue.csv", "{}/signatures.csv", "--opportunities", "{}/catalogue.csv"],
+            "--reference-genome",
+        ),
         (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--intervals", "spike"], "spike_slab"),
         (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--level", "1.5"], "level=1.5"),
         (["refit", "{}/signatures.csv", "{}/signatures.csv"], "fraction"),

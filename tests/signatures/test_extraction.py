@@ -73,6 +73,13 @@ def test_a_sample_without_mutations_has_no_exposures_and_is_named(by_nmf):
     assert found.notes[0] == "No mutations in sample TYPE01::empty: exposures are 0 there."
 
 
+def test_no_more_signatures_than_samples_are_tried(simulated):
+    few = simulated[0].iloc[:4]
+    found = extract(few, k=range(1, 16), method="nmf", restarts=2)
+    assert found.selection["k"].max() == (few.sum(axis=1) > 0).sum()
+    assert any("were tried, not 15" in note for note in found.notes)
+
+
 def test_samples_have_the_cosine_of_their_fit(simulated, by_nmf):
     catalogue, (found, _) = simulated[0], by_nmf
     assert list(found.samples.index) == list(catalogue.index)
@@ -191,7 +198,7 @@ def test_methods_are_ours_and_all_variants_of_counts():
         ({"k": [2, 0]}, "k holds 0; a number of signatures must be a whole number from 1 to 96"),
         ({"k": [2.5]}, "k holds 2.5"),
         ({"k": True}, "k holds True"),
-        ({"k": range(2, 97)}, "k goes up to 96, but the catalogue has 9 samples with mutations"),
+        ({"k": range(10, 97)}, "k goes up to 96, but the catalogue has 9 samples with mutations"),
         ({"k": 10}, "k goes up to 10, but the catalogue has 9 samples"),
         ({"method": "sparce"}, "sparse"),
         ({"method": "beta_vae"}, "method"),

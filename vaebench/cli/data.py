@@ -39,6 +39,7 @@ def fetch_set(options: DataFetch, command: str) -> dict[str, Any]:
     if not options.name:
         raise InputError(f"data fetch needs a NAME: {', '.join(SOURCES)}")
     how = {"mirror": options.mirror, "timeout": options.timeout, "retries": options.retries, "quiet": options.quiet}
+    how |= {"version": options.version, "genome": options.genome, "context": options.context, "exome": options.exome}
     files = fetch(options.name, options.folder, **how)
     known = recorded(files[0].parent)
     lines = [f"{file}: {known[file.name]['bytes']} bytes, sha256 {known[file.name]['sha256']}" for file in files]

@@ -216,6 +216,14 @@ class DataFetch(Common):
     """Seconds without an answer after which a connection is given up."""
     retries: int = 5
     """Number of retries of a broken connection."""
+    version: str | None = None
+    """Version of "cosmic": "3.4" (the default), "3.5", ..."""
+    genome: str | None = None
+    """Genome of "cosmic": "GRCh37" (the default), "GRCh38", "mm9", "mm10", "rn6"."""
+    context: str | None = None
+    """Context of "cosmic": "SBS" (the default), "DBS" or "ID"."""
+    exome: bool = False
+    """Signatures of "cosmic" that are converted to exomes (of SigProfilerAssignment)."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,13 +15,18 @@ from vaebench.signatures.methods import methods_help
 
 @dataclasses.dataclass(frozen=True)
 class Extract(Seeded, Compiled):
-    """Extract mutational signatures and exposures from a table of SBS96 counts, choose their number, and write a report."""
+    """Extract mutational signatures and exposures from a table of mutation counts, choose their number, and write a report."""
 
     catalogue: Annotated[Positional[Path | None], tyro.conf.arg(metavar="CATALOGUE")] = None
-    """Table of counts with named channels, or a folder of VCF files, a VCF or a MAF, whose SBS96 is counted first. Without
+    """Table of counts with named channels, or a folder of VCF files, a VCF or a MAF, which are counted first. Without
     it a small catalogue is simulated."""
     reference_genome: Path | None = None
-    """FASTA or 2bit file, to count VCF or MAF files."""
+    """FASTA or 2bit file, to count VCF or MAF files, or the regions of --opportunities."""
+    context: str = ""
+    """Channels by which VCF or MAF files are counted: SBS96, SBS1536, DBS78 or ID83. Without it, those of the signatures."""
+    opportunities: str | None = None
+    """Part of the genome in which mutations were looked for: "genome", "exome", or a BED file (with --reference-genome).
+    Signatures of the genome are converted to it, and results given on both scales."""
     out: Path = Path("results/extract")
     """Folder for signatures.csv, exposures.csv, samples.csv, selection.csv, matches.csv and report.html."""
     method: Annotated[str, tyro.conf.arg(help=methods_help())] = "sparse"
@@ -58,14 +63,19 @@ class Extract(Seeded, Compiled):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RefitOptions(Seeded, Compiled):
-    """Estimate exposures of known signatures in a table of SBS96 counts, with intervals, and write a report."""
+    """Estimate exposures of known signatures in a table of mutation counts, with intervals, and write a report."""
 
     catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
-    """Table of counts with named channels, or a folder of VCF files, a VCF or a MAF, whose SBS96 is counted first."""
+    """Table of counts with named channels, or a folder of VCF files, a VCF or a MAF, which are counted first."""
     signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
     """Table of signatures with named channels."""
     reference_genome: Path | None = None
-    """FASTA or 2bit file, to count VCF or MAF files."""
+    """FASTA or 2bit file, to count VCF or MAF files, or the regions of --opportunities."""
+    context: str = ""
+    """Channels by which VCF or MAF files are counted: SBS96, SBS1536, DBS78 or ID83. Without it, those of the signatures."""
+    opportunities: str | None = None
+    """Part of the genome in which mutations were looked for: "genome", "exome", or a BED file (with --reference-genome).
+    Signatures of the genome are converted to it, and results given on both scales."""
     out: Path = Path("results/refit")
     """Folder for exposures.csv, intervals.csv, sums.csv, samples.csv, fit.json and report.html."""
     intervals: str = "spike_slab"

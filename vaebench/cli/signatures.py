@@ -13,6 +13,7 @@ import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.cli.parsing import listed, training_settings
+from vaebench.cli.signature_inputs import on_target, read_or_counted, read_target
 from vaebench.cli.signature_options import Calibrate, Extract, Match, Power, RefitOptions
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
 from vaebench.data.files.writing import write_frame
@@ -40,6 +41,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     settings = training_settings(options.set)
     reference = mutations.read_signatures(options.reference) if options.reference else None
     catalogue, reference = _catalogue_of(options, reference)
+    target = read_target(options, catalogue, options.reference)
     types = mutations.cancer_types(catalogue.index, options.types)
     started = time.perf_counter()
     result = extract(
@@ -55,8 +57,10 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         prior_weight=options.prior_weight,
         progress=StepDisplay(options.quiet),
         fractions=options.fractions,
+        opportunities=target,
         steps=options.out / STEPS,
     )
+    reference = on_target(reference, target)
     notes, drawn = [*catalogue.attrs.get("notes", ()), *result.notes], None
     if options.intervals != "none":
         drawn = _intervals(options, catalogue, result.signatures, reference, types)
@@ -103,21 +107,11 @@ def _print_extraction(options: Extract, result: Extraction, notes: list[str], fi
 def _catalogue_of(options: Extract, reference: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return the catalogue and the reference; without a catalogue a simulated one, whose truth is the default reference."""
     if options.catalogue is not None:
-        return _read_or_counted(options), reference
+        return read_or_counted(options, reference), reference
     from vaebench.data.mutations.simulate import simulate_catalogue
 
     catalogue, truth = simulate_catalogue(options.seed)
     return catalogue, truth.signatures if reference is None else reference
-
-
-def _read_or_counted(options: Extract | RefitOptions) -> pd.DataFrame:
-    """Return the SBS96 catalogue of a table, or that of a list of mutations, counted."""
-    from vaebench.data.mutations.counting import counted_catalogue, is_list_of_mutations
-
-    assert options.catalogue is not None
-    if is_list_of_mutations(options.catalogue):
-        return counted_catalogue(options.catalogue, options.reference_genome)
-    return mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
 
 
 def _check_extraction(options: Extract) -> None:
@@ -162,8 +156,9 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     check_results_folder(options.out, "refit")
     from vaebench.signatures.refitting import refit
 
-    catalogue = _read_or_counted(options)
     signatures = mutations.read_signatures(options.signatures)
+    catalogue = read_or_counted(options, signatures)
+    target = read_target(options, catalogue, options.signatures)
     types = mutations.cancer_types(catalogue.index, options.types)
     started = time.perf_counter()
     fit = refit(
@@ -180,6 +175,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         seed=options.seed,
         types=types,
         fractions=options.fractions,
+        opportunities=target,
         progress=StepDisplay(options.quiet),
     )
     seconds = time.perf_counter() - started

@@ -21,8 +21,9 @@ from typing import Any
 
 from vaebench.atomic import read_json, replacing, write_json
 from vaebench.data.cache import sha256_of
+from vaebench.data.cosmic import chosen_source
 from vaebench.data.files.folders import check_folder
-from vaebench.data.sources import data_folder, source
+from vaebench.data.sources import data_folder
 from vaebench.data.transfer import is_secure, transferred
 from vaebench.errors import InputError, user_path
 
@@ -41,6 +42,10 @@ def fetch(
     retries: int = 5,
     pause: float = 1.0,
     quiet: bool = False,
+    version: str | None = None,
+    genome: str | None = None,
+    context: str | None = None,
+    exome: bool = False,
 ) -> list[Path]:
     """Downloads the files of a public data set, except those already present.
 
@@ -56,6 +61,7 @@ def fetch(
         retries: number of retries after a broken connection.
         pause: seconds before the first retry; doubled each time, up to a minute.
         quiet: show no progress bar.
+        version, genome, context, exome: which table of ``"cosmic"``: :func:`vaebench.data.cosmic.chosen_source`.
 
     Returns:
         The paths of the files, in the order of the data set's source.
@@ -68,8 +74,10 @@ def fetch(
 
         vb.data.fetch("tcga")
         data = vb.data.tcga()
+        (doublets,) = vb.data.fetch("cosmic", version="3.5", genome="GRCh38", context="DBS")
     """
-    files, digests = source(name).files, source(name).digests
+    chosen = chosen_source(name, version, genome, context, exome)
+    files, digests = chosen.files, chosen.digests
     place = data_folder(name, folder)
     if mirror is not None and not user_path(mirror).is_dir():
         for file in files:

@@ -25,7 +25,8 @@ class PublicFiles:
 
 _XENA = "https://tcga-pancan-atlas-hub.s3.us-east-1.amazonaws.com/download/"
 _GTEX = "https://storage.googleapis.com/adult-gtex/"
-_COSMIC = "https://cog.sanger.ac.uk/cosmic-signatures-production/documents/"
+COSMIC = "https://cog.sanger.ac.uk/cosmic-signatures-production/documents/"
+"""Folder of COSMIC's tables."""
 
 SOURCES = {
     "tcga": PublicFiles(
@@ -55,7 +56,7 @@ SOURCES = {
         },
     ),
     "cosmic": PublicFiles(
-        files={"COSMIC_v3.4_SBS_GRCh37.txt": _COSMIC + "COSMIC_v3.4_SBS_GRCh37.txt"},
+        files={"COSMIC_v3.4_SBS_GRCh37.txt": COSMIC + "COSMIC_v3.4_SBS_GRCh37.txt"},
         about="COSMIC mutational signatures v3.4 (SBS, GRCh37), under COSMIC's terms: not to be passed on",
     ),
 }

@@ -11,11 +11,13 @@ import pandas as pd
 
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
-from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
+from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context
+from vaebench.data.mutations.opportunities import Opportunities
 from vaebench.data.mutations.tables import write_exposures, write_signatures
 from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
 from vaebench.signatures.matching import fit_cosines, matches
-from vaebench.signatures.methods import METHODS, ExtractionTask, loaded
+from vaebench.signatures.methods import METHODS, ExtractionMethod, ExtractionTask, loaded
+from vaebench.signatures.opportunities import Given, Scaled, at_genome, converted, known_opportunities, scale_notes
 from vaebench.signatures.selection import RULES
 from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
@@ -36,6 +38,7 @@ class Extraction(NamedTuple):
         matches: :func:`vaebench.signatures.matching.matches` with the reference; ``None`` without one.
         method: name of the method.
         notes: sentences that a reader of the result should see.
+        genome: with opportunities, the signatures on the genome's scale, and the yields by which exposures are divided.
     """
 
     __repr__ = one_line
@@ -48,12 +51,14 @@ class Extraction(NamedTuple):
     matches: pd.DataFrame | None
     method: str
     notes: tuple[str, ...]
+    genome: Scaled | None = None
 
     def save(self, folder: str | Path) -> None:
         """Write the tables that ``vaebench extract`` writes into ``folder``, which is created if it is missing.
 
         ``signatures.csv``, ``exposures.csv``, ``samples.csv``, ``selection.csv``, and ``matches.csv`` if there was a
-        reference. They replace all files of an earlier extraction, which ``manifest.json`` names, in one step; other files
+        reference; with opportunities also ``signatures_genome.csv`` and ``exposures_genome.csv``. They replace all files of an
+        earlier extraction, which ``manifest.json`` names, in one step; other files
         stay. Intervals have a ``save`` of their own, to be called after this one.
 
         Raises:
@@ -68,6 +73,9 @@ class Extraction(NamedTuple):
         with whole_folder(folder, "extract") as new:
             write_signatures(self.signatures, new / "signatures.csv")
             write_exposures(self.exposures, new / "exposures.csv")
+            if self.genome is not None:
+                write_signatures(self.genome.signatures, new / "signatures_genome.csv")
+                write_exposures(self.exposures / self.genome.yields, new / "exposures_genome.csv")
             write_frame(self.samples.rename_axis("Samples").reset_index(), new / "samples.csv")
             write_frame(self.selection, new / "selection.csv")
             if self.matches is not None:
@@ -95,6 +103,7 @@ def extract(
     patience: int = 30,
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
+    opportunities: Given | None = None,
     options: SparseOptions | None = None,
     steps: str | Path | None = None,
 ) -> Extraction:
@@ -104,12 +113,12 @@ def extract(
     the autoencoders follow the framework of MUSE-XAE (:mod:`vaebench.signatures.restarts`; Pancotti et al. 2024).
 
     Args:
-        catalogue: counts [T, 96], labelled by sample and channel.
-        k: the numbers of signatures to try, or the one to use.
+        catalogue: counts [T, M], labelled by sample and channel, of any context.
+        k: the numbers of signatures to try, or the one to use; numbers above that of the samples are left out with a note.
         method: one of :func:`methods`.
         restarts: random starts for each number.
         seed: of all random numbers.
-        reference: known signatures [S', 96], to match with.
+        reference: known signatures [S', M], to match with.
         prior_weight: samples that each known signature is worth as the prior of an extracted one near it
             (:mod:`vaebench.signatures.sparse.known`); 0 for no prior. 100 is a good choice for known signatures of the same
             genome build. Of ``"sparse"`` only, and with a ``reference``.
@@ -121,6 +130,7 @@ def extract(
         patience: epochs without a lower loss after which an autoencoder stops.
         settings: other settings of an autoencoder; see :func:`vaebench.signatures.autoencoders.fits.trained_signatures`.
         fractions: allow counts that are not whole numbers.
+        opportunities: as for :func:`vaebench.signatures.refit`; the reference is that of the genome.
         options: constants of ``"sparse"``; other methods have none.
         steps: folder that keeps finished steps, so that the same call continues after an interrupt, with the same result; delete
             it once the result is saved. ``None`` keeps nothing.
@@ -139,13 +149,12 @@ def extract(
         >>> found.selection[["k", "criterion", "chosen"]], found.matches[["extracted", "reference", "cosine"]]  # doctest: +SKIP
     """
     table = checked_catalogue(catalogue, fractions=fractions)
-    known = None if reference is None else checked_signatures(reference, source="the reference")
+    known, scales = _at_scale(table, reference, opportunities)
     whole = table.to_numpy()
     used = whole.sum(1) > 0
-    numbers = _numbers(k, int(used.sum()))
-    _check_options(method, restarts, seed, rule, settings, options)
+    numbers, capped = _numbers(k, int(used.sum()))
+    chosen = _checked_method(method, restarts, seed, rule, settings, options)
     _check_prior(method, prior_weight, reference is not None)
-    chosen = METHODS[method]
     task = ExtractionTask(
         method=chosen,
         counts=whole[used],
@@ -167,8 +176,8 @@ def extract(
     exposures = np.zeros((len(whole), len(order)))
     exposures[used] = found.exposures[:, order]
     fits = {"mutations": whole.sum(1), "cosine": fit_cosines(whole, exposures @ signatures.to_numpy())}
-    notes = _choice_notes(table.index[~used], found.table, numbers)
-    return Extraction(
+    notes = scales + capped + _choice_notes(table.index[~used], found.table, numbers)
+    result = Extraction(
         signatures=signatures,
         exposures=pd.DataFrame(exposures, table.index, names),
         samples=pd.DataFrame(fits, table.index),
@@ -179,10 +188,31 @@ def extract(
         + _ambiguity_notes(found.reassignments, np.argsort(order))
         + _prior_notes([found.priors[i] for i in order] if found.priors else [], known, prior_weight),
     )
+    return _on_both_scales(result, known_opportunities(opportunities, table))
 
 
-def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
-    """Checked numbers of signatures, in increasing order, each once."""
+def _at_scale(
+    counts: pd.DataFrame, reference: pd.DataFrame | None, opportunities: Given | None
+) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """The reference, checked and converted to the opportunities of the counts, and notes where there are none."""
+    if reference is None:
+        return None, ()
+    known = checked_signatures(reference, source="the reference")
+    refuse_other_context(counts, known, "the reference")
+    found = converted(opportunities, counts, known)
+    return found.signatures, tuple(found.notes) if opportunities is None else ()
+
+
+def _on_both_scales(result: Extraction, target: Opportunities | None) -> Extraction:
+    """The result with its signatures on the genome's scale too, if there are opportunities."""
+    if target is None:
+        return result
+    genome = at_genome(result.signatures, target)
+    return result._replace(genome=genome, notes=(*scale_notes(target, genome.yields), *result.notes))
+
+
+def _numbers(k: int | Iterable[int], samples: int) -> tuple[list[int], tuple[str, ...]]:
+    """Checked numbers of signatures, in increasing order, each once, up to the number of samples; and a note on that."""
     asked = []
     for number in [k] if isinstance(k, int | np.integer) else k:  # checked one by one: a range may be endless
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 1 <= number <= 96:
@@ -190,18 +220,22 @@ def _numbers(k: int | Iterable[int], samples: int) -> list[int]:
         asked.append(number)
     if not asked:
         raise InputError(f"k={k!r} holds no number of signatures; give one, or a range such as range(2, 16)")
-    if max(asked) > samples:
+    tried = sorted({int(number) for number in asked if number <= samples})
+    if not tried:
         raise InputError(
             f"k goes up to {max(asked)}, but the catalogue has {samples} samples with mutations; "
             "there cannot be more signatures than samples"
         )
-    return sorted({int(number) for number in asked})
+    if max(asked) <= samples:
+        return tried, ()
+    note = f"Up to {tried[-1]} signatures were tried, not {max(asked)}, since only {samples} samples have mutations."
+    return tried, (note,)
 
 
-def _check_options(
+def _checked_method(
     method: str, restarts: int, seed: int, rule: str | None, settings: Mapping[str, Any] | None, options: object
-) -> None:
-    """``InputError`` for an option that is not allowed, or not with this method."""
+) -> ExtractionMethod:
+    """The method; ``InputError`` for an option that is not allowed, or not with it."""
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
     entry = METHODS[method]
@@ -217,12 +251,13 @@ def _check_options(
         allowed = " or ".join(f"the {name}" for name in entry.rules)
         raise InputError(f"rule={rule!r} is not allowed with method={method!r}, whose number is chosen by {allowed}")
     if options is None:
-        return
+        return entry
     if not entry.options:
         raise InputError(f"options={options!r} is not allowed with method={method!r}, which has no options of its own")
     if not isinstance(options, loaded(entry.options)):
         needed = entry.options.partition(":")[2]
         raise InputError(f"options={options!r} is not allowed with method={method!r}; it must be a {needed}")
+    return entry
 
 
 def _check_prior(method: str, weight: float, reference: bool) -> None:

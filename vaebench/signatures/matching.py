@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from vaebench.data.mutations.tables import checked_signatures
+from vaebench.data.mutations.channels import checked_signatures, refuse_unlike_signatures
 from vaebench.types.shown import one_line
 
 CUT_OFFS = np.linspace(0.8, 1.0, 201)
@@ -63,6 +63,7 @@ def matches(extracted: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     """
     found = checked_signatures(extracted, source="the table of extracted signatures")
     known = checked_signatures(reference, source="the reference")
+    refuse_unlike_signatures(found, known)
     similarity = cosines(found.to_numpy(), known.to_numpy())
     rows, columns = assigned(similarity)
     names = known.index.to_numpy(dtype=object)
@@ -121,6 +122,7 @@ def recovery(extracted: pd.DataFrame, truth: pd.DataFrame) -> Recovery:
     """
     found = checked_signatures(extracted, source="the table of extracted signatures")
     known = checked_signatures(truth, source="the table of true signatures")
+    refuse_unlike_signatures(found, known)
     similarity = cosines(found.to_numpy(), known.to_numpy())
     rows, columns = assigned(similarity)
     by_true = similarity.max(axis=0)

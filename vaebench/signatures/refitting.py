@@ -19,10 +19,11 @@ from vaebench.errors import InputError, checked_seed, unknown_name, user_path
 from vaebench.signatures.dispersion import NOISES, Scatter, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.matching import fit_cosines
+from vaebench.signatures.opportunities import Given, both_scales, converted
 from vaebench.signatures.published import PRIORS, checked_name, published_ground
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
 from vaebench.signatures.sampler.priors import Ground
-from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
+from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress, sums_table
 from vaebench.types.shown import one_line, tables_page
 
 
@@ -35,7 +36,7 @@ class RefitResult(NamedTuple):
             methods with a posterior; else maximum likelihood.
         intervals: one row for each sample and signature: ``sample, signature, exposure, lower, upper, presence``, the last
             NaN for methods without a probability of presence; ``exposure`` is the posterior mean, whatever the presence;
-            ``None`` without a method.
+            ``None`` without a method. With opportunities also ``genome_exposure``, ``genome_lower`` and ``genome_upper``.
         samples: one row for each sample: ``mutations``, ``cosine`` of its counts and their fit, ``chi_squared`` per degree of
             freedom under the noise model, its ``p_value``, and ``flag``: "", ``no mutations`` or ``misfit``.
         dispersion: median over samples of Pearson's chi-squared per degree of freedom under Poisson noise. 1 for Poisson
@@ -50,6 +51,7 @@ class RefitResult(NamedTuple):
         growth: dispersion that every mutation of a sample adds under ``"dirichlet"``, else 0.
         sums: one row for each set of signatures that the counts of a sample cannot tell apart: ``sample, signatures``
             (joined by +), and ``exposure, lower, upper`` of their sum; ``None`` for a method without draws of exposures.
+        yields: [S] of a refit with opportunities: mutations in the target for one in the genome; ``None`` without.
     """
 
     __repr__ = one_line
@@ -68,6 +70,11 @@ class RefitResult(NamedTuple):
     noise: str = "poisson"
     growth: float = 0.0
     sums: pd.DataFrame | None = None
+    yields: pd.Series | None = None
+
+    def genome_exposures(self) -> pd.DataFrame:
+        """Exposures [T, S] as mutations of the whole genome; as they are in a refit without opportunities."""
+        return self.exposures if self.yields is None else self.exposures / self.yields
 
     def summary(self) -> dict[str, Any]:
         """Method, level and noise as JSON values; ``size`` is ``None`` under Poisson."""
@@ -110,6 +117,8 @@ class RefitResult(NamedTuple):
         info = dict(info or {})
         with whole_folder(folder, "refit") as new:
             write_exposures(self.exposures, new / "exposures.csv")
+            if self.yields is not None:
+                write_exposures(self.genome_exposures(), new / "exposures_genome.csv")
             write_frame(self.samples.rename_axis("Samples").reset_index(), new / "samples.csv")
             if self.intervals is not None:
                 write_frame(self.intervals, new / "intervals.csv")
@@ -135,6 +144,7 @@ def refit(
     exclude: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
+    opportunities: Given | None = None,
     options: MethodOptions | None = None,
     checks: RefitChecks = CHECKS,
     progress: OnProgress | None = None,
@@ -142,9 +152,10 @@ def refit(
     """Exposures of every sample of ``catalogue`` to ``signatures``, in mutations, with intervals by any method.
 
     Args:
-        catalogue: counts [T, 96].
-        signatures: [S, 96], rows sum to 1.
-        intervals: a name in :data:`vaebench.signatures.intervals.methods.METHODS`; ``None`` for exposures only.
+        catalogue: counts [T, M] of any context.
+        signatures: [S, M], rows sum to 1.
+        intervals: a name in :data:`vaebench.signatures.intervals.methods.METHODS`; ``None`` or ``"none"`` for exposures
+            only.
         noise: ``"poisson"``, with one dispersion for all samples; ``"dirichlet"``, with a dispersion that grows with a sample's
             mutations, as where spectra vary between tumours; ``"negative_binomial"``, with a variance that grows with a
             channel's mean; or ``"auto"``, the one that explains the scatter best: Poisson unless the counts say otherwise.
@@ -162,6 +173,9 @@ def refit(
             (default ``folded_normal_vae``), and the settings of
             :func:`vaebench.signatures.autoencoders.fits.refit_by_encoder`.
         fractions: allow counts that are not whole numbers.
+        opportunities: ``"exome"``, ``"genome"``, or what :func:`vaebench.data.mutations.read_opportunities` returns, where
+            the signatures are the genome's and mutations were looked for in a part of it
+            (:mod:`vaebench.signatures.opportunities`).
         options: constants of the interval method, of the class that the method has in the registry
             (:class:`vaebench.signatures.sampler.options.SamplerOptions` for ``spike_slab``); ``None`` for its defaults.
         checks: thresholds of the flags and notes.
@@ -177,15 +191,13 @@ def refit(
         >>> list(fit.intervals.columns)
         ['sample', 'signature', 'exposure', 'lower', 'upper', 'presence']
     """
+    intervals = None if intervals == "none" else intervals
     checked_options(intervals, noise, level, seed)
     chosen = _method_options(intervals, options)
-    if settings and not (intervals and METHODS[intervals].trains):
-        trained = ", ".join(name for name, method in METHODS.items() if method.trains)
-        raise InputError(
-            f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
-        )
+    _check_settings(intervals, settings)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     known = selected(known, include, exclude)
+    known, yields, scales = converted(opportunities, counts, known)
     x, s = counts.to_numpy(), known.to_numpy()
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
     exposures = np.zeros((len(x), len(s)))
@@ -200,13 +212,13 @@ def refit(
     samples = _samples(counts, exposures @ s, found, some, checks)
     frame = pd.DataFrame(exposures, counts.index, known.index)
     diagnostics = {} if estimates is None else estimates.diagnostics
-    notes = [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
+    notes = [*scales, *noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates)
         notes += sum_notes(known, counts.index[some], estimates, checks)
     return RefitResult(
         exposures=frame if estimates is None else _present(frame, estimates, some, checks),
-        intervals=None if estimates is None else long_table(frame, estimates, some, level),
+        intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
         dispersion=fitted.poisson.dispersion,
         psi=fitted.poisson.rounding,
@@ -217,7 +229,8 @@ def refit(
         notes=tuple(notes),
         noise=fitted.noise,
         growth=found.growth,
-        sums=None if estimates is None or estimates.sums is None else _sums(known.index, counts.index[some], estimates),
+        sums=None if estimates is None else sums_table(known.index, counts.index[some], estimates),
+        yields=yields,
     )
 
 
@@ -272,13 +285,13 @@ def _present(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, ch
     return exposures.mask(absent, 0.0)
 
 
-def _sums(names: pd.Index, samples: pd.Index, estimates: Estimates) -> pd.DataFrame:
-    """The table ``sums`` of :class:`RefitResult`."""
-    rows = [
-        (samples[t], "+".join(str(names[k]) for k in members), mean, low, high)
-        for t, members, mean, low, high in estimates.sums or ()
-    ]
-    return pd.DataFrame(rows, columns=["sample", "signatures", "exposure", "lower", "upper"])
+def _check_settings(intervals: str | None, settings: Mapping[str, Any] | None) -> None:
+    """``InputError`` for settings of an autoencoder with a method that trains none."""
+    if settings and not (intervals and METHODS[intervals].trains):
+        trained = ", ".join(name for name, method in METHODS.items() if method.trains)
+        raise InputError(
+            f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
+        )
 
 
 def _method_options(intervals: str | None, options: MethodOptions | None) -> MethodOptions | None:

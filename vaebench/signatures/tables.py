@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
+from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context
 from vaebench.errors import InputError
 
 Array = jax.Array | np.ndarray
@@ -27,8 +27,8 @@ class Tables(NamedTuple):
     """Checked input of a refit.
 
     Attributes:
-        counts: [T, 96] mutation counts.
-        signatures: [S, 96], channels in the order of ``counts``.
+        counts: [T, M] mutation counts.
+        signatures: [S, M], channels in the order of ``counts``.
         groups: [T, G] cancer types as 0 and 1.
         some: [T] of bool, true for samples with at least one mutation.
     """
@@ -45,8 +45,8 @@ def checked_tables(
     """Check the tables of a refit and bring their channels into one order.
 
     Args:
-        catalogue: counts [T, 96].
-        signatures: [S, 96].
+        catalogue: counts [T, M].
+        signatures: [S, M], of the same context.
         types: cancer type by sample, or ``None`` for one group.
         fractions: allow counts that are not whole numbers.
 
@@ -55,6 +55,7 @@ def checked_tables(
             and for cancer types that do not cover the samples.
     """
     counts, known = checked_catalogue(catalogue, fractions=fractions), checked_signatures(signatures)
+    refuse_other_context(counts, known)
     some = counts.to_numpy().sum(1) > 0
     if not some.any():
         raise InputError("the catalogue has no mutations in any sample; at least one sample must have some")
@@ -137,6 +138,17 @@ def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, 
             "presence": presence.ravel(),
         }
     )
+
+
+def sums_table(names: pd.Index, samples: pd.Index, estimates: Estimates) -> pd.DataFrame | None:
+    """The table ``sums`` of a refit; ``None`` for a method without draws."""
+    if estimates.sums is None:
+        return None
+    rows = [
+        (samples[t], "+".join(str(names[k]) for k in members), mean, low, high)
+        for t, members, mean, low, high in estimates.sums
+    ]
+    return pd.DataFrame(rows, columns=["sample", "signatures", "exposure", "lower", "upper"])
 
 
 SMALL = 0.05

@@ -184,13 +184,21 @@ def test_records_that_cannot_be_counted_have_a_reason(row, reason):
 def test_long_substitutions_are_cut_where_bases_stay():
     counted = count(variants([("s", "1", 4, "TCGA", "ACTT")]), {"1": "GATTCGATTA"})
     assert channels(counted, "SBS96", "s") == {"T[T>A]C": 1, "T[C>A]G": 1, "A[T>A]C": 1}
-    assert channels(counted, "DBS78", "s") == {"TC>AA": 1}
+    assert channels(counted, "DBS78", "s") == {}  # a third substitution is near the pair
 
 
-def test_three_in_a_row_are_two_doublets_as_in_the_other_program():
-    rows = [("s", "1", 4 + i, *change) for i, change in enumerate(("TA", "CA", "GA"))]
-    counted = count(variants(rows), {"1": "GATTCGATTA"})
-    assert counted.totals() == {"SBS96": 3, "DBS78": 2, "ID83": 0}
+def test_a_pair_near_a_third_substitution_is_no_doublet_as_in_the_other_program():
+    """SigProfilerMatrixGenerator 1.3 calls substitutions within 5 bases of a pair a cluster; other samples do not matter."""
+    text = "GATTCGATTACAGATTACAGG"
+    pair = [("s", "1", 8, "T", "A"), ("s", "1", 9, "T", "A")]
+    for place, doublets in ((10, 0), (7, 0), (14, 0), (15, 1), (3, 0), (2, 1)):
+        third = ("s", "1", place, text[place - 1], other(text[place - 1]))
+        counted = count(variants([*pair, third]), {"1": text})
+        assert counted.totals() == {"SBS96": 3, "DBS78": doublets, "ID83": 0}, place
+        assert any("no doublets" in note for note in counted.notes) == (doublets == 0)
+        assert count(variants([*pair, ("t", *third[1:])]), {"1": text}).totals()["DBS78"] == 1
+    two = count(variants([*pair, ("s", "1", 15, "T", "A"), ("s", "1", 16, "T", "A")]), {"1": text})
+    assert channels(two, "DBS78", "s") == {"TT>AA": 2}
 
 
 def test_another_build_is_refused_and_few_mismatches_are_dropped():

@@ -85,11 +85,11 @@ def labelled(labels: list[str]) -> str:
 STRANDED = "".join(f"{s},{p[0]},{p[1]},1,2\n" for s in "TU" for p in map(pairs, CHANNELS))
 OTHERS = {
     "SBS192 of ICAMS": ("Strand,Mutation type,Trinucleotide,A,B\n" + STRANDED, "by strand", "add up its strands"),
-    "SBS288": (labelled([f"{s}:{n}" for s in "TUN" for n in CHANNELS]), "SBS288", "add up its strands"),
-    "SBS384 in the header": (
-        text(pd.DataFrame(1, ["A"], [f"{s}:{n}" for s in "TUNB" for n in CHANNELS])), "'T:A[C>A]A'", "add up its strands"
+    "SBS192": (labelled([f"{s}:{n}" for s in "TU" for n in CHANNELS]), "SBS192", "add up its strands"),
+    "SBS192 in the header": (
+        text(pd.DataFrame(1, ["A"], [f"{s}:{n}" for s in "TU" for n in CHANNELS])), "'T:A[C>A]A'", "add up its strands"
     ),
-    "SBS1536": (labelled([f"{a}{n}{b}" for n in CHANNELS for a in "ACGT" for b in "ACGT"]), "SBS1536", "outer bases"),
+    "half of SBS1536": (labelled([f"{a}{n}{b}" for n in CHANNELS for a in "ACGT" for b in "AC"]), "SBS1536", "outer bases"),
     "SBS6144": (labelled([f"T:{a}{n}{b}" for n in CHANNELS for a in "ACGT" for b in "AC"]), "SBS6144", "strands"),
     "SBS6": (labelled(["C>A", "C>G", "C>T", "T>A", "T>C", "T>G"]), "without context", ".SBS96.all"),
     "DBS": (labelled([f"{a}{b}>{c}{d}" for a in "AC" for b in "CT" for c in "GT" for d in "AG"]), "DBS", ".SBS96.all"),

@@ -286,6 +286,14 @@ def test_exposures_either_way_round(tmp_path):
     pd.testing.assert_frame_equal(read_exposures(path), EXPOSURES, check_names=False)
 
 
+def test_names_with_numbers_are_no_titles(tmp_path):
+    """ID1 is a signature of indels and Sample1 a sample, not columns of names."""
+    table = EXPOSURES.set_axis(["ID1", "ID2"], axis=1).set_axis(["Sample1", "Sample2", "Sample3"], axis=0)
+    for frame in (table, table.T):
+        frame.to_csv(tmp_path / "e.csv")
+        pd.testing.assert_frame_equal(read_exposures(tmp_path / "e.csv"), table)
+
+
 def test_exposures_that_lie_in_an_unclear_way(tmp_path):
     unclear = EXPOSURES.set_axis(["age", "tobacco"], axis=1)
     refused(tmp_path, unclear, "samples_in='rows'", read=read_exposures)

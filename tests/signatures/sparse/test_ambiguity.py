@@ -162,13 +162,15 @@ def test_the_density_of_an_entry_is_that_of_quadrature(error, shape):
     np.testing.assert_allclose(log_density(entry, np.full(len(entry), error), shape), expected, atol=2e-4)
 
 
-def test_the_evidence_of_a_spectrum_goes_from_nothing_to_its_density():
-    spectrum = np.random.default_rng(0).dirichlet(np.full(96, 0.42))
-    np.testing.assert_allclose(log_density(spectrum, np.full(96, 100.0), 0.42), 0, atol=1e-3)  # nothing is known
+@pytest.mark.parametrize("channels", [96, 78, 83])
+def test_the_evidence_of_a_spectrum_goes_from_nothing_to_its_density(channels):
+    spectrum = np.random.default_rng(0).dirichlet(np.full(channels, 0.42))
+    nothing = log_density(spectrum, np.full(channels, 100.0), 0.42, channels)
+    np.testing.assert_allclose(nothing, 0, atol=1e-3)  # nothing is known
     spectrum = np.maximum(spectrum, 1e-3) / np.maximum(spectrum, 1e-3).sum()
-    error = np.full(96, 1e-7)  # all is known
-    density = np.log(np.mean([dirichlet.pdf(spectrum[:-1], np.full(96, shape)) for shape in SHAPES]))
-    known = log_evidence(spectrum, error, OPTIONS) - 96 * np.log(1e-7 * np.sqrt(2 * np.pi))
+    error = np.full(channels, 1e-7)  # all is known
+    density = np.log(np.mean([dirichlet.pdf(spectrum[:-1], np.full(channels, shape)) for shape in SHAPES]))
+    known = log_evidence(spectrum, error, OPTIONS) - channels * np.log(1e-7 * np.sqrt(2 * np.pi))
     assert known == pytest.approx(density, abs=1e-3)
 
 

@@ -11,12 +11,16 @@ _NAMES = {
     "read_variants": "variants",
     "Variants": "records",
     "CONTEXTS": "channel_names",
+    "Opportunities": "opportunities",
+    "read_opportunities": "opportunities",
 }
 
 if TYPE_CHECKING:
     from vaebench.data.mutations.channel_names import CONTEXTS as CONTEXTS
     from vaebench.data.mutations.counting import Counted as Counted
     from vaebench.data.mutations.counting import count as count
+    from vaebench.data.mutations.opportunities import Opportunities as Opportunities
+    from vaebench.data.mutations.opportunities import read_opportunities as read_opportunities
     from vaebench.data.mutations.records import Variants as Variants
     from vaebench.data.mutations.variants import read_variants as read_variants
 

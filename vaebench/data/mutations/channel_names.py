@@ -6,7 +6,11 @@ those of Alexandrov et al. 2020, as SigProfilerMatrixGenerator (Bergstrom et al.
 
 from __future__ import annotations
 
-from vaebench.data.mutations.channels import CHANNELS, SUBSTITUTIONS
+SUBSTITUTIONS = ("C>A", "C>G", "C>T", "T>A", "T>C", "T>G")
+"""The 6 substitutions, written for the pyrimidine of the base pair."""
+
+CHANNELS = tuple(f"{left}[{change}]{right}" for change in SUBSTITUTIONS for left in "ACGT" for right in "ACGT")
+"""The 96 channels in the order of all arrays: by substitution, then by context ACA, ACC, ACG, ACT, CCA, ..."""
 
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")
 # of two complementary doublets the one that COSMIC writes

@@ -1,54 +1,58 @@
-"""The 96 channels of single-base substitutions (SBS96), and checks of catalogues, signatures and exposures in memory.
+"""Checks of catalogues, signatures and exposures in memory, for every context of :data:`CONTEXTS`.
 
 Rows and columns are identified by their labels, never by position.
 """
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 
 from vaebench.data.files.text import LARGEST, as_number
+from vaebench.data.mutations.channel_labels import channel, recognised
+from vaebench.data.mutations.channel_names import CHANNELS, CONTEXTS, SUBSTITUTIONS
 from vaebench.errors import InputError
 
-SUBSTITUTIONS = ("C>A", "C>G", "C>T", "T>A", "T>C", "T>G")
-"""The 6 substitutions, written for the pyrimidine of the base pair."""
-
-CHANNELS = tuple(f"{left}[{change}]{right}" for change in SUBSTITUTIONS for left in "ACGT" for right in "ACGT")
-"""The 96 channels in the order of all arrays: by substitution, then by context ACA, ACC, ACG, ACT, CCA, ..."""
-
-ENOUGH = len(CHANNELS) // 2
-"""Number of known channel labels from which an axis counts as the axis of channels; errors then name the other labels."""
-_KNOWN = frozenset(CHANNELS)
-_JOINED = re.compile(r"([ACGT]>[ACGT])(?:[ ,:;_.|]| IN )([ACGT]{3})")
-_WHOLE = re.compile(r"([ACGT])([ACGT])([ACGT])>\1([ACGT])\3")
-_DOTTED = re.compile(r"([ACGT])>?([ACGT])[ :_]([ACGT])[.X_]([ACGT])")
-_SHORT = re.compile(r"[ACGT]{4}")
+__all__ = [
+    "CHANNELS",
+    "SUBSTITUTIONS",
+    "channel",
+    "checked_catalogue",
+    "checked_exposures",
+    "checked_signatures",
+    "context_of",
+    "refuse_other_context",
+    "refuse_unlike_signatures",
+]
 
 
-def channel(label: object) -> str | None:
-    """Returns the name of a channel in the form ``A[C>A]A``, or ``None`` for anything that is not a channel.
-
-    Also reads ``ACAA`` (ICAMS: context, then the new base), ``ACA>AAA`` (sigfit), ``CA A.A`` (SomaticSignatures) and
-    ``C>A:ACA``.
+def context_of(frame: pd.DataFrame) -> str:
+    """Returns the context whose channels are the columns of a checked catalogue or table of signatures.
 
     Example:
-        >>> channel("ACAT")
-        'A[C>T]A'
+        >>> import pandas as pd
+        >>> context_of(pd.DataFrame(columns=list(CHANNELS)))
+        'SBS96'
     """
-    text = str(label).strip().upper()
-    if joined := _JOINED.fullmatch(text):
-        change, context = joined.groups()
-        text = f"{context[0]}[{change}]{context[2]}" if context[1] == change[0] else text
-    elif _SHORT.fullmatch(text):
-        text = f"{text[0]}[{text[1]}>{text[3]}]{text[2]}"
-    elif whole := _WHOLE.fullmatch(text):
-        text = f"{whole[1]}[{whole[2]}>{whole[4]}]{whole[3]}"
-    elif dotted := _DOTTED.fullmatch(text):
-        text = f"{dotted[3]}[{dotted[1]}>{dotted[2]}]{dotted[4]}"
-    return text if text in _KNOWN else None
+    columns = tuple(frame.columns)
+    return next(name for name, channels in CONTEXTS.items() if channels == columns)
+
+
+def refuse_other_context(catalogue: pd.DataFrame, signatures: pd.DataFrame, source: str = "the signatures") -> None:
+    """Raises ``InputError`` unless two checked tables have the channels of one context."""
+    counted, known = context_of(catalogue), context_of(signatures)
+    if counted != known:
+        raise InputError(
+            f"the catalogue is of {counted} and {source} of {known}; give signatures of {counted}, or count {known} "
+            f"(vaebench count --contexts {known})"
+        )
+
+
+def refuse_unlike_signatures(left: pd.DataFrame, right: pd.DataFrame) -> None:
+    """Raises ``InputError`` unless two checked tables of signatures have the channels of one context."""
+    one, other = context_of(left), context_of(right)
+    if one != other:
+        raise InputError(f"the signatures hold {one} and the reference holds {other}; both must be of one context")
 
 
 def checked_catalogue(
@@ -57,12 +61,12 @@ def checked_catalogue(
     """Checks a catalogue of mutation counts and brings it into the standard form.
 
     Args:
-        catalogue: counts [T, 96] or [96, T], labelled by sample and channel.
+        catalogue: counts [T, M] or [M, T], labelled by sample and channel, of any context of :data:`CONTEXTS`.
         fractions: allow counts that are not whole numbers.
         source: name of the table in messages.
 
     Returns:
-        Counts [T, 96] in float64, with the channels in the order of :data:`CHANNELS`.
+        Counts [T, M] in float64, with the channels of their context in order.
 
     Raises:
         InputError: a channel is unknown, missing or repeated, a sample is repeated, or a value is not a count.
@@ -81,13 +85,13 @@ def checked_signatures(
     """Checks mutational signatures and brings them into the standard form.
 
     Args:
-        signatures: probabilities [S, 96] or [96, S], labelled by signature and channel.
+        signatures: probabilities [S, M] or [M, S], labelled by signature and channel, of any context.
         normalised: divide each signature by its sum. The sum must be within 2% of 1: published tables are rounded, and
             sums from 0.9986 to 1.0005 occur. ``False`` keeps the values.
         source: name of the table in messages.
 
     Returns:
-        Signatures [S, 96] in float64, with the channels in the order of :data:`CHANNELS`.
+        Signatures [S, M] in float64, with the channels of their context in order.
 
     Raises:
         InputError: as :func:`checked_catalogue`, or a signature does not sum to 1.
@@ -114,28 +118,34 @@ def checked_exposures(exposures: pd.DataFrame, *, source: str = "the exposure ta
 
 
 def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
-    """Returns ``frame`` as float64 [., 96]: samples or signatures in rows, and the channels in order in columns."""
+    """Returns ``frame`` as float64 [., M]: samples or signatures in rows, and the channels in order in columns."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(
             f"{source} is a {type(frame).__name__}; it must be a DataFrame with labels that name the channels"
         )
-    found = [channel(label) for label in frame.columns]
-    if len(found) - found.count(None) < ENOUGH:
-        turned = [channel(label) for label in frame.index]
-        if len(turned) - turned.count(None) >= ENOUGH:
-            frame, found = frame.T, turned
+    read = recognised(frame.columns)
+    if not read.context:
+        turned = recognised(frame.index)
+        if turned.context:
+            frame, read = frame.T, turned
+    context, found = read.context or "SBS96", read.channels
+    channels = CONTEXTS[context]
     for label, name in zip(frame.columns, found, strict=True):
         if name is None:
             raise InputError(
-                f"{source} has the unknown channel {str(label)!r}; the 96 channels are written A[C>A]A, with C or T mutated"
+                f"{source} has the unknown channel {str(label)!r}; the {len(channels)} channels of {context} are written "
+                f"{channels[0]}, ..., {channels[-1]}"
             )
     _refuse_doubled(pd.Index(found), "channel", source)
-    for name in CHANNELS:
-        if name not in found:
-            raise InputError(f"{source} lacks the channel {name!r}; all 96 channels must be there")
+    there = set(found)
+    for name in channels:
+        if name not in there:
+            raise InputError(
+                f"{source} lacks the channel {name!r}; all {len(channels)} channels of {context} must be there"
+            )
     if not len(frame):
         raise InputError(f"{source} has no {kind}; at least one is needed")
-    aligned = frame.set_axis(pd.Index(found), axis="columns")[list(CHANNELS)]
+    aligned = frame.set_axis(pd.Index(found), axis="columns")[list(channels)]
     aligned = aligned.set_axis(pd.Index([str(name) for name in frame.index]), axis="index")
     hint = "; names='types' (--names types) reads cancer types as names" if kind == "sample" else ""
     _refuse_doubled(aligned.index, kind, source, hint)

@@ -1,4 +1,4 @@
-"""Tables of mutations that are not SBS96 catalogues, named for what they are; and rows and columns of totals."""
+"""Tables of mutations of contexts that are not read, named for what they are; and rows and columns of totals."""
 
 from __future__ import annotations
 
@@ -9,23 +9,36 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.files.text import as_number
-from vaebench.data.mutations.channels import ENOUGH, channel
+from vaebench.data.mutations.channel_labels import both_strands
+from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.errors import InputError
 
-_GENERATOR = "SigProfilerMatrixGenerator's file .SBS96.all"
-_STRANDS = f"add up its strands, or read {_GENERATOR}"
-_ONLY = f"read {_GENERATOR}"
+_GENERATOR = "SigProfilerMatrixGenerator's file"
+_STRANDS = f"add up its strands, or read {_GENERATOR} .SBS96.all"
+_ONLY = f"read {_GENERATOR} .SBS96.all"
 _SBS = r"\[[CT]>[ACGT]\]"
 _CONTEXTS = (
     (rf"[A-Z]:[ACGT]{{2}}{_SBS}[ACGT]{{2}}", "SBS6144 (strand and two bases on either side)", _STRANDS),
-    (rf"[A-Z]:[ACGT]{_SBS}[ACGT]", "substitutions by strand (SBS192, SBS288 or SBS384)", _STRANDS),
+    (
+        rf"[A-Z][:_]?[ACGT]{_SBS}[ACGT]|[ACGT]{_SBS}[ACGT][-_:](un)?transcribed",
+        "substitutions by strand (SBS192, or a part of SBS288 or SBS384)",
+        _STRANDS,
+    ),
     (
         rf"[ACGT]{{2}}{_SBS}[ACGT]{{2}}",
         "SBS1536 (two bases on either side)",
-        f"add up its outer bases, or read {_GENERATOR}",
+        f"add up its outer bases, or read {_GENERATOR} .SBS96.all",
     ),
-    (r"([A-Z]:)?[ACGT]{2}>[ACGT]{2}|[ACGT]{4}|[ACGT]{2}>NN", "doublet-base substitutions (DBS)", _ONLY),
-    (r"([A-Z]:)?\d+:(Del|Ins):.+|(DEL|INS)[:._].+", "small insertions and deletions (ID)", _ONLY),
+    (
+        r"([A-Z]:)?[ACGT]{2}>[ACGT]{2}|[ACGT]{4}|[ACGT]{2}>NN",
+        "doublet-base substitutions (DBS)",
+        f"read {_GENERATOR} .DBS78.all or .SBS96.all",
+    ),
+    (
+        r"([A-Z]:)?\d+:(Del|Ins):.+|(DEL|INS)[:._].+",
+        "small insertions and deletions (ID)",
+        f"read {_GENERATOR} .ID83.all or .SBS96.all",
+    ),
     (r"\d+[-+]?\d*:(LOH|het|homdel):.+", "copy numbers (CN48)", _ONLY),
     (r"(non-)?clustered[_-](del|tds|inv|trans).*", "structural variants (SV32)", _ONLY),
     (r"([A-Z]:)?[CT]>[ACGT]", "substitutions without context (SBS6 or SBS24)", _ONLY),
@@ -36,14 +49,8 @@ _MAF = ("hugosymbol", "chromosome", "tumorsamplebarcode")
 _TOTAL = re.compile(r"(grand |row |column )?(total|sum|all|totals)( mutations| counts?)?", re.IGNORECASE)
 
 
-def refuse_other_contexts(source: str, header: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
-    """Raises ``InputError`` for a list of mutations, or a catalogue of other channels than SBS96.
-
-    Args:
-        source: name of the table.
-        header: names of its columns.
-        columns: texts of its first columns.
-    """
+def refuse_lists(source: str, header: Sequence[str]) -> None:
+    """Raises ``InputError`` for a table whose columns, ``header``, are those of a list of mutations."""
     plain = {re.sub(r"[^a-z]", "", name.lower()) for name in header}
     if plain.issuperset(_MAF) or plain.issuperset(("chrom", "pos", "ref", "alt")):
         kind = "MAF" if "tumorsamplebarcode" in plain else "VCF"
@@ -51,12 +58,27 @@ def refuse_other_contexts(source: str, header: Sequence[str], columns: Sequence[
             f"{source} is a {kind} file of single mutations; vaebench count makes a catalogue of them (with "
             "--reference-genome, extract and refit take the file itself)"
         )
-    if any(sum(channel(text) is not None for text in column) >= ENOUGH for column in columns):
-        return
+
+
+def refuse_both_strands(source: str, labels: Sequence[str]) -> None:
+    """Raises ``InputError`` for channels of SBS192 that name pyrimidines and purines, such as A[C>A]A and T[G>T]T."""
+    if both_strands(labels):
+        raise InputError(f"{source} holds {_CONTEXTS[1][1]}, and SBS96 is needed; {_STRANDS}")
+
+
+def refuse_other_contexts(source: str, header: Sequence[str], columns: Sequence[Sequence[str]]) -> None:
+    """Raises ``InputError`` for a list of mutations, or a table that holds no whole context of :data:`CONTEXTS`.
+
+    Args:
+        source: name of the table.
+        header: names of its columns.
+        columns: texts of its first columns.
+    """
+    refuse_lists(source, header)
     pairs = [_kind(column) for column in columns]
     changes = any(kind is not None and kind[1] == _CONTEXTS[-1][1] for kind in pairs)
     contexts = any(
-        sum(re.fullmatch("[ACGT]{3}", text.upper()) is not None for text in column) >= ENOUGH for column in columns
+        sum(re.fullmatch("[ACGT]{3}", text.upper()) is not None for text in column) >= 48 for column in columns
     )
     strands = any(name.strip().lower() == "strand" for name in header)
     if changes and contexts and not strands:
@@ -66,7 +88,7 @@ def refuse_other_contexts(source: str, header: Sequence[str], columns: Sequence[
     for labels in (header, *columns):
         if kind := _kind(labels):
             example, name, advice = kind
-            raise InputError(f"{source} holds {name}, such as {example!r}, and SBS96 is needed; {advice}")
+            raise InputError(f"{source} holds {name}, such as {example!r}, not a whole {', '.join(CONTEXTS)}; {advice}")
 
 
 def _kind(labels: Sequence[str]) -> tuple[str, str, str] | None:

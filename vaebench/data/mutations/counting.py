@@ -3,10 +3,10 @@
 1. Read the records; those that cannot be counted get a reason.
 2. Trim the bases that reference and alternative share. What is left is a substitution, an insertion or a deletion.
 3. Chromosome by chromosome, check every reference allele against the genome, and find the channel of every event.
-4. Count each event of a sample once. Substitutions at neighbouring positions of a sample are doublets.
+4. Count each event of a sample once. Two substitutions of a sample side by side, and none near them, are a doublet.
 
-Like SigProfilerMatrixGenerator, the two substitutions of a doublet are counted in the SBS contexts too, and three in a row
-are two doublets.
+As in SigProfilerMatrixGenerator, the two substitutions of a doublet are counted in the SBS contexts too, and a pair with a
+third substitution within 5 bases is a cluster of several bases and no doublet.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ __all__ = ["DEFAULT_CONTEXTS", "MOST_WRONG", "Counted", "count", "counted_catalo
 
 DEFAULT_CONTEXTS = ("SBS96", "DBS78", "ID83")
 """Contexts that are counted unless others are named."""
+CLUSTER = 5
+"""Bases within which a third substitution makes a pair a cluster and no doublet, as in SigProfilerMatrixGenerator 1.3."""
 MOST_WRONG = 0.001
 """Largest share of reference alleles that may differ from the genome; another build differs in most."""
 
@@ -148,17 +150,23 @@ def count(
     return Counted(catalogues, _dropped(variants, reasons), notes)
 
 
-def counted_catalogue(path: str | Path, reference_genome: str | Path | None = None) -> pd.DataFrame:
-    """Counts SBS96 of a list of mutations for an extraction or a refit.
+def counted_catalogue(
+    path: str | Path, reference_genome: str | Path | None = None, context: str = "SBS96"
+) -> pd.DataFrame:
+    """Counts a list of mutations by the channels of ``context``, for an extraction or a refit.
 
     Returns:
-        Counts [T, 96]; ``attrs["notes"]`` lists what was decided, and how many records were dropped.
+        Counts [T, M]; ``attrs["notes"]`` lists what was decided, and how many records were dropped.
 
     Raises:
-        InputError: as :func:`count`.
+        InputError: as :func:`count`, or the context needs the strands of genes.
     """
-    counted = count(path, reference_genome, contexts=("SBS96",))
-    catalogue = counted.catalogues["SBS96"]
+    if context.upper() in ("SBS288", "SBS384"):
+        raise InputError(
+            f"{context} needs the strands of genes; count it first: vaebench count --contexts {context} --genes FILE"
+        )
+    counted = count(path, reference_genome, contexts=(context,))
+    catalogue = counted.catalogues[context.upper()]
     reasons = ", ".join(f"{number} {reason}" for reason, number in counted.reasons().items())
     left = (
         [f"{len(counted.dropped)} records were not counted ({reasons}); vaebench count lists them"] if reasons else []
@@ -199,7 +207,7 @@ def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray,
 def _catalogues(samples: list[str], events: Events, contexts: list[str], notes: list[str]) -> dict[str, pd.DataFrame]:
     """Counts events by sample and channel."""
     sbs = events.substitutions
-    first, doublet = _doublets(sbs)
+    first, doublet, clustered = _doublets(sbs)
     codes = {
         "SBS96": sbs["sbs96"],
         "SBS1536": sbs["sbs1536"],
@@ -222,6 +230,10 @@ def _catalogues(samples: list[str], events: Events, contexts: list[str], notes: 
         notes.append(f"{outer} substitutions are missing in SBS1536: a base two places beside them is not known")
     if "DBS78" in found and len(first) and any(name.startswith("SBS") for name in found):
         notes.append(f"the substitutions of the {len(first)} doublets are counted in the SBS contexts too")
+    if "DBS78" in found and clustered:
+        notes.append(
+            f"{clustered} pairs of neighbouring substitutions are no doublets: a third is within {CLUSTER} bases of them"
+        )
     return found
 
 
@@ -232,15 +244,18 @@ def _without_both(counts: np.ndarray) -> np.ndarray:
     return np.concatenate([t + both - half, u + half, none], axis=1)
 
 
-def _doublets(sbs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the first substitution of each doublet, and channels of the doublets."""
+def _doublets(sbs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
+    """Places of the first substitution of each doublet, channels of the doublets, and number of pairs in clusters."""
     order = np.lexsort((sbs["alt"], sbs["pos"], sbs["chrom"], sbs["sample"]))
     one, two = order[:-1], order[1:]
     same = (sbs["sample"][one] == sbs["sample"][two]) & (sbs["chrom"][one] == sbs["chrom"][two])
-    pairs = same & (sbs["pos"][two] - sbs["pos"][one] == 1)
-    one, two = one[pairs], two[pairs]
+    gap = np.where(same, sbs["pos"][two] - sbs["pos"][one], CLUSTER + 1)
+    near = np.concatenate([[False], (gap > 0) & (gap <= CLUSTER), [False]])
+    pairs = gap == 1
+    alone = pairs & ~near[:-2] & ~near[2:]
+    one, two = one[alone], two[alone]
     ref, alt = (4 * sbs[name][one] + sbs[name][two] for name in ("ref", "alt"))
-    return one, DOUBLET_CODES[ref, alt]
+    return one, DOUBLET_CODES[ref, alt], int((pairs & ~alone).sum())
 
 
 def _dropped(variants: Variants, reasons: np.ndarray) -> pd.DataFrame:

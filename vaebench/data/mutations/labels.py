@@ -20,6 +20,11 @@ def plain_name(name: object) -> str:
     return re.sub(r"[^a-z]", "", str(name).lower())
 
 
+def _head(name: object) -> str:
+    """The letters of a column's name, "" if it has digits: ID1 is a signature, and Sample1 a sample."""
+    return "" if re.search(r"\d", str(name)) else plain_name(name)
+
+
 def labelled_frame(table: Table, rows: list[str], columns: list[str]) -> pd.DataFrame:
     """Columns of the table under their names in the file, which may be repeated."""
     found = pd.DataFrame({name: table.columns[name] for name in columns})
@@ -50,14 +55,14 @@ def sample_rows(table: Table) -> tuple[list[str], list[str]]:
 
 def name_columns(columns: Iterable[str]) -> tuple[str | None, str | None]:
     """Names of the columns with sample names and with cancer types, ``None`` without one."""
-    plain = {name: plain_name(name) for name in columns}
+    plain = {name: _head(name) for name in columns}
     named = next((name for name, text in plain.items() if text in _SAMPLE_HEADS), None)
     return named, next((name for name, text in plain.items() if text in _TYPE_HEADS and name != named), None)
 
 
 def is_name(column: str) -> bool:
     """True for a column of names, whose values are text even if they look like numbers, such as 007."""
-    return plain_name(column) in _SAMPLE_HEADS | _TYPE_HEADS
+    return _head(column) in _SAMPLE_HEADS | _TYPE_HEADS
 
 
 def row_numbers(table: Table, named: list[str]) -> set[str]:

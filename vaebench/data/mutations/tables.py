@@ -1,6 +1,7 @@
-"""Reading and writing mutation catalogues (SBS96), signatures and exposures, in the layouts of the common programs.
+"""Reading and writing mutation catalogues, signatures and exposures, in the layouts of the common programs.
 
-A catalogue counts single-base substitutions by the change of the pyrimidine and its two neighbours, 96 channels in all.
+A catalogue counts mutations by channel. SBS96, the usual one, has the change of the pyrimidine and its two neighbours; SBS288,
+SBS384, SBS1536, DBS78 and ID83 are read as well. The labels tell which it is.
 ``vaebench count`` makes one from VCF or MAF files, and the ``.all`` files of SigProfilerMatrixGenerator are read as they are.
 COSMIC's terms forbid redistributing its signatures: download them (``vaebench data fetch cosmic``) and pass the path to
 :func:`read_signatures`.
@@ -19,22 +20,22 @@ import pandas as pd
 from vaebench.data.files.table import Table, table_from_file
 from vaebench.data.files.text import ABSENT
 from vaebench.data.files.writing import write_frame
+from vaebench.data.mutations.channel_columns import channel_rows
+from vaebench.data.mutations.channel_labels import recognised
 from vaebench.data.mutations.channels import (
     CHANNELS,
-    ENOUGH,
     SUBSTITUTIONS,
     channel,
     checked_catalogue,
     checked_exposures,
     checked_signatures,
 )
-from vaebench.data.mutations.contexts import refuse_other_contexts, without_totals
+from vaebench.data.mutations.contexts import refuse_both_strands, refuse_lists, without_totals
 from vaebench.data.mutations.labels import (
     is_name,
     labelled_frame,
     name_columns,
     plain_name,
-    row_numbers,
     sample_rows,
     texts_of,
 )
@@ -61,15 +62,17 @@ UNKNOWN_TYPE = "unknown"
 """Cancer type given to samples without one when other samples have one."""
 
 _QUALITY_HEADS = frozenset(("accuracy", "cosinesimilarity"))  # columns of fit quality in exposures by SigProfiler
-_SIGNATURE = re.compile(r"(sbs|signature|sig|s)[ _.-]?\d+[a-z]*", re.IGNORECASE)
+_SIGNATURE = re.compile(r"(sbs|dbs|id|signature|sig|s)[ _.-]?\d+[a-z]*", re.IGNORECASE)
 
 
 def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "samples") -> pd.DataFrame:
     """Reads mutation counts from a CSV, TSV or Parquet table, gzipped or not, with samples in rows or in columns.
 
-    Channels may be in one column such as ``Type`` or ``MutationType`` (``A[C>A]A``: SigProfiler, COSMIC, MUSE-XAE), in two
-    columns ``Mutation type`` and ``Trinucleotide`` (``C>A``, ``ACA``: ICAMS, mSigHdp), or in the header. If there is a
-    column of cancer types, samples are named ``type::sample``. Samples without mutations are kept.
+    The context may be any of :data:`vaebench.data.mutations.CONTEXTS`. Channels may be in one column such as ``Type`` or
+    ``MutationType`` (``A[C>A]A``: SigProfiler, COSMIC, MUSE-XAE), in several such as ``Mutation type`` and ``Trinucleotide``
+    (``C>A``, ``ACA``: ICAMS, mSigHdp), or in the header, as SigProfiler, ICAMS, MutationalPatterns, sigfit, signeR,
+    SomaticSignatures, helmsman and R write them. If there is a column of cancer types, samples are named ``type::sample``.
+    Samples without mutations are kept.
 
     Args:
         path: the file.
@@ -78,7 +81,7 @@ def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "s
             by MUSE-XAE); they then become ``type::1``, ``type::2``, ...
 
     Returns:
-        Counts [T, 96], indexed by sample, with the channels ``A[C>A]A``, ... as columns. ``attrs["notes"]`` lists what was
+        Counts [T, M], indexed by sample, with the channels of the file's context as columns. ``attrs["notes"]`` lists what was
         decided: a row or column of totals that was left out, commas read as decimal points.
 
     Raises:
@@ -107,7 +110,7 @@ def read_signatures(path: str | Path, *, normalised: bool = True) -> pd.DataFram
         normalised: divide each signature by its sum, which must be within 2% of 1; ``False`` keeps the values as written.
 
     Returns:
-        Signatures [S, 96], indexed by name, with the channels as columns; rows sum to 1.
+        Signatures [S, M], indexed by name, with the channels of the file's context as columns; rows sum to 1.
 
     Raises:
         InputError: as :func:`read_catalogue`, or a signature does not sum to 1.
@@ -182,7 +185,7 @@ def cancer_types(samples: Iterable[str], table: pd.DataFrame | str | Path | None
 
 
 def write_catalogue(catalogue: pd.DataFrame, path: str | Path) -> Path:
-    """Writes counts [T, 96] in SigProfiler's layout: a column ``MutationType``, then one column per sample.
+    """Writes counts [T, M] in SigProfiler's layout: a column ``MutationType``, then one column per sample.
 
     The extension of ``path`` sets the format, as for :func:`vaebench.data.write_table`. Returns the path.
     """
@@ -191,7 +194,7 @@ def write_catalogue(catalogue: pd.DataFrame, path: str | Path) -> Path:
 
 
 def write_signatures(signatures: pd.DataFrame, path: str | Path) -> Path:
-    """Writes signatures [S, 96] in COSMIC's layout: a column ``Type``, then one column per signature.
+    """Writes signatures [S, M] in COSMIC's layout: a column ``Type``, then one column per signature.
 
     The extension of ``path`` sets the format, as for :func:`vaebench.data.write_table`. Returns the path.
     """
@@ -213,10 +216,6 @@ def _titled(frame: pd.DataFrame, title: str) -> pd.DataFrame:
     return found
 
 
-def _channels_among(labels: Iterable[str]) -> int:
-    return sum(channel(label) is not None for label in labels)
-
-
 def _by_channel(path: str | Path, kind: str) -> tuple[pd.DataFrame, list[str]]:
     """Reads a table with samples or signatures in rows and channels in columns, labelled as in the file, unchecked.
 
@@ -225,37 +224,20 @@ def _by_channel(path: str | Path, kind: str) -> tuple[pd.DataFrame, list[str]]:
     # repeated names are refused later, when it is known whether they are channels or samples
     table = table_from_file(path, "rows", "apart", is_name)
     header = [table.repeats.get(name, name) for name in table.columns]
-    if _channels_among(header) >= ENOUGH:
+    read = recognised(header)
+    if read.context:
+        refuse_both_strands(str(path), header)
         frame = labelled_frame(table, *sample_rows(table))
     else:
-        refuse_other_contexts(str(path), header, [texts_of(table, name) for name in list(table.columns)[:4]])
-        labels, keys = _channel_rows(table, kind, str(path))
+        refuse_lists(str(path), header)
+        labels, keys, read = channel_rows(table, kind, str(path))
         frame = labelled_frame(table, labels, [name for name in table.columns if name not in keys]).T
     frame, totals = without_totals(frame)
-    notes = [f"{table.source}: {name!r} holds the sums of the others and was left out" for name in totals]
+    notes = [
+        f"{table.source}: {name!r} holds the sums of the others and was left out" for name in dict.fromkeys(totals)
+    ]
+    notes += [f"{table.source}: {read.note}"] if read.note else []
     return frame, [*table.notes, *notes]
-
-
-def _channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[str]]:
-    """Channel labels of the rows, and the columns that are not samples: those with the labels, and row numbers."""
-
-    def many(values: list[str], pattern: str) -> bool:
-        return sum(re.fullmatch(pattern, value.upper()) is not None for value in values) >= ENOUGH
-
-    texts = {name: texts_of(table, name) for name in list(table.columns)[:4]}
-    whole = [name for name, values in texts.items() if _channels_among(values) >= ENOUGH]
-    changes = [name for name, values in texts.items() if many(values, "[ACGT]>[ACGT]")]
-    contexts = [name for name, values in texts.items() if many(values, "[ACGT]{3}")]
-    keys = {*whole, *changes, *contexts} | row_numbers(table, whole or changes)
-    if whole:
-        return texts[whole[0]], keys
-    if changes and contexts:
-        pairs = zip(texts[changes[0]], texts[contexts[0]], strict=True)
-        return [f"{change},{context}" for change, context in pairs], keys
-    raise InputError(
-        f"{source} names no mutation channels, neither in its header nor in a column; {kind}s need the 96 channels of "
-        "SBS96, written A[C>A]A, or C>A and ACA in two columns"
-    )
 
 
 def _samples_of_exposures(table: Table, source: str) -> str:

@@ -25,7 +25,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln, logsumexp, pbdv
 
-from vaebench.data.mutations.channels import CHANNELS
 from vaebench.signatures.sparse.options import SparseOptions
 
 _LOW, _HIGH, _POINTS = -40.0, 20.0, 12_001
@@ -159,26 +158,26 @@ def log_evidence(entries: np.ndarray, errors: np.ndarray, options: SparseOptions
     """Log of the integral over spectra s of the prior density times exp(-(s - entry)^2 / (2 error^2)) of all entries: [B].
 
     The prior is a mixture, over a in ``options.spectrum_shapes``, of symmetric Dirichlet densities. A Dirichlet density is
-    that of independent Gamma(a) entries of rate 96 a, divided by the density of their sum at 1.
+    that of independent Gamma(a) entries of rate M a, divided by the density of their sum at 1.
 
     Args:
-        entries: [B, 96].
-        errors: [B, 96].
+        entries: [B, M].
+        errors: [B, M].
         options: ``spectrum_shapes`` is used.
     """
     by_shape = []
     for shape in options.spectrum_shapes:
-        size = len(CHANNELS) * shape
+        size = entries.shape[-1] * shape
         of_sum = size * np.log(size) - size - gammaln(size)
-        by_shape.append(log_density(entries, errors, shape).sum(-1) - of_sum)
+        by_shape.append(log_density(entries, errors, shape, entries.shape[-1]).sum(-1) - of_sum)
     return logsumexp(by_shape, axis=0) - np.log(len(options.spectrum_shapes))
 
 
-def log_density(entry: np.ndarray, error: np.ndarray, shape: float) -> np.ndarray:
+def log_density(entry: np.ndarray, error: np.ndarray, shape: float, channels: int = 96) -> np.ndarray:
     """ln int_0^inf p(s) exp(-(s - entry)^2 / (2 error^2)) ds, elementwise; it tends to 0 as the error grows.
 
-    p is the Gamma density of shape a and rate r = 96 a, of mean 1 / 96. With c = entry / error - r error the integral is
-    (r error)^a exp(-r entry + (r error)^2 / 2 - c^2 / 4) D_-a(-c), D the parabolic cylinder function.
+    p is the Gamma density of shape a and rate r = M a, of mean 1 / M for M channels. With c = entry / error - r error the
+    integral is (r error)^a exp(-r entry + (r error)^2 / 2 - c^2 / 4) D_-a(-c), D the parabolic cylinder function.
 
     Source: Gradshteyn and Ryzhik 3.462.
 
@@ -186,8 +185,9 @@ def log_density(entry: np.ndarray, error: np.ndarray, shape: float) -> np.ndarra
         entry: of any shape.
         error: of the same shape, positive.
         shape: a.
+        channels: M.
     """
-    rate = len(CHANNELS) * shape
+    rate = channels * shape
     c = entry / error - rate * error
     return shape * np.log(rate * error) - rate * entry + (rate * error) ** 2 / 2 + _log_cylinder(c, shape)
 
