@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
+from vaebench.cli.attribution import attributed, check_attribution, write_variants
 from vaebench.cli.parsing import listed, training_settings
 from vaebench.cli.signature_options import Calibrate, Extract, Match, Power, RefitOptions
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
@@ -34,8 +35,10 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     """Extract signatures from a catalogue, write them and a report, and print what was found."""
     from vaebench.report.signatures import extraction_page
     from vaebench.signatures.extraction import extract
+    from vaebench.signatures.joint.intervals import DeNovo
 
     _check_extraction(options)
+    check_attribution(options)
     check_results_folder(options.out, "extract")
     settings = training_settings(options.set)
     reference = mutations.read_signatures(options.reference) if options.reference else None
@@ -62,15 +65,18 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         drawn = _intervals(options, catalogue, result.signatures, reference, types)
         notes += drawn.notes
     seconds = time.perf_counter() - started
-    info = _info(command, seconds, options.seed, catalogue)
+    info = run_info(command, seconds, options.seed, catalogue)
     if drawn is not None:
         info |= {"level": options.level, **drawn.info}
     page = options.out / "report.html"
     summary = {"signatures": len(result.signatures), "samples": len(catalogue), "notes": notes, "report": str(page)}
     with whole_folder(options.out, "extract") as new:
-        result.save(new)
-        if drawn is not None:
+        result.save(new, types=types)
+        if isinstance(drawn, DeNovo):
+            drawn.save(new, types=types)
+        elif drawn is not None:
             drawn.save(new)
+        notes += attributed(options, catalogue, result, drawn, reference, new)
         extraction_page(
             new,
             catalogue,
@@ -160,10 +166,13 @@ def _intervals(
 def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     """Estimate exposures to given signatures, with intervals, write them and a report, and print what was found."""
     check_results_folder(options.out, "refit")
+    check_attribution(options)
+    from vaebench.signatures.kept import is_extraction, read_extraction
     from vaebench.signatures.refitting import refit
 
+    kept = read_extraction(options.signatures) if is_extraction(options.signatures) else None
     catalogue = _read_or_counted(options)
-    signatures = mutations.read_signatures(options.signatures)
+    signatures = mutations.read_signatures(options.signatures) if kept is None else kept.signatures
     types = mutations.cancer_types(catalogue.index, options.types)
     started = time.perf_counter()
     fit = refit(
@@ -172,9 +181,10 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         intervals=None if options.intervals == "none" else options.intervals,
         settings=training_settings(options.set),
         tissue=options.tissue,
-        prior=options.prior,
+        prior=options.prior if kept is None or options.prior != "published" else kept.prior,
         include=options.include or None,
         exclude=options.exclude or None,
+        per_mutation=options.per_mutation or options.annotate_vcf,
         noise=options.noise,
         level=options.level,
         seed=options.seed,
@@ -183,8 +193,11 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
     )
     seconds = time.perf_counter() - started
-    page = fit.save(options.out, types=types, info=_info(command, seconds, options.seed, catalogue))
-    notes = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *fit.notes]
+    page = fit.save(options.out, types=types, info=run_info(command, seconds, options.seed, catalogue))
+    notes = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *(kept.notes if kept else ())]
+    notes += fit.notes
+    if fit.per_mutation is not None:
+        notes += write_variants(options, fit.per_mutation, options.out, "refit")
     if not options.quiet:
         print(f"{len(catalogue)} samples, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
         print("\n".join([*notes, f"report: {page}"]))
@@ -212,7 +225,7 @@ def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
         fractions=options.fractions,
         progress=StepDisplay(options.quiet),
     )
-    info = _info(command, time.perf_counter() - started, options.seed, catalogue)
+    info = run_info(command, time.perf_counter() - started, options.seed, catalogue)
     worst = worst_sentence(coverage, options.level)
     page = save_calibration(options.out, coverage, intervals=options.intervals, level=options.level, info=info)
     if not options.quiet:
@@ -257,7 +270,7 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         options=chosen,
         progress=StepDisplay(options.quiet),
     )
-    info = _info(command, time.perf_counter() - started, options.seed, signatures)
+    info = run_info(command, time.perf_counter() - started, options.seed, signatures)
     info["signatures digest"] = info.pop("catalogue digest")
     path = save_power(options.out, limits, info | dataclasses.asdict(chosen))
     if not options.quiet:
@@ -269,7 +282,8 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
     return {"limits": json.loads(limits.to_json(orient="records")), "table": str(path)}
 
 
-def _info(command: str, seconds: float, seed: int, catalogue: pd.DataFrame) -> dict[str, Any]:
+def run_info(command: str, seconds: float, seed: int, catalogue: pd.DataFrame) -> dict[str, Any]:
+    """Provenance of a result as JSON values: command, date, versions, device, seconds, seed and digest of the input."""
     import jax
 
     digest = hashlib.sha256(catalogue.to_csv().encode()).hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +19,13 @@ from vaebench.data.mutations.tables import write_exposures
 from vaebench.errors import InputError, checked_seed, unknown_name, user_path
 from vaebench.signatures.dispersion import NOISES, Scatter, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
+from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.matching import fit_cosines
-from vaebench.signatures.published import PRIORS, checked_name, published_ground
+from vaebench.signatures.offered import missed, missed_note, offered
+from vaebench.signatures.per_mutation import DRAWS
+from vaebench.signatures.per_mutation import per_mutation as mutation_probabilities
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
-from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
 from vaebench.types.shown import one_line, tables_page
 
@@ -50,6 +54,9 @@ class RefitResult(NamedTuple):
         growth: dispersion that every mutation of a sample adds under ``"dirichlet"``, else 0.
         sums: one row for each set of signatures that the counts of a sample cannot tell apart: ``sample, signatures``
             (joined by +), and ``exposure, lower, upper`` of their sum; ``None`` for a method without draws of exposures.
+        left_out: names of the signatures of the table that were not offered. ``samples`` then has a column ``needs``: the one
+            that explains what the others cannot, "" where none does.
+        per_mutation: :func:`vaebench.signatures.per_mutation.per_mutation` of the result, if it was asked for.
     """
 
     __repr__ = one_line
@@ -68,18 +75,25 @@ class RefitResult(NamedTuple):
     noise: str = "poisson"
     growth: float = 0.0
     sums: pd.DataFrame | None = None
+    left_out: tuple[str, ...] = ()
+    per_mutation: pd.DataFrame | None = None
 
     def summary(self) -> dict[str, Any]:
         """Method, level and noise as JSON values; ``size`` is ``None`` under Poisson."""
         growth = {"growth": self.growth} if self.growth else {}
-        return growth | {
-            "method": self.method,
-            "level": self.level,
-            "dispersion": self.dispersion,
-            "noise": self.noise,
-            "psi": self.psi,
-            "size": self.size if math.isfinite(self.size) else None,
-        }
+        gone = {"left_out": list(self.left_out)} if self.left_out else {}
+        return (
+            growth
+            | gone
+            | {
+                "method": self.method,
+                "level": self.level,
+                "dispersion": self.dispersion,
+                "noise": self.noise,
+                "psi": self.psi,
+                "size": self.size if math.isfinite(self.size) else None,
+            }
+        )
 
     def save(
         self, folder: str | Path, *, types: pd.Series | None = None, info: Mapping[str, Any] | None = None
@@ -115,6 +129,8 @@ class RefitResult(NamedTuple):
                 write_frame(self.intervals, new / "intervals.csv")
             if self.sums is not None:
                 write_frame(self.sums, new / "sums.csv")
+            if self.per_mutation is not None:
+                write_frame(self.per_mutation, new / "per_mutation.csv")
             write_json(new / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
             page = refit_page(new, self, types=types, info=info, notes=self.notes)
         return user_path(folder) / page.name
@@ -130,13 +146,14 @@ def refit(
     seed: int = 0,
     types: pd.Series | None = None,
     tissue: str | None = None,
-    prior: str = "published",
+    prior: str | pd.DataFrame = "published",
     include: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
     options: MethodOptions | None = None,
     checks: RefitChecks = CHECKS,
+    per_mutation: bool = False,
     progress: OnProgress | None = None,
 ) -> RefitResult:
     """Exposures of every sample of ``catalogue`` to ``signatures``, in mutations, with intervals by any method.
@@ -151,13 +168,14 @@ def refit(
         level: nominal coverage of the intervals, between 0 and 1.
         seed: of everything random.
         types: cancer type by sample; ``spike_slab`` learns a prior for each type.
-        tissue: tumour type whose published exposures are the prior of ``spike_slab``, a name of
-            :func:`vaebench.signatures.published.tissues` like ``"Liver-HCC"`` (genomes) or ``"LIHC"`` (exomes). ``None`` for
-            those of all types.
-        prior: ``"published"``, or ``"none"`` for the same weak prior for each signature. Signatures that are not named as
+        tissue: tumour type, a name of :func:`vaebench.signatures.published.tissues` like ``"Liver-HCC"`` (genomes) or
+            ``"LIHC"`` (exomes): signatures that PCAWG and TCGA have not seen in this tissue are left out, and its published
+            exposures are the prior of ``spike_slab``. ``None`` for those of all types. With a learned prior, a type of its own.
+        prior: ``"published"``, ``"none"`` for the same weak prior for each signature, or a table of
+            :func:`vaebench.signatures.learned.learned_prior`, an extraction's ``prior.csv``. Signatures that are not named as
             COSMIC's have the weak prior.
-        include: the signatures to fit; ``None`` for all.
-        exclude: signatures to leave out.
+        include: the signatures to fit, or groups of them (:func:`vaebench.signatures.subgroups.subgroups`); ``None`` for all.
+        exclude: signatures or groups to leave out. Samples that do not fit without one are named in a note.
         settings: of the autoencoder behind ``posterior_percentile``, ``posterior_released`` and ``conformal``: ``variant``
             (default ``folded_normal_vae``), and the settings of
             :func:`vaebench.signatures.autoencoders.fits.refit_by_encoder`.
@@ -165,6 +183,8 @@ def refit(
         options: constants of the interval method, of the class that the method has in the registry
             (:class:`vaebench.signatures.sampler.options.SamplerOptions` for ``spike_slab``); ``None`` for its defaults.
         checks: thresholds of the flags and notes.
+        per_mutation: also give the probability of each signature for the mutations of each sample and channel, with intervals
+            where the method draws exposures.
         progress: called with what is being done, the steps done, and the steps in all.
 
     Raises:
@@ -179,13 +199,15 @@ def refit(
     """
     checked_options(intervals, noise, level, seed)
     chosen = _method_options(intervals, options)
+    if per_mutation and isinstance(chosen, SamplerOptions):
+        chosen = dataclasses.replace(chosen, kept=max(chosen.kept, DRAWS))  # which changes no draw
     if settings and not (intervals and METHODS[intervals].trains):
         trained = ", ".join(name for name, method in METHODS.items() if method.trains)
         raise InputError(
             f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
         )
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
-    known = selected(known, include, exclude)
+    known, left_out, gone = offered(known, include, exclude, None if isinstance(prior, pd.DataFrame) else tissue)
     x, s = counts.to_numpy(), known.to_numpy()
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
     exposures = np.zeros((len(x), len(s)))
@@ -198,14 +220,25 @@ def refit(
         estimates = METHODS[intervals].compute(FittedCohort(*given, ground=ground))
         exposures[some] = estimates.exposures
     samples = _samples(counts, exposures @ s, found, some, checks)
+    lacking = missed(
+        x[some], s, left_out, np.maximum(found.dispersion_of(x[some]), fitted.poisson.dispersion), checks.unusual
+    )
+    if len(left_out):
+        samples["needs"] = pd.Series(lacking.signature, counts.index[some]).reindex(counts.index, fill_value="")
     frame = pd.DataFrame(exposures, counts.index, known.index)
     diagnostics = {} if estimates is None else estimates.diagnostics
-    notes = [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
+    notes = [*gone, *missed_note(lacking, counts.index[some])]
+    notes += [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
     if estimates is not None:
-        notes += prior_notes(ground, known.index, tissue, estimates)
+        notes += prior_notes(ground, known.index, tissue, estimates, prior)
         notes += sum_notes(known, counts.index[some], estimates, checks)
+    shown = frame if estimates is None else _present(frame, estimates, some, checks)
+    if per_mutation and (estimates is None or estimates.draws is None):
+        notes.append(
+            f"Probabilities of mutations have no intervals: {intervals or 'a fit without intervals'} draws no exposures."
+        )
     return RefitResult(
-        exposures=frame if estimates is None else _present(frame, estimates, some, checks),
+        exposures=shown,
         intervals=None if estimates is None else long_table(frame, estimates, some, level),
         samples=samples,
         dispersion=fitted.poisson.dispersion,
@@ -218,6 +251,8 @@ def refit(
         noise=fitted.noise,
         growth=found.growth,
         sums=None if estimates is None or estimates.sums is None else _sums(known.index, counts.index[some], estimates),
+        left_out=tuple(map(str, left_out.index)),
+        per_mutation=None if not per_mutation else _per_mutation(counts, shown, known, some, estimates, level),
     )
 
 
@@ -236,33 +271,18 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
     checked_seed(seed)
 
 
-def selected(signatures: pd.DataFrame, include: Sequence[str] | None, exclude: Sequence[str] | None) -> pd.DataFrame:
-    """The rows of ``signatures`` [S, 96] that ``include`` names (``None`` for all) and ``exclude`` does not.
-
-    Raises:
-        InputError: for a name that is no signature, or if none is left.
-    """
-    every = list(map(str, signatures.index))
-    wanted = every if include is None else [checked_name("include", name, every) for name in include]
-    unwanted = [checked_name("exclude", name, every) for name in exclude or ()]
-    kept = signatures.loc[[name in wanted and name not in unwanted for name in every]]
-    if kept.empty:
-        raise InputError("include and exclude leave no signature; at least one is needed")
-    return kept
-
-
-def prior_ground(
-    x: np.ndarray, names: pd.Index, intervals: str | None, tissue: str | None, prior: str
-) -> Ground | None:
-    """Ground of the prior of ``spike_slab``; ``None`` for the weak one."""
-    if prior not in PRIORS:
-        raise unknown_name("prior", prior, PRIORS)
-    if tissue is not None and (prior == "none" or intervals != "spike_slab"):
-        given = 'prior="none"' if prior == "none" else f"intervals={intervals!r}"
-        raise InputError(f"tissue={tissue!r} is not allowed with {given}; it is the prior of spike_slab")
-    if prior == "none" or intervals != "spike_slab":
-        return None
-    return published_ground(x, list(map(str, names)), tissue)
+def _per_mutation(
+    counts: pd.DataFrame,
+    exposures: pd.DataFrame,
+    signatures: pd.DataFrame,
+    some: np.ndarray,
+    estimates: Estimates | None,
+    level: float,
+) -> pd.DataFrame:
+    """The table ``per_mutation`` of :class:`RefitResult`, of the exposures that it shows."""
+    draws = None if estimates is None else estimates.draws
+    given = (counts[some], exposures[some], signatures)
+    return mutation_probabilities(*given, draws=draws, level=level, fractions=True)
 
 
 def _present(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, checks: RefitChecks) -> pd.DataFrame:

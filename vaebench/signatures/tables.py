@@ -102,6 +102,7 @@ class Estimates(NamedTuple):
         diagnostics: of the computation.
         sums: of signatures that the counts of a sample cannot tell apart: ``(sample, members, exposure, lower, upper)``;
             ``None`` for a method without draws.
+        draws: [n, T, S], some draws of the exposures; ``None`` for a method without.
     """
 
     exposures: np.ndarray
@@ -110,6 +111,7 @@ class Estimates(NamedTuple):
     presence: np.ndarray
     diagnostics: dict[str, Any]
     sums: Sequence[tuple[int, tuple[int, ...], float, float, float]] | None = None
+    draws: np.ndarray | None = None
 
 
 def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, level: float) -> pd.DataFrame:

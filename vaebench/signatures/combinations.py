@@ -1,0 +1,113 @@
+"""Search for the fewest reference signatures whose blend is near a signature; see :mod:`vaebench.signatures.decomposition`."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import nnls
+
+
+@dataclasses.dataclass(frozen=True)
+class DecompositionOptions:
+    """Constants of :func:`decompose`.
+
+    Attributes:
+        cosine: least cosine of a signature and its combination; below it the signature is new. 0.9 is what the field calls a
+            match; SigProfilerAssignment decomposes from 0.8 on.
+        tolerance: cosine that may be lost against the best that the whole reference can do. With none, every signature would
+            need many reference signatures that explain its noise.
+        most: reference signatures in a combination. A signature that needs more has the best of this number.
+        candidates: reference signatures among which combinations of 3 and more are searched.
+        draws: multinomial draws of a signature with a known number of mutations.
+        quantile: of the cosine between draws and their mean, below which noise does not explain a difference.
+    """
+
+    cosine: float = 0.9
+    tolerance: float = 0.005
+    most: int = 5
+    candidates: int = 14
+    draws: int = 200
+    quantile: float = 0.05
+
+
+DECOMPOSITION = DecompositionOptions()
+"""The defaults."""
+
+
+class Combination(NamedTuple):
+    """Places of the reference signatures, their shares, the cosine of their blend, and the cosine that was asked for."""
+
+    members: tuple[int, ...]
+    shares: tuple[float, ...]
+    cosine: float
+    target: float
+
+
+class CombinationSearch:
+    """Search of one signature's combinations; keeps what all of its draws share."""
+
+    def __init__(self, reference: np.ndarray, own: float, options: DecompositionOptions):
+        self.reference = reference
+        self.lengths = np.linalg.norm(reference, axis=1)
+        self.gram = reference @ reference.T
+        self.own = own
+        self.options = options
+
+    def singles(self, s: np.ndarray) -> np.ndarray:
+        """Cosines [S'] of ``s`` and each reference signature."""
+        return self.reference @ s / (self.lengths * np.linalg.norm(s))
+
+    def of(self, s: np.ndarray, members: tuple[int, ...]) -> Combination:
+        """The best blend of ``members``; of a new signature the best that ``most`` of the reference can do."""
+        if not members:
+            likely = self._likely(s)
+            reach = max(self._best(s, size, likely)[1] for size in range(1, self.options.most + 1))
+            return Combination((), (), reach, self.options.cosine)
+        weights, rest = nnls(self.reference[list(members)].T, s)
+        cosine = float(np.sqrt(max(1 - rest**2 / (s @ s), 0.0)))
+        return Combination(members, tuple((weights / max(weights.sum(), 1e-300)).tolist()), cosine, self.options.cosine)
+
+    def fewest(self, s: np.ndarray) -> Combination:
+        """The fewest reference signatures that reach the target of ``s``; no members if it is new."""
+        weights, rest = nnls(self.reference.T, s)
+        reach = float(np.sqrt(max(1 - rest**2 / (s @ s), 0.0)))
+        least = self.options.cosine
+        target = max(min(self.own, reach - self.options.tolerance), least)
+        if reach < least:
+            return self.of(s, ())._replace(target=target)
+        likely, best = self._likely(s, weights), ()
+        for size in range(1, self.options.most + 1):
+            members, cosine = self._best(s, size, likely)
+            best = members if members else best
+            if members and cosine >= target - 1e-12:
+                return self.of(s, members)._replace(target=target)
+        found = self.of(s, best)
+        return (found if found.cosine >= least else self.of(s, ()))._replace(target=target)
+
+    def _likely(self, s: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        """Places of the ``candidates`` that explain ``s`` best: those in the full fit by weight, then the nearest."""
+        if weights is None:
+            weights = nnls(self.reference.T, s)[0]
+        used = np.argsort(-weights * self.lengths, kind="stable")[: max(np.count_nonzero(weights), 1)]
+        order = dict.fromkeys([*used.tolist(), *np.argsort(-self.singles(s), kind="stable").tolist()])
+        return np.sort(np.array(list(order)[: self.options.candidates]))
+
+    def _best(self, s: np.ndarray, size: int, likely: np.ndarray) -> tuple[tuple[int, ...], float]:
+        """The combination of ``size`` with the largest cosine, all weights positive, and that cosine; none, and -1."""
+        places = np.arange(len(self.reference)) if size < 3 else likely
+        if size > len(places):
+            return (), -1.0
+        sets = np.array(list(itertools.combinations(places.tolist(), size)))
+        b = (self.reference @ s)[sets]
+        gram = self.gram[sets[:, :, None], sets[:, None, :]]
+        # equal reference signatures have no unique weights: a trace of a ridge keeps the matrix regular
+        ridge = 1e-10 * np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(size)
+        weights = np.linalg.solve(gram + ridge, b[..., None])[..., 0]
+        squares = np.where((weights > 0).all(1), np.sum(weights * b, 1), -1.0)
+        place = int(np.argmax(squares))
+        if squares[place] <= 0:
+            return (), -1.0
+        return tuple(map(int, sets[place])), float(np.sqrt(squares[place] / (s @ s)))
