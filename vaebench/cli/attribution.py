@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vaebench.cli.signature_options import Decompose, Extract, RefitOptions
     from vaebench.signatures.anchoring import AnchoredIntervals
     from vaebench.signatures.extraction import Extraction
+    from vaebench.signatures.joint.intervals import DeNovo
 
 
 def decompose_signatures(options: Decompose, command: str) -> dict[str, Any]:
@@ -96,10 +97,10 @@ def attributed(
     """Write the decomposition into the reference's signatures and the probabilities of mutations, if asked for."""
     from vaebench.data.files.writing import write_frame
     from vaebench.signatures.decomposition import decompose
-    from vaebench.signatures.joint.intervals import DeNovo
+    from vaebench.signatures.joint.intervals import DeNovo as Joint
     from vaebench.signatures.per_mutation import per_mutation
 
-    joint, notes = drawn if isinstance(drawn, DeNovo) else None, []
+    joint, notes = drawn if isinstance(drawn, Joint) else None, []
     if reference is not None:
         spectra = None if joint is None else joint.spectra
         amounts = result.exposures.sum(axis=0).clip(lower=1.0)
