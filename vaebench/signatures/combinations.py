@@ -15,8 +15,8 @@ class DecompositionOptions:
     """Constants of :func:`decompose`.
 
     Attributes:
-        cosine: least cosine of a signature and its combination; below it the signature is new. 0.9 is what the field calls a
-            match; SigProfilerAssignment decomposes from 0.8 on.
+        cosine: least cosine of a signature and its combination; below it the signature is new, unless noise leaves no more. 0.9
+            is what the field calls a match; SigProfilerAssignment decomposes from 0.8 on.
         tolerance: cosine that may be lost against the best that the whole reference can do. With none, every signature would
             need many reference signatures that explain its noise.
         most: reference signatures in a combination. A signature that needs more has the best of this number.
@@ -70,12 +70,18 @@ class CombinationSearch:
         cosine = float(np.sqrt(max(1 - rest**2 / (s @ s), 0.0)))
         return Combination(members, tuple((weights / max(weights.sum(), 1e-300)).tolist()), cosine, self.options.cosine)
 
-    def fewest(self, s: np.ndarray) -> Combination:
-        """The fewest reference signatures that reach the target of ``s``; no members if it is new."""
+    def fewest(self, s: np.ndarray, drawn: bool = False) -> Combination:
+        """The fewest reference signatures that reach the target of ``s``; no members if it is new.
+
+        Args:
+            s: the signature [96], or a draw of it.
+            drawn: true for a draw, which is twice as far (in variance) from the true signature as the estimate is.
+        """
         weights, rest = nnls(self.reference.T, s)
         reach = float(np.sqrt(max(1 - rest**2 / (s @ s), 0.0)))
-        least = self.options.cosine
-        target = max(min(self.own, reach - self.options.tolerance), least)
+        own = 1 / np.sqrt(2 / self.own**2 - 1) if drawn else self.own
+        least = min(self.options.cosine, own)
+        target = max(min(own, reach - self.options.tolerance), least)
         if reach < least:
             return self.of(s, ())._replace(target=target)
         likely, best = self._likely(s, weights), ()

@@ -4,7 +4,7 @@ For one signature s, or one draw of it::
 
     1. fit        non-negative least squares on the whole reference: the best cosine that it can reach
     2. target     the best cosine less ``tolerance``, or the cosine that the noise of s leaves (``own``) if that is lower; at
-                  least ``cosine``. A best cosine below ``cosine`` makes s new.
+                  least ``cosine``, or ``own``. A best cosine below both makes s new.
     3. search     all combinations of 1, then 2, ... reference signatures; the first number that reaches the target, and of
                   that number the combination with the largest cosine. From 3 on, of the ``candidates`` that explain s best.
 
@@ -13,7 +13,7 @@ G^-1 b are positive; else the nearest point belongs to a smaller set, which was 
 
 Probability: the share of the draws of s in which a combination is the answer. Draws are those of the joint sampler, which carry
 the uncertainty of the extraction, or multinomial ones with as many mutations as the signature was estimated from. ``own`` is the
-5% quantile of the cosine between draws and their mean.
+5% quantile of the cosine between draws and their mean; a draw differs from the truth by twice the variance of this.
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ def decompose(
         own = 1.0 if mine is None else _own_cosine(mine, options.quantile)
         search = CombinationSearch(known.to_numpy(), own, options)
         answer = search.fewest(s)
-        counted = collections.Counter([answer.members] if mine is None else [search.fewest(d).members for d in mine])
+        counted = collections.Counter(
+            [answer.members] if mine is None else [search.fewest(d, drawn=True).members for d in mine]
+        )
         if mine is not None:
             best = max(counted.values())
             if counted[answer.members] < best:  # the most probable one, and of equals the one with fewer
