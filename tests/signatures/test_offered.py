@@ -9,10 +9,10 @@ from scipy.stats import chi2
 
 from vaebench.data.mutations.channels import CHANNELS
 from vaebench.errors import InputError
+from vaebench.signatures.cosmic_groups import SUBGROUPS, group_named, named_signatures, subgroups
 from vaebench.signatures.offered import missed, offered
 from vaebench.signatures.published import seen_in
 from vaebench.signatures.refitting import refit
-from vaebench.signatures.subgroups import SUBGROUPS, group_named, named_signatures, subgroups
 
 NAMES = ["SBS1", "SBS2", "SBS5", "SBS7a", "SBS11", "SBS13", "SBS27", "SBS38", "SBS40a", "SBS60", "SBS95"]
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from vaebench.data.mutations.channels import CHANNELS
 from vaebench.data.mutations.counting import count
 from vaebench.data.mutations.variant_channels import variant_channels
 from vaebench.errors import InputError
-from vaebench.signatures.per_mutation import per_mutation
+from vaebench.signatures.attribution import per_mutation
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.variant_tables import annotate_vcf, variant_table
@@ -76,7 +76,7 @@ def test_intervals_are_quantiles_of_draws_of_exposures_and_signatures():
 def test_a_refit_gives_them_with_intervals(tmp_path):
     x = catalogue()
     x.loc["T3"] = 0.0
-    quick = SamplerOptions(learning=40, draws=200, chain=20, longest=1)
+    quick = SamplerOptions(learning=10, draws=40, chain=5, longest=1)
     given = {"intervals": "spike_slab", "prior": "none", "options": quick}
     fit = refit(x, SIGNATURES, **given, per_mutation=True)
     pd.testing.assert_frame_equal(fit.exposures, refit(x, SIGNATURES, **given).exposures)  # draws stay the same

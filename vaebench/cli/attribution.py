@@ -96,9 +96,9 @@ def attributed(
 ) -> list[str]:
     """Write the decomposition into the reference's signatures and the probabilities of mutations, if asked for."""
     from vaebench.data.files.writing import write_frame
+    from vaebench.signatures.attribution import per_mutation
     from vaebench.signatures.decomposition import decompose
     from vaebench.signatures.joint.intervals import DeNovo as Joint
-    from vaebench.signatures.per_mutation import per_mutation
 
     joint, notes = drawn if isinstance(drawn, Joint) else None, []
     if reference is not None:

@@ -29,7 +29,7 @@ _NAMES = {
     "learned_prior": "vaebench.signatures.learned",
     "matches": "vaebench.signatures.matching",
     "muse_refit": "vaebench.signatures.autoencoders.muse",
-    "per_mutation": "vaebench.signatures.per_mutation",
+    "per_mutation": "vaebench.signatures.attribution",
     "power": "vaebench.signatures.detection",
     "published_exposures": "vaebench.signatures.published",
     "read_extraction": "vaebench.signatures.kept",
@@ -37,15 +37,17 @@ _NAMES = {
     "refit": "vaebench.signatures.refitting",
     "save_calibration": "vaebench.signatures.calibration",
     "save_power": "vaebench.signatures.detection",
-    "subgroups": "vaebench.signatures.subgroups",
+    "subgroups": "vaebench.signatures.cosmic_groups",
     "tissues": "vaebench.signatures.published",
     "variant_table": "vaebench.signatures.variant_tables",
 }
 
 if TYPE_CHECKING:
     from vaebench.signatures.anchoring import anchored, anchored_intervals
+    from vaebench.signatures.attribution import per_mutation
     from vaebench.signatures.autoencoders.muse import muse_refit
     from vaebench.signatures.calibration import calibrate, save_calibration
+    from vaebench.signatures.cosmic_groups import subgroups
     from vaebench.signatures.coverage import coverage_summary, coverage_table
     from vaebench.signatures.decomposition import DecompositionOptions, decompose
     from vaebench.signatures.detection import power, save_power
@@ -54,11 +56,9 @@ if TYPE_CHECKING:
     from vaebench.signatures.kept import read_extraction
     from vaebench.signatures.learned import learned_prior
     from vaebench.signatures.matching import matches, recovery
-    from vaebench.signatures.per_mutation import per_mutation
     from vaebench.signatures.published import published_exposures, tissues
     from vaebench.signatures.refitting import refit
     from vaebench.signatures.sparse.options import SparseOptions
-    from vaebench.signatures.subgroups import subgroups
     from vaebench.signatures.variant_tables import annotate_vcf, variant_table
 
 __all__ = [

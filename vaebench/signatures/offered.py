@@ -10,9 +10,9 @@ import pandas as pd
 from scipy.stats import chi2
 
 from vaebench.errors import InputError
+from vaebench.signatures.cosmic_groups import named_signatures
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.published import seen_in
-from vaebench.signatures.subgroups import named_signatures
 
 _LISTED = 8  # names in a note
 _PLACES = 3  # samples in a note
@@ -42,7 +42,7 @@ def offered(
 
     Args:
         signatures: the whole table.
-        include: names of signatures or groups (:func:`vaebench.signatures.subgroups.subgroups`); ``None`` for all. One that
+        include: names of signatures or groups (:func:`vaebench.signatures.cosmic_groups.subgroups`); ``None`` for all. One that
             is named by itself stays, whatever the tissue.
         exclude: names of signatures or groups to leave out.
         tissue: a tumour type; signatures that PCAWG and TCGA have not seen in it are left out.

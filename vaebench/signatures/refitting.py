@@ -17,13 +17,13 @@ from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures
 from vaebench.errors import InputError, checked_seed, unknown_name, user_path
+from vaebench.signatures.attribution import DRAWS
+from vaebench.signatures.attribution import per_mutation as mutation_probabilities
 from vaebench.signatures.dispersion import NOISES, Scatter, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.matching import fit_cosines
 from vaebench.signatures.offered import missed, missed_note, offered
-from vaebench.signatures.per_mutation import DRAWS
-from vaebench.signatures.per_mutation import per_mutation as mutation_probabilities
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
@@ -56,7 +56,7 @@ class RefitResult(NamedTuple):
             (joined by +), and ``exposure, lower, upper`` of their sum; ``None`` for a method without draws of exposures.
         left_out: names of the signatures of the table that were not offered. ``samples`` then has a column ``needs``: the one
             that explains what the others cannot, "" where none does.
-        per_mutation: :func:`vaebench.signatures.per_mutation.per_mutation` of the result, if it was asked for.
+        per_mutation: :func:`vaebench.signatures.attribution.per_mutation` of the result, if it was asked for.
     """
 
     __repr__ = one_line
@@ -174,7 +174,7 @@ def refit(
         prior: ``"published"``, ``"none"`` for the same weak prior for each signature, or a table of
             :func:`vaebench.signatures.learned.learned_prior`, an extraction's ``prior.csv``. Signatures that are not named as
             COSMIC's have the weak prior.
-        include: the signatures to fit, or groups of them (:func:`vaebench.signatures.subgroups.subgroups`); ``None`` for all.
+        include: the signatures to fit, or groups of them (:func:`vaebench.signatures.cosmic_groups.subgroups`); ``None`` for all.
         exclude: signatures or groups to leave out. Samples that do not fit without one are named in a note.
         settings: of the autoencoder behind ``posterior_percentile``, ``posterior_released`` and ``conformal``: ``variant``
             (default ``folded_normal_vae``), and the settings of

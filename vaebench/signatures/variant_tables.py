@@ -41,7 +41,7 @@ def variant_table(
 
     Args:
         variants: VCF, MAF or plain tables, or folders of them.
-        probabilities: table of :func:`vaebench.signatures.per_mutation.per_mutation` for their samples.
+        probabilities: table of :func:`vaebench.signatures.attribution.per_mutation` for their samples.
         reference_genome: FASTA or 2bit file; not needed for MAF files with a column ``CONTEXT``.
 
     Returns:
