@@ -81,7 +81,12 @@ def write_variants(options: Extract | RefitOptions, probabilities: pd.DataFrame,
     if options.annotate_vcf:
         written = annotate_vcf(table, folder / "annotated")
         made += [f"annotated/{path.name}" for path in written]
-        notes.append(f"{len(written)} VCF files were annotated (INFO field SIGNATURES) in annotated.")
+        files = (
+            f"{len(written)} VCF file{'s' if len(written) > 1 else ''}"
+            if written
+            else "The input has no VCF file: none"
+        )
+        notes.append(f"{files} annotated (INFO field SIGNATURES){' in the folder annotated' if written else ''}.")
     add_files(folder, maker, made)
     return notes
 

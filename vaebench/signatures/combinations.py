@@ -20,7 +20,8 @@ class DecompositionOptions:
         tolerance: cosine that may be lost against the best that the whole reference can do. With none, every signature would
             need many reference signatures that explain its noise.
         most: reference signatures in a combination. A signature that needs more has the best of this number.
-        candidates: reference signatures among which combinations of 3 and more are searched.
+        candidates: reference signatures among which combinations of 3 and more are searched, and those of 2 for draws.
+        exhaustive: reference signatures up to which all pairs are tried; COSMIC has 86.
         draws: multinomial draws of a signature with a known number of mutations.
         quantile: of the cosine between draws and their mean, below which noise does not explain a difference.
     """
@@ -29,6 +30,7 @@ class DecompositionOptions:
     tolerance: float = 0.005
     most: int = 5
     candidates: int = 14
+    exhaustive: int = 300
     draws: int = 200
     quantile: float = 0.05
 
@@ -55,6 +57,7 @@ class CombinationSearch:
         self.gram = reference @ reference.T
         self.own = own
         self.options = options
+        self.always: tuple[int, ...] = ()  # candidates of every draw: the answer of the estimate
 
     def singles(self, s: np.ndarray) -> np.ndarray:
         """Cosines [S'] of ``s`` and each reference signature."""
@@ -85,8 +88,10 @@ class CombinationSearch:
         if reach < least:
             return self.of(s, ())._replace(target=target)
         likely, best = self._likely(s, weights), ()
+        whole = np.arange(len(self.reference))
+        exhaustive = 1 if drawn or len(whole) > self.options.exhaustive else 2
         for size in range(1, self.options.most + 1):
-            members, cosine = self._best(s, size, likely)
+            members, cosine = self._best(s, size, whole if size <= exhaustive else likely)
             best = members if members else best
             if members and cosine >= target - 1e-12:
                 return self.of(s, members)._replace(target=target)
@@ -98,12 +103,11 @@ class CombinationSearch:
         if weights is None:
             weights = nnls(self.reference.T, s)[0]
         used = np.argsort(-weights * self.lengths, kind="stable")[: max(np.count_nonzero(weights), 1)]
-        order = dict.fromkeys([*used.tolist(), *np.argsort(-self.singles(s), kind="stable").tolist()])
+        order = dict.fromkeys([*self.always, *used.tolist(), *np.argsort(-self.singles(s), kind="stable").tolist()])
         return np.sort(np.array(list(order)[: self.options.candidates]))
 
-    def _best(self, s: np.ndarray, size: int, likely: np.ndarray) -> tuple[tuple[int, ...], float]:
-        """The combination of ``size`` with the largest cosine, all weights positive, and that cosine; none, and -1."""
-        places = np.arange(len(self.reference)) if size < 3 else likely
+    def _best(self, s: np.ndarray, size: int, places: np.ndarray) -> tuple[tuple[int, ...], float]:
+        """The combination of ``size`` among ``places`` with the largest cosine, all weights positive, and that; none, and -1."""
         if size > len(places):
             return (), -1.0
         sets = np.array(list(itertools.combinations(places.tolist(), size)))

@@ -6,7 +6,8 @@ For one signature s, or one draw of it::
     2. target     the best cosine less ``tolerance``, or the cosine that the noise of s leaves (``own``) if that is lower; at
                   least ``cosine``, or ``own``. A best cosine below both makes s new.
     3. search     all combinations of 1, then 2, ... reference signatures; the first number that reaches the target, and of
-                  that number the combination with the largest cosine. From 3 on, of the ``candidates`` that explain s best.
+                  that number the combination with the largest cosine. From 3 on (for draws: from 2 on), of the ``candidates``
+                  that explain s best.
 
 The cosine of s and the nearest point of the cone of a set R is sqrt(b' G^-1 b) / |s| with G = R R' and b = R s, if all weights
 G^-1 b are positive; else the nearest point belongs to a smaller set, which was tried before.
@@ -138,6 +139,7 @@ def decompose(
         own = 1.0 if mine is None else _own_cosine(mine, options.quantile)
         search = CombinationSearch(known.to_numpy(), own, options)
         answer = search.fewest(s)
+        search.always = answer.members
         counted = collections.Counter(
             [answer.members] if mine is None else [search.fewest(d, drawn=True).members for d in mine]
         )
