@@ -17,6 +17,7 @@ FIELD = "SIGNATURES"
 """Name of the INFO field."""
 _SHOWN = 0.01  # probability from which a signature is in the INFO field
 _OWN = ("sample", "chrom", "pos", "ref", "alt", "channel", "reason", "file", "line")
+_LAST = (b"QUAL", b"FILTER", b"INFO")  # columns that short files leave out
 _CODES = {
     "%": "%25",
     ":": "%3A",
@@ -134,8 +135,10 @@ def _copied(source: Path, target: Path, entries: Mapping[int, list[str]]) -> Pat
     with unpacked(source) as read, gzip.open(target, "wb") if zipped else open(target, "wb") as write:
         for number, raw in enumerate(read, 1):
             end = b"\r\n" if raw.endswith(b"\r\n") else b"\n"
-            if raw.startswith(b"#CHROM"):
+            if raw.removeprefix(b"\xef\xbb\xbf").startswith(b"#CHROM"):
                 write.write(about + end)
+                fields = raw.rstrip(b"\r\n").split(b"\t")
+                raw = b"\t".join([*fields, *_LAST[len(fields) - 5 :]]) + end if len(fields) < 8 else raw
             if number in entries:
                 fields = raw.rstrip(b"\r\n").split(b"\t")
                 own = f"{FIELD}={','.join(entries[number])}".encode()
