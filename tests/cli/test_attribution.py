@@ -11,35 +11,24 @@ import pytest
 from vaebench.cli.main import main
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.data.mutations.tables import write_catalogue, write_signatures
+from vaebench.signatures.extraction import Extraction
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A cohort, its signatures, and an extraction of it with a reference."""
+    """A cohort, its signatures, and an extraction of it, saved."""
     folder = tmp_path_factory.mktemp("made")
     catalogue, truth = simulate_catalogue(3, tumours=40, signatures=3, types=2)
     write_catalogue(catalogue, folder / "catalogue.csv")
     write_signatures(truth.signatures, folder / "signatures.csv")
-    text = "--method nmf --k-min 3 --k-max 3 --restarts 2 --quiet --per-mutation"
-    arguments = [str(folder / "catalogue.csv"), *text.split(), "--out", str(folder / "extract")]
-    arguments += ["--reference", str(folder / "signatures.csv")]
-    assert main(["extract", *arguments]) == 0
+    fits = pd.DataFrame({"mutations": catalogue.sum(axis=1), "cosine": 1.0})
+    selection = pd.DataFrame({"k": [3], "chosen": [True]})
+    Extraction(truth.signatures, truth.exposures, fits, selection, None, "nmf", ()).save(folder / "extract")
     return folder
 
 
 def summary(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
-
-
-def test_extract_with_a_reference_decomposes_and_keeps_its_prior(made):
-    table = pd.read_csv(made / "extract" / "decomposition.csv")
-    assert len(table) == 3
-    assert table["probability"].between(0, 1).all()
-    manifest = json.loads((made / "extract" / "manifest.json").read_text())["files"]
-    assert {"decomposition.csv", "combinations.csv", "prior.csv", "per_mutation.csv"} <= set(manifest)
-    assert set(pd.read_csv(made / "extract" / "prior.csv")["type"]) == {"all", "TYPE01", "TYPE02"}
-    notes = json.loads((made / "extract" / "run.json").read_text())["notes"]
-    assert any("multinomial" in note for note in notes)
 
 
 def test_decompose_takes_a_table_or_an_extraction(made, tmp_path, capsys):

@@ -86,6 +86,27 @@ def test_draws_of_a_posterior_decide_between_two_answers():
     assert "joint posterior" in found.notes[0]
 
 
+def test_probabilities_are_those_of_enumeration():
+    """Every draw by itself, with all combinations of one and two tried by brute force."""
+    rng = np.random.default_rng(2)
+    draws = rng.multinomial(300, blend(S2=0.9, S7=0.1), 40) / 300
+    found = decompose(table_of([draws.mean(0)]), REFERENCE, draws=draws[:, None], options=DecompositionOptions(most=2))
+    reference, counted = REFERENCE.to_numpy(), {}
+    for s in draws:
+        cosine = {}
+        for members in [*((k,) for k in range(12)), *itertools.combinations(range(12), 2)]:
+            cosine[members] = np.sqrt(1 - nnls(reference[list(members)].T, s)[1] ** 2 / (s @ s))
+        reach = np.sqrt(1 - nnls(reference.T, s)[1] ** 2 / (s @ s))
+        target = reach - max(0.01, 0.3 * (1 - reach))
+        best = [max((m for m in cosine if len(m) == size), key=cosine.__getitem__) for size in (1, 2)]
+        answer = best[0] if cosine[best[0]] >= target else best[1]
+        name = "+".join(REFERENCE.index[k] for k in answer)
+        counted[name] = counted.get(name, 0) + 1 / 40
+    given = found.combinations.set_index("references")["probability"].to_dict()
+    assert given == pytest.approx(counted)
+    assert len(given) > 1
+
+
 def test_the_cosine_and_the_most_are_kept_to():
     table = decompose(table_of(BLENDS[3:]), REFERENCE, options=DecompositionOptions(most=2)).table()
     assert table["references"].iloc[0] == "new" or table["references"].iloc[0].count("+") <= 1

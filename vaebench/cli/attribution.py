@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from vaebench.cli.provenance import run_info
 from vaebench.data.mutations import tables as mutations
 from vaebench.errors import InputError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 def decompose_signatures(options: Decompose, command: str) -> dict[str, Any]:
     """Explain signatures by known ones, write the combinations, and print them."""
-    from vaebench.cli.signatures import run_info
     from vaebench.data.files.folders import check_results_folder
     from vaebench.signatures.combinations import DecompositionOptions
     from vaebench.signatures.decomposition import decompose
@@ -89,6 +89,16 @@ def write_variants(options: Extract | RefitOptions, probabilities: pd.DataFrame,
         notes.append(f"{files} annotated (INFO field SIGNATURES){' in the folder annotated' if written else ''}.")
     add_files(folder, maker, made)
     return notes
+
+
+def save_intervals(drawn: DeNovo | AnchoredIntervals | None, types: pd.Series | None, folder: Path) -> None:
+    """Add the intervals of an extraction to its folder, and what a refit of new samples takes over from joint ones."""
+    from vaebench.signatures.joint.intervals import DeNovo as Joint
+
+    if isinstance(drawn, Joint):
+        drawn.save(folder, types=types)
+    elif drawn is not None:
+        drawn.save(folder)
 
 
 def attributed(

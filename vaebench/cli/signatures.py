@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import hashlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
-from vaebench.cli.attribution import attributed, check_attribution, write_variants
+from vaebench.cli.attribution import attributed, check_attribution, save_intervals, write_variants
 from vaebench.cli.parsing import listed, training_settings
+from vaebench.cli.provenance import run_info
 from vaebench.cli.signature_options import Calibrate, Extract, Match, Power, RefitOptions
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
 from vaebench.errors import InputError, unknown_name, whole_number
 from vaebench.sweep.progress import StepDisplay, duration
-from vaebench.version import __version__
 
 if TYPE_CHECKING:
     from vaebench.signatures.anchoring import AnchoredIntervals
@@ -35,7 +33,6 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     """Extract signatures from a catalogue, write them and a report, and print what was found."""
     from vaebench.report.signatures import extraction_page
     from vaebench.signatures.extraction import extract
-    from vaebench.signatures.joint.intervals import DeNovo
 
     _check_extraction(options)
     check_attribution(options)
@@ -72,10 +69,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     summary = {"signatures": len(result.signatures), "samples": len(catalogue), "notes": notes, "report": str(page)}
     with whole_folder(options.out, "extract") as new:
         result.save(new, types=types)
-        if isinstance(drawn, DeNovo):
-            drawn.save(new, types=types)
-        elif drawn is not None:
-            drawn.save(new)
+        save_intervals(drawn, types, new)
         notes += attributed(options, catalogue, result, drawn, reference, new)
         extraction_page(
             new,
@@ -280,20 +274,3 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         print(wide.to_string(float_format="{:.2f}".format, na_rep=""))
         print(f"table: {path}")
     return {"limits": json.loads(limits.to_json(orient="records")), "table": str(path)}
-
-
-def run_info(command: str, seconds: float, seed: int, catalogue: pd.DataFrame) -> dict[str, Any]:
-    """Provenance of a result as JSON values: command, date, versions, device, seconds, seed and digest of the input."""
-    import jax
-
-    digest = hashlib.sha256(catalogue.to_csv().encode()).hexdigest()[:16]
-    return {
-        "command": command,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "version": __version__,
-        "jax": jax.__version__,
-        "device": str(jax.devices()[0].device_kind),
-        "seconds": round(seconds, 1),
-        "seed": seed,
-        "catalogue digest": digest,
-    }

@@ -18,16 +18,19 @@ class DecompositionOptions:
         cosine: least cosine of a signature and its combination; below it the signature is new, unless noise leaves no more. 0.9
             is what the field calls a match; SigProfilerAssignment decomposes from 0.8 on.
         tolerance: cosine that may be lost against the best that the whole reference can do. With none, every signature would
-            need many reference signatures that explain its noise.
+            need many reference signatures that explain its noise and the errors of its extraction.
+        slack: the same, as a share of what even the whole reference leaves unexplained. A fit by 86 signatures uses 10 to 20 of
+            them to explain a fifth of pure noise.
         most: reference signatures in a combination. A signature that needs more has the best of this number.
         candidates: reference signatures among which combinations of 3 and more are searched, and those of 2 for draws.
         exhaustive: reference signatures up to which all pairs are tried; COSMIC has 86.
         draws: multinomial draws of a signature with a known number of mutations.
-        quantile: of the cosine between draws and their mean, below which noise does not explain a difference.
+        quantile: of the cosine between draws and their mean: a signature is new only below it.
     """
 
     cosine: float = 0.9
-    tolerance: float = 0.005
+    tolerance: float = 0.01
+    slack: float = 0.3
     most: int = 5
     candidates: int = 14
     exhaustive: int = 300
@@ -78,13 +81,13 @@ class CombinationSearch:
 
         Args:
             s: the signature [96], or a draw of it.
-            drawn: true for a draw, which is twice as far (in variance) from the true signature as the estimate is.
+            drawn: true for a draw.
         """
         weights, rest = nnls(self.reference.T, s)
         reach = float(np.sqrt(max(1 - rest**2 / (s @ s), 0.0)))
-        own = 1 / np.sqrt(2 / self.own**2 - 1) if drawn else self.own
-        least = min(self.options.cosine, own)
-        target = max(min(own, reach - self.options.tolerance), least)
+        # a draw is twice as far from the true signature, in variance, as the estimate is
+        least = min(self.options.cosine, 1 / np.sqrt(2 / self.own**2 - 1) if drawn else self.own)
+        target = max(reach - max(self.options.tolerance, self.options.slack * (1 - reach)), least)
         if reach < least:
             return self.of(s, ())._replace(target=target)
         likely, best = self._likely(s, weights), ()

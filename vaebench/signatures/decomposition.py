@@ -3,8 +3,8 @@
 For one signature s, or one draw of it::
 
     1. fit        non-negative least squares on the whole reference: the best cosine that it can reach
-    2. target     the best cosine less ``tolerance``, or the cosine that the noise of s leaves (``own``) if that is lower; at
-                  least ``cosine``, or ``own``. A best cosine below both makes s new.
+    2. target     the best cosine less ``tolerance``, or less ``slack`` times what is missing to 1, but at least ``cosine``. A
+                  best cosine below ``cosine`` makes s new, unless its noise leaves no more.
     3. search     all combinations of 1, then 2, ... reference signatures; the first number that reaches the target, and of
                   that number the combination with the largest cosine. From 3 on (for draws: from 2 on), of the ``candidates``
                   that explain s best.
@@ -13,8 +13,8 @@ The cosine of s and the nearest point of the cone of a set R is sqrt(b' G^-1 b) 
 G^-1 b are positive; else the nearest point belongs to a smaller set, which was tried before.
 
 Probability: the share of the draws of s in which a combination is the answer. Draws are those of the joint sampler, which carry
-the uncertainty of the extraction, or multinomial ones with as many mutations as the signature was estimated from. ``own`` is the
-5% quantile of the cosine between draws and their mean; a draw differs from the truth by twice the variance of this.
+the uncertainty of the extraction, or multinomial ones with as many mutations as the signature was estimated from. The noise is
+read off the 5% quantile of the cosine between draws and their mean; a draw differs from the truth by twice the variance of this.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ _POSSIBLE = 1e-3  # least P(present) and P(absent): the counts of a sample must 
 def learned_prior(
     exposures: pd.DataFrame, *, intervals: pd.DataFrame | None = None, types: pd.Series | None = None
 ) -> pd.DataFrame:
-    """What exposures [T, S] say of the next sample: how often each signature is present, and how large its share is.
+    """Learn from exposures [T, S] how often each signature is present in a sample, and how large its share is.
 
     Args:
         exposures: in mutations. Without ``intervals``, one below 1% of the sample's mutations counts as absent.

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
 
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
@@ -18,15 +17,14 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures
 from vaebench.errors import InputError, checked_seed, unknown_name, user_path
 from vaebench.signatures.attribution import DRAWS
-from vaebench.signatures.attribution import per_mutation as mutation_probabilities
-from vaebench.signatures.dispersion import NOISES, Scatter, fitted_noise
+from vaebench.signatures.dispersion import NOISES, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.learned import prior_ground
-from vaebench.signatures.matching import fit_cosines
 from vaebench.signatures.offered import missed, missed_note, offered
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
+from vaebench.signatures.refit_tables import probabilities_of, samples_table, shown_exposures, sums_table
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
+from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
 from vaebench.types.shown import one_line, tables_page
 
 
@@ -198,14 +196,7 @@ def refit(
         ['sample', 'signature', 'exposure', 'lower', 'upper', 'presence']
     """
     checked_options(intervals, noise, level, seed)
-    chosen = _method_options(intervals, options)
-    if per_mutation and isinstance(chosen, SamplerOptions):
-        chosen = dataclasses.replace(chosen, kept=max(chosen.kept, DRAWS))  # which changes no draw
-    if settings and not (intervals and METHODS[intervals].trains):
-        trained = ", ".join(name for name, method in METHODS.items() if method.trains)
-        raise InputError(
-            f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
-        )
+    chosen = _method_options(intervals, options, settings, per_mutation)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     known, left_out, gone = offered(known, include, exclude, None if isinstance(prior, pd.DataFrame) else tissue)
     x, s = counts.to_numpy(), known.to_numpy()
@@ -219,7 +210,7 @@ def refit(
         given = (x[some], s, fit, found, groups[some], level, seed, settings or {}, chosen, progress or no_progress)
         estimates = METHODS[intervals].compute(FittedCohort(*given, ground=ground))
         exposures[some] = estimates.exposures
-    samples = _samples(counts, exposures @ s, found, some, checks)
+    samples = samples_table(counts, exposures @ s, found, some, checks)
     lacking = missed(
         x[some], s, left_out, np.maximum(found.dispersion_of(x[some]), fitted.poisson.dispersion), checks.unusual
     )
@@ -232,7 +223,7 @@ def refit(
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior)
         notes += sum_notes(known, counts.index[some], estimates, checks)
-    shown = frame if estimates is None else _present(frame, estimates, some, checks)
+    shown = frame if estimates is None else shown_exposures(frame, estimates, some, checks)
     if per_mutation and (estimates is None or estimates.draws is None):
         notes.append(
             f"Probabilities of mutations have no intervals: {intervals or 'a fit without intervals'} draws no exposures."
@@ -250,9 +241,11 @@ def refit(
         notes=tuple(notes),
         noise=fitted.noise,
         growth=found.growth,
-        sums=None if estimates is None or estimates.sums is None else _sums(known.index, counts.index[some], estimates),
+        sums=None
+        if estimates is None or estimates.sums is None
+        else sums_table(known.index, counts.index[some], estimates),
         left_out=tuple(map(str, left_out.index)),
-        per_mutation=None if not per_mutation else _per_mutation(counts, shown, known, some, estimates, level),
+        per_mutation=None if not per_mutation else probabilities_of(counts, shown, known, some, estimates, level),
     )
 
 
@@ -271,59 +264,23 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
     checked_seed(seed)
 
 
-def _per_mutation(
-    counts: pd.DataFrame,
-    exposures: pd.DataFrame,
-    signatures: pd.DataFrame,
-    some: np.ndarray,
-    estimates: Estimates | None,
-    level: float,
-) -> pd.DataFrame:
-    """The table ``per_mutation`` of :class:`RefitResult`, of the exposures that it shows."""
-    draws = None if estimates is None else estimates.draws
-    given = (counts[some], exposures[some], signatures)
-    return mutation_probabilities(*given, draws=draws, level=level, fractions=True)
-
-
-def _present(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, checks: RefitChecks) -> pd.DataFrame:
-    """``exposures`` [T, S], 0 where a signature is more likely absent."""
-    absent = np.zeros(exposures.shape, bool)
-    absent[some] = estimates.presence < checks.present  # NaN, without a probability, is not
-    return exposures.mask(absent, 0.0)
-
-
-def _sums(names: pd.Index, samples: pd.Index, estimates: Estimates) -> pd.DataFrame:
-    """The table ``sums`` of :class:`RefitResult`."""
-    rows = [
-        (samples[t], "+".join(str(names[k]) for k in members), mean, low, high)
-        for t, members, mean, low, high in estimates.sums or ()
-    ]
-    return pd.DataFrame(rows, columns=["sample", "signatures", "exposure", "lower", "upper"])
-
-
-def _method_options(intervals: str | None, options: MethodOptions | None) -> MethodOptions | None:
-    """``options`` if they are those of the method, or its defaults."""
-    if options is None:
-        return None if intervals is None else METHODS[intervals].options()
+def _method_options(
+    intervals: str | None, options: MethodOptions | None, settings: Mapping[str, Any] | None, per_mutation: bool
+) -> MethodOptions | None:
+    """``options`` if they are those of the method, or its defaults; ``InputError`` for settings that it does not take."""
+    if settings and not (intervals and METHODS[intervals].trains):
+        trained = ", ".join(name for name, method in METHODS.items() if method.trains)
+        raise InputError(
+            f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
+        )
     wanted = None if intervals is None else METHODS[intervals].options
-    if wanted is None or not isinstance(options, wanted):
+    if options is None:
+        options = None if wanted is None else wanted()
+    elif wanted is None or not isinstance(options, wanted):
         needed = "None" if wanted is None else wanted.__name__
         raise InputError(
             f"options of class {type(options).__name__} are not allowed with intervals={intervals!r}; give {needed}"
         )
+    if per_mutation and isinstance(options, SamplerOptions):
+        return dataclasses.replace(options, kept=max(options.kept, DRAWS))  # which changes no draw
     return options
-
-
-def _samples(
-    counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.ndarray, checks: RefitChecks
-) -> pd.DataFrame:
-    """The table ``samples`` of :class:`RefitResult`; a sample is judged relative to the dispersion of the cohort."""
-    by_sample, p = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
-    by_sample[some] = found.by_sample
-    relative = found.by_sample / (max(found.dispersion, 1.0) if not found.rounding else found.dispersion)
-    p[some] = chi2.sf(relative * found.degrees, np.maximum(found.degrees, 1))
-    bad = np.nan_to_num(p, nan=1.0) < checks.unusual / len(counts)
-    flag = np.where(~some, "no mutations", np.where(bad, "misfit", ""))
-    columns = {"mutations": counts.sum(axis=1), "cosine": fit_cosines(counts.to_numpy(), mean)}
-    columns |= {"chi_squared": by_sample, "p_value": p, "flag": flag}
-    return pd.DataFrame(columns, counts.index)
