@@ -30,17 +30,18 @@ def decompose_signatures(options: Decompose, command: str) -> dict[str, Any]:
     check_results_folder(options.out, "decompose")
     reference, started = mutations.read_signatures(options.reference), time.perf_counter()
     amounts: pd.Series | float | None = options.mutations
-    notes, draws = [], None
+    notes: list[str] = []
+    draws = None
     if is_extraction(options.signatures):
         kept = read_extraction(options.signatures)
-        signatures, draws, notes = kept.signatures, kept.draws, []
+        signatures, draws = kept.signatures, kept.draws
         amounts = kept.mutations.clip(lower=1.0) if amounts is None else amounts
     else:
         signatures = mutations.read_signatures(options.signatures)
         notes = list(signatures.attrs.get("notes", ()))
     chosen = DecompositionOptions(cosine=options.cosine, tolerance=options.tolerance, most=options.most)
-    given = {"mutations": amounts} if draws is None or options.mutations is not None else {"draws": draws}
-    found = decompose(signatures, reference, seed=options.seed, options=chosen, **given)
+    draws = None if options.mutations is not None else draws  # the number that was asked for counts
+    found = decompose(signatures, reference, draws=draws, mutations=amounts, seed=options.seed, options=chosen)
     info = run_info(command, time.perf_counter() - started, options.seed, signatures)
     info["signatures digest"] = info.pop("catalogue digest")
     place = found.save(options.out, info=info)

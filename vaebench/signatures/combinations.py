@@ -103,9 +103,8 @@ class CombinationSearch:
 
     def _likely(self, s: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         """Places of the ``candidates`` that explain ``s`` best: those in the full fit by weight, then the nearest."""
-        if weights is None:
-            weights = nnls(self.reference.T, s)[0]
-        used = np.argsort(-weights * self.lengths, kind="stable")[: max(np.count_nonzero(weights), 1)]
+        full = nnls(self.reference.T, s)[0] if weights is None else weights
+        used = np.argsort(-full * self.lengths, kind="stable")[: max(np.count_nonzero(full), 1)]
         order = dict.fromkeys([*self.always, *used.tolist(), *np.argsort(-self.singles(s), kind="stable").tolist()])
         return np.sort(np.array(list(order)[: self.options.candidates]))
 

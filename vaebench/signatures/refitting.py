@@ -218,7 +218,7 @@ def refit(
         samples["needs"] = pd.Series(lacking.signature, counts.index[some]).reindex(counts.index, fill_value="")
     frame = pd.DataFrame(exposures, counts.index, known.index)
     diagnostics = {} if estimates is None else estimates.diagnostics
-    notes = [*gone, *missed_note(lacking, counts.index[some])]
+    notes = [*gone, *missed_note(lacking, list(counts.index[some]))]
     notes += [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior)
