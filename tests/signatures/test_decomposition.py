@@ -28,6 +28,7 @@ def blend(**shares: float) -> np.ndarray:
 
 BLENDS = [blend(S1=1.0), blend(S2=0.6, S7=0.4), blend(S1=0.5, S4=0.3, S10=0.2), blend(S1=0.3, S4=0.3, S7=0.2, S10=0.2)]
 ANSWERS = ["S1", "S2+S7", "S1+S4+S10", "S1+S4+S7+S10"]
+EVERY = DecompositionOptions(most=2, least_share=0.0)
 STRANGE = np.random.default_rng(0).dirichlet(np.full(96, 0.05))
 
 
@@ -47,7 +48,7 @@ def test_blends_are_taken_apart_and_a_strange_one_is_new():
 def test_the_search_finds_what_trying_all_combinations_finds(size):
     rng = np.random.default_rng(size)
     reference = REFERENCE.to_numpy()
-    search = CombinationSearch(reference, 1.0, DecompositionOptions(candidates=12))
+    search = CombinationSearch(reference, 1.0, DecompositionOptions(candidates=12, least_share=0.0))
     for s in (rng.dirichlet(np.full(96, 0.5)), rng.multinomial(800, BLENDS[2]) / 800):
         best, expected = -1.0, ()
         for members in itertools.combinations(range(len(reference)), size):
@@ -90,14 +91,14 @@ def test_probabilities_are_those_of_enumeration():
     """Every draw by itself, with all combinations of one and two tried by brute force."""
     rng = np.random.default_rng(2)
     draws = rng.multinomial(300, blend(S2=0.9, S7=0.1), 40) / 300
-    found = decompose(table_of([draws.mean(0)]), REFERENCE, draws=draws[:, None], options=DecompositionOptions(most=2))
+    found = decompose(table_of([draws.mean(0)]), REFERENCE, draws=draws[:, None], options=EVERY)
     reference, counted = REFERENCE.to_numpy(), {}
     for s in draws:
         cosine = {}
         for members in [*((k,) for k in range(12)), *itertools.combinations(range(12), 2)]:
             cosine[members] = np.sqrt(1 - nnls(reference[list(members)].T, s)[1] ** 2 / (s @ s))
         reach = np.sqrt(1 - nnls(reference.T, s)[1] ** 2 / (s @ s))
-        target = reach - max(0.01, 0.3 * (1 - reach))
+        target = reach - max(EVERY.tolerance, EVERY.slack * (1 - reach))
         best = [max((m for m in cosine if len(m) == size), key=cosine.__getitem__) for size in (1, 2)]
         answer = best[0] if cosine[best[0]] >= target else best[1]
         name = "+".join(REFERENCE.index[k] for k in answer)

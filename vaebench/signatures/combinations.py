@@ -21,6 +21,7 @@ class DecompositionOptions:
             need many reference signatures that explain its noise and the errors of its extraction.
         slack: the same, as a share of what even the whole reference leaves unexplained. A fit by 86 signatures uses 10 to 20 of
             them to explain a fifth of pure noise.
+        least_share: smallest share of a reference signature in a combination: extracted signatures hold some percent of others.
         most: reference signatures in a combination. A signature that needs more has the best of this number.
         candidates: reference signatures among which combinations of 3 and more are searched, and those of 2 for draws.
         exhaustive: reference signatures up to which all pairs are tried; COSMIC has 86.
@@ -31,6 +32,7 @@ class DecompositionOptions:
     cosine: float = 0.9
     tolerance: float = 0.01
     slack: float = 0.3
+    least_share: float = 0.05
     most: int = 5
     candidates: int = 14
     exhaustive: int = 300
@@ -90,15 +92,15 @@ class CombinationSearch:
         target = max(reach - max(self.options.tolerance, self.options.slack * (1 - reach)), least)
         if reach < least:
             return self.of(s, ())._replace(target=target)
-        likely, best = self._likely(s, weights), ()
+        likely, best = self._likely(s, weights), ((), -1.0)
         whole = np.arange(len(self.reference))
         exhaustive = 1 if drawn or len(whole) > self.options.exhaustive else 2
         for size in range(1, self.options.most + 1):
             members, cosine = self._best(s, size, whole if size <= exhaustive else likely)
-            best = members if members else best
+            best = max(best, (members, cosine), key=lambda pair: pair[1])
             if members and cosine >= target - 1e-12:
                 return self.of(s, members)._replace(target=target)
-        found = self.of(s, best)
+        found = self.of(s, best[0])
         return (found if found.cosine >= least else self.of(s, ()))._replace(target=target)
 
     def _likely(self, s: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -118,7 +120,8 @@ class CombinationSearch:
         # equal reference signatures have no unique weights: a trace of a ridge keeps the matrix regular
         ridge = 1e-10 * np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(size)
         weights = np.linalg.solve(gram + ridge, b[..., None])[..., 0]
-        squares = np.where((weights > 0).all(1), np.sum(weights * b, 1), -1.0)
+        least = max(self.options.least_share, 1e-12) * np.maximum(weights.sum(1, keepdims=True), 1e-300)
+        squares = np.where((weights >= least).all(1), np.sum(weights * b, 1), -1.0)
         place = int(np.argmax(squares))
         if squares[place] <= 0:
             return (), -1.0

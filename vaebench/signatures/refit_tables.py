@@ -7,8 +7,9 @@ import pandas as pd
 from scipy.stats import chi2
 
 from vaebench.signatures.attribution import per_mutation
-from vaebench.signatures.dispersion import Scatter
+from vaebench.signatures.dispersion import NoiseFit, Scatter
 from vaebench.signatures.matching import fit_cosines
+from vaebench.signatures.offered import missed, missed_note
 from vaebench.signatures.refit_notes import RefitChecks
 from vaebench.signatures.tables import Estimates
 
@@ -36,11 +37,13 @@ def shown_exposures(
     return exposures.mask(absent, 0.0)
 
 
-def sums_table(names: pd.Index, samples: pd.Index, estimates: Estimates) -> pd.DataFrame:
-    """The table ``sums`` of :class:`RefitResult`."""
+def sums_table(names: pd.Index, samples: pd.Index, estimates: Estimates | None) -> pd.DataFrame | None:
+    """The table ``sums`` of :class:`RefitResult`; ``None`` without draws of exposures."""
+    if estimates is None or estimates.sums is None:
+        return None
     rows = [
         (samples[t], "+".join(str(names[k]) for k in members), mean, low, high)
-        for t, members, mean, low, high in estimates.sums or ()
+        for t, members, mean, low, high in estimates.sums
     ]
     return pd.DataFrame(rows, columns=["sample", "signatures", "exposure", "lower", "upper"])
 
@@ -58,3 +61,30 @@ def samples_table(
     columns = {"mutations": counts.sum(axis=1), "cosine": fit_cosines(counts.to_numpy(), mean)}
     columns |= {"chi_squared": by_sample, "p_value": p, "flag": flag}
     return pd.DataFrame(columns, counts.index)
+
+
+def needs_added(
+    samples: pd.DataFrame,
+    x: np.ndarray,
+    known: pd.DataFrame,
+    left_out: pd.DataFrame,
+    fitted: NoiseFit,
+    checks: RefitChecks,
+) -> list[str]:
+    """Add the column ``needs`` to the table ``samples`` where signatures were left out, and return a note on it.
+
+    Args:
+        samples: of all samples.
+        x: counts [T, 96] of those with mutations.
+        known: signatures of the fit.
+        left_out: the others of the table.
+        fitted: exposures and noise.
+        checks: thresholds.
+    """
+    if not len(left_out):
+        return []
+    dispersion = np.maximum(fitted.found.dispersion_of(x), fitted.poisson.dispersion)
+    found = missed(x, known.to_numpy(), left_out, dispersion, checks.unusual)
+    names = samples.index[samples["mutations"] > 0]
+    samples["needs"] = pd.Series(found.signature, names).reindex(samples.index, fill_value="")
+    return missed_note(found, list(names))

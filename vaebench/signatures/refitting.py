@@ -20,9 +20,9 @@ from vaebench.signatures.attribution import DRAWS
 from vaebench.signatures.dispersion import NOISES, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.learned import prior_ground
-from vaebench.signatures.offered import missed, missed_note, offered
+from vaebench.signatures.offered import offered
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
-from vaebench.signatures.refit_tables import probabilities_of, samples_table, shown_exposures, sums_table
+from vaebench.signatures.refit_tables import needs_added, probabilities_of, samples_table, shown_exposures, sums_table
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
 from vaebench.types.shown import one_line, tables_page
@@ -211,23 +211,16 @@ def refit(
         estimates = METHODS[intervals].compute(FittedCohort(*given, ground=ground))
         exposures[some] = estimates.exposures
     samples = samples_table(counts, exposures @ s, found, some, checks)
-    lacking = missed(
-        x[some], s, left_out, np.maximum(found.dispersion_of(x[some]), fitted.poisson.dispersion), checks.unusual
-    )
-    if len(left_out):
-        samples["needs"] = pd.Series(lacking.signature, counts.index[some]).reindex(counts.index, fill_value="")
+    notes = [*gone, *needs_added(samples, x[some], known, left_out, fitted, checks)]
     frame = pd.DataFrame(exposures, counts.index, known.index)
     diagnostics = {} if estimates is None else estimates.diagnostics
-    notes = [*gone, *missed_note(lacking, list(counts.index[some]))]
     notes += [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior)
         notes += sum_notes(known, counts.index[some], estimates, checks)
     shown = frame if estimates is None else shown_exposures(frame, estimates, some, checks)
     if per_mutation and (estimates is None or estimates.draws is None):
-        notes.append(
-            f"Probabilities of mutations have no intervals: {intervals or 'a fit without intervals'} draws no exposures."
-        )
+        notes.append(f"Probabilities of mutations have no intervals: intervals={intervals!r} draws no exposures.")
     return RefitResult(
         exposures=shown,
         intervals=None if estimates is None else long_table(frame, estimates, some, level),
@@ -241,11 +234,9 @@ def refit(
         notes=tuple(notes),
         noise=fitted.noise,
         growth=found.growth,
-        sums=None
-        if estimates is None or estimates.sums is None
-        else sums_table(known.index, counts.index[some], estimates),
+        sums=sums_table(known.index, counts.index[some], estimates),
         left_out=tuple(map(str, left_out.index)),
-        per_mutation=None if not per_mutation else probabilities_of(counts, shown, known, some, estimates, level),
+        per_mutation=probabilities_of(counts, shown, known, some, estimates, level) if per_mutation else None,
     )
 
 
