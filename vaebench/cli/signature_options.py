@@ -132,7 +132,7 @@ class Decompose(Seeded, Compiled):
     """Folder for decomposition.csv, combinations.csv and decomposition.json."""
     cosine: float = 0.9
     """Least cosine of a signature and its combination; below it the signature is new."""
-    tolerance: float = 0.01
+    tolerance: float = 0.005
     """Cosine that a combination may lose against the best that the whole reference can do."""
     most: int = 5
     """Largest number of reference signatures in a combination, from 1 to 8."""

@@ -30,7 +30,7 @@ class DecompositionOptions:
     """
 
     cosine: float = 0.9
-    tolerance: float = 0.01
+    tolerance: float = 0.005
     slack: float = 0.3
     least_share: float = 0.05
     most: int = 5
