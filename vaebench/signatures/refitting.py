@@ -203,17 +203,26 @@ def refit(
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
     exposures = np.zeros((len(x), len(s)))
     fitted = fitted_noise(x[some], s, noise)
-    fit, _, found = fitted[1:]
-    exposures[some] = fit.exposures
+    exposures[some], found = fitted.fit.exposures, fitted.found
     estimates = None
     if intervals is not None:
-        given = (x[some], s, fit, found, groups[some], level, seed, settings or {}, chosen, progress or no_progress)
+        given = (
+            x[some],
+            s,
+            fitted.fit,
+            found,
+            groups[some],
+            level,
+            seed,
+            settings or {},
+            chosen,
+            progress or no_progress,
+        )
         estimates = METHODS[intervals].compute(FittedCohort(*given, ground=ground))
         exposures[some] = estimates.exposures
     samples = samples_table(counts, exposures @ s, found, some, checks)
     notes = [*gone, *needs_added(samples, x[some], known, left_out, fitted, checks)]
-    frame = pd.DataFrame(exposures, counts.index, known.index)
-    diagnostics = {} if estimates is None else estimates.diagnostics
+    frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
     notes += [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior)
