@@ -23,7 +23,7 @@ from vaebench.cli.count import Count
 from vaebench.cli.main import COMMANDS, _parsed
 from vaebench.cli.options import Evaluate, Run
 from vaebench.cli.parsing import listed, metric_options, run_axes
-from vaebench.cli.signature_options import Calibrate, Extract, RefitOptions
+from vaebench.cli.signature_options import Calibrate, Decompose, Extract, RefitOptions
 from vaebench.evaluation.scores import evaluate
 from vaebench.metrics import METRICS, metric
 from vaebench.nn.autoencoder import Outputs
@@ -165,7 +165,7 @@ def test_scripts_exist_with_the_options_that_are_shown():
 def test_options_in_the_text_are_those_of_a_command():
     known = {
         f"--{name.replace('_', '-')}"
-        for c in (Run, Evaluate, Count, Extract, RefitOptions, Calibrate)
+        for c in (Run, Evaluate, Count, Extract, RefitOptions, Calibrate, Decompose)
         for name in fields_of(c)
     }
     known |= {f"--no-{name[2:]}" for name in known} | {"--help", "--version"}

@@ -39,8 +39,14 @@ def test_extract_writes_what_it_found(tables, tmp_path, capsys):
     folder, catalogue, truth = tables
     arguments = [str(folder / "catalogue.csv"), "--method", "nmf", "--k-min", "3", "--k-max", "3", "--restarts", "3"]
     arguments += ["--reference", str(folder / "signatures.csv"), "--out", str(tmp_path), "--quiet", "--json"]
-    assert main(["extract", *arguments]) == 0
-    assert summary(capsys)["signatures"] == 3
+    assert main(["extract", *arguments, "--per-mutation"]) == 0
+    said = summary(capsys)
+    assert said["signatures"] == 3
+    assert any("multinomial" in note for note in said["notes"])
+    assert pd.read_csv(tmp_path / "decomposition.csv")["probability"].between(0, 1).all()
+    assert set(pd.read_csv(tmp_path / "prior.csv")["type"]) == {"all", "TYPE01", "TYPE02"}
+    files = json.loads((tmp_path / "manifest.json").read_text())["files"]
+    assert {"decomposition.csv", "combinations.csv", "prior.csv", "per_mutation.csv"} <= set(files)
     found, exposures = read_signatures(tmp_path / "signatures.csv"), read_exposures(tmp_path / "exposures.csv")
     assert found.shape == (3, 96)
     assert list(exposures.index) == list(catalogue.index)

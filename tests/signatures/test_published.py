@@ -103,7 +103,7 @@ def test_a_refit_says_which_prior_it_has_and_leaves_out_what_is_excluded():
 def test_wrong_priors_are_refused_in_a_sentence():
     catalogue, signatures = one_tumour()
     for given, words in (
-        ({"tissue": "Liver-HCC", "intervals": "bootstrap"}, "prior of spike_slab"),
+        ({"tissue": "Liver", "intervals": "bootstrap"}, "Liver-HCC"),
         ({"tissue": "Liver-HCC", "intervals": "spike_slab", "prior": "none"}, "not allowed"),
         ({"prior": "weak"}, "published"),
         ({"include": ["SBS2"]}, "SBS1"),

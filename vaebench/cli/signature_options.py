@@ -59,6 +59,11 @@ class Extract(Seeded, Compiled):
     """Allow counts that are not whole numbers."""
     names: str = "samples"
     """Meaning of the table's header: "samples", or "types" for cancer types, which may repeat."""
+    per_mutation: bool = False
+    """Also write per_mutation.csv, the probability of each signature by sample and channel, and for VCF or MAF input
+    variants.csv, a row for each variant."""
+    annotate_vcf: bool = False
+    """Also write copies of VCF files with these probabilities in their INFO field, to OUT/annotated."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,8 +72,8 @@ class RefitOptions(Seeded, Compiled):
 
     catalogue: Annotated[Positional[Path], tyro.conf.arg(metavar="CATALOGUE")]
     """Table of counts with named channels, or a folder of VCF files, a VCF or a MAF, which are counted first."""
-    signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES")]
-    """Table of signatures with named channels."""
+    signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES|EXTRACTION")]
+    """Table of signatures with named channels, or the folder of an extraction: its signatures and the prior that it learned."""
     reference_genome: Path | None = None
     """FASTA or 2bit file, to count VCF or MAF files, or the regions of --opportunities."""
     context: str = ""
@@ -87,14 +92,22 @@ class RefitOptions(Seeded, Compiled):
     """Distribution of the counts: "poisson" (one dispersion), "dirichlet" (dispersion grows with a sample's mutations),
     "negative_binomial" (variance grows with a channel's mean), or "auto" (the one that explains the scatter best)."""
     tissue: str | None = None
-    """Tumour type whose published exposures are the prior of "spike_slab": "Liver-HCC" (genomes), "LIHC" (exomes), ...
-    Without it, those of all types."""
+    """Tumour type, "Liver-HCC" (genomes), "LIHC" (exomes), ...: only signatures that PCAWG or TCGA have seen in it, and its
+    published exposures as the prior of "spike_slab". Without it, those of all types. Of an extraction, one of its own types."""
     prior: str = "published"
-    """Prior of "spike_slab": "published", or "none" for the same weak prior for each signature."""
+    """Prior of "spike_slab": "published" (of an extraction: what it learned), or "none" for the same weak prior for each
+    signature."""
     include: tuple[str, ...] = ()
-    """Signatures to fit: --include SBS1 SBS5 SBS18. Without it, all."""
+    """Signatures or groups to fit: --include SBS1 SBS5 APOBEC. Without it, all."""
     exclude: tuple[str, ...] = ()
-    """Signatures to leave out."""
+    """Signatures or groups to leave out: --exclude artefacts,treatment,UV SBS27. Groups are COSMIC's: MMR_deficiency,
+    POL_deficiency, HR_deficiency, BER_deficiency, chemotherapy, immunosuppressants, treatment, APOBEC, tobacco, UV, AA,
+    colibactin, artefact, lymphoid."""
+    per_mutation: bool = False
+    """Also write per_mutation.csv, the probability of each signature by sample and channel, and for VCF or MAF input
+    variants.csv, a row for each variant."""
+    annotate_vcf: bool = False
+    """Also write copies of VCF files with these probabilities in their INFO field, to OUT/annotated."""
     set: tuple[str, ...] = ()
     """Settings of the autoencoder of "conformal" and "posterior_..." as NAME=VALUE: --set variant=weibull_vae beta=0.01."""
     types: Path | None = None
@@ -115,6 +128,26 @@ class Match(Common):
     """Table of signatures to match to, with named channels."""
     out: Path | None = None
     """Folder for matches.csv."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decompose(Seeded, Compiled):
+    """Explain each extracted signature by the fewest reference signatures that reach its cosine, or as new."""
+
+    signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES|EXTRACTION")]
+    """Table of signatures with named channels, or the folder of an extraction, whose posterior gives the probabilities."""
+    reference: Annotated[Positional[Path], tyro.conf.arg(metavar="REFERENCE")]
+    """Table of known signatures with named channels."""
+    out: Path = Path("results/decompose")
+    """Folder for decomposition.csv, combinations.csv and decomposition.json."""
+    cosine: float = 0.9
+    """Least cosine of a signature and its combination; below it the signature is new."""
+    tolerance: float = 0.005
+    """Cosine that a combination may lose against the best that the whole reference can do."""
+    most: int = 5
+    """Largest number of reference signatures in a combination, from 1 to 8."""
+    mutations: float | None = None
+    """Number of mutations that each signature of a table was estimated from, for probabilities by multinomial noise."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -166,6 +199,7 @@ SIGNATURE_COMMANDS = {
     "extract": Extract,
     "refit": RefitOptions,
     "match": Match,
+    "decompose": Decompose,
     "calibrate": Calibrate,
     "power": Power,
 }
@@ -174,6 +208,7 @@ SIGNATURE_HANDLERS: dict[type, str] = {
     Extract: "signatures:extract_signatures",
     RefitOptions: "signatures:refit_exposures",
     Match: "signatures:match_signatures",
+    Decompose: "attribution:decompose_signatures",
     Calibrate: "signatures:calibrate_intervals",
     Power: "signatures:detection_limits",
 }

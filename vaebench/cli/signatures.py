@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import hashlib
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
+from vaebench.cli.attribution import attributed, check_attribution, save_intervals, write_variants
 from vaebench.cli.parsing import listed, training_settings
+from vaebench.cli.provenance import run_info
 from vaebench.cli.signature_inputs import on_target, read_or_counted, read_target
 from vaebench.cli.signature_options import Calibrate, Extract, Match, Power, RefitOptions
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
@@ -20,7 +20,6 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
 from vaebench.errors import InputError, unknown_name, whole_number
 from vaebench.sweep.progress import StepDisplay, duration
-from vaebench.version import __version__
 
 if TYPE_CHECKING:
     from vaebench.signatures.anchoring import AnchoredIntervals
@@ -37,6 +36,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     from vaebench.signatures.extraction import extract
 
     _check_extraction(options)
+    check_attribution(options)
     check_results_folder(options.out, "extract")
     settings = training_settings(options.set)
     reference = mutations.read_signatures(options.reference) if options.reference else None
@@ -66,15 +66,15 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         drawn = _intervals(options, catalogue, result.signatures, reference, types)
         notes += drawn.notes
     seconds = time.perf_counter() - started
-    info = _info(command, seconds, options.seed, catalogue)
+    info = run_info(command, seconds, options.seed, catalogue)
     if drawn is not None:
         info |= {"level": options.level, **drawn.info}
     page = options.out / "report.html"
     summary = {"signatures": len(result.signatures), "samples": len(catalogue), "notes": notes, "report": str(page)}
     with whole_folder(options.out, "extract") as new:
-        result.save(new)
-        if drawn is not None:
-            drawn.save(new)
+        result.save(new, types=types)
+        save_intervals(drawn, types, new)
+        notes += attributed(options, catalogue, result, drawn, reference, new)
         extraction_page(
             new,
             catalogue,
@@ -154,9 +154,12 @@ def _intervals(
 def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     """Estimate exposures to given signatures, with intervals, write them and a report, and print what was found."""
     check_results_folder(options.out, "refit")
+    check_attribution(options)
+    from vaebench.signatures.kept import is_extraction, read_extraction
     from vaebench.signatures.refitting import refit
 
-    signatures = mutations.read_signatures(options.signatures)
+    kept = read_extraction(options.signatures) if is_extraction(options.signatures) else None
+    signatures = mutations.read_signatures(options.signatures) if kept is None else kept.signatures
     catalogue = read_or_counted(options, signatures)
     target = read_target(options, catalogue, options.signatures)
     types = mutations.cancer_types(catalogue.index, options.types)
@@ -167,9 +170,10 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         intervals=None if options.intervals == "none" else options.intervals,
         settings=training_settings(options.set),
         tissue=options.tissue,
-        prior=options.prior,
+        prior=options.prior if kept is None or options.prior != "published" else kept.prior,
         include=options.include or None,
         exclude=options.exclude or None,
+        per_mutation=options.per_mutation or options.annotate_vcf,
         noise=options.noise,
         level=options.level,
         seed=options.seed,
@@ -179,8 +183,11 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
     )
     seconds = time.perf_counter() - started
-    page = fit.save(options.out, types=types, info=_info(command, seconds, options.seed, catalogue))
-    notes = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *fit.notes]
+    page = fit.save(options.out, types=types, info=run_info(command, seconds, options.seed, catalogue))
+    notes = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *(kept.notes if kept else ())]
+    notes += fit.notes
+    if fit.per_mutation is not None:
+        notes += write_variants(options, fit.per_mutation, options.out, "refit")
     if not options.quiet:
         print(f"{len(catalogue)} samples, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
         print("\n".join([*notes, f"report: {page}"]))
@@ -208,7 +215,7 @@ def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
         fractions=options.fractions,
         progress=StepDisplay(options.quiet),
     )
-    info = _info(command, time.perf_counter() - started, options.seed, catalogue)
+    info = run_info(command, time.perf_counter() - started, options.seed, catalogue)
     worst = worst_sentence(coverage, options.level)
     page = save_calibration(options.out, coverage, intervals=options.intervals, level=options.level, info=info)
     if not options.quiet:
@@ -253,7 +260,7 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         options=chosen,
         progress=StepDisplay(options.quiet),
     )
-    info = _info(command, time.perf_counter() - started, options.seed, signatures)
+    info = run_info(command, time.perf_counter() - started, options.seed, signatures)
     info["signatures digest"] = info.pop("catalogue digest")
     path = save_power(options.out, limits, info | dataclasses.asdict(chosen))
     if not options.quiet:
@@ -263,19 +270,3 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         print(wide.to_string(float_format="{:.2f}".format, na_rep=""))
         print(f"table: {path}")
     return {"limits": json.loads(limits.to_json(orient="records")), "table": str(path)}
-
-
-def _info(command: str, seconds: float, seed: int, catalogue: pd.DataFrame) -> dict[str, Any]:
-    import jax
-
-    digest = hashlib.sha256(catalogue.to_csv().encode()).hexdigest()[:16]
-    return {
-        "command": command,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "version": __version__,
-        "jax": jax.__version__,
-        "device": str(jax.devices()[0].device_kind),
-        "seconds": round(seconds, 1),
-        "seed": seed,
-        "catalogue digest": digest,
-    }

@@ -21,50 +21,72 @@ _NAMES = {
     "calibrate": "vaebench.signatures.calibration",
     "coverage_summary": "vaebench.signatures.coverage",
     "coverage_table": "vaebench.signatures.coverage",
+    "DecompositionOptions": "vaebench.signatures.decomposition",
+    "decompose": "vaebench.signatures.decomposition",
     "de_novo_intervals": "vaebench.signatures.joint.intervals",
     "extract": "vaebench.signatures.extraction",
+    "annotate_vcf": "vaebench.signatures.variant_tables",
+    "learned_prior": "vaebench.signatures.learned",
     "matches": "vaebench.signatures.matching",
     "muse_refit": "vaebench.signatures.autoencoders.muse",
+    "per_mutation": "vaebench.signatures.attribution",
     "power": "vaebench.signatures.detection",
     "published_exposures": "vaebench.signatures.published",
+    "read_extraction": "vaebench.signatures.kept",
     "recovery": "vaebench.signatures.matching",
     "refit": "vaebench.signatures.refitting",
     "save_calibration": "vaebench.signatures.calibration",
     "save_power": "vaebench.signatures.detection",
+    "subgroups": "vaebench.signatures.cosmic_groups",
     "tissues": "vaebench.signatures.published",
+    "variant_table": "vaebench.signatures.variant_tables",
 }
 
 if TYPE_CHECKING:
     from vaebench.signatures.anchoring import anchored, anchored_intervals
+    from vaebench.signatures.attribution import per_mutation
     from vaebench.signatures.autoencoders.muse import muse_refit
     from vaebench.signatures.calibration import calibrate, save_calibration
+    from vaebench.signatures.cosmic_groups import subgroups
     from vaebench.signatures.coverage import coverage_summary, coverage_table
+    from vaebench.signatures.decomposition import DecompositionOptions, decompose
     from vaebench.signatures.detection import power, save_power
     from vaebench.signatures.extraction import extract
     from vaebench.signatures.joint.intervals import de_novo_intervals
+    from vaebench.signatures.kept import read_extraction
+    from vaebench.signatures.learned import learned_prior
     from vaebench.signatures.matching import matches, recovery
     from vaebench.signatures.published import published_exposures, tissues
     from vaebench.signatures.refitting import refit
     from vaebench.signatures.sparse.options import SparseOptions
+    from vaebench.signatures.variant_tables import annotate_vcf, variant_table
 
 __all__ = [
+    "DecompositionOptions",
     "SparseOptions",
     "anchored",
     "anchored_intervals",
+    "annotate_vcf",
     "calibrate",
     "coverage_summary",
     "coverage_table",
     "de_novo_intervals",
+    "decompose",
     "extract",
+    "learned_prior",
     "matches",
     "muse_refit",
+    "per_mutation",
     "power",
     "published_exposures",
+    "read_extraction",
     "recovery",
     "refit",
     "save_calibration",
     "save_power",
+    "subgroups",
     "tissues",
+    "variant_table",
 ]
 
 

@@ -50,7 +50,9 @@ class AnchoredIntervals(NamedTuple):
         """Add ``intervals.csv`` and ``anchored.csv`` (the signatures) to an extraction's ``folder``, which is made if needed."""
         write_frame(self.intervals, user_path(folder) / "intervals.csv")
         write_signatures(self.signatures, user_path(folder) / "anchored.csv")
-        add_files(folder, "extract", ["intervals.csv", "anchored.csv"], gone=["correlations.csv"])
+        add_files(
+            folder, "extract", ["intervals.csv", "anchored.csv"], gone=["correlations.csv", "signature_draws.npz"]
+        )
 
 
 def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = 0.85) -> pd.DataFrame:

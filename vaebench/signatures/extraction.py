@@ -13,8 +13,10 @@ from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context
 from vaebench.data.mutations.opportunities import Opportunities
-from vaebench.data.mutations.tables import write_exposures, write_signatures
+from vaebench.data.mutations.tables import cancer_types, write_exposures, write_signatures
 from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
+from vaebench.signatures.kept import PRIOR
+from vaebench.signatures.learned import learned_prior
 from vaebench.signatures.matching import fit_cosines, matches
 from vaebench.signatures.methods import METHODS, ExtractionMethod, ExtractionTask, loaded
 from vaebench.signatures.opportunities import Given, Scaled, at_genome, converted, known_opportunities, scale_notes
@@ -53,13 +55,14 @@ class Extraction(NamedTuple):
     notes: tuple[str, ...]
     genome: Scaled | None = None
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, types: pd.Series | None = None) -> None:
         """Write the tables that ``vaebench extract`` writes into ``folder``, which is created if it is missing.
 
-        ``signatures.csv``, ``exposures.csv``, ``samples.csv``, ``selection.csv``, and ``matches.csv`` if there was a
-        reference; with opportunities also ``signatures_genome.csv`` and ``exposures_genome.csv``. They replace all files of an
-        earlier extraction, which ``manifest.json`` names, in one step; other files
-        stay. Intervals have a ``save`` of their own, to be called after this one.
+        ``signatures.csv``, ``exposures.csv``, ``samples.csv``, ``selection.csv``, ``prior.csv`` (what a refit of new samples
+        takes over, for ``types`` or those in names like ``type::sample``), and ``matches.csv`` if there was a reference; with
+        opportunities also ``signatures_genome.csv`` and ``exposures_genome.csv``. They replace all files of an earlier
+        extraction, which ``manifest.json`` names, in one step; other files stay. Intervals have a ``save`` of their own, to be
+        called after this one.
 
         Raises:
             InputError: ``folder`` holds the results of another command.
@@ -78,6 +81,8 @@ class Extraction(NamedTuple):
                 write_exposures(self.exposures / self.genome.yields, new / "exposures_genome.csv")
             write_frame(self.samples.rename_axis("Samples").reset_index(), new / "samples.csv")
             write_frame(self.selection, new / "selection.csv")
+            types = cancer_types(self.exposures.index) if types is None else types
+            write_frame(learned_prior(self.exposures, types=types), new / PRIOR)
             if self.matches is not None:
                 write_frame(self.matches, new / "matches.csv")
 

@@ -137,6 +137,19 @@ def converted(given: Given | None, counts: pd.DataFrame, signatures: pd.DataFram
     return Conversion(*scaled, scale_notes(target, scaled.yields))
 
 
+def at_counts(given: Given | None, counts: pd.DataFrame, signatures: pd.DataFrame) -> pd.DataFrame:
+    """Converts checked signatures of the genome, of which there may be none, to the opportunities of checked counts.
+
+    Signatures without a channel in the target stay 0 throughout.
+    """
+    target = known_opportunities(given, counts)
+    if target is None or not len(signatures):
+        return signatures
+    scaled = signatures.mul(_ratio(target), axis=1)
+    total = scaled.sum(axis=1)
+    return scaled.div(total.where(total > 0, 1.0), axis=0)
+
+
 def both_scales(intervals: pd.DataFrame, yields: pd.Series | None) -> pd.DataFrame:
     """Adds the columns of the genome's scale to a long table of intervals; without yields the table stays as it is."""
     if yields is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -23,6 +24,35 @@ from vaebench.signatures.sampler.priors import Ground, weak_ground
 
 PRIORS = ("published", "none")
 """Names of priors: what was published of the signatures, or the same for each of them."""
+
+_SAME: dict[str, str] = {
+    "Biliary-AdenoCA": "CHOL",
+    "Bladder-TCC": "BLCA",
+    "Breast-AdenoCA": "BRCA",
+    "Breast-LobularCA": "BRCA",
+    "CNS-GBM": "GBM",
+    "CNS-Oligo": "LGG",
+    "Cervix-SCC": "CESC",
+    "ColoRect-AdenoCA": "COAD READ COADREAD",
+    "Eso-AdenoCA": "ESCA",
+    "Head-SCC": "HNSC",
+    "Kidney-ChRCC": "KICH",
+    "Kidney-RCC": "KIRC KIRP",
+    "Liver-HCC": "LIHC",
+    "Lung-AdenoCA": "LUAD",
+    "Lung-SCC": "LUSC",
+    "Lymph-BNHL": "DLBC",
+    "Myeloid-AML": "LAML",
+    "Ovary-AdenoCA": "OV",
+    "Panc-AdenoCA": "PAAD",
+    "Prost-AdenoCA": "PRAD",
+    "Skin-Melanoma": "SKCM",
+    "SoftTissue-Leiomyo": "SARC",
+    "SoftTissue-Liposarc": "SARC",
+    "Stomach-AdenoCA": "STAD",
+    "Thy-AdenoCA": "THCA",
+    "Uterus-AdenoCA": "UCEC",
+}  # type of PCAWG -> types of TCGA of the same tissue
 
 _FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's counts must be able to say so
 _UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
@@ -48,6 +78,33 @@ def published_exposures() -> pd.DataFrame:
 def tissues() -> list[str]:
     """Names of the tumour types of the table."""
     return sorted(published_exposures()["type"].unique())
+
+
+def seen_in(tissue: str, names: Sequence[str]) -> tuple[set[str], list[str]]:
+    """Those of ``names`` that PCAWG or TCGA have seen in a tissue, and the types of the table that are this tissue.
+
+    Names that are not COSMIC's count as seen: nobody can have looked for them.
+
+    Raises:
+        InputError: for a tissue that the table does not have, or if it knows none of the names.
+    """
+    table = published_exposures()
+    tissue = checked_name("tissue", tissue, tissues())
+    also = [other for own, others in _SAME.items() for other in others.split() if own == tissue]
+    also += [own for own, others in _SAME.items() if tissue in others.split()]
+    types = [tissue, *also]
+    every = pd.Index(table["signature"].unique())
+    if not any(_parents(name, every) for name in names):
+        raise _says_nothing(tissue, names)
+    seen = set(table.loc[table["type"].isin(types) & (table["present"] > 0), "signature"])
+    own = {name for name in names if seen.intersection(_parents(name, every))}
+    return own | {name for name in names if not re.fullmatch(r"SBS\d+[a-z]?", name)}, types
+
+
+def _says_nothing(tissue: str, names: Sequence[str]) -> InputError:
+    return InputError(
+        f"tissue={tissue!r} says nothing of {names[0]!r}: its signatures are named as COSMIC's, SBS1 and so on"
+    )
 
 
 def checked_name(option: str, name: str, known: list[str]) -> str:
@@ -137,9 +194,7 @@ def published_ground(
     if tissue is None and 2 * found.known.sum() < len(names):
         return None
     if not found.known.any():
-        raise InputError(
-            f"tissue={tissue!r} says nothing of {names[0]!r}: its signatures are named as COSMIC's, SBS1 and so on"
-        )
+        raise _says_nothing(str(tissue), names)
     weights = np.array([weak.presence_weight[0], 1.0, 4.0])  # type: ignore[index]
     if tissue is not None:
         found = _belief(table[table["type"] == tissue], names, found, _BORROWED)

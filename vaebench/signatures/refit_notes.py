@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.signatures.dispersion import NoiseFit
+from vaebench.signatures.learned import learned_sentence
 from vaebench.signatures.published import disagreements
 from vaebench.signatures.sampler.priors import Ground
 from vaebench.signatures.tables import Estimates
@@ -101,16 +102,18 @@ def sum_notes(signatures: pd.DataFrame, samples: pd.Index, estimates: Estimates,
     return notes
 
 
-def prior_notes(ground: Ground | None, names: pd.Index, tissue: str | None, estimates: Estimates) -> list[str]:
-    """Sentences about the published prior, and about how far the data disagree with it."""
+def prior_notes(
+    ground: Ground | None, names: pd.Index, tissue: str | None, estimates: Estimates, prior: str | pd.DataFrame
+) -> list[str]:
+    """Sentences about the published or learned prior, and about how far the data disagree with it."""
     if ground is None:
-        return []
+        return [] if isinstance(prior, str) else ["The learned prior is not used: only spike_slab has a prior."]
     source = (
         f"published exposures of {tissue}"
         if tissue
         else "published exposures of all tumour types; name the tissue for more"
     )
-    notes = [f"The prior is from {source}."]
+    notes = [f"The prior is from {source}." if isinstance(prior, str) else learned_sentence(prior, tissue)]
     found = disagreements(ground, list(map(str, names)), estimates.presence)
     if found:
         listed = ", ".join(f"{name} in {share:.0%} (expected {p:.0%})" for name, p, share in found[:4])

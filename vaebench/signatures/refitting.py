@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,21 +10,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
 
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures
 from vaebench.errors import InputError, checked_seed, unknown_name, user_path
-from vaebench.signatures.dispersion import NOISES, Scatter, fitted_noise
+from vaebench.signatures.attribution import DRAWS
+from vaebench.signatures.dispersion import NOISES, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
-from vaebench.signatures.matching import fit_cosines
-from vaebench.signatures.opportunities import Given, both_scales, converted
-from vaebench.signatures.published import PRIORS, checked_name, published_ground
+from vaebench.signatures.learned import prior_ground
+from vaebench.signatures.offered import offered
+from vaebench.signatures.opportunities import Given, at_counts, both_scales, converted
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
-from vaebench.signatures.sampler.priors import Ground
-from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress, sums_table
+from vaebench.signatures.refit_tables import needs_added, probabilities_of, samples_table, shown_exposures, sums_table
+from vaebench.signatures.sampler.options import SamplerOptions
+from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
 from vaebench.types.shown import one_line, tables_page
 
 
@@ -51,6 +53,9 @@ class RefitResult(NamedTuple):
         growth: dispersion that every mutation of a sample adds under ``"dirichlet"``, else 0.
         sums: one row for each set of signatures that the counts of a sample cannot tell apart: ``sample, signatures``
             (joined by +), and ``exposure, lower, upper`` of their sum; ``None`` for a method without draws of exposures.
+        left_out: names of the signatures of the table that were not offered. ``samples`` then has a column ``needs``: the one
+            that explains what the others cannot, "" where none does.
+        per_mutation: :func:`vaebench.signatures.attribution.per_mutation` of the result, if it was asked for.
         yields: [S] of a refit with opportunities: mutations in the target for one in the genome; ``None`` without.
     """
 
@@ -70,6 +75,8 @@ class RefitResult(NamedTuple):
     noise: str = "poisson"
     growth: float = 0.0
     sums: pd.DataFrame | None = None
+    left_out: tuple[str, ...] = ()
+    per_mutation: pd.DataFrame | None = None
     yields: pd.Series | None = None
 
     def genome_exposures(self) -> pd.DataFrame:
@@ -79,14 +86,19 @@ class RefitResult(NamedTuple):
     def summary(self) -> dict[str, Any]:
         """Method, level and noise as JSON values; ``size`` is ``None`` under Poisson."""
         growth = {"growth": self.growth} if self.growth else {}
-        return growth | {
-            "method": self.method,
-            "level": self.level,
-            "dispersion": self.dispersion,
-            "noise": self.noise,
-            "psi": self.psi,
-            "size": self.size if math.isfinite(self.size) else None,
-        }
+        gone = {"left_out": list(self.left_out)} if self.left_out else {}
+        return (
+            growth
+            | gone
+            | {
+                "method": self.method,
+                "level": self.level,
+                "dispersion": self.dispersion,
+                "noise": self.noise,
+                "psi": self.psi,
+                "size": self.size if math.isfinite(self.size) else None,
+            }
+        )
 
     def save(
         self, folder: str | Path, *, types: pd.Series | None = None, info: Mapping[str, Any] | None = None
@@ -124,6 +136,8 @@ class RefitResult(NamedTuple):
                 write_frame(self.intervals, new / "intervals.csv")
             if self.sums is not None:
                 write_frame(self.sums, new / "sums.csv")
+            if self.per_mutation is not None:
+                write_frame(self.per_mutation, new / "per_mutation.csv")
             write_json(new / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
             page = refit_page(new, self, types=types, info=info, notes=self.notes)
         return user_path(folder) / page.name
@@ -139,7 +153,7 @@ def refit(
     seed: int = 0,
     types: pd.Series | None = None,
     tissue: str | None = None,
-    prior: str = "published",
+    prior: str | pd.DataFrame = "published",
     include: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -147,6 +161,7 @@ def refit(
     opportunities: Given | None = None,
     options: MethodOptions | None = None,
     checks: RefitChecks = CHECKS,
+    per_mutation: bool = False,
     progress: OnProgress | None = None,
 ) -> RefitResult:
     """Exposures of every sample of ``catalogue`` to ``signatures``, in mutations, with intervals by any method.
@@ -162,13 +177,14 @@ def refit(
         level: nominal coverage of the intervals, between 0 and 1.
         seed: of everything random.
         types: cancer type by sample; ``spike_slab`` learns a prior for each type.
-        tissue: tumour type whose published exposures are the prior of ``spike_slab``, a name of
-            :func:`vaebench.signatures.published.tissues` like ``"Liver-HCC"`` (genomes) or ``"LIHC"`` (exomes). ``None`` for
-            those of all types.
-        prior: ``"published"``, or ``"none"`` for the same weak prior for each signature. Signatures that are not named as
+        tissue: tumour type, a name of :func:`vaebench.signatures.published.tissues` like ``"Liver-HCC"`` (genomes) or
+            ``"LIHC"`` (exomes): signatures that PCAWG and TCGA have not seen in this tissue are left out, and its published
+            exposures are the prior of ``spike_slab``. ``None`` for those of all types. With a learned prior, a type of its own.
+        prior: ``"published"``, ``"none"`` for the same weak prior for each signature, or a table of
+            :func:`vaebench.signatures.learned.learned_prior`, an extraction's ``prior.csv``. Signatures that are not named as
             COSMIC's have the weak prior.
-        include: the signatures to fit; ``None`` for all.
-        exclude: signatures to leave out.
+        include: the signatures to fit, or groups of them (:func:`vaebench.signatures.cosmic_groups.subgroups`); ``None`` for all.
+        exclude: signatures or groups to leave out. Samples that do not fit without one are named in a note.
         settings: of the autoencoder behind ``posterior_percentile``, ``posterior_released`` and ``conformal``: ``variant``
             (default ``folded_normal_vae``), and the settings of
             :func:`vaebench.signatures.autoencoders.fits.refit_by_encoder`.
@@ -179,6 +195,8 @@ def refit(
         options: constants of the interval method, of the class that the method has in the registry
             (:class:`vaebench.signatures.sampler.options.SamplerOptions` for ``spike_slab``); ``None`` for its defaults.
         checks: thresholds of the flags and notes.
+        per_mutation: also give the probability of each signature for the mutations of each sample and channel, with intervals
+            where the method draws exposures.
         progress: called with what is being done, the steps done, and the steps in all.
 
     Raises:
@@ -193,31 +211,44 @@ def refit(
     """
     intervals = None if intervals == "none" else intervals
     checked_options(intervals, noise, level, seed)
-    chosen = _method_options(intervals, options)
-    _check_settings(intervals, settings)
+    chosen = _method_options(intervals, options, settings, per_mutation)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
-    known = selected(known, include, exclude)
+    known, left_out, gone = offered(known, include, exclude, None if isinstance(prior, pd.DataFrame) else tissue)
     known, yields, scales = converted(opportunities, counts, known)
+    left_out = at_counts(opportunities, counts, left_out)
     x, s = counts.to_numpy(), known.to_numpy()
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
     exposures = np.zeros((len(x), len(s)))
     fitted = fitted_noise(x[some], s, noise)
-    fit, _, found = fitted[1:]
-    exposures[some] = fit.exposures
+    exposures[some], found = fitted.fit.exposures, fitted.found
     estimates = None
     if intervals is not None:
-        given = (x[some], s, fit, found, groups[some], level, seed, settings or {}, chosen, progress or no_progress)
+        given = (
+            x[some],
+            s,
+            fitted.fit,
+            found,
+            groups[some],
+            level,
+            seed,
+            settings or {},
+            chosen,
+            progress or no_progress,
+        )
         estimates = METHODS[intervals].compute(FittedCohort(*given, ground=ground))
         exposures[some] = estimates.exposures
-    samples = _samples(counts, exposures @ s, found, some, checks)
-    frame = pd.DataFrame(exposures, counts.index, known.index)
-    diagnostics = {} if estimates is None else estimates.diagnostics
-    notes = [*scales, *noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
+    samples = samples_table(counts, exposures @ s, found, some, checks)
+    notes = [*scales, *gone, *needs_added(samples, x[some], known, left_out, fitted, checks)]
+    frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
+    notes += [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
     if estimates is not None:
-        notes += prior_notes(ground, known.index, tissue, estimates)
+        notes += prior_notes(ground, known.index, tissue, estimates, prior)
         notes += sum_notes(known, counts.index[some], estimates, checks)
+    shown = frame if estimates is None else shown_exposures(frame, estimates, some, checks)
+    if per_mutation and (estimates is None or estimates.draws is None):
+        notes.append(f"Probabilities of mutations have no intervals: intervals={intervals!r} draws no exposures.")
     return RefitResult(
-        exposures=frame if estimates is None else _present(frame, estimates, some, checks),
+        exposures=shown,
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
         dispersion=fitted.poisson.dispersion,
@@ -229,7 +260,9 @@ def refit(
         notes=tuple(notes),
         noise=fitted.noise,
         growth=found.growth,
-        sums=None if estimates is None else sums_table(known.index, counts.index[some], estimates),
+        sums=sums_table(known.index, counts.index[some], estimates),
+        left_out=tuple(map(str, left_out.index)),
+        per_mutation=probabilities_of(counts, shown, known, some, estimates, level) if per_mutation else None,
         yields=yields,
     )
 
@@ -249,74 +282,23 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
     checked_seed(seed)
 
 
-def selected(signatures: pd.DataFrame, include: Sequence[str] | None, exclude: Sequence[str] | None) -> pd.DataFrame:
-    """The rows of ``signatures`` [S, 96] that ``include`` names (``None`` for all) and ``exclude`` does not.
-
-    Raises:
-        InputError: for a name that is no signature, or if none is left.
-    """
-    every = list(map(str, signatures.index))
-    wanted = every if include is None else [checked_name("include", name, every) for name in include]
-    unwanted = [checked_name("exclude", name, every) for name in exclude or ()]
-    kept = signatures.loc[[name in wanted and name not in unwanted for name in every]]
-    if kept.empty:
-        raise InputError("include and exclude leave no signature; at least one is needed")
-    return kept
-
-
-def prior_ground(
-    x: np.ndarray, names: pd.Index, intervals: str | None, tissue: str | None, prior: str
-) -> Ground | None:
-    """Ground of the prior of ``spike_slab``; ``None`` for the weak one."""
-    if prior not in PRIORS:
-        raise unknown_name("prior", prior, PRIORS)
-    if tissue is not None and (prior == "none" or intervals != "spike_slab"):
-        given = 'prior="none"' if prior == "none" else f"intervals={intervals!r}"
-        raise InputError(f"tissue={tissue!r} is not allowed with {given}; it is the prior of spike_slab")
-    if prior == "none" or intervals != "spike_slab":
-        return None
-    return published_ground(x, list(map(str, names)), tissue)
-
-
-def _present(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, checks: RefitChecks) -> pd.DataFrame:
-    """``exposures`` [T, S], 0 where a signature is more likely absent."""
-    absent = np.zeros(exposures.shape, bool)
-    absent[some] = estimates.presence < checks.present  # NaN, without a probability, is not
-    return exposures.mask(absent, 0.0)
-
-
-def _check_settings(intervals: str | None, settings: Mapping[str, Any] | None) -> None:
-    """``InputError`` for settings of an autoencoder with a method that trains none."""
+def _method_options(
+    intervals: str | None, options: MethodOptions | None, settings: Mapping[str, Any] | None, per_mutation: bool
+) -> MethodOptions | None:
+    """``options`` if they are those of the method, or its defaults; ``InputError`` for settings that it does not take."""
     if settings and not (intervals and METHODS[intervals].trains):
         trained = ", ".join(name for name, method in METHODS.items() if method.trains)
         raise InputError(
             f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
         )
-
-
-def _method_options(intervals: str | None, options: MethodOptions | None) -> MethodOptions | None:
-    """``options`` if they are those of the method, or its defaults."""
-    if options is None:
-        return None if intervals is None else METHODS[intervals].options()
     wanted = None if intervals is None else METHODS[intervals].options
-    if wanted is None or not isinstance(options, wanted):
+    if options is None:
+        options = None if wanted is None else wanted()
+    elif wanted is None or not isinstance(options, wanted):
         needed = "None" if wanted is None else wanted.__name__
         raise InputError(
             f"options of class {type(options).__name__} are not allowed with intervals={intervals!r}; give {needed}"
         )
+    if per_mutation and isinstance(options, SamplerOptions):
+        return dataclasses.replace(options, kept=max(options.kept, DRAWS))  # which changes no draw
     return options
-
-
-def _samples(
-    counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.ndarray, checks: RefitChecks
-) -> pd.DataFrame:
-    """The table ``samples`` of :class:`RefitResult`; a sample is judged relative to the dispersion of the cohort."""
-    by_sample, p = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
-    by_sample[some] = found.by_sample
-    relative = found.by_sample / (max(found.dispersion, 1.0) if not found.rounding else found.dispersion)
-    p[some] = chi2.sf(relative * found.degrees, np.maximum(found.degrees, 1))
-    bad = np.nan_to_num(p, nan=1.0) < checks.unusual / len(counts)
-    flag = np.where(~some, "no mutations", np.where(bad, "misfit", ""))
-    columns = {"mutations": counts.sum(axis=1), "cosine": fit_cosines(counts.to_numpy(), mean)}
-    columns |= {"chi_squared": by_sample, "p_value": p, "flag": flag}
-    return pd.DataFrame(columns, counts.index)

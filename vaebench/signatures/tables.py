@@ -103,6 +103,7 @@ class Estimates(NamedTuple):
         diagnostics: of the computation.
         sums: of signatures that the counts of a sample cannot tell apart: ``(sample, members, exposure, lower, upper)``;
             ``None`` for a method without draws.
+        draws: [n, T, S], some draws of the exposures; ``None`` for a method without.
     """
 
     exposures: np.ndarray
@@ -111,6 +112,7 @@ class Estimates(NamedTuple):
     presence: np.ndarray
     diagnostics: dict[str, Any]
     sums: Sequence[tuple[int, tuple[int, ...], float, float, float]] | None = None
+    draws: np.ndarray | None = None
 
 
 def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, level: float) -> pd.DataFrame:
@@ -138,17 +140,6 @@ def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, 
             "presence": presence.ravel(),
         }
     )
-
-
-def sums_table(names: pd.Index, samples: pd.Index, estimates: Estimates) -> pd.DataFrame | None:
-    """The table ``sums`` of a refit; ``None`` for a method without draws."""
-    if estimates.sums is None:
-        return None
-    rows = [
-        (samples[t], "+".join(str(names[k]) for k in members), mean, low, high)
-        for t, members, mean, low, high in estimates.sums
-    ]
-    return pd.DataFrame(rows, columns=["sample", "signatures", "exposure", "lower", "upper"])
 
 
 SMALL = 0.05

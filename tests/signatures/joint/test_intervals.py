@@ -10,13 +10,15 @@ import pytest
 from vaebench.cli.main import main
 from vaebench.data.mutations.channels import CHANNELS
 from vaebench.data.mutations.simulate import simulate_catalogue
-from vaebench.data.mutations.tables import write_catalogue
+from vaebench.data.mutations.tables import write_catalogue, write_exposures, write_signatures
 from vaebench.errors import InputError
+from vaebench.signatures.decomposition import decompose
 from vaebench.signatures.joint import intervals as de_novo
 from vaebench.signatures.joint.intervals import calibrated, de_novo_intervals, merged, residual_correlations, widened
 from vaebench.signatures.joint.notes import cohort_notes
 from vaebench.signatures.joint.options import JOINT
 from vaebench.signatures.joint.start import remove_shared_part
+from vaebench.signatures.kept import read_extraction
 
 NAMES = ["A", "B", "C"]
 
@@ -153,3 +155,25 @@ def test_what_peaks_owe_to_others_is_taken_out():
     assert (shares[0].signature, shares[0].other) == (0, 1)
     assert shares[0].most == pytest.approx(0.2, abs=0.02)
     assert jax.config.jax_numpy_rank_promotion == "raise"
+
+
+@pytest.mark.usefixtures("no_chain")
+def test_what_was_learned_and_drawn_is_kept_for_new_samples_and_decompositions(tmp_path):
+    catalogue, _, given, true = cohort(3, 60)
+    catalogue.iloc[5] = 0.0
+    found = de_novo_intervals(catalogue, given, simulations=0)
+    assert found.draws.shape == (60, 60, 3)
+    assert (found.draws[:, 5] == 0).all()
+    write_signatures(given, tmp_path / "signatures.csv")
+    write_exposures(found.exposures, tmp_path / "exposures.csv")
+    found.save(tmp_path)
+    kept = read_extraction(tmp_path)
+    np.testing.assert_allclose(kept.draws, found.spectra, rtol=1e-6)
+    assert set(kept.prior["source"]) == {"intervals"}
+    assert kept.prior.set_index("signature").loc["A", "samples"] == 59
+    presence = found.intervals.groupby("signature")["presence"].sum()
+    np.testing.assert_allclose(kept.prior.set_index("signature")["present"], presence[NAMES], atol=1.0)
+    reference = pd.DataFrame(true, ["SBS1", "SBS2", "SBS3"], list(CHANNELS))
+    table = decompose(kept.signatures, reference, draws=kept.draws).table()
+    assert table["references"].tolist() == ["SBS1", "SBS2", "SBS3"]
+    assert (table["draws"] == 60).all()

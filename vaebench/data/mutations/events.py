@@ -20,7 +20,7 @@ _N = "N in the context"
 _DUPLICATE = "duplicate of another record"
 NO_CHROMOSOME = "chromosome not in the reference genome"
 """Reason of a record on a chromosome that the genome lacks."""
-_SBS = ("sample", "chrom", "pos", "ref", "alt", "sbs96", "sbs1536", "strand")
+_SBS = ("sample", "chrom", "pos", "ref", "alt", "sbs96", "sbs1536", "strand", "record")
 _SYMBOLIC = re.compile(r"[<\[\]>]|^\..|.\.$")
 
 
@@ -28,7 +28,8 @@ class Events(NamedTuple):
     """Events that are counted, as columns of equal length.
 
     Attributes:
-        substitutions: ``sample``, ``chrom``, ``pos`` (from 0), ``ref``, ``alt``, ``sbs96``, ``sbs1536`` and ``strand``.
+        substitutions: ``sample``, ``chrom``, ``pos`` (from 0), ``ref``, ``alt``, ``sbs96``, ``sbs1536``, ``strand``
+            and ``record`` (its row in the list).
         indels: ``sample`` and ``channel``.
         checked: number of records whose reference allele was compared with the genome.
     """
@@ -256,6 +257,7 @@ def _with_channels(
         sbs96,
         sbs1536,
         codes,
+        rows,
     )
     return {name: column[counted] for name, column in zip(_SBS, columns, strict=True)}
 

@@ -107,7 +107,7 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
         "effective_draws_min": float(np.min(found.effective[judged], initial=found.draws)),
         "prior": {name: np.asarray(v).tolist() for name, v in found.prior._asdict().items()},
     }
-    return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics, found.sums)
+    return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics, found.sums, found.kept)
 
 
 def _by_ends(cohort: FittedCohort, ends: Ends, **diagnostics: object) -> Estimates:
@@ -127,7 +127,7 @@ def _bootstrap(kind: str) -> Callable[[FittedCohort], Estimates]:
         rng = np.random.default_rng(cohort.seed)
         draws = resampled_fits(rng, signatures, fit, scatter, cohort.options, cohort.progress)
         ends = bootstrap_ends(draws, fit.exposures, cohort.level, kind)
-        return _by_ends(cohort, ends)._replace(sums=inseparable(draws, cohort.level))
+        return _by_ends(cohort, ends)._replace(sums=inseparable(draws, cohort.level), draws=draws)
 
     return compute
 
@@ -155,7 +155,7 @@ def _posterior(kind: str) -> Callable[[FittedCohort], Estimates]:
     def compute(cohort: FittedCohort) -> Estimates:
         fit, draws = _encoded(cohort)
         ends = posterior_percentile(draws, cohort.level, kind)
-        return _by_ends(cohort, ends, epochs=fit.epochs)._replace(exposures=fit.exposures)
+        return _by_ends(cohort, ends, epochs=fit.epochs)._replace(exposures=fit.exposures, draws=draws)
 
     return compute
 

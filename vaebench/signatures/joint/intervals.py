@@ -12,6 +12,7 @@ import pandas as pd
 
 from vaebench.data.files.folders import add_files
 from vaebench.data.files.writing import write_frame
+from vaebench.data.mutations.tables import cancer_types
 from vaebench.errors import InputError, user_path
 from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.intervals.ends import parametric_resample
@@ -19,6 +20,8 @@ from vaebench.signatures.joint.chain import joint_chain, known_of, state_of
 from vaebench.signatures.joint.notes import chain_notes, cohort_notes, shared_notes
 from vaebench.signatures.joint.options import JOINT, JointOptions
 from vaebench.signatures.joint.start import remove_shared_part, starting_exposures
+from vaebench.signatures.kept import DRAWS, PRIOR, write_draws
+from vaebench.signatures.learned import learned_prior
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.refitting import checked_options
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
@@ -46,6 +49,8 @@ class DeNovo(NamedTuple):
         level: nominal coverage.
         diagnostics: classes, R-hat, effective draws, shares of moves accepted.
         notes: sentences that a reader of the result should see.
+        draws: [n, T, S] of the exposures, zeros for a sample without mutations.
+        spectra: [n, S, 96] of the signatures, of the same draws.
     """
 
     __repr__ = one_line
@@ -63,17 +68,29 @@ class DeNovo(NamedTuple):
     level: float
     diagnostics: dict[str, Any]
     notes: tuple[str, ...]
+    draws: np.ndarray
+    spectra: np.ndarray
 
     @property
     def info(self) -> dict[str, Any]:
         """Numbers that a report shows with its provenance."""
         return {"widened by": self.factor, "dispersion": round(self.dispersion, 3)}
 
-    def save(self, folder: str | Path) -> None:
-        """Add ``intervals.csv`` and ``correlations.csv`` to an extraction's ``folder``, which is made if needed."""
-        write_frame(self.intervals, user_path(folder) / "intervals.csv")
-        write_frame(self.correlations, user_path(folder) / "correlations.csv")
-        add_files(folder, "extract", ["intervals.csv", "correlations.csv"], gone=["anchored.csv"])
+    def save(self, folder: str | Path, *, types: pd.Series | None = None) -> None:
+        """Add to an extraction's ``folder``, which is made if needed: intervals, correlations, the prior and the spectra drawn.
+
+        Args:
+            folder: gets ``intervals.csv``, ``correlations.csv``, ``prior.csv`` (for a refit of new samples) and
+                ``signature_draws.npz`` (for a decomposition).
+            types: cancer type by sample, each with a prior of its own; by default what names like ``type::sample`` say.
+        """
+        types = cancer_types(self.exposures.index) if types is None else types
+        prior = learned_prior(self.exposures, intervals=self.intervals, types=types)
+        for name, table in (("intervals", self.intervals), ("correlations", self.correlations), ("prior", prior)):
+            write_frame(table, user_path(folder) / f"{name}.csv")
+        write_draws(user_path(folder) / DRAWS, self.spectra, list(map(str, self.signatures.index)))
+        made = ["intervals.csv", "correlations.csv", PRIOR, DRAWS]
+        add_files(folder, "extract", made, gone=["anchored.csv"])
 
 
 class _Chain(NamedTuple):
@@ -175,7 +192,18 @@ def de_novo_intervals(
         level=level,
         diagnostics=diagnostics,
         notes=(*cohort_notes(len(x), given, options), *notes, *shared_notes(shared, given.index, options)),
+        draws=_of_all(chain.exposures, some),
+        spectra=chain.signatures,
     )
+
+
+def _of_all(draws: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Draws [n, T, S] of all samples from those of the samples with mutations."""
+    if some.all():
+        return draws
+    found = np.zeros((len(draws), len(some), draws.shape[2]), draws.dtype)
+    found[:, some] = draws
+    return found
 
 
 def merged(groups: np.ndarray, options: JointOptions = JOINT) -> np.ndarray:

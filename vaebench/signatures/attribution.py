@@ -1,0 +1,106 @@
+"""Probability that a mutation is due to each signature, given its channel and its sample.
+
+P(signature k | channel c, sample t) = e_tk S_kc / sum_j e_tj S_jc. Intervals are quantiles over draws of the exposures and, where
+they were drawn too, of the signatures.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from vaebench.data.mutations.channels import checked_catalogue, checked_exposures, checked_signatures
+from vaebench.errors import InputError
+
+_ROOM = 2**24  # values of draws that are held at once: 128 MB
+DRAWS = 200
+"""Draws of the exposures that intervals are read off: a 2.5% quantile lies between the 5th and the 6th."""
+
+
+def per_mutation(
+    catalogue: pd.DataFrame,
+    exposures: pd.DataFrame,
+    signatures: pd.DataFrame,
+    *,
+    draws: np.ndarray | None = None,
+    spectra: np.ndarray | None = None,
+    level: float = 0.95,
+    fractions: bool = False,
+) -> pd.DataFrame:
+    """Probability of each signature for the mutations of each sample and channel that has some.
+
+    Args:
+        catalogue: counts [T, 96].
+        exposures: [T, S] of these samples.
+        signatures: [S, 96].
+        draws: [n, T, S], of the exposures, for intervals.
+        spectra: [n, S, 96], draws of the signatures that belong to ``draws``; ``None`` where they are known.
+        level: nominal coverage of the intervals.
+        fractions: allow counts that are not whole numbers.
+
+    Returns:
+        One row for each sample and channel with mutations: ``sample, channel, mutations``, and a column for each signature; with
+        draws, also ``NAME_lower`` and ``NAME_upper``. Empty (NaN) where no signature of the sample has the channel.
+
+    Raises:
+        InputError: for tables that do not fit together.
+
+    Example:
+        >>> import vaebench as vb
+        >>> catalogue, truth = vb.data.simulate_catalogue(seed=0, tumours=30, signatures=2, types=1)
+        >>> table = vb.signatures.per_mutation(catalogue, truth.exposures, truth.signatures)
+        >>> bool((abs(table[["S1", "S2"]].sum(axis=1) - 1) < 1e-9).all())
+        True
+    """
+    counts = checked_catalogue(catalogue, fractions=fractions)
+    known = checked_signatures(signatures)
+    amounts = checked_exposures(exposures)
+    amounts = amounts.set_axis(amounts.columns.astype(str), axis="columns").set_axis(amounts.index.astype(str))
+    for kind, wanted, given in (("sample", counts.index, amounts.index), ("signature", known.index, amounts.columns)):
+        lacking = [name for name in wanted if name not in given]
+        if lacking:
+            raise InputError(f"the exposures lack the {kind} {lacking[0]!r}; every {kind} needs one")
+    e, s, x = amounts.loc[counts.index, known.index].to_numpy(), known.to_numpy(), counts.to_numpy()
+    rows, columns = np.nonzero(x)
+    table = {"sample": counts.index.to_numpy()[rows], "channel": counts.columns.to_numpy()[columns]}
+    table["mutations"] = x[rows, columns]
+    values = _at(e, s, rows, columns)
+    names = list(known.index)
+    if draws is None:
+        return pd.DataFrame(table | {name: values[:, k] for k, name in enumerate(names)})
+    if draws.shape[1:] != e.shape or (spectra is not None and spectra.shape != (len(draws), *s.shape)):
+        raise InputError(f"draws has shape {draws.shape}; it must be [draws, {e.shape[0]}, {e.shape[1]}]")
+    lower, upper = _ends(draws, s if spectra is None else spectra, rows, columns, level)
+    lower, upper = np.fmin(lower, values), np.fmax(upper, values)
+    for k, name in enumerate(names):
+        table |= {name: values[:, k], f"{name}_lower": lower[:, k], f"{name}_upper": upper[:, k]}
+    return pd.DataFrame(table)
+
+
+def _at(e: np.ndarray, s: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Probabilities [n, S] at samples ``rows`` [n] and channels ``columns`` [n]."""
+    joint = e[rows] * s.T[columns]
+    total = joint.sum(1, keepdims=True)
+    return np.divide(joint, total, out=np.full(joint.shape, np.nan), where=total > 0)
+
+
+def _ends(
+    draws: np.ndarray, spectra: np.ndarray, rows: np.ndarray, columns: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles [n, S] of the probabilities over the draws in which the channel is possible; a few rows at a time."""
+    count = draws.shape[2]
+    tails = (0.5 * (1 - level), 0.5 * (1 + level))
+    lower, upper = (np.full((len(rows), count), np.nan) for _ in tails)
+    width = max(1, _ROOM // (len(draws) * count))
+    for some in (slice(i, i + width) for i in range(0, len(rows), width)):
+        t, c = rows[some], columns[some]
+        weight = spectra[:, :, c].transpose(0, 2, 1) if spectra.ndim == 3 else spectra.T[c][None]
+        joint = draws[:, t].astype(np.float64) * weight
+        total = joint.sum(2, keepdims=True)
+        p = np.divide(joint, total, out=np.full(joint.shape, np.nan), where=total > 0)
+        never = np.isnan(p).all(axis=(0, 2))
+        if (~never).any():
+            ends = np.nanquantile(p[:, ~never], tails, axis=0)
+            place = np.flatnonzero(~never) + some.start
+            lower[place], upper[place] = ends
+    return lower, upper

@@ -1,0 +1,152 @@
+"""Prior of a refit: what was published, or what an extraction has learned of its own signatures.
+
+An extraction keeps ``prior.csv``: for all of its samples, and for each cancer type, how many have each signature, and mean and
+standard deviation of ln(share of the sample's mutations) in these. A refit of new samples takes it as the ground of its own
+prior (:class:`vaebench.signatures.sampler.priors.Ground`), with the weight of the samples that it was learned from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from vaebench.errors import InputError, unknown_name
+from vaebench.signatures.published import PRIORS, checked_name, published_ground
+from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
+from vaebench.signatures.sampler.priors import Ground, weak_ground
+
+ALL = "all"
+"""Type of the rows that hold for all samples."""
+COLUMNS = ("type", "signature", "samples", "present", "log_share_mean", "log_share_sd", "source")
+"""Columns of a learned prior."""
+
+_LEAST_SHARE = (
+    0.01  # of an exposure that has no probability of presence; fits give small ones to signatures that are absent
+)
+_UNLIKELY = 0.05  # presence below which the size of an exposure says nothing
+_POSSIBLE = 1e-3  # least P(present) and P(absent): the counts of a sample must be able to say otherwise
+
+
+def learned_prior(
+    exposures: pd.DataFrame, *, intervals: pd.DataFrame | None = None, types: pd.Series | None = None
+) -> pd.DataFrame:
+    """Learn from exposures [T, S] how often each signature is present in a sample, and how large its share is.
+
+    Args:
+        exposures: in mutations. Without ``intervals``, one below 1% of the sample's mutations counts as absent.
+        intervals: the table of :class:`vaebench.signatures.refitting.RefitResult`, for its exposures and presence.
+        types: cancer type by sample; each has rows of its own, beside those of all samples.
+
+    Returns:
+        One row for each type and signature: ``type, signature, samples, present, log_share_mean, log_share_sd, source``.
+    """
+    amounts = exposures.to_numpy(np.float64)
+    total = np.maximum(amounts.sum(1, keepdims=True), 1e-12)
+    presence, source = (amounts >= _LEAST_SHARE * total) & (amounts >= 1), "exposures"
+    if intervals is not None and intervals["presence"].notna().any():
+        wide = intervals.pivot(index="sample", columns="signature", values=["exposure", "presence"])
+        wide = wide.reindex(exposures.index)
+        presence = wide["presence"][exposures.columns].fillna(0.0).to_numpy(np.float64)
+        presence = np.where(presence >= _UNLIKELY, presence, 0.0)
+        mean = wide["exposure"][exposures.columns].fillna(0.0).to_numpy(np.float64)
+        amounts, source = mean / np.maximum(presence, _UNLIKELY), "intervals"
+    presence = presence * (amounts > 0)
+    logs = np.log(np.where(amounts > 0, amounts, 1.0) / total)
+    some = exposures.to_numpy().sum(1) > 0
+    groups = {ALL: some}
+    if types is not None:
+        kinds = types.reindex(exposures.index).astype(str).to_numpy()
+        groups |= {str(kind): some & (kinds == kind) for kind in np.unique(kinds)}
+    rows = []
+    for kind, mine in groups.items():
+        weight, ln = presence[mine], logs[mine]
+        count = weight.sum(0)
+        mean = (weight * ln).sum(0) / np.maximum(count, 1e-12)
+        sd = np.sqrt((weight * (ln - mean) ** 2).sum(0) / np.maximum(count, 1e-12))
+        rows += [
+            (kind, name, int(mine.sum()), count[k], mean[k], sd[k], source) for k, name in enumerate(exposures.columns)
+        ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def learned_ground(
+    x: np.ndarray,
+    names: Sequence[str],
+    prior: pd.DataFrame,
+    tissue: str | None = None,
+    options: SamplerOptions = SAMPLER,
+) -> Ground:
+    """Ground of the prior of samples with counts x [T, 96], from a table of :func:`learned_prior`.
+
+    Every part weighs as many samples as it was learned from, beside the weak prior's own weight. Shares become mutations by the
+    mean of ln(mutations) of x. A signature that the table does not have keeps the weak prior.
+
+    Args:
+        x: counts.
+        names: of the signatures, [S].
+        prior: the table.
+        tissue: a type of the table; ``None`` for all samples.
+        options: constants of the sampler.
+
+    Raises:
+        InputError: for a table without the columns of a learned prior, or a type that it does not have.
+    """
+    missing = [name for name in COLUMNS[:6] if name not in prior.columns]
+    if missing:
+        raise InputError(f"the learned prior has no column {missing[0]!r}; it needs {', '.join(COLUMNS[:6])}")
+    kinds = list(dict.fromkeys(prior["type"].astype(str)))
+    kind = ALL if tissue is None else checked_name("tissue", tissue, kinds)
+    table = prior[prior["type"].astype(str) == kind].copy()
+    if table.empty or table["signature"].duplicated().any():
+        raise InputError(f"the learned prior needs one row of type {kind!r} for each signature")
+    numbers = table.set_index(table["signature"].astype(str))[list(COLUMNS[2:6])].apply(pd.to_numeric, errors="coerce")
+    values = numbers.to_numpy(np.float64)
+    if not np.isfinite(values).all() or (values[:, [0, 1, 3]] < 0).any():
+        raise InputError("the learned prior has a value that is no number, or a negative number of samples")
+    facts = numbers.reindex(list(names)).fillna(0.0)
+    samples, present, mean, sd = facts.to_numpy(np.float64).T
+    weak = weak_ground(x, len(names), options)
+    burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
+    few = [np.asarray(v, np.float64) for v in weak]
+    presence = (present + few[3] * few[0]) / (samples + few[3])
+    log_mean = (present * (mean + burden) + few[4] * few[1]) / (present + few[4])
+    variance = (present * sd**2 + few[5] * few[2]) / (present + few[5])
+    return Ground(
+        np.clip(presence, _POSSIBLE, 1 - _POSSIBLE),
+        log_mean,
+        np.maximum(variance, options.least_sd**2),
+        samples + few[3],
+        present + few[4],
+        present + few[5],
+    )
+
+
+def prior_ground(
+    x: np.ndarray, names: pd.Index, intervals: str | None, tissue: str | None, prior: str | pd.DataFrame
+) -> Ground | None:
+    """Ground of the prior of ``spike_slab``; ``None`` for the weak one, and for methods without a prior.
+
+    Raises:
+        InputError: for a prior that is not known, or a tissue beside ``"none"``.
+    """
+    if not isinstance(prior, pd.DataFrame) and prior not in PRIORS:
+        raise unknown_name("prior", prior, PRIORS)
+    if isinstance(prior, pd.DataFrame):
+        found = learned_ground(x, list(map(str, names)), prior, tissue)
+        return found if intervals == "spike_slab" else None
+    if tissue is not None and prior == "none":
+        raise InputError(f'tissue={tissue!r} is not allowed with prior="none"; it is a prior of its own')
+    if prior == "none" or intervals != "spike_slab":
+        return None
+    return published_ground(x, list(map(str, names)), tissue)
+
+
+def learned_sentence(prior: pd.DataFrame, tissue: str | None) -> str:
+    """A sentence on where a learned prior is from."""
+    kind = ALL if tissue is None else checked_name("tissue", tissue, list(dict.fromkeys(prior["type"].astype(str))))
+    mine = prior[prior["type"].astype(str) == kind]
+    source = f" (from its {mine['source'].iloc[0]})" if "source" in mine else ""
+    which = "" if tissue is None else f" of {kind}"
+    return f"The prior is what the extraction learned from {int(mine['samples'].max())} samples{which}{source}."

@@ -1,0 +1,90 @@
+"""Tables of a refit: samples, exposures that are shown, sums, and probabilities of mutations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from vaebench.signatures.attribution import per_mutation
+from vaebench.signatures.dispersion import NoiseFit, Scatter
+from vaebench.signatures.matching import fit_cosines
+from vaebench.signatures.offered import missed, missed_note
+from vaebench.signatures.refit_notes import RefitChecks
+from vaebench.signatures.tables import Estimates
+
+
+def probabilities_of(
+    counts: pd.DataFrame,
+    exposures: pd.DataFrame,
+    signatures: pd.DataFrame,
+    some: np.ndarray,
+    estimates: Estimates | None,
+    level: float,
+) -> pd.DataFrame:
+    """The table ``per_mutation`` of :class:`RefitResult`, of the exposures that it shows."""
+    draws = None if estimates is None else estimates.draws
+    given = (counts[some], exposures[some], signatures)
+    return per_mutation(*given, draws=draws, level=level, fractions=True)
+
+
+def shown_exposures(
+    exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, checks: RefitChecks
+) -> pd.DataFrame:
+    """``exposures`` [T, S], 0 where a signature is more likely absent."""
+    absent = np.zeros(exposures.shape, bool)
+    absent[some] = estimates.presence < checks.present  # NaN, without a probability, is not
+    return exposures.mask(absent, 0.0)
+
+
+def sums_table(names: pd.Index, samples: pd.Index, estimates: Estimates | None) -> pd.DataFrame | None:
+    """The table ``sums`` of :class:`RefitResult`; ``None`` without draws of exposures."""
+    if estimates is None or estimates.sums is None:
+        return None
+    rows = [
+        (samples[t], "+".join(str(names[k]) for k in members), mean, low, high)
+        for t, members, mean, low, high in estimates.sums
+    ]
+    return pd.DataFrame(rows, columns=["sample", "signatures", "exposure", "lower", "upper"])
+
+
+def samples_table(
+    counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.ndarray, checks: RefitChecks
+) -> pd.DataFrame:
+    """The table ``samples`` of :class:`RefitResult`; a sample is judged relative to the dispersion of the cohort."""
+    by_sample, p = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
+    by_sample[some] = found.by_sample
+    relative = found.by_sample / (max(found.dispersion, 1.0) if not found.rounding else found.dispersion)
+    p[some] = chi2.sf(relative * found.degrees, np.maximum(found.degrees, 1))
+    bad = np.nan_to_num(p, nan=1.0) < checks.unusual / len(counts)
+    flag = np.where(~some, "no mutations", np.where(bad, "misfit", ""))
+    columns = {"mutations": counts.sum(axis=1), "cosine": fit_cosines(counts.to_numpy(), mean)}
+    columns |= {"chi_squared": by_sample, "p_value": p, "flag": flag}
+    return pd.DataFrame(columns, counts.index)
+
+
+def needs_added(
+    samples: pd.DataFrame,
+    x: np.ndarray,
+    known: pd.DataFrame,
+    left_out: pd.DataFrame,
+    fitted: NoiseFit,
+    checks: RefitChecks,
+) -> list[str]:
+    """Add the column ``needs`` to the table ``samples`` where signatures were left out, and return a note on it.
+
+    Args:
+        samples: of all samples.
+        x: counts [T, 96] of those with mutations.
+        known: signatures of the fit.
+        left_out: the others of the table.
+        fitted: exposures and noise.
+        checks: thresholds.
+    """
+    if not len(left_out):
+        return []
+    dispersion = np.maximum(fitted.found.dispersion_of(x), fitted.poisson.dispersion)
+    found = missed(x, known.to_numpy(), left_out, dispersion, checks.unusual)
+    names = samples.index[samples["mutations"] > 0]
+    samples["needs"] = pd.Series(found.signature, names).reindex(samples.index, fill_value="")
+    return missed_note(found, list(names))
