@@ -95,6 +95,31 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
     return table.select(held).to_pandas()
 
 
+def tidy(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with short column names, such as ``variant``, ``seed``, ``ari``, ``aic``, ``loss_valid``.
+
+    Settings lose their family (``static/latent`` -> ``latent``) and scores their metric (``metric/leiden/ari`` -> ``ari``);
+    other columns are joined by an underscore (``loss/valid`` -> ``loss_valid``). Where two columns would have one name, both
+    keep their metric or family (``leiden_status``). What is stored in a folder keeps its names.
+
+    Args:
+        rows: of :func:`read_rows`.
+
+    Example::
+
+        vb.results.tidy(vb.results.read_rows("results/run")).groupby("variant")["ari"].mean()
+    """
+    names = [str(name) for name in rows.columns]
+    parts = [name.split("/") for name in names]
+    short = [p[-1] if p[0] in ("static", "shape", "traced", "hyper", "metric") else "_".join(p) for p in parts]
+    twice = {name for name in short if short.count(name) > 1}
+    wanted = [
+        name if name not in twice or len(p) == 1 else "_".join(p[1:] if p[0] == "metric" else p)
+        for name, p in zip(short, parts, strict=True)
+    ]
+    return rows.set_axis(wanted, axis="columns")
+
+
 def finished(folder: str | Path) -> set[str]:
     """Return the identities of the points that have a row of any status; empty if the folder does not exist yet."""
     tables = _tables(user_path(folder), ["schema", "point"])

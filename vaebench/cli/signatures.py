@@ -68,7 +68,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     page = options.out / "report.html"
     summary = {"signatures": len(result.signatures), "samples": len(catalogue), "notes": notes, "report": str(page)}
     with whole_folder(options.out, "extract") as new:
-        result.save(new)
+        result.save(new, tsv=options.tsv)
         if drawn is not None:
             drawn.save(new)
         extraction_page(
@@ -183,7 +183,8 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
     )
     seconds = time.perf_counter() - started
-    page = fit.save(options.out, types=types, info=_info(command, seconds, options.seed, catalogue))
+    info = _info(command, seconds, options.seed, catalogue)
+    page = fit.save(options.out, types=types, info=info, tsv=options.tsv)
     notes = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *fit.notes]
     if not options.quiet:
         print(f"{len(catalogue)} samples, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")

@@ -45,7 +45,14 @@ def new_figure(
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.25, linewidth=0.6)
         ax.set_axisbelow(True)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_major_formatter().set_useOffset(False)  # type: ignore[attr-defined]  # a tick says its whole value
     return figure, axes
+
+
+def new_axes(height: float, rows: int = 1, columns: int = 1, heights: Sequence[float] | None = None) -> list[Axes]:
+    """Return the axes of :func:`new_figure`."""
+    return new_figure(height, rows, columns, heights)[1]
 
 
 def empty_figure(message: str) -> Figure:

@@ -14,8 +14,9 @@ from scipy.stats import chi2
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
-from vaebench.data.mutations.tables import write_exposures
+from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
 from vaebench.errors import InputError, checked_seed, unknown_name, user_path
+from vaebench.signatures import plots
 from vaebench.signatures.dispersion import NOISES, Scatter, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.matching import fit_cosines
@@ -50,10 +51,18 @@ class RefitResult(NamedTuple):
         growth: dispersion that every mutation of a sample adds under ``"dirichlet"``, else 0.
         sums: one row for each set of signatures that the counts of a sample cannot tell apart: ``sample, signatures``
             (joined by +), and ``exposure, lower, upper`` of their sum; ``None`` for a method without draws of exposures.
+        signatures: those that were fitted [S, 96]; ``None`` for a result of an earlier version.
+        catalogue: the counts [T, 96] that were fitted; ``None`` likewise.
     """
 
     __repr__ = one_line
     _repr_html_ = tables_page
+    plot_signatures = plots.plot_signatures
+    plot_exposures = plots.plot_exposures
+    plot_sample = plots.plot_sample
+    plot_intervals = plots.plot_intervals
+    plot_burden = plots.plot_burden
+    plot_comparison = plots.plot_comparison
 
     exposures: pd.DataFrame
     intervals: pd.DataFrame | None
@@ -68,6 +77,8 @@ class RefitResult(NamedTuple):
     noise: str = "poisson"
     growth: float = 0.0
     sums: pd.DataFrame | None = None
+    signatures: pd.DataFrame | None = None
+    catalogue: pd.DataFrame | None = None
 
     def summary(self) -> dict[str, Any]:
         """Method, level and noise as JSON values; ``size`` is ``None`` under Poisson."""
@@ -82,7 +93,12 @@ class RefitResult(NamedTuple):
         }
 
     def save(
-        self, folder: str | Path, *, types: pd.Series | None = None, info: Mapping[str, Any] | None = None
+        self,
+        folder: str | Path,
+        *,
+        types: pd.Series | None = None,
+        info: Mapping[str, Any] | None = None,
+        tsv: bool = False,
     ) -> Path:
         """Write the result and a report into ``folder``, which is made if needed.
 
@@ -93,6 +109,7 @@ class RefitResult(NamedTuple):
             folder: of the result. All files of an earlier one, which ``manifest.json`` names, are replaced in one step.
             types: cancer type by sample, which the report groups by.
             info: provenance as JSON values, for ``fit.json`` and the report: command, date, version, ...
+            tsv: write ``exposures.tsv``, ``signatures.tsv`` and ``catalogue.tsv`` too, for SigProfilerPlotting.
 
         Returns:
             The path of the report.
@@ -115,6 +132,8 @@ class RefitResult(NamedTuple):
                 write_frame(self.intervals, new / "intervals.csv")
             if self.sums is not None:
                 write_frame(self.sums, new / "sums.csv")
+            if tsv:
+                write_sigprofiler(new, self.exposures, self.signatures, self.catalogue)
             write_json(new / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
             page = refit_page(new, self, types=types, info=info, notes=self.notes)
         return user_path(folder) / page.name
@@ -218,6 +237,8 @@ def refit(
         noise=fitted.noise,
         growth=found.growth,
         sums=None if estimates is None or estimates.sums is None else _sums(known.index, counts.index[some], estimates),
+        signatures=known,
+        catalogue=counts,
     )
 
 
