@@ -82,6 +82,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
             seed=options.seed,
             intervals=None if drawn is None else drawn.intervals,
             level=options.level,
+            rule=options.rule,
         )
         write_json(new / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
