@@ -19,7 +19,7 @@ from vaebench.signatures.selection import CandidateNumber, selection_table
 
 @pytest.fixture(scope="module")
 def cohort():
-    return simulate_catalogue(0, tumours=12, signatures=3, types=2)
+    return simulate_catalogue(0, tumours=20, signatures=3, types=2)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_objects_of_salamander_are_read(extraction):
     assert found.selection["k"].tolist() == [len(extraction.signatures)]
     with pytest.raises(InputError, match=r'no uns\["signatures"\]'):
         Extraction.from_anndata(adata)
-    with pytest.raises(InputError, match="12 samples and 2 signatures need one value each"):
+    with pytest.raises(InputError, match="20 samples and 2 signatures need one value each"):
         Extraction.from_anndata(adata, asignatures[:2].copy())
     del adata.obsm["exposures"]
     with pytest.raises(InputError, match=r'no obsm\["exposures"\]'):

@@ -70,7 +70,7 @@ class ChannelBlock(NamedTuple):
 
 
 class ChannelLook(NamedTuple):
-    """How the channels of a table are drawn.
+    """Blocks, colours and labels of the channels of a table.
 
     Attributes:
         context: ``"SBS96"``, ``"DBS78"`` or ``"ID83"``; "" for other channels.

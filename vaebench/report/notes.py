@@ -35,5 +35,5 @@ def notes_html(notes: Iterable[str]) -> str:
     for note in dict.fromkeys(str(note) for note in notes):
         found = advice(note)
         todo = f"<small><b>What to do:</b> {escape(found)}</small>" if found else ""
-        parts.append(f'<div class="explain"><p>{escape(note)}</p>{todo}</div>')
+        parts.append(f'<div class="hint"><p>{escape(note)}</p>{todo}</div>')
     return "".join(parts)

@@ -21,8 +21,8 @@ _CSS = """
 body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:var(--ink);margin:0 auto;max-width:76rem;
 padding:1.5rem 1rem 4rem;background:var(--paper)}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .6rem;
 overflow-wrap:anywhere}h2{font-size:1.15rem;margin:2.4rem 0 .6rem;border-bottom:1px solid var(--line);
-padding-bottom:.25rem}p{max-width:46rem;margin:.5rem 0;overflow-wrap:anywhere}.explain{border-left:4px solid var(--mark);
-background:var(--note);padding:.5rem .9rem;max-width:48rem;margin:.5rem 0}.explain p{margin:0}.explain small{display:block;
+padding-bottom:.25rem}p{max-width:46rem;margin:.5rem 0;overflow-wrap:anywhere}.explain,.hint{border-left:4px solid var(--mark);
+background:var(--note);padding:.5rem .9rem;max-width:48rem;margin:.5rem 0}.hint p{margin:0}.hint small{display:block;
 margin-top:.2rem}.wide{overflow-x:auto;border:1px solid var(--line);border-radius:4px}table{border-collapse:collapse;
 font-size:.875rem;width:100%;font-variant-numeric:tabular-nums}th,td{padding:.35rem .6rem;text-align:left;
 vertical-align:top;border-bottom:1px solid var(--line);white-space:nowrap}th{background:var(--head);font-weight:600}
@@ -44,7 +44,7 @@ max-width:100%;border:1px solid var(--line);border-radius:4px}
 @media (max-width:36rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1{font-size:1.35rem}}
 @media print{body{max-width:none;padding:0;font-size:10pt}.wide,.plot{overflow:visible;border:0}
 .plot img,.spots{min-width:0}button,input.filter{display:none}
-table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr,.explain{break-inside:avoid}
+table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr,.explain,.hint{break-inside:avoid}
 h2{break-after:avoid}}
 """
 

@@ -208,8 +208,7 @@ def refit(
     x, s = counts.to_numpy(), known.to_numpy()
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
     exposures = np.zeros((len(x), len(s)))
-    fitted = fitted_noise(x[some], s, noise)
-    fit, _, found = fitted[1:]
+    _, fit, _, found = fitted = fitted_noise(x[some], s, noise)
     exposures[some] = fit.exposures
     estimates = None
     if intervals is not None:
@@ -221,8 +220,9 @@ def refit(
     diagnostics = {} if estimates is None else estimates.diagnostics
     notes = [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
     if estimates is not None:
-        notes += prior_notes(ground, known.index, tissue, estimates)
-        notes += sum_notes(known, counts.index[some], estimates, checks)
+        notes += prior_notes(ground, known.index, tissue, estimates) + sum_notes(
+            known, counts.index[some], estimates, checks
+        )
     return RefitResult(
         exposures=frame if estimates is None else _present(frame, estimates, some, checks),
         intervals=None if estimates is None else long_table(frame, estimates, some, level),
