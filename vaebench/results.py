@@ -18,7 +18,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 from vaebench.atomic import create, replacing
 from vaebench.errors import InputError, shortened, user_path
 from vaebench.types import SCHEMA
@@ -109,14 +108,11 @@ def tidy(rows: pd.DataFrame) -> pd.DataFrame:
 
         vb.results.tidy(vb.results.read_rows("results/run")).groupby("variant")["ari"].mean()
     """
-    names = [str(name) for name in rows.columns]
-    parts = [name.split("/") for name in names]
+    parts = [str(name).split("/") for name in rows.columns]
     short = [p[-1] if p[0] in ("static", "shape", "traced", "hyper", "metric") else "_".join(p) for p in parts]
     twice = {name for name in short if short.count(name) > 1}
-    wanted = [
-        name if name not in twice or len(p) == 1 else "_".join(p[1:] if p[0] == "metric" else p)
-        for name, p in zip(short, parts, strict=True)
-    ]
+    whole = ["_".join(p[1:] if p[0] == "metric" else p) for p in parts]
+    wanted = [long if name in twice else name for name, long in zip(short, whole, strict=True)]
     return rows.set_axis(wanted, axis="columns")
 
 
