@@ -14,6 +14,8 @@ from vaebench.figures.samples import present_by_size
 TYPES_SHOWN = 60
 SIGNATURES_SHOWN = 40
 SAMPLES_SHOWN = 12
+PANEL_SHOWN = 25
+"""Signatures of a panel where small ones are left out; more make a figure of several pages."""
 
 
 def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figure:
@@ -124,6 +126,7 @@ def sample_map(coordinates: np.ndarray, types: pd.Series | None, method: str) ->
         ax.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, ncols=1 + (len(kinds) > 24))
     ax.set_xticks([])
     ax.set_yticks([])
+    ax.spines[:].set_visible(False)
     style.add_footnote(figure, f"{method}. Near neighbours are similar; larger distances mean nothing.")
     return figure
 
@@ -142,7 +145,7 @@ def interval_panels(
     """Draw exposures of a few samples with their intervals and the probability that each signature is present.
 
     Signatures are in the order of the table. One is left out if the intervals of all these samples end at 0, or reach 0
-    with an exposure that is at most ``least`` of the sample.
+    with an exposure that is at most ``least`` of the sample; above 0 this also leaves out all but the first 25.
 
     Args:
         intervals: long table with columns ``sample, signature, exposure, lower, upper, presence``.
@@ -158,6 +161,7 @@ def interval_panels(
     seen = (mine["upper"] > 0) & ((least <= 0) | (share > least) | (mine["lower"] > 0))
     there = set(mine.loc[seen, "signature"])
     signatures = [name for name in known if name in there] or known
+    signatures = signatures[:PANEL_SHOWN] if least else signatures
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
     figure, axes = style.new_figure(rows * (0.17 * len(signatures) + 0.7) + 1.0, rows, columns)
