@@ -270,6 +270,16 @@ def test_stacked_bars_add_up_and_are_sorted(cohort):
     np.testing.assert_allclose(total, (truth.exposures.sum(axis=1) > 0).sort_values(ascending=False).astype(float))
 
 
+def test_thousands_of_samples_are_areas_of_the_same_heights():
+    rng = np.random.default_rng(0)
+    exposures = pd.DataFrame(rng.gamma(1.0, 10.0, (400, 2)), columns=["a", "b"])
+    (ax,) = stacked_exposures(exposures).axes
+    assert len(ax.containers) == 0
+    assert len(ax.collections) == 2
+    highest = max(path.vertices[:, 1].max() for path in ax.collections[1].get_paths())
+    assert highest == pytest.approx(exposures.sum(axis=1).max())
+
+
 def many(samples: int) -> pd.DataFrame:
     """Exposures to 86 signatures, of which 8 are there in some samples."""
     rng = np.random.default_rng(0)

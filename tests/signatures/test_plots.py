@@ -118,6 +118,10 @@ def test_anndata_and_back(extraction, tmp_path):
     for name in ("signatures", "exposures", "samples", "selection", "matches", "catalogue"):
         pd.testing.assert_frame_equal(getattr(found, name), getattr(extraction, name), check_names=False)
     assert (found.method, found.notes) == (extraction.method, extraction.notes)
+    bare = extraction._replace(notes=(), matches=None)
+    bare.to_anndata().write_h5ad(tmp_path / "bare.h5ad")
+    found = Extraction.from_anndata(anndata.read_h5ad(tmp_path / "bare.h5ad"))
+    assert (found.notes, found.matches) == ((), None)
 
 
 def test_objects_of_salamander_are_read(extraction):

@@ -13,6 +13,8 @@ STACKED = 14
 """Signatures with a colour of their own in stacked bars; the rest are one."""
 NAMED = 40
 """Samples up to which their names stand below the bars."""
+SEPARATE = 300
+"""Samples up to which each has bars of its own; of more, thousands of bars would take minutes to draw."""
 COLOURS = (
     *style.PALETTE[:6],
     "#882255",
@@ -67,9 +69,12 @@ def stacked_exposures(exposures: pd.DataFrame, types: pd.Series | None = None, *
     if rest.any():
         parts.append((f"{len(present) - len(named) + len(absent)} others", rest, REST))
     for name, part, colour in parts:
-        ax.bar(range(len(values)), part, bottom=base, width=1.0 if len(values) > 60 else 0.85, color=colour, linewidth=0,
-               label=style.plain(str(name), 14))  # fmt: skip
-        base += part
+        look = {"color": colour, "linewidth": 0, "label": style.plain(str(name), 14)}
+        if len(values) > SEPARATE:
+            ax.fill_between(range(len(values)), base, base + part, step="mid", **look)
+        else:
+            ax.bar(range(len(values)), part, bottom=base, width=1.0 if len(values) > 60 else 0.85, **look)
+        base = base + part
     ax.set_xlim(-0.6, len(values) - 0.4)
     ax.set_ylabel("share of the mutations" if shares else "mutations")
     if not shares:

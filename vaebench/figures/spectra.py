@@ -74,7 +74,8 @@ def sample_fit(observed: pd.Series, fitted: pd.Series, *, level: float = 0.95, d
     """
     look = channel_look(observed.index)
     x, mean = observed.to_numpy(float), fitted.reindex(observed.index).to_numpy(float)
-    spread = np.sqrt(max(dispersion, 1.0))
+    dispersion = dispersion if np.isfinite(dispersion) and dispersion > 1 else 1.0  # of rounded means it is below 1
+    spread = np.sqrt(dispersion)
     low, high = ((poisson.ppf(q, np.maximum(mean, 1e-12)) - mean) * spread for q in ((1 - level) / 2, (1 + level) / 2))
     low = np.maximum(low, -mean)
     figure, axes = style.new_figure(5.6, rows=3)
