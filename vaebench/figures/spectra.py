@@ -28,10 +28,10 @@ def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Fi
     if shown.empty:
         return style.empty_figure("There is no signature to draw.")
     look = channel_look(shown.columns)
+    shares = bool((abs(shown.sum(axis=1) - 1) < 0.02).all())
     figure, axes = style.new_figure(1.05 * len(shown) + 1.3, rows=len(shown))
     for ax, (name, values) in zip(axes, shown.iterrows(), strict=True):
-        shares = abs(values.sum() - 1) < 0.02
-        _bars(ax, values.to_numpy(float), look, percent=bool(shares))
+        _bars(ax, values.to_numpy(float), look, percent=shares)
         note = (notes or {}).get(str(name), "")
         pad = _PAD[look.context] if ax is axes[0] else 2
         ax.set_title(style.plain(f"{name}  {note}".strip()), loc="left", fontsize=style.SMALL, pad=pad)

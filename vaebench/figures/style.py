@@ -50,11 +50,6 @@ def new_figure(
     return figure, axes
 
 
-def new_axes(height: float, rows: int = 1, columns: int = 1, heights: Sequence[float] | None = None) -> list[Axes]:
-    """Return the axes of :func:`new_figure`."""
-    return new_figure(height, rows, columns, heights)[1]
-
-
 def empty_figure(message: str) -> Figure:
     """A figure that says why there is nothing to draw."""
     figure, (ax,) = new_figure(1.6)
