@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from scipy.stats import binomtest, poisson
 
 from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.figures import exposures as drawn_exposures
+from vaebench.figures import style
 from vaebench.figures.channels import DOUBLET_COLOURS, INDEL_COLOURS, SUBSTITUTION_COLOURS, channel_look
 from vaebench.figures.samples import burden, one_sample_exposures, present_by_size, stacked_exposures
 from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra, spectrum_comparison
@@ -380,3 +381,15 @@ def test_a_page_follows_the_dark_and_quotes_its_command(cohort, tmp_path):
     assert "prefers-color-scheme:dark" in text
     assert "<code>vaebench calibrate &#x27;my file.csv&#x27;</code>" in text
     assert "<dt>seed</dt><dd>0</dd>" in text
+
+
+def test_a_figure_for_the_dark_keeps_the_colours_of_channels(cohort):
+    figure = style.darkened(spectra(cohort[1].signatures.head(1)))
+    (ax,) = figure.axes
+    found = [to_hex(bar.get_facecolor()).upper() for bar in ax.patches]
+    kept = {key: colour.upper() for key, colour in SUBSTITUTION_COLOURS.items() if key != "C>G"}
+    for channel, colour in zip(cohort[1].signatures.columns, found, strict=True):
+        assert colour == kept.get(channel[2:5], colour)
+    assert min(int(found[16][i : i + 2], 16) for i in (1, 3, 5)) > 240  # black is seen
+    assert to_hex(figure.get_facecolor()) == to_hex(ax.get_facecolor()) == style.DARK
+    assert all(sum(to_rgb(label.get_color())) > 2.5 for label in ax.get_yticklabels())

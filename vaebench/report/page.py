@@ -32,7 +32,7 @@ tr.baseline td:first-child{box-shadow:inset 3px 0 var(--edge)}
 th[aria-sort]{cursor:pointer}th[aria-sort=ascending]::after{content:" ▲"}
 th[aria-sort=descending]::after{content:" ▼"}
 figure{margin:1.2rem 0}.plot{overflow-x:auto}.plot img{width:750px;min-width:34rem;max-width:100%;height:auto;
-display:block;filter:var(--flip)}.spots{position:relative;width:750px;min-width:34rem;max-width:100%}
+display:block;filter:var(--flip)}.plot .own img{filter:none}.spots{position:relative;width:750px;min-width:34rem;max-width:100%}
 .spots svg{position:absolute;inset:0;width:100%;height:100%}
 circle{fill:transparent}circle:hover{stroke:var(--edge);stroke-width:2}figcaption,.note{color:var(--quiet);
 font-size:.875rem;max-width:46rem}dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.25rem 1rem;
@@ -146,16 +146,20 @@ def sortable(heads: str, rows: Iterable[str], first: int) -> str:
     )
 
 
-def picture(path: Path, caption: str, spots: Iterable[tuple[float, float, str]] = ()) -> str:
+def picture(path: Path, caption: str, spots: Iterable[tuple[float, float, str]] = (), dark: bytes | None = None) -> str:
     """Return a PNG embedded in the page with its caption below.
 
     Args:
         path: of the PNG.
         caption: plain text.
         spots: left and top as shares of the picture, and the text that is shown when pointing there.
+        dark: a PNG for the dark, where colours mean something; without it the style turns the picture's lightness over.
     """
     data = base64.b64encode(path.read_bytes()).decode()
     image = f'<img src="data:image/png;base64,{data}" alt="{escape(caption)}" width="750">'
+    if dark is not None:
+        other = f'<source media="(prefers-color-scheme:dark)" srcset="data:image/png;base64,{base64.b64encode(dark).decode()}">'
+        image = f'<picture class="own">{other}{image}</picture>'
     dots = "".join(
         f'<circle cx="{100 * left:.2f}%" cy="{100 * top:.2f}%" r="5"><title>{escape(text)}</title></circle>'
         for left, top, text in spots

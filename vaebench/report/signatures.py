@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -95,6 +96,13 @@ def _drawn(folder: Path, name: str, figure: Figure, caption: str) -> str:
     return picture(save(figure, folder / "figures" / f"{name}.png"), caption)
 
 
+def _coloured(folder: Path, name: str, figure: Figure, caption: str) -> str:
+    """A figure in the field's colours, which it keeps in the dark."""
+    path, dark = save(figure, folder / "figures" / f"{name}.png"), io.BytesIO()
+    style.darkened(figure).savefig(dark, format="png", dpi=150)
+    return picture(path, caption, dark=dark.getvalue())
+
+
 def _matched(matches: pd.DataFrame | None) -> dict[str, str]:
     if matches is None:
         return {}
@@ -155,7 +163,7 @@ def _misfits(folder: Path, fit: ShownRefit, names: Sequence[str]) -> str:
             exposures = fit.intervals[fit.intervals["sample"] == name].set_index("signature")["exposure"]
         mean = fit.signatures.T @ exposures[fit.signatures.index]
         figure = sample_fit(fit.catalogue.loc[name], mean, dispersion=fit.dispersion)
-        parts.append(_drawn(folder, f"sample_{place}", figure, f"Counts, fit and residuals of {name}."))
+        parts.append(_coloured(folder, f"sample_{place}", figure, f"Counts, fit and residuals of {name}."))
     return "".join(parts)
 
 
@@ -191,7 +199,7 @@ def extraction_page(
     rule = rule or ("criterion" if getattr(result, "method", "sparse") == "sparse" else "stability")
     s, e = result.signatures, result.exposures
     sections = {
-        "Signatures": _drawn(folder, "signatures", spectra(s, _matched(result.matches)), "Extracted signatures."),
+        "Signatures": _coloured(folder, "signatures", spectra(s, _matched(result.matches)), "Extracted signatures."),
         "How many": _drawn(folder, "selection", k_selection(result.selection, rule), _RULES[rule])
         + table(result.selection),
         "Exposures": _exposures(folder, e, types, result.samples),

@@ -208,7 +208,8 @@ def refit(
     x, s = counts.to_numpy(), known.to_numpy()
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
     exposures = np.zeros((len(x), len(s)))
-    _, fit, _, found = fitted = fitted_noise(x[some], s, noise)
+    fitted = fitted_noise(x[some], s, noise)
+    fit, _, found = fitted[1:]
     exposures[some] = fit.exposures
     estimates = None
     if intervals is not None:
@@ -220,9 +221,8 @@ def refit(
     diagnostics = {} if estimates is None else estimates.diagnostics
     notes = [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
     if estimates is not None:
-        notes += prior_notes(ground, known.index, tissue, estimates) + sum_notes(
-            known, counts.index[some], estimates, checks
-        )
+        notes += prior_notes(ground, known.index, tissue, estimates)
+        notes += sum_notes(known, counts.index[some], estimates, checks)
     return RefitResult(
         exposures=frame if estimates is None else _present(frame, estimates, some, checks),
         intervals=None if estimates is None else long_table(frame, estimates, some, level),
@@ -237,9 +237,7 @@ def refit(
         noise=fitted.noise,
         growth=found.growth,
         sums=None if estimates is None or estimates.sums is None else _sums(known.index, counts.index[some], estimates),
-        signatures=known,
-        catalogue=counts,
-    )
+    )._replace(signatures=known, catalogue=counts)
 
 
 def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> None:
