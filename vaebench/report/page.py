@@ -18,7 +18,7 @@ _CSS = """
 --line:#3a4046;--head:#25292d;--note:#2b231c;--mark:#e69f00;--base:#222521;--edge:#fff;
 --flip:invert(.9) hue-rotate(180deg)}}
 *{box-sizing:border-box}
-body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:var(--ink);margin:0 auto;max-width:76rem;
+body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:var(--ink);margin:0 auto;max-width:100rem;
 padding:1.5rem 1rem 4rem;background:var(--paper)}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .6rem;
 overflow-wrap:anywhere}h2{font-size:1.15rem;margin:2.4rem 0 .6rem;border-bottom:1px solid var(--line);
 padding-bottom:.25rem}p{max-width:46rem;margin:.5rem 0;overflow-wrap:anywhere}.explain,.hint{border-left:4px solid var(--mark);
@@ -41,7 +41,8 @@ dd code{font-size:.85rem;white-space:pre-wrap;user-select:all}button{font:inheri
 padding:.3rem .8rem;border:1px solid var(--line);border-radius:4px;background:var(--head)}
 input.filter{font:inherit;color:inherit;background:var(--paper);margin:.6rem 0;padding:.3rem .6rem;width:24rem;
 max-width:100%;border:1px solid var(--line);border-radius:4px}
-@media (max-width:36rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1{font-size:1.35rem}}
+@media (max-width:36rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1{font-size:1.35rem}
+figcaption::after{content:" Swipe the figure sideways for the rest."}}
 @media print{body{max-width:none;padding:0;font-size:10pt}.wide,.plot{overflow:visible;border:0}
 .plot img,.spots{min-width:0}button,input.filter{display:none}
 table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr,.explain,.hint{break-inside:avoid}

@@ -97,7 +97,7 @@ def _drawn(folder: Path, name: str, figure: Figure, caption: str) -> str:
 
 
 def _coloured(folder: Path, name: str, figure: Figure, caption: str) -> str:
-    """A figure in the field's colours, which it keeps in the dark."""
+    """A figure whose colours mean something, which it keeps in the dark."""
     path, dark = save(figure, folder / "figures" / f"{name}.png"), io.BytesIO()
     style.darkened(figure).savefig(dark, format="png", dpi=150)
     return picture(path, caption, dark=dark.getvalue())
@@ -118,21 +118,14 @@ def _exposures(folder: Path, exposures: pd.DataFrame, types: pd.Series | None, s
         drawn = _drawn(folder, "exposures", stacked_exposures(exposures), "Exposures of the sample.")
         cosine = float(samples["cosine"].iloc[0])
         return drawn + (f"<p>Cosine of the counts and their fit: {cosine:.3f}.</p>" if np.isfinite(cosine) else "")
-    parts = [
-        (
-            "exposures_stacked",
-            stacked_exposures(exposures, types, shares=True),
-            "Signatures of each sample, as shares.",
-        ),
-        ("exposures_counts", stacked_exposures(exposures, types), "Signatures of each sample, in mutations."),
-        (
-            "exposures",
-            exposures_by_type(exposures, types),
-            "Exposures by cancer type." if types is not None else "Exposures.",
-        ),
-        ("reconstruction", reconstruction_quality(samples), "How well each sample is rebuilt."),
-    ]
-    return "".join(_drawn(folder, *part) for part in parts)
+    kinds = "Exposures by cancer type." if types is not None else "Exposures."
+    shares, counts = (stacked_exposures(exposures, types, shares=asked) for asked in (True, False))
+    return (
+        _coloured(folder, "exposures_stacked", shares, "Signatures of each sample, as shares.")
+        + _coloured(folder, "exposures_counts", counts, "Signatures of each sample, in mutations.")
+        + _drawn(folder, "exposures", exposures_by_type(exposures, types), kinds)
+        + _drawn(folder, "reconstruction", reconstruction_quality(samples), "How well each sample is rebuilt.")
+    )
 
 
 def _intervals(folder: Path, intervals: pd.DataFrame, level: float) -> str:
