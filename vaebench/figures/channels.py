@@ -137,7 +137,7 @@ def _title(key: str, context: str) -> str:
 
 def label_channels(top: Axes, bottom: Axes, look: ChannelLook) -> None:
     """Name the blocks above the first axes, at a fixed distance in points, and the channels below the last."""
-    figure = top.get_figure()
+    figure = top.get_figure(root=True)
     across = blended_transform_factory(top.transData, top.transAxes)
     strip, above = (offset_copy(across, figure, y=y, units="points") for y in (5.0, 10.0))
     turned = look.context == "ID83"

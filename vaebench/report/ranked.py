@@ -86,7 +86,11 @@ def further_scores(rows: pd.DataFrame) -> list[str]:
         if metric in ("leiden", "cox"):
             continue
         known = METRICS.get(metric)
-        names = known.scores if known else [n.split("/", 2)[2] for n in rows if n.startswith(f"metric/{metric}/")]
+        names = (
+            known.scores
+            if known
+            else [n.split("/", 2)[2] for n in map(str, rows.columns) if n.startswith(f"metric/{metric}/")]
+        )
         skipped = {"status", "seconds", *(known.counts if known else ())}
         held = [f"metric/{metric}/{name}" for name in names if name not in skipped]
         found += [name for name in held if name in rows and column(rows, name).notna().any()][:2]
@@ -99,5 +103,5 @@ def _means(rows: pd.DataFrame, scores: Sequence[str]) -> dict[str, pd.DataFrame]
 
 
 def _shown(found: pd.DataFrame, setting: int) -> tuple[float, bool, str]:
-    mean, sd = (float(value) for value in found.loc[setting])
+    mean, sd = map(float, found.loc[[setting]].to_numpy()[0])
     return mean, True, _number(mean, "") + (f" ± {_number(sd, '')}" if np.isfinite(sd) else "")

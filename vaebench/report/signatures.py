@@ -154,8 +154,8 @@ def _misfits(folder: Path, fit: ShownRefit, names: Sequence[str]) -> str:
         exposures = fit.exposures.loc[name]
         if fit.intervals is not None:
             exposures = fit.intervals[fit.intervals["sample"] == name].set_index("signature")["exposure"]
-        mean = fit.signatures.T @ exposures[fit.signatures.index]
-        figure = sample_fit(fit.catalogue.loc[name], mean, dispersion=fit.dispersion)
+        mean = exposures[fit.signatures.index].to_numpy() @ fit.signatures.to_numpy()
+        figure = sample_fit(fit.catalogue.T[name], pd.Series(mean, fit.signatures.columns), dispersion=fit.dispersion)
         parts.append(_coloured(folder, f"sample_{place}", figure, f"Counts, fit and residuals of {name}."))
     return "".join(parts)
 

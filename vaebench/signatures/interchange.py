@@ -51,7 +51,7 @@ def to_anndata(self: Extraction) -> AnnData:
         X=self.catalogue.to_numpy(np.float64, copy=True),
         obs=self.samples.rename(index=str),
         var=pd.DataFrame(index=self.catalogue.columns.astype(str)),
-        obsm={"exposures": self.exposures.to_numpy(copy=True)},
+        obsm={"exposures": self.exposures.to_numpy(copy=True)},  # pyright: ignore[reportArgumentType]
         uns={"signatures": self.signatures.copy(), _OWN: own},
     )
 
@@ -101,7 +101,7 @@ def read_parts(adata: AnnData, asignatures: AnnData | None) -> dict[str, Any]:
     return {
         "signatures": signatures,
         "exposures": exposures,
-        "samples": pd.DataFrame(adata.obs).copy() if given else samples,
+        "samples": pd.DataFrame({name: adata.obs[name] for name in adata.obs}) if given else samples,
         "selection": selection.reset_index(drop=True),
         "matches": None if matches is None else matches.reset_index(drop=True),
         "method": str(own.get("method", "anndata")),

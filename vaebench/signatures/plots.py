@@ -122,7 +122,7 @@ def plot_sample(
         exposures = intervals[intervals["sample"] == sample].set_index("signature")["exposure"]
     mean = pd.Series(exposures[signatures.index].to_numpy() @ signatures.to_numpy(), signatures.columns)
     dispersion = float(getattr(self, "dispersion", 1.0))
-    return _axes(sample_fit(counts.loc[sample], mean, level=level, dispersion=dispersion))
+    return _axes(sample_fit(counts.T[sample], mean, level=level, dispersion=dispersion))
 
 
 def plot_intervals(self: WithIntervals, samples: list[str] | str | None = None) -> list[Axes]:
@@ -187,7 +187,9 @@ def plot_comparison(
     if other is None:
         other = str(known.index[int(cosines(own.loc[[name]].to_numpy(), known.to_numpy())[0].argmax())])
     _known(other, known.index, "reference signature")
-    return _axes(spectrum_comparison(own.loc[name], known.loc[other].rename(f"{other} (reference)")))
+    second = known.T[other]
+    second.name = f"{other} (reference)"
+    return _axes(spectrum_comparison(own.T[name], second))
 
 
 _Held = TypeVar("_Held")
