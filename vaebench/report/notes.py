@@ -19,6 +19,7 @@ ADVICE = {
     "nearly the same spectrum": "Exposures of the two are interchangeable here. Quote their sum.",
     "do not fit": "Look at their residuals (plot_sample in Python): a peak names what is missing.",
     "rounded means": "The counts are no plain counts of mutations. Refit the original counts if you have them.",
+    "look like": "If they are on another scale, say so with --transform, and run again into a new folder.",
     "begins with": "Import the column as text in a spreadsheet program.",
 }
 """Words of a note -> what the reader can do. Notes that already say it are not listed."""

@@ -14,9 +14,10 @@ from vaebench.atomic import replacing
 _CSS = """
 :root{color-scheme:light;--ink:#1d2329;--paper:#fff;--quiet:#4a545e;--line:#d5dbe1;--head:#f4f6f8;--note:#fdf6f1;
 --mark:#d55e00;--base:#f7f7f4;--edge:#000;--flip:none}
+.note.night{display:none}
 @media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--ink:#e4e7ea;--paper:#191919;--quiet:#aeb6be;
 --line:#3a4046;--head:#25292d;--note:#2b231c;--mark:#e69f00;--base:#222521;--edge:#fff;
---flip:invert(.9) hue-rotate(180deg)}}
+--flip:invert(.9) hue-rotate(180deg)}.note.night{display:block}}
 *{box-sizing:border-box}
 body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:var(--ink);margin:0 auto;max-width:100rem;
 padding:1.5rem 1rem 4rem;background:var(--paper)}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .6rem;

@@ -73,7 +73,7 @@ def ranked_settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
         f"Ranked by mean {_HEADS[by]}. n: rows, that is seeds; failed: those that did not train to the end. A cell has mean ± "
         "standard deviation over seeds, then the mean's 95% bootstrap interval and, if not all rows could be used, their "
         "number n. The distance of a setting behind the first is paired by seed: if its interval includes 0, their order is "
-        "not settled. Lines with a dark edge are baselines. Losses are comparable only within one variant and one latent "
+        "not settled. Lines with a thick left edge are baselines. Losses are comparable only within one variant and one latent "
         "width. Click a header to sort."
     )
     return f'{sortable(heads, body, FIRST)}<p class="note">{note}</p>'

@@ -81,7 +81,8 @@ def _pictures(rows: pd.DataFrame, folder: Path) -> str:
         figure = kind.draw(rows)
         path = figures.save(figure, folder / "figures" / f"{name}.png")
         parts.append(picture(path, kind.caption, figures.spots(figure)))
-    return "".join(parts) or "<p>These rows have no column that a figure needs.</p>"
+    night = '<p class="note night">In the dark, what a caption calls black is drawn white.</p>'
+    return "".join([night, *parts]) if parts else "<p>These rows have no column that a figure needs.</p>"
 
 
 def _map(rows: pd.DataFrame, folder: Path, dataset: Dataset, embedding: np.ndarray | None) -> str:
