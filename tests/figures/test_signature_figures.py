@@ -20,7 +20,7 @@ from vaebench.figures.channels import DOUBLET_COLOURS, INDEL_COLOURS, SUBSTITUTI
 from vaebench.figures.samples import burden, one_sample_exposures, present_by_size, stacked_exposures
 from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra, spectrum_comparison
 from vaebench.report.notes import ADVICE, advice, notes_html
-from vaebench.report.signatures import calibration_page, extraction_page, refit_page, table
+from vaebench.report.signatures import calibration_page, extraction_page, interval_section, refit_page, table
 from vaebench.signatures.matching import cosines, matches
 
 
@@ -328,7 +328,6 @@ def test_one_sample_reads_as_one_sample(tmp_path):
 
 def test_intervals_of_what_is_small_are_counted_not_listed(tmp_path):
     e = many(30)
-    samples = pd.DataFrame({"mutations": e.sum(axis=1), "cosine": 0.99, "flag": ""})
     long = long_intervals(e).assign(lower=0.0)
     figure = drawn_exposures.interval_panels(drawn_exposures.intervals_by_size(long), 0.95, least=0.01)
     names = [t.get_text() for t in figure.axes[0].get_yticklabels()]
@@ -336,8 +335,7 @@ def test_intervals_of_what_is_small_are_counted_not_listed(tmp_path):
     assert names == [name for name in present_by_size(e)[0] if name in names]
     assert "small or absent from all of these" in footnote(figure)
     long["presence"] = np.nan
-    text = refit_page(tmp_path, Refit(e, long, samples, 1.0, 0.95), types=None, info={}).read_text(encoding="utf-8")
-    body = text[text.index("Exposures with intervals") :]
+    body = interval_section(tmp_path, long, 0.95)
     assert ">presence<" not in body
     assert body.count("<tr>") < 30 * 9 + 5
     assert "more lines are in intervals.csv" in body

@@ -99,6 +99,7 @@ def _drawn(folder: Path, name: str, figure: Figure, caption: str) -> str:
 def _coloured(folder: Path, name: str, figure: Figure, caption: str) -> str:
     """A figure whose colours mean something, which it keeps in the dark."""
     path, dark = save(figure, folder / "figures" / f"{name}.png"), io.BytesIO()
+    figure.set_layout_engine("none")  # the places are found once
     style.darkened(figure).savefig(dark, format="png", dpi=150)
     return picture(path, caption, dark=dark.getvalue())
 
@@ -128,7 +129,7 @@ def _exposures(folder: Path, exposures: pd.DataFrame, types: pd.Series | None, s
     )
 
 
-def _intervals(folder: Path, intervals: pd.DataFrame, level: float) -> str:
+def interval_section(folder: Path, intervals: pd.DataFrame, level: float) -> str:
     """Panels of the first samples, and a table of what is there; what is small or absent is counted, not listed."""
     ordered = intervals_by_size(intervals)
     some = style.count_of(min(SAMPLES_SHOWN, ordered["sample"].nunique()), "sample")
@@ -198,7 +199,7 @@ def extraction_page(
         "Exposures": _exposures(folder, e, types, result.samples),
     }
     if intervals is not None:
-        sections["Exposures with intervals"] = _intervals(folder, intervals, level)
+        sections["Exposures with intervals"] = interval_section(folder, intervals, level)
     shares = e.div(e.sum(axis=1).where(e.sum(axis=1) > 0, 1.0), axis=0).to_numpy()
     if len(e) >= FEWEST and len(np.unique(shares.round(6), axis=0)) > 2:  # a map of equal samples would show noise
         drawn = sample_map(tsne(shares, seed), types, "t-SNE of the samples' shares of each signature")
@@ -243,7 +244,7 @@ def refit_page(
     if one:
         sections["Counts and fit"] = _misfits(folder, fit, [e.index[0]])
     if fit.intervals is not None:
-        sections["Exposures with intervals"] = _intervals(folder, fit.intervals, fit.level)
+        sections["Exposures with intervals"] = interval_section(folder, fit.intervals, fit.level)
     flagged = fit.samples[fit.samples["flag"] != ""]
     if len(flagged):
         worst = flagged[flagged["flag"] == "misfit"].sort_values("p_value").index[:2] if "p_value" in flagged else []
