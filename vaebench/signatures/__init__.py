@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _NAMES = {
+    "Extraction": "vaebench.signatures.extraction",
     "SparseOptions": "vaebench.signatures.sparse.options",
     "anchored": "vaebench.signatures.anchoring",
     "anchored_intervals": "vaebench.signatures.anchoring",
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from vaebench.signatures.calibration import calibrate, save_calibration
     from vaebench.signatures.coverage import coverage_summary, coverage_table
     from vaebench.signatures.detection import power, save_power
-    from vaebench.signatures.extraction import extract
+    from vaebench.signatures.extraction import Extraction, extract
     from vaebench.signatures.joint.intervals import de_novo_intervals
     from vaebench.signatures.matching import matches, recovery
     from vaebench.signatures.published import published_exposures, tissues
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from vaebench.signatures.sparse.options import SparseOptions
 
 __all__ = [
+    "Extraction",
     "SparseOptions",
     "anchored",
     "anchored_intervals",
