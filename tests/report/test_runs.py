@@ -12,8 +12,8 @@ from vaebench.analysis import settings as analysis
 from vaebench.errors import InputError
 from vaebench.metrics.leiden import LeidenOptions, leiden_clusters
 from vaebench.report.maps import latent_map
-from vaebench.report.ranked import further_scores
-from vaebench.report.runs import best_point, survival_note, write_report
+from vaebench.report.ranked import further_scores, ranked_settings
+from vaebench.report.runs import best_point, report_title, survival_note, write_report
 from vaebench.types import Dataset, Survival
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -222,14 +222,14 @@ def test_survival_is_drawn_by_label_and_by_cluster_where_the_embedding_is_at_han
     assert best_point(fail(rows, slice(None))) is None
 
 
-def test_every_metric_that_was_asked_for_is_in_the_table(tmp_path):
+def test_every_metric_that_was_asked_for_is_in_the_table():
     rows = make_rows(seeds=2)
     rows["metric/probe/linear_accuracy"] = 0.25 + 0.5 * (rows["static/variant"] == "vae")
     rows["metric/own/thing"], rows["metric/own/status"], rows["metric/own/seconds"] = 7.5, "OK", 1.0
     rows["metric/probe/status"] = "OK"
     assert further_scores(rows) == ["metric/probe/linear_accuracy", "metric/own/thing"]
     assert further_scores(make_rows()) == []
-    text, _ = page(tmp_path, rows)
+    text = ranked_settings(rows, analysis.settings_table(rows), analysis.ARI)
     assert "own thing</th>" in text
     assert ">7.5 ± 0<" in text
     assert ">failed</th>" in text
@@ -238,9 +238,11 @@ def test_every_metric_that_was_asked_for_is_in_the_table(tmp_path):
 
 
 def test_titles_tell_reports_apart(tmp_path):
-    text, _ = page(tmp_path, make_rows(seeds=1))
-    assert "<title>Run: 2 variants on synthetic cohort · vaebench</title>" in text
-    text, _ = page(tmp_path, make_rows(variants=("vae",), seeds=1, baseline=False))
+    rows = make_rows(variants=("vae",), latents=(10,), rates=(1e-3,), seeds=1, baseline=False)
+    assert report_title(make_rows(seeds=1)) == "Run: 2 variants on synthetic cohort"
+    assert report_title(rows.drop(columns="data/name")) == "Run: vae on unnamed data"
+    text, _ = page(tmp_path, rows.filter(regex="^(?!metric|history)"))
+    assert "<title>Run: vae on synthetic cohort · vaebench</title>" in text
     assert "<h1>Run: vae on synthetic cohort</h1>" in text
 
 

@@ -291,10 +291,10 @@ def write_report(
     sections |= {"Cost": _cost(run_info), "Provenance": _provenance(rows, run_info)}
     introduction = _summary(rows, table, run_info) + _explanation(rows, table)
     introduction += notes_html(map(str, notes))
-    return write_page(place, _title(rows), introduction, sections)
+    return write_page(place, report_title(rows), introduction, sections)
 
 
-def _title(rows: pd.DataFrame) -> str:
+def report_title(rows: pd.DataFrame) -> str:
     """Title that tells this report from others: the data, and how many variants were trained on it."""
     names = list(dict.fromkeys(rows["data/name"].dropna().astype(str))) if "data/name" in rows else []
     models = rows.loc[~is_baseline(rows), "static/variant"].astype(str)
