@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +20,7 @@ from vaebench.results import (
     read_costs,
     read_rows,
     read_run_json,
+    tidy,
     write_cost,
     write_rows,
     write_run_json,
@@ -319,3 +321,24 @@ def test_the_first_record_of_a_folder_stays(tmp_path):
         write_run_json(record, tmp_path, first=True)
     assert read_run_json(tmp_path) == {"lanes": 1}
     assert os.listdir(tmp_path) == ["run.json"]
+
+
+def test_tidy_shortens_names_and_keeps_them_apart():
+    names = [
+        "point",
+        "status",
+        "static/variant",
+        "traced/seed",
+        "hyper/beta",
+        "metric/leiden/ari",
+        "metric/leiden/status",
+    ]
+    names += ["metric/cox/aic", "metric/cox/status", "loss/valid", "history/valid", "data/name"]
+    rows = pd.DataFrame([range(len(names))], columns=names)
+    found = tidy(rows)
+    assert list(found.columns) == [
+        *("point", "status", "variant", "seed", "beta", "ari", "leiden_status", "aic", "cox_status"),
+        *("loss_valid", "history_valid", "data_name"),
+    ]
+    assert found.iloc[0].tolist() == list(range(len(names)))
+    assert list(rows.columns) == names

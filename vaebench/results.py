@@ -18,11 +18,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vaebench.atomic import create, replacing
 from vaebench.errors import InputError, shortened, user_path
 from vaebench.types import SCHEMA
+from vaebench.types.flat import arrow_type, flat_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,11 +59,11 @@ def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path, types: Map
     types = {"schema": int, **(types or {})}
     columns = {}
     for name in dict.fromkeys([*types, *(name for row in rows for name in row)]):
-        values = [SCHEMA if name == "schema" else _plain(row.get(name), name) for row in rows]
+        values = [SCHEMA if name == "schema" else flat_value(row.get(name), name) for row in rows]
         if name in types and (types[name] is int or name.startswith("metric/")):
             values = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
         try:
-            columns[name] = pa.array(values, _arrow_type(types[name]) if name in types else None)
+            columns[name] = pa.array(values, arrow_type(types[name]) if name in types else None)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise InputError(f"column {name!r} mixes types: {error}") from error
     return _write_part(pa.table(columns), user_path(folder), f"{time.time_ns():020d}")
@@ -93,6 +92,28 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
         name for name in table.column_names if name.startswith("metric/") or table[name].null_count < table.num_rows
     ]
     return table.select(held).to_pandas()
+
+
+def tidy(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with short column names, such as ``variant``, ``seed``, ``ari``, ``aic``, ``loss_valid``.
+
+    Settings lose their family (``static/latent`` -> ``latent``) and scores their metric (``metric/leiden/ari`` -> ``ari``);
+    other columns are joined by an underscore (``loss/valid`` -> ``loss_valid``). Where two columns would have one name, both
+    keep their metric or family (``leiden_status``). What is stored in a folder keeps its names.
+
+    Args:
+        rows: of :func:`read_rows`.
+
+    Example::
+
+        vb.results.tidy(vb.results.read_rows("results/run")).groupby("variant")["ari"].mean()
+    """
+    parts = [str(name).split("/") for name in rows.columns]
+    short = [p[-1] if p[0] in ("static", "shape", "traced", "hyper", "metric") else "_".join(p) for p in parts]
+    twice = {name for name in short if short.count(name) > 1}
+    whole = ["_".join(p[1:] if p[0] == "metric" else p) for p in parts]
+    wanted = [long if name in twice else name for name, long in zip(short, whole, strict=True)]
+    return rows.set_axis(wanted, axis="columns")
 
 
 def finished(folder: str | Path) -> set[str]:
@@ -217,28 +238,6 @@ def _object(path: Path, missing: str = "") -> dict[str, Any]:
 def joined_notes(record: Mapping[str, Any], *more: Iterable[str]) -> list[str]:
     """Return the notes of a ``run.json`` (key ``notes``) with further ones at the end, each once; none is ever removed."""
     return list(dict.fromkeys(str(note) for notes in (record.get("notes", ()), *more) for note in notes))
-
-
-def _arrow_type(kind: type) -> Any:
-    import pyarrow as pa
-
-    kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string(), list: pa.list_(pa.float64())}
-    return kinds[kind]
-
-
-def _plain(value: Any, name: str) -> Any:
-    """Return a value as a Python scalar or a flat list of them."""
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, (list, tuple)):
-        if any(isinstance(v, (list, tuple, dict)) or getattr(v, "ndim", 0) for v in value):
-            raise InputError(f"column {name!r} holds a nested list; rows are flat")
-        return [_plain(v, name) for v in value]
-    if hasattr(value, "__array__"):
-        array = np.asarray(value)
-        if array.ndim <= 1 and array.dtype.kind in "biufU":
-            return array.tolist()
-    raise InputError(f"column {name!r} holds a {type(value).__name__}; rows hold numbers, text and flat lists of them")
 
 
 def _tables(folder: Path, columns: list[str] | None) -> list[Any]:

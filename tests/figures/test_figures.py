@@ -13,7 +13,7 @@ from rows_factory import fail, make_rows
 
 from vaebench.analysis.settings import LOSS
 from vaebench.errors import InputError
-from vaebench.figures import CAPTIONS, FIGURES, NEEDS, save, spots, style
+from vaebench.figures import CAPTIONS, FIGURES, NEEDS, ranking, save, spots, style, training_history
 
 MANY = tuple(f"variant_{i}" for i in range(9))
 CASES = {
@@ -139,3 +139,40 @@ def test_dots_say_what_they_are_where_they_are(tmp_path):
     assert all(0 < spot.left < 1 and 0 < spot.top < 1 for spot in found)
     assert sum(spot.text.startswith("pca L=") for spot in found) == (rows["static/variant"] == "pca").sum()
     assert not spots(FIGURES["loss_curves"](rows))
+
+
+def test_ranking_takes_any_score():
+    rows = make_rows(seeds=2)
+    assert texts(ranking(rows)) == texts(FIGURES["ari_by_setting"](rows))
+    aic = ranking(rows, "metric/cox/aic")
+    means = rows.groupby(["static/variant", "static/latent", "traced/learning_rate"], dropna=False)
+    bars = [
+        line.get_xdata()[0]
+        for line in aic.axes[0].lines
+        if len(set(line.get_xdata())) == 1 and len(line.get_ydata()) == 2
+    ]
+    assert min(bars) == pytest.approx(means["metric/cox/aic"].mean().min())
+    assert "lower is better" in aic.axes[0].get_xlabel()
+    rows["metric/probe/accuracy"] = np.linspace(0.5, 0.9, len(rows))
+    with pytest.raises(InputError, match="pass higher_is_better"):
+        ranking(rows, "metric/probe/accuracy")
+    found = ranking(rows, "metric/probe/accuracy", higher_is_better=True)
+    assert found.axes[0].get_xlabel() == "accuracy (higher is better)"
+    assert "no score to rank by" in texts(ranking(rows.filter(regex="^(?!metric|loss)")))
+
+
+def test_a_training_history_marks_its_lowest_loss():
+    figure = training_history((3.0, 1.0, 2.0, float("nan")), (5.0, 4.0), names=["vae"])
+    first, dot, *_ = figure.axes[0].lines
+    assert list(first.get_ydata()) == [3.0, 1.0, 2.0]
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (2, 1.0)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["vae", "training 2"]
+    assert "no epoch was finished" in texts(training_history(()))
+
+
+def test_axes_have_no_offset():
+    rows = make_rows(seeds=2)
+    rows["metric/cox/aic"] = 2358.54 + 0.001 * np.arange(len(rows))
+    figure = FIGURES["ari_against_aic"](rows)
+    figure.canvas.draw()
+    assert [axis.get_offset_text().get_text() for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)] == ["", ""]

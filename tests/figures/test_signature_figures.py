@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
-from scipy.stats import binomtest
+from matplotlib.colors import to_hex, to_rgb
+from scipy.stats import binomtest, poisson
 
+from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.figures import exposures as drawn_exposures
-from vaebench.figures.spectra import SUBSTITUTION_COLOURS, k_selection, similarity, spectra
-from vaebench.report.signatures import calibration_page, extraction_page, refit_page, table
+from vaebench.figures import style
+from vaebench.figures.channels import DOUBLET_COLOURS, INDEL_COLOURS, SUBSTITUTION_COLOURS, channel_look
+from vaebench.figures.samples import burden, one_sample_exposures, present_by_size, stacked_exposures
+from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra, spectrum_comparison
+from vaebench.report.notes import ADVICE, advice, notes_html
+from vaebench.report.signatures import calibration_page, extraction_page, interval_section, refit_page, table
 from vaebench.signatures.matching import cosines, matches
 
 
@@ -32,6 +38,8 @@ class Refit(NamedTuple):
     samples: pd.DataFrame
     dispersion: float
     level: float
+    catalogue: pd.DataFrame | None = None
+    signatures: pd.DataFrame | None = None
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +107,7 @@ def test_reconstruction_counts_poor_and_empty_samples(cohort):
     samples = pd.DataFrame({"mutations": catalogue.sum(axis=1), "cosine": [np.nan, *expected]})
     figure = drawn_exposures.reconstruction_quality(samples)
     assert f"{len(catalogue) - 1} samples" in footnote(figure)
-    assert "1 samples without mutations or exposures" in footnote(figure)
+    assert "Not drawn: 1 sample without mutations or exposures." in footnote(figure)
     (dots,) = figure.axes[0].collections
     np.testing.assert_allclose(np.asarray(dots.get_offsets())[:, 1], expected)
     poor = drawn_exposures.reconstruction_quality(samples.assign(cosine=samples["cosine"] - 0.5))
@@ -111,7 +119,10 @@ def test_exposures_by_type_show_presence_and_median(cohort):
     figure = drawn_exposures.exposures_by_type(truth.exposures, truth.types)
     kinds = truth.types.value_counts().index
     assert [t.get_text().split(" (")[0] for t in figure.axes[0].get_yticklabels()] == list(kinds)
-    shares = truth.exposures.div(truth.exposures.sum(axis=1), axis=0)[truth.types == kinds[0]]
+    order = present_by_size(truth.exposures)[0]
+    assert order == list(truth.exposures.sum().sort_values(ascending=False).index)
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == order
+    shares = truth.exposures.div(truth.exposures.sum(axis=1), axis=0)[truth.types == kinds[0]][order]
     dots = figure.axes[0].collections[0]
     np.testing.assert_allclose(dots.get_sizes(), 150 * (shares > 0.01).mean())
     np.testing.assert_allclose(dots.get_array(), shares.where(shares > 0.01).median().fillna(0))
@@ -169,12 +180,18 @@ def test_pages_are_whole_and_offline(cohort, tmp_path):
     assert "a &lt;b&gt;" in text
     assert "x &lt; y" in text
     assert not re.search(r'(src|href)="(?!data:)', text)
+    assert (
+        "<title>Extraction: 5 signatures in 40 samples · vaebench</title>".replace("5", str(len(truth.signatures)))
+        in text
+    )
     names = {"signatures", "selection", "exposures", "reconstruction", "map", "similarity"}
+    names |= {"exposures_stacked", "exposures_counts"}
     assert {p.stem for p in (tmp_path / "figures").iterdir()} == names
     samples.iloc[0, 2] = "misfit"
     fit = Refit(truth.exposures, long_intervals(truth.exposures), samples, 1.2, 0.95)
     text = refit_page(tmp_path, fit, types=None, info={}).read_text(encoding="utf-8")
     assert "Dispersion 1.20" in text
+    assert "<title>Refit: 40 samples" in text
     assert text.count("misfit") == 1
     assert text.count("<tr>") > len(truth.exposures)
     coverage = pd.DataFrame({"group": ["all"], "coverage": [0.94], "count": [100]})
@@ -186,3 +203,191 @@ def test_table_sorts_by_number_and_escapes_text():
     assert "&lt;i&gt;" in html
     assert 'data-v=""' in html
     assert 'data-v="1234.5678"' in html
+
+
+@pytest.mark.parametrize(
+    ("context", "colours", "blocks", "label"),
+    [
+        ("SBS96", SUBSTITUTION_COLOURS, 6, "ACA"),
+        ("DBS78", DOUBLET_COLOURS, 10, "CA"),
+        ("ID83", INDEL_COLOURS, 16, "1"),
+    ],
+)
+def test_each_context_has_the_colours_and_labels_of_the_field(context, colours, blocks, label):
+    look = channel_look(CONTEXTS[context])
+    assert look.context == context
+    assert len(look.blocks) == blocks
+    assert len(look.colours) == len(look.labels) == len(CONTEXTS[context])
+    assert list(dict.fromkeys(look.colours)) == list(colours.values())
+    assert look.labels[0] == label
+    table = pd.DataFrame([np.full(len(look.labels), 3.0)], ["T1"], list(CONTEXTS[context]))
+    (ax,) = spectra(table).axes
+    assert [t.get_text() for t in ax.get_xticklabels()] == look.labels
+    assert {to_hex(bar.get_facecolor()).upper() for bar in ax.patches} == set(colours.values())
+    assert "numbers of mutations" in footnote(ax.figure)
+
+
+def test_unknown_channels_are_drawn_with_their_names():
+    look = channel_look(["A", "B"])
+    assert (look.context, look.labels, len(set(look.colours))) == ("", ["A", "B"], 1)
+
+
+def test_residuals_have_the_band_of_poisson_counts(cohort):
+    catalogue, truth = cohort
+    mean = truth.exposures @ truth.signatures
+    name = catalogue.index[1]
+    figure = sample_fit(catalogue.loc[name], mean.loc[name])
+    observed, fitted, residual = figure.axes
+    np.testing.assert_allclose([bar.get_height() for bar in observed.patches], catalogue.loc[name])
+    np.testing.assert_allclose([bar.get_height() for bar in fitted.patches], mean.loc[name])
+    np.testing.assert_allclose([bar.get_height() for bar in residual.patches], catalogue.loc[name] - mean.loc[name])
+    low, high = poisson.interval(0.95, mean.loc[name])  # the oracle: scipy's own interval
+    ends = np.array([segment[:, 1] for segment in residual.collections[0].get_segments()])
+    np.testing.assert_allclose(ends, np.stack([low, high], 1) - mean.loc[name].to_numpy()[:, None])
+    wide = sample_fit(catalogue.loc[name], mean.loc[name], dispersion=4.0).axes[2]
+    wider = np.array([segment[:, 1] for segment in wide.collections[0].get_segments()])
+    np.testing.assert_allclose(wider[:, 1], 2 * ends[:, 1])
+    assert (wider[:, 0] >= -mean.loc[name].to_numpy() - 1e-9).all()
+
+
+def test_a_comparison_shows_both_spectra_and_their_difference(cohort):
+    _, truth = cohort
+    first, second = (truth.signatures.iloc[i] for i in (0, 1))
+    figure = spectrum_comparison(first * 7, second[::-1])  # counts, and channels in another order
+    assert f"cosine {cosines(first.to_numpy()[None], second.to_numpy()[None])[0, 0]:.3f}" in figure.axes[0].get_title(
+        "left"
+    )
+    np.testing.assert_allclose([bar.get_height() for bar in figure.axes[2].patches], first - second, atol=1e-12)
+
+
+def test_stacked_bars_add_up_and_are_sorted(cohort):
+    _, truth = cohort
+    (ax,) = stacked_exposures(truth.exposures, truth.types).axes
+    bars = np.array([[bar.get_height() for bar in part] for part in ax.containers])
+    order = sorted(truth.exposures.index, key=lambda n: (truth.types[n], -truth.exposures.loc[n].sum()))
+    np.testing.assert_allclose(bars.sum(0), truth.exposures.loc[order].sum(axis=1))
+    (ax,) = stacked_exposures(truth.exposures, shares=True).axes
+    total = np.array([[bar.get_height() for bar in part] for part in ax.containers]).sum(0)
+    np.testing.assert_allclose(total, (truth.exposures.sum(axis=1) > 0).sort_values(ascending=False).astype(float))
+
+
+def test_thousands_of_samples_are_areas_of_the_same_heights():
+    rng = np.random.default_rng(0)
+    exposures = pd.DataFrame(rng.gamma(1.0, 10.0, (400, 2)), columns=["a", "b"])
+    (ax,) = stacked_exposures(exposures).axes
+    assert len(ax.containers) == 0
+    assert len(ax.collections) == 2
+    highest = max(path.vertices[:, 1].max() for path in ax.collections[1].get_paths())
+    assert highest == pytest.approx(exposures.sum(axis=1).max())
+
+
+def many(samples: int) -> pd.DataFrame:
+    """Exposures to 86 signatures, of which 8 are there in some samples."""
+    rng = np.random.default_rng(0)
+    found = pd.DataFrame(0.0, [f"T{i + 1}" for i in range(samples)], [f"SBS{i + 1}" for i in range(86)])
+    found.iloc[:, 10:18] = rng.gamma(1.0, 200.0, (samples, 8)) * (rng.random((samples, 8)) < 0.5)
+    found.iloc[:, 10] = 50.0
+    return found
+
+
+def test_of_86_signatures_only_those_that_are_there_are_drawn():
+    e = many(30)
+    (ax, _) = drawn_exposures.exposures_by_type(e, None).axes
+    assert len(ax.get_xticks()) == 8
+    assert "at 1% or less of every sample, not drawn: 78." in footnote(ax.figure)
+    figure = stacked_exposures(e)
+    assert len(figure.axes[0].containers) == 8
+    ax.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+    assert all(a.x1 <= b.x0 for a, b in itertools.pairwise(boxes))
+    crowd = pd.DataFrame(np.ones((3, 86)), list("abc"), e.columns)
+    (ax, _) = drawn_exposures.exposures_by_type(crowd, None).axes
+    ax.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+    assert len(boxes) == drawn_exposures.SIGNATURES_SHOWN
+    assert all(a.x1 <= b.x0 for a, b in itertools.pairwise(boxes))
+    assert "Smaller signatures, not drawn: 46." in footnote(ax.figure)
+
+
+def test_one_sample_reads_as_one_sample(tmp_path):
+    e = many(1)
+    figure = one_sample_exposures(e.iloc[0])
+    widths = [bar.get_width() for bar in figure.axes[0].patches]
+    assert widths == sorted(e.iloc[0][e.iloc[0] > 0.01 * e.iloc[0].sum()], reverse=True)
+    channels = CONTEXTS["SBS96"]
+    rng = np.random.default_rng(1)
+    signatures = pd.DataFrame(rng.dirichlet(np.ones(96), 86), e.columns, list(channels))
+    counts = pd.DataFrame(rng.poisson(e @ signatures), e.index, list(channels))
+    samples = pd.DataFrame({"mutations": counts.sum(axis=1), "cosine": [0.98], "flag": ""})
+    fit = Refit(e, long_intervals(e), samples, 1.0, 0.95, counts, signatures)
+    text = refit_page(tmp_path, fit, types=None, info={}).read_text(encoding="utf-8")
+    assert "1 samples" not in text
+    assert "86 signatures offered to one sample" in text
+    assert {p.stem for p in (tmp_path / "figures").iterdir()} == {"exposures", "sample_1", "intervals"}
+
+
+def test_intervals_of_what_is_small_are_counted_not_listed(tmp_path):
+    e = many(30)
+    long = long_intervals(e).assign(lower=0.0)
+    figure = drawn_exposures.interval_panels(drawn_exposures.intervals_by_size(long), 0.95, least=0.01)
+    names = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert set(names) <= set(e.columns[10:18])
+    assert names == [name for name in present_by_size(e)[0] if name in names]
+    assert "small or absent from all of these" in footnote(figure)
+    long["presence"] = np.nan
+    body = interval_section(tmp_path, long, 0.95)
+    assert ">presence<" not in body
+    assert body.count("<tr>") < 30 * 9 + 5
+    assert "more lines are in intervals.csv" in body
+
+
+def test_the_score_that_decides_stands_first_and_larger():
+    selection = pd.DataFrame(
+        {"k": [2, 3], "mean_silhouette": [0.9, 0.8], "error": [2.0, 1.0], "criterion": [2358.541, 2358.542]}
+    ).assign(chosen=[False, True])
+    by_criterion, by_error = k_selection(selection), k_selection(selection, "stability")
+    assert by_criterion.axes[0].get_title("left").startswith("Decides: information criterion")
+    assert by_error.axes[0].get_title("left").startswith("Decides: reconstruction error")
+    assert all(ax.get_title("left").startswith("For information") for ax in by_error.axes[1:])
+    by_criterion.canvas.draw()
+    assert by_criterion.axes[0].yaxis.get_offset_text().get_text() == ""  # every tick says its whole value
+
+
+def test_burden_is_sorted_by_median_and_per_megabase(cohort):
+    catalogue, truth = cohort
+    totals = catalogue.sum(axis=1)
+    (ax,) = burden(totals, truth.types, megabases=2800).axes
+    medians = (totals[totals > 0] / 2800).groupby(truth.types).median().sort_values()
+    assert [t.get_text().split("\n")[0] for t in ax.get_xticklabels()] == list(medians.index)
+    assert [line.get_ydata()[0] for line in ax.lines] == pytest.approx(list(medians))
+
+
+def test_notes_say_what_to_do_once(cohort):
+    assert all(text[0].isupper() and text.endswith(".") for text in ADVICE.values())
+    note = "The chosen number 5 is the largest that was tried; there may be more signatures."
+    html = notes_html([note, note, "x < y"])
+    assert html.count(note) == 1
+    assert "What to do:" in html
+    assert "x &lt; y" in html
+    assert advice("x < y") == ""
+
+
+def test_a_page_follows_the_dark_and_quotes_its_command(cohort, tmp_path):
+    coverage = pd.DataFrame({"group": ["all"], "coverage": [0.94], "count": [100]})
+    info = {"command": ["vaebench", "calibrate", "my file.csv"], "seed": 0}
+    text = calibration_page(tmp_path, coverage, 0.95, info).read_text(encoding="utf-8")
+    assert "prefers-color-scheme:dark" in text
+    assert "<code>vaebench calibrate &#x27;my file.csv&#x27;</code>" in text
+    assert "<dt>seed</dt><dd>0</dd>" in text
+
+
+def test_a_figure_for_the_dark_keeps_the_colours_of_channels(cohort):
+    figure = style.darkened(spectra(cohort[1].signatures.head(1)))
+    (ax,) = figure.axes
+    found = [to_hex(bar.get_facecolor()).upper() for bar in ax.patches]
+    kept = {key: colour.upper() for key, colour in SUBSTITUTION_COLOURS.items() if key != "C>G"}
+    for channel, colour in zip(cohort[1].signatures.columns, found, strict=True):
+        assert colour == kept.get(channel[2:5], colour)
+    assert min(int(found[16][i : i + 2], 16) for i in (1, 3, 5)) > 240  # black is seen
+    assert to_hex(figure.get_facecolor()) == to_hex(ax.get_facecolor()) == style.DARK
+    assert all(sum(to_rgb(label.get_color())) > 2.5 for label in ax.get_yticklabels())

@@ -11,7 +11,9 @@ from rows_factory import fail, make_rows
 from vaebench.analysis import settings as analysis
 from vaebench.errors import InputError
 from vaebench.metrics.leiden import LeidenOptions, leiden_clusters
-from vaebench.report.runs import best_point, survival_note, write_report
+from vaebench.report.maps import latent_map
+from vaebench.report.ranked import further_scores, ranked_settings
+from vaebench.report.runs import best_point, report_title, survival_note, write_report
 from vaebench.types import Dataset, Survival
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -207,6 +209,9 @@ def test_survival_is_drawn_by_label_and_by_cluster_where_the_embedding_is_at_han
     assert "--keep-embeddings" not in page
     assert len(np.unique(leiden_clusters(z))) == 3
     assert len(np.unique(leiden_clusters(z, LeidenOptions(resolution=4.0, seeds=(1, 2))))) > 3
+    assert "Latent space of the best trained model" in page
+    assert "coloured by label" in page
+    assert (tmp_path / "figures" / "latent_map.png").exists()
     without = write_report(tmp_path / "b", rows, INFO, dataset=data).read_text(encoding="utf-8")
     assert "run with --keep-embeddings to add the curves of its clusters" in without
     assert not (tmp_path / "b" / "figures" / "survival_by_cluster.png").exists()
@@ -217,3 +222,36 @@ def test_survival_is_drawn_by_label_and_by_cluster_where_the_embedding_is_at_han
     with pytest.raises(InputError, match="the embedding has 89 rows; data set 'toy' has 90"):
         write_report(tmp_path, rows, INFO, dataset=data, embedding=z[1:])
     assert best_point(fail(rows, slice(None))) is None
+
+
+def test_every_metric_that_was_asked_for_is_in_the_table():
+    rows = make_rows(seeds=2)
+    rows["metric/probe/linear_accuracy"] = 0.25 + 0.5 * (rows["static/variant"] == "vae")
+    rows["metric/own/thing"], rows["metric/own/status"], rows["metric/own/seconds"] = 7.5, "OK", 1.0
+    rows["metric/probe/status"] = "OK"
+    assert further_scores(rows) == ["metric/probe/linear_accuracy", "metric/own/thing"]
+    assert further_scores(make_rows()) == []
+    text = ranked_settings(rows, analysis.settings_table(rows), analysis.ARI)
+    assert "own thing</th>" in text
+    assert ">7.5 ± 0<" in text
+    assert ">failed</th>" in text
+    assert ">failures</th>" not in text
+    assert text.index("Ranked by mean ARI") > text.index("</table>")  # explained under the table
+
+
+def test_titles_tell_reports_apart(tmp_path):
+    rows = make_rows(variants=("vae",), latents=(10,), rates=(1e-3,), seeds=1, baseline=False)
+    assert report_title(make_rows(seeds=1)) == "Run: 2 variants on synthetic cohort"
+    assert report_title(rows.drop(columns="data/name")) == "Run: vae on unnamed data"
+    text, _ = page(tmp_path, rows.filter(regex="^(?!metric|history)"))
+    assert "<title>Run: vae on synthetic cohort · vaebench</title>" in text
+    assert "<h1>Run: vae on synthetic cohort</h1>" in text
+
+
+@pytest.mark.parametrize("kind", ["few", "constant", "infinite", "one latent"])
+def test_a_latent_map_is_left_out_where_it_would_show_nothing(kind):
+    z = np.random.default_rng(0).normal(size=(30, 3))
+    z = {"few": z[:5], "constant": z * 0, "infinite": np.full_like(z, np.inf), "one latent": z[:, :1]}[kind]
+    coordinates, _, note = latent_map(z, None)
+    assert len(coordinates) == (30 if kind == "one latent" else 0)
+    assert bool(note) is (kind == "one latent")

@@ -57,6 +57,8 @@ class Extract(Seeded, Compiled):
     """Table of the samples' cancer types (first column sample, second type). Not needed for names like "type::sample"."""
     fractions: bool = False
     """Allow counts that are not whole numbers."""
+    tsv: bool = False
+    """Write signatures.tsv, exposures.tsv and catalogue.tsv too, which SigProfilerPlotting reads."""
     names: str = "samples"
     """Meaning of the table's header: "samples", or "types" for cancer types, which may repeat."""
     per_mutation: bool = False
@@ -114,6 +116,8 @@ class RefitOptions(Seeded, Compiled):
     """Table of the samples' cancer types (first column sample, second type). Not needed for names like "type::sample"."""
     fractions: bool = False
     """Allow counts that are not whole numbers."""
+    tsv: bool = False
+    """Write signatures.tsv, exposures.tsv and catalogue.tsv too, which SigProfilerPlotting reads."""
     names: str = "samples"
     """Meaning of the table's header: "samples", or "types" for cancer types, which may repeat."""
 

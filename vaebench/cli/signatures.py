@@ -72,7 +72,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     page = options.out / "report.html"
     summary = {"signatures": len(result.signatures), "samples": len(catalogue), "notes": notes, "report": str(page)}
     with whole_folder(options.out, "extract") as new:
-        result.save(new, types=types)
+        result.save(new, types=types, tsv=options.tsv)
         save_intervals(drawn, types, new)
         notes += attributed(options, catalogue, result, drawn, reference, new)
         extraction_page(
@@ -86,6 +86,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
             seed=options.seed,
             intervals=None if drawn is None else drawn.intervals,
             level=options.level,
+            rule=options.rule,
         )
         write_json(new / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
@@ -183,7 +184,8 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
     )
     seconds = time.perf_counter() - started
-    page = fit.save(options.out, types=types, info=run_info(command, seconds, options.seed, catalogue))
+    info = run_info(command, seconds, options.seed, catalogue)
+    page = fit.save(options.out, types=types, info=info, tsv=options.tsv)
     notes = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *(kept.notes if kept else ())]
     notes += fit.notes
     if fit.per_mutation is not None:

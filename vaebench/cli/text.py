@@ -120,7 +120,8 @@ def _aligned(lines: list[list[str]]) -> str:
 def table_text(table: pd.DataFrame) -> str:
     """Return the best settings as fixed-width text: settings, seeds, failures, mean ± sd of every score.
 
-    The score used for ranking also has the interval of its mean, and the paired difference from the first setting over seeds.
+    The score used for ranking also has the interval of its mean, and the paired difference from the first setting over seeds,
+    which a sentence below explains.
     """
     set_columns = [c for c in table.columns if c.split("/")[0] in ("static", "shape", "traced", "hyper", "data", "run")]
     scores = [c.removesuffix("/mean") for c in table.columns if c.endswith("/mean")]
@@ -128,7 +129,7 @@ def table_text(table: pd.DataFrame) -> str:
     by = next(c.removesuffix("/behind") for c in table.columns if c.endswith("/behind"))
     head = [c.split("/")[-1] for c in set_columns] + ["n", "failed"]
     head += [names.get(s.split("/")[-1], s) + (" [95%]" if s == by else "") for s in scores]
-    head += ["behind the first [95%]", "P(better)"]
+    head += ["behind the first [95%]"]
     lines = [head]
     for _, row in table.head(_SHOWN).iterrows():
         settings = [
@@ -140,10 +141,11 @@ def table_text(table: pd.DataFrame) -> str:
         ]
         gap = row[f"{by}/behind"]
         cells.append(_mean_sd(gap, np.nan) + _interval(row, by, "behind_low", "behind_high"))
-        chance = row[f"{by}/beats_first"]
-        cells.append("" if chance != chance else f"{chance:.2f}")
         lines.append([*settings, str(row["n"]), str(row["failures"]), *cells])
-    return f"best {len(lines) - 1} of {len(table)} settings, mean ± sd over seeds:\n{_aligned(lines)}"
+    text = f"best {len(lines) - 1} of {len(table)} settings, mean ± sd over seeds:\n{_aligned(lines)}"
+    if len(lines) > 2:
+        text += "\nbehind the first: paired by seed; where its interval includes 0, the order is not settled"
+    return text
 
 
 def _interval(row: pd.Series, score: str, low: str, high: str) -> str:

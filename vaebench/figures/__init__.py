@@ -1,7 +1,8 @@
 """Figures: pure functions of rows, signatures or survival that return a matplotlib ``Figure``; none trains or reads a file.
 
-The figures of the run report are in :data:`FIGURES`. ``matplotlib.pyplot`` is never imported, so no global state is
-changed and no figure stays alive after its last reference.
+The figures of the run report are in :data:`FIGURES`. Extractions and refits have theirs as methods
+(``plot_signatures``, ...). ``matplotlib.pyplot`` is never imported, so no global state is changed and no figure stays alive
+after its last reference.
 
     >>> import vaebench as vb
     >>> rows = vb.results.read_rows("results/run")  # doctest: +SKIP
@@ -20,9 +21,12 @@ from matplotlib.figure import Figure
 
 from vaebench.atomic import replacing
 from vaebench.errors import InputError, user_path
-from vaebench.figures.history import loss_curves
-from vaebench.figures.ranking import ari_by_setting
+from vaebench.figures.exposures import exposures_by_type, interval_panels, reconstruction_quality, sample_map
+from vaebench.figures.history import loss_curves, training_history
+from vaebench.figures.ranking import ari_by_setting, ranking
+from vaebench.figures.samples import burden, stacked_exposures
 from vaebench.figures.scatter import ari_against_aic, loss_against_aic, loss_against_ari
+from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra, spectrum_comparison
 from vaebench.figures.survival import survival_curves
 from vaebench.types.shown import one_line
 
@@ -34,12 +38,25 @@ __all__ = [
     "Spot",
     "ari_against_aic",
     "ari_by_setting",
+    "burden",
+    "exposures_by_type",
+    "interval_panels",
+    "k_selection",
     "loss_against_aic",
     "loss_against_ari",
     "loss_curves",
+    "ranking",
+    "reconstruction_quality",
+    "sample_fit",
+    "sample_map",
     "save",
+    "similarity",
+    "spectra",
+    "spectrum_comparison",
     "spots",
+    "stacked_exposures",
     "survival_curves",
+    "training_history",
 ]
 
 

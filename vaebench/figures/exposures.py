@@ -5,18 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from vaebench.analysis.uncertainty import wilson
 from vaebench.figures import style
+from vaebench.figures.samples import present_by_size
 
 TYPES_SHOWN = 60
+SIGNATURES_SHOWN = 40
 SAMPLES_SHOWN = 12
+PANEL_SHOWN = 25
+"""Signatures of a panel where small ones are left out; more make a figure of several pages."""
 
 
 def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figure:
     """Draw the median share of each signature among the samples that have it, by cancer type.
 
-    The size of a dot is the share of samples that have the signature.
+    The size of a dot is the share of samples that have the signature. Signatures are sorted by their mutations in all
+    samples; those at 1% or less of every sample, and all but the 40 largest, are counted below.
 
     Args:
         exposures: [T, S] mutations.
@@ -25,6 +31,9 @@ def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figur
     labels = types.reindex(exposures.index) if types is not None else pd.Series("all samples", index=exposures.index)
     totals = exposures.sum(axis=1)
     shares = exposures.div(totals.where(totals > 0), axis=0)
+    there, absent = present_by_size(exposures)
+    drawn = there[:SIGNATURES_SHOWN] or list(exposures.columns[:SIGNATURES_SHOWN])
+    shares = shares[drawn]
     present = shares > 0.01
     kinds = labels.value_counts().index[:TYPES_SHOWN]
     figure, (ax,) = style.new_figure(0.28 * len(kinds) + 2.3)
@@ -34,8 +43,8 @@ def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figur
         count = present[inside].mean()
         median = shares[inside].where(present[inside]).median()
         points = ax.scatter(
-            range(exposures.shape[1]),
-            [row] * exposures.shape[1],
+            range(len(drawn)),
+            [row] * len(drawn),
             s=150 * count,
             c=median.fillna(0),
             vmin=0,
@@ -45,15 +54,18 @@ def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figur
         )
     if points is not None:
         figure.colorbar(points, ax=ax, label="median share", shrink=0.8)
-    ax.set_xticks(range(exposures.shape[1]), [style.plain(str(c), 14) for c in exposures.columns], rotation=90)
+    ax.set_xticks(range(len(drawn)), [style.plain(str(c), 14) for c in drawn], rotation=90)
     ax.set_yticks(range(len(kinds)), [f"{style.plain(str(k), 24)} ({int((labels == k).sum())})" for k in kinds])
     ax.set_ylim(len(kinds) - 0.5, -0.5)
     ax.tick_params(labelsize=7)
+    ax.set_xlim(-0.7, len(drawn) - 0.3)
     rest = labels.nunique() - len(kinds)
     style.add_footnote(
         figure,
         "Dot size: share of the type's samples in which the signature makes up more than 1%; colour: its median share there.",
         f"Smaller types, not drawn: {rest}." if rest > 0 else "",
+        f"Smaller signatures, not drawn: {len(there) - len(drawn)}." if len(there) > len(drawn) else "",
+        f"Signatures at 1% or less of every sample, not drawn: {len(absent)}." if absent and there else "",
     )
     return figure
 
@@ -71,13 +83,19 @@ def reconstruction_quality(samples: pd.DataFrame) -> Figure:
     ax.set_xscale("log")
     lowest = float(cosine.min()) if len(cosine) else 1.0
     ax.set_ylim(min(0.895, lowest - 0.01), 1.005)  # noise of a perfect fit must not fill the axis
+    seen = samples["mutations"][used]
+    if len(seen) and seen.max() < 30 * seen.min():  # less than a decade or two has no power of ten to label
+        ax.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 1.2)))
     ax.set_xlabel("mutations in the sample")
     ax.set_ylabel("cosine, counts and their fit")
     low = int((cosine < 0.9).sum())
     style.add_footnote(
         figure,
-        f"{used.sum()} samples; {low} have a cosine below 0.90. Few mutations give a low cosine by chance alone.",
-        f"{(~used).sum()} samples without mutations or exposures are not drawn." if (~used).any() else "",
+        f"{style.count_of(int(used.sum()), 'sample')}; {low} with a cosine below 0.90. Few mutations give a low cosine by "
+        "chance alone.",
+        f"Not drawn: {style.count_of(int((~used).sum()), 'sample')} without mutations or exposures."
+        if (~used).any()
+        else "",
     )
     return figure
 
@@ -108,28 +126,45 @@ def sample_map(coordinates: np.ndarray, types: pd.Series | None, method: str) ->
         ax.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, ncols=1 + (len(kinds) > 24))
     ax.set_xticks([])
     ax.set_yticks([])
+    ax.spines[:].set_visible(False)
     style.add_footnote(figure, f"{method}. Near neighbours are similar; larger distances mean nothing.")
     return figure
 
 
-def interval_panels(intervals: pd.DataFrame, level: float, samples: list[str] | None = None) -> Figure:
+def intervals_by_size(intervals: pd.DataFrame) -> pd.DataFrame:
+    """Return a long table of intervals with the signatures of most mutations first, samples in their order."""
+    totals = intervals.groupby("signature")["exposure"].sum()
+    place = {name: i for i, name in enumerate(dict.fromkeys(intervals["sample"]))}
+    keys = {"sample": intervals["sample"].map(place), "total": -intervals["signature"].map(totals).astype(float)}
+    return intervals.loc[pd.DataFrame(keys).sort_values(["sample", "total"], kind="stable").index]
+
+
+def interval_panels(
+    intervals: pd.DataFrame, level: float, samples: list[str] | None = None, *, least: float = 0.0
+) -> Figure:
     """Draw exposures of a few samples with their intervals and the probability that each signature is present.
 
-    A signature is left out if the intervals of all these samples end at 0.
+    Signatures are in the order of the table. One is left out if the intervals of all these samples end at 0, or reach 0
+    with an exposure that is at most ``least`` of the sample; above 0 this also leaves out all but the first 25.
 
     Args:
         intervals: long table with columns ``sample, signature, exposure, lower, upper, presence``.
         level: nominal coverage of the intervals.
         samples: names of those to draw; the first twelve by default.
+        least: share of a sample's exposures, 0 to 1.
     """
     names = list(dict.fromkeys(intervals["sample"]))
     chosen = (samples or names)[:SAMPLES_SHOWN]
     known = list(dict.fromkeys(intervals["signature"]))
-    there = set(intervals.loc[intervals["sample"].isin(chosen) & (intervals["upper"] > 0), "signature"])
+    mine = intervals[intervals["sample"].isin(chosen)]
+    share = mine["exposure"] / mine.groupby("sample")["exposure"].transform("sum").replace(0.0, np.nan)
+    seen = (mine["upper"] > 0) & ((least <= 0) | (share > least) | (mine["lower"] > 0))
+    there = set(mine.loc[seen, "signature"])
     signatures = [name for name in known if name in there] or known
+    signatures = signatures[:PANEL_SHOWN] if least else signatures
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure, axes = style.new_figure(rows * (0.17 * len(signatures) + 0.7) + 0.8, rows, columns)
+    figure, axes = style.new_figure(rows * (0.17 * len(signatures) + 0.7) + 1.0, rows, columns)
     for ax in axes[len(chosen) :]:
         ax.set_axis_off()
     for place, (ax, sample) in enumerate(zip(axes, chosen, strict=False)):
@@ -147,9 +182,12 @@ def interval_panels(intervals: pd.DataFrame, level: float, samples: list[str] | 
     rest, hidden = len(names) - len(chosen), len(known) - len(signatures)
     style.add_footnote(
         figure,
-        f"Mutations: estimate and {level:.0%} interval. Pale lines: the signature is probably absent.",
+        f"Mutations: estimate and {level:.0%} interval."
+        + (" Pale lines: the signature is probably absent." if intervals["presence"].notna().any() else ""),
         f"Further samples, in the table: {rest}." if rest else "",
-        f"Signatures that are absent from all of these, not drawn: {hidden}." if hidden else "",
+        f"Signatures that are {'small or ' if least else ''}absent from all of these, not drawn: {hidden}."
+        if hidden
+        else "",
     )
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,41 @@ def _picked(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[float], 
     mine = frame["static/variant"].astype(str).isin(kept[0]) & frame[_RATE].isin(kept[1])
     frame = frame[mine & frame["static/latent"].isin(kept[2])]
     return frame, *kept, f"Not drawn, for room: {', '.join(cut)}." if cut else ""
+
+
+def training_history(*curves: Sequence[float], names: Sequence[str] = ()) -> Figure:
+    """Draw the validation loss of one training, or of a few, by epoch; a dot marks the lowest.
+
+    Args:
+        curves: [epochs] each, as ``vb.fit(...).history``; what follows a value that is not finite is cut.
+        names: of the curves, for the legend.
+
+    Example::
+
+        model = vb.fit(data, variant="beta_vae")
+        vb.figures.training_history(model.history)
+    """
+    kept = [_curve(curve) for curve in curves]
+    if not any(len(curve) for curve in kept):
+        return style.empty_figure("There is no loss to draw: no epoch was finished.")
+    figure, (ax,) = style.new_figure(3.4)
+    labels = [*names, *[f"training {i + 1}" for i in range(len(names), len(kept))]]
+    for place, (curve, name) in enumerate(zip(kept, labels, strict=True)):
+        if not len(curve):
+            continue
+        colour, line = style.PALETTE[place % len(style.PALETTE)], style.LINES[place // len(style.PALETTE) % 3]
+        ax.plot(np.arange(len(curve)) + 1, curve, color=colour, linestyle=line, label=style.plain(name, 24))
+        ax.plot(int(curve.argmin()) + 1, curve.min(), "o", color=colour, markersize=5)
+    style.wide_scale(ax, np.concatenate(kept))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("validation loss")
+    if len(kept) > 1:
+        figure.legend(loc="outside right upper", fontsize=style.SMALL, frameon=False)
+    style.add_footnote(
+        figure, "A dot marks the lowest loss. Losses are comparable only within one variant and latent width."
+    )
+    return figure
 
 
 def loss_curves(rows: pd.DataFrame) -> Figure:

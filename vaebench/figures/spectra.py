@@ -1,58 +1,136 @@
-"""Signatures as 96 bars in six colours, similarity of two sets of signatures, and the choice of their number."""
+"""Signatures and samples as bars in the field's colours, two spectra compared, similarity of two sets, and the choice of K."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from scipy.stats import poisson
 
 from vaebench.figures import style
+from vaebench.figures.channels import SUBSTITUTION_COLOURS, ChannelLook, channel_look, label_channels
 
-SUBSTITUTION_COLOURS = {
-    "C>A": "#03BCEE",
-    "C>G": "#010101",
-    "C>T": "#E32926",
-    "T>A": "#CAC9C9",
-    "T>C": "#A1CE63",
-    "T>G": "#EBC6C4",
-}
-"""The colours in which COSMIC draws the six substitutions."""
+__all__ = ["SHOWN", "SUBSTITUTION_COLOURS", "k_selection", "sample_fit", "similarity", "spectra", "spectrum_comparison"]
 
 SHOWN = 100
 
 
 def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Figure:
-    """Draw each signature as a row of 96 bars in COSMIC's order and colours.
+    """Draw each signature, or each sample, as a row of bars in the field's order and colours.
 
     Args:
-        signatures: [S, 96], rows sum to 1, columns ``A[C>A]A`` in canonical order. At most 100 are drawn.
+        signatures: [S, C] of SBS96, DBS78 or ID83: shares where rows sum to 1, else counts. At most 100 are drawn.
         notes: name -> a few words next to the name.
     """
     shown = signatures.head(SHOWN)
     if shown.empty:
         return style.empty_figure("There is no signature to draw.")
-    substitutions = [channel[2:5] for channel in shown.columns]
-    colours = [SUBSTITUTION_COLOURS[s] for s in substitutions]
-    height = 1.05 * len(shown) + 1.0
-    figure, axes = style.new_figure(height, rows=len(shown))
+    look = channel_look(shown.columns)
+    shares = bool((abs(shown.sum(axis=1) - 1) < 0.02).all())
+    figure, axes = style.new_figure(1.05 * len(shown) + 1.3, rows=len(shown))
     for ax, (name, values) in zip(axes, shown.iterrows(), strict=True):
-        ax.bar(range(96), values.to_numpy(), color=colours, width=0.8)
-        ax.set_xlim(-0.8, 95.8)
-        ax.set_xticks([])
-        ax.grid(visible=False, axis="x")
+        _bars(ax, values.to_numpy(float), look, percent=shares)
         note = (notes or {}).get(str(name), "")
-        ax.set_title(style.plain(f"{name}  {note}".strip()), loc="left", fontsize=style.SMALL, pad=2)
-        ax.yaxis.set_major_formatter(lambda v, _: f"{100 * v:g}%")
-        ax.locator_params(axis="y", nbins=3)
-    starts = [substitutions.index(s) for s in SUBSTITUTION_COLOURS]
-    axes[-1].set_xticks([start + 7.5 for start in starts], list(SUBSTITUTION_COLOURS), fontsize=style.SMALL)
-    axes[-1].tick_params(axis="x", length=0)
+        pad = _PAD[look.context] if ax is axes[0] else 2
+        ax.set_title(style.plain(f"{name}  {note}".strip()), loc="left", fontsize=style.SMALL, pad=pad)
+    label_channels(axes[0], axes[-1], look)
     rest = len(signatures) - len(shown)
     style.add_footnote(
         figure,
-        "Share of the signature's mutations by substitution; within one colour by flanking bases, A_A to T_T.",
+        f"Bars: {'shares' if shares else 'numbers'} of mutations. Below them: {look.axis}.",
         f"Further signatures, not drawn: {rest}." if rest else "",
+    )
+    return figure
+
+
+_PAD = {"SBS96": 23.0, "DBS78": 20.0, "ID83": 36.0, "": 2.0}
+"""Room for the names of the blocks below a title, points."""
+
+
+def _bars(ax: Axes, values: np.ndarray, look: ChannelLook, *, percent: bool) -> None:
+    ax.bar(range(len(values)), values, color=look.colours, width=0.8)
+    ax.set_xlim(-0.8, len(values) - 0.2)
+    ax.set_xticks([])
+    ax.grid(visible=False, axis="x")
+    if percent:
+        ax.yaxis.set_major_formatter(lambda v, _: f"{100 * v:g}%")
+    ax.locator_params(axis="y", nbins=3)
+
+
+def sample_fit(observed: pd.Series, fitted: pd.Series, *, level: float = 0.95, dispersion: float = 1.0) -> Figure:
+    """Draw a sample's counts, their fit, and the residuals with the band in which Poisson counts would lie.
+
+    A bar of the residuals beyond its band is more (or fewer) mutations than these signatures explain. The band holds
+    the central ``level`` of a Poisson count with the fitted mean; under a dispersion above 1 its distance from the mean is
+    widened by the square root.
+
+    Args:
+        observed: [C] counts by channel; its name is the sample's.
+        fitted: [C] means by channel, as exposures @ signatures.
+        level: of the band.
+        dispersion: variance of the counts as a multiple of their mean.
+    """
+    look = channel_look(observed.index)
+    x, mean = observed.to_numpy(float), fitted.reindex(observed.index).to_numpy(float)
+    dispersion = dispersion if np.isfinite(dispersion) and dispersion > 1 else 1.0  # of rounded means it is below 1
+    spread = np.sqrt(dispersion)
+    low, high = ((poisson.ppf(q, np.maximum(mean, 1e-12)) - mean) * spread for q in ((1 - level) / 2, (1 + level) / 2))
+    low = np.maximum(low, -mean)
+    figure, axes = style.new_figure(5.6, rows=3)
+    place = np.arange(len(x))
+    for ax, values in zip(axes, (x, mean, x - mean), strict=True):
+        _bars(ax, values, look, percent=False)
+    axes[2].vlines(place, low, high, color="#888888", linewidth=3, alpha=0.55, zorder=0)
+    axes[2].axhline(0, color="#666666", linewidth=0.6)
+    top = max(x.max(initial=0), mean.max(initial=0), 1) * 1.08
+    for ax in axes[:2]:
+        ax.set_ylim(0, top)
+    cosine = float(x @ mean / np.linalg.norm(x) / np.linalg.norm(mean)) if x.any() and mean.any() else np.nan
+    outside = int(((x - mean < low) | (x - mean > high)).sum())
+    near = f", cosine {cosine:.3f}" if np.isfinite(cosine) else ""
+    title = f"{style.plain(str(observed.name), 40)}: {style.count_of(round(x.sum()), 'mutation')}{near}"
+    axes[0].set_title(title, loc="left", fontsize=11, pad=_PAD[look.context])
+    for ax, name in zip(axes, ("observed", "fitted", "residual"), strict=True):
+        ax.set_ylabel(name, fontsize=style.SMALL)
+    label_channels(axes[0], axes[2], look)
+    widened = f", widened for a dispersion of {dispersion:.2f}" if dispersion > 1 else ""
+    style.add_footnote(
+        figure,
+        f"Grey: where {level:.0%} of the residuals of Poisson counts lie{widened}. Channels outside: {outside} of {len(x)}.",
+    )
+    return figure
+
+
+def spectrum_comparison(first: pd.Series, second: pd.Series) -> Figure:
+    """Draw two spectra and their difference, with their cosine similarity.
+
+    Args:
+        first: [C] by channel, named; scaled to sum to 1.
+        second: [C], the same channels in any order.
+    """
+    look = channel_look(first.index)
+    a, b = first.to_numpy(float), second.reindex(first.index).to_numpy(float)
+    a, b = a / a.sum(), b / b.sum()
+    cosine = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    figure, axes = style.new_figure(5.4, rows=3)
+    names = [style.plain(str(first.name), 30), style.plain(str(second.name), 30)]
+    for ax, values in zip(axes, (a, b, a - b), strict=True):
+        _bars(ax, values, look, percent=True)
+    for ax in axes[:2]:
+        ax.set_ylim(0, 1.08 * max(a.max(), b.max()))
+    axes[2].axhline(0, color="#666666", linewidth=0.6)
+    reach = max(0.01, 1.1 * float(np.abs(a - b).max()))
+    axes[2].set_ylim(-reach, reach)
+    axes[0].set_title(
+        f"{names[0]} and {names[1]}: cosine {cosine:.3f}", loc="left", fontsize=11, pad=_PAD[look.context]
+    )
+    for ax, name in zip(axes, (*names, "difference"), strict=True):
+        ax.set_ylabel(name, fontsize=style.SMALL)
+    label_channels(axes[0], axes[2], look)
+    style.add_footnote(
+        figure, f"Shares of the mutations; the difference is {names[0]} less {names[1]}, on its own scale."
     )
     return figure
 
@@ -87,31 +165,45 @@ def similarity(extracted: pd.DataFrame, reference: pd.DataFrame) -> Figure:
     return figure
 
 
-def k_selection(selection: pd.DataFrame) -> Figure:
-    """Draw stability and error against the number of signatures K; the chosen K is marked.
+_SCORES = {
+    "criterion": "information criterion (lower is better)",
+    "error": "reconstruction error (lower is better)",
+    "mean_silhouette": "mean silhouette (higher: restarts agree)",
+    "min_silhouette": "lowest silhouette",
+    "deviance": "deviance (falls with every signature)",
+}
+"""Column of a selection table -> what it is."""
+
+
+def k_selection(selection: pd.DataFrame, rule: str = "criterion") -> Figure:
+    """Draw the score that chose the number of signatures K first, on an axis of its own, and the others below it.
 
     Args:
         selection: one row a K with columns ``k``, ``chosen``, and any of ``mean_silhouette``, ``min_silhouette``, ``error``,
             ``deviance`` and ``criterion``.
+        rule: ``"criterion"``, or ``"stability"`` where the error chose among the stable ones.
     """
-    scores = {
-        "mean_silhouette": "mean silhouette",
-        "min_silhouette": "lowest silhouette",
-        "error": "reconstruction error",
-        "deviance": "deviance",
-        "criterion": "information criterion",
-    }
-    found = [name for name in scores if name in selection and selection[name].notna().any()]
+    order = (
+        list(_SCORES)
+        if rule == "criterion"
+        else ["error", "mean_silhouette", "min_silhouette", "criterion", "deviance"]
+    )
+    found = [name for name in order if name in selection and selection[name].notna().any()]
     if not found:
         return style.empty_figure("The selection table has no score to draw.")
-    figure, axes = style.new_figure(1.5 * len(found) + 1.0, rows=len(found))
+    heights = [2.0, *[1.0] * (len(found) - 1)]
+    figure, axes = style.new_figure(1.25 * sum(heights) + 0.9, rows=len(found), heights=heights)
     chosen = selection.loc[selection["chosen"].astype(bool), "k"]
     for ax, name in zip(axes, found, strict=True):
-        ax.plot(selection["k"], selection[name], "o-", color=style.PALETTE[0], markersize=4, linewidth=1.2)
+        decides = ax is axes[0]
+        colour = style.PALETTE[0] if decides else "#777777"
+        ax.plot(selection["k"], selection[name], "o-", color=colour, markersize=5 if decides else 3, linewidth=1.2)
         for k in chosen:
             ax.axvline(k, color=style.PALETTE[1], linewidth=1.2, linestyle=style.LINES[1])
-        ax.set_ylabel(scores[name], fontsize=style.SMALL)
+        text = f"Decides: {_SCORES[name]}" if decides else f"For information: {_SCORES[name]}"
+        ax.set_title(text, loc="left", fontsize=style.SMALL + 1 if decides else style.SMALL)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.locator_params(axis="y", nbins=5 if decides else 3)
     axes[-1].set_xlabel("number of signatures K")
     text = f"Dashed: the chosen K = {', '.join(str(k) for k in chosen)}." if len(chosen) else "No K was chosen."
     style.add_footnote(figure, text)

@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import Collection
+from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
 from numpy.typing import ArrayLike
 
 from vaebench.analysis.settings import left_out
@@ -45,6 +50,8 @@ def new_figure(
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(alpha=0.25, linewidth=0.6)
         ax.set_axisbelow(True)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_major_formatter().set_useOffset(False)  # type: ignore[attr-defined]  # a tick says its whole value
     return figure, axes
 
 
@@ -130,6 +137,35 @@ def not_shown(rows: pd.DataFrame, scores: Sequence[str], what: str = "rows") -> 
     if len(causes) > 4:
         named.append(f"{int(causes.iloc[4:].sum()):,} for other causes")
     return f"{text} Not shown: {', '.join(named)}."
+
+
+DARK = "#191919"
+"""Background of a page in the dark; what white becomes under its filter."""
+
+
+def darkened(figure: Figure) -> Figure:
+    """Recolour a figure in place for a dark page: white and dark greys change sides, colours and light greys stay.
+
+    Channels keep the colours that the field knows them by, but for black, which would not be seen.
+    """
+
+    def turned(colour: Any) -> np.ndarray:  # noqa: ANN401  (whatever matplotlib takes)
+        found = to_rgba_array(colour)
+        grey = np.ptp(found[:, :3], axis=1) < 0.1
+        value = found[:, :3].mean(axis=1)
+        flip = grey & ((value < 0.6) | (value > 0.95))
+        found[flip, :3] = 1 - (1 - to_rgba_array(DARK)[0, 0]) * found[flip, :3]
+        return found
+
+    for artist in figure.findobj():
+        if isinstance(artist, Text | Line2D):
+            artist.set_color(tuple(turned(artist.get_color())[0]))
+        elif isinstance(artist, Patch):
+            edge, face = turned(artist.get_edgecolor())[0], turned(artist.get_facecolor())[0]
+            artist.set(edgecolor=tuple(edge), facecolor=tuple(face))
+        elif isinstance(artist, Collection):
+            artist.set(edgecolor=turned(artist.get_edgecolor()), facecolor=turned(artist.get_facecolor()))
+    return figure
 
 
 def add_footnote(figure: Figure, *sentences: str) -> None:

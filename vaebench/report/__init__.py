@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from vaebench.report.runs import FIRST, GAP, best_point, folder_info, write_report
+from vaebench.report.ranked import FIRST
+from vaebench.report.runs import GAP, best_point, folder_info, write_report
 
 __all__ = ["FIRST", "GAP", "best_point", "folder_info", "write_report"]

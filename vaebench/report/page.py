@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -11,29 +12,42 @@ from typing import Any
 from vaebench.atomic import replacing
 
 _CSS = """
-:root{color-scheme:light}*{box-sizing:border-box}
-body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:#1d2329;margin:0 auto;max-width:70rem;
-padding:1.5rem 1rem 4rem;background:#fff}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .6rem}h2{font-size:1.15rem;
-margin:2.4rem 0 .6rem;border-bottom:1px solid #d5dbe1;padding-bottom:.25rem}p{max-width:46rem;margin:.5rem 0;
-overflow-wrap:anywhere}.explain{border-left:4px solid #d55e00;background:#fdf6f1;padding:.6rem .9rem;max-width:48rem}
-.wide{overflow-x:auto;border:1px solid #d5dbe1;border-radius:4px}table{border-collapse:collapse;font-size:.875rem;
-width:100%;font-variant-numeric:tabular-nums}th,td{padding:.35rem .6rem;text-align:left;vertical-align:top;
-border-bottom:1px solid #e8ecef;white-space:nowrap}th{background:#f4f6f8;font-weight:600}td.n,th.n{text-align:right}
-td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:14rem}td small{display:block;color:#5a6570;
-font-size:.75rem}tr.baseline td{background:#f7f7f4}tr.baseline td:first-child{box-shadow:inset 3px 0 #000}
+:root{color-scheme:light;--ink:#1d2329;--paper:#fff;--quiet:#4a545e;--line:#d5dbe1;--head:#f4f6f8;--note:#fdf6f1;
+--mark:#d55e00;--base:#f7f7f4;--edge:#000;--flip:none}
+.note.night{display:none}
+@media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--ink:#e4e7ea;--paper:#191919;--quiet:#aeb6be;
+--line:#3a4046;--head:#25292d;--note:#2b231c;--mark:#e69f00;--base:#222521;--edge:#fff;
+--flip:invert(.9) hue-rotate(180deg)}.note.night{display:block}}
+*{box-sizing:border-box}
+body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:var(--ink);margin:0 auto;max-width:100rem;
+padding:1.5rem 1rem 4rem;background:var(--paper)}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .6rem;
+overflow-wrap:anywhere}h2{font-size:1.15rem;margin:2.4rem 0 .6rem;border-bottom:1px solid var(--line);
+padding-bottom:.25rem}p{max-width:46rem;margin:.5rem 0;overflow-wrap:anywhere}.explain,.hint{border-left:4px solid var(--mark);
+background:var(--note);padding:.5rem .9rem;max-width:48rem;margin:.5rem 0}.hint p{margin:0}.hint small{display:block;
+margin-top:.2rem}.wide{overflow-x:auto;border:1px solid var(--line);border-radius:4px}table{border-collapse:collapse;
+font-size:.875rem;width:100%;font-variant-numeric:tabular-nums}th,td{padding:.35rem .6rem;text-align:left;
+vertical-align:top;border-bottom:1px solid var(--line);white-space:nowrap}th{background:var(--head);font-weight:600}
+td.n,th.n{text-align:right}td.wrap{white-space:normal;overflow-wrap:anywhere;min-width:14rem}td small{display:block;
+color:var(--quiet);font-size:.75rem}tr.baseline td{background:var(--base)}
+tr.baseline td:first-child{box-shadow:inset 3px 0 var(--edge)}
 th[aria-sort]{cursor:pointer}th[aria-sort=ascending]::after{content:" ▲"}
 th[aria-sort=descending]::after{content:" ▼"}
-figure{margin:1.2rem 0}figure img{max-width:100%;width:750px;height:auto;display:block}
-.spots{position:relative;width:750px;max-width:100%}.spots svg{position:absolute;inset:0;width:100%;height:100%}
-circle{fill:transparent}circle:hover{stroke:#000;stroke-width:2}figcaption,.note{color:#4a545e;
+figure{margin:1.2rem 0}.plot{overflow-x:auto}.plot img{width:750px;min-width:34rem;max-width:100%;height:auto;
+display:block;filter:var(--flip)}.plot .own img{filter:none}.spots{position:relative;width:750px;min-width:34rem;max-width:100%}
+.spots svg{position:absolute;inset:0;width:100%;height:100%}
+circle{fill:transparent}circle:hover{stroke:var(--edge);stroke-width:2}figcaption,.note{color:var(--quiet);
 font-size:.875rem;max-width:46rem}dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.25rem 1rem;
-font-size:.9rem}dt{color:#4a545e}dd{margin:0;overflow-wrap:anywhere;min-width:0}button{font:inherit;margin:.6rem 0;
-padding:.3rem .8rem;border:1px solid #aab4bd;border-radius:4px;background:#f4f6f8}
-input.filter{font:inherit;margin:.6rem 0;padding:.3rem .6rem;width:24rem;max-width:100%;
-border:1px solid #aab4bd;border-radius:4px}
-@media (max-width:36rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1{font-size:1.35rem}}
-@media print{body{max-width:none;padding:0;font-size:10pt}.wide{overflow:visible;border:0}button,input.filter{display:none}
-table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr{break-inside:avoid}h2{break-after:avoid}}
+font-size:.9rem}dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere;min-width:0}
+dd code{font-size:.85rem;white-space:pre-wrap;user-select:all}button{font:inherit;color:inherit;margin:.6rem 0;
+padding:.3rem .8rem;border:1px solid var(--line);border-radius:4px;background:var(--head)}
+input.filter{font:inherit;color:inherit;background:var(--paper);margin:.6rem 0;padding:.3rem .6rem;width:24rem;
+max-width:100%;border:1px solid var(--line);border-radius:4px}
+@media (max-width:36rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1{font-size:1.35rem}
+figcaption::after{content:" Swipe the figure sideways for the rest."}}
+@media print{body{max-width:none;padding:0;font-size:10pt}.wide,.plot{overflow:visible;border:0}
+.plot img,.spots{min-width:0}button,input.filter{display:none}
+table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr,.explain,.hint{break-inside:avoid}
+h2{break-after:avoid}}
 """
 
 _JS = r"""
@@ -85,7 +99,7 @@ _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
 content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>vaebench report</title><style>{css}</style></head><body><main>{body}</main><script>{js}</script></body></html>
+<title>{title}</title><style>{css}</style></head><body><main>{body}</main><script>{js}</script></body></html>
 """
 
 
@@ -100,10 +114,16 @@ def text(value: object) -> str:
 
 def definitions(values: Mapping[str, Any]) -> str:
     """Return an HTML list of names and values; empty values are left out."""
-    lines = (
-        f"<dt>{escape(str(k))}</dt><dd>{escape(text(v))}</dd>" for k, v in values.items() if v not in (None, {}, [])
-    )
+    lines = (f"<dt>{escape(str(k))}</dt><dd>{_value(k, v)}</dd>" for k, v in values.items() if v not in (None, {}, []))
     return f"<dl>{''.join(lines)}</dl>"
+
+
+def _value(name: str, value: object) -> str:
+    """Return HTML of a value; a command stands as it is typed in a shell, so that it can be pasted."""
+    if name != "command":
+        return escape(text(value))
+    typed = shlex.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return f"<code>{escape(typed)}</code>"
 
 
 def head(name: str, numeric: bool, down: bool = False) -> str:
@@ -128,16 +148,20 @@ def sortable(heads: str, rows: Iterable[str], first: int) -> str:
     )
 
 
-def picture(path: Path, caption: str, spots: Iterable[tuple[float, float, str]] = ()) -> str:
+def picture(path: Path, caption: str, spots: Iterable[tuple[float, float, str]] = (), dark: bytes | None = None) -> str:
     """Return a PNG embedded in the page with its caption below.
 
     Args:
         path: of the PNG.
         caption: plain text.
         spots: left and top as shares of the picture, and the text that is shown when pointing there.
+        dark: a PNG for the dark, where colours mean something; without it the style turns the picture's lightness over.
     """
     data = base64.b64encode(path.read_bytes()).decode()
     image = f'<img src="data:image/png;base64,{data}" alt="{escape(caption)}" width="750">'
+    if dark is not None:
+        other = f'<source media="(prefers-color-scheme:dark)" srcset="data:image/png;base64,{base64.b64encode(dark).decode()}">'
+        image = f'<picture class="own">{other}{image}</picture>'
     dots = "".join(
         f'<circle cx="{100 * left:.2f}%" cy="{100 * top:.2f}%" r="5"><title>{escape(text)}</title></circle>'
         for left, top, text in spots
@@ -145,7 +169,7 @@ def picture(path: Path, caption: str, spots: Iterable[tuple[float, float, str]] 
     if dots:
         image = f'<div class="spots">{image}<svg>{dots}</svg></div>'
         caption += f" Point at a dot to see what it is (the best {dots.count('<circle'):,})."
-    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+    return f'<figure><div class="plot">{image}</div><figcaption>{escape(caption)}</figcaption></figure>'
 
 
 def write_page(folder: Path, title: str, introduction: str, sections: Mapping[str, str]) -> Path:
@@ -158,7 +182,9 @@ def write_page(folder: Path, title: str, introduction: str, sections: Mapping[st
         sections: heading (plain text) -> body (HTML).
     """
     body = "".join(f"<section><h2>{escape(name)}</h2>{content}</section>" for name, content in sections.items())
-    page = _PAGE.format(css=_CSS, js=_JS, body=f"<h1>{escape(title)}</h1>{introduction}{body}")
+    page = _PAGE.format(
+        title=escape(f"{title} · vaebench"), css=_CSS, js=_JS, body=f"<h1>{escape(title)}</h1>{introduction}{body}"
+    )
     target = folder / "report.html"
     with replacing(target) as unfinished:
         unfinished.write_text(page, encoding="utf-8")

@@ -17,7 +17,10 @@ from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, column, is_baseline,
 from vaebench.errors import InputError, user_path
 from vaebench.figures.style import count_of
 from vaebench.metrics.leiden import LeidenOptions, clustering_problem, leiden_clusters
-from vaebench.report.page import cell, definitions, head, picture, sortable, write_page
+from vaebench.report.maps import latent_map
+from vaebench.report.notes import notes_html
+from vaebench.report.page import definitions, picture, write_page
+from vaebench.report.ranked import mean_text, ranked_settings
 from vaebench.results import read_costs, read_rows, read_run_json
 from vaebench.types import Dataset
 from vaebench.types.frames import in_order
@@ -25,22 +28,7 @@ from vaebench.types.frames import in_order
 GAP = 0.05
 """The report gives likely reasons if the best mean ARI is this much below PCA's."""
 
-FIRST = 50
-"""Settings shown before "Show all"."""
-
-_HEADS = {ARI: "ARI", AIC: "Cox AIC", DELTA_AIC: "ΔAIC", "loss/valid": "validation loss"}
-_FORMATS = {ARI: ".3f", AIC: ".1f", DELTA_AIC: "+.1f"}
 _COST = ("seconds", "trainings", "programs", "lanes", "lane_efficiency", "device")
-
-
-def _number(value: float, score: str) -> str:
-    text = format(value, _FORMATS.get(score, ".4g")) if np.isfinite(value) else "–"
-    return text.replace("-", "−")
-
-
-def _mean(line: Mapping[Any, Any], score: str) -> str:
-    sd = line[f"{score}/sd"]
-    return _number(line[f"{score}/mean"], score) + (f" ± {_number(sd, score).lstrip('+')}" if np.isfinite(sd) else "")
 
 
 def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -> str:
@@ -63,13 +51,13 @@ def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -
     best, pca = (analysis.best_setting(table, ARI, kind) for kind in ("model", "baseline"))
     if best:
         text += f"The best setting, {analysis.setting_text(best, analysis.setting_columns(rows))}, has a mean ARI of "
-        text += _mean(best, ARI)
+        text += mean_text(best, ARI)
         text += f" over {count_of(int(best[f'{ARI}/n_used']), 'seed')}" if "traced/seed" in rows else ""
         text += f" (the highest of {len(settings):,} settings, so rather too high)" if len(settings) > 1 else ""
-        text += f"; the best PCA (L={value_text(pca['static/latent'])}) has {_mean(pca, ARI)}. " if pca else ". "
+        text += f"; the best PCA (L={value_text(pca['static/latent'])}) has {mean_text(pca, ARI)}. " if pca else ". "
     found = analysis.best_setting(table, DELTA_AIC)
     if found:
-        text += f"The best mean ΔAIC of a setting against the covariates alone is {_mean(found, DELTA_AIC)}"
+        text += f"The best mean ΔAIC of a setting against the covariates alone is {mean_text(found, DELTA_AIC)}"
         worse = "; lower is better" if found[f"{DELTA_AIC}/mean"] < 0 else ": no setting improves on them"
         text += f" ({analysis.setting_text(found, analysis.setting_columns(rows))}){worse}."
     return f"<p>{escape(text.strip())}</p>"
@@ -85,48 +73,6 @@ def _explanation(rows: pd.DataFrame, table: pd.DataFrame) -> str:
     return f'<p class="explain">{escape(text)}</p>'
 
 
-def _cell(value: float | None, numeric: bool, shown: str = "") -> str:
-    return cell(shown or escape(value_text(value)), (np.nan if pd.isna(value) else value) if numeric else None)
-
-
-def _score_cell(line: Mapping[Any, Any], score: str) -> str:
-    low, high, used = (line[f"{score}/{part}"] for part in ("low", "high", "n_used"))
-    reach = f"{_number(low, score)} … {_number(high, score)} " if np.isfinite(low) else ""
-    some = "" if used == line["n"] else f"(n {used})"
-    return _cell(line[f"{score}/mean"], True, f"{_mean(line, score)}<small>{reach}{some}</small>")
-
-
-def _behind_cell(line: Mapping[Any, Any], by: str) -> str:
-    gap, low, high = (line[f"{by}/{part}"] for part in ("behind", "behind_low", "behind_high"))
-    if not np.isfinite(gap):
-        return _cell(np.nan, True, "–")
-    reach = f"<small>{_number(low, by)} … {_number(high, by)}</small>" if np.isfinite(low) else ""
-    return _cell(gap, True, f"{_number(gap, by)}{reach}")
-
-
-def _settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
-    names = analysis.setting_columns(rows)
-    counts, scores = ["n", "failures"], analysis.present_scores(rows)
-    numeric = {name: pd.api.types.is_numeric_dtype(table[name]) for name in names}
-    heads = head("#", True) + "".join(head(n.rpartition("/")[2], numeric[n]) for n in names)
-    heads += "".join(head(name, True) for name in counts)
-    heads += "".join(head(_HEADS[score], True, analysis.SCORES[score]) for score in scores)
-    heads += head(f"{_HEADS[by]} behind the first", True)
-    body = []
-    for place, line in enumerate(table.to_dict("records"), 1):
-        cells = [_cell(place, True), *(_cell(line[n], numeric[n]) for n in names)]
-        cells += [*(_cell(line[n], True) for n in counts), *(_score_cell(line, score) for score in scores)]
-        cells.append(_behind_cell(line, by))
-        body.append(f'<tr class="{line["kind"]}">{"".join(cells)}</tr>')
-    note = (
-        f"Ranked by mean {_HEADS[by]}. A cell has mean ± standard deviation over seeds, then the mean's 95% bootstrap interval "
-        "and, if not all rows could be used, their number n. The distance of a setting behind the first is paired by seed: if "
-        "its interval includes 0, their order is not settled. Lines with a black edge are baselines. Losses are comparable "
-        "only within one variant and one latent width. Click a header to sort."
-    )
-    return f'<p class="note">{note}</p>{sortable(heads, body, FIRST)}'
-
-
 def _pictures(rows: pd.DataFrame, folder: Path) -> str:
     parts = []
     for name, kind in figures.FIGURES.items():
@@ -135,7 +81,30 @@ def _pictures(rows: pd.DataFrame, folder: Path) -> str:
         figure = kind.draw(rows)
         path = figures.save(figure, folder / "figures" / f"{name}.png")
         parts.append(picture(path, kind.caption, figures.spots(figure)))
-    return "".join(parts) or "<p>These rows have no column that a figure needs.</p>"
+    night = '<p class="note night">In the dark, what a caption calls black is drawn white.</p>'
+    return "".join([night, *parts]) if parts else "<p>These rows have no column that a figure needs.</p>"
+
+
+def _map(rows: pd.DataFrame, folder: Path, dataset: Dataset, embedding: np.ndarray | None) -> str:
+    """t-SNE of the best model's latent space, coloured by label; "" where there is none to draw."""
+    if embedding is None:
+        return '<p class="note">A map of the latent space needs an embedding: run with --keep-embeddings.</p>'
+    labels = None
+    if dataset.labels is not None:
+        labels = pd.Series(np.array([*dataset.label_names, "no label"], dtype=object)[dataset.labels])
+    coordinates, labels, method = latent_map(np.asarray(embedding, float), labels)
+    if not len(coordinates):
+        return ""
+    figure = figures.sample_map(coordinates, labels, method)
+    coloured = ", coloured by label" if labels is not None else ""
+    caption = f"Latent space of the best trained model ({_best_text(rows)}){coloured}."
+    return picture(figures.save(figure, folder / "figures" / "latent_map.png"), caption)
+
+
+def _best_text(rows: pd.DataFrame) -> str:
+    (line,) = rows[rows["point"] == best_point(rows)].head(1).to_dict("records") or [{}]
+    seed = value_text(line.get("traced/seed"))
+    return analysis.setting_text(line, analysis.setting_columns(rows)) + (f", seed {seed}" if seed else "")
 
 
 def _failures(rows: pd.DataFrame) -> str:
@@ -215,10 +184,7 @@ def _survival(
         parts.append(f'<p class="note">The best model has no clusters: {escape(problem)}.</p>')
     else:
         names = np.array([f"cluster {number + 1}" for number in leiden_clusters(embedding, options)])
-        (line,) = rows[rows["point"] == best_point(rows)].head(1).to_dict("records") or [{}]
-        seed = value_text(line.get("traced/seed"))
-        which = analysis.setting_text(line, analysis.setting_columns(rows)) + (f", seed {seed}" if seed else "")
-        caption = f"Survival of the Leiden clusters of the best trained model ({which})."
+        caption = f"Survival of the Leiden clusters of the best trained model ({_best_text(rows)})."
         parts.append(drawn("survival_by_cluster", names, "Survival by Leiden cluster", caption))
     if dataset.labels is None:
         groups, title = np.repeat("all samples", len(dataset.samples)), "Survival"
@@ -313,8 +279,8 @@ def write_report(
     table = analysis.settings_table(rows, by=scores[0])
     notes: Sequence[Any] = run_info.get("notes") or []
     sections = {
-        "Settings, ranked": _settings(rows, table, scores[0]),
-        "Figures": _pictures(rows, place),
+        "Settings, ranked": ranked_settings(rows, table, scores[0]),
+        "Figures": _pictures(rows, place) + (_map(rows, place, dataset, embedding) if dataset is not None else ""),
         "Failures by cause": _failures(rows),
         "Cox models": _cox(rows),
     }
@@ -324,5 +290,14 @@ def write_report(
         sections["Survival"] = f'<p class="note">{escape(missing)}</p>'
     sections |= {"Cost": _cost(run_info), "Provenance": _provenance(rows, run_info)}
     introduction = _summary(rows, table, run_info) + _explanation(rows, table)
-    introduction += "".join(f'<p class="note">{escape(str(note))}</p>' for note in notes)
-    return write_page(place, "Variational autoencoders, measured", introduction, sections)
+    introduction += notes_html(map(str, notes))
+    return write_page(place, report_title(rows), introduction, sections)
+
+
+def report_title(rows: pd.DataFrame) -> str:
+    """Title that tells this report from others: the data, and how many variants were trained on it."""
+    names = list(dict.fromkeys(rows["data/name"].dropna().astype(str))) if "data/name" in rows else []
+    models = rows.loc[~is_baseline(rows), "static/variant"].astype(str)
+    kinds = list(dict.fromkeys(models))
+    what = kinds[0] if len(kinds) == 1 else count_of(len(kinds), "variant") if kinds else "baselines"
+    return f"Run: {what} on {' and '.join(names) or 'unnamed data'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -10,15 +11,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from vaebench.figures import save
+from vaebench.figures import save, style
 from vaebench.figures.exposures import (
+    SAMPLES_SHOWN,
     coverage_bars,
     exposures_by_type,
     interval_panels,
+    intervals_by_size,
     reconstruction_quality,
     sample_map,
 )
-from vaebench.figures.spectra import k_selection, similarity, spectra
+from vaebench.figures.samples import LEAST, present_by_size, stacked_exposures
+from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra
+from vaebench.report.maps import FEWEST, tsne
+from vaebench.report.notes import notes_html
 from vaebench.report.page import cell, definitions, head, picture, sortable, write_page
 
 if TYPE_CHECKING:
@@ -26,6 +32,8 @@ if TYPE_CHECKING:
 
 FIRST = 50
 """Rows of a table that are shown before "show all" is pressed."""
+ROWS = 2000
+"""Most rows of a table of intervals: the page stays small, and the file has them all."""
 
 
 class ShownExtraction(Protocol):
@@ -56,6 +64,10 @@ class ShownRefit(Protocol):
     def dispersion(self) -> float: ...  # noqa: D102
     @property
     def level(self) -> float: ...  # noqa: D102
+    @property
+    def catalogue(self) -> pd.DataFrame | None: ...  # noqa: D102
+    @property
+    def signatures(self) -> pd.DataFrame | None: ...  # noqa: D102
 
 
 def table(frame: pd.DataFrame) -> str:
@@ -84,8 +96,12 @@ def _drawn(folder: Path, name: str, figure: Figure, caption: str) -> str:
     return picture(save(figure, folder / "figures" / f"{name}.png"), caption)
 
 
-def _notes(sentences: Sequence[str]) -> str:
-    return "".join(f'<p class="explain">{escape(sentence)}</p>' for sentence in sentences)
+def _coloured(folder: Path, name: str, figure: Figure, caption: str) -> str:
+    """A figure whose colours mean something, which it keeps in the dark."""
+    path, dark = save(figure, folder / "figures" / f"{name}.png"), io.BytesIO()
+    figure.set_layout_engine("none")  # the places are found once
+    style.darkened(figure).savefig(dark, format="png", dpi=150)
+    return picture(path, caption, dark=dark.getvalue())
 
 
 def _matched(matches: pd.DataFrame | None) -> dict[str, str]:
@@ -97,12 +113,52 @@ def _matched(matches: pd.DataFrame | None) -> dict[str, str]:
     }
 
 
-def tsne(shares: np.ndarray, seed: int) -> np.ndarray:
-    """t-SNE [T, 2] of the samples' shares [T, S], by scikit-learn from a PCA start."""
-    from sklearn.manifold import TSNE
+def _exposures(folder: Path, exposures: pd.DataFrame, types: pd.Series | None, samples: pd.DataFrame) -> str:
+    """Figures of the exposures and of the fit; one sample gets bars and a sentence instead of clouds of one dot."""
+    if len(exposures) == 1:
+        drawn = _drawn(folder, "exposures", stacked_exposures(exposures), "Exposures of the sample.")
+        cosine = float(samples["cosine"].iloc[0])
+        return drawn + (f"<p>Cosine of the counts and their fit: {cosine:.3f}.</p>" if np.isfinite(cosine) else "")
+    kinds = "Exposures by cancer type." if types is not None else "Exposures."
+    shares, counts = (stacked_exposures(exposures, types, shares=asked) for asked in (True, False))
+    return (
+        _coloured(folder, "exposures_stacked", shares, "Signatures of each sample, as shares.")
+        + _coloured(folder, "exposures_counts", counts, "Signatures of each sample, in mutations.")
+        + _drawn(folder, "exposures", exposures_by_type(exposures, types), kinds)
+        + _drawn(folder, "reconstruction", reconstruction_quality(samples), "How well each sample is rebuilt.")
+    )
 
-    perplexity = min(30.0, max(2.0, (len(shares) - 1) / 3))
-    return TSNE(init="pca", perplexity=perplexity, random_state=seed).fit_transform(shares.astype(np.float32))
+
+def interval_section(folder: Path, intervals: pd.DataFrame, level: float) -> str:
+    """Panels of the first samples, and a table of what is there; what is small or absent is counted, not listed."""
+    ordered = intervals_by_size(intervals)
+    some = style.count_of(min(SAMPLES_SHOWN, ordered["sample"].nunique()), "sample")
+    drawn = _drawn(folder, "intervals", interval_panels(ordered, level, least=LEAST), f"The first {some} of the table.")
+    share = ordered["exposure"] / ordered.groupby("sample")["exposure"].transform("sum").replace(0.0, np.nan)
+    there = (ordered["upper"] > 0) & ((share > LEAST) | (ordered["lower"] > 0) | (ordered["presence"] >= 0.5))
+    shown = ordered[there].head(ROWS)
+    rest = len(ordered) - len(shown)
+    note = (
+        f'<p class="note">{rest:,} more lines are in intervals.csv: signatures at 1% of the sample or less with an interval '
+        f"that reaches 0{', and lines past ' + format(ROWS, ',') if there.sum() > ROWS else ''}.</p>"
+    )
+    empty = shown["presence"].isna().all()  # a method without a probability of presence
+    return drawn + table(shown.drop(columns="presence") if empty else shown) + (note if rest else "")
+
+
+def _misfits(folder: Path, fit: ShownRefit, names: Sequence[str]) -> str:
+    """Counts, fit and residuals of a few samples, where the result holds its counts."""
+    if fit.catalogue is None or fit.signatures is None:
+        return ""
+    parts = []
+    for place, name in enumerate(names, 1):
+        exposures = fit.exposures.loc[name]
+        if fit.intervals is not None:
+            exposures = fit.intervals[fit.intervals["sample"] == name].set_index("signature")["exposure"]
+        mean = exposures[fit.signatures.index].to_numpy() @ fit.signatures.to_numpy()
+        figure = sample_fit(fit.catalogue.T[name], pd.Series(mean, fit.signatures.columns), dispersion=fit.dispersion)
+        parts.append(_coloured(folder, f"sample_{place}", figure, f"Counts, fit and residuals of {name}."))
+    return "".join(parts)
 
 
 def extraction_page(
@@ -117,6 +173,7 @@ def extraction_page(
     seed: int = 0,
     intervals: pd.DataFrame | None = None,
     level: float = 0.95,
+    rule: str | None = None,
 ) -> Path:
     """Write ``folder/report.html`` and ``folder/figures/*.png`` for an extraction; returns the page's path.
 
@@ -131,28 +188,38 @@ def extraction_page(
         seed: of the t-SNE.
         intervals: of the exposures; see :class:`vaebench.signatures.joint.intervals.DeNovo`.
         level: nominal coverage of the intervals.
+        rule: by which the number was chosen, ``"criterion"`` or ``"stability"``; by default that of the method.
     """
+    rule = rule or ("criterion" if getattr(result, "method", "sparse") == "sparse" else "stability")
     s, e = result.signatures, result.exposures
     sections = {
-        "Signatures": _drawn(folder, "signatures", spectra(s, _matched(result.matches)), "Extracted signatures."),
-        "How many": _drawn(folder, "selection", k_selection(result.selection), "Choice of the number of signatures.")
+        "Signatures": _coloured(folder, "signatures", spectra(s, _matched(result.matches)), "Extracted signatures."),
+        "How many": _drawn(folder, "selection", k_selection(result.selection, rule), _RULES[rule])
         + table(result.selection),
-        "Exposures": _drawn(folder, "exposures", exposures_by_type(e, types), "Exposures by cancer type.")
-        + _drawn(folder, "reconstruction", reconstruction_quality(result.samples), "How well each sample is rebuilt."),
+        "Exposures": _exposures(folder, e, types, result.samples),
     }
     if intervals is not None:
-        drawn = _drawn(folder, "intervals", interval_panels(intervals, level), "The first samples of the table.")
-        sections["Exposures with intervals"] = drawn + table(intervals[intervals["upper"] > 0])
+        sections["Exposures with intervals"] = interval_section(folder, intervals, level)
     shares = e.div(e.sum(axis=1).where(e.sum(axis=1) > 0, 1.0), axis=0).to_numpy()
-    if len(e) >= 10 and len(np.unique(shares.round(6), axis=0)) > 2:  # a map of equal samples would show noise
+    if len(e) >= FEWEST and len(np.unique(shares.round(6), axis=0)) > 2:  # a map of equal samples would show noise
         drawn = sample_map(tsne(shares, seed), types, "t-SNE of the samples' shares of each signature")
         sections["Map of the samples"] = _drawn(folder, "map", drawn, "Samples with similar exposures lie together.")
     if reference is not None and result.matches is not None:
         drawn = _drawn(folder, "similarity", similarity(s, reference), "Extracted signatures against the reference.")
         sections["Matches"] = drawn + table(result.matches)
     sections["Provenance"] = definitions(info)
-    chosen = f"{len(s)} signatures in {len(catalogue):,} samples, {catalogue.to_numpy().sum():,.0f} mutations."
-    return write_page(folder, "Mutational signatures", f"<p>{escape(chosen)}</p>{_notes(notes)}", sections)
+    size = f"{style.count_of(len(s), 'signature')} in {style.count_of(len(catalogue), 'sample')}"
+    total = round(float(catalogue.to_numpy().sum()))
+    text = f"{size}, {style.count_of(total, 'mutation')}. Method: {getattr(result, 'method', 'not recorded')}."
+    return write_page(folder, f"Extraction: {size}", f"<p>{escape(text)}</p>{notes_html(notes)}", sections)
+
+
+_RULES = {
+    "criterion": "Choice of the number of signatures: the lowest information criterion, on top. The rest did not decide.",
+    "stability": "Choice of the number of signatures: of those whose restarts agree (mean silhouette of at least 0.7, none "
+    "below 0.2), the one of lowest error, on top. The rest did not decide.",
+}
+"""Rule -> the sentence under the figure."""
 
 
 def refit_page(
@@ -172,21 +239,24 @@ def refit_page(
         info: provenance, shown at the end.
         notes: warnings, shown on top.
     """
-    e = fit.exposures
-    sections = {}
+    e, one = fit.exposures, len(fit.exposures) == 1
+    sections = {"Exposures": _exposures(folder, e, types, fit.samples)}
+    if one:
+        sections["Counts and fit"] = _misfits(folder, fit, [e.index[0]])
     if fit.intervals is not None:
-        drawn = interval_panels(fit.intervals, fit.level)
-        sections["Exposures with intervals"] = _drawn(folder, "intervals", drawn, "The first samples of the table.")
-        sections["All intervals"] = table(fit.intervals[fit.intervals["upper"] > 0])
-    drawn = _drawn(folder, "exposures", exposures_by_type(e, types), "Exposures by cancer type.")
-    quality = reconstruction_quality(fit.samples)
-    sections["Exposures"] = drawn + _drawn(folder, "reconstruction", quality, "How well each sample is rebuilt.")
+        sections["Exposures with intervals"] = interval_section(folder, fit.intervals, fit.level)
     flagged = fit.samples[fit.samples["flag"] != ""]
     if len(flagged):
-        sections["Samples to look at"] = table(flagged.rename_axis("sample").reset_index())
-    sections["Provenance"] = definitions(info)
-    text = f"{e.shape[1]} signatures in {len(e):,} samples. Dispersion {fit.dispersion:.2f} (1: Poisson)."
-    return write_page(folder, "Exposures of known signatures", f"<p>{escape(text)}</p>{_notes(notes)}", sections)
+        worst = flagged[flagged["flag"] == "misfit"].sort_values("p_value").index[:2] if "p_value" in flagged else []
+        drawn = "" if one else _misfits(folder, fit, [str(name) for name in worst])
+        sections["Samples to look at"] = table(flagged.rename_axis("sample").reset_index()) + drawn
+    sections = {name: body for name, body in sections.items() if body} | {"Provenance": definitions(info)}
+    present = len(present_by_size(e)[0])
+    who = style.plain(str(e.index[0])) if one else style.count_of(len(e), "sample")
+    text = f"{style.count_of(e.shape[1], 'signature')} offered to {'one sample' if one else who}; {present} of them with more "
+    text += f"than 1% of {'it' if one else 'some sample'}. Dispersion {fit.dispersion:.2f} (1: Poisson)."
+    introduction = f"<p>{escape(text)}</p>{notes_html(notes)}"
+    return write_page(folder, f"Refit: {who}, {style.count_of(e.shape[1], 'signature')}", introduction, sections)
 
 
 def calibration_page(
@@ -208,4 +278,9 @@ def calibration_page(
         f"{level:.0%}. Truths come from the fit, from its neighbours, from a prior that knows nothing of this catalogue, and "
         "from spectra that vary between tumours, each in a column of its own. Signatures that are missing show nowhere here."
     )
-    return write_page(folder, "What to expect of these intervals", f"<p>{escape(text)}</p>{_notes(notes)}", sections)
+    return write_page(
+        folder,
+        f"Calibration: {style.count_of(len(coverage), 'group')}",
+        f"<p>{escape(text)}</p>{notes_html(notes)}",
+        sections,
+    )

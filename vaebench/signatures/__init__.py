@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _NAMES = {
+    "Extraction": "vaebench.signatures.extraction",
     "SparseOptions": "vaebench.signatures.sparse.options",
     "anchored": "vaebench.signatures.anchoring",
     "anchored_intervals": "vaebench.signatures.anchoring",
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from vaebench.signatures.coverage import coverage_summary, coverage_table
     from vaebench.signatures.decomposition import DecompositionOptions, decompose
     from vaebench.signatures.detection import power, save_power
-    from vaebench.signatures.extraction import extract
+    from vaebench.signatures.extraction import Extraction, extract
     from vaebench.signatures.joint.intervals import de_novo_intervals
     from vaebench.signatures.kept import read_extraction
     from vaebench.signatures.learned import learned_prior
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DecompositionOptions",
+    "Extraction",
     "SparseOptions",
     "anchored",
     "anchored_intervals",

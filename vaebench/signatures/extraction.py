@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,9 @@ from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context
 from vaebench.data.mutations.opportunities import Opportunities
-from vaebench.data.mutations.tables import cancer_types, write_exposures, write_signatures
+from vaebench.data.mutations.tables import cancer_types, write_exposures, write_signatures, write_sigprofiler
 from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
+from vaebench.signatures import interchange, plots
 from vaebench.signatures.kept import PRIOR
 from vaebench.signatures.learned import learned_prior
 from vaebench.signatures.matching import fit_cosines, matches
@@ -25,6 +26,9 @@ from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.steps import keeping_steps
 from vaebench.types.shown import one_line, tables_page
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 class Extraction(NamedTuple):
@@ -41,10 +45,17 @@ class Extraction(NamedTuple):
         method: name of the method.
         notes: sentences that a reader of the result should see.
         genome: with opportunities, the signatures on the genome's scale, and the yields by which exposures are divided.
+        catalogue: the counts [T, 96] that it was made from; ``None`` for a result of an earlier version.
     """
 
     __repr__ = one_line
     _repr_html_ = tables_page
+    plot_signatures = plots.plot_signatures
+    plot_exposures = plots.plot_exposures
+    plot_sample = plots.plot_sample
+    plot_burden = plots.plot_burden
+    plot_comparison = plots.plot_comparison
+    to_anndata = interchange.to_anndata
 
     signatures: pd.DataFrame
     exposures: pd.DataFrame
@@ -54,8 +65,22 @@ class Extraction(NamedTuple):
     method: str
     notes: tuple[str, ...]
     genome: Scaled | None = None
+    catalogue: pd.DataFrame | None = None
 
-    def save(self, folder: str | Path, *, types: pd.Series | None = None) -> None:
+    @classmethod
+    def from_anndata(cls, adata: AnnData, asignatures: AnnData | None = None) -> Extraction:
+        """Read an extraction from AnnData, as :meth:`to_anndata` or salamander writes it.
+
+        Args:
+            adata: counts [T, M] in ``X``, exposures [T, S] in ``obsm["exposures"]``.
+            asignatures: signatures [S, M] in ``X``; by default ``adata.uns["signatures"]``, as ``to_anndata`` writes them.
+
+        Raises:
+            InputError: exposures or signatures are missing, or of other sizes.
+        """
+        return cls(**interchange.read_parts(adata, asignatures))
+
+    def save(self, folder: str | Path, *, types: pd.Series | None = None, tsv: bool = False) -> None:
         """Write the tables that ``vaebench extract`` writes into ``folder``, which is created if it is missing.
 
         ``signatures.csv``, ``exposures.csv``, ``samples.csv``, ``selection.csv``, ``prior.csv`` (what a refit of new samples
@@ -63,6 +88,11 @@ class Extraction(NamedTuple):
         opportunities also ``signatures_genome.csv`` and ``exposures_genome.csv``. They replace all files of an earlier
         extraction, which ``manifest.json`` names, in one step; other files stay. Intervals have a ``save`` of their own, to be
         called after this one.
+
+        Args:
+            folder: of the result.
+            tsv: write ``signatures.tsv``, ``exposures.tsv`` and ``catalogue.tsv`` too, in the layout that SigProfilerPlotting
+                reads.
 
         Raises:
             InputError: ``folder`` holds the results of another command.
@@ -85,6 +115,8 @@ class Extraction(NamedTuple):
             write_frame(learned_prior(self.exposures, types=types), new / PRIOR)
             if self.matches is not None:
                 write_frame(self.matches, new / "matches.csv")
+            if tsv:
+                write_sigprofiler(new, self.exposures, self.signatures, self.catalogue)
 
 
 def methods() -> tuple[str, ...]:
@@ -189,6 +221,7 @@ def extract(
         selection=found.table,
         matches=None if known is None else matches(signatures, known),
         method=method,
+        catalogue=table,
         notes=notes
         + _ambiguity_notes(found.reassignments, np.argsort(order))
         + _prior_notes([found.priors[i] for i in order] if found.priors else [], known, prior_weight),

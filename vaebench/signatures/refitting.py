@@ -14,8 +14,9 @@ import pandas as pd
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
-from vaebench.data.mutations.tables import write_exposures
+from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
 from vaebench.errors import InputError, checked_seed, unknown_name, user_path
+from vaebench.signatures import plots
 from vaebench.signatures.attribution import DRAWS
 from vaebench.signatures.dispersion import NOISES, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
@@ -57,10 +58,18 @@ class RefitResult(NamedTuple):
             that explains what the others cannot, "" where none does.
         per_mutation: :func:`vaebench.signatures.attribution.per_mutation` of the result, if it was asked for.
         yields: [S] of a refit with opportunities: mutations in the target for one in the genome; ``None`` without.
+        signatures: those that were fitted [S, M]; ``None`` for a result of an earlier version.
+        catalogue: the counts [T, M] that were fitted; ``None`` likewise.
     """
 
     __repr__ = one_line
     _repr_html_ = tables_page
+    plot_signatures = plots.plot_signatures
+    plot_exposures = plots.plot_exposures
+    plot_sample = plots.plot_sample
+    plot_intervals = plots.plot_intervals
+    plot_burden = plots.plot_burden
+    plot_comparison = plots.plot_comparison
 
     exposures: pd.DataFrame
     intervals: pd.DataFrame | None
@@ -78,6 +87,8 @@ class RefitResult(NamedTuple):
     left_out: tuple[str, ...] = ()
     per_mutation: pd.DataFrame | None = None
     yields: pd.Series | None = None
+    signatures: pd.DataFrame | None = None
+    catalogue: pd.DataFrame | None = None
 
     def genome_exposures(self) -> pd.DataFrame:
         """Exposures [T, S] as mutations of the whole genome; as they are in a refit without opportunities."""
@@ -101,7 +112,12 @@ class RefitResult(NamedTuple):
         )
 
     def save(
-        self, folder: str | Path, *, types: pd.Series | None = None, info: Mapping[str, Any] | None = None
+        self,
+        folder: str | Path,
+        *,
+        types: pd.Series | None = None,
+        info: Mapping[str, Any] | None = None,
+        tsv: bool = False,
     ) -> Path:
         """Write the result and a report into ``folder``, which is made if needed.
 
@@ -112,6 +128,7 @@ class RefitResult(NamedTuple):
             folder: of the result. All files of an earlier one, which ``manifest.json`` names, are replaced in one step.
             types: cancer type by sample, which the report groups by.
             info: provenance as JSON values, for ``fit.json`` and the report: command, date, version, ...
+            tsv: write ``exposures.tsv``, ``signatures.tsv`` and ``catalogue.tsv`` too, for SigProfilerPlotting.
 
         Returns:
             The path of the report.
@@ -138,6 +155,8 @@ class RefitResult(NamedTuple):
                 write_frame(self.sums, new / "sums.csv")
             if self.per_mutation is not None:
                 write_frame(self.per_mutation, new / "per_mutation.csv")
+            if tsv:
+                write_sigprofiler(new, self.exposures, self.signatures, self.catalogue)
             write_json(new / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
             page = refit_page(new, self, types=types, info=info, notes=self.notes)
         return user_path(folder) / page.name
@@ -264,7 +283,7 @@ def refit(
         left_out=tuple(map(str, left_out.index)),
         per_mutation=probabilities_of(counts, shown, known, some, estimates, level) if per_mutation else None,
         yields=yields,
-    )
+    )._replace(signatures=known, catalogue=counts)
 
 
 def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> None:

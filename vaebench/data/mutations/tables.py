@@ -209,6 +209,26 @@ def write_exposures(exposures: pd.DataFrame, path: str | Path) -> Path:
     return write_frame(_titled(exposures, "Samples"), path)
 
 
+def write_sigprofiler(
+    folder: Path, exposures: pd.DataFrame, signatures: pd.DataFrame | None, catalogue: pd.DataFrame | None
+) -> None:
+    """Writes ``exposures.tsv``, ``signatures.tsv`` and ``catalogue.tsv``, as SigProfilerPlotting reads them.
+
+    Tables by channel have a first column ``MutationType``; SigProfilerPlotting reads tab-separated files only.
+
+    Args:
+        folder: where to.
+        exposures: [T, S].
+        signatures: [S, 96]; ``None`` writes none.
+        catalogue: counts [T, 96]; ``None`` writes none.
+    """
+    write_exposures(exposures, folder / "exposures.tsv")
+    if signatures is not None:
+        write_frame(_titled(signatures.T, "MutationType"), folder / "signatures.tsv")
+    if catalogue is not None:
+        write_catalogue(catalogue, folder / "catalogue.tsv")
+
+
 def _titled(frame: pd.DataFrame, title: str) -> pd.DataFrame:
     """A copy with the index as first column, called ``title``."""
     found = frame.copy()

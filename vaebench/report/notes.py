@@ -1,0 +1,40 @@
+"""Notes on a report page: the sentence, and below it what it means for the reader and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+ADVICE = {
+    "is the largest that was tried": "The true number may be higher. Extract again with a larger --k-max (k in Python).",
+    "number of signatures is doubtful": "Compare the spectra of the numbers beside it, and extract again with more restarts.",
+    "No mutations in sample": "Nothing can be said about these samples. Check their files, or leave them out.",
+    "have no mutations": "Nothing can be said about these samples. Check their files, or leave them out.",
+    "cannot separate them": "Read the exposures of these signatures with care, and compare their spectra with the reference.",
+    "are near none": "Before you call one new, look for it in another cohort or by another method.",
+    "published exposures of all tumour types": "If all samples are of one type, name it with --tissue (tissue in Python).",
+    "more or less often than the prior expects": "Look at their spectra and residuals. Leave out, with --exclude, what cannot "
+    "occur in this tissue.",
+    "cannot tell": "Quote the sum (sums.csv) instead of the parts, or leave one out with --exclude if it cannot occur.",
+    "nearly the same spectrum": "Exposures of the two are interchangeable here. Quote their sum.",
+    "do not fit": "Look at their residuals (plot_sample in Python): a peak names what is missing.",
+    "rounded means": "The counts are no plain counts of mutations. Refit the original counts if you have them.",
+    "look like": "If they are on another scale, say so with --transform, and run again into a new folder.",
+    "begins with": "Import the column as text in a spreadsheet program.",
+}
+"""Words of a note -> what the reader can do. Notes that already say it are not listed."""
+
+
+def advice(note: str) -> str:
+    """Return what a reader can do about a note; "" where the note says it or nothing is to be done."""
+    return next((text for words, text in ADVICE.items() if words in note), "")
+
+
+def notes_html(notes: Iterable[str]) -> str:
+    """Return HTML of the notes, each once, with what to do."""
+    parts = []
+    for note in dict.fromkeys(str(note) for note in notes):
+        found = advice(note)
+        todo = f"<small><b>What to do:</b> {escape(found)}</small>" if found else ""
+        parts.append(f'<div class="hint"><p>{escape(note)}</p>{todo}</div>')
+    return "".join(parts)

@@ -1,0 +1,107 @@
+"""The ranked table of a run report: a line a setting, with its scores, how far it is behind the first, and other metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vaebench.analysis import settings as analysis
+from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, column, value_text
+from vaebench.metrics import METRICS
+from vaebench.report.page import cell, head, sortable
+
+FIRST = 50
+"""Settings shown before "Show all"."""
+
+_HEADS = {ARI: "ARI", AIC: "Cox AIC", DELTA_AIC: "ΔAIC", "loss/valid": "validation loss"}
+_FORMATS = {ARI: ".3f", AIC: ".1f", DELTA_AIC: "+.1f"}
+
+
+def _number(value: float, score: str) -> str:
+    text = format(value, _FORMATS.get(score, ".4g")) if np.isfinite(value) else "–"
+    return text.replace("-", "−")
+
+
+def mean_text(line: Mapping[Any, Any], score: str) -> str:
+    """Format a score of a line of the settings table as mean ± standard deviation."""
+    sd = line[f"{score}/sd"]
+    return _number(line[f"{score}/mean"], score) + (f" ± {_number(sd, score).lstrip('+')}" if np.isfinite(sd) else "")
+
+
+def _cell(value: float | None, numeric: bool, shown: str = "") -> str:
+    return cell(shown or escape(value_text(value)), (np.nan if pd.isna(value) else value) if numeric else None)
+
+
+def _score_cell(line: Mapping[Any, Any], score: str) -> str:
+    low, high, used = (line[f"{score}/{part}"] for part in ("low", "high", "n_used"))
+    reach = f"{_number(low, score)} … {_number(high, score)} " if np.isfinite(low) else ""
+    some = "" if used == line["n"] else f"(n {used})"
+    return _cell(line[f"{score}/mean"], True, f"{mean_text(line, score)}<small>{reach}{some}</small>")
+
+
+def _behind_cell(line: Mapping[Any, Any], by: str) -> str:
+    gap, low, high = (line[f"{by}/{part}"] for part in ("behind", "behind_low", "behind_high"))
+    if not np.isfinite(gap):
+        return _cell(np.nan, True, "–")
+    reach = f"<small>{_number(low, by)} … {_number(high, by)}</small>" if np.isfinite(low) else ""
+    return _cell(gap, True, f"{_number(gap, by)}{reach}")
+
+
+def ranked_settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
+    """Return HTML of the settings table ranked by the score ``by``, and below it how to read it."""
+    names = analysis.setting_columns(rows)
+    counts, scores, more = ["n", "failures"], analysis.present_scores(rows), further_scores(rows)
+    numeric = {name: pd.api.types.is_numeric_dtype(table[name]) for name in names}
+    heads = head("#", True) + "".join(head(n.rpartition("/")[2], numeric[n]) for n in names)
+    heads += "".join(head(name, True) for name in ("n", "failed"))
+    heads += "".join(head(_HEADS[score], True, analysis.SCORES[score]) for score in scores)
+    heads += head(f"{_HEADS[by]} behind the first", True)
+    heads += "".join(head(score.removeprefix("metric/").replace("/", " "), True) for score in more)
+    others = _means(rows, more)
+    body = []
+    for place, line in enumerate(table.to_dict("records"), 1):
+        cells = [_cell(place, True), *(_cell(line[n], numeric[n]) for n in names)]
+        cells += [*(_cell(line[n], True) for n in counts), *(_score_cell(line, score) for score in scores)]
+        cells.append(_behind_cell(line, by))
+        cells += [_cell(*_shown(others[score], line["setting"])) for score in more]
+        body.append(f'<tr class="{line["kind"]}">{"".join(cells)}</tr>')
+    note = (
+        f"Ranked by mean {_HEADS[by]}. n: rows, that is seeds; failed: those that did not train to the end. A cell has mean ± "
+        "standard deviation over seeds, then the mean's 95% bootstrap interval and, if not all rows could be used, their "
+        "number n. The distance of a setting behind the first is paired by seed: if its interval includes 0, their order is "
+        "not settled. Lines with a thick left edge are baselines. Losses are comparable only within one variant and one latent "
+        "width. Click a header to sort."
+    )
+    return f'{sortable(heads, body, FIRST)}<p class="note">{note}</p>'
+
+
+def further_scores(rows: pd.DataFrame) -> list[str]:
+    """Return columns of the other metrics of a run, which have no headline: up to two scores of each, counts left out."""
+    found = []
+    for metric in dict.fromkeys(name.split("/")[1] for name in rows.columns if name.startswith("metric/")):
+        if metric in ("leiden", "cox"):
+            continue
+        known = METRICS.get(metric)
+        names = (
+            known.scores
+            if known
+            else [n.split("/", 2)[2] for n in map(str, rows.columns) if n.startswith(f"metric/{metric}/")]
+        )
+        skipped = {"status", "seconds", *(known.counts if known else ())}
+        held = [f"metric/{metric}/{name}" for name in names if name not in skipped]
+        found += [name for name in held if name in rows and column(rows, name).notna().any()][:2]
+    return found
+
+
+def _means(rows: pd.DataFrame, scores: Sequence[str]) -> dict[str, pd.DataFrame]:
+    ids = analysis.setting_ids(rows)
+    return {score: analysis.usable(rows, score).groupby(ids).agg(["mean", "std"]) for score in scores}
+
+
+def _shown(found: pd.DataFrame, setting: int) -> tuple[float, bool, str]:
+    mean, sd = map(float, found.loc[[setting]].to_numpy()[0])
+    return mean, True, _number(mean, "") + (f" ± {_number(sd, '')}" if np.isfinite(sd) else "")
