@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vaebench.data.mutations.reading import unpacked
+from vaebench.data.files.opening import opened
 from vaebench.data.mutations.variant_channels import variant_channels
 from vaebench.errors import InputError
 
@@ -115,7 +115,7 @@ def annotate_vcf(table: pd.DataFrame, folder: str | Path) -> list[Path]:
 
 
 def _is_vcf(path: Path) -> bool:
-    with unpacked(path) as stream:
+    with opened(path, variants=True) as stream:
         start = stream.read(64).lstrip(b"\xef\xbb\xbf")
     return start.startswith((b"##fileformat=VCF", b"#CHROM", b"##")) and not start.startswith(b"##maf")
 
@@ -132,7 +132,7 @@ def _copied(source: Path, target: Path, entries: Mapping[int, list[str]]) -> Pat
         f'##INFO=<ID={FIELD},Number=.,Type=String,Description="Probability of each mutational signature: '
         f'sample|allele|signature:probability|..., from {_SHOWN}">'
     ).encode()
-    with unpacked(source) as read, gzip.open(target, "wb") if zipped else open(target, "wb") as write:
+    with opened(source, variants=True) as read, gzip.open(target, "wb") if zipped else open(target, "wb") as write:
         for number, raw in enumerate(read, 1):
             end = b"\r\n" if raw.endswith(b"\r\n") else b"\n"
             if raw.removeprefix(b"\xef\xbb\xbf").startswith(b"#CHROM"):
