@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vaebench.data.auxiliary import auxiliary_from, auxiliary_notes
 from vaebench.data.barcodes import sample_types
 from vaebench.data.columns import (
     Roles,
+    auxiliary_columns,
     covariate_of,
     role_columns,
     role_notes,
@@ -79,6 +81,7 @@ def checked(
     time: str | None = None,
     covariates: Sequence[str] = (),
     factors: Sequence[str] = (),
+    auxiliary: Sequence[str] = (),
     ignore: Sequence[str] = (),
     where: str | None = None,
     features: Sequence[str] = (),
@@ -102,6 +105,7 @@ def checked(
         time: column with survival times.
         covariates: columns for Cox models; like all columns named by an option, they are not counted as features.
         factors: columns of known features of the samples.
+        auxiliary: columns of known facts for the models that use them.
         ignore: columns to leave out.
         where: samples to keep, such as ``"tumor==1 & age>=40"``.
         features: columns, or genes, that are features although their names are clinical.
@@ -126,9 +130,8 @@ def checked(
         print(vb.data.summary_text(vb.data.checked("cohort.csv.gz", label="cancer_type")))
     """
     check_choice("samples_in", samples_in, ("auto", *SAMPLES_IN))
-    roles = Roles(
-        label, event, time, time_unit, covariates, factors, where, ignore, features, tumours_only, one_per_patient
-    )
+    patients = (tumours_only, one_per_patient)
+    roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore, features, *patients, auxiliary)
     file = user_path(path)
     name = _study(file)
     if name:
@@ -148,12 +151,17 @@ def checked(
     out, held = list(contents.out), []
     values = profile_of(_genes_only(contents.blocks, chosen.positions, roles.features, out, held))
     outcome = survival_of_roles(table, roles, names)
+    facts = auxiliary_notes(auxiliary_from(auxiliary_columns(table, roles), len(table.lines)))
     column = np.empty(0) if roles.label is None else table.columns[roles.label]
     labels = dict(sorted(Counter(texts(column[present(column)])).items()))
     notes = [*contents.notes, *chosen.notes, *sample_notes(names), *feature_notes(held, out, roles.features)]
     scale, mistaken = scale_text(values, transform, scaling)
     notes += [scale] * mistaken + scale_notes(values._replace(scale="nothing"), transform, scaling)
-    notes += [*_warnings(table, values, labels, roles.label, valid_fraction), *role_notes(table, roles, outcome)]
+    notes += [
+        *facts,
+        *_warnings(table, values, labels, roles.label, valid_fraction),
+        *role_notes(table, roles, outcome),
+    ]
     return Summary(
         source=table.source,
         samples=len(table.lines),

@@ -18,6 +18,7 @@ from vaebench.errors import InputError
 from vaebench.nn.autoencoder import Family, Hidden
 from vaebench.nn.initialisation import initial_variables
 from vaebench.nn.losses import log_volume, poisson_loss
+from vaebench.nn.priors import Mixture, MixturePrior, Weights
 from vaebench.types import Aux, Context, Model, Static, Tree, Variant
 
 
@@ -52,18 +53,6 @@ class SignatureOutputs(NamedTuple):
     prior: Any = None
 
 
-class Weights(nn.Module):
-    """A learned matrix outside any layer: ``kernel``, initialised like a layer's weights, or ``bias``, initially 0."""
-
-    name_of_weights: str
-    shape: tuple[int, int]
-
-    @nn.compact
-    def __call__(self) -> jax.Array:
-        """Return the matrix."""
-        return self.param(self.name_of_weights, nn.initializers.zeros, self.shape)
-
-
 class NonNegative(nn.Module):
     """Linear decoder without offset: z [B, L] times a kernel [L, features].
 
@@ -96,6 +85,7 @@ class SignatureAutoencoder(nn.Module):
         frozen: the decoder is given and not trained.
         pseudo: number of learned inputs of the encoder (VampPrior); 0 for none.
         prior_rows: rows of a prior's own weights [prior_rows, L]; 0 for none.
+        components: of a learned mixture as prior; 0 for none.
     """
 
     features: int
@@ -107,6 +97,7 @@ class SignatureAutoencoder(nn.Module):
     frozen: bool = False
     pseudo: int = 0
     prior_rows: int = 0
+    components: int = 0
 
     def setup(self) -> None:
         """Create the layers of encoder and decoder, and the prior's weights."""
@@ -118,11 +109,17 @@ class SignatureAutoencoder(nn.Module):
             self.pseudo_inputs = Weights("kernel", (self.pseudo, self.features))
         if self.prior_rows:
             self.prior = Weights("bias", (self.prior_rows, self.latent))
+        if self.components:
+            self.mixture = MixturePrior(self.components, self.latent)
 
     def encode(self, x: jax.Array, activation: jax.Array | str, training: bool) -> tuple[jax.Array, ...]:
         """Return the heads' values, each [B, L], for normalised counts x [B, features]."""
         h = self.encoder(x, activation, training)
         return tuple(getattr(self, head)(h) for head in self.heads)
+
+    def prior_mixture(self) -> Mixture:
+        """Return the learned mixture."""
+        return self.mixture()
 
     def decode(self, z: jax.Array) -> jax.Array:
         """Return the reconstruction [B, features] of z [B, L]."""
@@ -134,6 +131,8 @@ class SignatureAutoencoder(nn.Module):
             self.pseudo_inputs()
         if self.prior_rows:
             self.prior()
+        if self.components:
+            self.mixture()
         return self.decode(self.encode(x, activation, training)[0])
 
 
@@ -194,6 +193,7 @@ def signature_model(
     frozen: bool = False,
     pseudo: int = 0,
     prior_rows: int = 0,
+    components: int = 0,
 ) -> Model:
     """Return the pure functions of an autoencoder of counts, with the shapes of :class:`vaebench.types.Model`.
 
@@ -209,9 +209,10 @@ def signature_model(
         frozen: the decoder is given and not trained.
         pseudo: number of learned inputs of the encoder. The objective's ``prior`` is then their posterior.
         prior_rows: rows of the prior's own weights. The objective's ``prior`` is then these rows [prior_rows, L].
+        components: of a learned mixture. The objective's ``prior`` is then that :class:`Mixture`.
     """
     sizes = (static.features, static.latent, static.hidden)
-    module = SignatureAutoencoder(*sizes, static.norm, norm_last, family.heads, frozen, pseudo, prior_rows)
+    module = SignatureAutoencoder(*sizes, static.norm, norm_last, family.heads, frozen, pseudo, prior_rows, components)
     encoded = functools.partial(_encoded, module, family, static.activation)
 
     def init(key: jax.Array, init: jax.Array) -> Tree:
@@ -222,6 +223,8 @@ def signature_model(
     def learned(variables: Tree, activation: jax.Array | int) -> Tree:
         if pseudo:  # encoded apart from the batch, so that they do not enter its statistics
             return encoded(variables, variables["params"]["pseudo_inputs"]["kernel"], activation, False)[0]
+        if components:
+            return module.apply(variables, method="prior_mixture")
         return variables["params"]["prior"]["bias"] if prior_rows else None
 
     def loss(
@@ -255,7 +258,7 @@ def signature_model(
         sample,
         lambda variables, z, activation: z @ signatures_of(variables),
         posterior,
-        functools.partial(_prior_draws, static, family, bool(pseudo or prior_rows)),
+        functools.partial(_prior_draws, static, family, bool(pseudo or prior_rows or components)),
         constrained=non_negative,
         latent_kl=None if divergence is None else latent_kl,
     )

@@ -279,8 +279,14 @@ def _shape(point: Point) -> Any:
     return shape
 
 
-def static_of(point: Point, features: int) -> Static:
-    """Return the part of a point that is compiled into its program, for data with ``features`` features."""
+def static_of(point: Point, features: int, auxiliary: tuple[int, ...] = ()) -> Static:
+    """Return the part of a point that is compiled into its program.
+
+    Args:
+        point: the settings.
+        features: number of features D of the data.
+        auxiliary: number of columns of each of their auxiliary variables; ignored by a variant that uses none.
+    """
     return Static(
         variant=point.variant,
         features=features,
@@ -295,6 +301,7 @@ def static_of(point: Point, features: int) -> Static:
         activation=point.activation if variant(point.variant).domain == "counts" else "",
         shape=_shape(point),
         optimizer=static_optimizer(point.optimizer),
+        auxiliary=auxiliary if variant(point.variant).auxiliary else (),
     )
 
 

@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vaebench.errors import InputError
+from vaebench.types.auxiliary import Auxiliary
 from vaebench.types.shown import dataset_line, dataset_page, one_line
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Static:
         shape: the variant's own frozen dataclass of program-changing choices; ``None`` without any.
         optimizer: name of an optimizer that is compiled in; ``""`` for those that lanes may differ in. Not part of the
             ``repr``, which names files, so that files keep the names they had before.
+        auxiliary: number of columns of each auxiliary variable that the variant uses (:attr:`Auxiliary.widths`).
     """
 
     variant: str
@@ -77,6 +79,7 @@ class Static:
     activation: str = ""
     shape: Any = None
     optimizer: str = dataclasses.field(default="", repr=False)
+    auxiliary: tuple[int, ...] = dataclasses.field(default=(), repr=False)
 
 
 class Traced(NamedTuple):
@@ -131,19 +134,23 @@ class Aux(NamedTuple):
 class Model(NamedTuple):
     """A variant for one :class:`Static`, as pure functions. ``variables`` is ``{"params": ..., "batch_stats": ...}``.
 
+    Of a variant with auxiliary variables, x is a :class:`vaebench.types.auxiliary.Rows`.
+
     Attributes:
         init: ``(key, init) -> variables``.
         loss: ``(variables, x[B, D], key, hyper, activation, context) -> (scalar, Aux)``.
         embed: ``(variables, x[N, D], activation) -> z[N, L]``, the posterior mean. With recipe ``"benchmarked"``, batch
             normalisation uses the statistics of the given x, here and in ``sample``.
         sample: ``(variables, x[N, D], key, activation, hyper=None) -> z[N, L]``, one draw from the posterior.
-        decode: ``(variables, z[N, L], activation) -> reconstruction[N, D]``.
+        decode: ``(variables, z[N, L], activation, auxiliary=None) -> reconstruction[N, D]``.
         posterior: ``(variables, x[N, D], activation) -> NamedTuple`` of the posterior's parameters.
         prior: ``(key, N) -> z[N, L]``, draws from p(z).
         constrained: ``params -> params``, a projection applied after every update to constrained weights; ``None`` for no
             constraint.
         latent_kl: ``(variables, x[N, D], key, activation, hyper) -> KL(q(z_l|x) || p(z_l))[N, L]`` in nats; ``None`` if not
             defined, or for a Gaussian posterior, whose parameters give it.
+        trained_prior: ``(variables, key, N, activation, auxiliary=None) -> z[N, L]``, draws from a prior that is trained;
+            ``None`` for a fixed one.
     """
 
     init: Callable[..., Any]
@@ -155,6 +162,7 @@ class Model(NamedTuple):
     prior: Callable[..., Any]
     constrained: Callable[[Any], Any] | None = None
     latent_kl: Callable[..., Any] | None = None
+    trained_prior: Callable[..., Any] | None = None
 
 
 class Variant(NamedTuple):
@@ -177,6 +185,9 @@ class Variant(NamedTuple):
         redundant: ``Static -> columns`` of z that are determined by the others; regressions on z leave them out.
         least_batch: fewest samples of a batch for which the loss is defined: 2 if it compares the samples of a batch.
         domain: ``"expression"`` (rows of a :class:`Dataset`) or ``"counts"`` (rows of an SBS96 catalogue).
+        auxiliary: use of the data set's auxiliary variables: ``""`` (none); ``"inputs"`` (of encoder and decoder) or
+            ``"encoder"`` (of encoder and prior), so that new samples need them too; or ``"latents"`` (they guide the first
+            latents in training and give them their names).
     """
 
     __repr__ = one_line
@@ -191,6 +202,7 @@ class Variant(NamedTuple):
     redundant: Callable[[Static], tuple[int, ...]] = lambda static: ()
     least_batch: int = 1
     domain: str = "expression"
+    auxiliary: str = ""
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -215,7 +227,7 @@ class Dataset:
 
     Attributes:
         name: short name, used in rows and titles.
-        digest: first 16 hex digits of the sha256 over x, names, labels, survival, covariates and factors.
+        digest: first 16 hex digits of the sha256 over x, names, labels, survival, covariates, factors and auxiliary variables.
         x: [N, D] float32, features selected and scaled with the statistics of ALL samples; no missing values.
         samples: [N] unique names.
         features: [D] names.
@@ -230,6 +242,7 @@ class Dataset:
         provenance: origin of the data: source, options, and numbers of samples and features dropped by reason; JSON values.
         preprocessing: the steps from the raw table to ``x``, which models apply to new samples; ``None`` if unknown.
         notes: what was decided or looks odd when the data were read: scale, names, samples, survival; one sentence each.
+        auxiliary: known facts about the samples for the models that use them; ``None`` without any.
     """
 
     name: str
@@ -248,9 +261,15 @@ class Dataset:
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     preprocessing: Preprocessing | None = None
     notes: tuple[str, ...] = ()
+    auxiliary: Auxiliary | None = None
 
     __repr__ = dataset_line
     _repr_html_ = dataset_page
+
+    @property
+    def auxiliary_widths(self) -> tuple[int, ...]:
+        """Number of columns of each auxiliary variable; empty without any."""
+        return () if self.auxiliary is None else self.auxiliary.widths
 
 
 def checked_dataset(data: object) -> Dataset:

@@ -28,6 +28,12 @@ _FILES = (
     "exponential_vae",
     "weibull_vae",
     "spike_slab_vae",
+    "conditional_vae",
+    "mixture_vae",
+    "folded_mixture_vae",
+    "identifiable_vae",
+    "semi_supervised_vae",
+    "constrained_vae",
 )
 VARIANTS: dict[str, Variant] = {name: importlib.import_module(f"{__name__}.{name}").VARIANT for name in _FILES}
 """Name -> variant, in the order in which variants are listed."""
