@@ -99,7 +99,7 @@ def test_values_that_a_model_cannot_use(model, data, changed, message):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"batch": ["b1"] * 60}, "'batch', which is b1 in all 60 samples that have it, and tells nothing"),
+        ({"batch": ["b1"] * 60}, "'batch', which is 'b1' in all 60 samples that have it, and tells nothing"),
         ({"age": [np.nan] * 60}, "'age', which has no value in any of the 60 samples"),
         ({"batch": [f"s{i}" for i in range(60)]}, "'batch', which has 60 different texts in 60 samples"),
         ({"age": [np.inf] * 60}, "auxiliary variable 'age' has 60 infinite values"),
@@ -147,3 +147,31 @@ def test_the_cache_keeps_them(data, tmp_path):
     assert kept.auxiliary.variables == data.auxiliary.variables
     assert kept.digest == data.digest
     np.testing.assert_array_equal(kept.auxiliary.values["age"], data.auxiliary.values["age"])
+
+
+def test_a_run_trains_and_evaluates_with_them(data, tmp_path):
+    from vaebench.sweep.runner import run
+
+    chosen = point(POINT, variant="conditional_vae", epochs=2)  # epochs are traced: the program of the model above
+    rows = run([chosen], data, ["reconstruction"], tmp_path, lanes=1, quiet=True, keep_models="all")
+    row = rows[rows["static/variant"] == "conditional_vae"].iloc[0]
+    assert row["status"] == row["metric/reconstruction/status"] == "OK"
+    assert 0 < row["metric/reconstruction/mse"] < 10
+    from vaebench.training.model import kept_models
+
+    (kept,) = kept_models(tmp_path).values()
+    assert kept.auxiliary == data.auxiliary.variables
+
+
+def test_the_command_line_names_them_for_files_and_named_data_sets():
+    from vaebench.cli.options import Run
+    from vaebench.cli.parsing import column_options
+    from vaebench.data import load
+
+    given = column_options(Run(auxiliary="label, age"))
+    assert given == {"auxiliary": ("label", "age")}
+    simulated = load("simulated", given | {"samples": 240, "types": 4})
+    assert simulated.auxiliary.widths == (4, 1)
+    assert "auxiliary label, age" in repr(simulated)
+    with pytest.raises(InputError, match=r"unknown auxiliary variable \(--auxiliary\) 'lable'; did you mean 'label'"):
+        load("simulated", {"auxiliary": ("lable",), "samples": 240, "types": 4})

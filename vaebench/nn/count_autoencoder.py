@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.errors import InputError
-from vaebench.nn.autoencoder import Family, Hidden
+from vaebench.nn.autoencoder import Family
 from vaebench.nn.initialisation import initial_variables
+from vaebench.nn.layers import Hidden
 from vaebench.nn.losses import log_volume, poisson_loss
 from vaebench.nn.priors import Mixture, MixturePrior, Weights
 from vaebench.types import Aux, Context, Model, Static, Tree, Variant

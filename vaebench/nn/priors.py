@@ -24,6 +24,13 @@ class Weights(nn.Module):
         return self.param(self.name_of_weights, nn.initializers.zeros, self.shape)
 
 
+class Gaussian(NamedTuple):
+    """A diagonal Gaussian q(z|x): ``mean`` and ``logvar``, both [B, L]."""
+
+    mean: jax.Array
+    logvar: jax.Array
+
+
 class Mixture(NamedTuple):
     """A mixture of C diagonal Gaussians: ``mean`` and ``logvar`` [C, L], and ``logits`` [C] of their weights."""
 

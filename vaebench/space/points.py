@@ -113,7 +113,8 @@ class Point:
         latent: L.
         hidden: widths of the encoder's hidden layers; the decoder mirrors them.
         norm: ``"batch"``, ``"layer"`` or ``"none"``.
-        output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
+        output: ``"identity"``, ``"sigmoid"``, ``"normalised_sigmoid"`` (of the decoder), or ``"correlated"``: the identity, and
+            errors with a learned covariance of low rank plus diagonal.
         batch: training batch; the last partial batch of an epoch is dropped.
         recipe: ``"textbook"`` (the papers' equations) or ``"benchmarked"`` (the released code of the studies).
         init: one of :data:`vaebench.nn.initialisation.INITS`.
@@ -241,6 +242,12 @@ def _check(point: Point) -> None:
     if point.recipe not in variant(point.variant).recipes:
         known = f"(known: {', '.join(variant(point.variant).recipes)})"
         raise InputError(f"recipe {point.recipe!r} does not exist for variant {point.variant!r} {known}")
+    gaussian = variant(point.variant).gaussian and variant(point.variant).domain == "expression"
+    if point.output == "correlated" and not (gaussian and point.recipe == "textbook"):
+        raise InputError(
+            f"output is 'correlated', and recipe {point.recipe!r} of {point.variant} is no expression model with a Gaussian "
+            "likelihood; choose another output, variant or recipe"
+        )
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")

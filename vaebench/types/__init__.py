@@ -55,7 +55,7 @@ class Static:
         batch: training batch size B.
         recipe: ``"textbook"`` (the papers' equations) or ``"benchmarked"`` (as computed by the studies' released code).
         norm: ``"batch"``, ``"layer"`` or ``"none"``, after every hidden linear layer.
-        output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
+        output: ``"identity"``, ``"sigmoid"``, ``"normalised_sigmoid"`` or ``"correlated"``.
         clipped: clip gradients. Static because the norm costs a pass over the weights.
         validation: ``"batches"`` of the training size, or ``"whole"`` for all validation samples in one batch.
         activation: name of an activation to compile in; ``""`` lets each lane choose. Variants for counts use it, because
@@ -188,6 +188,7 @@ class Variant(NamedTuple):
         auxiliary: use of the data set's auxiliary variables: ``""`` (none); ``"inputs"`` (of encoder and decoder) or
             ``"encoder"`` (of encoder and prior), so that new samples need them too; or ``"latents"`` (they guide the first
             latents in training and give them their names).
+        gaussian: the textbook loss has a Gaussian likelihood, which may be given correlated errors (output ``"correlated"``).
     """
 
     __repr__ = one_line
@@ -203,6 +204,7 @@ class Variant(NamedTuple):
     least_batch: int = 1
     domain: str = "expression"
     auxiliary: str = ""
+    gaussian: bool = True
 
     @property
     def recipes(self) -> tuple[str, ...]:
