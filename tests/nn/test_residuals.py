@@ -23,7 +23,8 @@ def test_whitened_values_give_scipys_density():
     loadings, variance = rng.normal(size=(D, RANK)), np.exp(rng.normal(size=D))
     x, mean = rng.normal(size=(B, D)), rng.normal(size=(2, B, D))
     covariance = Covariance(jnp.asarray(loadings, jnp.float32), jnp.asarray(variance, jnp.float32))
-    (white, centre), half = whitened((jnp.asarray(x[None], jnp.float32), jnp.asarray(mean, jnp.float32)), covariance)
+    values = (jnp.asarray(x[None], jnp.float32), jnp.asarray(mean, jnp.float32))
+    (white, centre), half = jax.jit(whitened)(values, covariance)
     full = loadings @ loadings.T + np.diag(variance)
     expected = [[-stats.multivariate_normal.logpdf(x[b], mean[k, b], full) for b in range(B)] for k in range(2)]
     np.testing.assert_allclose(gaussian_nll(white, centre) + half, expected, rtol=1e-4)

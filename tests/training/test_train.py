@@ -18,7 +18,7 @@ from vaebench.training.lane import CONVERGED, DIVERGED, OUT_OF_EPOCHS, RUNNING, 
 from vaebench.training.pool import on_device
 from vaebench.training.train import make_start, make_train, validation_chunks
 from vaebench.types import Context
-from vaebench.types.auxiliary import Rows
+from vaebench.types.auxiliary import AuxiliaryRows
 from vaebench.variants import VARIANTS, variant
 
 pytestmark = pytest.mark.long
@@ -39,13 +39,15 @@ def counts() -> jax.Array:
     return jnp.asarray(rng.poisson(rng.gamma(1.0, 100.0, (N, 2)) @ rng.dirichlet(np.ones(D), 2)), jnp.float32)
 
 
-def rows_of(name: str) -> jax.Array | Rows:
+def rows_of(name: str) -> jax.Array | AuxiliaryRows:
     """The data of a variant's domain, with auxiliary variables if it takes them: a number, and two levels."""
     x = counts() if variant(name).domain == "counts" else data()
     if not variant(name).auxiliary:
         return x
     number = np.asarray(x[:, :1])
-    return Rows(x, jnp.asarray(np.concatenate([number, number > 0, number <= 0, np.ones((N, 3))], axis=1), jnp.float32))
+    return AuxiliaryRows(
+        x, jnp.asarray(np.concatenate([number, number > 0, number <= 0, np.ones((N, 3))], axis=1), jnp.float32)
+    )
 
 
 def split(seed: int = 0) -> Split:

@@ -13,7 +13,7 @@ import pytest
 from vaebench.errors import InputError
 from vaebench.space import Point, group_by_static, point, product, static_of, traced_of
 from vaebench.types import Context, Static
-from vaebench.types.auxiliary import Rows
+from vaebench.types.auxiliary import AuxiliaryRows
 from vaebench.variants import VARIANTS, beta_vae, categorical_vae, variant
 
 LATENT = 20
@@ -21,14 +21,14 @@ AUXILIARY = (1, 3)
 """A number and a category of 3 levels, for the variants that use auxiliary variables."""
 
 
-def rows(name: str, x: jax.Array) -> jax.Array | Rows:
+def rows(name: str, x: jax.Array) -> jax.Array | AuxiliaryRows:
     """x [N, D], with auxiliary variables, some of them missing, if the variant takes them."""
     if not VARIANTS[name].auxiliary:
         return x
     rng = np.random.default_rng(5)
     values = np.concatenate([rng.normal(size=(len(x), 1)), np.eye(3)[rng.integers(0, 3, len(x))]], axis=1)
     mask = np.repeat(rng.random((len(x), 2)) < 0.7, AUXILIARY, axis=1)
-    return Rows(x, jnp.asarray(np.concatenate([values * mask, mask], axis=1), jnp.float32))
+    return AuxiliaryRows(x, jnp.asarray(np.concatenate([values * mask, mask], axis=1), jnp.float32))
 
 
 def forms(name: str, recipe: str) -> list[tuple[tuple[str, object], ...]]:

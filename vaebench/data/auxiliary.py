@@ -109,7 +109,7 @@ def as_category(values: np.ndarray) -> np.ndarray:
 
 
 def coded(variables: Sequence[AuxiliaryVariable], values: Mapping[str, Any], count: int) -> np.ndarray:
-    """Returns the coded columns of ``count`` samples and their mask, [N, 2 A] float32; see :class:`Rows`.
+    """Returns the coded columns of ``count`` samples and their mask, [N, 2 A] float32; see :class:`AuxiliaryRows`.
 
     Args:
         variables: the coding.

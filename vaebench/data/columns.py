@@ -60,13 +60,8 @@ class Roles:
     auxiliary: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in (
-            "covariates",
-            "factors",
-            "ignore",
-            "features",
-            "auxiliary",
-        ):  # a string is one name, not a sequence of letters
+        # a string is one name, not a sequence of letters
+        for name in ("covariates", "factors", "ignore", "features", "auxiliary"):
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         if (self.event is None) != (self.time is None):

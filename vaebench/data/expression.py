@@ -125,20 +125,8 @@ def read_table(
 
         data = vb.data.read_table("cohort.csv.gz", label="cancer_type", event="dead", time="days", top=5000)
     """
-    roles = Roles(
-        label,
-        event,
-        time,
-        time_unit,
-        covariates,
-        factors,
-        where,
-        ignore,
-        features,
-        tumours_only,
-        one_per_patient,
-        auxiliary,
-    )
+    patients = (tumours_only, one_per_patient)
+    roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore, features, *patients, auxiliary)
     treatment = Treatment(top, deviation, scaling, transform, missing)
     for option, value, allowed in (
         ("samples_in", samples_in, SAMPLES_IN),

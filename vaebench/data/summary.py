@@ -151,17 +151,12 @@ def checked(
     out, held = list(contents.out), []
     values = profile_of(_genes_only(contents.blocks, chosen.positions, roles.features, out, held))
     outcome = survival_of_roles(table, roles, names)
-    facts = auxiliary_notes(auxiliary_from(auxiliary_columns(table, roles), len(table.lines)))
     column = np.empty(0) if roles.label is None else table.columns[roles.label]
     labels = dict(sorted(Counter(texts(column[present(column)])).items()))
     notes = [*contents.notes, *chosen.notes, *sample_notes(names), *feature_notes(held, out, roles.features)]
     scale, mistaken = scale_text(values, transform, scaling)
     notes += [scale] * mistaken + scale_notes(values._replace(scale="nothing"), transform, scaling)
-    notes += [
-        *facts,
-        *_warnings(table, values, labels, roles.label, valid_fraction),
-        *role_notes(table, roles, outcome),
-    ]
+    notes += [*_warnings(table, values, labels, roles.label, valid_fraction), *role_notes(table, roles, outcome)]
     return Summary(
         source=table.source,
         samples=len(table.lines),
@@ -171,7 +166,7 @@ def checked(
         events=None if outcome is None else int(outcome.event.sum()),
         with_survival=0 if outcome is None else int((~np.isnan(outcome.time)).sum()),
         annotations={c: len({v for v in column if v is not None}) for c, column in text.items()},
-        warnings=(*notes, *_covariate_warnings(table, roles)),
+        warnings=(*notes, *_auxiliary_warnings(table, roles), *_covariate_warnings(table, roles)),
     )
 
 
@@ -196,6 +191,11 @@ def _genes_only(
         held += [names[row] for row in rows]
         if rows:
             yield [names[row] for row in rows], (block if len(rows) == len(names) else block[rows])[:, positions]
+
+
+def _auxiliary_warnings(table: Table, roles: Roles) -> list[str]:
+    """Notes on auxiliary variables; raises for one that tells nothing."""
+    return auxiliary_notes(auxiliary_from(auxiliary_columns(table, roles), len(table.lines)))
 
 
 def _covariate_warnings(table: Table, roles: Roles) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from vaebench.nn.priors import Gaussian as Gaussian
 from vaebench.nn.priors import Mixture, mixture_draw
 from vaebench.nn.residuals import whitened
 from vaebench.types import Aux, Context, Model, Static, Tree, Variant
-from vaebench.types.auxiliary import Rows
+from vaebench.types.auxiliary import AuxiliaryRows
 
 
 class Family(NamedTuple):
@@ -126,30 +127,14 @@ def autoencoder_model(
     def init(key: jax.Array, init: jax.Array) -> jax.Array:
         return initial_variables(module, key, init, static.features, static.recipe)
 
-    def parted(x: jax.Array | Rows) -> tuple[jax.Array, jax.Array | None]:
-        return (x.x, x.auxiliary) if isinstance(x, Rows) else (x, None)
-
-    def given(part: str, auxiliary: jax.Array | None) -> tuple[jax.Array, ...]:
-        return (auxiliary,) if part in inputs and auxiliary is not None else ()
-
-    def learned(variables: Tree, activation: jax.Array, auxiliary: jax.Array | None) -> Mixture | Gaussian | None:
-        if prior == "vamp":  # encoded apart from the batch, so that they do not enter its statistics
-            pseudo = variables["params"]["pseudo_inputs"]["kernel"]
-            q = family.posterior(*module.apply(variables, pseudo, activation, False, method="encode"))
-            return Mixture(q.mean, q.logvar, jnp.zeros(components))
-        return module.apply(variables, auxiliary, method="learned_prior") if prior else None
+    given = functools.partial(_given, inputs)
+    learned = functools.partial(_learned, module, family)
 
     def loss(
         variables: Tree, x: jax.Array, key: jax.Array, hyper: Tree, activation: jax.Array, context: Context
     ) -> tuple[jax.Array, Aux]:
         x, auxiliary = parted(x)
-
-        def applied(method: str, value: jax.Array, statistics: Tree, known: tuple[jax.Array, ...]) -> tuple[Tree, Tree]:
-            current = {**variables, "batch_stats": statistics}
-            return module.apply(
-                current, value, activation, context.training, *known, method=method, mutable=["batch_stats"]
-            )
-
+        applied = functools.partial(_applied, module, variables, activation, context.training)
         # encoder and decoder each update their own leaves of one tree of statistics, so it is passed from one to the other
         heads, changed = applied("encode", x, variables["batch_stats"], given("encoder", auxiliary))
         q = family.posterior(*heads)
@@ -163,16 +148,8 @@ def autoencoder_model(
         decoded = decoded.reshape(*z.shape[:-1], static.features)
         decoder = {name: variables["params"][name] for name in ("decoder", "output_layer")}
         drawn = (draws_of_prior, own_key, parameters)
-        half = None
-        if (
-            static.output == "correlated"
-        ):  # in white coordinates the unit-variance likelihood of any loss is the correlated one
-            covariance = module.apply(variables, method="residual_covariance")
-            (x, decoded), half = whitened((x, decoded), covariance)
         outputs = Outputs(x, decoded, q, z, *drawn, auxiliary, static.auxiliary, decoder)
-        value, terms = objective(outputs, hyper, context._replace(shape=static.shape))
-        if half is not None:
-            value, terms = value + half, {**terms, "reconstruction": terms["reconstruction"] + half}
+        value, terms = _value(module, objective, variables, outputs, hyper, context._replace(shape=static.shape))
         return value, Aux(terms, changed.get("batch_stats", {}))
 
     def posterior(variables: Tree, x: jax.Array, activation: jax.Array, training: bool = False) -> Tree:
@@ -189,21 +166,84 @@ def autoencoder_model(
     def decode(variables: Tree, z: jax.Array, activation: jax.Array, auxiliary: jax.Array | None = None) -> jax.Array:
         return module.apply(variables, z, activation, False, *given("decoder", auxiliary), method="decode")
 
-    def prior_draws(key: jax.Array, samples: int) -> jax.Array:
-        if prior:
-            raise InputError(f"the prior of {static.variant} is learned here: it has no draws without a trained model")
-        return family.prior(key, (samples, static.latent))
-
-    def trained_prior(
-        variables: Tree, key: jax.Array, samples: int, activation: jax.Array, auxiliary: jax.Array | None = None
-    ) -> jax.Array:
-        parameters = learned(variables, activation, auxiliary)
-        if isinstance(parameters, Mixture):
-            return mixture_draw(key, parameters, samples)
-        return family.draw(key, parameters, None, None)
-
-    own_draws = trained_prior if prior else None
+    prior_draws = functools.partial(_prior_draws, static, family, bool(prior))
+    own_draws = functools.partial(_trained_prior, learned, family) if prior else None
     return Model(init, loss, embed, sample, decode, posterior, prior_draws, trained_prior=own_draws)
+
+
+def parted(x: jax.Array | AuxiliaryRows) -> tuple[jax.Array, jax.Array | None]:
+    """Return x and its auxiliary variables, ``None`` without any."""
+    return (x.x, x.auxiliary) if isinstance(x, AuxiliaryRows) else (x, None)
+
+
+def _given(inputs: tuple[str, ...], part: str, auxiliary: jax.Array | None) -> tuple[jax.Array, ...]:
+    """Return the auxiliary variables as a further argument of encoder or decoder, nothing for a part that takes none."""
+    return (auxiliary,) if part in inputs and auxiliary is not None else ()
+
+
+def _learned(
+    module: Autoencoder, family: Family, variables: Tree, activation: jax.Array, auxiliary: jax.Array | None
+) -> Mixture | Gaussian | None:
+    """Return the parameters of the learned prior; ``None`` for a fixed one."""
+    if module.prior == "vamp":  # encoded apart from the batch, so that they do not enter its statistics
+        pseudo = variables["params"]["pseudo_inputs"]["kernel"]
+        q = family.posterior(*module.apply(variables, pseudo, activation, False, method="encode"))
+        return Mixture(q.mean, q.logvar, jnp.zeros(module.components))
+    return module.apply(variables, auxiliary, method="learned_prior") if module.prior else None
+
+
+def _applied(
+    module: Autoencoder,
+    variables: Tree,
+    activation: jax.Array,
+    training: bool,
+    method: str,
+    value: jax.Array,
+    statistics: Tree,
+    known: tuple[jax.Array, ...],
+) -> tuple[Tree, Tree]:
+    """Return the output of encoder or decoder with these batch statistics, and the statistics that it has changed."""
+    current = {**variables, "batch_stats": statistics}
+    return module.apply(current, value, activation, training, *known, method=method, mutable=["batch_stats"])
+
+
+def _value(
+    module: Autoencoder, objective: Objective, variables: Tree, outputs: Outputs, hyper: Tree, context: Context
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Return a loss and its terms.
+
+    With correlated errors the objective gets white coordinates, in which its unit-variance likelihood is the correlated one up
+    to half the log determinant.
+    """
+    if module.output != "correlated":
+        return objective(outputs, hyper, context)
+    covariance = module.apply(variables, method="residual_covariance")
+    (x, decoded), half = whitened((outputs.x, outputs.reconstruction), covariance)
+    value, terms = objective(outputs._replace(x=x, reconstruction=decoded), hyper, context)
+    return value + half, {**terms, "reconstruction": terms["reconstruction"] + half}
+
+
+def _prior_draws(static: Static, family: Family, learned: bool, key: jax.Array, samples: int) -> jax.Array:
+    """Draw z [samples, L] from a fixed prior."""
+    if learned:
+        raise InputError(f"the prior of {static.variant} is learned here: it has no draws without a trained model")
+    return family.prior(key, (samples, static.latent))
+
+
+def _trained_prior(
+    learned: Callable[..., Any],
+    family: Family,
+    variables: Tree,
+    key: jax.Array,
+    samples: int,
+    activation: jax.Array,
+    auxiliary: jax.Array | None = None,
+) -> jax.Array:
+    """Draw z [samples, L] from a trained mixture, or from the Gaussian of each row of auxiliary variables."""
+    parameters = learned(variables, activation, auxiliary)
+    if isinstance(parameters, Mixture):
+        return mixture_draw(key, parameters, samples)
+    return family.draw(key, parameters, None, None)
 
 
 def expression_variant(

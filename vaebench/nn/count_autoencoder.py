@@ -19,7 +19,7 @@ from vaebench.nn.autoencoder import Family
 from vaebench.nn.initialisation import initial_variables
 from vaebench.nn.layers import Hidden
 from vaebench.nn.losses import log_volume, poisson_loss
-from vaebench.nn.priors import Mixture, MixturePrior, Weights
+from vaebench.nn.priors import MixturePrior, Weights
 from vaebench.types import Aux, Context, Model, Static, Tree, Variant
 
 
@@ -118,22 +118,15 @@ class SignatureAutoencoder(nn.Module):
         h = self.encoder(x, activation, training)
         return tuple(getattr(self, head)(h) for head in self.heads)
 
-    def prior_mixture(self) -> Mixture:
-        """Return the learned mixture."""
-        return self.mixture()
-
     def decode(self, z: jax.Array) -> jax.Array:
         """Return the reconstruction [B, features] of z [B, L]."""
         return self.decoder(z)
 
     def __call__(self, x: jax.Array, activation: jax.Array | str, training: bool) -> jax.Array:
         """Use every layer once, so that initialisation reaches all of them."""
-        if self.pseudo:
-            self.pseudo_inputs()
-        if self.prior_rows:
-            self.prior()
-        if self.components:
-            self.mixture()
+        used = {"pseudo_inputs": self.pseudo, "prior": self.prior_rows, "mixture": self.components}
+        for name in (name for name, size in used.items() if size):
+            getattr(self, name)()
         return self.decode(self.encode(x, activation, training)[0])
 
 
@@ -221,12 +214,7 @@ def signature_model(
         variables = initial_variables(module, key, init, static.features, "textbook")
         return {**variables, "params": non_negative(variables["params"])}
 
-    def learned(variables: Tree, activation: jax.Array | int) -> Tree:
-        if pseudo:  # encoded apart from the batch, so that they do not enter its statistics
-            return encoded(variables, variables["params"]["pseudo_inputs"]["kernel"], activation, False)[0]
-        if components:
-            return module.apply(variables, method="prior_mixture")
-        return variables["params"]["prior"]["bias"] if prior_rows else None
+    learned = functools.partial(_learned, module, encoded)
 
     def loss(
         variables: Tree, x: jax.Array, key: jax.Array, hyper: Tree, activation: jax.Array, context: Context
@@ -263,6 +251,20 @@ def signature_model(
         constrained=non_negative,
         latent_kl=None if divergence is None else latent_kl,
     )
+
+
+def _learned(
+    module: SignatureAutoencoder,
+    encoded: Callable[..., tuple[Tree, Tree]],
+    variables: Tree,
+    activation: jax.Array | int,
+) -> Tree:
+    """Return the parameters of the learned prior; ``None`` for a fixed one."""
+    if module.pseudo:  # encoded apart from the batch, so that they do not enter its statistics
+        return encoded(variables, variables["params"]["pseudo_inputs"]["kernel"], activation, False)[0]
+    if module.components:
+        return module.apply(variables, method=lambda module: module.mixture())
+    return variables["params"]["prior"]["bias"] if module.prior_rows else None
 
 
 def _prior_draws(static: Static, family: Family, learned: bool, key: jax.Array, samples: int) -> jax.Array:

@@ -19,7 +19,7 @@ from vaebench.nn.initialisation import INITS
 from vaebench.nn.optimizers import check_optimizer, static_optimizer, traced_optimizer
 from vaebench.types import SCHEMA, Static, Traced, Tree, Variant
 from vaebench.types.shown import one_line
-from vaebench.variants import VARIANTS, variant
+from vaebench.variants import VARIANTS, check_output, variant
 
 
 def point(base: Point | None = None, **fields: Tree) -> Point:
@@ -242,12 +242,7 @@ def _check(point: Point) -> None:
     if point.recipe not in variant(point.variant).recipes:
         known = f"(known: {', '.join(variant(point.variant).recipes)})"
         raise InputError(f"recipe {point.recipe!r} does not exist for variant {point.variant!r} {known}")
-    gaussian = variant(point.variant).gaussian and variant(point.variant).domain == "expression"
-    if point.output == "correlated" and not (gaussian and point.recipe == "textbook"):
-        raise InputError(
-            f"output is 'correlated', and recipe {point.recipe!r} of {point.variant} is no expression model with a Gaussian "
-            "likelihood; choose another output, variant or recipe"
-        )
+    check_output(variant(point.variant), point.recipe, point.output)
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
@@ -287,13 +282,7 @@ def _shape(point: Point) -> Any:
 
 
 def static_of(point: Point, features: int, auxiliary: tuple[int, ...] = ()) -> Static:
-    """Return the part of a point that is compiled into its program.
-
-    Args:
-        point: the settings.
-        features: number of features D of the data.
-        auxiliary: number of columns of each of their auxiliary variables; ignored by a variant that uses none.
-    """
+    """Return the part of a point that is compiled, for D ``features`` and auxiliary variables of these numbers of columns."""
     return Static(
         variant=point.variant,
         features=features,

@@ -9,13 +9,13 @@ from vaebench.data.auxiliary import coded
 from vaebench.errors import InputError
 from vaebench.space import Point
 from vaebench.types import Dataset, Static
-from vaebench.types.auxiliary import Rows
+from vaebench.types.auxiliary import AuxiliaryRows
 from vaebench.variants import variant
 
 
-def taken(x: jax.Array | Rows, index: jax.Array) -> jax.Array | Rows:
+def taken(x: jax.Array | AuxiliaryRows, index: jax.Array) -> jax.Array | AuxiliaryRows:
     """Return the samples at ``index`` [B], with their auxiliary variables if there are any."""
-    return Rows(x.x[index], x.auxiliary[index]) if isinstance(x, Rows) else x[index]
+    return AuxiliaryRows(x.x[index], x.auxiliary[index]) if isinstance(x, AuxiliaryRows) else x[index]
 
 
 def check_auxiliary(point: Point, dataset: Dataset) -> None:
@@ -33,16 +33,16 @@ def check_auxiliary(point: Point, dataset: Dataset) -> None:
         )
 
 
-def with_auxiliary_rows(x: jax.Array, static: Static, dataset: Dataset) -> jax.Array | Rows:
+def with_auxiliary_rows(x: jax.Array, static: Static, dataset: Dataset) -> jax.Array | AuxiliaryRows:
     """Return x [N, D] together with the coded auxiliary variables if the program takes them, else as it is."""
     if not static.auxiliary or dataset.auxiliary is None:
         return x
     held = dataset.auxiliary
-    return Rows(x, jnp.asarray(coded(held.variables, held.values, len(dataset.samples))))
+    return AuxiliaryRows(x, jnp.asarray(coded(held.variables, held.values, len(dataset.samples))))
 
 
-def rows_of_shape(static: Static, samples: int) -> jax.ShapeDtypeStruct | Rows:
+def rows_of_shape(static: Static, samples: int) -> jax.ShapeDtypeStruct | AuxiliaryRows:
     """Return the shapes of ``samples`` rows of a program's data, with auxiliary variables where it takes them."""
     x = jax.ShapeDtypeStruct((samples, static.features), jnp.float32)
     columns = 2 * sum(static.auxiliary)
-    return Rows(x, jax.ShapeDtypeStruct((samples, columns), jnp.float32)) if columns else x  # pyright: ignore
+    return AuxiliaryRows(x, jax.ShapeDtypeStruct((samples, columns), jnp.float32)) if columns else x  # pyright: ignore

@@ -20,7 +20,7 @@ from vaebench.training.lane import Lane
 from vaebench.training.pool import lane_inputs
 from vaebench.training.train import Train, make_start, make_train
 from vaebench.types import Dataset
-from vaebench.types.auxiliary import Rows
+from vaebench.types.auxiliary import AuxiliaryRows
 
 LANES_MOST = 256
 MEMORY_SHARE = 0.8
@@ -152,7 +152,7 @@ def check_memory(point: Point, dataset: Dataset, lanes: int = 1) -> None:
 
 def _shapes(
     point: Point, dataset: Dataset, lanes: int, engine: Engine
-) -> tuple[Train, Lane, jax.ShapeDtypeStruct | Rows]:
+) -> tuple[Train, Lane, jax.ShapeDtypeStruct | AuxiliaryRows]:
     static = static_of(point, dataset.x.shape[1], dataset.auxiliary_widths)
     program = make_train(static, lanes, engine)
     lane = jax.eval_shape(program.start, *lane_inputs(point, dataset))

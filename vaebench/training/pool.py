@@ -29,7 +29,7 @@ from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import RUNNING, STOP_NAMES, Lane, Split
 from vaebench.training.train import MAX_CALL_EPOCHS, Train, make_train
 from vaebench.types import Dataset, Traced, Tree
-from vaebench.types.auxiliary import Rows
+from vaebench.types.auxiliary import AuxiliaryRows
 from vaebench.types.shown import one_line
 from vaebench.variants import VARIANTS, variant
 
@@ -294,7 +294,13 @@ def trained_points(
 
 
 def _finished(
-    point: Point, lane: Lane, program: Train, x: jax.Array | Rows, history: list[float], sample: bool, keep: bool
+    point: Point,
+    lane: Lane,
+    program: Train,
+    x: jax.Array | AuxiliaryRows,
+    history: list[float],
+    sample: bool,
+    keep: bool,
 ) -> Finished:
     stop = STOP_NAMES[int(lane.status)]
     losses = {"train": lane.train_loss, "valid": lane.valid_loss, "best_valid": lane.best_loss}

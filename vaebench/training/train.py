@@ -41,7 +41,7 @@ class Train(NamedTuple):
         idle: ``Lane -> pool`` of R idle lanes with the shapes of that lane.
         put: ``(pool, slot, lane) -> pool`` with the lane in that slot; the old pool is consumed.
         take: ``(pool, slot) -> Lane``.
-        advance: ``(pool, x[N, D] or Rows, k) -> (pool, history[R, MAX_CALL_EPOCHS])``: trains every running lane for at
+        advance: ``(pool, x[N, D] or AuxiliaryRows, k) -> (pool, history[R, MAX_CALL_EPOCHS])``: trains every running lane for at
             most k epochs. ``history`` holds their validation losses, NaN after the last one. The old pool is consumed.
         embed: ``(lane, x[N, D], sample) -> z[N, L]``, the posterior mean, or one posterior draw if ``sample`` is true.
     """

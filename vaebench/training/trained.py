@@ -28,7 +28,7 @@ from vaebench.training.stored import (
     array_name,
 )
 from vaebench.types import SCHEMA, Dataset, Model, Posterior, Static
-from vaebench.types.auxiliary import Auxiliary, AuxiliaryVariable, Rows
+from vaebench.types.auxiliary import Auxiliary, AuxiliaryRows, AuxiliaryVariable
 from vaebench.types.frames import Values, in_order, is_frame, named_like, numeric, with_row_names
 from vaebench.variants import variant as variant_named
 from vaebench.version import __version__
@@ -219,10 +219,10 @@ class Trained:
     def _use(self) -> str:
         return variant_named(self.point.variant).auxiliary
 
-    def _rows(self, x: np.ndarray | pd.DataFrame, auxiliary: AuxiliaryValues | None) -> jax.Array | Rows:
+    def _rows(self, x: np.ndarray | pd.DataFrame, auxiliary: AuxiliaryValues | None) -> jax.Array | AuxiliaryRows:
         """Return the network's input: x scaled, and with the coded auxiliary variables if the encoder takes them."""
         held = self._scaled(x)
-        return Rows(held, self._coded(x, auxiliary)) if self._use in _ENCODED else held
+        return AuxiliaryRows(held, self._coded(x, auxiliary)) if self._use in _ENCODED else held
 
     def _coded(self, rows: np.ndarray | pd.DataFrame, auxiliary: AuxiliaryValues | None) -> jax.Array:
         """Return the coded auxiliary variables of samples, [N, 2 A]."""

@@ -57,7 +57,7 @@ class Auxiliary:
         return f"<Auxiliary: {shown}{', ...' if len(self.variables) > 6 else ''}>"
 
 
-class Rows(NamedTuple):
+class AuxiliaryRows(NamedTuple):
     """Samples with their auxiliary variables, where a program takes both in place of ``x`` alone.
 
     Attributes:

@@ -7,7 +7,7 @@ its name is listed here. ``textbook`` is the loss of the papers' equations, ``be
 
 import importlib
 
-from vaebench.errors import unknown_name
+from vaebench.errors import InputError, unknown_name
 from vaebench.types import Variant
 
 _FILES = (
@@ -48,3 +48,13 @@ def variant(name: str) -> Variant:
     if name not in VARIANTS:
         raise unknown_name("variant", name, VARIANTS)
     return VARIANTS[name]
+
+
+def check_output(chosen: Variant, recipe: str, output: str) -> None:
+    """Raise :class:`InputError` for correlated errors of a loss that has no Gaussian likelihood of expression."""
+    gaussian = chosen.gaussian and chosen.domain == "expression" and recipe == "textbook"
+    if output == "correlated" and not gaussian:
+        raise InputError(
+            f"output is 'correlated', and recipe {recipe!r} of {chosen.name} is no expression model with a Gaussian likelihood; "
+            "choose another output, variant or recipe"
+        )
