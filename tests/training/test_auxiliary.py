@@ -102,6 +102,7 @@ def test_values_that_a_model_cannot_use(model, data, changed, message):
         ({"batch": ["b1"] * 60}, "'batch', which is 'b1' in all 60 samples that have it, and tells nothing"),
         ({"age": [np.nan] * 60}, "'age', which has no value in any of the 60 samples"),
         ({"batch": [f"s{i}" for i in range(60)]}, "'batch', which has 60 different texts in 60 samples"),
+        ({"age": [1e308, -1e308] * 30}, r"'age', which goes from -1e\+308 to 1e\+308: too far"),
         ({"age": [np.inf] * 60}, "auxiliary variable 'age' has 60 infinite values"),
     ],
 )

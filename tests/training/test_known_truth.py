@@ -51,11 +51,12 @@ def test_a_batch_that_the_decoder_is_told_leaves_the_latents():
 
 
 def test_segments_that_change_the_spread_identify_the_sources_and_shuffled_ones_do_not():
-    """Two sources, each with its own spread in every segment, linearly mixed: a rotation is not identified without them."""
+    """Two sources of equal variance, each with its own spread in every segment, mixed: without u any rotation fits as well."""
     rng = np.random.default_rng(1)
     segment = rng.integers(0, 10, 2000)
     spread = np.exp(rng.normal(0, 1, (10, 2)))
     sources = spread[segment] * rng.normal(size=(2000, 2))
+    sources /= sources.std(0)  # or the larger one would be the first principal axis
     turn = np.array([[1, 1], [-1, 1]]) / np.sqrt(2)
     lifted = sources @ turn @ np.linalg.qr(rng.normal(size=(10, 10)))[0][:2] * 3
     x = lifted + 0.3 * rng.normal(size=(2000, 10))
@@ -68,4 +69,4 @@ def test_segments_that_change_the_spread_identify_the_sources_and_shuffled_ones_
         found[f"{name} seeds"] = seed_agreement(z, "spearman")
     assert found["told"] > 0.9, found
     assert found["told seeds"] > 0.9, found
-    assert found["shuffled"] < found["told"] - 0.1, found
+    assert found["shuffled"] < 0.9, found

@@ -62,7 +62,13 @@ def _variable(name: str, values: np.ndarray) -> AuxiliaryVariable:
             f"{where} is {shortened(found[0])!r} in all {known.size} samples that have it, and tells nothing; leave it out"
         )
     if number:
-        return AuxiliaryVariable(name, (), float(known.mean()), float(known.std()), missing)
+        with np.errstate(over="ignore", invalid="ignore"):
+            centre, scale = float(known.mean()), float(known.std())
+        if not 0 < scale < np.inf or not np.isfinite(centre):
+            raise InputError(
+                f"{where} goes from {known.min():g} to {known.max():g}: too far, or too little, to be scaled"
+            )
+        return AuxiliaryVariable(name, (), centre, scale, missing)
     if found.size > MOST_LEVELS or found.size * 2 > known.size:
         raise InputError(
             f"{where} has {found.size} different texts in {known.size} samples, such as {shortened(found[0])!r}; a category "
