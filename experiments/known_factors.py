@@ -46,7 +46,7 @@ class Size(NamedTuple):
     seeds: int
 
 
-SIZES = {"smoke": Size(240, 40, 2, 2), "full": Size(2000, 200, 200, 5)}
+SIZES = {"smoke": Size(240, 60, 2, 2), "full": Size(2000, 200, 200, 5)}
 NEIGHBOURS, LEVEL = 30, 0.05
 """Size of a neighbourhood, and level of the test of its batches."""
 
