@@ -33,24 +33,24 @@ def coded_new(
     Raises:
         InputError: the source is none of these, or lacks a sample, a variable or a value.
     """
-    source = converted(source)
-    if isinstance(source, Auxiliary):
-        return coded(variables, source.values, count)
-    if isinstance(source, str | Path):
-        source = _table(Path(source), {v.name for v in variables})
-    if is_anndata_object(source):
-        source = source.obs
-    if is_frame(source):
+    held: Any = converted(source)
+    if isinstance(held, Auxiliary):
+        return coded(variables, held.values, count)
+    if isinstance(held, str | Path):
+        held = _table(Path(held), {v.name for v in variables})
+    if is_anndata_object(held):
+        held = held.obs
+    if is_frame(held):
         rows = None
         if samples is not None and not is_numbered(samples):
-            rows = positions(source.index, samples.astype(str).to_numpy(), "the auxiliary variables", "sample")
-        source = {str(name): source[name] if rows is None else source[name].iloc[rows] for name in source.columns}
-    if not isinstance(source, Mapping):
+            rows = positions(held.index, samples.astype(str).to_numpy(), "the auxiliary variables", "sample")
+        held = {str(name): held[name] if rows is None else held[name].iloc[rows] for name in held.columns}
+    if not isinstance(held, Mapping):
         raise InputError(
-            f"the auxiliary variables are a {type(source).__name__}; they must be a DataFrame, a mapping of names to values, "
+            f"the auxiliary variables are a {type(held).__name__}; they must be a DataFrame, a mapping of names to values, "
             "the auxiliary of a data set, or the path of a table"
         )
-    values = {name: _column(source[name]) for name in (v.name for v in variables) if name in source}
+    values = {name: _column(held[name]) for name in (v.name for v in variables) if name in held}
     return coded(variables, values, count)
 
 

@@ -163,7 +163,7 @@ def autoencoder_model(
     def sample(variables: Tree, x: jax.Array, key: jax.Array, activation: jax.Array, hyper: Tree = None) -> jax.Array:
         return family.draw(key, posterior(variables, x, activation, by_batch), hyper, None)
 
-    def decode(variables: Tree, z: jax.Array, activation: jax.Array, auxiliary: jax.Array | None = None) -> jax.Array:
+    def decode(variables: Tree, z: jax.Array, activation: jax.Array, auxiliary: jax.Array | None = None) -> Tree:
         return module.apply(variables, z, activation, False, *given("decoder", auxiliary), method="decode")
 
     prior_draws = functools.partial(_prior_draws, static, family, bool(prior))
@@ -183,8 +183,8 @@ def _given(inputs: tuple[str, ...], part: str, auxiliary: jax.Array | None) -> t
 
 def _learned(
     module: Autoencoder, family: Family, variables: Tree, activation: jax.Array, auxiliary: jax.Array | None
-) -> Mixture | Gaussian | None:
-    """Return the parameters of the learned prior; ``None`` for a fixed one."""
+) -> Tree:
+    """Return the parameters of the learned prior, a :class:`Mixture` or a :class:`Gaussian`; ``None`` for a fixed one."""
     if module.prior == "vamp":  # encoded apart from the batch, so that they do not enter its statistics
         pseudo = variables["params"]["pseudo_inputs"]["kernel"]
         q = family.posterior(*module.apply(variables, pseudo, activation, False, method="encode"))
@@ -217,7 +217,7 @@ def _value(
     """
     if module.output != "correlated":
         return objective(outputs, hyper, context)
-    covariance = module.apply(variables, method="residual_covariance")
+    covariance: Tree = module.apply(variables, method="residual_covariance")
     (x, decoded), half = whitened((outputs.x, outputs.reconstruction), covariance)
     value, terms = objective(outputs._replace(x=x, reconstruction=decoded), hyper, context)
     return value + half, {**terms, "reconstruction": terms["reconstruction"] + half}

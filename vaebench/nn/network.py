@@ -102,7 +102,10 @@ class Autoencoder(nn.Module):
 
     def learned_prior(self, auxiliary: jax.Array | None) -> Mixture | Gaussian:
         """Return the learned mixture, or the Gaussian given auxiliary variables [B, 2 A]."""
-        return self.mixture() if self.prior == "mixture" else Gaussian(*self.conditional(auxiliary))
+        if self.prior == "mixture":
+            return self.mixture()
+        assert auxiliary is not None
+        return Gaussian(*self.conditional(auxiliary))
 
 
 def _beside(values: jax.Array, auxiliary: jax.Array | None) -> jax.Array:

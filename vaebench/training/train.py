@@ -280,11 +280,11 @@ def _made(static: Static, lanes: int, engine: Engine) -> Train:
 
     @engine.precise
     def embed(lane: Lane, x: jax.Array, sample: bool) -> jax.Array:
-        x = scaled(x, lane.split)
+        rows = scaled(x, lane.split)
         if sample:
             key = jax.random.fold_in(lane.key, 2**31 - 1)
-            return model.sample(lane.variables, x, key, lane.traced.activation, lane.traced.hyper)
-        return model.embed(lane.variables, x, lane.traced.activation)
+            return model.sample(lane.variables, rows, key, lane.traced.activation, lane.traced.hyper)
+        return model.embed(lane.variables, rows, lane.traced.activation)
 
     if lanes == 1:
         return Train(
