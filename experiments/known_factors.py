@@ -11,7 +11,7 @@ Three questions, each on simulated data:
 * guided: the proliferation of a simulated cohort, told for half of the samples. Correlation with it in the other half, of the
   latent of semi_supervised_vae and of the best latent of vae.
 
-Machine: one CPU core; the full preset was not run, the preset smoke takes about a minute.
+Machine: one CPU core; the full preset was not run, the preset smoke takes two minutes or so.
 Expected: not known before the full preset is run; the theory says that MCC is higher with u than with u shuffled.
 
 Writes OUT/known_factors.csv: one row for each question, model, seed and score.
