@@ -18,6 +18,7 @@ OLDER = (
     "gislum2024_pcawg",
     "gislum2024_rare",
     "known_exposures",
+    "known_factors",
     "trust",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""

@@ -104,7 +104,7 @@ def mixed_sweep() -> list[Point]:
 def compiled(points: list[Point], caplog) -> int:
     """Programs that training the points compiles: what the compiler itself says."""
     rng = np.random.default_rng(0)
-    data = dataset_from_arrays(rng.normal(size=(24, 6)))
+    data = dataset_from_arrays(rng.normal(size=(24, 6)), auxiliary={"sex": ["f", "m"] * 12, "age": np.arange(24.0)})
     x, seen = jnp.asarray(data.x), 0
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         for group in group_by_static(points, 6).values():

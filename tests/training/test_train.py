@@ -18,6 +18,7 @@ from vaebench.training.lane import CONVERGED, DIVERGED, OUT_OF_EPOCHS, RUNNING, 
 from vaebench.training.pool import on_device
 from vaebench.training.train import make_start, make_train, validation_chunks
 from vaebench.types import Context
+from vaebench.types.auxiliary import AuxiliaryRows
 from vaebench.variants import VARIANTS, variant
 
 pytestmark = pytest.mark.long
@@ -38,6 +39,17 @@ def counts() -> jax.Array:
     return jnp.asarray(rng.poisson(rng.gamma(1.0, 100.0, (N, 2)) @ rng.dirichlet(np.ones(D), 2)), jnp.float32)
 
 
+def rows_of(name: str) -> jax.Array | AuxiliaryRows:
+    """The data of a variant's domain, with auxiliary variables if it takes them: a number, and two levels."""
+    x = counts() if variant(name).domain == "counts" else data()
+    if not variant(name).auxiliary:
+        return x
+    number = np.asarray(x[:, :1])
+    return AuxiliaryRows(
+        x, jnp.asarray(np.concatenate([number, number > 0, number <= 0, np.ones((N, 3))], axis=1), jnp.float32)
+    )
+
+
 def split(seed: int = 0) -> Split:
     order = np.random.default_rng(seed).permutation(N).astype(np.int32)
     return Split(jnp.asarray(order[:TRAIN]), jnp.asarray(order[TRAIN:]), jnp.zeros(D), jnp.ones(D))
@@ -48,7 +60,7 @@ def small(**fields) -> Point:
 
 
 def pool_of(points: list[Point], lanes: int):
-    program = make_train(static_of(points[0], D), lanes)
+    program = make_train(static_of(points[0], D, (1, 2)), lanes)
     started = [program.start(on_device(traced_of(p)), split(p.seed)) for p in points]
     pool = program.idle(started[0])
     for slot, lane in enumerate(started):
@@ -58,7 +70,7 @@ def pool_of(points: list[Point], lanes: int):
 
 def trained(points: list[Point], lanes: int, calls: tuple[int, ...] = (6,)):
     program, pool = pool_of(points, lanes)
-    x = counts() if variant(points[0].variant).domain == "counts" else data()
+    x = rows_of(points[0].variant)
     for epochs in calls:
         pool, _ = program.advance(pool, x, epochs)
     lanes_ = [program.take(pool, slot) for slot in range(len(points))]

@@ -13,9 +13,22 @@ import pytest
 from vaebench.errors import InputError
 from vaebench.space import Point, group_by_static, point, product, static_of, traced_of
 from vaebench.types import Context, Static
+from vaebench.types.auxiliary import AuxiliaryRows
 from vaebench.variants import VARIANTS, beta_vae, categorical_vae, variant
 
 LATENT = 20
+AUXILIARY = (1, 3)
+"""A number and a category of 3 levels, for the variants that use auxiliary variables."""
+
+
+def rows(name: str, x: jax.Array) -> jax.Array | AuxiliaryRows:
+    """x [N, D], with auxiliary variables, some of them missing, if the variant takes them."""
+    if not VARIANTS[name].auxiliary:
+        return x
+    rng = np.random.default_rng(5)
+    values = np.concatenate([rng.normal(size=(len(x), 1)), np.eye(3)[rng.integers(0, 3, len(x))]], axis=1)
+    mask = np.repeat(rng.random((len(x), 2)) < 0.7, AUXILIARY, axis=1)
+    return AuxiliaryRows(x, jnp.asarray(np.concatenate([values * mask, mask], axis=1), jnp.float32))
 
 
 def forms(name: str, recipe: str) -> list[tuple[tuple[str, object], ...]]:
@@ -43,11 +56,12 @@ FORM = pytest.mark.parametrize(
 def built(name: str, recipe: str, form: tuple):
     """The model, its defaults, some variables, and its compiled loss with gradients as a function of key and hyper."""
     chosen = point(Point(), variant=name, recipe=recipe, latent=LATENT, hidden=(16,), batch=8, **dict(form))
-    model, traced = variant(name).build(static_of(chosen, 10)), traced_of(chosen)
+    model, traced = variant(name).build(static_of(chosen, 10, AUXILIARY)), traced_of(chosen)
     activation = jnp.array(traced.activation)
     rng = np.random.default_rng(3)
     counts = VARIANTS[name].domain == "counts"
     x = jnp.asarray(rng.poisson(5, (8, 10)) if counts else rng.normal(size=(8, 10)), jnp.float32)
+    x = rows(name, x)
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.array(traced.init))
     # drawn here: compiling init for every form would double the time of this file
     params = jax.tree.map(lambda leaf: jnp.asarray(0.3 * rng.normal(size=leaf.shape), jnp.float32), shapes["params"])
@@ -101,22 +115,27 @@ def test_every_hyper_field_moves_the_loss_in_one_program(key, name, recipe, form
 @FORM
 def test_shapes_of_embedding_sample_reconstruction_and_prior(key, name, recipe, form):
     model, traced, variables, _ = built(name, recipe, form)
-    x, activation = jnp.ones((5, 10)), jnp.array(traced.activation)
+    x, activation = rows(name, jnp.ones((5, 10))), jnp.array(traced.activation)
+    known = (x.auxiliary,) if VARIANTS[name].auxiliary == "inputs" else ()
     assert jax.eval_shape(model.embed, variables, x, activation).shape == (5, LATENT)
     for hyper in (None, traced.hyper):
         z = jax.eval_shape(model.sample, variables, x, key, activation, hyper)
         assert z.shape == (5, LATENT)
-    assert jax.eval_shape(model.decode, variables, z, activation).shape == (5, 10)
-    if dict(form).get("prior") in ("vamp", "learned"):
+    assert jax.eval_shape(model.decode, variables, z, activation, *known).shape == (5, 10)
+    if dict(form).get("prior") in ("vamp", "learned", "mixture") or name == "identifiable_vae":
         with pytest.raises(InputError, match="learned"):
             model.prior(key, 7)
+        if VARIANTS[name].domain == "expression":  # it has draws once it is trained
+            known = x.auxiliary if VARIANTS[name].auxiliary else None
+            drawn = jax.eval_shape(lambda u: model.trained_prior(variables, key, 5, activation, u), known)
+            assert drawn.shape == (5, LATENT)
     else:
         assert jax.eval_shape(lambda k: model.prior(k, 7), key).shape == (7, LATENT)
     assert isinstance(jax.eval_shape(model.posterior, variables, x, activation), tuple)
 
 
 def test_forms_change_the_program_and_defaults_are_the_studies():
-    assert len({(name, recipe, form) for name, recipe, form in FORMS}) == len(FORMS) == 39
+    assert len({(name, recipe, form) for name, recipe, form in FORMS}) == len(FORMS) == 47
     assert dict(point(variant="beta_vae", recipe="benchmarked").shape) == {"form": "capacity"}
     assert dict(point(variant="beta_tc_vae", recipe="benchmarked").shape) == {"estimator": "stratified", "anneal": True}
     assert dict(point(variant="beta_tc_vae").hyper) == {"alpha": 1, "beta": 6, "gamma": 1}
@@ -213,11 +232,13 @@ def test_declared_terms_are_those_that_the_losses_report(name):
 
 def terms_of(chosen: Point) -> dict:
     """Shapes of the terms of a point's loss; nothing is computed."""
-    model, traced = variant(chosen.variant).build(static_of(chosen, 10)), traced_of(chosen)
+    model, traced = variant(chosen.variant).build(static_of(chosen, 10, AUXILIARY)), traced_of(chosen)
     context = Context(False, 80, 8, jnp.array(7))
 
     def terms(x):
         variables = model.init(jax.random.key(0), jnp.array(traced.init))
-        return model.loss(variables, x, jax.random.key(1), traced.hyper, jnp.array(traced.activation), context)[1].terms
+        return model.loss(
+            variables, rows(chosen.variant, x), jax.random.key(1), traced.hyper, jnp.array(traced.activation), context
+        )[1].terms
 
     return jax.eval_shape(terms, jax.ShapeDtypeStruct((8, 10), jnp.float32))

@@ -394,6 +394,7 @@ def test_initial_decoders_are_not_negative_and_frozen_ones_are_statistics(key, n
         ("weibull_vae", "vamp", "pseudo_inputs"),
         ("spike_slab_vae", "fixed", None),
         ("spike_slab_vae", "learned", "prior"),
+        pytest.param("folded_mixture_vae", "vamp", "pseudo_inputs", marks=pytest.mark.slow),
     ],
 )
 def test_latent_kl_is_the_divergence_of_every_latent_and_of_a_learned_prior(key, name, prior, layer):

@@ -1,6 +1,7 @@
 """Analysis of rows: best settings, importance of hyperparameters, comparisons of settings, and their uncertainty.
 
-The functions on settings are here; the rest are in the modules ``importance``, ``comparisons`` and ``uncertainty``.
+The functions on settings are here; the rest are in the modules ``importance``, ``comparisons``, ``uncertainty``
+and ``identifiability``.
 
     >>> import vaebench as vb
     >>> rows = vb.results.read_rows("results/run")  # doctest: +SKIP
@@ -10,7 +11,7 @@ The functions on settings are here; the rest are in the modules ``importance``, 
 
 from __future__ import annotations
 
-from vaebench.analysis import comparisons, importance, uncertainty
+from vaebench.analysis import comparisons, identifiability, importance, uncertainty
 from vaebench.analysis.settings import (
     AIC,
     ARI,
@@ -45,6 +46,7 @@ __all__ = [
     "column",
     "comparisons",
     "failure_table",
+    "identifiability",
     "importance",
     "is_baseline",
     "left_out",

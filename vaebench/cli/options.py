@@ -58,6 +58,8 @@ class Columns(Common):
     """Columns of Cox covariates, comma-separated."""
     factors: str = ""
     """Columns of known factors to compare latents with, comma-separated."""
+    auxiliary: str = ""
+    """Columns for the variants that use known facts about samples (batch, type, age), comma-separated; COLUMN:category: codes."""
     ignore: str = ""
     """Columns to leave out, comma-separated."""
     features: str = ""

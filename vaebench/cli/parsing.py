@@ -19,7 +19,7 @@ from vaebench.types import Dataset
 
 _OTHER = {f.name for f in dataclasses.fields(Compiled)} | {"data", "data_option"}
 _READING = tuple(f.name for f in dataclasses.fields(Source) if f.name not in _OTHER)
-_LISTS = ("covariates", "factors", "ignore", "features")
+_LISTS = ("covariates", "factors", "auxiliary", "ignore", "features")
 
 
 def column_options(options: Columns) -> dict[str, Any]:

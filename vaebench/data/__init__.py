@@ -24,6 +24,7 @@ DATASETS = {
 """Name of a data set -> ``module:function``; the module is imported when the data set is loaded."""
 
 _PUBLIC = {
+    "auxiliary": ("with_auxiliary",),
     "covariates": ("cox_notes", "run_notes"),
     "described": ("dataset_text",),
     "downloads": ("fetch",),
@@ -85,11 +86,14 @@ def load(
         hint = f" (did you mean {near!r}?)" if near else ""
         raise InputError(f"{name}: no such file, and no data set of that name{hint}")
     allowed = inspect.signature(made).parameters
+    # a named data set has its columns already; a file's are read by read_table
+    auxiliary = given.pop("auxiliary", ()) if "auxiliary" not in allowed else ()
     for option in given:
         if option not in allowed:
             raise unknown_name(f"option of {kind}", option, allowed)
     given = {k: v for k, v in (defaults or {}).items() if k in allowed} | given
-    return made(**given) if name in DATASETS else made(name, **given)
+    dataset = made(**given) if name in DATASETS else made(name, **given)
+    return __getattr__("with_auxiliary")(dataset, auxiliary) if auxiliary else dataset
 
 
 def __getattr__(name: str) -> Any:

@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 
 from vaebench.atomic import read_json, replacing, sweep_unfinished, unfinished_path, write_json
+from vaebench.data.auxiliary import coding_of, variables_from
 from vaebench.data.digest import content_digest
 from vaebench.data.preprocessing import Preprocessing, preprocessing_from, settings_of
 from vaebench.errors import user_path
 from vaebench.types import Dataset, Survival
+from vaebench.types.auxiliary import Auxiliary
 
 FORMAT = 3
 """Part of every key; increased whenever reading, selecting or scaling changes values."""
@@ -126,6 +128,8 @@ def _plain(value: Any) -> Any:
         return settings_of(value) | {"fill": _plain(value.fill)}
     if isinstance(value, Mapping):
         return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, Auxiliary):
+        return {"variables": coding_of(value.variables), "values": _plain(value.values)}
     if isinstance(value, Survival):
         return {"time": value.time.tolist(), "event": value.event.tolist()}
     return value.tolist() if isinstance(value, np.ndarray) else list(value) if isinstance(value, tuple) else value
@@ -156,6 +160,10 @@ def _restored(x: np.ndarray, rest: dict[str, Any]) -> Dataset:
         "covariates": {name: np.array(values) for name, values in rest["covariates"].items()},
         "factors": {name: np.array(values, dtype=np.float64) for name, values in rest["factors"].items()},
     }
+    if (held := rest.get("auxiliary")) is not None:  # absent from the cache of an earlier version
+        variables = variables_from(held["variables"])
+        values = {v.name: np.array(held["values"][v.name], str if v.levels else float) for v in variables}
+        known["auxiliary"] = Auxiliary(variables, values)
     known["preprocessing"] = _preprocessing(rest["preprocessing"], known)
     return Dataset(x=x, **known)
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vaebench.data.auxiliary import split_kind
 from vaebench.data.barcodes import cohort_note, cohort_of, usual_samples
 from vaebench.data.comparisons import as_numbers, filtered, not_numbers, numbers, odd_text, parsed, value_counts
 from vaebench.data.dataset import Treatment, dataset_from_arrays
@@ -56,9 +57,11 @@ class Roles:
     features: Sequence[str] = ()
     tumours_only: bool = False
     one_per_patient: bool = False
+    auxiliary: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for name in ("covariates", "factors", "ignore", "features"):  # a string is one name, not a sequence of letters
+        # a string is one name, not a sequence of letters
+        for name in ("covariates", "factors", "ignore", "features", "auxiliary"):
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
         if (self.event is None) != (self.time is None):
@@ -68,6 +71,10 @@ class Roles:
             )
         if self.time_unit not in DAYS:
             raise unknown_name("time_unit", self.time_unit, DAYS)
+
+    def options(self) -> dict[str, Any]:
+        """Returns the fields for records and cache keys, which name no auxiliary variables where there are none."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if k != "auxiliary" or v}
 
 
 class Selected(NamedTuple):
@@ -93,6 +100,7 @@ def role_columns(table: Table, roles: Roles) -> set[str]:
     """
     named = [(option, getattr(roles, option)) for option in ("label", "time")]
     named += [(option, column) for option in ("covariates", "factors") for column in getattr(roles, option)]
+    named += [("auxiliary", split_kind(name, table.columns)[0]) for name in roles.auxiliary]
     event = roles.event
     if event is not None and event not in table.columns and any(sign in event for sign in "=<>"):
         named += [("event", column) for column, _, _ in parsed("event", event)]
@@ -242,7 +250,7 @@ def assembled(
     survival = survival_of_roles(table, roles, samples)
     scale = logged(values, features, samples, treatment.transform, treatment.scaling)
     # lists instead of tuples, as JSON returns them from the cache
-    options = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(roles).items()}
+    options = {k: list(v) if isinstance(v, tuple) else v for k, v in roles.options().items()}
     options = options | {"transform": treatment.transform} | provenance["options"]
     made = dataset_from_arrays(
         values,
@@ -257,10 +265,22 @@ def assembled(
         scaling=treatment.scaling,
         missing=treatment.missing,
         name=name,
+        auxiliary=auxiliary_columns(table, roles),
         provenance={**provenance, "options": options},
         notes=[*notes, *more, *scale, *role_notes(table, roles, survival)],
     )
     return dataclasses.replace(made, preprocessing=with_source(made.preprocessing, options))
+
+
+def auxiliary_columns(table: Table, roles: Roles) -> dict[str, np.ndarray]:
+    """Returns the auxiliary variables: name -> [N] numbers, or text where most values are or ``:category`` is given."""
+    found = {}
+    for name in roles.auxiliary:
+        column, category = split_kind(name, table.columns)
+        found[column] = np.array(texts(table.columns[column])) if category else covariate_of(table, column)
+        if category:
+            found[column][~present(table.columns[column])] = ""
+    return found
 
 
 def label_texts(table: Table, label: str | None) -> list[str] | None:
@@ -282,10 +302,12 @@ def covariate_of(table: Table, column: str) -> np.ndarray:
 def role_notes(table: Table, roles: Roles, survival: Survival | None) -> list[str]:
     """Returns notes on the columns of the roles: text among the numbers of a covariate, labels alike, and survival."""
     notes = []
-    for column in roles.covariates:
+    named = [("covariates", column) for column in roles.covariates]
+    named += [("auxiliary", name) for name in roles.auxiliary if name in table.columns]
+    for option, column in named:
         odd = not_numbers(table.columns[column])
         if odd and as_numbers(table.columns[column]) is not None:
-            notes.append(f"covariates: {odd_text(column, odd)}")
+            notes.append(f"{option}: {odd_text(column, odd)}")
     if roles.label is not None:
         alike: dict[str, str] = {}
         for text in value_counts(table.columns[roles.label]):

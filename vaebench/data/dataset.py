@@ -20,12 +20,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vaebench.data import checks
+from vaebench.data.auxiliary import auxiliary_from, auxiliary_notes
 from vaebench.data.digest import content_digest
 from vaebench.data.files.text import LARGEST
 from vaebench.data.preprocessing import Preprocessing
 from vaebench.data.scale import blocks_of, profile_of, scale_notes
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Dataset, Survival
+from vaebench.types.auxiliary import Auxiliary
 from vaebench.types.frames import converted, in_order, is_frame, is_series, with_row_names
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ def dataset_from_arrays(
     survival: Survival | None = None,
     covariates: Mapping[str, ArrayLike] | None = None,
     factors: Mapping[str, ArrayLike] | None = None,
+    auxiliary: Mapping[str, ArrayLike] | None = None,
     top: int | str | None = None,
     deviation: str = "mean",
     scaling: str = "zscore",
@@ -104,6 +107,7 @@ def dataset_from_arrays(
         survival: times in days (NaN where unknown) and events.
         covariates: name -> [N]; numbers are stored as float64, anything else as strings.
         factors: name -> [N] numbers.
+        auxiliary: name -> [N] known facts for the models that use them; numbers are quantities, anything else categories.
         top: number of features to keep, at most those that vary; ``"<=5000"`` keeps at most that many; ``None`` keeps all.
         deviation: ``"mean"`` (mean absolute deviation from the mean) or ``"median"`` (median absolute deviation from the
             median).
@@ -136,7 +140,8 @@ def dataset_from_arrays(
     sample_names = checks.names("sample", samples, count)
     feature_names = checks.names("feature", features, width)
     treatment = Treatment(top, deviation, scaling, "none", missing)
-    labels, survival, held, known_factors = _by_sample(rows, samples, (labels, survival, covariates, factors))
+    parts = (labels, survival, covariates, factors, auxiliary)
+    labels, survival, held, known_factors, facts = _by_sample(rows, samples, parts, count)
     positions, label_names = checks.label_positions(labels, count)
     survival = None if survival is None else checks.survival_of(survival, sample_names)
     known = _statistics(values, sample_names, feature_names, missing)
@@ -146,8 +151,6 @@ def dataset_from_arrays(
     chosen = kept if top is None else kept[_selected(values, known.mean, kept, top, deviation)]
     scaled, centre, scale = _scaled(values, known, chosen, scaling)
     fill = known.mean[chosen] if missing == "impute" else None
-    if notes is None:
-        notes = scale_notes(profile_of(blocks_of(values, feature_names.tolist())), "none", scaling)
     dataset = Dataset(
         name=name,
         digest="",
@@ -164,24 +167,36 @@ def dataset_from_arrays(
         factors={k: checks.factor(k, v, count) for k, v in known_factors.items()},
         provenance=_recorded(dict(provenance or {}), treatment, known, kept, chosen, survival, count),
         preprocessing=Preprocessing(feature_names[chosen], centre, scale, fill=fill, precision=values.dtype.name),
-        notes=tuple(notes),
+        notes=_noted(notes, values, feature_names, scaling, facts),
+        auxiliary=facts,
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))
+
+
+def _noted(
+    notes: Sequence[str] | None, values: np.ndarray, features: np.ndarray, scaling: str, facts: Auxiliary | None
+) -> tuple[str, ...]:
+    """Returns the notes of the data set: those given, or one on the scale of the values, and those on auxiliary variables."""
+    if notes is None:
+        notes = scale_notes(profile_of(blocks_of(values, features.tolist())), "none", scaling)
+    return (*notes, *auxiliary_notes(facts))
 
 
 def _by_sample(
     rows: Sequence[Any] | np.ndarray | None,
     samples: Sequence[Any] | np.ndarray | None,
-    parts: tuple[Any, Any, Any, Any],
-) -> tuple[Any, Any, Any, Any]:
-    """Returns labels, survival, covariates and factors with every pandas column in the order of the samples, by name.
+    parts: tuple[Any, Any, Any, Any, Any],
+    count: int,
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Returns the parts of a data set with every pandas column in the order of the samples, by name.
 
     Args:
         rows: names of the rows of ``x``; ``None`` for an array without names, whose columns are taken in their order.
         samples: names of the samples in the data set, which may be other ones.
-        parts: labels, survival, covariates and factors.
+        parts: labels, survival, covariates, factors and auxiliary variables; the last are also given their coding.
+        count: N.
     """
-    labels, survival, covariates, factors = parts
+    labels, survival, covariates, factors, auxiliary = parts
 
     def ordered(values: Any, what: str) -> Any:
         values = converted(values)
@@ -198,9 +213,9 @@ def _by_sample(
         survival = Survival(ordered(survival.time, "the times"), ordered(survival.event, "the events"))
     named = [
         {str(name): ordered(values, f"the {kind} {name!r}") for name, values in ({} if held is None else held).items()}
-        for kind, held in (("covariate", covariates), ("factor", factors))
+        for kind, held in (("covariate", covariates), ("factor", factors), ("auxiliary variable", auxiliary))
     ]
-    return ordered(labels, "the labels"), survival, named[0], named[1]
+    return ordered(labels, "the labels"), survival, named[0], named[1], auxiliary_from(named[2], count)
 
 
 def _statistics(values: np.ndarray, samples: np.ndarray, features: np.ndarray, missing: str) -> _Statistics:

@@ -44,6 +44,8 @@ def dataset_text(dataset: Dataset, notes: Sequence[str] | None = None) -> str:
         lines.append("covariates: " + ", ".join(f"{n} ({_kind(v)})" for n, v in dataset.covariates.items()))
     if dataset.factors:
         lines.append("factors: " + ", ".join(dataset.factors))
+    if dataset.auxiliary is not None:
+        lines.append("auxiliary: " + ", ".join(f"{n} ({_kind(v)})" for n, v in dataset.auxiliary.values.items()))
     texts = list(dataset.provenance.get("annotations", ()))
     if texts:
         more = ", ..." if len(texts) > _SHOWN else ""

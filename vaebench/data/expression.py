@@ -44,6 +44,7 @@ def read_table(
     time_unit: str = "days",
     covariates: Sequence[str] = (),
     factors: Sequence[str] = (),
+    auxiliary: Sequence[str] = (),
     where: str | None = None,
     ignore: Sequence[str] = (),
     features: Sequence[str] = (),
@@ -94,6 +95,8 @@ def read_table(
         covariates: columns for Cox models; a column of numbers is continuous, any other categorical. If most values are
             numbers, the others (``"90+"``) count as missing.
         factors: columns of numbers that are known features of the samples.
+        auxiliary: columns of known facts about the samples for the models that use them, such as batch, type, age or signature
+            shares: numbers are quantities, text categories, and ``NAME:category`` takes numbers as codes.
         where: samples to keep, such as ``"tumor==1 & age>=40"``; the columns in it are not features. An order is one of
             numbers: text in such a column counts as missing.
         ignore: columns to leave out.
@@ -129,9 +132,8 @@ def read_table(
 
         data = vb.data.read_table("cohort.csv.gz", label="cancer_type", event="dead", time="days", top=5000)
     """
-    roles = Roles(
-        label, event, time, time_unit, covariates, factors, where, ignore, features, tumours_only, one_per_patient
-    )
+    patients = (tumours_only, one_per_patient)
+    roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore, features, *patients, auxiliary)
     treatment = Treatment(top, deviation, scaling, transform, missing)
     for option, value, allowed in (
         ("samples_in", samples_in, SAMPLES_IN),

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vaebench.data.auxiliary import auxiliary_from, auxiliary_notes
 from vaebench.data.barcodes import sample_types
 from vaebench.data.columns import (
     Roles,
+    auxiliary_columns,
     covariate_of,
     role_columns,
     role_notes,
@@ -81,6 +83,7 @@ def checked(
     time: str | None = None,
     covariates: Sequence[str] = (),
     factors: Sequence[str] = (),
+    auxiliary: Sequence[str] = (),
     ignore: Sequence[str] = (),
     where: str | None = None,
     features: Sequence[str] = (),
@@ -104,6 +107,7 @@ def checked(
         time: column with survival times.
         covariates: columns for Cox models; like all columns named by an option, they are not counted as features.
         factors: columns of known features of the samples.
+        auxiliary: columns of known facts for the models that use them.
         ignore: columns to leave out.
         where: samples to keep, such as ``"tumor==1 & age>=40"``.
         features: columns, or genes, that are features although their names are clinical.
@@ -128,9 +132,8 @@ def checked(
         print(vb.data.summary_text(vb.data.checked("cohort.csv.gz", label="cancer_type")))
     """
     check_choice("samples_in", samples_in, ("auto", *SAMPLES_IN))
-    roles = Roles(
-        label, event, time, time_unit, covariates, factors, where, ignore, features, tumours_only, one_per_patient
-    )
+    patients = (tumours_only, one_per_patient)
+    roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore, features, *patients, auxiliary)
     file = user_path(path)
     name = _study(file)
     if name:
@@ -165,7 +168,7 @@ def checked(
         events=None if outcome is None else int(outcome.event.sum()),
         with_survival=0 if outcome is None else int((~np.isnan(outcome.time)).sum()),
         annotations={c: len({v for v in column if v is not None}) for c, column in text.items()},
-        warnings=(*notes, *_covariate_warnings(table, roles)),
+        warnings=(*notes, *_auxiliary_warnings(table, roles), *_covariate_warnings(table, roles)),
     )
 
 
@@ -193,6 +196,11 @@ def _genes_only(
         held += [names[row] for row in rows]
         if rows:
             yield [names[row] for row in rows], (block if len(rows) == len(names) else block[rows])[:, positions]
+
+
+def _auxiliary_warnings(table: Table, roles: Roles) -> list[str]:
+    """Notes on auxiliary variables; raises for one that tells nothing."""
+    return auxiliary_notes(auxiliary_from(auxiliary_columns(table, roles), len(table.lines)))
 
 
 def _covariate_warnings(table: Table, roles: Roles) -> list[str]:

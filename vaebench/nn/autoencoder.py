@@ -1,155 +1,28 @@
-"""Encoders and decoders (flax.linen), and the table of activations that lanes choose from.
-
-The activation is a traced integer, so lanes of one compiled program may have different ones.
-"""
+"""Variational autoencoders of expression data: families of posteriors, and the pure functions of a model."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vaebench.errors import InputError
 from vaebench.nn.initialisation import initial_variables
+from vaebench.nn.layers import ACTIVATIONS as ACTIVATIONS
+from vaebench.nn.layers import NORMS as NORMS
+from vaebench.nn.layers import Norm as Norm
+from vaebench.nn.layers import activate as activate
+from vaebench.nn.network import OUTPUTS as OUTPUTS
+from vaebench.nn.network import PRIORS as PRIORS
+from vaebench.nn.network import Autoencoder
+from vaebench.nn.priors import Gaussian as Gaussian
+from vaebench.nn.priors import Mixture, mixture_draw
+from vaebench.nn.residuals import whitened
 from vaebench.types import Aux, Context, Model, Static, Tree, Variant
-
-_ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "relu": nn.relu,
-    "tanh": jnp.tanh,
-    "gelu": lambda x: nn.gelu(x, approximate=False),
-    "elu": nn.elu,
-    "softplus": nn.softplus,
-}
-ACTIVATIONS = tuple(_ACTIVATIONS)
-"""Activations of the hidden layers, in the order of the traced index."""
-
-NORMS = ("batch", "layer", "none")
-OUTPUTS = ("identity", "sigmoid", "normalised_sigmoid")
-"""Outputs of the decoder. ``normalised_sigmoid`` applies the hidden layers' normalisation before the sigmoid (korkic2021)."""
-
-
-def activate(x: jax.Array, activation: jax.Array | str) -> jax.Array:
-    """Apply the activation of that name, or of that traced position in :data:`ACTIVATIONS`, to every entry of ``x``."""
-    if isinstance(activation, str):
-        return _ACTIVATIONS[activation](x)
-    return jax.lax.switch(activation, tuple(_ACTIVATIONS.values()), x)
-
-
-class Norm(nn.Module):
-    """Batch or layer normalisation of [B, width], eps 1e-5, with a learned scale and offset per column.
-
-    Batch normalisation follows Ioffe & Szegedy 2015, algorithm 2: a batch is normalised by its biased variance, and the
-    running variance is updated with weight 0.1 by the UNBIASED one. Deviates: flax's layer uses the biased one for both.
-    """
-
-    kind: str
-
-    @nn.compact
-    def __call__(self, x: jax.Array, training: bool) -> jax.Array:
-        """Return ``x`` normalised: in training by its own statistics, else by the running ones.
-
-        In training the running statistics are updated if the collection ``batch_stats`` is mutable.
-        """
-        width = x.shape[-1:]
-        scale, bias = self.param("scale", nn.initializers.ones, width), self.param("bias", nn.initializers.zeros, width)
-        if self.kind == "layer":
-            mean, var = x.mean(1, keepdims=True), x.var(1, keepdims=True)
-        else:
-            running = [self.variable("batch_stats", n, c, width) for n, c in (("mean", jnp.zeros), ("var", jnp.ones))]
-            mean, var = (statistic.value[None] for statistic in running)
-            if training:
-                # two-pass variance: the fast form E[x^2] - E[x]^2 cancels in float32 for the large initial scales of the grid
-                mean, var = x.mean(0, keepdims=True), x.var(0, keepdims=True)
-                if self.is_mutable_collection("batch_stats"):
-                    unbiased = var[0] * (len(x) / max(len(x) - 1, 1))
-                    for statistic, value in zip(running, (mean[0], unbiased), strict=True):
-                        statistic.value = 0.9 * statistic.value + 0.1 * value
-        return (x - mean) * (jax.lax.rsqrt(var + 1e-5) * scale[None]) + bias[None]
-
-
-class Hidden(nn.Module):
-    """Hidden layers, [B, in] -> [B, widths[-1]]: for every width a linear layer, the normalisation and the activation.
-
-    With ``norm_last`` the activation comes before the normalisation.
-    """
-
-    widths: tuple[int, ...]
-    norm: str
-    norm_last: bool = False
-
-    @nn.compact
-    def __call__(self, x: jax.Array, activation: jax.Array | str, training: bool) -> jax.Array:
-        """Return the activations of the last hidden layer, [B, widths[-1]]."""
-        for i, width in enumerate(self.widths):
-            x = nn.Dense(width, name=f"linear_{i}")(x)
-            if self.norm_last:
-                x = activate(x, activation)
-            if self.norm != "none":
-                x = Norm(self.norm, name=f"norm_{i}")(x, training)
-            if not self.norm_last:
-                x = activate(x, activation)
-        return x
-
-
-class Autoencoder(nn.Module):
-    """Encoder with linear heads, and the mirrored decoder.
-
-    Attributes:
-        features: D.
-        latent: L.
-        hidden: widths of the encoder's hidden layers; the decoder has them in reverse order.
-        norm: one of :data:`NORMS`.
-        output: one of :data:`OUTPUTS`.
-        heads: names of the linear heads.
-        extra: width of one more linear layer before the heads; 0 for none.
-    """
-
-    features: int
-    latent: int
-    hidden: tuple[int, ...]
-    norm: str
-    output: str
-    heads: tuple[str, ...]
-    extra: int
-
-    def setup(self) -> None:
-        """Create the layers of encoder and decoder."""
-        self.encoder = Hidden(self.hidden, self.norm)
-        if self.extra:
-            self.extra_layer = nn.Dense(self.extra)
-        for head in self.heads:
-            setattr(self, head, nn.Dense(self.latent))
-        self.decoder = Hidden(self.hidden[::-1], self.norm)
-        self.output_layer = nn.Dense(self.features)
-        if self.output == "normalised_sigmoid" and self.norm != "none":
-            self.output_norm = Norm(self.norm)
-
-    def encode(self, x: jax.Array, activation: jax.Array, training: bool) -> tuple[jax.Array, ...]:
-        """Return the heads' values, each [B, L], for x [B, D]."""
-        h = self.encoder(x, activation, training)
-        if self.extra:
-            h = self.extra_layer(h)
-        return tuple(getattr(self, head)(h) for head in self.heads)
-
-    def decode(self, z: jax.Array, activation: jax.Array, training: bool) -> jax.Array:
-        """Return the reconstruction [B, D] of z [B, L]."""
-        out = self.output_layer(self.decoder(z, activation, training))
-        if self.output == "normalised_sigmoid" and self.norm != "none":
-            out = self.output_norm(out, training)
-        return out if self.output == "identity" else nn.sigmoid(out)
-
-    def __call__(self, x: jax.Array, activation: jax.Array, training: bool) -> jax.Array:
-        """Encode and decode once, so that initialisation reaches every layer."""
-        return self.decode(self.encode(x, activation, training)[0], activation, training)
-
-
-class Gaussian(NamedTuple):
-    """A diagonal Gaussian q(z|x): ``mean`` and ``logvar``, both [B, L]."""
-
-    mean: jax.Array
-    logvar: jax.Array
+from vaebench.types.auxiliary import AuxiliaryRows
 
 
 class Family(NamedTuple):
@@ -192,6 +65,10 @@ class Outputs(NamedTuple):
         prior: draws from p(z), [B, L], for losses that compare q(z) with it. The compiler drops them if the loss does not
             use them.
         key: for further draws of the loss.
+        learned: parameters of a learned prior: a :class:`Mixture`, or a :class:`Gaussian` of each sample; else ``None``.
+        auxiliary: coded auxiliary variables and their mask, [B, 2 A]; ``None`` for a variant that uses none.
+        auxiliary_widths: number of columns of each of them.
+        decoder: parameters of the decoder's layers.
     """
 
     x: jax.Array
@@ -200,6 +77,10 @@ class Outputs(NamedTuple):
     z: jax.Array
     prior: Any = None
     key: Any = None
+    learned: Any = None
+    auxiliary: Any = None
+    auxiliary_widths: tuple[int, ...] = ()
+    decoder: Any = None
 
 
 Objective = Callable[[Outputs, Any, Any], tuple[jax.Array, dict[str, jax.Array]]]
@@ -207,7 +88,16 @@ Objective = Callable[[Outputs, Any, Any], tuple[jax.Array, dict[str, jax.Array]]
 
 
 def autoencoder_model(
-    static: Static, objective: Objective, family: Family = GAUSSIAN, *, draws: int | None = None, extra: int = 0
+    static: Static,
+    objective: Objective,
+    family: Family = GAUSSIAN,
+    *,
+    draws: int | None = None,
+    extra: int = 0,
+    inputs: tuple[str, ...] = (),
+    prior: str = "",
+    components: int = 0,
+    substituted: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
 ) -> Model:
     """Return the pure functions of a VAE on expression data.
 
@@ -218,6 +108,10 @@ def autoencoder_model(
         draws: K, posterior draws per sample. All go through the decoder as [K*B, L], so batch normalisation sees K*B rows.
             ``None`` for one draw without an axis of its own.
         extra: width of one more linear layer before the heads; 0 for none.
+        inputs: which of ``"encoder"`` and ``"decoder"`` take the auxiliary variables beside x and z.
+        prior: one of :data:`PRIORS` for a learned prior, ``""`` for the family's. The objective gets it as ``learned``.
+        components: of the learned prior.
+        substituted: ``(z, auxiliary) -> z`` with the latents that are known in training in place of their draws.
 
     Returns:
         The functions, with the shapes of :class:`vaebench.types.Model`.
@@ -226,32 +120,42 @@ def autoencoder_model(
     ``embed`` and ``sample`` of recipe ``benchmarked`` use the statistics of the x they are given: z of a sample depends on
     the samples around it. ``posterior`` (by default) and ``decode`` use running statistics in both recipes.
     """
-    module = Autoencoder(static.features, static.latent, static.hidden, static.norm, static.output, family.heads, extra)
+    sizes = (static.features, static.latent, static.hidden, static.norm, static.output)
+    module = Autoencoder(*sizes, family.heads, extra, 2 * sum(static.auxiliary), inputs, prior, components)
     by_batch = static.recipe == "benchmarked"
 
     def init(key: jax.Array, init: jax.Array) -> jax.Array:
         return initial_variables(module, key, init, static.features, static.recipe)
 
+    given = functools.partial(_given, inputs)
+    learned = functools.partial(_learned, module, family)
+
     def loss(
         variables: Tree, x: jax.Array, key: jax.Array, hyper: Tree, activation: jax.Array, context: Context
     ) -> tuple[jax.Array, Aux]:
-        def applied(method: str, value: jax.Array, statistics: Tree) -> tuple[Tree, Tree]:
-            current = {**variables, "batch_stats": statistics}
-            return module.apply(current, value, activation, context.training, method=method, mutable=["batch_stats"])
-
+        x, auxiliary = parted(x)
+        applied = functools.partial(_applied, module, variables, activation, context.training)
         # encoder and decoder each update their own leaves of one tree of statistics, so it is passed from one to the other
-        heads, changed = applied("encode", x, variables["batch_stats"])
+        heads, changed = applied("encode", x, variables["batch_stats"], given("encoder", auxiliary))
         q = family.posterior(*heads)
         z = family.draw(key, q, hyper, draws)
-        decoded, changed = applied("decode", z.reshape(-1, static.latent), changed.get("batch_stats", {}))
+        z = z if substituted is None or auxiliary is None else substituted(z, auxiliary)
+        known = tuple(jnp.tile(u, (len(z) if z.ndim == 3 else 1, 1)) for u in given("decoder", auxiliary))
+        decoded, changed = applied("decode", z.reshape(-1, static.latent), changed.get("batch_stats", {}), known)
         prior_key, own_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
-        prior = family.prior(prior_key, (len(x), static.latent))
-        outputs = Outputs(x, decoded.reshape(*z.shape[:-1], static.features), q, z, prior, own_key)
-        value, terms = objective(outputs, hyper, context._replace(shape=static.shape))
+        draws_of_prior = family.prior(prior_key, (len(x), static.latent))
+        parameters = learned(variables, activation, auxiliary)
+        decoded = decoded.reshape(*z.shape[:-1], static.features)
+        decoder = {name: variables["params"][name] for name in ("decoder", "output_layer")}
+        drawn = (draws_of_prior, own_key, parameters)
+        outputs = Outputs(x, decoded, q, z, *drawn, auxiliary, static.auxiliary, decoder)
+        value, terms = _value(module, objective, variables, outputs, hyper, context._replace(shape=static.shape))
         return value, Aux(terms, changed.get("batch_stats", {}))
 
     def posterior(variables: Tree, x: jax.Array, activation: jax.Array, training: bool = False) -> Tree:
-        return family.posterior(*module.apply(variables, x, activation, training, method="encode"))
+        x, auxiliary = parted(x)
+        known = given("encoder", auxiliary)
+        return family.posterior(*module.apply(variables, x, activation, training, *known, method="encode"))
 
     def embed(variables: Tree, x: jax.Array, activation: jax.Array) -> jax.Array:
         return family.mean(posterior(variables, x, activation, by_batch))
@@ -259,10 +163,87 @@ def autoencoder_model(
     def sample(variables: Tree, x: jax.Array, key: jax.Array, activation: jax.Array, hyper: Tree = None) -> jax.Array:
         return family.draw(key, posterior(variables, x, activation, by_batch), hyper, None)
 
-    def decode(variables: Tree, z: jax.Array, activation: jax.Array) -> Tree:
-        return module.apply(variables, z, activation, False, method="decode")
+    def decode(variables: Tree, z: jax.Array, activation: jax.Array, auxiliary: jax.Array | None = None) -> Tree:
+        return module.apply(variables, z, activation, False, *given("decoder", auxiliary), method="decode")
 
-    return Model(init, loss, embed, sample, decode, posterior, lambda key, n: family.prior(key, (n, static.latent)))
+    prior_draws = functools.partial(_prior_draws, static, family, bool(prior))
+    own_draws = functools.partial(_trained_prior, learned, family) if prior else None
+    return Model(init, loss, embed, sample, decode, posterior, prior_draws, trained_prior=own_draws)
+
+
+def parted(x: jax.Array | AuxiliaryRows) -> tuple[jax.Array, jax.Array | None]:
+    """Return x and its auxiliary variables, ``None`` without any."""
+    return (x.x, x.auxiliary) if isinstance(x, AuxiliaryRows) else (x, None)
+
+
+def _given(inputs: tuple[str, ...], part: str, auxiliary: jax.Array | None) -> tuple[jax.Array, ...]:
+    """Return the auxiliary variables as a further argument of encoder or decoder, nothing for a part that takes none."""
+    return (auxiliary,) if part in inputs and auxiliary is not None else ()
+
+
+def _learned(
+    module: Autoencoder, family: Family, variables: Tree, activation: jax.Array, auxiliary: jax.Array | None
+) -> Tree:
+    """Return the parameters of the learned prior, a :class:`Mixture` or a :class:`Gaussian`; ``None`` for a fixed one."""
+    if module.prior == "vamp":  # encoded apart from the batch, so that they do not enter its statistics
+        pseudo = variables["params"]["pseudo_inputs"]["kernel"]
+        q = family.posterior(*module.apply(variables, pseudo, activation, False, method="encode"))
+        return Mixture(q.mean, q.logvar, jnp.zeros(module.components))
+    return module.apply(variables, auxiliary, method="learned_prior") if module.prior else None
+
+
+def _applied(
+    module: Autoencoder,
+    variables: Tree,
+    activation: jax.Array,
+    training: bool,
+    method: str,
+    value: jax.Array,
+    statistics: Tree,
+    known: tuple[jax.Array, ...],
+) -> tuple[Tree, Tree]:
+    """Return the output of encoder or decoder with these batch statistics, and the statistics that it has changed."""
+    current = {**variables, "batch_stats": statistics}
+    return module.apply(current, value, activation, training, *known, method=method, mutable=["batch_stats"])
+
+
+def _value(
+    module: Autoencoder, objective: Objective, variables: Tree, outputs: Outputs, hyper: Tree, context: Context
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Return a loss and its terms.
+
+    With correlated errors the objective gets white coordinates, in which its unit-variance likelihood is the correlated one up
+    to half the log determinant.
+    """
+    if module.output != "correlated":
+        return objective(outputs, hyper, context)
+    covariance: Tree = module.apply(variables, method="residual_covariance")
+    (x, decoded), half = whitened((outputs.x, outputs.reconstruction), covariance)
+    value, terms = objective(outputs._replace(x=x, reconstruction=decoded), hyper, context)
+    return value + half, {**terms, "reconstruction": terms["reconstruction"] + half}
+
+
+def _prior_draws(static: Static, family: Family, learned: bool, key: jax.Array, samples: int) -> jax.Array:
+    """Draw z [samples, L] from a fixed prior."""
+    if learned:
+        raise InputError(f"the prior of {static.variant} is learned here: it has no draws without a trained model")
+    return family.prior(key, (samples, static.latent))
+
+
+def _trained_prior(
+    learned: Callable[..., Any],
+    family: Family,
+    variables: Tree,
+    key: jax.Array,
+    samples: int,
+    activation: jax.Array,
+    auxiliary: jax.Array | None = None,
+) -> jax.Array:
+    """Draw z [samples, L] from a trained mixture, or from the Gaussian of each row of auxiliary variables."""
+    parameters = learned(variables, activation, auxiliary)
+    if isinstance(parameters, Mixture):
+        return mixture_draw(key, parameters, samples)
+    return family.draw(key, parameters, None, None)
 
 
 def expression_variant(
@@ -274,6 +255,7 @@ def expression_variant(
     family: Callable[[Static], Family] = lambda static: GAUSSIAN,
     draws: Callable[[Any], int | None] = lambda shape: None,
     extra: Callable[[Static], int] = lambda static: 0,
+    network: Callable[[Static], Mapping[str, Any]] = lambda static: {},
     **fields: Tree,
 ) -> Variant:
     """Return the registry entry of a VAE on expression data, built from its losses.
@@ -286,6 +268,7 @@ def expression_variant(
         family: ``static -> Family``, the posterior.
         draws: ``shape -> K``, decoded posterior draws per sample; ``None`` for one draw without an axis of its own.
         extra: ``static ->`` width of one more linear layer before the heads; 0 for none.
+        network: ``static ->`` other keywords of :func:`autoencoder_model`.
         **fields: the other fields of :class:`vaebench.types.Variant`.
 
     Example::
@@ -297,7 +280,12 @@ def expression_variant(
 
     def build(static: Static) -> Model:
         return autoencoder_model(
-            static, losses[static.recipe], family(static), draws=draws(static.shape), extra=extra(static)
+            static,
+            losses[static.recipe],
+            family(static),
+            draws=draws(static.shape),
+            extra=extra(static),
+            **network(static),
         )
 
     return Variant(name=name, losses=losses, hyper=hyper, build=build, reference=reference, **fields)

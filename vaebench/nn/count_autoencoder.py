@@ -15,9 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.errors import InputError
-from vaebench.nn.autoencoder import Family, Hidden
+from vaebench.nn.autoencoder import Family
 from vaebench.nn.initialisation import initial_variables
+from vaebench.nn.layers import Hidden
 from vaebench.nn.losses import log_volume, poisson_loss
+from vaebench.nn.priors import MixturePrior, Weights
 from vaebench.types import Aux, Context, Model, Static, Tree, Variant
 
 
@@ -52,18 +54,6 @@ class SignatureOutputs(NamedTuple):
     prior: Any = None
 
 
-class Weights(nn.Module):
-    """A learned matrix outside any layer: ``kernel``, initialised like a layer's weights, or ``bias``, initially 0."""
-
-    name_of_weights: str
-    shape: tuple[int, int]
-
-    @nn.compact
-    def __call__(self) -> jax.Array:
-        """Return the matrix."""
-        return self.param(self.name_of_weights, nn.initializers.zeros, self.shape)
-
-
 class NonNegative(nn.Module):
     """Linear decoder without offset: z [B, L] times a kernel [L, features].
 
@@ -96,6 +86,7 @@ class SignatureAutoencoder(nn.Module):
         frozen: the decoder is given and not trained.
         pseudo: number of learned inputs of the encoder (VampPrior); 0 for none.
         prior_rows: rows of a prior's own weights [prior_rows, L]; 0 for none.
+        components: of a learned mixture as prior; 0 for none.
     """
 
     features: int
@@ -107,6 +98,7 @@ class SignatureAutoencoder(nn.Module):
     frozen: bool = False
     pseudo: int = 0
     prior_rows: int = 0
+    components: int = 0
 
     def setup(self) -> None:
         """Create the layers of encoder and decoder, and the prior's weights."""
@@ -118,6 +110,8 @@ class SignatureAutoencoder(nn.Module):
             self.pseudo_inputs = Weights("kernel", (self.pseudo, self.features))
         if self.prior_rows:
             self.prior = Weights("bias", (self.prior_rows, self.latent))
+        if self.components:
+            self.mixture = MixturePrior(self.components, self.latent)
 
     def encode(self, x: jax.Array, activation: jax.Array | str, training: bool) -> tuple[jax.Array, ...]:
         """Return the heads' values, each [B, L], for normalised counts x [B, features]."""
@@ -130,10 +124,9 @@ class SignatureAutoencoder(nn.Module):
 
     def __call__(self, x: jax.Array, activation: jax.Array | str, training: bool) -> jax.Array:
         """Use every layer once, so that initialisation reaches all of them."""
-        if self.pseudo:
-            self.pseudo_inputs()
-        if self.prior_rows:
-            self.prior()
+        used = {"pseudo_inputs": self.pseudo, "prior": self.prior_rows, "mixture": self.components}
+        for name in (name for name, size in used.items() if size):
+            getattr(self, name)()
         return self.decode(self.encode(x, activation, training)[0])
 
 
@@ -194,6 +187,7 @@ def signature_model(
     frozen: bool = False,
     pseudo: int = 0,
     prior_rows: int = 0,
+    components: int = 0,
 ) -> Model:
     """Return the pure functions of an autoencoder of counts, with the shapes of :class:`vaebench.types.Model`.
 
@@ -209,9 +203,10 @@ def signature_model(
         frozen: the decoder is given and not trained.
         pseudo: number of learned inputs of the encoder. The objective's ``prior`` is then their posterior.
         prior_rows: rows of the prior's own weights. The objective's ``prior`` is then these rows [prior_rows, L].
+        components: of a learned mixture. The objective's ``prior`` is then that :class:`Mixture`.
     """
     sizes = (static.features, static.latent, static.hidden)
-    module = SignatureAutoencoder(*sizes, static.norm, norm_last, family.heads, frozen, pseudo, prior_rows)
+    module = SignatureAutoencoder(*sizes, static.norm, norm_last, family.heads, frozen, pseudo, prior_rows, components)
     encoded = functools.partial(_encoded, module, family, static.activation)
 
     def init(key: jax.Array, init: jax.Array) -> Tree:
@@ -219,10 +214,7 @@ def signature_model(
         variables = initial_variables(module, key, init, static.features, "textbook")
         return {**variables, "params": non_negative(variables["params"])}
 
-    def learned(variables: Tree, activation: jax.Array | int) -> Tree:
-        if pseudo:  # encoded apart from the batch, so that they do not enter its statistics
-            return encoded(variables, variables["params"]["pseudo_inputs"]["kernel"], activation, False)[0]
-        return variables["params"]["prior"]["bias"] if prior_rows else None
+    learned = functools.partial(_learned, module, encoded)
 
     def loss(
         variables: Tree, x: jax.Array, key: jax.Array, hyper: Tree, activation: jax.Array, context: Context
@@ -255,10 +247,24 @@ def signature_model(
         sample,
         lambda variables, z, activation: z @ signatures_of(variables),
         posterior,
-        functools.partial(_prior_draws, static, family, bool(pseudo or prior_rows)),
+        functools.partial(_prior_draws, static, family, bool(pseudo or prior_rows or components)),
         constrained=non_negative,
         latent_kl=None if divergence is None else latent_kl,
     )
+
+
+def _learned(
+    module: SignatureAutoencoder,
+    encoded: Callable[..., tuple[Tree, Tree]],
+    variables: Tree,
+    activation: jax.Array | int,
+) -> Tree:
+    """Return the parameters of the learned prior; ``None`` for a fixed one."""
+    if module.pseudo:  # encoded apart from the batch, so that they do not enter its statistics
+        return encoded(variables, variables["params"]["pseudo_inputs"]["kernel"], activation, False)[0]
+    if module.components:
+        return module.apply(variables, method=lambda module: module.mixture())
+    return variables["params"]["prior"]["bias"] if module.prior_rows else None
 
 
 def _prior_draws(static: Static, family: Family, learned: bool, key: jax.Array, samples: int) -> jax.Array:

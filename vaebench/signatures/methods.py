@@ -110,6 +110,7 @@ METHODS = {
         ExtractionMethod("exponential_vae", _AUTOENCODER, "exponential posterior, gislum2024", trains=True),
         ExtractionMethod("weibull_vae", _AUTOENCODER, "Weibull posterior", trains=True),
         ExtractionMethod("spike_slab_vae", _AUTOENCODER, "spike-and-slab posterior", trains=True),
+        ExtractionMethod("folded_mixture_vae", _AUTOENCODER, "folded-normal posterior, learned prior", trains=True),
     )
 }
 

@@ -83,11 +83,16 @@ def chain(*parts: Iterable[Point]) -> list[Point]:
     return list(dict.fromkeys(itertools.chain(*parts)))
 
 
-def group_by_static(points: Iterable[Point], features: int) -> dict[tuple[Static, float], list[Point]]:
-    """Group points by compiled program: equal :class:`Static` and equal split sizes, in order of first appearance."""
+def group_by_static(
+    points: Iterable[Point], features: int, auxiliary: tuple[int, ...] = ()
+) -> dict[tuple[Static, float], list[Point]]:
+    """Group points by compiled program: equal :class:`Static` and equal split sizes, in order of first appearance.
+
+    ``features`` and ``auxiliary`` are those of :func:`static_of`.
+    """
     groups: dict[tuple[Static, float], list[Point]] = {}
     for p in points:
-        groups.setdefault((static_of(p, features), p.valid_fraction), []).append(p)
+        groups.setdefault((static_of(p, features, auxiliary), p.valid_fraction), []).append(p)
     return groups
 
 

@@ -19,7 +19,7 @@ from vaebench.nn.initialisation import INITS
 from vaebench.nn.optimizers import check_optimizer, static_optimizer, traced_optimizer
 from vaebench.types import SCHEMA, Static, Traced, Tree, Variant
 from vaebench.types.shown import one_line
-from vaebench.variants import VARIANTS, variant
+from vaebench.variants import VARIANTS, check_output, variant
 
 
 def point(base: Point | None = None, **fields: Tree) -> Point:
@@ -113,7 +113,8 @@ class Point:
         latent: L.
         hidden: widths of the encoder's hidden layers; the decoder mirrors them.
         norm: ``"batch"``, ``"layer"`` or ``"none"``.
-        output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
+        output: ``"identity"``, ``"sigmoid"``, ``"normalised_sigmoid"`` (of the decoder), or ``"correlated"``: the identity, and
+            errors with a learned covariance of low rank plus diagonal.
         batch: training batch; the last partial batch of an epoch is dropped.
         recipe: ``"textbook"`` (the papers' equations) or ``"benchmarked"`` (the released code of the studies).
         init: one of :data:`vaebench.nn.initialisation.INITS`.
@@ -241,6 +242,7 @@ def _check(point: Point) -> None:
     if point.recipe not in variant(point.variant).recipes:
         known = f"(known: {', '.join(variant(point.variant).recipes)})"
         raise InputError(f"recipe {point.recipe!r} does not exist for variant {point.variant!r} {known}")
+    check_output(variant(point.variant), point.recipe, point.output)
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
@@ -281,8 +283,8 @@ def _shape(point: Point) -> Any:
     return shape
 
 
-def static_of(point: Point, features: int) -> Static:
-    """Return the part of a point that is compiled into its program, for data with ``features`` features."""
+def static_of(point: Point, features: int, auxiliary: tuple[int, ...] = ()) -> Static:
+    """Return the part of a point that is compiled, for D ``features`` and auxiliary variables of these numbers of columns."""
     return Static(
         variant=point.variant,
         features=features,
@@ -297,6 +299,7 @@ def static_of(point: Point, features: int) -> Static:
         activation=point.activation if variant(point.variant).domain == "counts" else "",
         shape=_shape(point),
         optimizer=static_optimizer(point.optimizer),
+        auxiliary=auxiliary if variant(point.variant).auxiliary else (),
     )
 
 

@@ -116,7 +116,7 @@ def _give_up(pool: Executor, own: bool, futures: Sequence[Future[Any]]) -> None:
 def pieces_of(task: Task, dataset: Dataset) -> list[Task]:
     """Cut a task for several processes: every group by itself, into pieces of equal work, long points first."""
     pieces = []
-    for group in group_by_static(task.points, dataset.x.shape[1]).values():
+    for group in group_by_static(task.points, dataset.x.shape[1], dataset.auxiliary_widths).values():
         group = sorted(group, key=expected_length, reverse=True)
         count = max(1, round(len(group) / (ROUNDS * task.record["lanes"])))
         pieces += [dataclasses.replace(task, points=tuple(group[i::count])) for i in range(count)]

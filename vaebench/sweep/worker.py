@@ -89,7 +89,7 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] 
     waiting = [p for p in task.points if point_id(p, dataset.digest) not in done]
     baselines = [row_of_baseline(latent, dataset, task.record) for latent in task.baselines]
     baselines = [row for row in baselines if row["point"] not in done]
-    groups = group_by_static(waiting, dataset.x.shape[1])
+    groups = group_by_static(waiting, dataset.x.shape[1], dataset.auxiliary_widths)
     tally = Tally(len(groups), len(waiting) + len(baselines), time.perf_counter())
     if not tally.points:
         return tally.cost()
@@ -161,9 +161,9 @@ def _tell_of_others(out: Path, points: int) -> bool:
 
 def group_name(point: Point, dataset: Dataset) -> str:
     """Return the file name of a point's group: variant, latent, and a hash of everything that fixes its program."""
-    fixed = (static_of(point, dataset.x.shape[1]), point.valid_fraction)
-    # a compiled optimizer is not in the repr, so that groups without one keep the file names of existing folders
-    text = repr(fixed) + fixed[0].optimizer
+    fixed = (static_of(point, dataset.x.shape[1], dataset.auxiliary_widths), point.valid_fraction)
+    # neither a compiled optimizer nor auxiliary variables are in the repr, so that groups without keep their file names
+    text = repr(fixed) + fixed[0].optimizer + ",".join(map(str, fixed[0].auxiliary))
     return f"{point.variant}-{point.latent}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
@@ -230,7 +230,7 @@ def _saved(task: Task, group: Sequence[Point], dataset: Dataset) -> dict[Point, 
     for point in group:
         leaves = found.get(point_id(point, dataset.digest))
         if leaves:
-            start = make_start(static_of(point, dataset.x.shape[1]), task.engine)
+            start = make_start(static_of(point, dataset.x.shape[1], dataset.auxiliary_widths), task.engine)
             template = jax.eval_shape(start, *lane_inputs(point, dataset))
             template = template._replace(key=jax.eval_shape(jax.random.key_data, template.key))
             lane = restored(leaves, template)
@@ -268,12 +268,14 @@ def given_of(item: Finished, data: Dataset, needs: Container[str]) -> Given:
         needs: of ``"posterior"`` and ``"reconstruction"`` (of the evaluated z), those to compute. The split and the redundant
             columns are always given.
     """
-    redundant = variant_named(item.point.variant).redundant(static_of(item.point, data.x.shape[1]))
+    static = static_of(item.point, data.x.shape[1], data.auxiliary_widths)
+    redundant = variant_named(item.point.variant).redundant(static)
     given = Given(split=(item.split.train, item.split.valid), redundant=redundant)
-    if item.z is None:
+    if item.z is None or not ("posterior" in needs or "reconstruction" in needs):
         return given
+    model = trained(item, data)
     if "posterior" in needs:
-        given = given._replace(posterior=trained(item, data).posterior(data.x))
+        given = given._replace(posterior=model.posterior(data.x, data.auxiliary))
     if "reconstruction" in needs:
-        given = given._replace(reconstruction=trained(item, data).decode(item.z))
+        given = given._replace(reconstruction=model.decode(item.z, data.auxiliary))
     return given

@@ -14,11 +14,13 @@ import jax.numpy as jnp
 from vaebench.errors import InputError
 from vaebench.space import Point, group_by_static, static_of
 from vaebench.space import point as make_point
+from vaebench.training.auxiliary import rows_of_shape, with_auxiliary_rows
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import Lane
 from vaebench.training.pool import lane_inputs
 from vaebench.training.train import Train, make_start, make_train
 from vaebench.types import Dataset
+from vaebench.types.auxiliary import AuxiliaryRows
 
 LANES_MOST = 256
 MEMORY_SHARE = 0.8
@@ -71,7 +73,7 @@ class Estimate(NamedTuple):
 def programs(points: Sequence[Point], dataset: Dataset) -> list[Program]:
     """Return the compiled programs of a run, in training order."""
     found = []
-    for (static, _), group in group_by_static(points, dataset.x.shape[1]).items():
+    for (static, _), group in group_by_static(points, dataset.x.shape[1], dataset.auxiliary_widths).items():
         lane = jax.eval_shape(make_start(static), *lane_inputs(group[0], dataset))
         weights = sum(leaf.size for leaf in jax.tree.leaves(lane.variables["params"]))
         steps = lane.split.train.shape[0] // static.batch
@@ -99,7 +101,7 @@ def chosen_lanes(points: Sequence[Point], dataset: Dataset, engine: Engine = DEF
 
 
 def _largest(points: Sequence[Point], dataset: Dataset) -> Point:
-    groups = list(group_by_static(points, dataset.x.shape[1]).values())
+    groups = list(group_by_static(points, dataset.x.shape[1], dataset.auxiliary_widths).values())
     sizes = [program.parameters for program in programs(points, dataset)]
     return groups[sizes.index(max(sizes))][0]
 
@@ -148,11 +150,14 @@ def check_memory(point: Point, dataset: Dataset, lanes: int = 1) -> None:
         )
 
 
-def _shapes(point: Point, dataset: Dataset, lanes: int, engine: Engine) -> tuple[Train, Lane, jax.ShapeDtypeStruct]:
-    program = make_train(static_of(point, dataset.x.shape[1]), lanes, engine)
+def _shapes(
+    point: Point, dataset: Dataset, lanes: int, engine: Engine
+) -> tuple[Train, Lane, jax.ShapeDtypeStruct | AuxiliaryRows]:
+    static = static_of(point, dataset.x.shape[1], dataset.auxiliary_widths)
+    program = make_train(static, lanes, engine)
     lane = jax.eval_shape(program.start, *lane_inputs(point, dataset))
     pool = lane if lanes == 1 else jax.eval_shape(program.idle, lane)
-    return program, pool, jax.ShapeDtypeStruct(dataset.x.shape, jnp.float32)
+    return program, pool, rows_of_shape(static, len(dataset.x))
 
 
 def estimated(
@@ -172,10 +177,11 @@ def estimated(
     lanes = lanes or chosen_lanes(points, dataset, engine)
     point = _largest(points, dataset)
     need, _, limit = program_memory(point, dataset, lanes, engine)
-    program = make_train(static_of(point, dataset.x.shape[1]), lanes, engine)
+    static = static_of(point, dataset.x.shape[1], dataset.auxiliary_widths)
+    program = make_train(static, lanes, engine)
     forever = make_point(point, epochs=2**30, stopping="fixed")
     lane = program.start(*lane_inputs(forever, dataset))
-    x = jnp.asarray(dataset.x)
+    x = with_auxiliary_rows(jnp.asarray(dataset.x), static, dataset)
 
     def epoch() -> float:
         """Time one epoch of fresh lanes in seconds; a lane that has diverged would cost nothing."""

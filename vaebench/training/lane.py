@@ -10,6 +10,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from vaebench.errors import InputError
 from vaebench.types import Traced
+from vaebench.types.auxiliary import AuxiliaryRows
 
 RUNNING, CONVERGED, OUT_OF_EPOCHS, DIVERGED, IDLE = range(5)
 STOP_NAMES = ("running", "converged", "out_of_epochs", "diverged", "idle")
@@ -32,8 +33,10 @@ class Split(NamedTuple):
     scale: Any
 
 
-def scaled(x: jax.Array, split: Split) -> jax.Array:
-    """Return rows x [B, D] on the lane's own scale."""
+def scaled(x: jax.Array | AuxiliaryRows, split: Split) -> jax.Array | AuxiliaryRows:
+    """Return rows x [B, D] on the lane's own scale; auxiliary variables stay as they are."""
+    if isinstance(x, AuxiliaryRows):
+        return x._replace(x=(x.x - split.centre[None]) / split.scale[None])
     return (x - split.centre[None]) / split.scale[None]
 
 

@@ -21,6 +21,7 @@ from vaebench.training.stored import (
     checked_card,
     checked_variables,
     read_card,
+    stored_auxiliary,
     stored_preprocessing,
 )
 from vaebench.training.trained import MODEL_CARD, WEIGHTS, Trained, trained
@@ -102,7 +103,9 @@ def model_from(arrays: Mapping[str, np.ndarray], card: Mapping[str, Any], source
     """
     point = checked_card(card, source)
     features = np.asarray(card["features"], dtype=str)
-    variables = checked_variables(arrays, point, len(features), source, diverged=card["status"] == "DIVERGED")
+    auxiliary = stored_auxiliary(card, point, source)
+    diverged = card["status"] == "DIVERGED"
+    variables = checked_variables(arrays, point, len(features), source, diverged, auxiliary)
     return Trained(
         point=point,
         variables=variables,
@@ -111,6 +114,7 @@ def model_from(arrays: Mapping[str, np.ndarray], card: Mapping[str, Any], source
         **{name: card[name] for name in CARD if name != "history"},
         history=tuple(card["history"]),
         preprocessing=stored_preprocessing(card, arrays, features, source),
+        auxiliary=auxiliary,
     )
 
 

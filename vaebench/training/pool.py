@@ -24,10 +24,12 @@ import numpy as np
 from vaebench.data.splits import split_indices
 from vaebench.errors import InputError
 from vaebench.space import Point, static_of, traced_of
+from vaebench.training.auxiliary import check_auxiliary, with_auxiliary_rows
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import RUNNING, STOP_NAMES, Lane, Split
 from vaebench.training.train import MAX_CALL_EPOCHS, Train, make_train
 from vaebench.types import Dataset, Traced, Tree
+from vaebench.types.auxiliary import AuxiliaryRows
 from vaebench.types.shown import one_line
 from vaebench.variants import VARIANTS, variant
 
@@ -110,6 +112,7 @@ def make_split(point: Point, dataset: Dataset) -> Split:
             f"or one of: {', '.join(name for name, v in VARIANTS.items() if v.domain == 'expression')}"
         )
     samples, features = dataset.x.shape
+    check_auxiliary(point, dataset)
     train, valid = split_indices(dataset.labels, samples, point.valid_fraction, point.seed, point.stratified)
     if len(train) < point.batch:
         raise InputError(
@@ -254,12 +257,14 @@ def trained_points(
     waiting = deque(sorted(points, key=expected_length, reverse=True))
     for point in waiting:
         check_statistics(point, 0)  # also of splits that are not made from the data set
-    program = make_train(static_of(waiting[0], dataset.x.shape[1]), lanes, engine)
+    static = static_of(waiting[0], dataset.x.shape[1], dataset.auxiliary_widths)
+    program = make_train(static, lanes, engine)
 
     def begun(program: Train, point: Point) -> Lane:
         return program.start(*lane_inputs(point, dataset))
 
-    embedded = x if begin is None else jnp.asarray(dataset.x)
+    rows = with_auxiliary_rows(x, static, dataset)
+    embedded = rows if begin is None else jnp.asarray(dataset.x)
     slots = _Slots(program, lanes, begin or begun, saved or {})
     epoch_seconds = math.inf
     while waiting or any(slots.points):
@@ -268,7 +273,7 @@ def trained_points(
         # k is traced, so any number of epochs uses the same program
         epochs = int(np.clip(engine.call_seconds / epoch_seconds, 1, MAX_CALL_EPOCHS))
         called = time.perf_counter()
-        slots.pool, losses = program.advance(slots.pool, x, epochs)
+        slots.pool, losses = program.advance(slots.pool, rows, epochs)
         # one transfer for everything the host needs: waiting for the device once per call is the whole overhead of the engine
         seen = jax.device_get((slots.pool.status, slots.pool.epoch, losses))
         status, after, losses = (np.reshape(part, (lanes, -1)) for part in seen)
@@ -289,7 +294,13 @@ def trained_points(
 
 
 def _finished(
-    point: Point, lane: Lane, program: Train, x: jax.Array, history: list[float], sample: bool, keep: bool
+    point: Point,
+    lane: Lane,
+    program: Train,
+    x: jax.Array | AuxiliaryRows,
+    history: list[float],
+    sample: bool,
+    keep: bool,
 ) -> Finished:
     stop = STOP_NAMES[int(lane.status)]
     losses = {"train": lane.train_loss, "valid": lane.valid_loss, "best_valid": lane.best_loss}

@@ -14,10 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.data.auxiliary import variables_from
 from vaebench.data.preprocessing import Preprocessing, preprocessing_from
 from vaebench.errors import InputError
 from vaebench.space import Point, static_of
 from vaebench.types import SCHEMA, Static, Tree
+from vaebench.types.auxiliary import AuxiliaryVariable
 from vaebench.types.frames import listed
 from vaebench.variants import variant as variant_named
 from vaebench.version import __version__
@@ -33,7 +35,7 @@ _KINDS = {
     "digest": str,
     "features": list,
 }
-_KNOWN = {"schema", "version", "point", "features", "preprocessing", *CARD}
+_KNOWN = {"schema", "version", "point", "features", "preprocessing", "auxiliary", *CARD}
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -97,7 +99,12 @@ def checked_card(card: Mapping[str, Any], source: str) -> Point:
 
 
 def checked_variables(
-    arrays: Mapping[str, np.ndarray], point: Point, features: int, source: str, diverged: bool
+    arrays: Mapping[str, np.ndarray],
+    point: Point,
+    features: int,
+    source: str,
+    diverged: bool,
+    auxiliary: tuple[AuxiliaryVariable, ...] = (),
 ) -> Tree:
     """Return the parameters and batch statistics of a model, checked against the network that its settings describe.
 
@@ -107,12 +114,14 @@ def checked_variables(
         features: number of features D.
         source: the file, for messages.
         diverged: the training diverged, so that weights may not be finite.
+        auxiliary: coding of the auxiliary variables that the variant uses.
 
     Raises:
         InputError: an array is missing, unknown, of another shape, or not finite.
     """
     where = f"the model in {source}"
-    shapes = _shapes(static_of(point, features)) | {f"data/{name}": (features,) for name in AFFINE}
+    static = static_of(point, features, tuple(len(variable.columns) for variable in auxiliary))
+    shapes = _shapes(static) | {f"data/{name}": (features,) for name in AFFINE}
     shapes |= {"data/fill": (features,)} if "data/fill" in arrays else {}
     absent, unknown = sorted(set(shapes) - set(arrays)), sorted(set(arrays) - set(shapes))
     for names, problem in ((absent, "lacks"), (unknown, "has the unknown array")):
@@ -138,6 +147,25 @@ def checked_variables(
                 node = node.setdefault(parent, {})
             node[leaf] = value
     return variables
+
+
+def stored_auxiliary(card: Mapping[str, Any], point: Point, source: str) -> tuple[AuxiliaryVariable, ...]:
+    """Return the coding of the auxiliary variables of a stored model; none for a variant that uses none.
+
+    Raises:
+        InputError: it is missing or not as it was written.
+    """
+    if not variant_named(point.variant).auxiliary:
+        return ()
+    try:
+        found = variables_from(card.get("auxiliary") or ())
+    except InputError as error:
+        raise InputError(f"the model in {source} cannot be used: {error}") from error
+    if not found:
+        raise InputError(
+            f"the model in {source} lacks the auxiliary variables that {point.variant} uses; save it again"
+        )
+    return found
 
 
 def stored_preprocessing(

@@ -23,6 +23,7 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from vaebench.nn.optimizers import clipped, coefficients, transformation
+from vaebench.training.auxiliary import rows_of_shape, taken
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import IDLE, RUNNING, Lane, Split, lane_sharding, scaled, stopped
 from vaebench.types import Aux, Context, Model, Static, Traced, Tree
@@ -40,8 +41,8 @@ class Train(NamedTuple):
         idle: ``Lane -> pool`` of R idle lanes with the shapes of that lane.
         put: ``(pool, slot, lane) -> pool`` with the lane in that slot; the old pool is consumed.
         take: ``(pool, slot) -> Lane``.
-        advance: ``(pool, x[N, D], k) -> (pool, history[R, MAX_CALL_EPOCHS])``: trains every running lane for at most k epochs.
-            ``history`` holds their validation losses, NaN after the last one. The old pool is consumed.
+        advance: ``(pool, x[N, D] or AuxiliaryRows, k) -> (pool, history[R, MAX_CALL_EPOCHS])``: trains every running lane for at
+            most k epochs. ``history`` holds their validation losses, NaN after the last one. The old pool is consumed.
         embed: ``(lane, x[N, D], sample) -> z[N, L]``, the posterior mean, or one posterior draw if ``sample`` is true.
     """
 
@@ -106,7 +107,12 @@ def make_pass(
                 context = Context(True, samples, static.batch, seen)
                 current = {**variables, "params": params}
                 return model.loss(
-                    current, scaled(x[index], lane.split), key, lane.traced.hyper, lane.traced.activation, context
+                    current,
+                    scaled(taken(x, index), lane.split),
+                    key,
+                    lane.traced.hyper,
+                    lane.traced.activation,
+                    context,
                 )
 
             (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(variables["params"])
@@ -149,7 +155,12 @@ def make_validation(static: Static, model: Model) -> Callable[[Lane, jax.Array],
         def batch(index: jax.Array, key: jax.Array, seen: jax.Array) -> dict[str, jax.Array]:
             context = Context(False, valid.shape[0], static.batch, seen)
             value, aux = model.loss(
-                lane.variables, scaled(x[index], lane.split), key, lane.traced.hyper, lane.traced.activation, context
+                lane.variables,
+                scaled(taken(x, index), lane.split),
+                key,
+                lane.traced.hyper,
+                lane.traced.activation,
+                context,
             )
             return {"loss": value, **aux.terms}
 
@@ -182,7 +193,7 @@ def make_start(static: Static, engine: Engine = DEFAULT) -> Callable[[Traced, Sp
     rule = transformation(static.optimizer, flat=engine.flat_optimizer, moments=engine.moments)
 
     def term_zeros(variables: Tree, traced: Traced) -> dict[str, jax.Array]:
-        x = jax.ShapeDtypeStruct((2, static.features), jnp.float32)
+        x = rows_of_shape(static, 2)
         context = Context(False, 2, static.batch, jnp.zeros((), jnp.int32))
         aux = jax.eval_shape(
             lambda v, x, t: model.loss(v, x, jax.random.key(0), t.hyper, t.activation, context)[1].terms,
@@ -269,11 +280,11 @@ def _made(static: Static, lanes: int, engine: Engine) -> Train:
 
     @engine.precise
     def embed(lane: Lane, x: jax.Array, sample: bool) -> jax.Array:
-        x = scaled(x, lane.split)
+        rows = scaled(x, lane.split)
         if sample:
             key = jax.random.fold_in(lane.key, 2**31 - 1)
-            return model.sample(lane.variables, x, key, lane.traced.activation, lane.traced.hyper)
-        return model.embed(lane.variables, x, lane.traced.activation)
+            return model.sample(lane.variables, rows, key, lane.traced.activation, lane.traced.hyper)
+        return model.embed(lane.variables, rows, lane.traced.activation)
 
     if lanes == 1:
         return Train(

@@ -7,13 +7,14 @@ import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from vaebench.atomic import write_json
+from vaebench.data.auxiliary import coding_of
 from vaebench.data.preprocessing import Preprocessing, settings_of
 from vaebench.errors import InputError, user_path
 from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
@@ -27,7 +28,8 @@ from vaebench.training.stored import (
     array_name,
 )
 from vaebench.types import SCHEMA, Dataset, Model, Posterior, Static
-from vaebench.types.frames import Values, in_order, named_like, numeric
+from vaebench.types.auxiliary import Auxiliary, AuxiliaryRows, AuxiliaryVariable
+from vaebench.types.frames import Values, in_order, is_frame, named_like, numeric, with_row_names
 from vaebench.variants import variant as variant_named
 from vaebench.version import __version__
 
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
     import anndata
     import pandas as pd
 
+AuxiliaryValues: TypeAlias = "Auxiliary | Mapping[str, Any] | pd.DataFrame | anndata.AnnData | str | os.PathLike[str]"
+"""Values of auxiliary variables as a user may give them."""
+_ENCODED = ("inputs", "encoder")
+"""Uses of auxiliary variables (:attr:`Variant.auxiliary`) that new samples need them for."""
 WEIGHTS, MODEL_CARD = "weights.safetensors", "model.json"
 
 
@@ -63,6 +69,7 @@ class Trained:
         history: validation loss after every epoch.
         digest: of the data it was trained on.
         preprocessing: the steps from a raw table to ``Dataset.x``; ``None`` for a model that was saved before these were.
+        auxiliary: coding of the auxiliary variables that the variant uses; none for most variants.
     """
 
     point: Point
@@ -79,13 +86,14 @@ class Trained:
     history: tuple[float, ...]
     digest: str
     preprocessing: Preprocessing | None = None
+    auxiliary: tuple[AuxiliaryVariable, ...] = ()
 
     def __repr__(self) -> str:
         """Returns one line."""
         data = f"{len(self.features)} features -> {self.point.latent} latents"
         return f"<Trained {self.point.variant!r}: {data}; {self.status}, {self.stop} after {self.epochs} epochs; {self.point!r}>"
 
-    def embed(self, x: Values) -> Values:
+    def embed(self, x: Values, auxiliary: AuxiliaryValues | None = None) -> Values:
         """Return the posterior mean z of every sample.
 
         In recipe ``benchmarked`` batch normalisation uses the statistics of ``x`` itself, as the released code did, so z of
@@ -93,24 +101,34 @@ class Trained:
 
         Args:
             x: [N, D], scaled as the training data's ``Dataset.x``. The columns of a DataFrame are found by name.
+            auxiliary: for a variant whose encoder uses auxiliary variables, their values for these samples: ``data.auxiliary``, a
+                DataFrame (matched by row names if both have them), or name -> [N]. Others do without.
 
         Returns:
             z [N, L], float32. A DataFrame if ``x`` is one: its row names, and columns ``z1, z2, ...``.
 
         Raises:
-            InputError: x has another number of features, missing or infinite values, or too few samples.
+            InputError: x has another number of features, missing or infinite values, or too few samples; or auxiliary variables
+                are missing or have values that the model does not know.
         """
         if self.point.recipe == "benchmarked" and len(x) < 2:
             raise InputError("a model of recipe 'benchmarked' normalises by the samples it is given: give at least 2")
-        z = np.asarray(self._model().embed(self.variables, self._scaled(x), self._activation()))
+        rows = self._rows(x, auxiliary)
+        z = np.asarray(self._model().embed(self.variables, rows, self._activation()))
         return named_like(z, x, self.latents)
 
     @property
     def latents(self) -> list[str]:
-        """Names of the latents in DataFrames: ``z1, z2, ...``."""
-        return [f"z{i + 1}" for i in range(self.point.latent)]
+        """Names of the latents in DataFrames: ``z1, z2, ...``, or those of the auxiliary variables that guided them."""
+        names = [f"z{i + 1}" for i in range(self.point.latent)]
+        if variant_named(self.point.variant).auxiliary != "latents":
+            return names
+        guided = [column for variable in self.auxiliary for column in variable.columns]
+        return guided + names[len(guided) :]
 
-    def embed_table(self, table: pd.DataFrame | anndata.AnnData | str | os.PathLike[str]) -> pd.DataFrame:
+    def embed_table(
+        self, table: pd.DataFrame | anndata.AnnData | str | os.PathLike[str], auxiliary: AuxiliaryValues | None = None
+    ) -> pd.DataFrame:
         """Return the posterior mean z of the samples of a raw table, such as the very one that the model was trained on.
 
         The table is treated as the training data were: transform, missing values, repeated names, selection, scaling. In
@@ -120,6 +138,8 @@ class Trained:
             table: raw values on the scale of the table that the model was trained on: a DataFrame, an AnnData object, or the path
                 of a table, a matrix of genes x samples or an ``.h5ad`` file. Genes are found by name, in columns or in rows.
                 Whatever the model does not need, text or not, is ignored.
+            auxiliary: as in :meth:`embed`, or the path of a table with the sample names first; by default its columns are those
+                of ``table`` (``obs`` of an AnnData object).
 
         Returns:
             z [N, L], indexed by sample, with columns ``z1, z2, ...``.
@@ -135,32 +155,44 @@ class Trained:
                 "data set without that record; train it again, or use embed with values that are scaled as Dataset.x"
             )
         source = Path(table) if isinstance(table, os.PathLike) else table
-        return self.embed(preprocessed(source, self.preprocessing))
+        x = preprocessed(source, self.preprocessing)
+        return self.embed(x, source if auxiliary is None and self._use in _ENCODED else auxiliary)
 
-    def reconstruct(self, x: Values) -> Values:
+    def reconstruct(self, x: Values, auxiliary: AuxiliaryValues | None = None) -> Values:
         """Return the reconstruction [N, D] of ``x`` [N, D] from its posterior mean, both scaled as ``Dataset.x``."""
-        return self.decode(self.embed(x))
+        return self.decode(self.embed(x, auxiliary), auxiliary)
 
-    def decode(self, z: Values) -> Values:
+    def decode(self, z: Values, auxiliary: AuxiliaryValues | None = None) -> Values:
         """Return the decoder's output [N, D] for ``z`` [N, L], on the scale of ``Dataset.x``; a DataFrame if ``z`` is one.
 
+        Args:
+            z: [N, L].
+            auxiliary: for a variant whose decoder uses auxiliary variables, as in :meth:`embed`.
+
         Raises:
-            InputError: z has another number of columns.
+            InputError: z has another number of columns, or auxiliary variables are missing.
         """
         held = numeric(in_order(z, "z", columns=self.latents, kind="latent"), "z").astype(np.float32)
         if held.ndim != 2 or held.shape[1] != self.point.latent:
             raise InputError(f"z has shape {held.shape}; it must be [N, {self.point.latent}]")
-        out = np.asarray(self._model().decode(self.variables, jnp.asarray(held), self._activation()))
+        known = (self._coded(z, auxiliary),) if self._use == "inputs" else ()
+        out = np.asarray(self._model().decode(self.variables, jnp.asarray(held), self._activation(), *known))
         return named_like(out * self.own_scale + self.own_centre, z, self.features.astype(str))
 
-    def sample(self, key: jax.Array, samples: int) -> np.ndarray:
+    def sample(self, key: jax.Array, samples: int, auxiliary: AuxiliaryValues | None = None) -> np.ndarray:
         """Draw z from the prior and return the decoder's output [samples, D], on the scale of ``Dataset.x``.
 
         Args:
             key: of the draws, such as ``jax.random.key(0)``.
             samples: number of draws.
+            auxiliary: for a variant whose prior or decoder uses auxiliary variables, their values for the draws.
         """
-        return self.decode(np.asarray(self._model().prior(key, samples)))
+        model = self._model()
+        if model.trained_prior is None:
+            return self.decode(np.asarray(model.prior(key, samples)), auxiliary)
+        known = (self._coded(np.empty((samples, 0)), auxiliary),) if self._use in _ENCODED else ()
+        z = model.trained_prior(self.variables, key, samples, self._activation(), *known)
+        return self.decode(np.asarray(z), auxiliary)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``weights.safetensors`` and ``model.json`` into ``folder``, and return the folder; see :func:`load_model`."""
@@ -170,17 +202,39 @@ class Trained:
         write_json(folder / MODEL_CARD, card_of(self), indent=1)
         return folder
 
-    def posterior(self, x: np.ndarray | pd.DataFrame) -> Posterior | None:
-        """Return mean and log variance of q(z|x), each [N, L], for ``x`` scaled as in :meth:`embed`.
+    def posterior(self, x: np.ndarray | pd.DataFrame, auxiliary: AuxiliaryValues | None = None) -> Posterior | None:
+        """Return mean and log variance of q(z|x), each [N, L], for ``x`` and ``auxiliary`` as in :meth:`embed`.
 
         ``None`` if the posterior of the variant is not Gaussian.
         """
         by_batch = self.point.recipe == "benchmarked"
-        found = self._model().posterior(self.variables, self._scaled(x), self._activation(), by_batch)
+        found = self._model().posterior(self.variables, self._rows(x, auxiliary), self._activation(), by_batch)
         return Posterior(*(np.asarray(part) for part in found)) if isinstance(found, Gaussian) else None
 
     def _model(self) -> Model:
-        return _compiled(static_of(self.point, len(self.features)))
+        widths = tuple(len(variable.columns) for variable in self.auxiliary)
+        return _compiled(static_of(self.point, len(self.features), widths))
+
+    @property
+    def _use(self) -> str:
+        return variant_named(self.point.variant).auxiliary
+
+    def _rows(self, x: np.ndarray | pd.DataFrame, auxiliary: AuxiliaryValues | None) -> jax.Array | AuxiliaryRows:
+        """Return the network's input: x scaled, and with the coded auxiliary variables if the encoder takes them."""
+        held = self._scaled(x)
+        return AuxiliaryRows(held, self._coded(x, auxiliary)) if self._use in _ENCODED else held
+
+    def _coded(self, rows: np.ndarray | pd.DataFrame, auxiliary: AuxiliaryValues | None) -> jax.Array:
+        """Return the coded auxiliary variables of samples, [N, 2 A]."""
+        if auxiliary is None:
+            names = ", ".join(variable.name for variable in self.auxiliary)
+            raise InputError(
+                f"the model uses the auxiliary variables {names[:120]}; give their values too, such as auxiliary=data.auxiliary"
+            )
+        from vaebench.data.new_auxiliary import coded_new
+
+        index = with_row_names(rows).index if is_frame(rows) else None
+        return jnp.asarray(coded_new(auxiliary, self.auxiliary, len(rows), index))
 
     def _activation(self) -> int:
         return ACTIVATIONS.index(self.point.activation)
@@ -223,6 +277,9 @@ def trained(item: Finished, data: Dataset) -> Trained:
         history=tuple(item.history),
         digest=data.digest,
         preprocessing=data.preprocessing,
+        auxiliary=()
+        if data.auxiliary is None or not variant_named(item.point.variant).auxiliary
+        else data.auxiliary.variables,
     )
 
 
@@ -244,4 +301,6 @@ def card_of(model: Trained) -> dict[str, Any]:
         "features": model.features.tolist(),
         "preprocessing": None if model.preprocessing is None else settings_of(model.preprocessing),
         **{name: getattr(model, name) for name in CARD},
+        # cards of models without auxiliary variables are as they were before there were any
+        **({"auxiliary": coding_of(model.auxiliary)} if model.auxiliary else {}),
     }

@@ -25,12 +25,35 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vaebench.errors import InputError
+from vaebench.types.auxiliary import Auxiliary, AuxiliaryVariable
+from vaebench.types.metric import Given, Metric, Posterior, no_packages
 from vaebench.types.shown import dataset_line, dataset_page, one_line
 
 if TYPE_CHECKING:
     import numpy as np  # for annotations only: the command line starts without it
 
     from vaebench.data.preprocessing import Preprocessing
+
+__all__ = [
+    "BASELINE",
+    "SCHEMA",
+    "Aux",
+    "Auxiliary",
+    "AuxiliaryVariable",
+    "Context",
+    "Dataset",
+    "Given",
+    "Metric",
+    "Model",
+    "Posterior",
+    "Static",
+    "Survival",
+    "Traced",
+    "Tree",
+    "Variant",
+    "checked_dataset",
+    "no_packages",
+]
 
 Tree = Any
 """A tree of arrays, as JAX means it: parameters, gradients, states of an optimizer, traced settings, posteriors."""
@@ -54,7 +77,7 @@ class Static:
         batch: training batch size B.
         recipe: ``"textbook"`` (the papers' equations) or ``"benchmarked"`` (as computed by the studies' released code).
         norm: ``"batch"``, ``"layer"`` or ``"none"``, after every hidden linear layer.
-        output: ``"identity"``, ``"sigmoid"`` or ``"normalised_sigmoid"``.
+        output: ``"identity"``, ``"sigmoid"``, ``"normalised_sigmoid"`` or ``"correlated"``.
         clipped: clip gradients. Static because the norm costs a pass over the weights.
         validation: ``"batches"`` of the training size, or ``"whole"`` for all validation samples in one batch.
         activation: name of an activation to compile in; ``""`` lets each lane choose. Variants for counts use it, because
@@ -62,6 +85,7 @@ class Static:
         shape: the variant's own frozen dataclass of program-changing choices; ``None`` without any.
         optimizer: name of an optimizer that is compiled in; ``""`` for those that lanes may differ in. Not part of the
             ``repr``, which names files, so that files keep the names they had before.
+        auxiliary: number of columns of each auxiliary variable that the variant uses (:attr:`Auxiliary.widths`).
     """
 
     variant: str
@@ -77,6 +101,7 @@ class Static:
     activation: str = ""
     shape: Any = None
     optimizer: str = dataclasses.field(default="", repr=False)
+    auxiliary: tuple[int, ...] = dataclasses.field(default=(), repr=False)
 
 
 class Traced(NamedTuple):
@@ -131,19 +156,23 @@ class Aux(NamedTuple):
 class Model(NamedTuple):
     """A variant for one :class:`Static`, as pure functions. ``variables`` is ``{"params": ..., "batch_stats": ...}``.
 
+    Of a variant with auxiliary variables, x is a :class:`vaebench.types.auxiliary.AuxiliaryRows`.
+
     Attributes:
         init: ``(key, init) -> variables``.
         loss: ``(variables, x[B, D], key, hyper, activation, context) -> (scalar, Aux)``.
         embed: ``(variables, x[N, D], activation) -> z[N, L]``, the posterior mean. With recipe ``"benchmarked"``, batch
             normalisation uses the statistics of the given x, here and in ``sample``.
         sample: ``(variables, x[N, D], key, activation, hyper=None) -> z[N, L]``, one draw from the posterior.
-        decode: ``(variables, z[N, L], activation) -> reconstruction[N, D]``.
+        decode: ``(variables, z[N, L], activation, auxiliary=None) -> reconstruction[N, D]``.
         posterior: ``(variables, x[N, D], activation) -> NamedTuple`` of the posterior's parameters.
         prior: ``(key, N) -> z[N, L]``, draws from p(z).
         constrained: ``params -> params``, a projection applied after every update to constrained weights; ``None`` for no
             constraint.
         latent_kl: ``(variables, x[N, D], key, activation, hyper) -> KL(q(z_l|x) || p(z_l))[N, L]`` in nats; ``None`` if not
             defined, or for a Gaussian posterior, whose parameters give it.
+        trained_prior: ``(variables, key, N, activation, auxiliary=None) -> z[N, L]``, draws from a prior that is trained;
+            ``None`` for a fixed one.
     """
 
     init: Callable[..., Any]
@@ -155,6 +184,7 @@ class Model(NamedTuple):
     prior: Callable[..., Any]
     constrained: Callable[[Any], Any] | None = None
     latent_kl: Callable[..., Any] | None = None
+    trained_prior: Callable[..., Any] | None = None
 
 
 class Variant(NamedTuple):
@@ -177,6 +207,10 @@ class Variant(NamedTuple):
         redundant: ``Static -> columns`` of z that are determined by the others; regressions on z leave them out.
         least_batch: fewest samples of a batch for which the loss is defined: 2 if it compares the samples of a batch.
         domain: ``"expression"`` (rows of a :class:`Dataset`) or ``"counts"`` (rows of an SBS96 catalogue).
+        auxiliary: use of the data set's auxiliary variables: ``""`` (none); ``"inputs"`` (of encoder and decoder) or
+            ``"encoder"`` (of encoder and prior), so that new samples need them too; or ``"latents"`` (they guide the first
+            latents in training and give them their names).
+        gaussian: the textbook loss has a Gaussian likelihood, which may be given correlated errors (output ``"correlated"``).
     """
 
     __repr__ = one_line
@@ -191,6 +225,8 @@ class Variant(NamedTuple):
     redundant: Callable[[Static], tuple[int, ...]] = lambda static: ()
     least_batch: int = 1
     domain: str = "expression"
+    auxiliary: str = ""
+    gaussian: bool = True
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -215,7 +251,7 @@ class Dataset:
 
     Attributes:
         name: short name, used in rows and titles.
-        digest: first 16 hex digits of the sha256 over x, names, labels, survival, covariates and factors.
+        digest: first 16 hex digits of the sha256 over x, names, labels, survival, covariates, factors and auxiliary variables.
         x: [N, D] float32, features selected and scaled with the statistics of ALL samples; no missing values.
         samples: [N] unique names.
         features: [D] names.
@@ -230,6 +266,7 @@ class Dataset:
         provenance: origin of the data: source, options, and numbers of samples and features dropped by reason; JSON values.
         preprocessing: the steps from the raw table to ``x``, which models apply to new samples; ``None`` if unknown.
         notes: what was decided or looks odd when the data were read: scale, names, samples, survival; one sentence each.
+        auxiliary: known facts about the samples for the models that use them; ``None`` without any.
     """
 
     name: str
@@ -248,9 +285,15 @@ class Dataset:
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     preprocessing: Preprocessing | None = None
     notes: tuple[str, ...] = ()
+    auxiliary: Auxiliary | None = None
 
     __repr__ = dataset_line
     _repr_html_ = dataset_page
+
+    @property
+    def auxiliary_widths(self) -> tuple[int, ...]:
+        """Number of columns of each auxiliary variable; empty without any."""
+        return () if self.auxiliary is None else self.auxiliary.widths
 
 
 def checked_dataset(data: object) -> Dataset:
@@ -261,70 +304,3 @@ def checked_dataset(data: object) -> Dataset:
             "vb.data.dataset_from_arrays builds one from arrays"
         )
     return data
-
-
-class Posterior(NamedTuple):
-    """A diagonal Gaussian q(z | x) for each sample: ``mean`` and ``logvar`` (natural log of the variance), [N, L] each."""
-
-    __repr__ = one_line
-
-    mean: np.ndarray
-    logvar: np.ndarray
-
-
-class Given(NamedTuple):
-    """Information about a model that metrics may use in addition to its embedding; ``None`` where unknown.
-
-    Attributes:
-        posterior: q(z | x) of every sample, in the order of the data set.
-        reconstruction: [N, D], on the scale of the data set's ``x``.
-        split: positions of the training and of the validation samples.
-        redundant: columns of z that are determined by the others; regressions on z leave them out.
-    """
-
-    __repr__ = one_line
-
-    posterior: Posterior | None = None
-    reconstruction: np.ndarray | None = None
-    split: tuple[np.ndarray, np.ndarray] | None = None
-    redundant: tuple[int, ...] = ()
-
-
-def no_packages(options: Any) -> tuple[str, ...]:
-    """Return nothing: a metric that imports nothing beyond what training needs. A function, so that metrics can be pickled."""
-    return ()
-
-
-class Metric(NamedTuple):
-    """A metric of embeddings: the object that each file of :mod:`vaebench.metrics` exports.
-
-    Attributes:
-        name: name in the registry, of the file, and in rows.
-        needs: requirements: ``"labels"``, ``"survival"``, ``"factors"``, ``"expression"`` of the data set, and
-            ``"posterior"``, ``"reconstruction"``, ``"split"`` of :class:`Given`.
-        where: ``"host"`` (in a process pool, with a data set that may lack the expression) or ``"lane"`` (in the process
-            that trains).
-        compute: ``(z[N, L], dataset, given) -> {score: number, ..., "status": "OK" or a reason}``. Never raises on degenerate
-            embeddings. Takes the keyword ``options`` if the field ``options`` is not ``None``.
-        reference: the paper, or the library that it agrees with.
-        scores: keys of the scores that ``compute`` returns, always all of them, in addition to ``"status"``.
-        options: default options, an instance of the metric's own frozen dataclass; ``None`` without options.
-        prepare: ``(dataset, options) -> Metric`` that has computed all that does not depend on the embedding; ``None`` if
-            that is nothing but the options.
-        counts: names of the scores that are whole numbers whatever the options, or NaN where not computed; all others are
-            floats.
-        packages: ``options -> modules`` that the metric imports beyond those that training needs.
-    """
-
-    __repr__ = one_line
-
-    name: str
-    needs: tuple[str, ...]
-    where: str
-    compute: Callable[..., dict[str, Any]]
-    reference: str
-    scores: tuple[str, ...]
-    options: Any = None
-    prepare: Callable[[Dataset, Any], Metric] | None = None
-    counts: tuple[str, ...] = ()
-    packages: Callable[[Any], tuple[str, ...]] = no_packages

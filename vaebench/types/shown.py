@@ -104,6 +104,9 @@ def dataset_line(self: Dataset) -> str:
     parts += [f"{int(self.survival.event.sum())} events"] if self.survival is not None else []
     for kind, held in (("covariates", self.covariates), ("factors", self.factors)):
         parts += [f"{kind} {', '.join(list(held)[:5])}{', ...' if len(held) > 5 else ''}"] if held else []
+    if self.auxiliary is not None:
+        names = list(self.auxiliary.values)
+        parts += [f"auxiliary {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"]
     return f"<Dataset {self.name!r}: {'; '.join(parts)}; digest {self.digest}>"
 
 
@@ -120,6 +123,8 @@ def dataset_page(self: Dataset) -> str:
     rows |= {
         kind: _some(list(held)) for kind, held in (("covariates", self.covariates), ("factors", self.factors)) if held
     }
+    if self.auxiliary is not None:
+        rows["auxiliary"] = _some(list(self.auxiliary.values))
     return page(f"Dataset {self.name!r}", {"": rows | {"digest": self.digest}})
 
 

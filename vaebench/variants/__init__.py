@@ -7,7 +7,7 @@ its name is listed here. ``textbook`` is the loss of the papers' equations, ``be
 
 import importlib
 
-from vaebench.errors import unknown_name
+from vaebench.errors import InputError, unknown_name
 from vaebench.types import Variant
 
 _FILES = (
@@ -28,6 +28,12 @@ _FILES = (
     "exponential_vae",
     "weibull_vae",
     "spike_slab_vae",
+    "conditional_vae",
+    "mixture_vae",
+    "folded_mixture_vae",
+    "identifiable_vae",
+    "semi_supervised_vae",
+    "constrained_vae",
 )
 VARIANTS: dict[str, Variant] = {name: importlib.import_module(f"{__name__}.{name}").VARIANT for name in _FILES}
 """Name -> variant, in the order in which variants are listed."""
@@ -42,3 +48,13 @@ def variant(name: str) -> Variant:
     if name not in VARIANTS:
         raise unknown_name("variant", name, VARIANTS)
     return VARIANTS[name]
+
+
+def check_output(chosen: Variant, recipe: str, output: str) -> None:
+    """Raise :class:`InputError` for correlated errors of a loss that has no Gaussian likelihood of expression."""
+    gaussian = chosen.gaussian and chosen.domain == "expression" and recipe == "textbook"
+    if output == "correlated" and not gaussian:
+        raise InputError(
+            f"output is 'correlated', and recipe {recipe!r} of {chosen.name} is no expression model with a Gaussian likelihood; "
+            "choose another output, variant or recipe"
+        )

@@ -36,5 +36,6 @@ VARIANT = expression_variant(
     name="huber_vae",
     losses={"textbook": textbook},
     hyper=lambda shape: Hyper(),
+    gaussian=False,
     reference="Huber 1964, Robust estimation of a location parameter",
 )

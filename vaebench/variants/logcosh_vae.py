@@ -51,5 +51,6 @@ VARIANT = expression_variant(
     name="logcosh_vae",
     losses={"textbook": textbook, "benchmarked": benchmarked},
     hyper=lambda shape: Hyper(),
+    gaussian=False,
     reference="Chen et al. 2018, Log hyperbolic cosine loss improves variational auto-encoder",
 )

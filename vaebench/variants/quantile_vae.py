@@ -37,5 +37,6 @@ VARIANT = expression_variant(
     name="quantile_vae",
     losses={"textbook": textbook},
     hyper=lambda shape: Hyper(),
+    gaussian=False,
     reference="Koenker & Bassett 1978, Regression quantiles; Yu & Moyeed 2001, Bayesian quantile regression",
 )
