@@ -40,9 +40,7 @@ from vaebench.data.splits import unsplit_labels
 from vaebench.errors import InputError, check_choice, user_path
 from vaebench.types.shown import one_line
 
-_STUDIES = {"tcga": ("sample", TYPE), "gtex": ("SAMPID", "SMTS")}
-"""Public data set -> its columns with sample names and with labels."""
-
+_STUDIES = {"tcga": ("sample", TYPE), "gtex": ("SAMPID", "SMTS")}  # the columns with sample names and with labels
 _MOST_LABELS = 100  # a column with more different texts is unlikely to be a label
 
 
