@@ -179,10 +179,10 @@ def extraction_page(
 
     Args:
         folder: any folder.
-        catalogue: counts [T, 96].
+        catalogue: counts [T, M].
         result: the extraction.
         types: cancer type by sample.
-        reference: signatures [S', 96] for the heat map.
+        reference: signatures [S', M] for the heat map.
         info: provenance, shown at the end.
         notes: warnings, shown on top.
         seed: of the t-SNE.

@@ -82,7 +82,7 @@ class CombinationSearch:
         """The fewest reference signatures that reach the target of ``s``; no members if it is new.
 
         Args:
-            s: the signature [96], or a draw of it.
+            s: the signature [M], or a draw of it.
             drawn: true for a draw.
         """
         weights, rest = nnls(self.reference.T, s)

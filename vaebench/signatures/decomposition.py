@@ -104,14 +104,14 @@ def decompose(
     seed: int = 0,
     options: DecompositionOptions = DECOMPOSITION,
 ) -> Decomposition:
-    """Explain each of ``signatures`` [S, 96] by the fewest reference signatures that reach its cosine.
+    """Explain each of ``signatures`` [S, M] by the fewest reference signatures that reach its cosine.
 
     The algorithm: :mod:`vaebench.signatures.decomposition`.
 
     Args:
         signatures: as extracted.
-        reference: known signatures [S', 96].
-        draws: [n, S, 96], of the posterior of the signatures, as :attr:`vaebench.signatures.joint.intervals.DeNovo.spectra`
+        reference: known signatures [S', M].
+        draws: [n, S, M], of the posterior of the signatures, as :attr:`vaebench.signatures.joint.intervals.DeNovo.spectra`
             holds them. The answer is then the most probable combination.
         mutations: number that each signature was estimated from, by its name or one for all; for multinomial draws where there
             is no posterior. An extraction's are the sums of its exposures.
@@ -187,7 +187,7 @@ def _drawn_spectra(
     seed: int,
     options: DecompositionOptions,
 ) -> np.ndarray | None:
-    """Draws [n, S, 96] of the signatures; ``None`` where their noise is not known."""
+    """Draws [n, S, M] of the signatures; ``None`` where their noise is not known."""
     if draws is not None:
         given = np.asarray(draws, np.float64)
         if given.ndim != 3 or given.shape[1:] != found.shape or not len(given):
@@ -213,7 +213,7 @@ def _drawn_spectra(
 
 
 def _own_cosine(draws: np.ndarray, quantile: float) -> float:
-    """Quantile of the cosine between draws [n, 96] and their mean."""
+    """Quantile of the cosine between draws [n, M] and their mean."""
     mean = draws.mean(0)
     return float(np.quantile(draws @ mean / (np.linalg.norm(draws, axis=1) * np.linalg.norm(mean)), quantile))
 
