@@ -38,7 +38,6 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     _check_extraction(options)
     check_attribution(options)
     check_results_folder(options.out, "extract")
-    settings = training_settings(options.set)
     reference = mutations.read_signatures(options.reference) if options.reference else None
     catalogue, reference = _catalogue_of(options, reference)
     target = read_target(options, catalogue, options.reference)
@@ -51,7 +50,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         restarts=options.restarts,
         rule=options.rule,
         augmentation=options.augmentation,
-        settings=settings,
+        settings=training_settings(options.set),
         seed=options.seed,
         reference=reference,
         prior_weight=options.prior_weight,
@@ -90,15 +89,14 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         )
         write_json(new / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
-        first = f"{summary['signatures']} signatures in {len(catalogue)} samples, {duration(seconds)}"
-        _print_extraction(options, result, notes, first)
+        _print_extraction(options, result, notes, f"{len(catalogue)} samples, {duration(seconds)}")
         print(f"report: {page}")
     return summary
 
 
-def _print_extraction(options: Extract, result: Extraction, notes: list[str], first: str) -> None:
+def _print_extraction(options: Extract, result: Extraction, notes: list[str], size: str) -> None:
     """Print what was found; notes come first, for they say how far the numbers can be trusted."""
-    print("\n".join([first, *notes]))
+    print("\n".join([f"{len(result.signatures)} signatures in {size}", *notes]))
     if result.matches is not None:
         print(result.matches.to_string(index=False, float_format="{:.3f}".format))
     if options.reference is not None and options.intervals != "anchored":

@@ -73,7 +73,7 @@ def evaluate(
         dataset = data
     dataset = checked_dataset(dataset)
     if metrics is DEFAULT_METRICS:  # the same metrics given by name are refused as any other
-        metrics, left_out = allowed_metrics(metrics, dataset, options or {})
+        metrics, left_out = allowed_metrics(DEFAULT_METRICS, dataset, options or {})
         for sentence in left_out:
             warnings.warn(sentence, stacklevel=2)
     chosen = check_metrics(metrics, dataset, options)

@@ -16,13 +16,13 @@ from vaebench.data.mutations.opportunities import Opportunities
 from vaebench.data.mutations.tables import cancer_types, write_exposures, write_signatures, write_sigprofiler
 from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
 from vaebench.signatures import interchange, plots
+from vaebench.signatures.extraction_notes import ambiguity_notes, choice_notes, drawn_notes
 from vaebench.signatures.kept import PRIOR
 from vaebench.signatures.learned import learned_prior
 from vaebench.signatures.matching import fit_cosines, matches
 from vaebench.signatures.methods import METHODS, ExtractionMethod, ExtractionTask, loaded
 from vaebench.signatures.opportunities import Given, Scaled, at_genome, converted, known_opportunities, scale_notes
 from vaebench.signatures.selection import RULES
-from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.steps import keeping_steps
 from vaebench.types.shown import one_line, tables_page
@@ -213,7 +213,8 @@ def extract(
     exposures = np.zeros((len(whole), len(order)))
     exposures[used] = found.exposures[:, order]
     fits = {"mutations": whole.sum(1), "cosine": fit_cosines(whole, exposures @ signatures.to_numpy())}
-    notes = scales + capped + _choice_notes(table.index[~used], found.table, numbers)
+    notes = scales + capped + choice_notes(table.index[~used], found.table, numbers)
+    notes += ambiguity_notes(found.reassignments, np.argsort(order))
     result = Extraction(
         signatures=signatures,
         exposures=pd.DataFrame(exposures, table.index, names),
@@ -222,9 +223,7 @@ def extract(
         matches=None if known is None else matches(signatures, known),
         method=method,
         catalogue=table,
-        notes=notes
-        + _ambiguity_notes(found.reassignments, np.argsort(order))
-        + _prior_notes([found.priors[i] for i in order] if found.priors else [], known, prior_weight),
+        notes=notes + drawn_notes([found.priors[i] for i in order] if found.priors else [], known, prior_weight),
     )
     return _on_both_scales(result, known_opportunities(opportunities, table))
 
@@ -309,41 +308,3 @@ def _check_prior(method: str, weight: float, reference: bool) -> None:
         )
     if weight and not reference:
         raise InputError(f"prior_weight={weight!r} needs a reference, the table of signatures that are known")
-
-
-def _choice_notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tuple[str, ...]:
-    """Notes on samples without mutations and on a doubtful number of signatures."""
-    chosen = table[table["chosen"]].iloc[0]
-    notes = []
-    if len(empty):
-        others = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
-        notes.append(f"No mutations in sample {empty[0]}{others}: exposures are 0 there.")
-    if chosen["status"] != "OK":
-        notes.append(f"The number of signatures is doubtful: {chosen['status']}.")
-    if len(numbers) > 1 and chosen["k"] == max(numbers):
-        notes.append(f"The chosen number {chosen['k']} is the largest that was tried; there may be more signatures.")
-    return tuple(notes)
-
-
-def _ambiguity_notes(reassignments: tuple[Reassignment, ...], place: np.ndarray) -> tuple[str, ...]:
-    """Note on shares that priors reassigned; ``place`` [S] is each signature's position among the names."""
-    moved = [f"{made.share:.0%} of S{place[made.signature] + 1} to S{place[made.other] + 1}" for made in reassignments]
-    if not moved:
-        return ()
-    return (
-        "Some signatures always occur together here, so counts alone cannot separate them. "
-        f"Priors on exposures and spectra assigned {', '.join(moved)}.",
-    )
-
-
-def _prior_notes(priors: list[int], known: pd.DataFrame | None, weight: float) -> tuple[str, ...]:
-    """Note on the known signatures that were priors: ``priors`` [S] are their positions, -1 for none."""
-    if known is None or not priors:
-        return ()
-    drawn = [f"S{i + 1} ({known.index[j]})" for i, j in enumerate(priors) if j >= 0]
-    new = [f"S{i + 1}" for i, j in enumerate(priors) if j < 0]
-    note = f"{len(drawn)} of {len(priors)} signatures were drawn to a known one, which counts as {weight:g} samples"
-    note += f": {', '.join(drawn)}." if drawn else "."
-    if new:
-        note += f" {', '.join(new)} are near none: new, mixed, or an artefact. Look at their spectra."
-    return (note,)

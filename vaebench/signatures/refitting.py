@@ -18,7 +18,7 @@ from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
 from vaebench.errors import InputError, checked_seed, unknown_name, user_path
 from vaebench.signatures import plots
 from vaebench.signatures.attribution import DRAWS
-from vaebench.signatures.dispersion import NOISES, fitted_noise
+from vaebench.signatures.dispersion import NOISES, NoiseFit, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.offered import offered
@@ -26,7 +26,7 @@ from vaebench.signatures.opportunities import Given, at_counts, both_scales, con
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
 from vaebench.signatures.refit_tables import needs_added, probabilities_of, samples_table, shown_exposures, sums_table
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
+from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
 from vaebench.types.shown import one_line, tables_page
 
 
@@ -237,53 +237,51 @@ def refit(
     left_out = at_counts(opportunities, counts, left_out)
     x, s = counts.to_numpy(), known.to_numpy()
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
-    exposures = np.zeros((len(x), len(s)))
+    exposures, estimates = np.zeros((len(x), len(s))), None
     fitted = fitted_noise(x[some], s, noise)
     exposures[some], found = fitted.fit.exposures, fitted.found
-    estimates = None
     if intervals is not None:
-        given = (
-            x[some],
-            s,
-            fitted.fit,
-            found,
-            groups[some],
-            level,
-            seed,
-            settings or {},
-            chosen,
-            progress or no_progress,
-        )
-        estimates = METHODS[intervals].compute(FittedCohort(*given, ground=ground))
+        given = (x[some], s, fitted.fit, found, groups[some], level, seed, settings or {}, chosen)
+        estimates = METHODS[intervals].compute(FittedCohort(*given, progress or no_progress, ground=ground))
         exposures[some] = estimates.exposures
     samples = samples_table(counts, exposures @ s, found, some, checks)
     notes = [*scales, *gone, *needs_added(samples, x[some], known, left_out, fitted, checks)]
     frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
-    notes += [*noise_notes(fitted, checks), *sample_notes(samples, diagnostics, checks)]
+    notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks)
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior)
         notes += sum_notes(known, counts.index[some], estimates, checks)
     shown = frame if estimates is None else shown_exposures(frame, estimates, some, checks)
-    if per_mutation and (estimates is None or estimates.draws is None):
-        notes.append(f"Probabilities of mutations have no intervals: intervals={intervals!r} draws no exposures.")
     return RefitResult(
         exposures=shown,
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
-        dispersion=fitted.poisson.dispersion,
-        psi=fitted.poisson.rounding,
-        size=found.size,
         method=intervals or "",
         level=level,
         diagnostics=diagnostics,
-        notes=tuple(notes),
-        noise=fitted.noise,
-        growth=found.growth,
+        notes=(*notes, *_probability_notes(per_mutation, intervals, estimates)),
+        **_noise_of(fitted),
         sums=sums_table(known.index, counts.index[some], estimates),
         left_out=tuple(map(str, left_out.index)),
         per_mutation=probabilities_of(counts, shown, known, some, estimates, level) if per_mutation else None,
         yields=yields,
-    )._replace(signatures=known, catalogue=counts)
+        signatures=known,
+        catalogue=counts,
+    )
+
+
+def _probability_notes(asked: bool, intervals: str | None, estimates: Estimates | None) -> list[str]:
+    """Note on probabilities of mutations, where they were ``asked`` for and have no intervals."""
+    if not asked or (estimates is not None and estimates.draws is not None):
+        return []
+    return [f"Probabilities of mutations have no intervals: intervals={intervals!r} draws no exposures."]
+
+
+def _noise_of(fitted: NoiseFit) -> dict[str, Any]:
+    """The fields of :class:`RefitResult` that describe the noise."""
+    poisson, found = fitted.poisson, fitted.found
+    fields = {"dispersion": poisson.dispersion, "psi": poisson.rounding, "size": found.size}
+    return fields | {"noise": fitted.noise, "growth": found.growth}
 
 
 def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> None:

@@ -74,7 +74,7 @@ def read_opportunities(
     Example:
         >>> exome = read_opportunities("exome", build="GRCh37")
         >>> int(exome.target["A[C>A]A"]), int(exome.genome["A[C>A]A"])
-        (1822814, 114580816)
+        (1822814, 115312068)
     """
     if isinstance(source, Opportunities):
         if source.context != context:
@@ -109,8 +109,8 @@ def read_opportunities(
         )
     notes = () if found else (f"The opportunities of the {name} are those of GRCh37: nothing names another build.",)
     found = found or BUILDS[0]
-    table = [_by_channel(_known()[f"{found}_{part}"], context) for part in (name, "genome")]
-    return Opportunities(context, *table, f"{name} ({found})", notes)
+    target, whole = (_by_channel(_known()[f"{found}_{part}"], context) for part in (name, "genome"))
+    return Opportunities(context, target, whole, f"{name} ({found})", notes)
 
 
 def counted_opportunities(genome: Genome, context: str, intervals: Intervals | None = None) -> pd.Series:

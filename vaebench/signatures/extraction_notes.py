@@ -1,0 +1,46 @@
+"""Notes on an extraction: what a reader should know before the numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from vaebench.signatures.sparse.ambiguity import Reassignment
+
+
+def choice_notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tuple[str, ...]:
+    """Notes on samples without mutations and on a doubtful number of signatures."""
+    chosen = table[table["chosen"]].iloc[0]
+    notes = []
+    if len(empty):
+        others = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+        notes.append(f"No mutations in sample {empty[0]}{others}: exposures are 0 there.")
+    if chosen["status"] != "OK":
+        notes.append(f"The number of signatures is doubtful: {chosen['status']}.")
+    if len(numbers) > 1 and chosen["k"] == max(numbers):
+        notes.append(f"The chosen number {chosen['k']} is the largest that was tried; there may be more signatures.")
+    return tuple(notes)
+
+
+def ambiguity_notes(reassignments: tuple[Reassignment, ...], place: np.ndarray) -> tuple[str, ...]:
+    """Note on shares that priors reassigned; ``place`` [S] is each signature's position among the names."""
+    moved = [f"{made.share:.0%} of S{place[made.signature] + 1} to S{place[made.other] + 1}" for made in reassignments]
+    if not moved:
+        return ()
+    return (
+        "Some signatures always occur together here, so counts alone cannot separate them. "
+        f"Priors on exposures and spectra assigned {', '.join(moved)}.",
+    )
+
+
+def drawn_notes(priors: list[int], known: pd.DataFrame | None, weight: float) -> tuple[str, ...]:
+    """Note on the known signatures that were priors: ``priors`` [S] are their positions, -1 for none."""
+    if known is None or not priors:
+        return ()
+    drawn = [f"S{i + 1} ({known.index[j]})" for i, j in enumerate(priors) if j >= 0]
+    new = [f"S{i + 1}" for i, j in enumerate(priors) if j < 0]
+    note = f"{len(drawn)} of {len(priors)} signatures were drawn to a known one, which counts as {weight:g} samples"
+    note += f": {', '.join(drawn)}." if drawn else "."
+    if new:
+        note += f" {', '.join(new)} are near none: new, mixed, or an artefact. Look at their spectra."
+    return (note,)
