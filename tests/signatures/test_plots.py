@@ -34,7 +34,7 @@ def extraction(cohort):
         matches(truth.signatures, truth.signatures),
         "nmf",
         ("a note",),
-        catalogue,
+        catalogue=catalogue,
     )
 
 
