@@ -23,6 +23,7 @@ from vaebench.figures.samples import burden, one_sample_exposures, present_by_si
 from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra, spectrum_comparison
 from vaebench.report.notes import ADVICE, advice, notes_html
 from vaebench.report.signatures import calibration_page, extraction_page, interval_section, refit_page, table
+from vaebench.signatures.decomposition import decompose
 from vaebench.signatures.matching import cosines, matches
 
 
@@ -184,6 +185,8 @@ def test_pages_are_whole_and_offline(cohort, tmp_path):
     found = Extraction(
         truth.signatures, truth.exposures, samples, selection, matches(truth.signatures, truth.signatures)
     )
+    explained = decompose(truth.signatures, truth.signatures.rename(lambda name: f"SBS{name}"))
+    explained.table().to_csv(tmp_path / "decomposition.csv")
     page = extraction_page(
         tmp_path,
         catalogue,
@@ -194,6 +197,8 @@ def test_pages_are_whole_and_offline(cohort, tmp_path):
         notes=["x < y"],
     )
     text = page.read_text(encoding="utf-8")
+    assert "As known signatures" in text
+    assert ">SBSS1</td>" in text
     assert "a &lt;b&gt;" in text
     assert "x &lt; y" in text
     assert not re.search(r'(src|href)="(?!data:)', text)
