@@ -28,7 +28,7 @@ TYPES = {
 }
 AMOUNTS = {"SBS96": 3000.0, "DBS78": 300.0, "ID83": 400.0}
 """Median mutations of a tumour."""
-COPIES = 40
+COPIES = 120
 """Places in the genome for each kind of indel."""
 SIZE = 1_000_000
 """Bases of the chromosomes of substitutions and of doublets."""

@@ -103,7 +103,7 @@ def seen_in(tissue: str, names: Sequence[str]) -> tuple[set[str], list[str]]:
 
 def _says_nothing(tissue: str, names: Sequence[str]) -> InputError:
     return InputError(
-        f"tissue={tissue!r} says nothing of {names[0]!r}: its signatures are named as COSMIC's, SBS1 and so on"
+        f"tissue={tissue!r} says nothing of {names[0]!r}: only exposures of COSMIC's SBS1, SBS2 and so on are published"
     )
 
 
