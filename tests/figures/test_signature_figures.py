@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex, to_rgb
 from scipy.stats import binomtest, poisson
 
@@ -21,6 +23,7 @@ from vaebench.figures.samples import burden, one_sample_exposures, present_by_si
 from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra, spectrum_comparison
 from vaebench.report.notes import ADVICE, advice, notes_html
 from vaebench.report.signatures import calibration_page, extraction_page, interval_section, refit_page, table
+from vaebench.signatures.decomposition import decompose
 from vaebench.signatures.matching import cosines, matches
 
 
@@ -57,13 +60,28 @@ def footnote(figure: Any) -> str:
     return re.sub(r"\s+", " ", figure.get_supxlabel())
 
 
+def bar_heights(ax: Axes) -> list[float]:
+    (bars,) = (c for c in ax.collections if isinstance(c, PolyCollection))
+    return [path.vertices[1, 1] for path in bars.get_paths()]
+
+
+def bar_colours(ax: Axes) -> list[str]:
+    (bars,) = (c for c in ax.collections if isinstance(c, PolyCollection))
+    return [to_hex(colour).upper() for colour in bars.get_facecolor()]
+
+
+def band(ax: Axes) -> LineCollection:
+    (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    return lines
+
+
 def test_spectra_have_96_bars_in_the_standard_colours(cohort):
     _, truth = cohort
     figure = spectra(truth.signatures)
     assert len(figure.axes) == len(truth.signatures)
     for ax, (_, values) in zip(figure.axes, truth.signatures.iterrows(), strict=True):
-        assert [bar.get_height() for bar in ax.patches] == pytest.approx(values.to_numpy())
-    colours = [to_hex(bar.get_facecolor()).upper() for bar in figure.axes[0].patches]
+        assert bar_heights(ax) == pytest.approx(values.to_numpy())
+    colours = bar_colours(figure.axes[0])
     expected = [SUBSTITUTION_COLOURS[c[2:5]].upper() for c in truth.signatures.columns]
     assert colours == expected
     assert colours[0] == "#03BCEE"
@@ -167,6 +185,8 @@ def test_pages_are_whole_and_offline(cohort, tmp_path):
     found = Extraction(
         truth.signatures, truth.exposures, samples, selection, matches(truth.signatures, truth.signatures)
     )
+    explained = decompose(truth.signatures, truth.signatures.rename(lambda name: f"SBS{name}"))
+    explained.table().to_csv(tmp_path / "decomposition.csv")
     page = extraction_page(
         tmp_path,
         catalogue,
@@ -177,6 +197,8 @@ def test_pages_are_whole_and_offline(cohort, tmp_path):
         notes=["x < y"],
     )
     text = page.read_text(encoding="utf-8")
+    assert "As known signatures" in text
+    assert ">SBSS1</td>" in text
     assert "a &lt;b&gt;" in text
     assert "x &lt; y" in text
     assert not re.search(r'(src|href)="(?!data:)', text)
@@ -223,7 +245,7 @@ def test_each_context_has_the_colours_and_labels_of_the_field(context, colours, 
     table = pd.DataFrame([np.full(len(look.labels), 3.0)], ["T1"], list(CONTEXTS[context]))
     (ax,) = spectra(table).axes
     assert [t.get_text() for t in ax.get_xticklabels()] == look.labels
-    assert {to_hex(bar.get_facecolor()).upper() for bar in ax.patches} == set(colours.values())
+    assert set(bar_colours(ax)) == set(colours.values())
     assert "numbers of mutations" in footnote(ax.figure)
 
 
@@ -238,14 +260,14 @@ def test_residuals_have_the_band_of_poisson_counts(cohort):
     name = catalogue.index[1]
     figure = sample_fit(catalogue.loc[name], mean.loc[name])
     observed, fitted, residual = figure.axes
-    np.testing.assert_allclose([bar.get_height() for bar in observed.patches], catalogue.loc[name])
-    np.testing.assert_allclose([bar.get_height() for bar in fitted.patches], mean.loc[name])
-    np.testing.assert_allclose([bar.get_height() for bar in residual.patches], catalogue.loc[name] - mean.loc[name])
+    np.testing.assert_allclose(bar_heights(observed), catalogue.loc[name])
+    np.testing.assert_allclose(bar_heights(fitted), mean.loc[name])
+    np.testing.assert_allclose(bar_heights(residual), catalogue.loc[name] - mean.loc[name])
     low, high = poisson.interval(0.95, mean.loc[name])  # the oracle: scipy's own interval
-    ends = np.array([segment[:, 1] for segment in residual.collections[0].get_segments()])
+    ends = np.array([segment[:, 1] for segment in band(residual).get_segments()])
     np.testing.assert_allclose(ends, np.stack([low, high], 1) - mean.loc[name].to_numpy()[:, None])
     wide = sample_fit(catalogue.loc[name], mean.loc[name], dispersion=4.0).axes[2]
-    wider = np.array([segment[:, 1] for segment in wide.collections[0].get_segments()])
+    wider = np.array([segment[:, 1] for segment in band(wide).get_segments()])
     np.testing.assert_allclose(wider[:, 1], 2 * ends[:, 1])
     assert (wider[:, 0] >= -mean.loc[name].to_numpy() - 1e-9).all()
 
@@ -257,7 +279,7 @@ def test_a_comparison_shows_both_spectra_and_their_difference(cohort):
     assert f"cosine {cosines(first.to_numpy()[None], second.to_numpy()[None])[0, 0]:.3f}" in figure.axes[0].get_title(
         "left"
     )
-    np.testing.assert_allclose([bar.get_height() for bar in figure.axes[2].patches], first - second, atol=1e-12)
+    np.testing.assert_allclose(bar_heights(figure.axes[2]), first - second, atol=1e-12)
 
 
 def test_stacked_bars_add_up_and_are_sorted(cohort):
@@ -384,7 +406,7 @@ def test_a_page_follows_the_dark_and_quotes_its_command(cohort, tmp_path):
 def test_a_figure_for_the_dark_keeps_the_colours_of_channels(cohort):
     figure = style.darkened(spectra(cohort[1].signatures.head(1)))
     (ax,) = figure.axes
-    found = [to_hex(bar.get_facecolor()).upper() for bar in ax.patches]
+    found = bar_colours(ax)
     kept = {key: colour.upper() for key, colour in SUBSTITUTION_COLOURS.items() if key != "C>G"}
     for channel, colour in zip(cohort[1].signatures.columns, found, strict=True):
         assert colour == kept.get(channel[2:5], colour)

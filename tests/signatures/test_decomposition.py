@@ -97,10 +97,9 @@ def test_probabilities_are_those_of_enumeration():
         cosine = {}
         for members in [*((k,) for k in range(12)), *itertools.combinations(range(12), 2)]:
             cosine[members] = np.sqrt(1 - nnls(reference[list(members)].T, s)[1] ** 2 / (s @ s))
-        reach = np.sqrt(1 - nnls(reference.T, s)[1] ** 2 / (s @ s))
-        target = reach - max(EVERY.tolerance, EVERY.slack * (1 - reach))
         best = [max((m for m in cosine if len(m) == size), key=cosine.__getitem__) for size in (1, 2)]
-        answer = best[0] if cosine[best[0]] >= target else best[1]
+        left = [1 - cosine[m] ** 2 + 1 - (1 - EVERY.tolerance) ** 2 for m in best]
+        answer = best[1] if left[1] < (1 - EVERY.gain) * left[0] else best[0]
         name = "+".join(REFERENCE.index[k] for k in answer)
         counted[name] = counted.get(name, 0) + 1 / 40
     given = found.combinations.set_index("references")["probability"].to_dict()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
 from vaebench.signatures.extraction import Extraction
@@ -73,7 +74,7 @@ def test_an_extraction_is_read_again(tmp_path):
     assert (kept.draws, kept.notes) == (None, ())
     np.testing.assert_allclose(kept.mutations, TRUTH.exposures.sum(), rtol=1e-6)
     draws = np.random.default_rng(0).dirichlet(np.ones(96), (3, 5))
-    write_draws(tmp_path / "signature_draws.npz", draws[:, ::-1], list(TRUTH.signatures.index[::-1]))
+    write_draws(tmp_path / "signature_draws.npz", draws[:, ::-1], TRUTH.signatures[::-1])
     np.testing.assert_allclose(read_extraction(tmp_path).draws, draws, rtol=1e-6)
     (tmp_path / "prior.csv").unlink()
     older = read_extraction(tmp_path)
@@ -84,6 +85,20 @@ def test_an_extraction_is_read_again(tmp_path):
         read_extraction(tmp_path)
     with pytest.raises(InputError, match=r"signatures\.csv"):
         read_extraction(tmp_path / "none")
+
+
+def test_draws_of_other_contexts_are_read_again(tmp_path):
+    rng, channels = np.random.default_rng(1), list(CONTEXTS["ID83"])
+    spectra = pd.DataFrame(rng.dirichlet(np.ones(83), 2), ["ID_A", "ID_B"], channels)
+    exposures = pd.DataFrame(rng.gamma(2.0, 100.0, (6, 2)), [f"T{i}" for i in range(6)], spectra.index)
+    fits = pd.DataFrame({"mutations": exposures.sum(axis=1), "cosine": 1.0})
+    Extraction(spectra, exposures, fits, pd.DataFrame({"k": [2], "chosen": [True]}), None, "nmf", ()).save(tmp_path)
+    draws = rng.dirichlet(np.ones(83), (3, 2))
+    shuffled = rng.permutation(83)
+    write_draws(tmp_path / "signature_draws.npz", draws[:, :, shuffled], spectra.iloc[:, shuffled])
+    kept = read_extraction(tmp_path)
+    np.testing.assert_allclose(kept.draws, draws, rtol=1e-6)
+    assert list(kept.signatures.columns) == channels
 
 
 def test_one_new_sample_of_the_cohort_gets_nearer_exposures_with_the_prior():

@@ -129,6 +129,35 @@ def test_channels_of_variants_are_those_that_are_counted(calls):
     assert list(zip(pair["pos"], pair["ref"], pair["alt"], strict=True)) == [(10, "C", "A"), (11, "T", "A")]
 
 
+def test_doublets_and_indels_have_their_channels(tmp_path):
+    """One record of two bases, the same as two records, an insertion, and a single base that DBS78 and ID83 do not count."""
+    fasta, path = tmp_path / "genome.fa", tmp_path / "calls.vcf"
+    fasta.write_text(f">1\n{GENOME['1']}\n")
+    changes = [(10, "CT", "AA"), (44, "C", "A"), (45, "T", "A"), (54, "A", "G"), (82, "C", "CAG")]
+    lines = [f"1\t{pos}\t.\t{ref}\t{alt}\t.\tPASS\t." for pos, ref, alt in changes]
+    path.write_text("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n" + "\n".join(lines) + "\n")
+    for context, rows, number in (("DBS78", [0, 1, 2], 2), ("ID83", [4], 1), ("SBS1536", [0, 1, 2, 3, 4], 5)):
+        counts = count(path, fasta, contexts=(context,)).catalogues[context]
+        assert counts.to_numpy().sum() == number
+        spectra = pd.DataFrame(RNG.dirichlet(np.ones(counts.shape[1]), 2), ["A", "B"], counts.columns)
+        shares = pd.DataFrame([[30.0, 10.0]], counts.index, ["A", "B"])
+        table = variant_table(path, per_mutation(counts, shares, spectra), fasta)
+        for row in table[table["channel"] != ""].to_dict("records"):
+            joint = spectra[row["channel"]] * shares.iloc[0]
+            assert row["A"] == pytest.approx(joint["A"] / joint.sum())
+        if context == "SBS1536":
+            continue
+        assert np.flatnonzero(table["channel"] != "").tolist() == rows
+        assert table.loc[table["channel"] == "", "reason"].ne("").all()
+        info = [line.split("\t")[7] for line in annotate_vcf(table, tmp_path / context)[0].read_text().splitlines()[3:]]
+        assert [k for k, field in enumerate(info) if field.startswith("SIGNATURES=")] == rows
+        if context == "DBS78":
+            assert table["channel"].tolist() == ["CT>AA", "CT>AA", "CT>AA", "", ""]
+            assert table["alt"].tolist()[:3] == ["AA", "A", "A"]
+        else:
+            assert (table["ref"][4], table["alt"][4]) == ("C", "CAG")
+
+
 def test_variants_and_vcf_files_carry_the_probabilities(calls, tmp_path):
     path, fasta = calls
     counted = count(path, fasta, contexts=("SBS96",)).catalogues["SBS96"]

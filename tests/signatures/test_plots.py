@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
@@ -33,7 +34,7 @@ def extraction(cohort):
         matches(truth.signatures, truth.signatures),
         "nmf",
         ("a note",),
-        catalogue,
+        catalogue=catalogue,
     )
 
 
@@ -44,7 +45,8 @@ def fit(cohort):
 
 
 def heights(ax: Axes) -> list[float]:
-    return [bar.get_height() for bar in ax.patches]  # type: ignore[attr-defined]
+    (bars,) = (c for c in ax.collections if isinstance(c, PolyCollection))
+    return [path.vertices[1, 1] for path in bars.get_paths()]
 
 
 def test_every_plot_returns_axes_that_a_notebook_shows(extraction, fit, cohort):

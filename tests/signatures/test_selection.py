@@ -105,7 +105,7 @@ def test_too_many_signatures_are_less_stable(key):
 
 def test_consensus_refuses_failed_restarts():
     runs, _ = planted(0, 3, 3, 0.1)
-    with pytest.raises(InputError, match=r"must be \[R, K, 96\]"):
+    with pytest.raises(InputError, match=r"must be \[R, K, M\]"):
         consensus_of(runs[:0])
     for value in (0.0, np.nan, -1.0):
         broken = runs.copy()

@@ -39,7 +39,9 @@ def decompose_signatures(options: Decompose, command: str) -> dict[str, Any]:
     else:
         signatures = mutations.read_signatures(options.signatures)
         notes = list(signatures.attrs.get("notes", ()))
-    chosen = DecompositionOptions(cosine=options.cosine, tolerance=options.tolerance, most=options.most)
+    chosen = DecompositionOptions(
+        cosine=options.cosine, gain=options.gain, tolerance=options.tolerance, most=options.most
+    )
     draws = None if options.mutations is not None else draws  # the number that was asked for counts
     found = decompose(signatures, reference, draws=draws, mutations=amounts, seed=options.seed, options=chosen)
     info = run_info(command, time.perf_counter() - started, options.seed, signatures)

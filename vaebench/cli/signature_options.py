@@ -136,7 +136,7 @@ class Match(Common):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decompose(Seeded, Compiled):
-    """Explain each extracted signature by the fewest reference signatures that reach its cosine, or as new."""
+    """Explain each extracted signature by few reference signatures, each of which explains enough, or as new."""
 
     signatures: Annotated[Positional[Path], tyro.conf.arg(metavar="SIGNATURES|EXTRACTION")]
     """Table of signatures with named channels, or the folder of an extraction, whose posterior gives the probabilities."""
@@ -146,8 +146,10 @@ class Decompose(Seeded, Compiled):
     """Folder for decomposition.csv, combinations.csv and decomposition.json."""
     cosine: float = 0.9
     """Least cosine of a signature and its combination; below it the signature is new."""
+    gain: float = 0.3
+    """Share of what is unexplained that each further reference signature must explain."""
     tolerance: float = 0.005
-    """Cosine that a combination may lose against the best that the whole reference can do."""
+    """Missing cosine that counts as nothing left to explain."""
     most: int = 5
     """Largest number of reference signatures in a combination, from 1 to 8."""
     mutations: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import poisson
@@ -50,7 +51,13 @@ _PAD = {"SBS96": 23.0, "DBS78": 20.0, "ID83": 36.0, "": 2.0}
 
 
 def _bars(ax: Axes, values: np.ndarray, look: ChannelLook, *, percent: bool) -> None:
-    ax.bar(range(len(values)), values, color=look.colours, width=0.8)
+    # one collection: a patch a bar takes half a second for every ten signatures
+    left, height, zero = np.arange(len(values)) - 0.4, np.nan_to_num(values), np.zeros(len(values))
+    corners = [(left, zero), (left, height), (left + 0.8, height), (left + 0.8, zero)]
+    bars = PolyCollection(np.transpose(corners, (2, 0, 1)), facecolors=look.colours, linewidths=0)
+    bars.sticky_edges.y.append(0.0)
+    ax.add_collection(bars)
+    ax.autoscale_view()
     ax.set_xlim(-0.8, len(values) - 0.2)
     ax.set_xticks([])
     ax.grid(visible=False, axis="x")
@@ -139,8 +146,8 @@ def similarity(extracted: pd.DataFrame, reference: pd.DataFrame) -> Figure:
     """Draw the cosine of every extracted signature with the reference signatures that are closest to any of them.
 
     Args:
-        extracted: [S, 96].
-        reference: [S', 96], the same channels in the same order. The three closest to each extracted one are drawn.
+        extracted: [S, M].
+        reference: [S', M], the same channels in the same order. The three closest to each extracted one are drawn.
     """
     a, b = (frame.to_numpy(float) for frame in (extracted, reference))
     # signatures.matching has this cosine too, but signatures are a floor above figures

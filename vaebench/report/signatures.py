@@ -178,11 +178,11 @@ def extraction_page(
     """Write ``folder/report.html`` and ``folder/figures/*.png`` for an extraction; returns the page's path.
 
     Args:
-        folder: any folder.
-        catalogue: counts [T, 96].
+        folder: any folder; the page shows the ``decomposition.csv`` in it, if there is one.
+        catalogue: counts [T, M].
         result: the extraction.
         types: cancer type by sample.
-        reference: signatures [S', 96] for the heat map.
+        reference: signatures [S', M] for the heat map.
         info: provenance, shown at the end.
         notes: warnings, shown on top.
         seed: of the t-SNE.
@@ -207,6 +207,10 @@ def extraction_page(
     if reference is not None and result.matches is not None:
         drawn = _drawn(folder, "similarity", similarity(s, reference), "Extracted signatures against the reference.")
         sections["Matches"] = drawn + table(result.matches)
+    if (folder / "decomposition.csv").is_file():
+        text = "<p>The fewest reference signatures that explain each one, with the probability of this combination.</p>"
+        found = pd.read_csv(folder / "decomposition.csv", dtype={"references": str, "shares": str})
+        sections["As known signatures"] = text + table(found[list(_EXPLAINED)])
     sections["Provenance"] = definitions(info)
     size = f"{style.count_of(len(s), 'signature')} in {style.count_of(len(catalogue), 'sample')}"
     total = round(float(catalogue.to_numpy().sum()))
@@ -214,6 +218,8 @@ def extraction_page(
     return write_page(folder, f"Extraction: {size}", f"<p>{escape(text)}</p>{notes_html(notes)}", sections)
 
 
+_EXPLAINED = ("signature", "references", "shares", "cosine", "probability", "nearest", "nearest_cosine")
+"""Columns of a decomposition that the page shows."""
 _RULES = {
     "criterion": "Choice of the number of signatures: the lowest information criterion, on top. The rest did not decide.",
     "stability": "Choice of the number of signatures: of those whose restarts agree (mean silhouette of at least 0.7, none "

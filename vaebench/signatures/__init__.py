@@ -1,7 +1,7 @@
 """Mutational signatures: extract them from a catalogue, or refit known ones, with intervals. Names are loaded on first use.
 
-Public functions take and return data frames labelled by sample, signature and channel. Modules exchange arrays: X [T, 96] counts,
-``signatures`` [S, 96] with rows that sum to 1, ``exposures`` [T, S] in mutations; the mean of X is exposures @ signatures.
+Public functions take and return data frames labelled by sample, signature and channel. Modules exchange arrays: X [T, M] counts,
+``signatures`` [S, M] with rows that sum to 1, ``exposures`` [T, S] in mutations; the mean of X is exposures @ signatures.
 
 Example::
 

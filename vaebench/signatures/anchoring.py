@@ -24,7 +24,7 @@ class AnchoredIntervals(NamedTuple):
 
     Attributes:
         intervals: as of :class:`vaebench.signatures.refitting.RefitResult`, from its method ``spike_slab``.
-        signatures: [S, 96], those that were refitted.
+        signatures: [S, M], those that were refitted.
         kept: names of the signatures that match no reference signature and stayed as extracted.
         dispersion: of the counts about the fit, 1 for Poisson.
         level: nominal coverage.
@@ -66,12 +66,12 @@ def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = 0.
     that no tumour has, or, where none is near, keep it as extracted beside the whole one.
 
     Args:
-        extracted: signatures [S, 96].
-        reference: signatures [S', 96].
+        extracted: signatures [S, M].
+        reference: signatures [S', M].
         least: cosine from which an extracted signature is identified with the reference signature nearest to it.
 
     Returns:
-        The signatures [S'', 96] to refit with, at most S, in the order of ``extracted``.
+        The signatures [S'', M] to refit with, at most S, in the order of ``extracted``.
 
     Raises:
         InputError: for a table that does not hold signatures, a ``least`` outside of 0 to 1, or an extracted signature that
@@ -127,9 +127,9 @@ def anchored_intervals(
     right. They are too narrow for signatures that stay as extracted; a note names these.
 
     Args:
-        catalogue: counts [T, 96].
-        signatures: [S, 96], as extracted.
-        reference: [S', 96].
+        catalogue: counts [T, M].
+        signatures: [S, M], as extracted.
+        reference: [S', M].
         least: cosine from which a signature is replaced; see :func:`anchored`.
         types: cancer type by sample, each with a prior of its own.
         level: nominal coverage.

@@ -30,11 +30,11 @@ def per_mutation(
     """Probability of each signature for the mutations of each sample and channel that has some.
 
     Args:
-        catalogue: counts [T, 96].
+        catalogue: counts [T, M].
         exposures: [T, S] of these samples.
-        signatures: [S, 96].
+        signatures: [S, M].
         draws: [n, T, S], of the exposures, for intervals.
-        spectra: [n, S, 96], draws of the signatures that belong to ``draws``; ``None`` where they are known.
+        spectra: [n, S, M], draws of the signatures that belong to ``draws``; ``None`` where they are known.
         level: nominal coverage of the intervals.
         fractions: allow counts that are not whole numbers.
 

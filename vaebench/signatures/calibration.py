@@ -61,7 +61,7 @@ TRUTHS = TruthOptions()
 
 
 class _FittedCounts(NamedTuple):
-    """Fit that truths are drawn from: counts [T, 96], signatures [S, 96], posterior draws [n, T, S], noise, constants."""
+    """Fit that truths are drawn from: counts [T, M], signatures [S, M], posterior draws [n, T, S], noise, constants."""
 
     counts: np.ndarray
     signatures: np.ndarray
@@ -71,7 +71,7 @@ class _FittedCounts(NamedTuple):
 
 
 _Truth = tuple[np.ndarray, np.ndarray]
-"""True exposures [T, S] and the mean [T, 96] of the counts."""
+"""True exposures [T, S] and the mean [T, M] of the counts."""
 
 
 def _fit(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
@@ -143,8 +143,8 @@ def calibrate(
     like it. Signatures that are missing from the table show in no source but in the notes of a refit.
 
     Args:
-        catalogue: counts [T, 96].
-        signatures: [S, 96].
+        catalogue: counts [T, M].
+        signatures: [S, M].
         intervals: a name in :data:`vaebench.signatures.intervals.methods.METHODS`.
         noise: as in :func:`vaebench.signatures.refitting.refit`, as are ``level``, ``types`` and ``fractions``.
         level: nominal coverage.

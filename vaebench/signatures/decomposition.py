@@ -2,12 +2,12 @@
 
 For one signature s, or one draw of it::
 
-    1. fit        non-negative least squares on the whole reference: the best cosine that it can reach
-    2. target     the best cosine less ``tolerance``, or less ``slack`` times what is missing to 1, but at least ``cosine``. A
-                  best cosine below ``cosine`` makes s new, unless its noise leaves no more.
-    3. search     all combinations of 1, then 2, ... reference signatures; the first number that reaches the target, and of
-                  that number the combination with the largest cosine. From 3 on (for draws: from 2 on), of the ``candidates``
-                  that explain s best.
+    1. fit        non-negative least squares on the whole reference: the best cosine that it can reach. Below ``cosine`` s is
+                  new, unless its noise leaves no more.
+    2. search     for n = 1, 2, ... the n reference signatures whose blend has the largest cosine c_n. From 3 on (for draws:
+                  from 2 on), of the ``candidates`` that explain s best.
+    3. choose     the n of lowest ln(1 - c_n^2 + r) - n ln(1 - gain), of those with at least ``cosine``: each reference
+                  signature must explain a share ``gain`` of what is left. A rest r = 1 - (1 - tolerance)^2 counts as nothing.
 
 The cosine of s and the nearest point of the cone of a set R is sqrt(b' G^-1 b) / |s| with G = R R' and b = R s, if all weights
 G^-1 b are positive; else the nearest point belongs to a smaller set, which was tried before.
@@ -46,7 +46,8 @@ class Decomposition(NamedTuple):
     Attributes:
         signatures: one row for each signature: ``signature``, ``references`` (names joined by +, or "new"), ``shares`` (of
             each, joined by +), ``cosine`` of the signature and the combination (of a new one: the best cosine that
-            ``options.most`` reference signatures reach), ``target``, ``probability`` (NaN without draws), ``draws``, ``nearest``
+            ``options.most`` reference signatures reach), ``target`` (from which no further one can
+            explain enough), ``probability`` (NaN without draws), ``draws``, ``nearest``
             reference signature and ``nearest_cosine``.
         combinations: one row for each signature and combination that is the answer in a draw, or without draws: ``signature,
             references, cosine, probability``, the most probable first.
@@ -104,14 +105,14 @@ def decompose(
     seed: int = 0,
     options: DecompositionOptions = DECOMPOSITION,
 ) -> Decomposition:
-    """Explain each of ``signatures`` [S, 96] by the fewest reference signatures that reach its cosine.
+    """Explain each of ``signatures`` [S, M] by few reference signatures, each of which explains enough.
 
     The algorithm: :mod:`vaebench.signatures.decomposition`.
 
     Args:
         signatures: as extracted.
-        reference: known signatures [S', 96].
-        draws: [n, S, 96], of the posterior of the signatures, as :attr:`vaebench.signatures.joint.intervals.DeNovo.spectra`
+        reference: known signatures [S', M].
+        draws: [n, S, M], of the posterior of the signatures, as :attr:`vaebench.signatures.joint.intervals.DeNovo.spectra`
             holds them. The answer is then the most probable combination.
         mutations: number that each signature was estimated from, by its name or one for all; for multinomial draws where there
             is no posterior. An extraction's are the sums of its exposures.
@@ -163,7 +164,8 @@ def decompose(
                 "nearest_cosine": float(search.singles(s)[near]),
             }
         )
-        inexact += [name] if answer.members and answer.target > answer.cosine + 1e-9 else []
+        full = len(answer.members) == options.most
+        inexact += [name] if full and answer.target > answer.cosine + 1e-9 else []
         order = sorted(counted, key=lambda c: (-counted[c], len(c), c))
         combined += [(name, _joined(c, names), search.of(s, c).cosine, counted[c] / total) for c in order]
     table = pd.DataFrame(rows)
@@ -175,6 +177,8 @@ def _check(options: DecompositionOptions, seed: int) -> None:
     checked_seed(seed)
     if not 0 <= options.cosine <= 1:
         raise InputError(f"cosine={options.cosine!r} is not allowed; it must be from 0 to 1")
+    if not 0 <= options.gain < 1:
+        raise InputError(f"gain={options.gain!r} is not allowed; it must be from 0 to below 1")
     if not 0 <= options.tolerance <= 1:
         raise InputError(f"tolerance={options.tolerance!r} is not allowed; it must be from 0 to 1")
     whole_number("most", options.most, 1, 8)
@@ -187,7 +191,7 @@ def _drawn_spectra(
     seed: int,
     options: DecompositionOptions,
 ) -> np.ndarray | None:
-    """Draws [n, S, 96] of the signatures; ``None`` where their noise is not known."""
+    """Draws [n, S, M] of the signatures; ``None`` where their noise is not known."""
     if draws is not None:
         given = np.asarray(draws, np.float64)
         if given.ndim != 3 or given.shape[1:] != found.shape or not len(given):
@@ -213,7 +217,7 @@ def _drawn_spectra(
 
 
 def _own_cosine(draws: np.ndarray, quantile: float) -> float:
-    """Quantile of the cosine between draws [n, 96] and their mean."""
+    """Quantile of the cosine between draws [n, M] and their mean."""
     mean = draws.mean(0)
     return float(np.quantile(draws @ mean / (np.linalg.norm(draws, axis=1) * np.linalg.norm(mean)), quantile))
 

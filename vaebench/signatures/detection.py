@@ -78,7 +78,7 @@ def power(
     """Smallest share of a sample's mutations at which each signature is detected: the module's docstring, step by step.
 
     Args:
-        signatures: [S, 96], at least 2, those that a refit would be given.
+        signatures: [S, M], at least 2, those that a refit would be given.
         mutations: numbers of mutations of a sample.
         seed: of everything random.
         options: constants.
@@ -154,7 +154,7 @@ def _limit(
 def drawn_samples(
     spectra: np.ndarray, k: int, number: int, share: float, rng: np.random.Generator, options: PowerOptions
 ) -> np.ndarray:
-    """Counts [samples, 96] with a ``share`` of signature k of ``spectra`` [S, 96], the rest of random others."""
+    """Counts [samples, M] with a ``share`` of signature k of ``spectra`` [S, M], the rest of random others."""
     others = np.delete(np.arange(len(spectra)), k)
     many = min(options.others, len(others))
     means = []
@@ -166,7 +166,7 @@ def drawn_samples(
 
 
 def deviance_rises(counts: np.ndarray, spectra: np.ndarray, k: int) -> np.ndarray:
-    """Rise [T] of the Poisson deviance of ``counts`` [T, 96] when signature k of ``spectra`` [S, 96] is left out, 0 or more."""
+    """Rise [T] of the Poisson deviance of ``counts`` [T, M] when signature k of ``spectra`` [S, M] is left out, 0 or more."""
     every = maximum_likelihood(counts, spectra)
     without = maximum_likelihood(counts, np.delete(spectra, k, 0))
     return np.maximum(2 * (every.log_likelihood - without.log_likelihood), 0.0)

@@ -65,7 +65,7 @@ class Scatter(NamedTuple):
     growth: float = 0.0
 
     def dispersion_of(self, x: np.ndarray) -> np.ndarray:
-        """Dispersion [T] of each sample of x [T, 96], at least 1; 1 under the negative binomial."""
+        """Dispersion [T] of each sample of x [T, M], at least 1; 1 under the negative binomial."""
         if not np.isinf(self.size):
             return np.ones(len(x))
         if self.growth:
@@ -97,7 +97,7 @@ def scatter(
     growth: float = 0.0,
     options: ScatterOptions = ScatterOptions(),
 ) -> Scatter:
-    """Noise of x [T, 96] about maximum-likelihood ``exposures`` [T, S] of ``signatures`` [S, 96].
+    """Noise of x [T, M] about maximum-likelihood ``exposures`` [T, S] of ``signatures`` [S, M].
 
     Degrees of freedom are the number of cells minus the number of exposures above 0.
     """
@@ -116,7 +116,7 @@ def scatter(
 
 
 def _error(mean: np.ndarray, degrees: np.ndarray) -> float:
-    """Standard error of the median chi-squared per degree of freedom of Poisson counts of mean [T, 96]."""
+    """Standard error of the median chi-squared per degree of freedom of Poisson counts of mean [T, M]."""
     # Pearson's term of a Poisson count has variance 2 + 1 / mean; the pooled cell has a mean of at least 1
     variance = np.where(mean >= 1, 2 + 1 / np.maximum(mean, 1), 0).sum(1) + 3
     single = float(np.median(np.sqrt(variance) / degrees))
@@ -127,7 +127,7 @@ def _error(mean: np.ndarray, degrees: np.ndarray) -> float:
 def negative_binomial(
     x: np.ndarray, signatures: np.ndarray, *, options: ScatterOptions = ScatterOptions()
 ) -> tuple[Maximum, Scatter]:
-    """Exposures of x [T, 96], and the size at which the median chi-squared per degree of freedom is 1, found in turns.
+    """Exposures of x [T, M], and the size at which the median chi-squared per degree of freedom is 1, found in turns.
 
     Deviates: the size of highest likelihood would be the usual estimate. It is biased here, for it mistakes the scatter
     about the fitted means for the smaller scatter about the true ones. The size is infinite where no sample has enough
@@ -156,7 +156,7 @@ def negative_binomial(
 
 
 def growing_dispersion(x: np.ndarray, signatures: np.ndarray, fit: Maximum) -> Scatter:
-    """Scatter of x [T, 96] about ``fit`` with the growth at which the median chi-squared per degree of freedom is 1.
+    """Scatter of x [T, M] about ``fit`` with the growth at which the median chi-squared per degree of freedom is 1.
 
     Maximum likelihood is the same under any dispersion, so the exposures stay.
     """
@@ -192,7 +192,7 @@ class NoiseFit(NamedTuple):
 def fitted_noise(
     x: np.ndarray, signatures: np.ndarray, noise: str = "auto", options: ScatterOptions = ScatterOptions()
 ) -> NoiseFit:
-    """Fit x [T, 96] by ``signatures`` [S, 96] under ``noise``.
+    """Fit x [T, M] by ``signatures`` [S, M] under ``noise``.
 
     ``"auto"`` is Poisson unless the dispersion is more than ``options.errors`` standard errors above 1. Then the scatter is
     either the same in all samples (one dispersion), or grows with a sample's mutations (``"dirichlet"``), or with a channel's

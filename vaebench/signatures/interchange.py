@@ -23,8 +23,8 @@ _OWN = "vaebench"
 def to_anndata(self: Extraction) -> AnnData:
     """Return the extraction as AnnData; needs the extra ``anndata``.
 
-    As in salamander (Gori et al. 2024), ``X`` are the counts [T, 96], ``obsm["exposures"]`` the exposures [T, S], and
-    signatures are a table of S x 96; salamander keeps it as AnnData of its own, which is ``AnnData(adata.uns["signatures"])``.
+    As in salamander (Gori et al. 2024), ``X`` are the counts [T, M], ``obsm["exposures"]`` the exposures [T, S], and
+    signatures are a table of S x M; salamander keeps it as AnnData of its own, which is ``AnnData(adata.uns["signatures"])``.
     ``obs`` holds the table ``samples``; ``uns["vaebench"]`` the selection, the matches, the method and the notes.
 
     Returns:

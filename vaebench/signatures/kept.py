@@ -11,7 +11,6 @@ import pandas as pd
 
 from vaebench.atomic import read_json
 from vaebench.data.files.folders import MANIFEST
-from vaebench.data.mutations.channels import CHANNELS
 from vaebench.data.mutations.tables import cancer_types, read_exposures, read_signatures
 from vaebench.errors import InputError, user_path
 from vaebench.signatures.learned import COLUMNS, learned_prior
@@ -25,10 +24,10 @@ class KeptExtraction(NamedTuple):
     """An extraction that was saved.
 
     Attributes:
-        signatures: [S, 96].
+        signatures: [S, M].
         prior: table of :func:`vaebench.signatures.learned.learned_prior`.
         mutations: [S], sums of the exposures.
-        draws: [n, S, 96], of the posterior of the signatures; ``None`` without joint intervals.
+        draws: [n, S, M], of the posterior of the signatures; ``None`` without joint intervals.
         notes: sentences on what was missing, and what was done instead.
     """
 
@@ -78,7 +77,7 @@ def read_extraction(folder: str | Path) -> KeptExtraction:
     else:
         prior = learned_prior(exposures, types=cancer_types(exposures.index))
         notes.append(f"{place} has no {PRIOR}: the prior was learned from its exposures.")
-    draws = _draws(place / DRAWS, names) if (place / DRAWS).is_file() else None
+    draws = _draws(place / DRAWS, names, list(signatures.columns)) if (place / DRAWS).is_file() else None
     return KeptExtraction(signatures, prior, exposures.sum(axis=0), draws, tuple(notes))
 
 
@@ -96,20 +95,21 @@ def _prior(path: Path, names: list[str]) -> pd.DataFrame:
     return frame
 
 
-def write_draws(path: Path, draws: np.ndarray, names: list[str]) -> None:
-    """Write draws [n, S, 96] of the signatures ``names``."""
-    np.savez_compressed(path, draws=draws.astype(np.float32), signatures=np.array(names), channels=np.array(CHANNELS))
+def write_draws(path: Path, draws: np.ndarray, signatures: pd.DataFrame) -> None:
+    """Write draws [n, S, M] of ``signatures`` [S, M], whose names and channels are those of the draws."""
+    names, channels = (np.array(list(map(str, labels))) for labels in (signatures.index, signatures.columns))
+    np.savez_compressed(path, draws=draws.astype(np.float32), signatures=names, channels=channels)
 
 
-def _draws(path: Path, names: list[str]) -> np.ndarray:
-    """Draws [n, S, 96] of the signatures ``names``, in this order and that of the channels."""
+def _draws(path: Path, names: list[str], order: list[str]) -> np.ndarray:
+    """Draws [n, S, M] of the signatures ``names``, in this order and that of the channels ``order``."""
     try:
         with np.load(path, allow_pickle=False) as held:
             draws, own, channels = (np.asarray(held[key]) for key in ("draws", "signatures", "channels"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be read ({str(error)[:60]}); extract again with --intervals joint") from None
-    if sorted(map(str, own)) != sorted(names) or sorted(map(str, channels)) != sorted(CHANNELS):
+    if sorted(map(str, own)) != sorted(names) or sorted(map(str, channels)) != sorted(order):
         raise InputError(f"{path} is of other signatures than signatures.csv beside it; extract again")
     rows = [list(map(str, own)).index(name) for name in names]
-    columns = [list(map(str, channels)).index(name) for name in CHANNELS]
+    columns = [list(map(str, channels)).index(name) for name in order]
     return draws[:, rows][:, :, columns].astype(np.float64)

@@ -1,6 +1,6 @@
 """Non-negative matrix factorisation by Kullback-Leibler divergence (KL-NMF), plain and with a Gamma prior on exposures.
 
-X [T, 96] counts are modelled as Poisson with mean E @ S, exposures E [T, S] and signatures S [S, 96]. One update:
+X [T, M] counts are modelled as Poisson with mean E @ S, exposures E [T, S] and signatures S [S, M]. One update:
 
   1. exposures    e_k <- max(0, e_k sum_c S_kc x_c / mean_c / sum_c S_kc + shape - 1)
   2. signatures   S_kc <- S_kc sum_t w_t e_tk x_tc / mean_tc / sum_t w_t e_tk
@@ -42,7 +42,7 @@ class Factorisation(NamedTuple):
     """Factorisations found by R independent restarts.
 
     Attributes:
-        signatures: [R, S, 96], rows sum to 1, or are all 0 where a signature died out.
+        signatures: [R, S, M], rows sum to 1, or are all 0 where a signature died out.
         exposures: [R, T, S] in mutations.
         divergence: [R] sum_t w_t sum_c (x ln(x / mean) - x + mean) at mean = exposures @ signatures, half the deviance.
         iterations: [R] updates.
@@ -57,13 +57,13 @@ class Factorisation(NamedTuple):
 
 
 def random_starts(key: jax.Array, counts: np.ndarray, signatures: int, restarts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random signatures [R, S, 96], and exposures [R, T, S] that sum to each sample's mutations in ``counts`` [T, 96].
+    """Random signatures [R, S, M], and exposures [R, T, S] that sum to each sample's mutations in ``counts`` [T, M].
 
     Each restart has its own key, so that a larger number of restarts begins with the same ones.
 
     Args:
         key: random key.
-        counts: [T, 96].
+        counts: [T, M].
         signatures: number of signatures S.
         restarts: R.
     """
@@ -78,7 +78,7 @@ def random_starts(key: jax.Array, counts: np.ndarray, signatures: int, restarts:
 def _random_factors(
     key: jax.Array, lane: int, signatures: int, samples: int, channels: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Random spectra [S, 96] and shares [T, S] of each sample, rows that sum to 1."""
+    """Random spectra [S, M] and shares [T, S] of each sample, rows that sum to 1."""
     one, other = jax.random.split(jax.random.fold_in(key, lane))
     spectra = jax.random.uniform(one, (signatures, channels), minval=0.01)
     shares = jax.random.uniform(other, (samples, signatures), minval=0.01)
@@ -95,7 +95,7 @@ def factorise(
     tolerance: float = 1.0,
     block: int = 100,
 ) -> Factorisation:
-    """Factorise ``counts`` [T, 96] by multiplicative updates from R given starts.
+    """Factorise ``counts`` [T, M] by multiplicative updates from R given starts.
 
     Minimises sum_t w_t sum_c (x ln(x / mu) - x + mu), mu = E @ S, which is minus the weighted Poisson log likelihood up to a
     constant, by alternating updates (the module's docstring, shape 1; Lee and Seung 2001). A restart stops when a block of
@@ -106,8 +106,8 @@ def factorise(
     Divergences from the same start are equal until the first entry gets there; after that, ours may become lower.
 
     Args:
-        counts: [T, 96]; rows of zeros get no exposures.
-        signatures: starts [R, S, 96], for example from :func:`random_starts`.
+        counts: [T, M]; rows of zeros get no exposures.
+        signatures: starts [R, S, M], for example from :func:`random_starts`.
         exposures: starts [R, T, S].
         weights: w [T], 1 by default.
         iterations: most updates, rounded up to whole blocks.
@@ -156,7 +156,7 @@ def _check_shapes(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: n
     ):
         raise InputError(
             f"counts {x.shape}, signatures {spectra.shape} and exposures {activity.shape} do not fit; they must be "
-            "[T, 96], [R, S, 96] and [R, T, S]"
+            "[T, M], [R, S, M] and [R, T, S]"
         )
     if w.shape != (len(x),) or not np.isfinite(w).all() or (w < 0).any():
         raise InputError(f"weights {w.shape} do not fit {len(x)} samples; there must be one for each, 0 or more")
@@ -166,7 +166,7 @@ def _check_shapes(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: n
 
 
 def _divergences(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: np.ndarray) -> np.ndarray:
-    """Weighted divergence [R], computed one restart at a time so that only one mean [T, 96] is in memory."""
+    """Weighted divergence [R], computed one restart at a time so that only one mean [T, M] is in memory."""
     logs = np.sum(w[:, None] * np.where(x > 0, x * np.log(np.where(x > 0, x, 1.0)) - x, 0.0))
     found = np.empty(len(spectra))
     for r, (s, e) in enumerate(zip(spectra, activity, strict=True)):
@@ -179,7 +179,7 @@ def _divergences(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: np
 def _block_of_updates(
     x: jax.Array, w: jax.Array, spectra: jax.Array, activity: jax.Array, active: jax.Array, block: int
 ) -> tuple[jax.Array, jax.Array]:
-    """S [R, S, 96] and E [R, T, S] after ``block`` updates of the restarts that are ``active`` [R]."""
+    """S [R, S, M] and E [R, T, S] after ``block`` updates of the restarts that are ``active`` [R]."""
 
     def update(_: int, both: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         e = exposure_update(x, *both, 1.0, unit=False)
@@ -194,7 +194,7 @@ def _block_of_updates(
 
 
 def _ratio(x: jax.Array, mean: jax.Array, unit: bool) -> jax.Array:
-    """x / mean [T, 96], finite where the mean is 0.
+    """x / mean [T, M], finite where the mean is 0.
 
     The two guards differ only where a mean is nearly 0, but a different rounding would change published numbers.
     """
@@ -207,8 +207,8 @@ def exposure_update(
     """Exposures [T, S] after one update (step 1 of the module's docstring).
 
     Args:
-        x: [T, 96] counts.
-        signatures: [S, 96].
+        x: [T, M] counts.
+        signatures: [S, M].
         exposures: [T, S]; zeros stay zeros.
         shape: of the Gamma prior, one for all signatures or [1, S]; 1 is maximum likelihood.
         unit: rows of S sum to 1, so that nothing is divided by their sums.
@@ -222,7 +222,7 @@ def exposure_update(
 def _signature_update(
     x: jax.Array, signatures: jax.Array, exposures: jax.Array, weights: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """Signatures [S, 96] after one update (step 2 of the module's docstring), and exposures [T, S] for the same mean.
+    """Signatures [S, M] after one update (step 2 of the module's docstring), and exposures [T, S] for the same mean.
 
     With ``weights`` [T] the scale of the signatures is free and exposures stay as they are; without, rows are scaled to sum
     to 1 and exposures by what that takes from them.
@@ -241,11 +241,11 @@ def _signature_update(
 def updated_factors(
     x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Signatures [S, 96] and exposures [T, S] after ``iterations`` updates of both, the exposures first.
+    """Signatures [S, M] and exposures [T, S] after ``iterations`` updates of both, the exposures first.
 
     Args:
-        x: [T, 96] counts.
-        signatures: [S, 96], rows that sum to 1, or to 0 for padding.
+        x: [T, M] counts.
+        signatures: [S, M], rows that sum to 1, or to 0 for padding.
         exposures: [T, S]; zeros stay zeros.
         shape: of the Gamma prior on exposures; 1 is maximum likelihood.
         iterations: number of updates.
@@ -273,7 +273,7 @@ def even_exposures(x: jax.Array, signatures: jax.Array) -> jax.Array:
 
 
 def padded(signatures: Array, count: int | None = None) -> jax.Array:
-    """``signatures`` [S, 96] in float32, with rows of zeros up to the padded size for ``count`` (by default S) signatures."""
+    """``signatures`` [S, M] in float32, with rows of zeros up to the padded size for ``count`` (by default S) signatures."""
     values = jnp.asarray(signatures, jnp.float32)
     size = _PADDING * -(-(len(values) if count is None else count) // _PADDING)
     return jnp.zeros((size, values.shape[1]), jnp.float32).at[: len(values)].set(values)

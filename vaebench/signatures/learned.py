@@ -78,7 +78,7 @@ def learned_ground(
     tissue: str | None = None,
     options: SamplerOptions = SAMPLER,
 ) -> Ground:
-    """Ground of the prior of samples with counts x [T, 96], from a table of :func:`learned_prior`.
+    """Ground of the prior of samples with counts x [T, M], from a table of :func:`learned_prior`.
 
     Every part weighs as many samples as it was learned from, beside the weak prior's own weight. Shares become mutations by the
     mean of ln(mutations) of x. A signature that the table does not have keeps the weak prior.

@@ -74,13 +74,13 @@ def _log_likelihood(x: jax.Array, mean: jax.Array, size: jax.Array | None) -> ja
 
 
 def slope_by_mean(x: _Values, mean: _Values, size: jax.Array | float | None) -> _Values:
-    """Derivative of the log likelihood by the mean, [T, 96]; Poisson for a ``size`` of ``None``."""
+    """Derivative of the log likelihood by the mean, [T, M]; Poisson for a ``size`` of ``None``."""
     share = x / (mean + BACKGROUND)
     return share - 1 if size is None else share - (x + size) / (mean + size)
 
 
 def _slope(x: jax.Array, mean: jax.Array, size: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-    """Derivative of the log likelihood by the mean and a positive curvature, [T, 96] each.
+    """Derivative of the log likelihood by the mean and a positive curvature, [T, M] each.
 
     The curvature is the observed one under Poisson. Under negative binomial the observed one may be negative, so it is
     at least a tenth of the expected one.
@@ -122,7 +122,7 @@ def _newton_step(
     size: jax.Array | None,
     options: NewtonOptions,
 ) -> _Step:
-    """Find the step from ``search``; ``outer`` [96, S S] are the products of all pairs of signatures."""
+    """Find the step from ``search``; ``outer`` [M, S S] are the products of all pairs of signatures."""
     count, e = signatures.shape[0], search.exposures
     slope, weight = _slope(x, e @ signatures, size)
     gradient = slope @ signatures.T
@@ -206,11 +206,11 @@ def maximum_likelihood(
     free: np.ndarray | None = None,
     options: NewtonOptions = NewtonOptions(),
 ) -> Maximum:
-    """Exposures >= 0 that maximise the likelihood of x [T, 96], Poisson or negative binomial of known ``size``.
+    """Exposures >= 0 that maximise the likelihood of x [T, M], Poisson or negative binomial of known ``size``.
 
     Args:
         x: counts.
-        signatures: [S, 96].
+        signatures: [S, M].
         size: of the negative binomial; ``None`` for Poisson.
         start: [T, S] of the search; an exposure of 0 there stays 0 during the steps of EM.
         free: [T, S] of bool; the others stay at their start.
@@ -237,7 +237,7 @@ def maximum_likelihood(
 
 
 def deviance(x: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Poisson deviance [T] of counts [T, 96]: 2 sum x ln(x / mean) - (x - mean) (McCullagh and Nelder 1989)."""
+    """Poisson deviance [T] of counts [T, M]: 2 sum x ln(x / mean) - (x - mean) (McCullagh and Nelder 1989)."""
     from scipy.special import xlogy
 
     return 2 * np.sum(xlogy(x, np.where(x > 0, x, 1.0) / (mean + BACKGROUND)) - (x - mean), axis=1)

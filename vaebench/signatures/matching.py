@@ -17,7 +17,7 @@ _ROUNDING = 1e-9  # a signature that equals the true one counts as found at the 
 
 
 def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Cosine similarities [S, S'] of the rows of ``left`` [S, 96] and ``right`` [S', 96]; 0 for a row of zeros."""
+    """Cosine similarities [S, S'] of the rows of ``left`` [S, M] and ``right`` [S', M]; 0 for a row of zeros."""
     unit = []
     for rows in (left, right):
         values = np.asarray(rows, np.float64)
@@ -27,7 +27,7 @@ def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def fit_cosines(counts: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Cosine [T] of each sample's ``counts`` [T, 96] and their fit ``mean`` [T, 96]; NaN where either is all 0."""
+    """Cosine [T] of each sample's ``counts`` [T, M] and their fit ``mean`` [T, M]; NaN where either is all 0."""
     x, fit = np.asarray(counts, np.float64), np.asarray(mean, np.float64)
     lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(fit, axis=1)
     return np.divide(np.sum(x * fit, axis=1), lengths, out=np.full(len(x), np.nan), where=lengths > 0)
@@ -44,8 +44,8 @@ def matches(extracted: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     """Match every extracted signature with one of ``reference``.
 
     Args:
-        extracted: signatures [S, 96].
-        reference: signatures [S', 96], COSMIC's or the true ones.
+        extracted: signatures [S, M].
+        reference: signatures [S', M], COSMIC's or the true ones.
 
     Returns:
         One row for each extracted signature: ``extracted`` (its name), ``reference`` and ``cosine`` of the one-to-one
@@ -109,13 +109,13 @@ class Recovery(NamedTuple):
 
 
 def recovery(extracted: pd.DataFrame, truth: pd.DataFrame) -> Recovery:
-    """Score ``extracted`` [S, 96] against the true signatures [S', 96].
+    """Score ``extracted`` [S, M] against the true signatures [S', M].
 
     Source: the benchmark of Islam et al. 2022 (SigProfilerExtractor), with areas over 201 cut-offs by the trapezoid rule.
 
     Args:
-        extracted: signatures [S, 96].
-        truth: the true signatures [S', 96].
+        extracted: signatures [S, M].
+        truth: the true signatures [S', M].
 
     Raises:
         InputError: for a table that does not hold signatures.

@@ -25,7 +25,7 @@ class ExtractionTask(NamedTuple):
 
     Attributes:
         method: the entry of :data:`METHODS`.
-        counts: [T, 96], every sample with some mutations.
+        counts: [T, M], every sample with some mutations.
         numbers: of signatures, in increasing order.
         restarts: random starts for each number.
         seed: of all random numbers.
@@ -33,7 +33,7 @@ class ExtractionTask(NamedTuple):
         training: keywords of :func:`vaebench.signatures.autoencoders.fits.trained_signatures`, for methods that train.
         options: an instance of the method's options class, or ``None`` for its defaults.
         tell: called with what was done, steps done and steps in all.
-        known: signatures [S', 96] that are the prior of a method which ``takes_known``; ``None`` for none.
+        known: signatures [S', M] that are the prior of a method which ``takes_known``; ``None`` for none.
         prior_weight: samples that each of them is worth.
     """
 
@@ -54,7 +54,7 @@ class ExtractedArrays(NamedTuple):
     """Output of a method's function, for the chosen number of signatures.
 
     Attributes:
-        signatures: [S, 96], in any order.
+        signatures: [S, M], in any order.
         exposures: [T, S] in mutations.
         table: one row for each number of signatures (:func:`vaebench.signatures.selection.selection_table`).
         reassignments: shares above ``noted_share`` of the options that priors reassigned; of ``"sparse"`` only.

@@ -22,8 +22,8 @@ class Offered(NamedTuple):
     """Signatures to fit, and those that are left out.
 
     Attributes:
-        signatures: [S, 96], to fit.
-        left_out: [S', 96], of the table but not offered.
+        signatures: [S, M], to fit.
+        left_out: [S', M], of the table but not offered.
         notes: sentences on what was left out, and why.
     """
 
@@ -38,7 +38,7 @@ def offered(
     exclude: Sequence[str] | str | None = None,
     tissue: str | None = None,
 ) -> Offered:
-    """The rows of ``signatures`` [S, 96] to fit.
+    """The rows of ``signatures`` [S, M] to fit.
 
     Args:
         signatures: the whole table.
@@ -112,9 +112,9 @@ def missed(
     negative (Chernoff 1954). Bonferroni: the smallest p of all samples and signatures has to be below ``unusual`` / (T S').
 
     Args:
-        x: counts [T, 96].
-        kept: [S, 96], signatures of the fit.
-        left_out: [S', 96].
+        x: counts [T, M].
+        kept: [S, M], signatures of the fit.
+        left_out: [S', M].
         dispersion: [T], of the counts.
         unusual: probability that any sample is named although none needs one.
     """

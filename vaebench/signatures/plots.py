@@ -104,7 +104,7 @@ def plot_sample(
     Args:
         self: the result.
         sample: its name.
-        catalogue: counts [T, 96]; by default those of the call that made this result.
+        catalogue: counts [T, M]; by default those of the call that made this result.
         level: of the band.
 
     Raises:
@@ -171,7 +171,7 @@ def plot_comparison(
 
     Args:
         self: the result.
-        reference: known signatures [S', 96].
+        reference: known signatures [S', M].
         signature: name of one of this result; its first by default.
         other: name of one of the reference; the one of highest cosine similarity by default.
 

@@ -103,7 +103,7 @@ def seen_in(tissue: str, names: Sequence[str]) -> tuple[set[str], list[str]]:
 
 def _says_nothing(tissue: str, names: Sequence[str]) -> InputError:
     return InputError(
-        f"tissue={tissue!r} says nothing of {names[0]!r}: its signatures are named as COSMIC's, SBS1 and so on"
+        f"tissue={tissue!r} says nothing of {names[0]!r}: only exposures of COSMIC's SBS1, SBS2 and so on are published"
     )
 
 
@@ -160,7 +160,7 @@ def _belief(rows: pd.DataFrame, names: list[str], ground: _Belief, few: float) -
 def published_ground(
     x: np.ndarray, names: list[str], tissue: str | None = None, options: SamplerOptions = SAMPLER
 ) -> Ground | None:
-    """Ground of the prior of the signatures ``names`` in samples with counts x [T, 96], from published exposures.
+    """Ground of the prior of the signatures ``names`` in samples with counts x [T, M], from published exposures.
 
     All types together make the prior of any sample. It counts as little as types differ. The facts of ``tissue`` count as
     ``options.few`` samples, however many they come from: laboratories and methods differ more than samples. A cohort outweighs

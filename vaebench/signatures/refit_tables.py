@@ -75,7 +75,7 @@ def needs_added(
 
     Args:
         samples: of all samples.
-        x: counts [T, 96] of those with mutations.
+        x: counts [T, M] of those with mutations.
         known: signatures of the fit.
         left_out: the others of the table.
         fitted: exposures and noise.

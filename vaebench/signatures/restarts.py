@@ -37,7 +37,7 @@ class _Restarts(NamedTuple):
     """Restarts with one number of signatures.
 
     Attributes:
-        signatures: [R, S, 96], of the restarts that ended well.
+        signatures: [R, S, M], of the restarts that ended well.
         error: their mean reconstruction error.
         status: ``"OK"``, or why there are none.
         extra: further columns of the selection table.

@@ -126,7 +126,7 @@ class Consensus(NamedTuple):
     """K clusters of the signatures of R restarts.
 
     Attributes:
-        signatures: [K, 96] means of the members, each member scaled to sum 1.
+        signatures: [K, M] means of the members, each member scaled to sum 1.
         members: [R, K] position, within its restart, of each cluster's member.
         silhouettes: [K] mean silhouette of each cluster, by cosine distance.
         rounds: rounds of assignment; unless they are :data:`ROUNDS`, the last one changed nothing.
@@ -139,7 +139,7 @@ class Consensus(NamedTuple):
 
 
 def consensus_of(runs: np.ndarray, seed: int = 0) -> Consensus:
-    """Cluster the signatures ``runs`` [R, K, 96] so that each cluster has one member from each restart.
+    """Cluster the signatures ``runs`` [R, K, M] so that each cluster has one member from each restart.
 
       1. centroids   k-means over the unit vectors of all restarts
       2. assign      each restart's signatures one to one to the centroids, with the least total cosine distance (Hungarian)
@@ -160,7 +160,7 @@ def consensus_of(runs: np.ndarray, seed: int = 0) -> Consensus:
     """
     values = np.asarray(runs, np.float64)
     if values.ndim != 3 or 0 in values.shape:
-        raise InputError(f"the restarts' signatures have shape {values.shape}; it must be [R, K, 96], none of them 0")
+        raise InputError(f"the restarts' signatures have shape {values.shape}; it must be [R, K, M], none of them 0")
     usable = np.isfinite(values).all(axis=2) & (values >= 0).all(axis=2) & (values > 0).any(axis=2)
     if not usable.all():
         r, k = np.argwhere(~usable)[0]
@@ -186,7 +186,7 @@ def consensus_of(runs: np.ndarray, seed: int = 0) -> Consensus:
 
 
 def cluster_silhouettes(clusters: np.ndarray) -> np.ndarray:
-    """Mean silhouette width [K] of ``clusters`` [R, K, 96] of R rows each, by cosine distance.
+    """Mean silhouette width [K] of ``clusters`` [R, K, M] of R rows each, by cosine distance.
 
     The silhouette of a row is (b - a) / max(a, b): a is its mean distance to the other rows of its cluster, b the lowest mean
     distance to another cluster. It is 0 for clusters of one row, and 1 for a single cluster, which has no other one near it.
@@ -208,7 +208,7 @@ def cluster_silhouettes(clusters: np.ndarray) -> np.ndarray:
 
 
 def _kmeans(unit: np.ndarray, seed: int) -> np.ndarray:
-    """Unit centroids [K, 96] by k-means over the rows of all restarts."""
+    """Unit centroids [K, M] by k-means over the rows of all restarts."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -230,15 +230,15 @@ def _one_to_one(similarity: np.ndarray) -> np.ndarray:
 
 
 def _taken(runs: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """``runs`` [R, K, 96] with each restart's rows in the order of the clusters."""
+    """``runs`` [R, K, M] with each restart's rows in the order of the clusters."""
     return np.take_along_axis(runs, members[:, :, None], axis=1)
 
 
 def _unit_rows(rows: np.ndarray) -> np.ndarray:
-    """``rows`` [K, 96] scaled to length 1."""
+    """``rows`` [K, M] scaled to length 1."""
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def lost_no_signature(runs: np.ndarray) -> np.ndarray:
-    """Mask [R] of the restarts in ``runs`` [R, S, 96] in which no signature died out."""
+    """Mask [R] of the restarts in ``runs`` [R, S, M] in which no signature died out."""
     return np.all(np.any(runs > 0, axis=2), axis=1)

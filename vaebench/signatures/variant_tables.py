@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.files.opening import opened
+from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.variant_channels import variant_channels
 from vaebench.errors import InputError
 
@@ -37,8 +38,9 @@ def variant_table(
 ) -> pd.DataFrame:
     """One row for each variant, with the probability of each signature.
 
-    A substitution of two neighbouring bases in one record has two rows, one for each base. Variants that are not counted in
-    SBS96 have no channel and no probabilities, but a reason.
+    Channels are of the context of ``probabilities``. In SBS96 a substitution of two neighbouring bases in one record has two
+    rows, one for each base; in DBS78 a doublet of two records has a row for each. Variants that the context does not count
+    have no channel and no probabilities, but a reason.
 
     Args:
         variants: VCF, MAF or plain tables, or folders of them.
@@ -52,7 +54,7 @@ def variant_table(
     Raises:
         InputError: a file cannot be read, or the table is of other samples.
     """
-    found = variant_channels(variants, reference_genome)
+    found = variant_channels(variants, reference_genome, _context(probabilities))
     columns = [name for name in probabilities.columns if name not in ("sample", "channel", "mutations")]
     names = _signature_names(columns)
     keys = probabilities.set_index(["sample", "channel"])[columns]
@@ -69,6 +71,15 @@ def variant_table(
     return pd.concat([own, pd.DataFrame(values, own.index, columns)], axis=1)
 
 
+def _context(probabilities: pd.DataFrame) -> str:
+    """The context whose channels the table holds; SBS96 for an empty table."""
+    held = set(probabilities["channel"])
+    found = next((name for name, channels in CONTEXTS.items() if held <= set(channels)), None)
+    if found is None:
+        raise InputError("the probabilities hold channels of no one context; give the table of one catalogue")
+    return found
+
+
 def _signature_names(columns: list[str]) -> list[str]:
     """The columns that are signatures, not ends of their intervals."""
     ends = {f"{name}{end}" for name in columns for end in ("_lower", "_upper")}
@@ -80,7 +91,8 @@ def annotate_vcf(table: pd.DataFrame, folder: str | Path) -> list[Path]:
 
     The field lists ``SAMPLE|ALT|NAME:P|NAME:P...`` for each sample and allele, the signatures with a probability of 0.01 or more,
     the largest first. Reserved characters in names are written as the VCF standard says, ``%3B`` for a semicolon. Everything
-    else stays as it was, and gzipped files stay gzipped. Files that are no VCF are left out.
+    else stays as it was, and gzipped files stay gzipped (copies of other
+    archives are not packed). Files that are no VCF are left out.
 
     Args:
         table: of :func:`variant_table`.
@@ -128,6 +140,8 @@ def _copied(source: Path, target: Path, entries: Mapping[int, list[str]]) -> Pat
     """Copy a VCF line by line; records in ``entries`` (by line, from 1) get the field."""
     with open(source, "rb") as plain:
         zipped = plain.read(2) == b"\x1f\x8b"
+    if not zipped and target.suffix in (".bz2", ".xz", ".zip"):
+        target = target.with_suffix("")
     about = (
         f'##INFO=<ID={FIELD},Number=.,Type=String,Description="Probability of each mutational signature: '
         f'sample|allele|signature:probability|..., from {_SHOWN}">'

@@ -21,11 +21,11 @@ import pandas as pd
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channel_names import CONTEXTS
+from vaebench.data.mutations.doublets import CLUSTER, doublets
 from vaebench.data.mutations.events import NO_CHROMOSOME, WRONG, Events, found_events
 from vaebench.data.mutations.genome import Genome, build_of, named_build, open_genome
 from vaebench.data.mutations.records import Variants, shown
 from vaebench.data.mutations.strand import Genes, read_genes
-from vaebench.data.mutations.substitutions import DOUBLET_CODES
 from vaebench.data.mutations.variants import is_list_of_mutations, read_variants
 from vaebench.errors import InputError, unknown_name
 from vaebench.version import __version__
@@ -34,8 +34,6 @@ __all__ = ["DEFAULT_CONTEXTS", "MOST_WRONG", "Counted", "count", "counted_catalo
 
 DEFAULT_CONTEXTS = ("SBS96", "DBS78", "ID83")
 """Contexts that are counted unless others are named."""
-CLUSTER = 5
-"""Bases within which a third substitution makes a pair a cluster and no doublet, as in SigProfilerMatrixGenerator 1.3."""
 MOST_WRONG = 0.001
 """Largest share of reference alleles that may differ from the genome; another build differs in most."""
 
@@ -207,7 +205,7 @@ def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray,
 def _catalogues(samples: list[str], events: Events, contexts: list[str], notes: list[str]) -> dict[str, pd.DataFrame]:
     """Counts events by sample and channel."""
     sbs = events.substitutions
-    first, doublet, clustered = _doublets(sbs)
+    first, _, doublet, clustered = doublets(sbs)
     codes = {
         "SBS96": sbs["sbs96"],
         "SBS1536": sbs["sbs1536"],
@@ -242,20 +240,6 @@ def _without_both(counts: np.ndarray) -> np.ndarray:
     t, u, both, none = counts.reshape(len(counts), 4, 96).transpose(1, 0, 2)
     half = both // 2
     return np.concatenate([t + both - half, u + half, none], axis=1)
-
-
-def _doublets(sbs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, int]:
-    """Places of the first substitution of each doublet, channels of the doublets, and number of pairs in clusters."""
-    order = np.lexsort((sbs["alt"], sbs["pos"], sbs["chrom"], sbs["sample"]))
-    one, two = order[:-1], order[1:]
-    same = (sbs["sample"][one] == sbs["sample"][two]) & (sbs["chrom"][one] == sbs["chrom"][two])
-    gap = np.where(same, sbs["pos"][two] - sbs["pos"][one], CLUSTER + 1)
-    near = np.concatenate([[False], (gap > 0) & (gap <= CLUSTER), [False]])
-    pairs = gap == 1
-    alone = pairs & ~near[:-2] & ~near[2:]
-    one, two = one[alone], two[alone]
-    ref, alt = (4 * sbs[name][one] + sbs[name][two] for name in ("ref", "alt"))
-    return one, DOUBLET_CODES[ref, alt], int((pairs & ~alone).sum())
 
 
 def _dropped(variants: Variants, reasons: np.ndarray) -> pd.DataFrame:

@@ -30,7 +30,7 @@ class Events(NamedTuple):
     Attributes:
         substitutions: ``sample``, ``chrom``, ``pos`` (from 0), ``ref``, ``alt``, ``sbs96``, ``sbs1536``, ``strand``
             and ``record`` (its row in the list).
-        indels: ``sample`` and ``channel``.
+        indels: ``sample``, ``channel`` (its place in ID83) and ``record``.
         checked: number of records whose reference allele was compared with the genome.
     """
 
@@ -94,7 +94,7 @@ def found_events(variants: Variants, genome: Genome | None, genes: Genes | None)
         checked += _compared(part, pos[rows], ref[rows], bases, reasons)
         substitutions.append(_by_genome(part, name, bases, genes, reasons))
         indels.append(_indels(part, bases, reasons))
-    return Events(_merged(substitutions, _SBS), _merged(indels, ("sample", "channel")), checked), reasons
+    return Events(_merged(substitutions, _SBS), _merged(indels, ("sample", "channel", "record")), checked), reasons
 
 
 def _set(reasons: np.ndarray, new: np.ndarray) -> None:
@@ -280,7 +280,8 @@ def _indels(part: _ChromosomeRecords, genome: np.ndarray, reasons: np.ndarray) -
     again = _repeated(np.stack([part.sample[rows], start[rows] - left, deleted.astype(np.int64), spelled]))
     reasons[part.rows[rows[again]]] = _DUPLICATE
     channel = indel_channels(indels, left + right)
-    return {"sample": part.sample[rows][~again], "channel": channel[~again]}
+    found = {"sample": part.sample[rows], "channel": channel, "record": part.rows[rows]}
+    return {name: column[~again] for name, column in found.items()}
 
 
 def _repeated(keys: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ class TrainedSignatures(NamedTuple):
     """Result of R restarts; a restart that diverged holds NaN.
 
     Attributes:
-        signatures: [R, S, 96], rows sum to 1; all entries are equal where the decoder's row is 0.
+        signatures: [R, S, M], rows sum to 1; all entries are equal where the decoder's row is 0.
         scales: [R, S] sums of the decoder's rows: ``scales * signatures`` is the decoder as trained.
         latents: [R, T, S] posterior means of the catalogue's samples.
         losses: [R] validation losses after the last epoch.
@@ -67,7 +67,7 @@ class EncoderRefit(NamedTuple):
         loss: validation loss after the last epoch.
         epochs: epochs trained.
         status: ``"OK"`` or ``"DIVERGED"``.
-        counts: [T, 96], the catalogue.
+        counts: [T, M], the catalogue.
         point: settings of the training.
         variables: of the trained model, a tree of arrays.
     """
@@ -101,7 +101,7 @@ def trained_signatures(
 
     Args:
         seed: of the redraws, and of every restart's weights, order and draws.
-        counts: the catalogue [T, 96].
+        counts: the catalogue [T, M].
         k: number of signatures S.
         restarts: number of restarts R.
         variant: a variant of counts.
@@ -145,15 +145,15 @@ def refit_by_encoder(
     epochs: int = 10_000,
     patience: int = 100,
 ) -> EncoderRefit:
-    """Exposures to ``signatures`` [S, 96] from an encoder that is trained in front of them as a frozen decoder.
+    """Exposures to ``signatures`` [S, M] from an encoder that is trained in front of them as a frozen decoder.
 
     Exposure = posterior mean / sum of the sample's posterior means * the sample's mutations. The catalogue is trained on
     without redraws.
 
     Args:
         seed: of the weights, order and draws.
-        counts: the catalogue [T, 96].
-        signatures: [S, 96].
+        counts: the catalogue [T, M].
+        signatures: [S, M].
         variant: a variant of counts.
         settings: other settings of :func:`study_point` to change.
         epochs: most epochs.

@@ -83,7 +83,7 @@ def muse_refit(
     options: PruningOptions = PRUNING,
     progress: OnProgress = no_progress,
 ) -> MuseRefit:
-    """Exposures [T, S] to ``signatures`` [S, 96] in the catalogue ``counts`` [T, 96], as MUSE-XAE assigns them.
+    """Exposures [T, S] to ``signatures`` [S, M] in the catalogue ``counts`` [T, M], as MUSE-XAE assigns them.
 
     Every refit trains an encoder with ReLU outputs from its own redraw of the counts to the counts themselves, by absolute
     error and an L1 penalty, and stops on the squared error; see :func:`vaebench.variants.muse_xae.refit`. Its exposures are
@@ -91,8 +91,8 @@ def muse_refit(
 
     Args:
         seed: of the redraws, and of every refit's weights and order.
-        counts: the catalogue [T, 96]; the channels of a DataFrame are found by name.
-        signatures: [S, 96], likewise.
+        counts: the catalogue [T, M]; the channels of a DataFrame are found by name.
+        signatures: [S, M], likewise.
         refits: number of encoders.
         settings: other settings of the training to change.
         epochs: most epochs of a refit.
@@ -152,8 +152,8 @@ def pruned(
 
     Args:
         exposures: [T, S] of any scale.
-        signatures: [S, 96].
-        counts: [T, 96].
+        signatures: [S, M].
+        counts: [T, M].
         options: constants of the pruning.
 
     Returns:
@@ -195,7 +195,7 @@ def pruned(
 def consensus(
     exposures: np.ndarray, counts: np.ndarray, options: PruningOptions = PRUNING
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Combine the refits ``exposures`` [R, T, S], in mutations, of the catalogue ``counts`` [T, 96].
+    """Combine the refits ``exposures`` [R, T, S], in mutations, of the catalogue ``counts`` [T, M].
 
     Where more than half of the refits have a signature, its exposure is the median of those that do, else 0. Every row is then
     scaled to the sample's mutations.

@@ -136,14 +136,14 @@ def trained_lanes(
     lanes: int | None,
     progress: OnProgress,
 ) -> list[Finished]:
-    """Train ``points`` on ``rows`` [N, 96] (or [N, 192], see :func:`vaebench.nn.count_autoencoder.signature_model`).
+    """Train ``points`` on ``rows`` [N, M] (or [N, 192], see :func:`vaebench.nn.count_autoencoder.signature_model`).
 
     Args:
         points: settings of one static shape.
-        counts: the catalogue [T, 96], which trained lanes embed.
+        counts: the catalogue [T, M], which trained lanes embed.
         rows: samples that the splits index.
         split_of: returns a point's rows for training and validation.
-        signatures: [S, 96] of a frozen decoder; ``None`` where the decoder is trained.
+        signatures: [S, M] of a frozen decoder; ``None`` where the decoder is trained.
         lanes: points trained side by side; ``None`` chooses.
         progress: called with "training", the number of finished points whenever it grows, and the number of points.
 
@@ -167,7 +167,7 @@ def trained_lanes(
 
 
 def catalogue_dataset(counts: np.ndarray) -> Dataset:
-    """The catalogue [T, 96] as a data set of the training engine, counts unscaled."""
+    """The catalogue [T, M] as a data set of the training engine, counts unscaled."""
     samples, channels = counts.shape
     return Dataset(
         name="catalogue",
@@ -187,7 +187,7 @@ def split_of_rows(train: np.ndarray, valid: np.ndarray) -> Split:
 
 
 def mean_latent_kl(item: Finished, counts: np.ndarray) -> np.ndarray:
-    """KL(q(z_s|x) || p(z_s)) [S] in nats, mean over the catalogue [T, 96]; NaN for a variant without one or after divergence."""
+    """KL(q(z_s|x) || p(z_s)) [S] in nats, mean over the catalogue [T, M]; NaN for a variant without one or after divergence."""
     divergence, traced = _divergence(static_of(item.point, counts.shape[1])), traced_of(item.point)
     if divergence is None or item.z is None:
         return np.full(item.point.latent, np.nan)
@@ -203,7 +203,7 @@ def _divergence(static: Static) -> Callable[..., jax.Array] | None:
 
 
 def checked_counts(counts: np.ndarray) -> np.ndarray:
-    """``counts`` [T, 96] as float64.
+    """``counts`` [T, M] as float64.
 
     Raises:
         InputError: for an empty table, and for entries that are negative or not finite.

@@ -41,8 +41,8 @@ def profile_likelihood(
     is the partial derivative of the likelihood (Venzon and Moolgavkar 1988).
 
     Args:
-        x: counts [T, 96].
-        signatures: [S, 96].
+        x: counts [T, M].
+        signatures: [S, M].
         fit: by maximum likelihood.
         scatter: of the counts about the fit.
         level: nominal coverage.
@@ -156,7 +156,7 @@ def _first(
 
 
 def parametric_resample(rng: np.random.Generator, mean: np.ndarray, scatter: Scatter) -> np.ndarray:
-    """Draw counts about ``mean`` [T, 96] with the noise of ``scatter``.
+    """Draw counts about ``mean`` [T, M] with the noise of ``scatter``.
 
     Rounded means get Gaussian noise, cut at 0. Negative binomial counts are Poisson counts about gamma means of shape
     ``size``; overdispersed Poisson counts are the same with a variance of dispersion x mean.
@@ -186,7 +186,7 @@ def bootstrap(
 
     Args:
         rng: of the resampling.
-        signatures: [S, 96].
+        signatures: [S, M].
         fit: by maximum likelihood.
         scatter: of the counts about the fit.
         level: nominal coverage.

@@ -35,8 +35,8 @@ class FittedCohort(NamedTuple):
     """Input of an interval method.
 
     Attributes:
-        x: [T, 96] counts, every sample with some.
-        signatures: [S, 96].
+        x: [T, M] counts, every sample with some.
+        signatures: [S, M].
         fit: by maximum likelihood.
         scatter: of the counts about it.
         groups: [T, G], cancer types as 0 and 1.

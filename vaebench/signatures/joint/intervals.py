@@ -36,7 +36,7 @@ class DeNovo(NamedTuple):
     """Joint posterior of extracted signatures and their exposures.
 
     Attributes:
-        signatures: [S, 96], posterior means, in the order and with the names of those given.
+        signatures: [S, M], posterior means, in the order and with the names of those given.
         exposures: [T, S] in mutations, posterior means.
         intervals: as of :class:`vaebench.signatures.refitting.RefitResult`.
         unwidened: the same intervals before they were widened.
@@ -50,7 +50,7 @@ class DeNovo(NamedTuple):
         diagnostics: classes, R-hat, effective draws, shares of moves accepted.
         notes: sentences that a reader of the result should see.
         draws: [n, T, S] of the exposures, zeros for a sample without mutations.
-        spectra: [n, S, 96] of the signatures, of the same draws.
+        spectra: [n, S, M] of the signatures, of the same draws.
     """
 
     __repr__ = one_line
@@ -88,13 +88,13 @@ class DeNovo(NamedTuple):
         prior = learned_prior(self.exposures, intervals=self.intervals, types=types)
         for name, table in (("intervals", self.intervals), ("correlations", self.correlations), ("prior", prior)):
             write_frame(table, user_path(folder) / f"{name}.csv")
-        write_draws(user_path(folder) / DRAWS, self.spectra, list(map(str, self.signatures.index)))
+        write_draws(user_path(folder) / DRAWS, self.spectra, self.signatures)
         made = ["intervals.csv", "correlations.csv", PRIOR, DRAWS]
         add_files(folder, "extract", made, gone=["anchored.csv"])
 
 
 class _Chain(NamedTuple):
-    """Draws of exposures [n, T, S] and signatures [n, S, 96], and shares of shears and of rows accepted."""
+    """Draws of exposures [n, T, S] and signatures [n, S, M], and shares of shears and of rows accepted."""
 
     exposures: np.ndarray
     signatures: np.ndarray
@@ -130,8 +130,8 @@ def de_novo_intervals(
     many of the exposures above 0 as they should.
 
     Args:
-        catalogue: counts [T, 96].
-        signatures: [S, 96], as extracted.
+        catalogue: counts [T, M].
+        signatures: [S, M], as extracted.
         types: cancer type by sample, each a class with a prior of its own; types with fewer than ``options.fewest`` samples
             are one class together, and without types all samples are.
         level: nominal coverage.
@@ -215,7 +215,7 @@ def merged(groups: np.ndarray, options: JointOptions = JOINT) -> np.ndarray:
 def _run(
     x: np.ndarray, start: np.ndarray, groups: np.ndarray, dispersion: float, seed: int, options: JointOptions
 ) -> _Chain:
-    """Run the chain on x [T, 96] from the signatures ``start`` [S, 96]."""
+    """Run the chain on x [T, M] from the signatures ``start`` [S, M]."""
     exposures = starting_exposures(x, start)
     known = known_of(x, start, exposures, groups, dispersion)
     state, settling = state_of(start, exposures, known, options), options.settling // options.every
@@ -303,7 +303,7 @@ def residual_correlations(
 
 
 def _spread(signatures: np.ndarray) -> np.ndarray:
-    """The 5% quantile [S] of the cosine between draws [n, S, 96] and their mean."""
+    """The 5% quantile [S] of the cosine between draws [n, S, M] and their mean."""
     mean = signatures.mean(0, dtype=np.float64)
     lengths = np.linalg.norm(signatures, axis=2) * np.linalg.norm(mean, axis=1)
     return np.quantile(np.sum(signatures * mean[None], 2) / lengths, 0.05, axis=0)

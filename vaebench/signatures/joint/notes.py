@@ -62,7 +62,7 @@ def cohort_notes(samples: int, signatures: pd.DataFrame, options: JointOptions) 
 
     Args:
         samples: with mutations.
-        signatures: [S, 96], as extracted.
+        signatures: [S, M], as extracted.
         options: ``least_samples`` and ``flat`` are used.
     """
     if samples >= options.least_samples:

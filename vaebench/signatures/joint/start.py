@@ -28,7 +28,7 @@ class SharedPart(NamedTuple):
 
 
 def starting_exposures(x: np.ndarray, signatures: np.ndarray) -> np.ndarray:
-    """Sparse exposures [T, S] of x [T, 96] at which a chain starts."""
+    """Sparse exposures [T, S] of x [T, M] at which a chain starts."""
     options = SparseOptions()
     found = np.asarray(sparse_exposures(jnp.asarray(x, jnp.float32), jnp.asarray(signatures, jnp.float32), options))
     return np.where(found > options.present, found, 0.0)
@@ -44,13 +44,13 @@ def remove_shared_part(
     leaves no entry of S_j more than one standard deviation below 0, once for each pair, the largest first.
 
     Args:
-        x: counts [T, 96].
-        signatures: [S, 96], as extracted.
+        x: counts [T, M].
+        signatures: [S, M], as extracted.
         dispersion: of the counts about the fit, 1 or more.
         options: constants of the joint sampler.
 
     Returns:
-        Signatures [S, 96], and the parts taken out.
+        Signatures [S, M], and the parts taken out.
     """
     found = np.array(signatures, np.float64)
     done, taken = np.eye(len(found), dtype=bool), []

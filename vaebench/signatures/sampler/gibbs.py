@@ -5,7 +5,7 @@ negative binomial; e_tk = 0 with probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^
 :mod:`vaebench.signatures.sampler.priors`.
 
 Samples are independent given the prior, so all of them are drawn side by side: arrays of a sweep are [S, T], and the loop runs
-over signatures. The residual x - E S is carried along and updated with every accepted move, which costs [96, T] instead of a
+over signatures. The residual x - E S is carried along and updated with every accepted move, which costs [M, T] instead of a
 matrix product. Functions follow the type of their arrays. Counts without sampling noise need float64
 (``jax.enable_x64``), for their means must be exact to 0.1 in 1e6; :mod:`vaebench.signatures.refitting` always uses it.
 """
@@ -45,9 +45,9 @@ class Problem(NamedTuple):
     """Data and noise of a chain.
 
     Attributes:
-        x: [T, 96] counts.
-        signatures: [S, 96], rows sum to 1.
-        variance: [T, 96] of x, positive; only shapes the proposals unless the noise is ``"gaussian"``.
+        x: [T, M] counts.
+        signatures: [S, M], rows sum to 1.
+        variance: [T, M] of x, positive; only shapes the proposals unless the noise is ``"gaussian"``.
         dispersion: scalar or [T]; divides the log likelihood of noise ``"poisson"``.
         size: scalar, of the negative binomial: its variance is mean + mean^2 / size.
     """
@@ -76,10 +76,10 @@ class GibbsState(NamedTuple):
 class Held(NamedTuple):
     """A :class:`Problem` in the layout of a sweep, made by :func:`held`: samples last, float32 where that is enough."""
 
-    x: jax.Array  # [96, T], exact
-    counts: jax.Array  # [96, T], x in float32
-    weight: jax.Array  # [96, T], 1 / variance
-    signatures: jax.Array  # [S, 96]
+    x: jax.Array  # [M, T], exact
+    counts: jax.Array  # [M, T], x in float32
+    weight: jax.Array  # [M, T], 1 / variance
+    signatures: jax.Array  # [S, M]
     information: jax.Array  # [S, T], of each exposure alone
     similarity: jax.Array  # [S, S]
     dispersion: jax.Array  # [1, 1] or [1, T]
@@ -91,7 +91,7 @@ class Walk(NamedTuple):
 
     Attributes:
         exposures: [S, T].
-        rest: [96, T], x - mean, as exact as ``Held.x``.
+        rest: [M, T], x - mean, as exact as ``Held.x``.
         presence: [S, T], probabilities of presence with which exposures were drawn.
         accepted: [1, T], moves accepted.
     """
@@ -108,12 +108,12 @@ def _log_ratio(mean: jax.Array, change: jax.Array, offset: ArrayLike) -> jax.Arr
 
 
 def poisson_gain(x: jax.Array, mean: jax.Array, change: jax.Array) -> jax.Array:
-    """Increase of the Poisson log likelihood of ``x`` when ``mean`` changes by ``change``, elementwise: [96, T] each."""
+    """Increase of the Poisson log likelihood of ``x`` when ``mean`` changes by ``change``, elementwise: [M, T] each."""
     return x * _log_ratio(mean, change, BACKGROUND) - change
 
 
 def _gain(walk: Walk, change: jax.Array, problem: Held, noise: str) -> jax.Array:
-    """Increase of the log likelihood [1, T] when the mean moves by ``change`` [96, T]; Poisson or negative binomial.
+    """Increase of the log likelihood [1, T] when the mean moves by ``change`` [M, T]; Poisson or negative binomial.
 
     float32 is enough for ln(1 + change / mean): its relative error of 1e-7 is that of each term.
     """
@@ -127,7 +127,7 @@ def _gain(walk: Walk, change: jax.Array, problem: Held, noise: str) -> jax.Array
 
 
 class _Line(NamedTuple):
-    """A direction in which exposures move: its spectrum [96, 1], and centre and sd [1, T] of the Gaussian likelihood along it."""
+    """A direction in which exposures move: its spectrum [M, 1], and centre and sd [1, T] of the Gaussian likelihood along it."""
 
     spectrum: jax.Array
     centre: jax.Array
@@ -169,7 +169,7 @@ def _row(rows: jax.Array, k: ArrayLike) -> jax.Array:
 
 
 def _spectrum(problem: Held, k: ArrayLike) -> jax.Array:
-    """Spectrum of signature ``k`` as [96, 1]; for ``k`` [T] the spectra [96, T]."""
+    """Spectrum of signature ``k`` as [M, 1]; for ``k`` [T] the spectra [M, T]."""
     if jnp.ndim(k) == 0:
         return problem.signatures[k][:, None]
     return jnp.take(problem.signatures.T.astype(problem.x.dtype), k, axis=1)
@@ -183,7 +183,7 @@ def _put(rows: jax.Array, k: ArrayLike, values: jax.Array) -> jax.Array:
 
 
 def _moved(walk: Walk, line: _Line, change: jax.Array) -> jax.Array:
-    """The residual [96, T] after a move by ``change`` [1, T] along ``line``."""
+    """The residual [M, T] after a move by ``change`` [1, T] along ``line``."""
     return walk.rest - line.spectrum * change.astype(walk.rest.dtype)
 
 

@@ -66,9 +66,9 @@ def noise_and_problem(
     """Choose the likelihood of the sampler: Gaussian for rounded means, else Poisson or negative binomial.
 
     Args:
-        x: counts [T, 96].
-        signatures: [S, 96].
-        mean: [T, 96], of the maximum-likelihood fit.
+        x: counts [T, M].
+        signatures: [S, M].
+        mean: [T, M], of the maximum-likelihood fit.
         scatter: of the counts about that fit.
         options: constants of the sampler.
 
@@ -136,11 +136,11 @@ def sampled(
     options: SamplerOptions = SAMPLER,
     progress: OnProgress = no_progress,
 ) -> ExposurePosterior:
-    """Draw the exposures of x [T, 96] from their posterior; the steps are those of :mod:`vaebench.signatures.sampler`.
+    """Draw the exposures of x [T, M] from their posterior; the steps are those of :mod:`vaebench.signatures.sampler`.
 
     Args:
         x: counts.
-        signatures: [S, 96].
+        signatures: [S, M].
         start: [T, S], the maximum-likelihood exposures.
         scatter: of the counts about them.
         groups: [T, G], the samples' cancer types as 0 and 1; ``None`` for one prior.

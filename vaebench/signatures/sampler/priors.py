@@ -89,7 +89,7 @@ class Ground(NamedTuple):
 
 
 def weak_ground(x: np.ndarray, count: int, options: SamplerOptions = SAMPLER) -> Ground:
-    """Ground of the prior of ``count`` signatures of which nothing is known, in samples with counts x [T, 96].
+    """Ground of the prior of ``count`` signatures of which nothing is known, in samples with counts x [T, M].
 
     A sample has a few signatures however many are offered, and they share its mutations.
     """

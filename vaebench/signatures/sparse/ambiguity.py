@@ -57,13 +57,13 @@ def resolve_ambiguity(
     exposures cannot contradict the priors.
 
     Args:
-        signatures: [S, 96], rows that sum to 1.
+        signatures: [S, M], rows that sum to 1.
         exposures: [T, S] in mutations, zeros where a signature is not present.
         options: those of ambiguity, and ``variance_floor``, are used.
         fixed: [S] of bool, signatures whose spectra are known and stay as they are; none by default.
 
     Returns:
-        Signatures [S, 96], exposures [T, S], and the reassignments in the order in which they were made.
+        Signatures [S, M], exposures [T, S], and the reassignments in the order in which they were made.
     """
     s, e = np.array(signatures, np.float64), np.array(exposures, np.float64)
     precision = 1 / np.maximum(e @ s, options.variance_floor)
@@ -110,17 +110,17 @@ def best_share(
     (The volume that the exposures of j lose is what their log-normal prior gains.)
 
     p(S_j): the spectrum is integrated out (:func:`log_evidence`); its errors are v_c = (sum_t e_tj^2 / mean_tc)^-1/2 / (1 - b),
-    and ln(1 - b) appears because one of the 96 entries follows from the others.
+    and ln(1 - b) appears because one of the M entries follows from the others.
 
     q(b) = sum_c min(S_jc(b), 0)^2 / (2 v_c^2) is what the counts lose. It keeps its full weight, because noise is
     independent from channel to channel.
 
     Args:
-        signature: S_j [96], of sum 1; entries may be below 0.
-        other: S_k [96].
+        signature: S_j [M], of sum 1; entries may be below 0.
+        other: S_k [M].
         own: e_j [T].
         others: e_k [T].
-        precision: [T, 96], 1 / mean.
+        precision: [T, M], 1 / mean.
         options: those of ambiguity are used.
 
     Returns:

@@ -18,10 +18,10 @@ from vaebench.signatures.steps import kept
 def random_restarts(
     x: jax.Array, count: int, restarts: int, key: jax.Array, options: SparseOptions
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Annealed fits from random starts: signatures [R, S, 96] and objectives [R] (:func:`score_start`), the lower the better.
+    """Annealed fits from random starts: signatures [R, S, M] and objectives [R] (:func:`score_start`), the lower the better.
 
     Args:
-        x: [T, 96] counts, scaled as the caller wants the samples weighted.
+        x: [T, M] counts, scaled as the caller wants the samples weighted.
         count: number of signatures S.
         restarts: R.
         key: random key.
@@ -57,7 +57,7 @@ def _restarts(
 
 
 def anneal(x: jax.Array, signatures: jax.Array, options: SparseOptions) -> tuple[jax.Array, jax.Array]:
-    """Signatures [S, 96] and exposures [T, S] of the annealed prior, from given ``signatures`` [S, 96] and even exposures."""
+    """Signatures [S, M] and exposures [T, S] of the annealed prior, from given ``signatures`` [S, M] and even exposures."""
     exposures = updated_exposures(x, signatures, even_exposures(x, signatures), 1.0, options.warm_iterations)
     for shape in options.shapes:
         signatures, exposures = updated_factors(x, signatures, exposures, shape, options.anneal_iterations)
@@ -65,7 +65,7 @@ def anneal(x: jax.Array, signatures: jax.Array, options: SparseOptions) -> tuple
 
 
 def sparse_exposures(x: jax.Array, signatures: jax.Array, options: SparseOptions) -> jax.Array:
-    """Exposures [T, S] of the annealed prior at fixed ``signatures`` [S, 96], whose rows sum to 1."""
+    """Exposures [T, S] of the annealed prior at fixed ``signatures`` [S, M], whose rows sum to 1."""
     exposures = even_exposures(x, signatures)
     for shape, iterations in zip(options.shapes, options.exposure_iterations, strict=True):
         exposures = updated_exposures(x, signatures, exposures, shape, iterations)

@@ -32,7 +32,7 @@ class Score(NamedTuple):
 
 
 def deviances(x: Array, signatures: Array, exposures: Array) -> np.ndarray:
-    """Poisson deviance [T] of x [T, 96] from the mean ``exposures`` [T, S] @ ``signatures`` [S, 96], in float64."""
+    """Poisson deviance [T] of x [T, M] from the mean ``exposures`` [T, S] @ ``signatures`` [S, M], in float64."""
     mean = np.asarray(exposures, np.float64) @ np.asarray(signatures, np.float64)
     return likelihood.deviance(np.asarray(x, np.float64), mean)
 
@@ -48,23 +48,24 @@ def score_fit(
 
     With n_k of the T samples having signature k, and D the deviance,
 
-        criterion = D + sum_k [ n_k ln 96 + 95 ln max(n_k, least_samples) + 2 n_k ln(T / n_k) + 2 (T - n_k) ln(T / (T - n_k)) ]
+        criterion = D + sum_k [ n_k ln M + (M - 1) ln max(n_k, least_samples)
+                                + 2 n_k ln(T / n_k) + 2 (T - n_k) ln(T / (T - n_k)) ]
 
     This is twice the negative log likelihood, up to a constant, plus a charge for each parameter: the logarithm of the
-    number of observations that determine it. An exposure is determined by 96 counts, the 95 free entries of a signature by
+    number of observations that determine it. An exposure is determined by M counts, the M - 1 free entries of a signature by
     the samples that have it. The last two terms are the cost of saying which samples have k (twice T times the entropy of
     n_k / T).
 
     Source: Schwarz 1978, applied to each block of parameters with the block's own number of observations.
 
-    Deviates: the usual charge for signatures, 95 S ln T, counts all samples for each signature, so that a signature in 6 of
+    Deviates: the usual charge for signatures, (M - 1) S ln T, counts all samples for each signature, so that a signature in 6 of
     2,700 samples would not be worth its entries. Schwarz's criterion does not charge for the choice of the samples; without
     that charge two halves of a signature, each in samples of its own, cost no more than the whole signature, and a signature
     that contains part of a common one saves the cost of the few samples without the latter.
 
     Args:
-        x: [T, 96] counts.
-        signatures: [S, 96]; rows of zeros are padding and are left out of the result.
+        x: [T, M] counts.
+        signatures: [S, M]; rows of zeros are padding and are left out of the result.
         supports: exposures [T, S], positive where a signature may be present; one support or more.
         options: ``score_iterations``, ``present`` and ``least_samples`` are used.
         known: prior on the spectra, which may make them cheaper (:func:`vaebench.signatures.sparse.known.charges`).
@@ -89,7 +90,7 @@ def score_fit(
 
 
 def score_start(x: Array, signatures: Array, exposures: Array, options: SparseOptions) -> float:
-    """Deviance plus ln 96 for each exposure that is present: ranks restarts, which have the same number of signatures."""
+    """Deviance plus ln M for each exposure that is present: ranks restarts, which have the same number of signatures."""
     return float(deviances(x, signatures, exposures).sum()) + int((exposures > options.present).sum()) * np.log(
         x.shape[1]
     )

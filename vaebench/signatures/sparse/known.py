@@ -29,7 +29,7 @@ class KnownSignatures(NamedTuple):
     """The prior on spectra.
 
     Attributes:
-        spectra: R [R, 96], rows that sum to 1.
+        spectra: R [R, M], rows that sum to 1.
         weight: W, the samples that a known spectrum is worth.
     """
 
@@ -38,7 +38,7 @@ class KnownSignatures(NamedTuple):
 
 
 def nearest_known(signatures: np.ndarray, known: KnownSignatures, options: SparseOptions) -> np.ndarray:
-    """Position [S] of the known signature that is the prior of each of ``signatures`` [S, 96]; -1 for none.
+    """Position [S] of the known signature that is the prior of each of ``signatures`` [S, M]; -1 for none.
 
     It is the nearest one, if its cosine is at least ``options.known_cosine`` and no other signature is nearer to it: of two
     halves of a known signature one gets it, and the other may turn out to be superfluous.
@@ -54,7 +54,7 @@ def nearest_known(signatures: np.ndarray, known: KnownSignatures, options: Spars
 
 
 def targets(signatures: np.ndarray, known: KnownSignatures, options: SparseOptions) -> np.ndarray:
-    """Known spectra [S, 96] that are the priors of ``signatures`` [S, 96]; rows of zeros where there is none."""
+    """Known spectra [S, M] that are the priors of ``signatures`` [S, M]; rows of zeros where there is none."""
     place = nearest_known(signatures, known, options)
     return np.where(place[:, None] >= 0, known.spectra[place], 0.0)
 
@@ -65,7 +65,7 @@ def charges(
     """Charges [S] of the spectra in the criterion where they have a known one as prior; infinite where they have none.
 
     Args:
-        signatures: [S, 96].
+        signatures: [S, M].
         exposures: [T, S].
         nonzeros: n_k [S].
         known: the prior.
@@ -91,11 +91,11 @@ def missing_known(
 
     For each known signature R that is nobody's prior, and each sample, the gain of log likelihood of one Newton step from 0
     with the other exposures as they are is max(g, 0)^2 / (2 h), with g = sum_c R_c (x_c / mean_c - 1) and
-    h = sum_c R_c^2 x_c / mean_c^2. Gains below ln 96 / 2, which an exposure costs, do not count.
+    h = sum_c R_c^2 x_c / mean_c^2. Gains below ln M / 2, which an exposure costs, do not count.
 
     Args:
-        x: [T, 96] counts.
-        signatures: [S, 96]; rows of zeros for padding.
+        x: [T, M] counts.
+        signatures: [S, M]; rows of zeros for padding.
         exposures: [T, S] at the maximum of the likelihood.
         known: the prior.
         options: ``known_cosine`` and ``candidate_share`` are used.

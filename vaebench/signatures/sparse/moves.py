@@ -32,7 +32,7 @@ class SparseFit(NamedTuple):
     """A scored fit; signatures that died out during the fit are left out.
 
     Attributes:
-        signatures: [S, 96], rows that sum to 1.
+        signatures: [S, M], rows that sum to 1.
         presence: [T, S] posterior probability that the exposure is not 0.
         score: the criterion, and the exposures [T, S] at which it was computed.
     """
@@ -46,8 +46,8 @@ class CandidateSignature(NamedTuple):
     """A new signature that competes to be added.
 
     Attributes:
-        signature: [96], sums to 1.
-        gain: deviance minus ln 96 that it saves, summed over the samples that are better off with it.
+        signature: [M], sums to 1.
+        gain: deviance minus ln M that it saves, summed over the samples that are better off with it.
         exposures: [T, S + 1], its own last; those of the known signatures differ from before only in these samples.
     """
 
@@ -66,10 +66,10 @@ def fit_signatures(
     draws: int | None = None,
     known: KnownSignatures | None = None,
 ) -> SparseFit:
-    """Fit by stochastic approximation EM from ``signatures`` [S, 96].
+    """Fit by stochastic approximation EM from ``signatures`` [S, M].
 
     Args:
-        x: [T, 96] counts, float32.
+        x: [T, M] counts, float32.
         signatures: to start from.
         key: random key.
         options: see :class:`SparseOptions`.
@@ -109,7 +109,7 @@ def best_of_two(
     options: SparseOptions,
     known: KnownSignatures | None = None,
 ) -> SparseFit:
-    """The fit with the lower criterion of two from ``signatures`` [S, 96]: annealed first, and from ``exposures`` [T, S].
+    """The fit with the lower criterion of two from ``signatures`` [S, M]: annealed first, and from ``exposures`` [T, S].
 
     Annealing separates signatures that share spectra, but turns a candidate that few samples have into a duplicate of a
     common signature. Started from its exposures, the candidate stays in the samples that need it.
@@ -174,14 +174,14 @@ def swap_signatures(
 
 
 def candidate_spectra(x: np.ndarray, mean: np.ndarray, order: np.ndarray, options: SparseOptions) -> np.ndarray:
-    """Spectra [J, 96] of candidates before any update, rows that sum to 1.
+    """Spectra [J, M] of candidates before any update, rows that sum to 1.
 
     The positive residuals of each of the worst samples, their sums over several of the worst, and whole spectra of the
     worst; how many, ``options`` say.
 
     Args:
-        x: [T, 96] counts.
-        mean: [T, 96] fitted.
+        x: [T, M] counts.
+        mean: [T, M] fitted.
         order: [T] positions of the samples, the worst fitted first.
         options: ``single_residuals``, ``summed_residuals``, ``whole_spectra`` and ``candidate_floor`` are used.
     """
@@ -200,7 +200,7 @@ def candidate_spectra(x: np.ndarray, mean: np.ndarray, order: np.ndarray, option
 def _update_candidates(
     x: jax.Array, signatures: jax.Array, exposures: jax.Array, candidates: jax.Array, options: SparseOptions
 ) -> tuple[jax.Array, jax.Array]:
-    """Candidates [J, 96] and exposures [J, M, S + 1] of x [M, 96] after updates in which the known signatures are fixed."""
+    """Candidates [J, M] and exposures [J, H, S + 1] of x [H, M] after updates in which the known signatures are fixed."""
     total = x.sum(1, keepdims=True)
     shape = jnp.ones(len(signatures) + 1).at[-1].set(options.candidate_shape)[None, :]
     share = options.spread_share / len(signatures) * (signatures.sum(1) > 0)
@@ -225,8 +225,8 @@ def best_candidate(x: jax.Array, signatures: Array, exposures: Array, options: S
     """The candidate that gains most on the samples that fit worst.
 
     Args:
-        x: [T, 96] counts.
-        signatures: [S, 96], rows of zeros for padding.
+        x: [T, M] counts.
+        signatures: [S, M], rows of zeros for padding.
         exposures: [T, S] at the maximum of the likelihood, zeros where nothing is present.
         options: ``worst_samples``, and those of :func:`candidate_spectra` and its updates, are used.
     """
@@ -270,15 +270,15 @@ def _exposures_without_each(
 
 
 def usefulness(x: jax.Array, signatures: Array, exposures: Array, options: SparseOptions) -> np.ndarray:
-    """Usefulness [S] of each signature: the increase of deviance when it is dropped, minus ln 96 per sample that has it.
+    """Usefulness [S] of each signature: the increase of deviance when it is dropped, minus ln M per sample that has it.
 
     Summed over the samples that have the signature; infinite for padding. By deviance alone a duplicate of a common
     signature, which helps a thousand samples a little, would look more useful than a rare signature, so each exposure is
-    charged ln 96 as in the criterion.
+    charged ln M as in the criterion.
 
     Args:
-        x: [T, 96] counts.
-        signatures: [S, 96], rows of zeros for padding.
+        x: [T, M] counts.
+        signatures: [S, M], rows of zeros for padding.
         exposures: [T, S] at the maximum of the likelihood, zeros where nothing is present.
         options: ``restored_share``, ``dropped_iterations`` and ``present`` are used.
     """

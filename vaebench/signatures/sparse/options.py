@@ -105,7 +105,7 @@ class SparseOptions:
     """Posterior probability above which an exposure may be present in the fit that is scored: the more likely case."""
     score_iterations: int = 150
     """Updates of the exposures before a fit is scored: a sample's deviance is then within 0.05 of the minimum (tested), far
-    less than the ln 96 that an exposure costs."""
+    less than the ln M that an exposure costs."""
     least_samples: int = 8
     """Samples from which a signature's 95 shares are charged at least: with the scatter of one or two samples, a signature
     could always be fitted to the sample that fits worst."""
@@ -152,7 +152,7 @@ class SparseOptions:
     """Gamma shapes of a signature's entries, all equally likely: percentiles 10, 30, 50, 70 and 90 of the 86 signatures of
     COSMIC 3.4."""
     spectrum_weight: float = 0.2
-    """Weight of the prior on a spectrum, whose 96 entries are worth no more than 19 independent ones: 96^2 / sum r_cd^2 over
+    """Weight of the prior on a spectrum, whose 96 entries in SBS96 are worth 19 independent ones: 96^2 / sum r_cd^2 over
     all pairs of channels (Bretherton et al. 1999), r_cd the correlation of COSMIC's logarithms of entries (1e-4 at least,
     centred by signature); (1 - r_cd^2) / 84, expected of independent channels, is subtracted from r_cd^2."""
     ambiguity_gain: float = 2.0

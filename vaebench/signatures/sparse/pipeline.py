@@ -24,7 +24,7 @@ fit of a number that is too large has absorbed scatter between tumours, which wo
 
 All constants are fields of :class:`vaebench.signatures.sparse.options.SparseOptions`.
 
-Arrays: X [T, 96] counts, S [K, 96] signatures (rows sum to 1), E [T, K] exposures; the mean of X is E @ S.
+Arrays: X [T, M] counts, S [K, M] signatures (rows sum to 1), E [T, K] exposures; the mean of X is E @ S.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class PathRow(NamedTuple):
 
     Attributes:
         count: number of signatures K.
-        restarts: [R, K, 96] signatures of the random starts.
+        restarts: [R, K, M] signatures of the random starts.
         objectives: [R] of the random starts.
         fit: signatures in decreasing order of exposures, which are in mutations; ``None`` where the search had stopped.
             Deviance and criterion are at the last weights of the samples, for the chosen number those before the last refit.
@@ -72,7 +72,7 @@ class SparsePath(NamedTuple):
         rows: one for each number.
         chosen: position in ``rows``.
         reassignments: made in the chosen fit (:func:`vaebench.signatures.sparse.ambiguity.resolve_ambiguity`).
-        unresolved: [S, 96], the chosen fit's signatures before the reassignments.
+        unresolved: [S, M], the chosen fit's signatures before the reassignments.
         weights: [T], of the samples, as they follow from the chosen fit.
     """
 
@@ -96,7 +96,7 @@ def sparse_path(
     """Fit every number of signatures and choose one: the module's docstring, step by step.
 
     Args:
-        counts: [T, 96], not negative; every sample with some mutations.
+        counts: [T, M], not negative; every sample with some mutations.
         numbers: of signatures, in increasing order.
         restarts: random starts for each number, at least 1.
         seed: of all random numbers.
@@ -197,7 +197,7 @@ def _chosen(
 
 
 class _Weighted(NamedTuple):
-    """Counts [T, 96], the slope a of their scatter, weights [T] of the samples, and x [T, 96], the weighted counts."""
+    """Counts [T, M], the slope a of their scatter, weights [T] of the samples, and x [T, M], the weighted counts."""
 
     counts: np.ndarray
     slope: float
@@ -234,7 +234,7 @@ def _rescored(data: _Weighted, fit: SparseFit, options: SparseOptions, known: Kn
 
 
 def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
-    """Signatures [S, 96] of the restart in [R, S, 96] with the lowest objective [R]."""
+    """Signatures [S, M] of the restart in [R, S, M] with the lowest objective [R]."""
     return restarts[int(np.argmin(objectives))]
 
 
@@ -247,7 +247,7 @@ def _best_fit(
     options: SparseOptions,
     known: KnownSignatures | None,
 ) -> SparseFit:
-    """The better of the fit from a random ``start`` [S, 96] and the fit ``larger``, grown until it has S signatures."""
+    """The better of the fit from a random ``start`` [S, M] and the fit ``larger``, grown until it has S signatures."""
     first, *others = jax.random.split(key, len(start) + 1)
     fit = fit_signatures(x, start, first, options, known=known)
     if larger is None:

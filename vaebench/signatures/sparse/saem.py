@@ -32,7 +32,7 @@ _Tree = TypeVar("_Tree")
 
 
 class SpectrumPrior(NamedTuple):
-    """Known spectra [S, 96] of the signatures, rows of zeros for none, and the samples that each is worth."""
+    """Known spectra [S, M] of the signatures, rows of zeros for none, and the samples that each is worth."""
 
     spectra: jax.Array
     weight: float
@@ -42,7 +42,7 @@ class AveragedFit(NamedTuple):
     """Signatures, and averages over the draws of the exposures.
 
     Attributes:
-        signatures: [S, 96], rows that sum to 1, or to 0 for padding.
+        signatures: [S, M], rows that sum to 1, or to 0 for padding.
         draw: [T, S], the last draw of the exposures.
         exposures: [T, S], their average.
         presence: [T, S], the average of exposure > 0.
@@ -57,7 +57,7 @@ class AveragedFit(NamedTuple):
 
 
 class _Averages(NamedTuple):
-    """Running averages of the mean [T, 96], of E'E / v [96, S, S] and E'x / v [96, S], and the fit."""
+    """Running averages of the mean [T, M], of E'E / v [M, S, S] and E'x / v [M, S], and the fit."""
 
     key: jax.Array
     mean: jax.Array
@@ -85,8 +85,8 @@ def refine(
 
     Args:
         key: random key.
-        x: [T, 96] counts, float32.
-        signatures: [S, 96] to start from; rows of zeros are padding and stay.
+        x: [T, M] counts, float32.
+        signatures: [S, M] to start from; rows of zeros are padding and stay.
         exposures: [T, S] to start from, with exact zeros where nothing is present.
         iterations: number of draws.
         options: those of stochastic approximation EM are used.
@@ -163,7 +163,7 @@ def _iteration(
 def _with_prior(
     products: jax.Array, projections: jax.Array, samples: jax.Array, known: SpectrumPrior
 ) -> tuple[jax.Array, jax.Array]:
-    """A [96, S, S] and B [96, S] of the quadratic loss with the prior's terms; ``samples`` [S] have each signature.
+    """A [M, S, S] and B [M, S] of the quadratic loss with the prior's terms; ``samples`` [S] have each signature.
 
     The prior is worth ``known.weight`` times what one of these samples tells on average: the diagonal of A over their number.
     """
@@ -177,9 +177,9 @@ def quadratic_minimum(signatures: jax.Array, products: jax.Array, projections: j
     """Minimum over S >= 0 of sum_c S_c' A_c S_c / 2 - B_c' S_c, by coordinate descent from ``signatures``.
 
     Args:
-        signatures: [S, 96].
-        products: A [96, S, S] = sum_t e e' / v_tc.
-        projections: B [96, S] = sum_t e x_tc / v_tc.
+        signatures: [S, M].
+        products: A [M, S, S] = sum_t e e' / v_tc.
+        projections: B [M, S] = sum_t e x_tc / v_tc.
         rounds: number of passes over all signatures.
     """
     count = len(signatures)

@@ -32,8 +32,8 @@ def scatter_slope(counts: np.ndarray, mean: np.ndarray, fitted: np.ndarray, opti
     exomes and panels, say nothing about scatter and are left out.
 
     Args:
-        counts: [T, 96].
-        mean: [T, 96], fitted to the counts.
+        counts: [T, M].
+        mean: [T, M], fitted to the counts.
         fitted: [T] exposures above 0, which cost a degree of freedom each.
         options: ``dispersion_slack``, ``least_freedom`` and ``half_weight_total`` are used.
     """
@@ -45,7 +45,7 @@ def scatter_slope(counts: np.ndarray, mean: np.ndarray, fitted: np.ndarray, opti
 
 
 def slope_of_start(counts: np.ndarray, signatures: np.ndarray, options: SparseOptions) -> float:
-    """:func:`scatter_slope` after ``signatures`` [S, 96] of a random start were annealed to all ``counts`` [T, 96]."""
+    """:func:`scatter_slope` after ``signatures`` [S, M] of a random start were annealed to all ``counts`` [T, M]."""
     spectra, exposures = anneal(jnp.asarray(counts, jnp.float32), padded(signatures), options)
     mean = np.asarray(exposures, np.float64) @ np.asarray(spectra, np.float64)
     return scatter_slope(counts, mean, np.sum(np.asarray(exposures) > 0, axis=1), options)
