@@ -1,4 +1,7 @@
-"""Guides and a notebook in MyST Markdown, the reference from docstrings: `sphinx-build -W -b html docs docs/_build/html`."""
+"""Tutorials and guides in MyST Markdown, the reference from docstrings and options.
+
+`sphinx-build -W -b html docs docs/_build/html` builds all of it and executes the tutorials.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import columns
+import commands
 import faces
+import outputs
 
 import vaebench
 from vaebench.metrics import METRICS
@@ -24,11 +30,13 @@ version = release = vaebench.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 html_theme = "furo"
+smartquotes = False  # which would turn --option into a dash
 html_title = f"vaebench {release}"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["doors.css"]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["substitution", "colon_fence"]
+myst_enable_extensions = ["substitution", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"  # a notebook that fails, or is slow, fails the build
 nb_execution_raise_on_error = True
@@ -122,8 +130,17 @@ def _linked(app: Any, env: Any, node: Any, text: Any) -> Any:
     return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, text)
 
 
+_GENERATED = {
+    "<!-- columns -->": columns.columns_text,
+    "<!-- commands -->": commands.commands_text,
+    "<!-- files -->": outputs.files_text,
+}
+
+
 def _expanded(app: Any, page: str, source: list[str]) -> None:
     source[0] = faces.expanded(source[0])
+    for mark, write in _GENERATED.items():
+        source[0] = source[0].replace(mark, write()) if mark in source[0] else source[0]
 
 
 def setup(app: Any) -> None:
