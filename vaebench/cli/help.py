@@ -47,7 +47,10 @@ EXAMPLES = {
     "doctor": ("vaebench doctor", "vaebench doctor --no-self-test --json"),
     "data list": ("vaebench data list", "vaebench data list --folder downloads"),
     "data fetch": ("vaebench data fetch tcga", "vaebench data fetch cosmic --version 3.4 --context SBS"),
-    "data check": ("vaebench data check cohort.csv", "vaebench data check cohort.csv --label type --event OS --time OS.time"),
+    "data check": (
+        "vaebench data check cohort.csv",
+        "vaebench data check cohort.csv --label type --event OS --time OS.time",
+    ),
     "data simulate": ("vaebench data simulate", "vaebench data simulate --samples 300 --genes 200 --out small.csv"),
     "count": (
         "vaebench count calls.maf --reference-genome hg38.fa",
@@ -250,4 +253,3 @@ def asked_help(arguments: list[str], commands: dict[str, Any]) -> str | None:
 def subcommands(options: type) -> dict[str, type]:
     """Return the commands under a command such as ``data``: name -> options."""
     return {m.name: get_args(kind)[0] for kind in get_args(_hints(options)["action"]) for m in kind.__metadata__}
-

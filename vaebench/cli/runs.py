@@ -31,7 +31,13 @@ def quickstart(options: Quickstart, command: str) -> dict[str, Any]:
 
     data = quickstart_data(options.seed)
     check_out(options.out)
-    run(quickstart_points(options.seed, options.seeds, options.epochs), data, out=options.out, quiet=options.quiet, command=command)
+    run(
+        quickstart_points(options.seed, options.seeds, options.epochs),
+        data,
+        out=options.out,
+        quiet=options.quiet,
+        command=command,
+    )
     return _reported(options.out, options, data)
 
 
