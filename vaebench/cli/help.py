@@ -161,13 +161,14 @@ def _text(options: type, field: dataclasses.Field[Any]) -> str:
     if names:
         text += f" Names: {', '.join(names)}."
     default = _default(options, field)
-    return f"{text} (default: {default})" if default else text
+    return f"{text} (default: {default})" if default and "Default:" not in text else text
 
 
 def _default(options: type, field: dataclasses.Field[Any]) -> str:
     """Return the default as a user would write it; ``""`` for none, or where the text says it."""
     if field.default in (None, "", ()) or field.default is dataclasses.MISSING:
-        return _settings_default(field.name) if options.__name__ == "Run" else ""
+        whole = options.__name__ == "Run" or field.name in ("top", "deviation", "scaling")
+        return _settings_default(field.name) if whole and hasattr(options, "protocol") else ""
     if isinstance(field.default, bool):
         return "on" if field.default else ""
     return f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
@@ -192,8 +193,7 @@ def _metavar_of(options: type, name: str) -> str:
 
 
 def _marks(hint: Any) -> Iterable[Any]:
-    for mark in hint.__metadata__:
-        yield mark
+    yield from hint.__metadata__
     for inner in get_args(hint)[:1]:
         if hasattr(inner, "__metadata__"):
             yield from _marks(inner)
@@ -228,7 +228,7 @@ def commands_page(commands: dict[str, Any], width: int | None = None) -> str:
         first, *others = textwrap.wrap(about, width - 14)
         lines += [f"  {name:<12}{first}", *(" " * 14 + line for line in others)]
     lines += ["", "vaebench COMMAND --help  the options of a command", "vaebench --version       version and commit"]
-    return "\n".join(lines + ["exit codes: 0 done, 2 bad input, 1 our own failure, 130 interrupted"])
+    return "\n".join([*lines, "exit codes: 0 done, 2 bad input, 1 our own failure, 130 interrupted"])
 
 
 def _class_of(options: Any) -> type:

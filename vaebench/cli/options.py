@@ -95,11 +95,11 @@ class Source(Columns, Compiled):
     transform: str | None = None
     """Transformation of the values: "log2" for log2(x + 1), or "none"."""
     top: int | None = None
-    """Number of features of largest deviation to keep. Default: the protocol's number, or all if there are fewer."""
+    """Number of features of largest deviation to keep; all if there are fewer."""
     deviation: str | None = None
-    """Absolute deviation for --top: "mean" (the default) or "median"."""
+    """Absolute deviation for --top: "mean" or "median"."""
     scaling: str | None = None
-    """Scaling of every feature: "zscore", "unit" (to [0, 1]) or "none". Default: the protocol's."""
+    """Scaling of every feature: "zscore", "unit" (to [0, 1]) or "none"."""
     missing: str | None = None
     """Handling of missing values: "refuse" them (the default for files), or "impute" the feature's mean."""
 
