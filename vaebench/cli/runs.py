@@ -228,7 +228,7 @@ def _reported(
 ) -> dict[str, Any]:
     """Write the report of a run, print its ranked settings, and return its summary as JSON values."""
     from vaebench.analysis.settings import failure_table, settings_table
-    from vaebench.cli.text import table_text
+    from vaebench.cli.text import table_text, with_asked_scores
     from vaebench.report.runs import write_report
     from vaebench.results import joined_notes, read_rows, read_run_json
 
@@ -237,7 +237,7 @@ def _reported(
     rows = read_rows(folder)
     page = write_report(folder, rows, dataset=data, embedding=_best_embedding(folder, rows, data), leiden=leiden)
     headline = next((c for c in ("metric/leiden/ari", "metric/cox/aic") if c in rows), "loss/valid")
-    table = settings_table(rows, by=headline)
+    table = with_asked_scores(settings_table(rows, by=headline), rows)
     failures = failure_table(rows)
     if not options.quiet:
         print(table_text(table))
