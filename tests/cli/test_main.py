@@ -247,7 +247,7 @@ def test_constant_features(tmp_path, capsys):
         (["run", "--data", "simulated", "--label", "type"], ["option of the data set 'simulated'", "'label'"]),
         (["run", "--data", "simulated", "--data-option", "genes"], ["--data-option genes", "NAME=VALUE"]),
         (["describe", "eltager2023", "--lanes", "²"], ["--lanes is '²'"]),
-        (["run", "cohort.csv"], ["did you mean --data cohort.csv?"]),
+        (["run", "cohort.csv"], ["cohort.csv: no such file"]),
         (["fit", "--data", "x"], ["vb.fit", "vaebench run"]),
         (["run", "--metric-option", "neighbours=3"], ["METRIC.OPTION=VALUE"]),
         (["run", "--metrics", "c-index"], ["is a score", "cox"]),

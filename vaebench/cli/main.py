@@ -21,6 +21,7 @@ import tyro
 
 from vaebench.cli.compilation import use_compilation_cache
 from vaebench.cli.count import COUNT_COMMANDS, COUNT_HANDLERS
+from vaebench.cli.help import asked_help
 from vaebench.cli.interrupts import (
     expect_interrupts,
     handle_interrupts,
@@ -29,10 +30,10 @@ from vaebench.cli.interrupts import (
     interrupts_over,
 )
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
-from vaebench.cli.options import HANDLERS, Compiled, Data, Run
+from vaebench.cli.options import HANDLERS, Compiled, Data, Evaluate, Run
 from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLERS
 from vaebench.errors import InputError, RunError, shortened, unknown_name, user_path
-from vaebench.version import __version__
+from vaebench.version import version_text
 
 COMMANDS = {**EXPRESSION_COMMANDS, **COUNT_COMMANDS, **SIGNATURE_COMMANDS}
 _HANDLERS = {**HANDLERS, **COUNT_HANDLERS, **SIGNATURE_HANDLERS}
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:
-        print(f"vaebench {__version__}")
+        print(f"vaebench {version_text()}")
         return 0
     options: Any = None
     expect_interrupts(lambda: interrupted_text(options))
@@ -112,8 +113,10 @@ def _parsed(arguments: list[str]) -> Any:
                 "fit is a function of the Python library (vb.fit); on the command line, vaebench run trains models"
             )
         raise unknown_name("command", arguments[0], COMMANDS)
-    if not arguments:
-        arguments = ["--help"]
+    page = asked_help(arguments, COMMANDS)
+    if page is not None:
+        print(page)
+        raise SystemExit(0)
     messages = io.StringIO()
     try:
         with contextlib.redirect_stderr(messages):
@@ -126,7 +129,17 @@ def _parsed(arguments: list[str]) -> Any:
         raise InputError(_one_sentence(messages.getvalue(), arguments[0])) from None
     if isinstance(options, Data):
         return options.action
-    return _with_config(options) if isinstance(options, Run) and options.config else options
+    options = _with_config(options) if isinstance(options, Run) and options.config else options
+    return _with_file(options) if isinstance(options, Run | Evaluate) and options.file else options
+
+
+def _with_file(options: Run | Evaluate) -> Run | Evaluate:
+    """Return the options with the positional FILE as ``data``."""
+    if options.data and options.data != options.file:
+        raise InputError(
+            f"two data sets are given: {options.file[:60]!r} and --data {options.data[:60]!r}; give one of them"
+        )
+    return dataclasses.replace(options, data=options.file, file="")
 
 
 def _with_home(options: Any) -> Any:
@@ -206,8 +219,8 @@ def _with_config(options: Run) -> Run:
     types = {f.name: str(f.type) for f in dataclasses.fields(Run)}
     fields = {f.name: f.default for f in dataclasses.fields(Run)}
     for name, value in values.items():
-        if name not in fields or name == "config":
-            raise unknown_name(f"key in {path}", name, set(fields) - {"config"})
+        if name not in fields or name in ("config", "file"):
+            raise unknown_name(f"key in {path}", name, set(fields) - {"config", "file"})
         if types[name].startswith("str") and isinstance(value, int | float) and not isinstance(value, bool):
             values[name] = str(value)  # latent = 10 is the list of one number
     given = {name: getattr(options, name) for name, default in fields.items() if getattr(options, name) != default}

@@ -40,6 +40,10 @@ class Compiled(Common):
 class Quickstart(Seeded, Compiled):
     """Train 24 small VAEs on a simulated pan-cancer cohort, evaluate them and write a report. Needs no file and no network."""
 
+    epochs: int = 100
+    """Largest number of epochs."""
+    seeds: int = 3
+    """Number of seeds of each of the eight settings."""
     out: Path = Path("results/quickstart")
     """Folder for rows, figures and report.html."""
 
@@ -83,7 +87,7 @@ class Source(Columns, Compiled):
     """Options on the data set, its selection and its scaling. Options that are not given keep the data set's own values."""
 
     data: str = ""
-    """Name of a data set, or a file: CSV or TSV (also packed), Excel, Parquet, .gct or .h5ad."""
+    """File, as CSV or TSV (also packed), Excel, Parquet, .gct or .h5ad; or a data set: tcga, gtex, simulated."""
     data_option: tuple[str, ...] = ()
     """Other options of the data set or file as NAME=VALUE: folder=downloads genes=symbol layer=log cache=false."""
     time_unit: str | None = None
@@ -93,11 +97,11 @@ class Source(Columns, Compiled):
     transform: str | None = None
     """Transformation of the values: "log2" for log2(x + 1), or "none"."""
     top: int | None = None
-    """Number of features of largest deviation to keep. Default: the protocol's number, or all if there are fewer."""
+    """Number of features of largest deviation to keep; all if there are fewer."""
     deviation: str | None = None
-    """Absolute deviation for --top: "mean" (the default) or "median"."""
+    """Absolute deviation for --top: "mean" or "median"."""
     scaling: str | None = None
-    """Scaling of every feature: "zscore", "unit" (to [0, 1]) or "none". Default: the protocol's."""
+    """Scaling of every feature: "zscore", "unit" (to [0, 1]) or "none"."""
     missing: str | None = None
     """Handling of missing values: "refuse" them (the default for files), or "impute" the feature's mean."""
 
@@ -106,8 +110,10 @@ class Source(Columns, Compiled):
 class Run(Source, Seeded):
     """Train and evaluate VAEs on an expression table, one per combination of the options, and write a report."""
 
+    file: Annotated[Positional[str], tyro.conf.arg(metavar="FILE")] = ""
+    """The same as --data FILE."""
     protocol: str = "default"
-    """Name of a study whose settings and grid are used. Options replace single axes of the grid."""
+    """Study whose settings and grid are used. Options replace single axes of the grid."""
     config: Path | None = None
     """TOML file with these options as keys. Options on the command line take precedence."""
     variants: str = ""
@@ -119,21 +125,26 @@ class Run(Source, Seeded):
     init: str = ""
     """Weight initialisations, comma-separated."""
     optimizer: str = ""
-    """Optimizers, comma-separated: adam, rmsprop, sgd, adamw, or one of optax's by name (lion, nadam, muon, ...)."""
+    """Optimizers, comma-separated. Each one of optax (from adabelief on) is compiled into programs of its own."""
     activation: str = ""
     """Activations, comma-separated."""
+    epochs: str = ""
+    """Largest numbers of epochs, comma-separated."""
+    batch: str = ""
+    """Sizes of training batches, comma-separated."""
     seeds: str = ""
     """Number of seeds, such as 5, or a list of them, such as 3,7,12. Each redraws split, weights and order."""
     recipe: str = ""
-    """Recipe: "textbook" (the papers' equations) or "benchmarked" (the studies' released code)."""
+    """Losses of the papers' equations ("textbook") or of the studies' released code ("benchmarked")."""
     set: tuple[str, ...] = ()
-    """Other settings as NAME=VALUE[,VALUE...]: --set batch=32 beta=1,4,10. Applied to the variants that have them."""
+    """Other settings as NAME=VALUE[,VALUE...]: --set hidden=512-256 beta=1,4,10. Applied to the variants that have them.
+    `vaebench describe settings` lists all."""
     metrics: str = "leiden,cox"
     """Metrics, comma-separated. Of the default those that the data do not allow are left out."""
     metric_option: tuple[str, ...] = ()
     """Options of metrics as METRIC.OPTION=VALUE: leiden.neighbours=30 leiden.seeds=1,2,3 cox.ridge=0.1."""
     embedding: str = ""
-    """Embedding to evaluate: the posterior "mean" or one posterior "sample". Default: the protocol's."""
+    """Embedding to evaluate: the posterior "mean" or one posterior "sample"."""
     label_covariate: bool = True
     """Use the label as a Cox covariate, as in the study."""
     lanes: str = "auto"
@@ -160,10 +171,10 @@ class Run(Source, Seeded):
 
 @dataclasses.dataclass(frozen=True)
 class Describe(Source):
-    """Print a protocol's settings, its number of trainings and, with --data, their estimated cost."""
+    """Print a protocol's settings, its number of trainings and, with --data, their estimated cost; or all settings of --set."""
 
-    protocol: Annotated[Positional[str], tyro.conf.arg(metavar="PROTOCOL")] = "default"
-    """Name of a protocol."""
+    protocol: Annotated[Positional[str], tyro.conf.arg(metavar="PROTOCOL|settings")] = "default"
+    """Name of a protocol, or "settings" for those of --set: their defaults, and the weights of every variant."""
     lanes: str = "auto"
     """Number of models trained side by side in one program, or "auto"."""
 
@@ -172,6 +183,8 @@ class Describe(Source):
 class Evaluate(Source):
     """Score an embedding of another program, together with PCA of the same dimension and the covariates alone."""
 
+    file: Annotated[Positional[str], tyro.conf.arg(metavar="FILE")] = ""
+    """The same as --data FILE."""
     embedding: Path | None = None
     """CSV, TSV or Parquet table with one line per sample (name first) and one column per latent; or .npy, rows in order."""
     name: str | None = None
@@ -194,6 +207,22 @@ class Report(Common):
 
     folder: Annotated[Positional[Path], tyro.conf.arg(metavar="DIR")] = Path("results/quickstart")
     """Folder of the run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ListNames(Common):
+    """List the names that options allow: variants, metrics, protocols, optimizers, methods and others, a line each."""
+
+    subject: Annotated[Positional[str], tyro.conf.arg(metavar="KIND")] = "variants"
+    """Kind of names."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Doctor(Compiled):
+    """Print versions, devices, cores, memory and the cache, and test training and refitting. Put its output into an issue."""
+
+    self_test: bool = True
+    """Train two lanes and refit ten samples on the device that runs would use."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,6 +303,8 @@ COMMANDS = {
     "evaluate": Evaluate,
     "describe": Describe,
     "report": Report,
+    "list": ListNames,
+    "doctor": Doctor,
     "data": tyro.conf.OmitArgPrefixes[Data],
 }
 """Name of a command -> its options."""
@@ -283,6 +314,8 @@ HANDLERS: dict[type, str] = {
     Evaluate: "runs:evaluate",
     Describe: "runs:describe",
     Report: "runs:report",
+    ListNames: "listing:list_names",
+    Doctor: "doctor:examine",
     DataList: "data:list_sets",
     DataFetch: "data:fetch_set",
     DataCheck: "data:check_file",

@@ -57,7 +57,13 @@ def run_axes(options: Run) -> dict[str, Any]:
             "commas separate rates"
         )
     axes = {name: tuple(values) for name, values in axes.items() if values}
-    return axes | {name: _setting(name, values) for name, values in pairs("set", options.set)}
+    own = {name: _setting(name, values) for name, values in pairs("set", options.set)}
+    for name in ("epochs", "batch"):
+        if text := getattr(options, name):
+            if name in own:
+                raise InputError(f"--{name} {text[:60]} and --set {name} are both given; give one of the two")
+            own[name] = list(_numbers(name, text, int))
+    return axes | own
 
 
 def _seeds(options: Run) -> Sequence[int]:

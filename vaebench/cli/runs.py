@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,13 @@ def quickstart(options: Quickstart, command: str) -> dict[str, Any]:
 
     data = quickstart_data(options.seed)
     check_out(options.out)
-    run(quickstart_points(options.seed), data, out=options.out, quiet=options.quiet, command=command)
+    run(
+        quickstart_points(options.seed, options.seeds, options.epochs),
+        data,
+        out=options.out,
+        quiet=options.quiet,
+        command=command,
+    )
     return _reported(options.out, options, data)
 
 
@@ -40,15 +47,17 @@ def quickstart_data(seed: int = 0) -> Dataset:
     return dataset
 
 
-def quickstart_points(seed: int = 0) -> list[Point]:
+def quickstart_points(seed: int = 0, seeds: int = 3, epochs: int = 100) -> list[Point]:
     """Return 24 points: two variants, two numbers of latents, two learning rates, three seeds."""
+    if not 1 <= seeds <= 1000:
+        raise InputError(f"--seeds is {seeds}; it must be from 1 to 1000")
     return product(
         variant=["vae", "beta_vae"],
         latent=[10, 50],
         learning_rate=[1e-3, 1e-2],
-        seed=range(seed, seed + 3),
+        seed=range(seed, seed + seeds),
         hidden=(128,),
-        epochs=100,
+        epochs=epochs,
         patience=10,
         study="quickstart",
     )
@@ -172,6 +181,12 @@ def describe(options: Describe, command: str) -> dict[str, Any]:
     """Print a protocol and, with data, its estimated cost."""
     from vaebench.cli.text import estimate_text, protocol_text
 
+    if options.protocol == "settings":
+        from vaebench.cli.listing import settings_text
+
+        if not options.quiet:
+            print(settings_text())
+        return {"settings": [field.name for field in dataclasses.fields(Point)]}
     chosen, lanes = protocol(options.protocol), _lanes(options.lanes)
     data = run_data(options, chosen) if options.data else None
     # the number of programs does not depend on the data; a batch size chosen for them does
@@ -213,7 +228,7 @@ def _reported(
 ) -> dict[str, Any]:
     """Write the report of a run, print its ranked settings, and return its summary as JSON values."""
     from vaebench.analysis.settings import failure_table, settings_table
-    from vaebench.cli.text import table_text
+    from vaebench.cli.text import table_text, with_asked_scores
     from vaebench.report.runs import write_report
     from vaebench.results import joined_notes, read_rows, read_run_json
 
@@ -222,7 +237,7 @@ def _reported(
     rows = read_rows(folder)
     page = write_report(folder, rows, dataset=data, embedding=_best_embedding(folder, rows, data), leiden=leiden)
     headline = next((c for c in ("metric/leiden/ari", "metric/cox/aic") if c in rows), "loss/valid")
-    table = settings_table(rows, by=headline)
+    table = with_asked_scores(settings_table(rows, by=headline), rows)
     failures = failure_table(rows)
     if not options.quiet:
         print(table_text(table))

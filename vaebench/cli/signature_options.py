@@ -10,7 +10,6 @@ import tyro
 from tyro.conf import Positional
 
 from vaebench.cli.options import Common, Compiled, Seeded
-from vaebench.signatures.methods import methods_help
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +28,8 @@ class Extract(Seeded, Compiled):
     Signatures of the genome are converted to it, and results given on both scales."""
     out: Path = Path("results/extract")
     """Folder for signatures.csv, exposures.csv, samples.csv, selection.csv, matches.csv and report.html."""
-    method: Annotated[str, tyro.conf.arg(help=methods_help())] = "sparse"
+    method: str = "sparse"
+    """Method: this library's own "sparse", "nmf", or an autoencoder."""
     k_min: int = 2
     """Smallest number of signatures tried."""
     k_max: int = 15
@@ -86,8 +86,7 @@ class RefitOptions(Seeded, Compiled):
     out: Path = Path("results/refit")
     """Folder for exposures.csv, intervals.csv, sums.csv, samples.csv, fit.json and report.html."""
     intervals: str = "spike_slab"
-    """Method of the intervals: "spike_slab", "profile_likelihood", "bootstrap", "bootstrap_basic", "conformal",
-    "posterior_percentile" or "posterior_released". "none" for exposures only."""
+    """Method of the intervals, or "none" for exposures only."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
     noise: str = "auto"
@@ -167,8 +166,7 @@ class Calibrate(Seeded, Compiled):
     out: Path = Path("results/calibrate")
     """Folder for coverage.csv, calibration.json and report.html."""
     intervals: str = "spike_slab"
-    """Method of the intervals: "spike_slab", "profile_likelihood", "bootstrap", "bootstrap_basic", "conformal",
-    "posterior_percentile" or "posterior_released"."""
+    """Method of the intervals."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
     draws: int = 5

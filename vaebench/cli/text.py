@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from vaebench.analysis.settings import value_text
+from vaebench.analysis.settings import setting_ids, usable, value_text
 from vaebench.protocols import scaled_batch
 from vaebench.sweep.progress import duration
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from vaebench.protocols import Protocol
     from vaebench.space import Point
     from vaebench.training.cost import Estimate
@@ -125,10 +124,11 @@ def table_text(table: pd.DataFrame) -> str:
     """
     set_columns = [c for c in table.columns if c.split("/")[0] in ("static", "shape", "traced", "hyper", "data", "run")]
     scores = [c.removesuffix("/mean") for c in table.columns if c.endswith("/mean")]
+    # scores of metrics without a headline have the metric's name: several metrics have a score "mean"
     names = {"ari": "ARI", "aic": "Cox AIC", "delta_aic": "ΔAIC", "valid": "validation loss"}
     by = next(c.removesuffix("/behind") for c in table.columns if c.endswith("/behind"))
     head = [c.split("/")[-1] for c in set_columns] + ["n", "failed"]
-    head += [names.get(s.split("/")[-1], s) + (" [95%]" if s == by else "") for s in scores]
+    head += [names.get(s.split("/")[-1], s.removeprefix("metric/")) + (" [95%]" if s == by else "") for s in scores]
     head += ["behind the first [95%]"]
     lines = [head]
     for _, row in table.head(_SHOWN).iterrows():
@@ -146,6 +146,20 @@ def table_text(table: pd.DataFrame) -> str:
     if len(lines) > 2:
         text += "\nbehind the first: paired by seed; where its interval includes 0, the order is not settled"
     return text
+
+
+def with_asked_scores(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of settings with the mean and sd of one score of every metric that has no headline, such as ``probe``."""
+    from vaebench.report.ranked import further_scores
+
+    firsts = {name.split("/")[1]: name for name in reversed(further_scores(rows))}
+    ids = setting_ids(rows)
+    columns = {}
+    for score in reversed(firsts.values()):
+        groups = usable(rows, score).groupby(ids)
+        columns |= {f"{score}/mean": groups.mean(), f"{score}/sd": groups.std(ddof=1)}
+    more = pd.DataFrame({name: found.reindex(table["setting"]).to_numpy() for name, found in columns.items()})
+    return pd.concat([table, more.set_index(table.index)], axis=1) if columns else table
 
 
 def _interval(row: pd.Series, score: str, low: str, high: str) -> str:

@@ -119,10 +119,3 @@ def loaded(target: str) -> Any:  # noqa: ANN401  (a function or a class)
     """Import and return the function or class named by ``"module:attribute"``."""
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def methods_help() -> str:
-    """Sentence that lists all methods, for help texts."""
-    ours = ", ".join(f'"{name}" ({method.summary})' for name, method in METHODS.items() if not method.trains)
-    trained = ", ".join(f'"{name}"' for name, method in METHODS.items() if method.trains)
-    return f"{ours}, or an autoencoder: {trained}."

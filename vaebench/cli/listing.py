@@ -1,0 +1,147 @@
+"""The commands ``list`` and ``describe settings``: the names in the registries, and the settings of a training."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from vaebench.errors import unknown_name
+
+if TYPE_CHECKING:
+    from vaebench.cli.options import ListNames
+
+KINDS = ("variants", "metrics", "protocols", "optimizers", "methods", "intervals", "initialisations", "activations")
+"""What ``vaebench list`` lists."""
+
+
+def names_of(kind: str) -> dict[str, str]:
+    """Return the names of a registry, each with a line about it.
+
+    Raises:
+        InputError: there is no registry of that name.
+    """
+    if kind == "subjects":
+        return dict.fromkeys(KINDS, "")
+    if kind not in _READERS:
+        raise unknown_name("list", kind, KINDS)
+    return _READERS[kind]()
+
+
+def list_names(options: ListNames, command: str) -> dict[str, Any]:
+    """Print the names of a registry."""
+    found = names_of(options.subject)
+    if not options.quiet:
+        width = max(map(len, found))
+        print("\n".join(f"{name:<{width}}  {about}".rstrip() for name, about in found.items()))
+    return {options.subject: list(found)}
+
+
+def settings_text() -> str:
+    """Return every setting of a training with its default and meaning, and the weights of each variant."""
+    from vaebench.space import Point
+    from vaebench.variants import VARIANTS
+
+    about = dict(re.findall(r"^ +(\w+): (.*)$", inspect.getdoc(Point) or "", flags=re.M))
+    rows = []
+    for field in dataclasses.fields(Point):
+        if field.name not in ("variant", "shape", "hyper", "study"):
+            rows.append((field.name, _shown(field.default), about[field.name].replace("``", "").replace(":data:", "")))
+    lines = ["settings of every variant: --set NAME=VALUE[,VALUE...]", *_table(rows), ""]
+    lines.append("settings of one variant")
+    own = []
+    for name, found in VARIANTS.items():
+        recipe = found.recipes[0]
+        shape = found.shape(recipe)
+        values = dataclasses.asdict(shape) if shape is not None else {}
+        values |= found.hyper(shape)._asdict()
+        own += [(name, setting, _shown(value)) for setting, value in values.items()]
+    return "\n".join([*lines, *_table(own)])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
+
+
+def _table(rows: list[tuple[str, str, str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+    return [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+
+
+def _first_line(module: str) -> str:
+    return (inspect.getdoc(sys.modules[module]) or "").split("\n")[0]
+
+
+def _variants() -> dict[str, str]:
+    from vaebench.variants import VARIANTS
+
+    return {name: _first_line(f"vaebench.variants.{name}") for name in VARIANTS}
+
+
+def _metrics() -> dict[str, str]:
+    from vaebench.metrics import METRICS
+
+    return {name: _first_line(found.compute.__module__) for name, found in METRICS.items()}
+
+
+def _protocols() -> dict[str, str]:
+    from vaebench.protocols import PROTOCOLS
+
+    return {name: found.reference for name, found in PROTOCOLS.items()}
+
+
+def _optimizers() -> dict[str, str]:
+    from vaebench.nn.optimizers import NAMED, OPTIMIZERS
+
+    together = dict.fromkeys(OPTIMIZERS, "differs freely between the lanes of one program")
+    return together | dict.fromkeys(NAMED, "of optax, compiled into a program of its own")
+
+
+def _methods() -> dict[str, str]:
+    from vaebench.signatures.methods import METHODS
+
+    return {name: found.summary for name, found in METHODS.items()}
+
+
+def _intervals() -> dict[str, str]:
+    from vaebench.signatures.intervals.methods import METHODS
+
+    return {name: found.reference for name, found in METHODS.items()}
+
+
+def _initialisations() -> dict[str, str]:
+    from vaebench.nn.initialisation import INITS
+
+    return dict.fromkeys(INITS, "")
+
+
+def _activations() -> dict[str, str]:
+    from vaebench.nn.autoencoder import ACTIVATIONS
+
+    return dict.fromkeys(ACTIVATIONS, "")
+
+
+def _recipes() -> dict[str, str]:
+    from vaebench.space import RECIPES
+
+    return dict.fromkeys(RECIPES, "")
+
+
+_READERS = {
+    "variants": _variants,
+    "metrics": _metrics,
+    "protocols": _protocols,
+    "optimizers": _optimizers,
+    "methods": _methods,
+    "intervals": _intervals,
+    "initialisations": _initialisations,
+    "activations": _activations,
+    "recipes": _recipes,
+}
