@@ -1,4 +1,4 @@
-"""Search for the fewest reference signatures whose blend is near a signature; see :mod:`vaebench.signatures.decomposition`."""
+"""Search for few reference signatures whose blend is near a signature; see :mod:`vaebench.signatures.decomposition`."""
 
 from __future__ import annotations
 
