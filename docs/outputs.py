@@ -69,7 +69,7 @@ _FIT = (
 
 _DECOMPOSITION = File(
     "decomposition.csv",
-    "each signature as the fewest reference signatures, or new",
+    "each signature as few reference signatures, or new",
     (
         _SIGNATURE,
         ("references", "", "names joined by +, or new"),

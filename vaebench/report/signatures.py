@@ -208,7 +208,7 @@ def extraction_page(
         drawn = _drawn(folder, "similarity", similarity(s, reference), "Extracted signatures against the reference.")
         sections["Matches"] = drawn + table(result.matches)
     if (folder / "decomposition.csv").is_file():
-        text = "<p>The fewest reference signatures that explain each one, with the probability of this combination.</p>"
+        text = "<p>The few reference signatures that explain each one, with the probability of this combination.</p>"
         found = pd.read_csv(folder / "decomposition.csv", dtype={"references": str, "shares": str})
         sections["As known signatures"] = text + table(found[list(_EXPLAINED)])
     sections["Provenance"] = definitions(info)

@@ -1,4 +1,4 @@
-"""Extracted signatures as the fewest reference signatures that explain them, with the probability of each combination.
+"""Extracted signatures as few reference signatures that explain them, with the probability of each combination.
 
 For one signature s, or one draw of it::
 
