@@ -25,6 +25,7 @@ _UNITS = {
 }
 
 _ROWS: dict[str, tuple[str, str]] = {
+    "schema": ("", "version of the layout of the rows"),
     "point": ("", "identity of the row: of a training, a hash of its settings and of the data"),
     "status": ("", '"OK", or what went wrong: "DIVERGED", ...'),
     "data/name": ("", "name of the data set"),
@@ -190,7 +191,7 @@ def meaning(column: str) -> tuple[str, str]:
 def columns_text() -> str:
     """A table for each group of columns."""
     tables: dict[str, list[str]] = {}
-    for column, kind in column_types(tuple(METRICS.values())).items():
+    for column, kind in {"schema": int, **column_types(tuple(METRICS.values()))}.items():  # the store adds the first
         group = column.split("/")[1] if column.startswith("metric/") else column.split("/")[0]
         title = f"`metric/{group}/`" if column.startswith("metric/") else f"`{group}/`" if "/" in column else "The row"
         unit, text = (part.replace("|", r"\|").removesuffix(".") for part in meaning(column))
