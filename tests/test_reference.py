@@ -58,7 +58,7 @@ def test_every_option_is_in_the_page_with_a_text(pages, command):
     text = pages.commands.commands_text()
     for field in dataclasses.fields(command):
         name = field.name.replace("_", "-")
-        positional = field.name in ("path", "variants", "catalogue", "signatures") and command is not Run
+        positional = field.name in ("file", "path", "variants", "catalogue", "signatures")
         assert positional or f"| `--{name}` |" in text, name
     assert "|  |\n" not in text.replace("| Option | Default | Meaning |", "")
 

@@ -67,7 +67,7 @@ def machine_facts() -> dict[str, str]:
     }
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         facts["memory"] = f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB"
-    cache = Path(jax.config.jax_compilation_cache_dir or user_cache_dir("vaebench", appauthor=False))
+    cache = Path(getattr(jax.config, "jax_compilation_cache_dir", None) or user_cache_dir("vaebench", appauthor=False))
     files = [path.stat().st_size for path in cache.glob("*-cache")] if cache.is_dir() else []
     facts["cache"] = f"{cache}: {len(files)} programs, {sum(files) / 2**20:.0f} MiB"
     set_here = [

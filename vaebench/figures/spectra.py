@@ -54,7 +54,7 @@ def _bars(ax: Axes, values: np.ndarray, look: ChannelLook, *, percent: bool) -> 
     # one collection: a patch a bar takes half a second for every ten signatures
     left, height, zero = np.arange(len(values)) - 0.4, np.nan_to_num(values), np.zeros(len(values))
     corners = [(left, zero), (left, height), (left + 0.8, height), (left + 0.8, zero)]
-    bars = PolyCollection(np.transpose(corners, (2, 0, 1)), facecolors=look.colours, linewidths=0)
+    bars = PolyCollection(list(np.transpose(corners, (2, 0, 1))), facecolors=look.colours, linewidths=0)
     bars.sticky_edges.y.append(0.0)
     ax.add_collection(bars)
     ax.autoscale_view()

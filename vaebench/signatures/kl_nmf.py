@@ -172,7 +172,7 @@ def _converged(
         gain = np.where(done, gain, last - now)
         done |= gain < tolerance
         last = now
-    return *(np.asarray(values) for values in state), last, made, gain, done
+    return np.asarray(state[0]), np.asarray(state[1]), last, made, gain, done
 
 
 def _check_shapes(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: np.ndarray) -> None:

@@ -96,8 +96,8 @@ def _singles(events: Events, context: str) -> _Found:
     single = events.substitutions
     order = np.lexsort((single["pos"], single["record"]))
     order = order[single[context.lower()][order] >= 0]
-    columns = (single[name][order] for name in ("record", context.lower(), "pos"))
-    return _Found(*columns, _bases(single["ref"][order]), _bases(single["alt"][order]))
+    record, channel, pos = (single[name][order] for name in ("record", context.lower(), "pos"))
+    return _Found(record, channel, pos, _bases(single["ref"][order]), _bases(single["alt"][order]))
 
 
 def _doublets(events: Events) -> _Found:
