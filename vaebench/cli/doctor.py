@@ -116,7 +116,7 @@ def self_test() -> dict[str, str]:
     from vaebench.training.pool import trained_points
 
     began = time.perf_counter()
-    data, _ = simulate_cohort(0, samples=60, genes=40, types=3)
+    data, _ = simulate_cohort(0, samples=60, genes=50, types=3)
     points = product(hidden=(8,), latent=2, batch=16, epochs=3, learning_rate=[1e-3, 1e-2])
     ticks = trained_points(points, data, jnp.asarray(data.x), lanes=2)
     finished = [item for tick in ticks for item in tick.finished]

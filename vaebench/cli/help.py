@@ -17,11 +17,11 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 GROUPS = {
     "data": "file catalogue signatures reference path name folder data data_option label event time time_unit "
-    "covariates factors ignore features where tumours_only one_per_patient annotation annotation_sample_column samples_in "
+    "covariates factors auxiliary ignore features where tumours_only one_per_patient annotation annotation_sample_column samples_in "
     "duplicates transform top deviation scaling missing reference_genome context contexts opportunities genes ignore_filter "
     "types fractions names samples mirror timeout retries version genome exome",
     "model": "subject protocol config variants recipe latent activation init method k_min k_max rule augmentation prior_weight "
-    "tissue prior include exclude cosine tolerance most",
+    "tissue prior include exclude cosine gain tolerance most",
     "training": "learning_rate optimizer epochs batch seeds seed set restarts",
     "evaluation": "metrics metric_option embedding label_covariate intervals level noise draws sources mutations",
     "output": "out keep_embeddings keep_models dry_run per_mutation annotate_vcf tsv quiet json",

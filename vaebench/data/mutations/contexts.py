@@ -21,7 +21,7 @@ _CONTEXTS = (
     (rf"[A-Z]:[ACGT]{{2}}{_SBS}[ACGT]{{2}}", "SBS6144 (strand and two bases on either side)", _STRANDS),
     (
         rf"[A-Z][:_]?[ACGT]{_SBS}[ACGT]|[ACGT]{_SBS}[ACGT][-_:](un)?transcribed",
-        "substitutions by strand (SBS192, or a part of SBS288 or SBS384)",
+        "substitutions by strand (SBS192, or part of SBS384)",
         _STRANDS,
     ),
     (
