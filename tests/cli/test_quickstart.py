@@ -38,6 +38,7 @@ def test_latents_beat_shuffled_labels(cohort):
     assert abs(leiden_scores(z, shuffled)["ari"]) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("programme", ["proliferation", "immune", "hypoxia"])
 def test_latents_recover_the_known_programmes(cohort, programme):
     data, z = cohort

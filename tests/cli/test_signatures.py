@@ -61,6 +61,7 @@ def test_extract_writes_what_it_found(tables, tmp_path, capsys):
     assert json.loads((tmp_path / "run.json").read_text())["command"].startswith("vaebench extract ")
 
 
+@pytest.mark.slow
 def test_one_signature_has_a_page_without_a_map(tables, tmp_path):
     text = "--method nmf --k-min 1 --k-max 1 --restarts 2 --quiet"
     arguments = [str(tables[0] / "catalogue.csv"), *text.split()]
@@ -128,6 +129,7 @@ def test_refit_without_intervals_has_exposures_only(tables, tmp_path, capsys):
     assert not (tmp_path / "intervals.csv").exists()
 
 
+@pytest.mark.slow
 def test_refit_writes_the_files_that_save_writes(tables, tmp_path):
     folder, _, _ = tables
     arguments = [
@@ -289,6 +291,7 @@ def test_a_folder_that_will_not_do_is_refused_before_the_work(tables, tmp_path, 
     assert words[out.split("/")[0]] in said
 
 
+@pytest.mark.slow
 def test_an_interrupted_refit_leaves_the_old_result(tables, tmp_path, monkeypatch, capsys):
     folder, _, _ = tables
     start = ["refit", str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "none", "--quiet"]

@@ -165,6 +165,7 @@ def test_a_missing_signature_is_flagged(cohort):
     assert fit.dispersion > 1.1
 
 
+@pytest.mark.slow
 def test_a_saved_refit_is_read_again(cohort, tmp_path):
     catalogue, truth = cohort
     few = catalogue.iloc[::8]

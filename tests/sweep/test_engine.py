@@ -322,6 +322,7 @@ def test_four_devices_share_the_lanes(tmp_path, undisturbed):
 # --- memory, disk, dying evaluators ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_group_that_does_not_fit_starts_again_with_half_the_lanes(tmp_path, tiny, monkeypatch):
     original = task.trained_points
 
@@ -446,6 +447,7 @@ def test_cost_is_written_and_summed(undisturbed, tmp_path, tiny):
     assert "lane efficiency 100.0%" in summary(costs[0])
 
 
+@pytest.mark.slow
 def test_programs_and_memory_before_a_run(tiny):
     points = product(BASE, latent=[2, 3], seed=range(3))
     found = programs(points, tiny)

@@ -71,6 +71,7 @@ def test_redraws_have_the_multinomials_moments():
         np.testing.assert_allclose(np.cov(drawn[:, row].T) / scale, law.cov() / scale, atol=0.05)
 
 
+@pytest.mark.slow
 def test_redraws_follow_the_binomial_of_every_channel():
     """A test of the whole distribution; a float32 sampler fails it."""
     row, drawn = ROWS[4], many_redraws()[:, 4]
@@ -126,6 +127,7 @@ def muse():
     return trained(200, lambda what, done, total: told.append(done)), told
 
 
+@pytest.mark.slow
 def test_muse_xae_finds_the_signatures():
     found, told = muse()
     counts, signatures, exposures = catalogue()
@@ -309,6 +311,7 @@ def test_posterior_draws_scatter_around_the_exposures(key):
     assert (drawn != posterior_draws(jax.random.key(7), fit, 400)).any()
 
 
+@pytest.mark.slow
 def test_muse_refit_finds_exposures_and_zeros():
     counts, signatures, exposures = catalogue()
     found = muse_refit(0, counts, signatures, refits=4, settings=SMALL, epochs=150, patience=60)

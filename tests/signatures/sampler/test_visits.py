@@ -52,6 +52,7 @@ def test_every_signature_is_visited_in_order_without_a_presence():
     assert table.steps == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["gaussian", "poisson"])
 def test_posterior_by_an_uneven_timetable_is_that_summed_on_a_grid(noise):
     """Two signatures that share, the first visited in every sweep, the second in every fourth, with a pair in every second."""
@@ -94,6 +95,7 @@ def _problem(x: np.ndarray, signatures: np.ndarray) -> Problem:
     return Problem(x, signatures, x.sum(1, keepdims=True) / 96 * np.ones((1, 96)) + 0.1)
 
 
+@pytest.mark.slow
 def test_draws_by_a_timetable_do_not_depend_on_the_threads(monkeypatch):
     rng = np.random.default_rng(1)
     signatures = rng.dirichlet(np.ones(96), 3)
