@@ -36,7 +36,10 @@ def texts(figure: Figure) -> str:
     return " ".join(" ".join([*found, *title, figure.get_supxlabel()]).split())
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] if case in ("500 settings", "many of all") else []) for case in CASES],
+)
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_draws_every_table(name, case):
     before = CASES[case].copy()

@@ -41,6 +41,7 @@ def test_intervals_are_those_of_a_refit_with_the_reference(case):
     assert found.notes[1:] == by_hand.notes
 
 
+@pytest.mark.slow
 def test_nothing_stays_when_all_match_and_a_reference_may_lie_on_its_side(case):
     catalogue, extracted, _, truth = case
     found = anchored_intervals(catalogue, extracted, truth.signatures.T, options=SHORT)
@@ -60,6 +61,7 @@ def test_a_stricter_cosine_keeps_more_and_files_hold_both_tables(case, tmp_path)
         anchored_intervals(catalogue, extracted, known, least=2)
 
 
+@pytest.mark.slow
 def test_halves_of_a_signature_become_one_and_take_no_other(case):
     """Two extracted ones are near R1, one of them also near R2, which no tumour has."""
     catalogue, _, known, truth = case

@@ -140,6 +140,7 @@ def test_two_epochs_equal_a_plain_loop(norm, optimizer):
     assert (lane.epoch, lane.step, lane.batches) == (2, 8, 12)
 
 
+@pytest.mark.slow
 def test_benchmarked_validation_is_the_unweighted_mean_over_batches():
     lane = trained([small(seed=4, recipe="benchmarked", epochs=1)], 1, (1,))[0]
     model = variant("vae").build(static_of(small(recipe="benchmarked"), D))

@@ -109,6 +109,7 @@ def test_score_by_hand_at_the_maximum_an_optimiser_finds(small):
     assert score.criterion == pytest.approx(expected + charge - 2 * np.log(which).sum(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing(small, key):
     counts, signatures, exposures = small
     x, wide = f32(counts), kl_nmf.padded(signatures, 7)
