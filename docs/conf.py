@@ -40,7 +40,7 @@ myst_enable_extensions = ["substitution", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"  # a notebook that fails, or is slow, fails the build
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # seconds a cell; builds share their cores with tests
 nb_execution_in_temp = True
 nb_kernel_rgx_aliases = {".*": "python3"}
 
