@@ -51,7 +51,7 @@ _PAD = {"SBS96": 23.0, "DBS78": 20.0, "ID83": 36.0, "": 2.0}
 
 
 def _bars(ax: Axes, values: np.ndarray, look: ChannelLook, *, percent: bool) -> None:
-    # one collection: a patch a bar takes half a second for every ten signatures
+    # one collection, not a patch for each of the 96 bars
     left, height, zero = np.arange(len(values)) - 0.4, np.nan_to_num(values), np.zeros(len(values))
     corners = [(left, zero), (left, height), (left + 0.8, height), (left + 0.8, zero)]
     bars = PolyCollection(list(np.transpose(corners, (2, 0, 1))), facecolors=look.colours, linewidths=0)

@@ -19,8 +19,6 @@ of large numbers and decide between runs, so they are computed in float64 at the
 from __future__ import annotations
 
 import functools
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -121,45 +119,8 @@ def factorise(
     """
     x = np.asarray(counts, np.float64)
     w = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
-    starts = np.asarray(signatures, np.float32), np.asarray(exposures, np.float32)
-    _check_shapes(x, w, *starts)
-    run = functools.partial(_converged, x, w, iterations=iterations, tolerance=tolerance, block=block)
-    if jax.default_backend() == "cpu":
-        # Side by side, small products are slow on a CPU, and a restart that is done costs as much as one that goes on. JAX lets
-        # other threads run while it computes, so restarts share the cores; the first one compiles for all.
-        first, *others = zip(*(part[:, None] for part in starts), strict=True)
-        ends = [run(*first)]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            ends += pool.map(lambda start: run(*start), others)
-        state = [np.concatenate(parts) for parts in zip(*ends, strict=True)]
-    else:
-        state = run(*starts)
-    spectra, activity, last, made, gain, done = state
-    spectra, activity = spectra.astype(np.float64), activity.astype(np.float64)
-    sums = spectra.sum(axis=2)
-    return Factorisation(
-        signatures=spectra / np.where(sums > 0, sums, 1.0)[:, :, None],
-        exposures=activity * sums[:, None, :],
-        divergence=last,
-        iterations=made,
-        statuses=tuple(
-            "OK" if stopped else f"NOT_CONVERGED: the last {block} of {count} iterations still gained {part:.3g} nats"
-            for stopped, count, part in zip(done, made, gain, strict=True)
-        ),
-    )
-
-
-def _converged(
-    x: np.ndarray,
-    w: np.ndarray,
-    spectra: np.ndarray,
-    activity: np.ndarray,
-    *,
-    iterations: int,
-    tolerance: float,
-    block: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Signatures [R, S, 96], exposures [R, T, S], divergence, updates, last gain and convergence [R] of the restarts."""
+    spectra, activity = np.asarray(signatures, np.float32), np.asarray(exposures, np.float32)
+    _check_shapes(x, w, spectra, activity)
     device = tuple(jnp.asarray(values, jnp.float32) for values in (x, w))
     state = (jnp.asarray(spectra), jnp.asarray(activity))
     last = _divergences(x, w, spectra, activity)
@@ -172,7 +133,18 @@ def _converged(
         gain = np.where(done, gain, last - now)
         done |= gain < tolerance
         last = now
-    return np.asarray(state[0]), np.asarray(state[1]), last, made, gain, done
+    spectra, activity = (np.asarray(values, np.float64) for values in state)
+    sums = spectra.sum(axis=2)
+    return Factorisation(
+        signatures=spectra / np.where(sums > 0, sums, 1.0)[:, :, None],
+        exposures=activity * sums[:, None, :],
+        divergence=last,
+        iterations=made,
+        statuses=tuple(
+            "OK" if stopped else f"NOT_CONVERGED: the last {block} of {count} iterations still gained {part:.3g} nats"
+            for stopped, count, part in zip(done, made, gain, strict=True)
+        ),
+    )
 
 
 def _check_shapes(x: np.ndarray, w: np.ndarray, spectra: np.ndarray, activity: np.ndarray) -> None:
