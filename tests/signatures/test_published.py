@@ -8,7 +8,13 @@ import pytest
 
 from vaebench.data.mutations.channels import CHANNELS
 from vaebench.errors import InputError
-from vaebench.signatures.published import disagreements, published_exposures, published_ground, tissues
+from vaebench.signatures.published import (
+    burden_variance,
+    disagreements,
+    published_exposures,
+    published_ground,
+    tissues,
+)
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.priors import weak_ground
@@ -49,6 +55,20 @@ def test_the_belief_of_a_tissue_is_the_average_of_its_samples_and_all_types():
     assert liver.presence[0] == pytest.approx(expected)
     mean = (row["present"] * row["log_share_mean"] + 3 * (every.log_mean[0] - np.log(1920))) / (row["present"] + 3)
     assert liver.log_mean[0] == pytest.approx(mean + np.log(1920))
+
+
+def test_samples_of_unequal_burden_have_exposures_of_wider_spread():
+    rng = np.random.default_rng(0)
+    burden = np.exp(rng.normal(5, 0.6, 4000))
+    x = rng.poisson(burden[:, None] * np.full(96, 1 / 96)).astype(float)
+    assert burden_variance(x) == pytest.approx(0.36, abs=0.03)
+    assert burden_variance(rng.poisson(np.full((4000, 96), 1.0)).astype(float)) < 0.002  # Poisson counts of one burden
+    # exposures = burden x share: the variances of the logarithms add up
+    names = ["SBS4", "SBS5", "SBS99"]
+    same, apart = (published_ground(v, names, "Liver-HCC") for v in (X, x))
+    np.testing.assert_allclose(
+        apart.variance - same.variance, [burden_variance(x)] * 2 + [0.0], atol=1e-3
+    )  # a little weak prior is in both
 
 
 def test_split_signatures_inherit():

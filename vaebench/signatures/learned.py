@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.errors import InputError, unknown_name
-from vaebench.signatures.published import PRIORS, checked_name, published_ground
+from vaebench.signatures.published import PRIORS, burden_variance, checked_name, published_ground
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
 
@@ -81,7 +81,8 @@ def learned_ground(
     """Ground of the prior of samples with counts x [T, M], from a table of :func:`learned_prior`.
 
     Every part weighs as many samples as it was learned from, beside the weak prior's own weight. Shares become mutations by the
-    mean of ln(mutations) of x. A signature that the table does not have keeps the weak prior.
+    mean of ln(mutations) of x, and their variance grows by that of ln(mutations). A signature that the table does not have
+    keeps the weak prior.
 
     Args:
         x: counts.
@@ -112,7 +113,7 @@ def learned_ground(
     few = [np.asarray(v, np.float64) for v in weak]
     presence = (present + few[3] * few[0]) / (samples + few[3])
     log_mean = (present * (mean + burden) + few[4] * few[1]) / (present + few[4])
-    variance = (present * sd**2 + few[5] * few[2]) / (present + few[5])
+    variance = (present * (sd**2 + burden_variance(x)) + few[5] * few[2]) / (present + few[5])
     return Ground(
         np.clip(presence, _POSSIBLE, 1 - _POSSIBLE),
         log_mean,

@@ -164,7 +164,8 @@ def published_ground(
 
     All types together make the prior of any sample. It counts as little as types differ. The facts of ``tissue`` count as
     ``options.few`` samples, however many they come from: laboratories and methods differ more than samples. A cohort outweighs
-    either as it grows. Signatures that the table does not know keep the weak prior.
+    either as it grows. Signatures that the table does not know keep the weak prior. Shares become mutations by mean and variance
+    of ln(mutations) of x.
 
     Args:
         x: counts.
@@ -201,8 +202,18 @@ def published_ground(
         weights = np.full(3, options.few)
     unseen = ~found.known
     presence = np.where(unseen, np.minimum(found.presence, _UNSEEN), np.maximum(found.presence, _FLOOR))
-    parts = (np.minimum(presence, 1 - _FLOOR), found.log_mean + burden.mean(), found.variance)
+    variance = np.where(unseen, found.variance, found.variance + burden_variance(x))
+    parts = (np.minimum(presence, 1 - _FLOOR), found.log_mean + burden.mean(), variance)
     return Ground(*parts, *(np.full(len(names), w) for w in weights))
+
+
+def burden_variance(x: np.ndarray) -> float:
+    """Variance of ln(mutations) between samples with counts x [T, M], beyond that of Poisson counts.
+
+    Published spreads are those of shares; a prior of mutations needs that of the samples' totals as well.
+    """
+    total = np.maximum(x.sum(1), 1.0)
+    return max(float(np.var(np.log(total)) - np.mean(1 / total)), 0.0)
 
 
 def disagreements(ground: Ground, names: list[str], presence: np.ndarray) -> list[tuple[str, float, float]]:
