@@ -286,6 +286,7 @@ def test_examples_print_what_they_show(path):
     assert done.failed == 0
 
 
+@pytest.mark.slow
 def test_the_example_variant_is_the_vae_where_the_guide_says_so(key, variant_example):
     chosen = variant_example.VARIANT
     model = chosen.build(Static(variant="student_vae", features=7, latent=2, hidden=(5,), batch=6))

@@ -133,6 +133,7 @@ ENOUGH = {"jax", "jaxlib", "flax", "optax", "numpy", "scipy", "sklearn", "pandas
 """Packages that training and embedding may import."""
 
 
+@pytest.mark.slow
 def test_training_and_embedding_need_few_packages():
     """Everything else that vaebench depends on is blocked, as on a machine that has none of it."""
     code = """

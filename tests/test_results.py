@@ -159,6 +159,7 @@ def test_a_compaction_that_stops_halfway_loses_and_doubles_nothing(tmp_path, mon
     assert sorted(read_rows(tmp_path)["point"]) == list("abc")
 
 
+@pytest.mark.slow
 def test_two_processes_write_at_once(tmp_path):
     code = (
         "import sys; from vaebench.results import write_rows\n"

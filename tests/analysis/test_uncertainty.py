@@ -65,6 +65,7 @@ def test_resamples_are_multinomial():
     np.testing.assert_allclose(equal @ drawn, 1 / 20, atol=0.005)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [5, 8, 20])
 def test_coverage_is_near_the_nominal_level(n):
     """Plain percentiles cover 81% at n = 5; t intervals 95%."""

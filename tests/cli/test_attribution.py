@@ -48,6 +48,7 @@ def test_decompose_takes_a_table_or_an_extraction(made, tmp_path, capsys):
     assert "folder of an extraction" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_refit_takes_an_extraction_and_gives_probabilities(made, tmp_path, capsys):
     arguments = [str(made / "catalogue.csv"), str(made / "extract"), "--out", str(tmp_path), "--json", "--quiet"]
     assert main(["refit", *arguments, "--per-mutation", "--intervals", "bootstrap"]) == 0
@@ -63,6 +64,7 @@ def test_refit_takes_an_extraction_and_gives_probabilities(made, tmp_path, capsy
     assert "needs VCF files" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_refit_of_a_vcf_writes_a_row_for_each_variant(made, tmp_path, capsys):
     rng = np.random.default_rng(0)
     bases = "".join(rng.choice(list("ACGT"), 400))

@@ -44,6 +44,7 @@ WORDS = (
 )
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_a_check_says(path, tmp_path, capsys):
     arguments = ["run", "--data", str(path), "--out", str(tmp_path), "--dry-run", "--json", "--variants", "vae"]
     assert main([*arguments, "--latent", "2", "--set", "batch=8", *options(path)]) == 0

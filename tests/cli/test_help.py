@@ -119,6 +119,7 @@ def test_version_has_the_commit(monkeypatch, capsys):
     assert re.fullmatch(r"([0-9a-f]{7,40}\+?)?", commit())
 
 
+@pytest.mark.slow
 def test_doctor_prints_what_an_issue_needs(capsys, monkeypatch):
     assert main(["doctor", "--json", "--no-compilation-cache"]) == 0
     *lines, last = capsys.readouterr().out.splitlines()

@@ -125,6 +125,7 @@ def test_a_value_of_another_type_in_a_config_file(tmp_path, capsys):
     assert capsys.readouterr().err.endswith("c.toml: workers is 'two'; it must be a whole number\n")
 
 
+@pytest.mark.slow
 def test_a_table_without_survival_runs_with_a_note_that_stays(table, tmp_path, capsys, monkeypatch):
     """The documented commands name a label alone; a list of seeds, a weight of one variant and ~ work too."""
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -266,6 +267,7 @@ def test_wrong_arguments(arguments, words, capsys, tmp_path, monkeypatch):
     assert all(word in error for word in words), error
 
 
+@pytest.mark.slow
 def test_describe_prints_what_the_study_did(capsys):
     assert main(["describe", "eltager2023", "--json"]) == 0
     *lines, last = capsys.readouterr().out.splitlines()

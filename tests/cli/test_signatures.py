@@ -120,6 +120,7 @@ def test_refit_writes_exposures_and_intervals(tables, tmp_path, capsys):
     assert 0.8 < fit["dispersion"] < 1.2
 
 
+@pytest.mark.slow
 def test_refit_without_intervals_has_exposures_only(tables, tmp_path, capsys):
     folder, _, _ = tables
     arguments = [str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--intervals", "none"]

@@ -272,6 +272,7 @@ def kroskinski(levels, rates=None, models=("vae",), sd=0.002, seeds=10):
     ).assign(**{LOSS: lambda r: r["history/valid"].map(lambda h: h[-1])})
 
 
+@pytest.mark.slow
 def test_claims_of_kroskinski2021():
     models = ("vae", "iwae", "info_vae", "logcosh_vae")
     levels = {("vae", "uniform"): 0.8, ("info_vae", "uniform"): 0.95}

@@ -110,6 +110,7 @@ def test_missing_rows_and_files_are_said(capsys, tmp_path):
     assert "batches of 1,000" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_grid_is_the_studys(monkeypatch):
     grid = importlib.import_module("eltager2023_grid")
     seen = []

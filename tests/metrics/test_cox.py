@@ -125,6 +125,7 @@ def test_without_covariates_the_baseline_is_the_null_likelihood():
     assert cox_scores(z, data)["aic_covariates"] == fit.aic
 
 
+@pytest.mark.slow
 def test_order_sign_scale_and_shift_of_latents_do_not_matter():
     labels = (np.arange(80) % 3).astype(np.int32)
     z, data = cohort(80, latents=3, seed=2, labels=labels)
@@ -347,7 +348,7 @@ LIFELINES = {
 }
 
 
-@pytest.mark.parametrize("name", LIFELINES)
+@pytest.mark.parametrize("name", [v if v == "rossi" else pytest.param(v, marks=pytest.mark.slow) for v in LIFELINES])
 def test_fits_equal_lifelines_on_its_own_data(name):
     loader, time, event = LIFELINES[name]
     table = pd.get_dummies(getattr(datasets, loader)().dropna(), drop_first=True, dtype=float).astype(float)
@@ -479,6 +480,7 @@ def test_proportional_hazards_equal_the_formulas():
     assert [off[key] for key in same] == [scores[key] for key in same]
 
 
+@pytest.mark.slow
 def test_a_hazard_that_changes_over_time_is_found_and_others_are_not():
     rng = np.random.default_rng(15)
     found = []
@@ -523,6 +525,7 @@ def test_many_embeddings_in_one_program_equal_one_by_one():
         assert together.log_likelihood[i] == pytest.approx(float(alone.log_likelihood), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_ridge_is_the_penalised_maximum():
     z, data = cohort(seed=10)
     time, event = data.survival.time, data.survival.event

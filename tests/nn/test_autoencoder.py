@@ -106,11 +106,11 @@ def numpy_hidden(params, stats, x, widths, norm, activation, training):
 @pytest.mark.parametrize(
     ("norm", "output", "activation", "draws", "extra"),
     [
-        ("batch", "identity", "tanh", None, 0),
-        ("batch", "normalised_sigmoid", "relu", None, 0),
+        pytest.param("batch", "identity", "tanh", None, 0, marks=pytest.mark.slow),
+        pytest.param("batch", "normalised_sigmoid", "relu", None, 0, marks=pytest.mark.slow),
         ("batch", "sigmoid", "tanh", 3, 6),
         ("layer", "identity", "relu", None, 0),
-        ("none", "normalised_sigmoid", "tanh", None, 0),
+        pytest.param("none", "normalised_sigmoid", "tanh", None, 0, marks=pytest.mark.slow),
     ],
 )
 def test_network_equals_numpy_forward_pass(key, norm, output, activation, draws, extra):

@@ -50,6 +50,7 @@ def test_nothing_stays_when_all_match_and_a_reference_may_lie_on_its_side(case):
     assert list(found.signatures.index) == list(truth.signatures.index)
 
 
+@pytest.mark.slow
 def test_a_stricter_cosine_keeps_more_and_files_hold_both_tables(case, tmp_path):
     catalogue, extracted, known, _ = case
     found = anchored_intervals(catalogue, extracted, known, least=1.0, options=SHORT)

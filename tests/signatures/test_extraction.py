@@ -105,6 +105,7 @@ def test_the_largest_number_is_called_doubtful(simulated):
     assert found.notes[-1] == "The chosen number 2 is the largest that was tried; there may be more signatures."
 
 
+@pytest.mark.slow
 def test_sparse_finds_number_and_signatures(simulated):
     catalogue, truth = simulated
     found = extract(catalogue, k=range(2, 5), restarts=3, reference=truth.signatures, options=FEWER)
@@ -145,6 +146,7 @@ def test_autoencoders_run_side_by_side(simulated, method):
     assert np.isfinite(found.selection["error"]).all()
 
 
+@pytest.mark.slow
 def test_when_every_restart_diverges_it_says_so(simulated):
     with pytest.raises(RunError, match="DIVERGED"):
         extract(

@@ -101,6 +101,7 @@ def test_draws_of_other_contexts_are_read_again(tmp_path):
     assert list(kept.signatures.columns) == channels
 
 
+@pytest.mark.slow
 def test_one_new_sample_of_the_cohort_gets_nearer_exposures_with_the_prior():
     """Truth known: samples that the prior has not seen, each refitted alone with a fortieth of its mutations."""
     rng = np.random.default_rng(5)

@@ -50,6 +50,7 @@ def test_no_exposures_fit_better_than_scipys(size):
     assert (fit.log_likelihood > np.array(expected) - 1e-6).all()
 
 
+@pytest.mark.slow
 def test_more_signatures_than_mutations():
     x, signatures, _ = cohort(1, 10, 40, burden=30.0)
     fit = maximum_likelihood(x, signatures)

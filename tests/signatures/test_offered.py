@@ -87,6 +87,7 @@ def test_a_sample_that_does_not_fit_without_what_was_left_out_is_named():
     assert not any("left out" in note for note in whole.notes)
 
 
+@pytest.mark.slow
 def test_the_test_of_what_is_missed_holds_its_level():
     """Without any missing signature p-values below 0.2 come in about a fifth of the cohorts at most."""
     kept, others = TABLE.iloc[:3], TABLE.iloc[3:5]

@@ -59,6 +59,7 @@ def test_yields_and_spectra_by_brute_force(truth):
     np.testing.assert_allclose(whole.yields, at_target(signatures, EXOME).yields, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_refit_of_exomes_is_right_on_both_scales(exomes, truth, tmp_path):
     counts, genomes = exomes
     fit = refit(counts, truth.signatures, intervals="profile_likelihood", opportunities=EXOME)

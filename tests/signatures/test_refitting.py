@@ -34,6 +34,7 @@ def cohort():
     return simulate_catalogue(3, tumours=240, signatures=4, types=2)
 
 
+@pytest.mark.slow
 def test_intervals_of_the_sampler_hold_the_truth(cohort):
     catalogue, truth = cohort
     fit = refit(catalogue, truth.signatures, intervals="spike_slab", types=truth.types, options=SHORT)
@@ -251,6 +252,7 @@ def test_a_catalogue_without_any_mutation_is_refused(cohort):
         refit(catalogue.iloc[:3] * 0, truth.signatures)
 
 
+@pytest.mark.slow
 def test_chains_grow_until_they_have_mixed_or_to_the_limit(cohort, monkeypatch):
     catalogue, truth = cohort
     few = catalogue.iloc[::40]
@@ -269,6 +271,7 @@ def test_chains_grow_until_they_have_mixed_or_to_the_limit(cohort, monkeypatch):
     assert any("at the limit of 100 sweeps" in note for note in fit.notes)
 
 
+@pytest.mark.slow
 def test_exposures_of_a_sample_of_few_mutations_sum_to_them():
     rng = np.random.default_rng(0)
     signatures = rng.dirichlet(np.full(96, 0.3), 12)

@@ -94,6 +94,7 @@ def test_silhouettes_where_there_is_nothing_to_compare():
     np.testing.assert_allclose(same.signatures, [runs[0, 0]] * 3, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_too_many_signatures_are_less_stable(key):
     counts = simulate_catalogue(3, tumours=80, signatures=4, types=2)[0].to_numpy()
     found = {k: factorise(counts, *random_starts(key, counts, k, 6), iterations=600) for k in (4, 6)}

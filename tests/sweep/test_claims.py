@@ -74,6 +74,7 @@ def test_without_locks_every_point_is_granted(tmp_path, monkeypatch):
         assert mine.take(POINTS, ()) == (POINTS, [])
 
 
+@pytest.mark.slow
 def test_points_of_another_command_are_waited_for_and_taken_over_when_it_ends(tmp_path, tiny, other, monkeypatch):
     monkeypatch.setattr(worker, "_PAUSE", 0.05)
     trained, train = [], worker.trained_points

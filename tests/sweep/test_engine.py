@@ -116,6 +116,7 @@ def test_twenty_kills_lose_nothing(tmp_path):
 # --- checkpoints -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_lane_goes_on_from_a_snapshot_to_the_same_result(tiny):
     often = Engine(call_seconds=0.0)  # look after every epoch
     x = jnp.asarray(tiny.x)
@@ -132,6 +133,7 @@ def test_a_lane_goes_on_from_a_snapshot_to_the_same_result(tiny):
     assert sum(t.useful for t in trained_points(list(saved), tiny, x, 2, saved=saved, engine=often)) == 2 * 5 - 2 * 3
 
 
+@pytest.mark.slow
 def test_checkpoints_are_written_used_and_removed(tmp_path, tiny, undisturbed):
     def interrupt(state):
         if state.epochs >= 6:
@@ -179,6 +181,7 @@ def test_two_processes_in_one_folder_do_not_corrupt_it(tmp_path):
     assert sum(map(len, written)) <= 48 + 2  # each point was trained by one of them; the baseline may be there twice
 
 
+@pytest.mark.slow
 def test_workers_give_the_rows_of_one_process(tmp_path, tiny, undisturbed):
     assert_same(undisturbed, run(POINTS, tiny, out=tmp_path, lanes=2, workers=2, quiet=True))
 
@@ -476,6 +479,7 @@ def test_an_accelerators_memory_sets_the_lanes(tiny, monkeypatch, devices, room,
     assert chosen_lanes(product(BASE, seed=range(20)), tiny) == lanes
 
 
+@pytest.mark.slow
 def test_the_estimate_times_epochs_that_are_trained(tiny, monkeypatch):
     """Of a setting that diverges at once too: lanes that have stopped would take no time."""
     running = []

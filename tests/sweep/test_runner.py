@@ -148,6 +148,7 @@ def test_bad_input_leaves_nothing_behind(tmp_path, tiny, points, options, messag
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_without_a_folder_the_rows_come_back_all_the_same(tiny):
     rows = run(POINTS[:1], tiny, metrics=["leiden"], quiet=True)
     assert len(rows) == 2

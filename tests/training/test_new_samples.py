@@ -69,7 +69,7 @@ def cohort(tmp_path_factory):
     return folder / "cohort.csv", data, load_model(fit(data, point=POINT).save(folder / "model"))
 
 
-@pytest.mark.parametrize("scaling", ["zscore", "unit", "none"])
+@pytest.mark.parametrize("scaling", ["zscore", *(pytest.param(v, marks=pytest.mark.slow) for v in ("unit", "none"))])
 def test_a_table_and_its_file(cohort, scaling, tmp_path):
     path, data, model = cohort
     if scaling != "zscore":

@@ -28,6 +28,7 @@ def finished(points, dataset, lanes, **options):
     return {item.point: item for tick in ticks for item in tick.finished}, ticks
 
 
+@pytest.mark.slow
 def test_every_point_is_trained_once_and_equals_itself_in_other_company(tiny):
     points = product(BASE, seed=range(7), learning_rate=[1e-2, 1e-1])
     done, ticks = finished(points, tiny, 3)

@@ -152,6 +152,7 @@ def test_benchmarked_validation_is_the_unweighted_mean_over_batches():
     np.testing.assert_allclose(lane.valid_loss, np.mean(parts), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_whole_validation_is_the_loss_of_all_validation_samples_in_one_batch():
     # the released objective weighs the KL by the nominal batch, and its draws depend on how the samples are cut
     p = small(seed=4, recipe="benchmarked", epochs=1, validation="whole")
@@ -172,6 +173,7 @@ def test_validation_chunks_cover_all_samples(samples, batch):
     assert rest != 1 or samples == 1 or batch == 1 or full == 0
 
 
+@pytest.mark.slow
 def test_a_lane_in_a_pool_equals_the_lane_alone():
     # without batch normalisation: a bias before it has no gradient but rounding, which Adam and RMSprop blow up
     mixed = [point(p, norm="layer") for p in MIXED]
@@ -185,6 +187,7 @@ def test_a_lane_in_a_pool_equals_the_lane_alone():
         )
 
 
+@pytest.mark.slow
 def test_a_lane_is_bitwise_the_same_in_any_company_place_and_call_length():
     reference = trained(MIXED, 3)
     for order in ((2, 0, 1), (1, 2, 0)):

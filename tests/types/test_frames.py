@@ -93,6 +93,7 @@ def test_what_else_is_known_of_an_embedding_is_put_in_order(named):
             np.testing.assert_allclose(found[name][score], wanted[name][score], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_model_finds_genes_and_latents_by_name(model, named):
     wanted = model.embed(named.x)
     frame = frame_of(named)
@@ -180,6 +181,7 @@ def test_anndata_in_place_of_a_data_set(named):
     np.testing.assert_array_equal(cells.obsm["X_pca"], z)
 
 
+@pytest.mark.slow
 def test_settings_of_a_fit_by_name(named):
     model = vb.fit(named, point=POINT, variant="beta_vae", beta=3, seed=2)
     assert dict(model.point.hyper)["beta"] == 3

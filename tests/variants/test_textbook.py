@@ -313,6 +313,7 @@ def test_sliced_wasserstein_loss_uses_unit_directions():
     assert swae.textbook(outputs._replace(z=outputs.prior), swae.Hyper(), shaped(swae.Shape(10)))[1]["wasserstein"] == 0
 
 
+@pytest.mark.slow
 def test_linear_vae_at_its_optimum_is_probabilistic_pca():
     """Encoder and decoder linear, noise variance 1: ELBO within 1e-6 nats, subspace within 1e-6, W W' within 1e-3."""
     rng = np.random.default_rng(0)

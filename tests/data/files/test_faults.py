@@ -294,6 +294,7 @@ def test_anndata_files(tmp_path):
     sentence(lambda: read_table(anndata.AnnData(np.ones((3, 2), complex))), "complex128")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_columns_take_seconds(tmp_path):
     width = 100_000
     with open(tmp_path / "t.csv", "w") as stream:

@@ -286,6 +286,7 @@ def refit():
     return refit_by_encoder(0, counts, signatures, settings=settings, epochs=150, patience=150)
 
 
+@pytest.mark.slow
 def test_refitted_exposures_are_near_the_truth_and_sum_to_the_mutations():
     fit, (counts, _, exposures) = refit(), catalogue()
     assert fit.status == "OK"

@@ -60,9 +60,12 @@ def profile_by_scipy(x, signatures, k, level, size):
     return lower, optimize.brentq(excess, estimate, 2 * x.sum() + 50)
 
 
-@pytest.mark.parametrize(("size", "level"), [pytest.param(None, 0.95, marks=pytest.mark.slow), (10.0, 0.8)])
-def test_profile_likelihood_ends_where_scipys_does(size, level):
-    x, signatures = cohort()
+@pytest.mark.parametrize(
+    ("size", "level", "samples"),
+    [(10.0, 0.8, 1), *(pytest.param(*v, marks=pytest.mark.slow) for v in ((None, 0.95, 6), (10.0, 0.8, 6)))],
+)
+def test_profile_likelihood_ends_where_scipys_does(size, level, samples):
+    x, signatures = cohort(samples=samples)
     fit = maximum_likelihood(x, signatures, size=size)
     noise = POISSON._replace(size=np.inf if size is None else size)
     ends = profile_likelihood(x, signatures, fit, noise, level)

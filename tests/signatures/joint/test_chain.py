@@ -225,6 +225,7 @@ def test_volume_shrinks_as_the_repulsion_assumes():
     assert -indifferent(96) * fall == pytest.approx(95 * t, abs=1e-2)
 
 
+@pytest.mark.slow
 def test_priors_given_exposures_are_conjugate():
     _, _, exposures = cohort(2)
     groups = np.eye(2)[np.arange(60) % 2]
