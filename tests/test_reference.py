@@ -37,6 +37,7 @@ def pages():
     return SimpleNamespace(columns=columns, commands=commands, outputs=outputs)
 
 
+@pytest.mark.slow
 def test_every_column_of_a_run_is_in_the_page(pages, tiny, tmp_path):
     text = pages.columns.columns_text()
     points = vb.space.product(latent=2, hidden=(4,), batch=16, epochs=2)

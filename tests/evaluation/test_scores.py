@@ -90,6 +90,7 @@ def without_time(row):
     return {k: v for k, v in row.items() if not k.endswith("seconds")}
 
 
+@pytest.mark.slow
 def test_light_data_and_prepared_metrics_travel_and_change_nothing(z, data):
     small = light(data)
     assert small.x.shape == (60, 0)

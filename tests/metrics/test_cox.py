@@ -105,6 +105,7 @@ def test_aic_equals_lifelines_with_categories_and_labels():
     assert (scores["parameters"], without["parameters"]) == (5, 3)
 
 
+@pytest.mark.slow
 def test_latents_that_almost_give_the_label_are_fitted():
     # On columns like these lifelines by itself stops short of the maximum.
     labels = (np.arange(60) % 3).astype(np.int32)
@@ -142,6 +143,7 @@ def test_order_sign_scale_and_shift_of_latents_do_not_matter():
         assert [other[k] for k in SCORES] == pytest.approx([plain[k] for k in SCORES], rel=1e-7, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_samples_left_out_are_counted_and_change_nothing_else():
     labels = (np.arange(100) % 4).astype(np.int32)
     z, data = cohort(
@@ -185,6 +187,7 @@ def test_constant_latents_are_not_parameters():
     assert scores["aic"] == pytest.approx(cox_scores(z, data)["aic"], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_redundant_latents_are_left_out_and_counted():
     z, data = cohort(80, latents=3, seed=3)
     shares = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
@@ -244,6 +247,7 @@ def test_perfect_separation_does_not_pass_as_a_fit():
     assert "\n" not in scores["status"]
 
 
+@pytest.mark.slow
 def test_one_column_that_runs_to_infinity_is_separation_though_the_likelihood_has_a_limit():
     z, data = cohort(seed=12)
     z[:, 1] = ~data.survival.event & (np.arange(60) % 2 == 0)  # nobody with this latent dies
@@ -310,6 +314,7 @@ def test_a_level_without_a_death_is_left_out_as_a_label_is():
     assert scores["aic"] == pytest.approx(cox_scores(z, keep)["aic"], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_covariate_that_is_the_outcome_is_in_the_status():
     z, data = cohort(labels=None, seed=9)
     survival = Survival(np.arange(1.0, 61.0), np.ones(60, bool))
@@ -462,6 +467,7 @@ def zph(x, time, event, beta):
     return chi2.sf(statistic, 1)
 
 
+@pytest.mark.slow
 def test_proportional_hazards_equal_the_formulas():
     z, data = cohort(90, latents=3, seed=14)
     time, event = data.survival.time, data.survival.event
@@ -504,6 +510,7 @@ def test_one_event_time_shows_no_change():
     assert (scores["ph_p"], scores["ph_violations"]) == (1.0, 0)
 
 
+@pytest.mark.slow
 def test_likelihood_ratio_p_is_that_of_the_two_fits():
     z, data = cohort(seed=8)
     scores = cox_scores(z, data)
@@ -540,6 +547,7 @@ def test_ridge_is_the_penalised_maximum():
     assert doubled.coefficients[0] == pytest.approx(doubled.coefficients[2], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_below_five_events_a_parameter_the_aic_is_there_but_not_ranked():
     z, data = cohort(60)
     few = survival_replaced(data, np.arange(60) < 12)

@@ -161,6 +161,7 @@ def test_network_equals_numpy_forward_pass(key, norm, output, activation, draws,
             close(running["var"], 0.9 + 0.1 * values.var(0, ddof=1) if training else 1 + 0 * values[0])
 
 
+@pytest.mark.slow
 def test_benchmarked_embeds_by_the_batch_and_textbook_by_running_statistics(key):
     x, tanh = jax.random.normal(key, (9, 30)), jnp.array(1)
     for recipe in ("textbook", "benchmarked"):

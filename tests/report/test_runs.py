@@ -179,6 +179,7 @@ def with_survival(samples=90):
     return data, (rng.normal(size=(samples, 3)) + 50 * labels[:, None]).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_a_report_without_the_data_set_says_what_it_leaves_out_and_how_to_get_it(tmp_path):
     rows = make_rows()
     if "metric/cox/events" not in rows:

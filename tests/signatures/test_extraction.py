@@ -73,6 +73,7 @@ def test_a_sample_without_mutations_has_no_exposures_and_is_named(by_nmf):
     assert found.notes[0] == "No mutations in sample TYPE01::empty: exposures are 0 there."
 
 
+@pytest.mark.slow
 def test_no_more_signatures_than_samples_are_tried(simulated):
     few = simulated[0].iloc[:4]
     found = extract(few, k=range(1, 16), method="nmf", restarts=2)

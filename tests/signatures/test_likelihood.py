@@ -39,7 +39,7 @@ def best_by_scipy(x, signatures, size=None):
     return -min(optimize.minimize(objective, s, jac=True, bounds=bounds, options=options).fun for s in starts)
 
 
-@pytest.mark.parametrize("size", [None, 10.0])
+@pytest.mark.parametrize("size", [None, pytest.param(10.0, marks=pytest.mark.slow)])
 def test_no_exposures_fit_better_than_scipys(size):
     x, signatures, _ = cohort(0, 24, 6)
     fit = maximum_likelihood(x, signatures, size=size)

@@ -73,6 +73,7 @@ def test_intervals_are_quantiles_of_draws_of_exposures_and_signatures():
         per_mutation(x, EXPOSURES.iloc[:1], SIGNATURES)
 
 
+@pytest.mark.slow
 def test_a_refit_gives_them_with_intervals(tmp_path):
     x = catalogue()
     x.loc["T3"] = 0.0

@@ -52,7 +52,7 @@ def test_intervals_of_the_sampler_hold_the_truth(cohort):
     assert len(fit.diagnostics["prior"]["presence"]) == 2
 
 
-@pytest.mark.parametrize("samples", [1, 30, 31])
+@pytest.mark.parametrize("samples", [1, *(pytest.param(v, marks=pytest.mark.slow) for v in (30, 31))])
 def test_one_program_learns_and_draws(samples):
     """Each row gets its own sample's draws, and a small cohort, even or odd, compiles one sweep."""
     catalogue, truth = simulate_catalogue(4, tumours=60, signatures=3, types=1)

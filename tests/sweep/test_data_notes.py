@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from vaebench.data import dataset_from_arrays
 from vaebench.report.runs import folder_info
@@ -10,6 +11,7 @@ from vaebench.space import point
 from vaebench.sweep.runner import run
 
 
+@pytest.mark.slow
 def test_a_run_records_the_notes_of_its_data(tmp_path):
     values = np.random.default_rng(0).poisson(500, (24, 6))
     data = dataset_from_arrays(values, labels=["A", "B"] * 12, notes=["scale: a sentence <of> the data"])

@@ -43,6 +43,7 @@ def model(data):
     return fit(data, point=point(POINT, variant="conditional_vae"))
 
 
+@pytest.mark.slow
 def test_a_model_tells_its_decoder_the_batch_and_embeds_what_it_is_told(model, data):
     z = model.embed(data.x, data.auxiliary)
     assert z.shape == (60, 6)

@@ -26,6 +26,7 @@ def raw(dataset):
     return pd.DataFrame(dataset.x.astype(np.float64) * dataset.scale + dataset.centre, columns=dataset.features)
 
 
+@pytest.mark.slow
 def test_embeds_reconstructs_and_samples(model, tiny):
     z = model.embed(tiny.x)
     assert z.shape == (60, 3)

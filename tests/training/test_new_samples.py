@@ -95,6 +95,7 @@ def test_a_frame_of_polars(cohort):
     agree(model, data, polars.from_pandas(pd.read_csv(path)))
 
 
+@pytest.mark.slow
 def test_samples_in_columns(tmp_path):
     table = pd.concat([raw(), clinical()[["type"]]], axis=1).T
     table.to_csv(tmp_path / "turned.csv")

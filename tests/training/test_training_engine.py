@@ -109,6 +109,7 @@ def test_precision_is_fixed_for_a_folder_and_in_every_row(tmp_path, tiny):
     assert set(other["point"]) == set(rows["point"]), "no part of a point's identity"
 
 
+@pytest.mark.slow
 def test_a_folder_from_before_goes_on(tmp_path, tiny):
     run([point(BASE, epochs=1)], tiny, out=tmp_path, lanes=1, quiet=True)
     record = read_run_json(tmp_path)

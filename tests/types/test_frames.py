@@ -156,6 +156,7 @@ def test_figures_and_cancer_types_by_name(named):
     refused(r"types has shape \(2,\)", groups_of, ["X", "Y"], samples)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of anndata about itself
 def test_anndata_in_place_of_a_data_set(named):
     anndata = pytest.importorskip("anndata")

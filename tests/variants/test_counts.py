@@ -135,6 +135,7 @@ def test_the_kl_before_folding_bounds_the_folded_one(mean, logvar):
     assert found == pytest.approx(folded, rel=1e-4) if mean == 0 else found > folded
 
 
+@pytest.mark.slow
 def test_vamp_kl_by_integration_and_zero_against_itself(key):
     q = weibull_vae.Weibull(jnp.full((1, 1), 2.0), jnp.full((1, 1), 1.5))
     components = weibull_vae.Weibull(jnp.array([[1.0], [3.0]]), jnp.array([[0.5], [2.0]]))

@@ -219,6 +219,7 @@ def test_importance_loss_equals_numpy_and_survives_extreme_weights():
     assert np.isfinite(iwae.textbook(far, iwae.Hyper(), CONTEXT)[0])
 
 
+@pytest.mark.slow
 def test_miwae_is_iwae_with_one_bound_and_the_elbo_with_one_draw():
     outputs, _ = linear_outputs(6)
     one, _ = miwae.textbook(outputs, miwae.Hyper(), shaped(miwae.Shape(1, 6)))

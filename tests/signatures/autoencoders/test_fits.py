@@ -251,6 +251,7 @@ def seen_by_lanes(monkeypatch, module: str, call):
     return found[0]
 
 
+@pytest.mark.slow
 def test_lanes_train_on_redraws_and_are_stopped_on_the_counts(monkeypatch):
     counts = catalogue()[0]
     points, rows, splits = seen_by_lanes(monkeypatch, "autoencoders.fits", lambda: trained(10))

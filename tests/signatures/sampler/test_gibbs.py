@@ -59,7 +59,7 @@ def grid_posterior(x, signatures, prior, noise, variance):
 
 
 @pytest.mark.parametrize(
-    "noise", ["poisson", *(pytest.param(noise, marks=pytest.mark.slow) for noise in ("gaussian", "negative_binomial"))]
+    "noise", [pytest.param(noise, marks=pytest.mark.slow) for noise in ("poisson", "gaussian", "negative_binomial")]
 )
 def test_posterior_of_two_signatures_is_that_summed_on_a_grid(noise):
     rng = np.random.default_rng(3)
@@ -106,6 +106,7 @@ def test_ranks_of_exposures_from_the_prior_are_uniform():
         assert stats.chisquare(counts).pvalue > 0.001, counts
 
 
+@pytest.mark.slow
 def test_proposals_are_finite_however_far_prior_and_likelihood_lie_apart():
     rng = np.random.default_rng(7)
     n = 100_000
