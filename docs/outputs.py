@@ -148,6 +148,11 @@ OUTPUTS: dict[str, tuple[File, ...]] = {
         File("correlations.csv", "posterior correlations of signatures; with `--intervals joint`"),
         File("signature_draws.npz", "posterior draws of the signatures; with `--intervals joint`"),
         File("signatures_genome.csv", "signatures of the genome; with `--opportunities`", _SPECTRA),
+        File(
+            "channel_factors.csv",
+            "by how much the counts of all samples deviate from the signatures; where these were adapted",
+            (("channel", "", "of the mutation"), ("factor", "ratio", "by which each signature was multiplied there")),
+        ),
         File("exposures_genome.csv", "mutations in the whole genome; with `--opportunities`", _EXPOSURES),
         _PER_MUTATION,
         _VARIANTS,

@@ -92,6 +92,9 @@ class RefitOptions(Seeded, Compiled):
     noise: str = "auto"
     """Distribution of the counts: "poisson" (one dispersion), "dirichlet" (dispersion grows with a sample's mutations),
     "negative_binomial" (variance grows with a channel's mean), or "auto" (the one that explains the scatter best)."""
+    adapt: str = "auto"
+    """Signatures of a cohort whose counts deviate from them in the same channels in all samples: "auto" adapts them, "none"
+    leaves them as they are."""
     tissue: str | None = None
     """Tumour type, "Liver-HCC" (genomes), "LIHC" (exomes), ...: only signatures that PCAWG or TCGA have seen in it, and its
     published exposures as the prior of "spike_slab". Without it, those of all types. Of an extraction, one of its own types."""

@@ -174,6 +174,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         exclude=options.exclude or None,
         per_mutation=options.per_mutation or options.annotate_vcf,
         noise=options.noise,
+        adapt=options.adapt,
         level=options.level,
         seed=options.seed,
         types=types,

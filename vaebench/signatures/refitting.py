@@ -17,6 +17,7 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
 from vaebench.errors import InputError, checked_seed, unknown_name, user_path
 from vaebench.signatures import plots
+from vaebench.signatures.adaptation import adapted
 from vaebench.signatures.attribution import DRAWS
 from vaebench.signatures.dispersion import NOISES, NoiseFit, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
@@ -60,6 +61,7 @@ class RefitResult(NamedTuple):
         yields: [S] of a refit with opportunities: mutations in the target for one in the genome; ``None`` without.
         signatures: those that were fitted [S, M]; ``None`` for a result of an earlier version.
         catalogue: the counts [T, M] that were fitted; ``None`` likewise.
+        channel_factors: [M], by which the signatures were adapted to the cohort; ``None`` where they were not.
     """
 
     __repr__ = one_line
@@ -89,6 +91,7 @@ class RefitResult(NamedTuple):
     yields: pd.Series | None = None
     signatures: pd.DataFrame | None = None
     catalogue: pd.DataFrame | None = None
+    channel_factors: pd.Series | None = None
 
     def genome_exposures(self) -> pd.DataFrame:
         """Exposures [T, S] as mutations of the whole genome; as they are in a refit without opportunities."""
@@ -155,6 +158,8 @@ class RefitResult(NamedTuple):
                 write_frame(self.sums, new / "sums.csv")
             if self.per_mutation is not None:
                 write_frame(self.per_mutation, new / "per_mutation.csv")
+            if self.channel_factors is not None:
+                write_frame(self.channel_factors.rename_axis("channel").reset_index(), new / "channel_factors.csv")
             if tsv:
                 write_sigprofiler(new, self.exposures, self.signatures, self.catalogue)
             write_json(new / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
@@ -181,6 +186,7 @@ def refit(
     options: MethodOptions | None = None,
     checks: RefitChecks = CHECKS,
     per_mutation: bool = False,
+    adapt: str = "auto",
     progress: OnProgress | None = None,
 ) -> RefitResult:
     """Exposures of every sample of ``catalogue`` to ``signatures``, in mutations, with intervals by any method.
@@ -216,6 +222,8 @@ def refit(
         checks: thresholds of the flags and notes.
         per_mutation: also give the probability of each signature for the mutations of each sample and channel, with intervals
             where the method draws exposures.
+        adapt: ``"auto"`` adapts the signatures to a cohort whose counts deviate from them in the same channels in all samples
+            (:mod:`vaebench.signatures.adaptation`), where the method has a prior; ``"none"`` leaves them as they are.
         progress: called with what is being done, the steps done, and the steps in all.
 
     Raises:
@@ -235,8 +243,10 @@ def refit(
     known, left_out, gone = offered(known, include, exclude, None if isinstance(prior, pd.DataFrame) else tissue)
     known, yields, scales = converted(opportunities, counts, known)
     left_out = at_counts(opportunities, counts, left_out)
-    x, s = counts.to_numpy(), known.to_numpy()
+    x = counts.to_numpy()
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
+    known, factors, changes = adapted(x[some], known, ground, adapt, seed)
+    s = known.to_numpy()
     exposures, estimates = np.zeros((len(x), len(s))), None
     fitted = fitted_noise(x[some], s, noise)
     exposures[some], found = fitted.fit.exposures, fitted.found
@@ -245,7 +255,7 @@ def refit(
         estimates = METHODS[intervals].compute(FittedCohort(*given, progress or no_progress, ground=ground))
         exposures[some] = estimates.exposures
     samples = samples_table(counts, exposures @ s, found, some, checks)
-    notes = [*scales, *gone, *needs_added(samples, x[some], known, left_out, fitted, checks)]
+    notes = [*scales, *gone, *changes, *needs_added(samples, x[some], known, left_out, fitted, checks)]
     frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
     notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks)
     if estimates is not None:
@@ -267,6 +277,7 @@ def refit(
         yields=yields,
         signatures=known,
         catalogue=counts,
+        channel_factors=factors,
     )
 
 

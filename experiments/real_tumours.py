@@ -1,0 +1,141 @@
+"""What does a refit say about real tumours? Signatures that were never seen in a cancer type, with and without adaptation.
+
+    python experiments/real_tumours.py --exposures PCAWG_EXPOSURES --catalogue PCAWG_CATALOGUE --cosmic COSMIC --out runs/real
+    ... --types Liver-HCC --first 0 --samples 100
+    python experiments/real_tumours.py --preset smoke --out runs/smoke
+
+Data: as for experiments/trust.py. The genomes FIRST to FIRST + SAMPLES of each type are refitted to all signatures of COSMIC by
+`spike_slab`, in four ways: signatures as they are or adapted (adapt none and auto), without and with the tissue named.
+There is no truth for real tumours. PCAWG's published attributions say which signatures were found in a type at all; a
+signature that they found in none of its tumours, but that is present in most of them here, is likely a misfit that has got a name.
+
+Machine: 1 CPU core, half a minute to a minute a row.
+Expected: signatures that PCAWG never saw in a type present (P > 0.5) in at most 2% of its genomes.
+Measured: results/trust/README.md.
+
+Writes OUT/rows.csv: signatures present in a genome, mean and largest share of the genomes with a signature never seen in the
+type, the share of the mutations on these, dispersion, R-hat, gain of the adaptation, seconds; finished rows are not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scripts import Parser, comma, entry, keep
+from trust import RENAMED
+
+from vaebench.data.mutations.tables import read_catalogue, read_signatures
+from vaebench.errors import InputError
+from vaebench.signatures.refitting import RefitResult, refit
+
+TYPES = ("Liver-HCC", "Breast-AdenoCA", "Lung-AdenoCA", "Kidney-RCC", "Panc-AdenoCA")
+KEYS = ["type", "tissue", "adapt"]
+
+
+def made_up(out: Path) -> dict[str, Path]:
+    """Files of 24 made-up tumours with eight made-up signatures, for the preset smoke."""
+    from vaebench.data.mutations.channels import CHANNELS
+
+    rng = np.random.default_rng(0)
+    names = ["SBS1", "SBS2", "SBS4", "SBS5", "SBS12", "SBS18", "SBS29", "SBS40a"]
+    signatures = pd.DataFrame(rng.dirichlet(np.full(96, 1.0), 8), names, list(CHANNELS))
+    amounts = rng.gamma(1, 500, (24, 8)) * (rng.random((24, 8)) < 0.4)
+    amounts[:, 0] += 100
+    labels = [f"T{i}" for i in range(24)]
+    exposures = pd.DataFrame(amounts, columns=pd.Index(names))
+    exposures.insert(0, "Sample Names", labels)
+    exposures.insert(0, "Cancer Types", "Liver-HCC")
+    counts = pd.DataFrame(
+        rng.poisson(amounts @ signatures.to_numpy()), [f"Liver-HCC::{v}" for v in labels], list(CHANNELS)
+    )
+    paths = {name: out / f"made_up_{name}.csv" for name in ("exposures", "catalogue", "cosmic")}
+    exposures.to_csv(paths["exposures"], index=False)
+    counts.T.to_csv(paths["catalogue"], index_label="Type")
+    signatures.T.to_csv(paths["cosmic"], index_label="Type")
+    return paths
+
+
+def row_of(fit: RefitResult, seen: set[str], known: set[str]) -> dict[str, Any]:
+    """Numbers of a refit, given the signatures ``seen`` in the type, and all those that the published table has."""
+    assert fit.intervals is not None
+    wide = fit.intervals.pivot(index="sample", columns="signature", values=["presence", "exposure"])
+    present, amounts = wide["presence"] > 0.5, wide["exposure"]
+    never = [name for name in amounts.columns if name in known - seen]
+    unknown = [name for name in amounts.columns if name not in known]
+    share = present[never].mean()
+    total = float(amounts.to_numpy().sum())
+    gain = [
+        note.rsplit("explains ", 1)[1].split("%")[0] for note in fit.notes if "same channels in all samples" in note
+    ]
+    return {
+        "present": float(present.sum(axis=1).mean()),
+        "never_mean": float(share.mean()) if never else np.nan,
+        "never_most": float(share.max()) if never else np.nan,
+        "never_name": str(share.idxmax()) if never else "",
+        "never_mutations": float(amounts[never].to_numpy().sum()) / total,
+        "unknown_mutations": float(amounts[unknown].to_numpy().sum()) / total,
+        "noise": fit.noise,
+        "dispersion": fit.dispersion,
+        "r_hat": fit.diagnostics["r_hat_99"],
+        "effective": fit.diagnostics["effective_draws_1"],
+        "gain": float(gain[0]) / 100 if gain else np.nan,
+    }
+
+
+def measured(options: argparse.Namespace, paths: dict[str, Path], kinds: Sequence[str]) -> pd.DataFrame:
+    """A row a type, tissue and adaptation; rows of OUT/rows.csv are not made again."""
+    table = pd.read_csv(paths["exposures"]).rename(columns=RENAMED)
+    catalogue, signatures = read_catalogue(paths["catalogue"]), read_signatures(paths["cosmic"])
+    known = {name for name in signatures.index if name in table.columns}
+    out = options.out / "rows.csv"
+    rows = pd.read_csv(out, keep_default_na=False) if out.exists() else pd.DataFrame(columns=pd.Index(KEYS))
+    done = set(rows[KEYS].itertuples(index=False, name=None))
+    for kind, tissue, adapt in ((k, t, a) for k in kinds for t in ("", k) for a in ("none", "auto")):
+        if (kind, tissue, adapt) in done:
+            continue
+        own = [name for name in catalogue.index if str(name).startswith(f"{kind}::")]
+        counts = catalogue.loc[own[options.first : options.first + options.samples]]
+        if not len(counts):
+            raise InputError(f"--types {kind[:60]}: there are no such genomes from place {options.first}")
+        mine = table.loc[table["Cancer Types"] == kind, sorted(known)]
+        started = time.perf_counter()
+        fit = refit(counts, signatures, intervals="spike_slab", tissue=tissue or None, adapt=adapt)
+        row = {"type": kind, "tissue": tissue, "adapt": adapt, "genomes": len(counts)}
+        row |= row_of(fit, set(mine.columns[(mine > 0).any()]), known) | {"seconds": time.perf_counter() - started}
+        rows = pd.concat([rows, pd.DataFrame([row])], ignore_index=True)
+        keep(rows, out)
+        print(row, file=sys.stderr, flush=True)
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = Parser(__doc__, "runs/real_tumours")
+    parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
+    for name, what in (("exposures", "PCAWG's published"), ("catalogue", "PCAWG's"), ("cosmic", "COSMIC v3.4's")):
+        parser.add_argument(f"--{name}", type=Path, default=None, help=f"file of {what} {name}")
+    parser.add_argument("--types", type=comma(), default=list(TYPES), help="cancer types of PCAWG")
+    parser.add_argument("--first", type=int, default=0, help="place of a type's first genome in the catalogue")
+    parser.add_argument("--samples", type=int, default=100, help="genomes of a type")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.preset == "smoke":
+        rows = measured(options, made_up(options.out), ["Liver-HCC"])
+    else:
+        paths = {name: getattr(options, name) for name in ("exposures", "catalogue", "cosmic")}
+        for name, path in paths.items():
+            if path is None or not path.exists():
+                raise InputError(f"--{name} {path}: there is no such file; give a path, or --preset smoke")
+        rows = measured(options, paths, options.types)
+    print(rows.to_string())
+
+
+if __name__ == "__main__":
+    sys.exit(entry(main))

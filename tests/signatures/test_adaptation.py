@@ -1,0 +1,98 @@
+"""Factors of channels that all samples of a cohort share: found where they are, and only there, in cohorts by plain NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.data.mutations.channels import CHANNELS
+from vaebench.errors import InputError
+from vaebench.signatures.adaptation import ADAPTATION, adaptation_of, adapted, with_factors
+from vaebench.signatures.dispersion import scatter
+from vaebench.signatures.likelihood import maximum_likelihood
+from vaebench.signatures.published import published_ground
+from vaebench.signatures.refitting import refit
+from vaebench.signatures.sampler.options import SamplerOptions
+
+NAMES = ["SBS1", "SBS2", "SBS5", "SBS12", "SBS18", "SBS21", "SBS28", "SBS40a"]
+PRESENT = ("SBS1", "SBS5", "SBS40a")
+QUICK = SamplerOptions(learning=60, draws=120, longest=1)
+RNG = np.random.default_rng(4)
+FACTORS = np.exp(RNG.normal(0, 0.3, 96))
+SIGNATURES = pd.DataFrame(RNG.dirichlet(np.full(96, 2.0), len(NAMES)), NAMES, list(CHANNELS))
+
+
+def cohort(kind: str, samples: int = 40) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Counts and true exposures of tumours with three signatures, about spectra that deviate as ``kind`` says."""
+    rng = np.random.default_rng([len(kind), samples])
+    exposures = pd.DataFrame(0.0, [f"T{i}" for i in range(samples)], NAMES)
+    for name in PRESENT:
+        exposures[name] = rng.lognormal(7, 0.6, samples) * (rng.random(samples) < 0.8)
+    exposures["SBS5"] += 300
+    spectra = SIGNATURES.to_numpy()
+    if kind == "shared":
+        spectra = spectra * FACTORS
+        spectra /= spectra.sum(1, keepdims=True)
+    mean = exposures.to_numpy() @ spectra
+    if kind == "own":  # spectra vary from tumour to tumour
+        mean = np.array([e @ np.array([rng.dirichlet(300 * s + 1e-9) for s in spectra]) for e in exposures.to_numpy()])
+    if kind == "overdispersed":
+        mean = mean * rng.gamma(20, 1 / 20, mean.shape)
+    return pd.DataFrame(rng.poisson(mean).astype(float), exposures.index, list(CHANNELS)), exposures
+
+
+def found(counts: pd.DataFrame):
+    x, s = counts.to_numpy(), SIGNATURES.to_numpy()
+    ground = published_ground(x, NAMES)
+    assert ground is not None
+    return adaptation_of(x, s, ground, scatter(x, s, maximum_likelihood(x, s).exposures))
+
+
+@pytest.mark.parametrize(
+    "kind", ["right", *(pytest.param(v, marks=pytest.mark.slow) for v in ("own", "overdispersed"))]
+)
+def test_signatures_stay_where_samples_do_not_deviate_alike(kind):
+    counts, _ = cohort(kind)
+    assert found(counts) is None
+    x, s = counts.to_numpy(), SIGNATURES.to_numpy()
+    scattered = scatter(x, s, maximum_likelihood(x, s).exposures).dispersion
+    assert (scattered >= ADAPTATION.scatter) == (kind != "right")  # so that the halves have decided, not the first look
+
+
+def test_shared_factors_are_found():
+    adaptation = found(cohort("shared")[0])
+    assert adaptation is not None
+    assert adaptation.gain > 0.6
+    # exposures take up a common factor; the spectra of the present signatures tell
+    rows = [NAMES.index(name) for name in PRESENT]
+    truth, guess = (with_factors(SIGNATURES.to_numpy(), f)[rows] for f in (FACTORS, adaptation.factors))
+    before = np.abs(SIGNATURES.to_numpy()[rows] - truth).sum(1)
+    assert (np.abs(guess - truth).sum(1) < 0.4 * before).all()
+
+
+@pytest.mark.slow
+def test_a_refit_of_such_a_cohort_is_nearer_to_the_truth_and_says_so(tmp_path):
+    counts, truth = cohort("shared")
+    plain, changed = (
+        refit(counts, SIGNATURES, intervals="spike_slab", options=QUICK, adapt=adapt) for adapt in ("none", "auto")
+    )
+    errors = [(fit.exposures - truth).abs().to_numpy().sum() for fit in (plain, changed)]
+    assert errors[1] < 0.8 * errors[0]
+    assert changed.dispersion < 1.3 < 3 < plain.dispersion
+    assert plain.channel_factors is None
+    assert not any("adapted" in note for note in plain.notes)
+    assert [note for note in changed.notes if "same channels in all samples" in note]
+    changed.save(tmp_path / "refit")
+    table = pd.read_csv(tmp_path / "refit" / "channel_factors.csv", index_col="channel")
+    pd.testing.assert_series_equal(table["factor"], changed.channel_factors, check_names=False)
+    np.testing.assert_allclose(changed.signatures, with_factors(SIGNATURES.to_numpy(), table["factor"].to_numpy()))
+
+
+def test_few_samples_unknown_signatures_and_wrong_names():
+    counts, _ = cohort("shared")
+    assert adapted(counts.to_numpy(), SIGNATURES, None).factors is None
+    few = counts.iloc[: ADAPTATION.samples - 1].to_numpy()
+    assert adapted(few, SIGNATURES, published_ground(few, NAMES)).factors is None
+    with pytest.raises(InputError, match="unknown adapt 'always'"):
+        refit(counts, SIGNATURES, adapt="always")
