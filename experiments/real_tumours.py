@@ -7,7 +7,7 @@
 Data: as for experiments/trust.py. The genomes FIRST to FIRST + SAMPLES of each type are refitted to all signatures of COSMIC by
 `spike_slab`, in four ways: signatures as they are or adapted (adapt none and auto), without and with the tissue named.
 There is no truth for real tumours. PCAWG's published attributions say which signatures were found in a type at all; a
-signature that they found in none of its tumours, but that is present in most of them here, is likely a misfit that has got a name.
+signature that they found in none of its tumours, but that is present in most of them here, is likely a misfit with a name.
 
 Machine: 1 CPU core, half a minute to a minute a row.
 Expected: signatures that PCAWG never saw in a type present (P > 0.5) in at most 2% of its genomes.
