@@ -218,6 +218,8 @@ OUTPUTS: dict[str, tuple[File, ...]] = {
                 ("above", "0 to 1", "share of truths above their interval"),
                 ("width", "mutations", "median width"),
                 ("upper", "mutations", "median upper end"),
+                ("genome_width", "mutations", "median width, in the whole genome; with `--opportunities`"),
+                ("genome_upper", "mutations", "median upper end, in the whole genome; with `--opportunities`"),
                 ("coverage_SOURCE", "0 to 1", "a column for each source of truth"),
                 ("worst", "0 to 1", "the least of them with enough exposures"),
                 ("worst_source", "", "which one that is"),
@@ -239,6 +241,7 @@ OUTPUTS: dict[str, tuple[File, ...]] = {
                 ("power", "0 to 1", "share of samples in which it is detected at the limit"),
                 ("similar", "", "most similar other signature"),
                 ("cosine", "0 to 1", "of the two"),
+                ("genome_least_mutations", "mutations", "the limit in the whole genome; with `--opportunities`"),
             ),
         ),
         File("power.json", "settings, command and version"),
@@ -273,6 +276,10 @@ OUTPUTS: dict[str, tuple[File, ...]] = {
         File("models/", "weights of each training; with `--keep-models`"),
         File("embeddings/", "z of each training; with `--keep-embeddings`"),
         _REPORT,
+    ),
+    "evaluate": (
+        File("rows/*.parquet", "one row for each embedding, PCA and the covariates alone: the columns below"),
+        File("run.json", "command, version, data, metrics and their options, notes"),
     ),
 }
 """Command -> its files. Capitals in a column stand for a name: SIGNATURE, SAMPLE, SOURCE."""

@@ -26,8 +26,8 @@ TYPES = {
     "Lung-AdenoCA": ("SBS1", "SBS5", "SBS4", "SBS13"),
     "Skin-Melanoma": ("SBS1", "SBS5", "SBS7a"),
 }
-AMOUNTS = {"SBS96": 3000.0, "DBS78": 300.0, "ID83": 400.0}
-"""Median mutations of a tumour."""
+AMOUNTS = {"SBS96": 3000.0, "DBS78": 60.0, "ID83": 400.0}
+"""Median mutations of a tumour. The substitutions of doublets are counted in SBS96 too, where no signature explains them."""
 COPIES = 120
 """Places in the genome for each kind of indel."""
 SIZE = 1_000_000

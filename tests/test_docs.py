@@ -236,6 +236,15 @@ def public_modules() -> dict[str, list[str]]:
     return found | {"vaebench": [n for n in vb.__all__ if not n.startswith("_")]}
 
 
+def test_tab_completion_shows_the_public_names_only():
+    for name, names in public_modules().items():
+        shown = [n for n in dir(resolved(name)) if not n.startswith("_")]
+        assert shown == sorted(names), name
+        assert not {"np", "os", "Any", "Callable", "InputError" if name != "vaebench" else "", "annotations"} & set(
+            shown
+        )
+
+
 def test_every_public_name_is_in_the_reference_once():
     pages = reference()
     shown = re.findall(r"^\.\. (?:auto\w+|py:data):: (\S+)$", pages, flags=re.M)

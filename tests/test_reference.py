@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import inspect
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,6 +18,7 @@ import vaebench as vb
 from vaebench.cli.count import Count
 from vaebench.cli.options import DataCheck, Run
 from vaebench.cli.signature_options import Extract, RefitOptions
+from vaebench.evaluation.external import evaluated_embedding
 from vaebench.metrics import METRICS
 from vaebench.rows import column_types
 from vaebench.signatures.coverage import coverage_table
@@ -108,7 +111,7 @@ def test_every_file_and_column_of_the_signature_commands_is_listed(pages, tmp_pa
     fit = vb.signatures.refit(catalogue, reference, exclude=["S2"], **settings)
     fit.save(tmp_path / "refit")
     compare(outputs, "refit", tmp_path / "refit", names, made=8)
-    table = coverage_table(fit.intervals, truth.exposures[["S1"]])
+    table = coverage_table(fit.intervals, truth.exposures[["S1"]], fit.yields)
     vb.signatures.save_calibration(tmp_path / "calibrate", table, intervals="profile_likelihood", level=0.95)
     compare(outputs, "calibrate", tmp_path / "calibrate", {}, made=4)
     estimates: Any = SimpleNamespace(sums=[(0, (0, 1), 3.0, 1.0, 5.0)])
@@ -120,9 +123,22 @@ def test_every_file_and_column_of_the_signature_commands_is_listed(pages, tmp_pa
 
 def test_the_columns_of_power_are_listed(pages, tmp_path):
     signatures = vb.data.simulate_catalogue(seed=0, tumours=10, signatures=2, types=1)[1].signatures
-    limits = vb.signatures.power(signatures, mutations=[50], options=PowerOptions(samples=5))
+    exome = vb.data.mutations.read_opportunities("exome", build="GRCh37")
+    few = PowerOptions(samples=5)
+    limits = vb.signatures.power(signatures, mutations=[50], options=few, opportunities=exome)
     vb.signatures.save_power(tmp_path / "power", limits)
     compare(pages.outputs, "power", tmp_path / "power", {}, made=3)
+
+
+def test_the_files_of_evaluate_are_listed(pages, tiny, tmp_path):
+    np.save(tmp_path / "z.npy", np.asarray(tiny.x[:, :2]))
+    evaluated_embedding(tmp_path / "z.npy", tiny, ["reconstruction"], tmp_path / "out", name="mine")
+    listed = [file.name for file in pages.outputs.OUTPUTS["evaluate"]]
+    made = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    made = [name for name in made if not any(part.startswith(".") for part in name.split("/"))]
+    assert len(made) >= 2
+    assert [name for name in made if not any(fnmatch.fnmatch(name, pattern) for pattern in listed)] == []
+    assert "## `vaebench evaluate`" in pages.outputs.files_text()
 
 
 def test_the_files_of_count_are_listed(pages, tmp_path):

@@ -18,6 +18,12 @@ from vaebench.space import Point, chain, point
 from vaebench.space.combinations import combined
 from vaebench.types.shown import one_line
 
+__all__ = [
+    "PROTOCOLS", "Plan", "Protocol", "default", "eltager2023", "korkic2021", "kroskinski2021", "kroskinski2021_deep",
+    "kroskinski2021_zscore", "plan", "points", "protocol", "scaled", "scaled_batch", "textbook",
+]  # fmt: skip
+__dir__ = __all__.copy
+
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
@@ -129,7 +135,7 @@ def plan(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int |
     if chosen.steps_per_epoch:
         if samples is None:
             raise InputError(f"protocol {chosen.name!r} chooses the batch from the number of samples; give samples")
-        made = [_with_steps(p, samples, chosen.steps_per_epoch) for p in made]
+        made = [point(p, batch=scaled_batch(_train_samples(p, samples), chosen.steps_per_epoch)) for p in made]
     elif chosen.name == "default" and samples is not None:
         fitted = [_with_fitting_batch(p, samples) for p in made]
         changed = sorted({p.batch for p, before in zip(fitted, made, strict=True) if p != before})
@@ -143,18 +149,13 @@ def plan(chosen: Protocol, axes: Mapping[str, Any] | None = None, samples: int |
 
 
 def _train_samples(base: Point, samples: int) -> int:
-    # rounded as in vaebench.data.splits
-    return samples - round(samples * base.valid_fraction)
+    return samples - round(samples * base.valid_fraction)  # rounded as in vaebench.data.splits
 
 
 def _with_fitting_batch(base: Point, samples: int) -> Point:
     """Return the point with the batch of ``vb.fit``, an eighth of the samples, if its own exceeds the training samples."""
     train = _train_samples(base, samples)
     return base if base.batch <= train else point(base, batch=max(2, min(samples // 8, train)))
-
-
-def _with_steps(base: Point, samples: int, steps: int) -> Point:
-    return point(base, batch=scaled_batch(_train_samples(base, samples), steps))
 
 
 def scaled(chosen: Protocol, steps: int) -> Protocol:

@@ -26,6 +26,12 @@ from vaebench.types.flat import arrow_type, flat_value
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = [
+    "compact", "finished", "joined_notes", "missing", "read_costs", "read_rows", "read_run_json", "tidy", "write_cost",
+    "write_rows", "write_run_json",
+]  # fmt: skip
+__dir__ = __all__.copy
+
 
 def write_rows(rows: Sequence[Mapping[str, Any]], folder: str | Path, types: Mapping[str, type] | None = None) -> Path:
     """Write rows as one new part file and return its path; the file appears complete or not at all.
@@ -186,8 +192,7 @@ def read_costs(folder: str | Path) -> list[dict[str, Any]]:
         for name in ("seconds", "trainings", "programs", "epochs", "computed_epochs"):
             value: Any = cost.get(name)
             if type(value) not in (int, float) or not 0 <= value < math.inf:
-                found = shortened(repr(value))
-                raise InputError(f"{path} has {name} {found}; it must be a number of at least 0: delete this file")
+                raise InputError(f"{path} has {name} {shortened(repr(value))}; delete it, for it must be at least 0")
     return [cost for _, cost in costs]
 
 
@@ -290,13 +295,10 @@ def _joined(tables: list[Any]) -> Any:
 
 
 def _first_by_point(table: Any) -> Any:
-    first = dict.fromkeys(table["point"].to_pylist())
-    if len(first) == table.num_rows:
-        return table
-    positions: dict[str, int] = {}
+    first: dict[str, int] = {}
     for i, point in enumerate(table["point"].to_pylist()):
-        positions.setdefault(point, i)
-    return table.take(list(positions.values()))
+        first.setdefault(point, i)
+    return table if len(first) == table.num_rows else table.take(list(first.values()))
 
 
 def _write_part(table: Any, folder: Path, stamp: str) -> Path:
@@ -324,6 +326,5 @@ def _named(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise OSError(
-            error.errno or errno.EIO, f"could not write {path}: {reason}; what was written before is intact"
-        ) from error
+        said = f"could not write {path}: {reason}; what was written before is intact"
+        raise OSError(error.errno or errno.EIO, said) from error

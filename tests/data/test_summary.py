@@ -11,7 +11,17 @@ import pandas as pd
 import pytest
 
 from vaebench.cli.main import main
-from vaebench.data import checked, read_table, simulate_cohort, split_indices, summary_text, write_table
+from vaebench.data import (
+    checked,
+    dataset_from_arrays,
+    read_table,
+    simulate_cohort,
+    split_indices,
+    summary_text,
+    write_h5ad,
+    write_table,
+)
+from vaebench.data.files.writing import table_columns
 from vaebench.data.sources import SOURCES
 from vaebench.data.splits import unsplit_labels
 from vaebench.errors import InputError
@@ -148,6 +158,49 @@ def test_written_table_reads_back(tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == [name]
     with pytest.raises(InputError, match="extension"):
         write_table(data, tmp_path / "c.xlsx")
+
+
+def facts(data):
+    """The auxiliary variables as plain lists, NaN as None."""
+    return {k: [None if v != v else v for v in values.tolist()] for k, values in data.auxiliary.values.items()}
+
+
+@pytest.mark.parametrize("name", ["c.csv", "c.tsv.gz", "c.parquet", "c.h5ad"])
+def test_auxiliary_variables_are_written_and_read_back(tmp_path, name):
+    simulated, _ = simulate_cohort(3, samples=120, genes=20, types=3, scaling="none")
+    rng = np.random.default_rng(0)
+    site = np.where(np.arange(120) % 7 == 0, "", np.array(["a", "b", "c"])[rng.integers(3, size=120)])
+    share = np.where(np.arange(120) % 5 == 0, np.nan, rng.random(120))
+    data = dataset_from_arrays(
+        simulated.x,
+        samples=simulated.samples,
+        features=simulated.features,
+        covariates=dict(simulated.covariates),
+        auxiliary={
+            "site": site,
+            "SBS13": share,
+            "plate": rng.integers(1, 4, size=120).astype(str),  # codes of categories
+            "gender": simulated.covariates["gender"],  # as the covariate: one column for both
+            "age": rng.permutation(simulated.covariates["age"]),  # other values than the covariate
+        },
+        scaling="none",
+    )
+    options = table_columns(data)
+    assert options["auxiliary"] == ["site", "SBS13", "plate:category", "gender", "age_auxiliary"]
+    if name.endswith("h5ad"):
+        pytest.importorskip("anndata")
+        path = write_h5ad(tmp_path / name, data)
+    else:
+        path = write_table(data, tmp_path / name)
+    again = read_table(path, covariates=options["covariates"], auxiliary=options["auxiliary"], scaling="none")
+    expected = facts(data)
+    expected["age_auxiliary"] = expected.pop("age")
+    found = facts(again)
+    assert list(found) == list(expected)
+    for key, values in expected.items():
+        assert found[key] == (pytest.approx(values, rel=1e-12) if key in ("SBS13", "age_auxiliary") else values), key
+    assert again.features.tolist() == data.features.tolist()
+    np.testing.assert_allclose(again.covariates["age"], data.covariates["age"], rtol=1e-12)
 
 
 def test_commands(tmp_path, capsys):

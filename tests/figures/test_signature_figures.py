@@ -18,7 +18,7 @@ from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.figures import exposures as drawn_exposures
 from vaebench.figures import style
-from vaebench.figures.channels import DOUBLET_COLOURS, INDEL_COLOURS, SUBSTITUTION_COLOURS, channel_look
+from vaebench.figures.channels import DOUBLET_COLOURS, INDEL_COLOURS, SUBSTITUTION_COLOURS, channel_look, field_order
 from vaebench.figures.samples import burden, one_sample_exposures, present_by_size, stacked_exposures
 from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra, spectrum_comparison
 from vaebench.report.notes import ADVICE, advice, notes_html
@@ -249,6 +249,27 @@ def test_each_context_has_the_colours_and_labels_of_the_field(context, colours, 
     assert "numbers of mutations" in footnote(ax.figure)
 
 
+@pytest.mark.parametrize(("context", "blocks"), [("SBS288", 18), ("SBS384", 24), ("SBS1536", 6)])
+def test_contexts_with_more_channels_than_labels_keep_the_colours(context, blocks):
+    names = list(CONTEXTS[context])
+    shuffled = [names[i] for i in np.random.default_rng(0).permutation(len(names))]
+    table = pd.DataFrame([np.arange(len(names), dtype=float) + 1], ["T1"], shuffled)
+    figure = spectra(table)
+    (ax,) = figure.axes
+    assert [t.get_text() for t in ax.get_xticklabels()] == []  # hundreds of names would be a black bar
+    look = channel_look(field_order(shuffled))
+    assert len(look.blocks) == blocks
+    assert bar_colours(ax) == look.colours
+    assert set(look.colours) == set(SUBSTITUTION_COLOURS.values())
+    assert [t.get_text() for t in ax.texts] == [block.name for block in look.blocks]
+    assert "Within a colour" in footnote(figure)
+    (bars,) = ax.collections  # each value under its own substitution, whatever the order of the table
+    tops = [path.vertices[:, 1].max() for path in bars.get_paths()]
+    for name, value in table.iloc[0].items():
+        change = re.search(r"\[(.>.)\]", str(name))[1]
+        assert look.colours[tops.index(value)] == SUBSTITUTION_COLOURS[change]
+
+
 def test_unknown_channels_are_drawn_with_their_names():
     look = channel_look(["A", "B"])
     assert (look.context, look.labels, len(set(look.colours))) == ("", ["A", "B"], 1)
@@ -413,3 +434,60 @@ def test_a_figure_for_the_dark_keeps_the_colours_of_channels(cohort):
     assert min(int(found[16][i : i + 2], 16) for i in (1, 3, 5)) > 240  # black is seen
     assert to_hex(figure.get_facecolor()) == to_hex(ax.get_facecolor()) == style.DARK
     assert all(sum(to_rgb(label.get_color())) > 2.5 for label in ax.get_yticklabels())
+
+
+def test_a_calibration_names_the_sources_that_it_has(tmp_path):
+    coverage = pd.DataFrame({"group": ["all"], "coverage": [0.94], "count": [100], "coverage_prior": [0.9]})
+    text = calibration_page(tmp_path, coverage, 0.9, {}).read_text(encoding="utf-8")
+    assert "<h1>Calibration: coverage of 90% intervals</h1>" in text
+    assert "True exposures come from a prior that knows nothing of it, each" in text
+    assert "spectra that vary" not in text
+
+
+def test_cells_without_a_value_are_dashes():
+    text = table(pd.DataFrame({"reference": ["SBS1", None], "shares": ["1.0", float("nan")], "cosine": [0.9, np.nan]}))
+    assert "None" not in text
+    assert "nan" not in text.replace('data-v=""', "")
+    assert text.count("–") == 3
+
+
+def test_a_page_holds_both_figures_and_the_style_shows_one(cohort, tmp_path):
+    few = cohort[1].exposures.head(3)
+    samples = pd.DataFrame({"mutations": [2100.0, 2150.0, 2300.0], "cosine": [0.9, 0.95, 0.99], "flag": ""}, few.index)
+    text = refit_page(tmp_path, Refit(few, None, samples, 1.0, 0.95), types=None, info={}).read_text(encoding="utf-8")
+    assert "<picture" not in text  # a printer would be given the figure for the dark
+    assert text.count('class="day"') == text.count('class="night"') == 2
+    assert text.count("@media screen and (prefers-color-scheme:dark)") == 1
+
+
+def test_axes_of_few_samples_have_round_numbers():
+    def ticks(mutations):
+        samples = pd.DataFrame({"mutations": mutations, "cosine": np.linspace(0.9, 1, len(mutations))})
+        figure = drawn_exposures.reconstruction_quality(samples)
+        figure.draw_without_rendering()
+        axis, (low, high) = figure.axes[0].xaxis, figure.axes[0].get_xlim()
+        labels = zip([*axis.get_majorticklocs(), *axis.get_minorticklocs()],
+                     [*axis.get_majorticklabels(), *axis.get_minorticklabels()], strict=True)  # fmt: skip
+        return [
+            text.get_text()
+            for place, text in sorted(labels, key=lambda p: p[0])
+            if low <= place <= high and text.get_text()
+        ]
+
+    assert ticks([1800.0, 4000.0, 13000.0]) == ["2,000", "5,000", "10,000"]
+    assert ticks([100.0, 300.0, 1000.0]) == ["100", "200", "500", "1,000"]
+    assert ticks([30.0, 3000.0, 90000.0]) == ["100", "1,000", "10,000", "100,000"]
+    assert 3 <= len(ticks([2160.0, 2210.0, 2300.0])) <= 7
+
+
+def test_names_of_few_samples_lie_flat_and_numbers_of_signatures_are_whole(cohort):
+    exposures = cohort[1].exposures
+    for count, turned in ((4, 0), (30, 90)):
+        (ax,) = stacked_exposures(exposures.head(count).set_axis([f"P{i:03}" for i in range(count)])).axes
+        assert {label.get_rotation() for label in ax.get_xticklabels()} == {turned}
+    one = pd.DataFrame({"k": [3], "error": [1.0], "chosen": [True]})
+    figure = k_selection(one)
+    figure.draw_without_rendering()
+    labels = [t.get_text() for t in figure.axes[0].get_xticklabels()]
+    assert "3" in labels
+    assert all(label.isdigit() for label in labels)

@@ -9,6 +9,7 @@ import pytest
 from rows_factory import fail, make_rows
 
 from vaebench.analysis import settings as analysis
+from vaebench.cli.text import table_text, with_asked_scores
 from vaebench.errors import InputError
 from vaebench.metrics.leiden import LeidenOptions, leiden_clusters
 from vaebench.report.maps import latent_map
@@ -238,6 +239,33 @@ def test_every_metric_that_was_asked_for_is_in_the_table():
     assert ">failed</th>" in text
     assert ">failures</th>" not in text
     assert text.index("Ranked by mean ARI") > text.index("</table>")  # explained under the table
+
+
+@pytest.mark.parametrize(
+    ("score", "shown", "higher"),
+    [
+        ("metric/probe/linear_accuracy", "probe linear accuracy", True),
+        ("metric/reconstruction/mse", "reconstruction mse", False),
+        ("metric/mig/mig", "mig", True),
+    ],
+)
+def test_a_run_of_one_other_metric_is_ranked_by_it(tmp_path, score, shown, higher):
+    rows = make_rows(seeds=2).filter(regex="^(?!metric)")
+    good = rows["static/variant"] == "beta_vae"
+    rows[score] = 0.25 + 0.5 * good if higher else 0.75 - 0.5 * good
+    rows[f"{score.rpartition('/')[0]}/status"] = "OK"
+    assert analysis.ranking_score(rows) == score
+    text, _ = page(tmp_path, rows)
+    assert f"Ranked by mean {shown}." in text
+    assert re.search(rf"The best setting, beta_vae [^<]*has a mean {shown} of 0\.\d+", text)
+    assert ("highest of 8" in text) is higher
+    assert f">{shown}</th>" in text
+    assert f">{shown} behind the first</th>" in text
+    assert text.count(f">{shown}</th>") == 1
+    assert rows.set_index("point").loc[best_point(rows), "static/variant"] == "beta_vae"
+    printed = table_text(with_asked_scores(analysis.settings_table(rows, by=score), rows))
+    assert printed.splitlines()[2].startswith("beta_vae")
+    assert printed.splitlines()[1].count(score.removeprefix("metric/")) == 1
 
 
 def test_titles_tell_reports_apart(tmp_path):

@@ -6,14 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vaebench.cli.main import main
 from vaebench.data.mutations.channel_names import CHANNELS
 from vaebench.data.mutations.opportunities import Opportunities, read_opportunities
 from vaebench.data.mutations.simulate import simulate_catalogue
+from vaebench.data.mutations.tables import write_catalogue, write_signatures
 from vaebench.errors import InputError
+from vaebench.signatures.calibration import calibrate
+from vaebench.signatures.detection import PowerOptions, power
 from vaebench.signatures.extraction import extract
 from vaebench.signatures.matching import matches
 from vaebench.signatures.opportunities import ExomeCheck, at_genome, at_target, exome_notes
 from vaebench.signatures.refitting import refit
+from vaebench.signatures.sampler.options import SamplerOptions
 
 EXOME = read_opportunities("exome", build="GRCh37")
 
@@ -126,3 +131,65 @@ def test_what_does_not_fit_is_refused(exomes, truth):
     pd.testing.assert_frame_equal(
         refit(counts, truth.signatures, intervals="none").exposures, refit(counts, truth.signatures).exposures
     )
+
+
+def loop_yield(spectrum, places):
+    """Mutations in the target for one in the genome, channel by channel."""
+    return sum(spectrum[c] * places.target[c] / places.genome[c] for c in places.target.index)
+
+
+def test_calibration_is_that_of_the_targets_signatures_on_both_scales(exomes, truth):
+    counts = exomes[0].head(12)
+    asked = {
+        "intervals": "profile_likelihood",
+        "draws": 1,
+        "sources": ["neighbours"],
+        "sampler": SamplerOptions(learning=20, draws=40),
+    }
+    table = calibrate(counts, truth.signatures, opportunities=EXOME, **asked)
+    plain = calibrate(counts, at_target(truth.signatures, EXOME).signatures, **asked)
+    pd.testing.assert_frame_equal(table[plain.columns], plain)
+    assert set(table.columns) - set(plain.columns) == {"genome_width", "genome_upper"}
+    rows = table[(table["kind"] == "signature") & (table["count"] > 0)]
+    assert len(rows) >= 2
+    for row in rows.to_dict("records"):
+        own = loop_yield(truth.signatures.loc[row["group"]], EXOME)
+        assert row["genome_width"] == pytest.approx(row["width"] / own, rel=1e-9)
+        assert row["genome_upper"] == pytest.approx(row["upper"] / own, rel=1e-9)
+
+
+def test_detection_limits_are_those_of_the_targets_signatures_on_both_scales(truth):
+    few = PowerOptions(samples=10, halvings=2)
+    limits = power(truth.signatures, mutations=[300], options=few, opportunities=EXOME)
+    plain = power(at_target(truth.signatures, EXOME).signatures, mutations=[300], options=few)
+    pd.testing.assert_frame_equal(limits[plain.columns], plain)
+    genome = power(truth.signatures, mutations=[300], options=few)
+    assert (limits["cosine"] - genome["cosine"]).abs().max() > 1e-4  # an exome's spectra, not the genome's
+    for row in limits.to_dict("records"):
+        expected = row["least_mutations"] / loop_yield(truth.signatures.loc[row["signature"]], EXOME)
+        assert row["genome_least_mutations"] == pytest.approx(expected, rel=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("command", ["calibrate", "power"])
+def test_the_commands_take_opportunities(command, exomes, truth, tmp_path, capsys):
+    write_signatures(truth.signatures, tmp_path / "s.csv")
+    write_catalogue(exomes[0].head(6), tmp_path / "x.csv")
+    own = ["--draws=1", "--sources=neighbours", "--intervals=profile_likelihood"]
+    given = [str(tmp_path / "x.csv")] if command == "calibrate" else []
+    more = own if command == "calibrate" else ["--mutations=100", "--samples=5"]
+    words = [
+        command,
+        *given,
+        str(tmp_path / "s.csv"),
+        *more,
+        "--opportunities",
+        "exome",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert main(words) == 0
+    assert "those of the target" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out" / ("coverage.csv" if command == "calibrate" else "power.csv"))
+    assert any(name.startswith("genome_") for name in table.columns)
+    assert main([*words[:-1], str(tmp_path / "other"), "--opportunities", "nothing"]) == 2
+    assert capsys.readouterr().err.count("\n") <= 3

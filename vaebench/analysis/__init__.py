@@ -61,3 +61,4 @@ __all__ = [
     "usable",
     "value_text",
 ]
+__dir__ = __all__.copy

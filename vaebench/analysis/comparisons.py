@@ -18,6 +18,19 @@ from vaebench.analysis.settings import check_rows, is_baseline, usable
 from vaebench.analysis.uncertainty import adjusted, spearman, wilson
 from vaebench.errors import InputError
 
+__all__ = [
+    "LEAST_BLOCKS",
+    "TOP",
+    "best_settings",
+    "dataset_agreement",
+    "failures_by_level",
+    "level_effects",
+    "mean_interval",
+    "score_correlation",
+    "signed_rank_p",
+]
+__dir__ = __all__.copy
+
 LEAST_BLOCKS = 3
 """Fewest values from which an interval or a p is computed."""
 TOP = 0.05

@@ -12,6 +12,9 @@ from scipy.stats import rankdata
 
 from vaebench.errors import InputError, check_choice
 
+__all__ = ["CORRELATIONS", "Matched", "mean_correlation_coefficient", "seed_agreement"]
+__dir__ = __all__.copy
+
 CORRELATIONS = ("pearson", "spearman")
 
 

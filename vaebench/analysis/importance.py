@@ -19,6 +19,9 @@ from vaebench.analysis.uncertainty import expanded_tail
 from vaebench.errors import InputError
 from vaebench.types.shown import one_line
 
+__all__ = ["Importance", "cell_table", "hyperparameters", "importance"]
+__dir__ = __all__.copy
+
 
 class Importance(NamedTuple):
     """Shares of variance of a score over a grid.

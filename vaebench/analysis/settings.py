@@ -24,6 +24,21 @@ LOSS = "loss/valid"
 
 SCORES = {ARI: True, AIC: False, DELTA_AIC: False, LOSS: False}
 """Headline scores -> true if higher is better."""
+_ELSE = {
+    "metric/probe/linear_accuracy": True,
+    "metric/cox_heldout/concordance": True,
+    "metric/wsepin/wsepin": True,
+    "metric/rmig/rmig": True,
+    "metric/correlation/disentangled": True,
+    "metric/mig/mig": True,
+    "metric/sap/sap": True,
+    "metric/dci/disentanglement": True,
+    "metric/modularity/modularity": True,
+    "metric/total_correlation/total_correlation": False,
+    "metric/reconstruction/mse": False,
+}
+DIRECTIONS = SCORES | _ELSE
+"""Scores by which settings can be ranked -> true if higher is better; beside the headline scores, one of each other metric."""
 
 _ALWAYS = ("static/variant", "static/latent")
 _FAMILIES = ("static/", "shape/", "traced/", "hyper/")
@@ -122,6 +137,13 @@ def present_scores(rows: pd.DataFrame) -> list[str]:
     return [name for name in SCORES if name in rows.columns]
 
 
+def ranking_score(rows: pd.DataFrame) -> str | None:
+    """Return the score by which rows are ranked: ARI, else AIC, else that of the first metric that they have, else the loss."""
+    loss = [LOSS] if LOSS in rows.columns else []
+    found = [*(s for s in present_scores(rows) if s != LOSS), *(c for c in rows.columns if c in _ELSE), *loss]
+    return str(found[0]) if found else None
+
+
 def settings_table(
     rows: pd.DataFrame, by: str = "metric/leiden/ari", higher_is_better: bool | None = None
 ) -> pd.DataFrame:
@@ -130,7 +152,7 @@ def settings_table(
     Args:
         rows: of a run.
         by: a score's column.
-        higher_is_better: known for the headline scores, needed for any other ``by``.
+        higher_is_better: known for the scores of :data:`DIRECTIONS`, needed for any other ``by``.
 
     Returns:
         Columns ``setting`` (see :func:`setting_ids`), ``kind`` (``"model"`` or ``"baseline"``), those of
@@ -148,9 +170,9 @@ def settings_table(
     candidates = [c for c in rows.columns if c.startswith(("metric/", "loss/")) and not c.endswith("/status")]
     if by not in candidates:
         raise unknown_name("score", by, candidates)
-    if higher_is_better is None and by not in SCORES:
+    if higher_is_better is None and by not in DIRECTIONS:
         raise InputError(f"the direction of the score {by!r} is not known: pass higher_is_better=True or False")
-    higher = SCORES[by] if higher_is_better is None else higher_is_better
+    higher = DIRECTIONS[by] if higher_is_better is None else higher_is_better
     names = setting_columns(rows)
     frame = _settings(rows)[names]
     ids = frame.groupby(names, dropna=False, sort=False).ngroup()
@@ -213,13 +235,13 @@ def _behind(rows: pd.DataFrame, ids: pd.Series, table: pd.DataFrame, by: str, hi
 
 
 def best_setting(table: pd.DataFrame, score: str, kind: str = "model") -> dict[str, Any] | None:
-    """Return the line of a settings table with the best mean of a headline score among one kind; ``None`` without one."""
+    """Return the line of a settings table with the best mean of a score among one kind; ``None`` without one."""
     if f"{score}/mean" not in table.columns:
         return None
     means = table.loc[table["kind"] == kind, f"{score}/mean"].dropna()
     if means.empty:
         return None
-    place = means.idxmax() if SCORES[score] else means.idxmin()
+    place = means.idxmax() if DIRECTIONS[score] else means.idxmin()
     return {str(name): value for name, value in table.loc[place].items()}
 
 

@@ -12,6 +12,22 @@ import numpy as np
 
 from vaebench.errors import InputError
 
+__all__ = [
+    "DRAWS",
+    "EXACT",
+    "Difference",
+    "RankCorrelation",
+    "adjusted",
+    "expanded_tail",
+    "intervals",
+    "paired_difference",
+    "ragged_intervals",
+    "resamples",
+    "spearman",
+    "wilson",
+]
+__dir__ = __all__.copy
+
 EXACT = 8
 """Largest number of seeds for which every resample is enumerated (6,435 of them); with more, :data:`DRAWS` are drawn."""
 DRAWS = 4000

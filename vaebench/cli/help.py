@@ -91,7 +91,12 @@ def allowed_names(option: str) -> tuple[str, ...]:
     kinds = {"variants": "variants", "metrics": "metrics", "protocol": "protocols", "method": "methods"}
     kinds |= {"init": "initialisations", "activation": "activations", "recipe": "recipes", "optimizer": "optimizers"}
     kinds |= {"intervals": "intervals", "subject": "subjects"}
-    return tuple(names_of(kinds[option])) if option in kinds else ()
+    names = tuple(names_of(kinds[option])) if option in kinds else ()
+    if option != "variants":
+        return names
+    from vaebench.variants import VARIANTS  # a run trains on expression; those on counts are methods of extract
+
+    return tuple(name for name in names if VARIANTS[name].domain == "expression")
 
 
 def help_page(command: str, options: type, width: int | None = None) -> str:

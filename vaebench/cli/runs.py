@@ -227,7 +227,7 @@ def _reported(
     folder: Path, options: Common, data: Dataset | None = None, leiden: LeidenOptions | None = None
 ) -> dict[str, Any]:
     """Write the report of a run, print its ranked settings, and return its summary as JSON values."""
-    from vaebench.analysis.settings import failure_table, settings_table
+    from vaebench.analysis.settings import LOSS, failure_table, ranking_score, settings_table
     from vaebench.cli.text import table_text, with_asked_scores
     from vaebench.report.runs import write_report
     from vaebench.results import joined_notes, read_rows, read_run_json
@@ -236,8 +236,7 @@ def _reported(
         raise InputError(f"{folder} is not a folder of a run")
     rows = read_rows(folder)
     page = write_report(folder, rows, dataset=data, embedding=_best_embedding(folder, rows, data), leiden=leiden)
-    headline = next((c for c in ("metric/leiden/ari", "metric/cox/aic") if c in rows), "loss/valid")
-    table = with_asked_scores(settings_table(rows, by=headline), rows)
+    table = with_asked_scores(settings_table(rows, by=ranking_score(rows) or LOSS), rows)
     failures = failure_table(rows)
     if not options.quiet:
         print(table_text(table))

@@ -11,7 +11,7 @@ from vaebench.data.mutations import tables as mutations
 from vaebench.data.mutations.channels import context_of
 
 if TYPE_CHECKING:
-    from vaebench.cli.signature_options import Extract, RefitOptions
+    from vaebench.cli.signature_options import Calibrate, Extract, Power, RefitOptions
     from vaebench.data.mutations.opportunities import Opportunities
 
 
@@ -30,9 +30,12 @@ def read_or_counted(options: Extract | RefitOptions, signatures: pd.DataFrame | 
 
 
 def read_target(
-    options: Extract | RefitOptions, catalogue: pd.DataFrame, signatures: Path | None
+    options: Extract | RefitOptions | Calibrate | Power, channels: pd.DataFrame, signatures: Path | None
 ) -> Opportunities | None:
-    """Returns the opportunities that ``--opportunities`` names, of the build that the file of signatures or the genome tells."""
+    """Returns the opportunities that ``--opportunities`` names, of the build that the file of signatures or the genome tells.
+
+    ``channels`` is a table of counts or of signatures, whose columns tell the context.
+    """
     from vaebench.data.mutations.genome import named_build
     from vaebench.data.mutations.opportunities import BUILDS, read_opportunities
 
@@ -40,7 +43,7 @@ def read_target(
         return None
     named = named_build(signatures.name)[:6] if signatures is not None and options.reference_genome is None else ""
     build = named if named in BUILDS else ""
-    context = context_of(mutations.checked_catalogue(catalogue, fractions=True))
+    context = context_of(mutations.checked_catalogue(channels, fractions=True))
     return read_opportunities(options.opportunities, context, build=build, reference_genome=options.reference_genome)
 
 

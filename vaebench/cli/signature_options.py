@@ -168,6 +168,11 @@ class Calibrate(Seeded, Compiled):
     """Table of signatures with named channels."""
     out: Path = Path("results/calibrate")
     """Folder for coverage.csv, calibration.json and report.html."""
+    opportunities: str | None = None
+    """Part of the genome in which mutations were looked for: "genome", "exome", or a BED file (with --reference-genome).
+    Signatures of the genome are converted to it, and widths given on both scales."""
+    reference_genome: Path | None = None
+    """FASTA or 2bit file, for the regions of --opportunities."""
     intervals: str = "spike_slab"
     """Method of the intervals."""
     level: float = 0.95
@@ -200,6 +205,11 @@ class Power(Seeded, Compiled):
     """Number of simulated samples at each share of the mutations that is tried."""
     out: Path = Path("results/power")
     """Folder for power.csv and power.json."""
+    opportunities: str | None = None
+    """Part of the genome in which mutations were looked for: "genome", "exome", or a BED file (with --reference-genome).
+    Signatures of the genome are converted to it; mutations are those of the target."""
+    reference_genome: Path | None = None
+    """FASTA or 2bit file, for the regions of --opportunities."""
 
 
 SIGNATURE_COMMANDS = {

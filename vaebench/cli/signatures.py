@@ -190,7 +190,8 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     if fit.per_mutation is not None:
         notes += write_variants(options, fit.per_mutation, options.out, "refit")
     if not options.quiet:
-        print(f"{len(catalogue)} samples, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
+        many = "1 sample" if len(catalogue) == 1 else f"{len(catalogue):,} samples"
+        print(f"{many}, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
         print("\n".join([*notes, f"report: {page}"]))
     return fit.summary() | {"samples": len(catalogue), "notes": notes, "report": str(page)}
 
@@ -198,7 +199,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
 def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
     """Simulate cohorts like this one, write how often intervals hold the truth, and print it, the worst first."""
     check_results_folder(options.out, "calibrate")
-    from vaebench.signatures.calibration import calibrate, save_calibration, worst_sentence
+    from vaebench.signatures.calibration import ON_TARGET, calibrate, save_calibration, worst_sentence
 
     catalogue = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
     signatures = mutations.read_signatures(options.signatures)
@@ -214,6 +215,7 @@ def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
         seed=options.seed,
         types=mutations.cancer_types(catalogue.index, options.types),
         fractions=options.fractions,
+        opportunities=read_target(options, catalogue, options.signatures),
         progress=StepDisplay(options.quiet),
     )
     info = run_info(command, time.perf_counter() - started, options.seed, catalogue)
@@ -222,7 +224,7 @@ def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
     if not options.quiet:
         print(worst)
         print(coverage.to_string(index=False, float_format="{:.3f}".format))
-        print(f"report: {page}")
+        print(*([ON_TARGET] if options.opportunities else []), f"report: {page}", sep="\n")
     return {"coverage": json.loads(coverage.to_json(orient="records")), "worst": worst, "report": str(page)}
 
 
@@ -259,6 +261,7 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         mutations=[int(text) for text in numbers],
         seed=options.seed,
         options=chosen,
+        opportunities=read_target(options, signatures, options.signatures),
         progress=StepDisplay(options.quiet),
     )
     info = run_info(command, time.perf_counter() - started, options.seed, signatures)
@@ -269,5 +272,7 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         print("Smallest share of a sample's mutations, by their number (columns), at which a signature is detected in")
         print(f"{chosen.power:.0%} of the samples and called in {chosen.false:.0%} of those without it; empty: at none")
         print(wide.to_string(float_format="{:.2f}".format, na_rep=""))
+        if options.opportunities:
+            print("Mutations are those of the target; genome_least_mutations, in the table, are those of the genome.")
         print(f"table: {path}")
     return {"limits": json.loads(limits.to_json(orient="records")), "table": str(path)}

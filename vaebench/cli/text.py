@@ -155,7 +155,7 @@ def with_asked_scores(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     firsts = {name.split("/")[1]: name for name in reversed(further_scores(rows))}
     ids = setting_ids(rows)
     columns = {}
-    for score in reversed(firsts.values()):
+    for score in (name for name in reversed(firsts.values()) if f"{name}/mean" not in table):
         groups = usable(rows, score).groupby(ids)
         columns |= {f"{score}/mean": groups.mean(), f"{score}/sd": groups.std(ddof=1)}
     more = pd.DataFrame({name: found.reindex(table["setting"]).to_numpy() for name, found in columns.items()})

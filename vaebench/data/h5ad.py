@@ -18,6 +18,7 @@ from vaebench.data.features import sample_notes, summed
 from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.opening import refusing_broken
 from vaebench.data.files.table import Table, column_from, restricted, unique_names
+from vaebench.data.files.writing import auxiliary_columns
 from vaebench.data.joining import annotation_table, join_notes, joined_lines, no_match
 from vaebench.errors import InputError, shortened, unknown_name, user_path
 from vaebench.types import Dataset
@@ -141,8 +142,9 @@ def observations(source: anndata.AnnData | str | Path, layer: str | None = None)
 def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = None) -> anndata.AnnData:
     """Converts a data set to an AnnData object, with embeddings for tools such as scanpy.
 
-    ``X`` holds the scaled values; ``obs`` holds ``label``, ``event``, ``time`` (days), covariates and factors (a factor
-    with the name of a covariate gets the suffix ``_factor``); ``var`` holds ``centre`` and ``scale``; ``uns["vaebench"]``
+    ``X`` holds the scaled values; ``obs`` holds ``label``, ``event``, ``time`` (days), covariates, factors and auxiliary
+    variables (one with the name of a column before it gets the suffix ``_factor`` or ``_auxiliary``);
+    ``var`` holds ``centre`` and ``scale``; ``uns["vaebench"]``
     holds name, digest, scaling, and the provenance as JSON.
 
     Args:
@@ -171,6 +173,8 @@ def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = N
         for column, values in given.items():
             new = f"{column}_{kind}" if column in columns else column
             columns[new] = values if values.dtype.kind == "f" else pd.Categorical([str(v) for v in values])
+    for column, values in auxiliary_columns(dataset, columns).items():
+        columns.setdefault(column, values if values.dtype.kind == "f" else pd.Categorical([v or None for v in values]))
     samples, features = (pd.Index([str(v) for v in names]) for names in (dataset.samples, dataset.features))
     held = package.AnnData(
         np.array(dataset.x),

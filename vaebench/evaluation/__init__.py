@@ -28,3 +28,4 @@ __all__ = [
     "prepared_metrics",
     "skipped_scores",
 ]
+__dir__ = __all__.copy

@@ -58,6 +58,7 @@ __all__ = [
     "survival_curves",
     "training_history",
 ]
+__dir__ = __all__.copy
 
 
 class FigureKind(NamedTuple):

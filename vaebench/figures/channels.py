@@ -1,4 +1,4 @@
-"""Colours, order and labels in which the field draws channels: SBS96, DBS78 and ID83, as COSMIC and SigProfilerPlotting do."""
+"""Colours, order and labels in which the field draws channels, as COSMIC and SigProfilerPlotting do."""
 
 from __future__ import annotations
 
@@ -57,7 +57,11 @@ INDEL_COLOURS = {
 """Size, kind and base of ID83 (R: repeats, M: microhomology) -> colour."""
 
 OTHER = "#0072B2"
-"""Colour of channels in no context of the three."""
+"""Colour of channels in no known context."""
+LABELLED = 130
+"""Most channels whose names fit below the bars."""
+STRANDED = ("SBS288", "SBS384")
+"""Contexts that are SBS96 by strand."""
 
 
 class ChannelBlock(NamedTuple):
@@ -73,10 +77,11 @@ class ChannelLook(NamedTuple):
     """Blocks, colours and labels of the channels of a table.
 
     Attributes:
-        context: ``"SBS96"``, ``"DBS78"`` or ``"ID83"``; "" for other channels.
+        context: a key of :data:`vaebench.data.mutations.CONTEXTS`; "" for other channels.
         blocks: of neighbouring channels.
-        labels: below the bars: the trinucleotide, the new doublet, or the repeat units (bases of microhomology).
-        axis: what the labels are.
+        labels: below the bars: the trinucleotide, the new doublet, or the repeat units (bases of microhomology); none of
+            more channels than fit.
+        axis: a sentence on the labels, or on the order where there are none.
     """
 
     context: str
@@ -90,28 +95,58 @@ class ChannelLook(NamedTuple):
         return [block.colour for block in self.blocks for _ in range(block.start, block.stop)]
 
 
+def _context(names: Iterable[str]) -> str:
+    held = set(names)
+    return next((c for c, every in CONTEXTS.items() if held and held <= set(every)), "")
+
+
+def field_order(channels: Iterable[str]) -> list[str]:
+    """Return channels of a known context in the order in which the field draws them, others as they are."""
+    names = [str(name) for name in channels]
+    context = _context(names)
+    if not context:
+        return names
+    place = {name: i for i, name in enumerate(CONTEXTS[context])}
+    if context == "SBS1536":  # tables have the first base before the substitution
+        return sorted(names, key=lambda n: (n[3:6], place[n]))
+    return sorted(names, key=place.__getitem__)
+
+
 def channel_look(channels: Iterable[str]) -> ChannelLook:
     """Return the colours and labels of channels, in any order; those of no known context get one colour and their names."""
     names = [str(name) for name in channels]
-    held = set(names)
-    context = next((c for c in ("SBS96", "DBS78", "ID83") if held and held <= set(CONTEXTS[c])), "")
+    context = _context(names)
     if context == "SBS96":
         keys, labels = [n[2:5] for n in names], [n[0] + n[2] + n[6] for n in names]
-        colours, axis = SUBSTITUTION_COLOURS, "bases before, at and after the mutation"
+        colours, axis = SUBSTITUTION_COLOURS, "Below them: bases before, at and after the mutation."
     elif context == "DBS78":
         keys, labels = [n[:2] for n in names], [n[3:] for n in names]
-        colours, axis = DOUBLET_COLOURS, "new bases"
+        colours, axis = DOUBLET_COLOURS, "Below them: new bases."
     elif context == "ID83":
         keys, labels = [n[:7] for n in names], [_copies(n) for n in names]
-        colours, axis = INDEL_COLOURS, "copies of the repeated unit, or bases of microhomology"
+        colours, axis = INDEL_COLOURS, "Below them: copies of the repeated unit, or bases of microhomology."
+    elif context in STRANDED:
+        keys, labels = [n[0] + " " + n[4:7] for n in names], [n[2] + n[4] + n[8] for n in names]
+        colours = {f"{strand} {change}": colour for strand in "TUBN" for change, colour in SUBSTITUTION_COLOURS.items()}
+        axis = "Pyrimidine on the strand of a gene that is transcribed (T) or not (U), on "
+        axis += (
+            "either (B), or outside genes (N)." if context == "SBS384" else "either, or outside genes (N)."
+        ) + _WITHIN
+    elif context == "SBS1536":
+        keys, labels, colours = [n[3:6] for n in names], [n[:2] + n[3] + n[7:] for n in names], SUBSTITUTION_COLOURS
+        axis = "Two bases on either side of the mutation." + _WITHIN
     else:
-        keys, labels, colours, axis = [""] * len(names), [style.plain(n, 12) for n in names], {"": OTHER}, "channel"
+        keys, labels, colours = [""] * len(names), [style.plain(n, 12) for n in names], {"": OTHER}
+        axis = "Below them: channel." if len(names) <= LABELLED else "In the order of the table."
     blocks, start = [], 0
     for key, group in groupby(keys):
         stop = start + len(list(group))
         blocks.append(ChannelBlock(_title(key, context), start, stop, colours[key]))
         start = stop
-    return ChannelLook(context, blocks, labels, axis)
+    return ChannelLook(context, blocks, labels if len(labels) <= LABELLED else [], axis)
+
+
+_WITHIN = " Within a colour: by the bases before, then after it, A to T."
 
 
 def _copies(name: str) -> str:
@@ -140,8 +175,8 @@ def label_channels(top: Axes, bottom: Axes, look: ChannelLook) -> None:
     figure = top.get_figure(root=True)
     across = blended_transform_factory(top.transData, top.transAxes)
     strip, above = (offset_copy(across, figure, y=y, units="points") for y in (5.0, 10.0))
-    turned = look.context == "ID83"
-    for block in look.blocks:
+    turned = look.context in ("ID83", *STRANDED)
+    for block in look.blocks if len(look.blocks) <= LABELLED else ():
         if not block.name:
             continue
         ends, middle = [block.start - 0.4, block.stop - 0.6], (block.start + block.stop - 1) / 2
@@ -154,7 +189,7 @@ def label_channels(top: Axes, bottom: Axes, look: ChannelLook) -> None:
             transform=above,
             ha="left" if turned else "center",
             va="bottom",
-            fontsize=style.SMALL - 1 if look.context == "SBS96" else 6.5,
+            fontsize=style.SMALL - 1 if look.context in ("SBS96", "SBS1536") else 6.5,
             rotation=40 if turned else 0,
             rotation_mode="anchor",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import MaxNLocator
 
 from vaebench.analysis.uncertainty import wilson
 from vaebench.figures import style
@@ -80,12 +80,17 @@ def reconstruction_quality(samples: pd.DataFrame) -> Figure:
     cosine = samples["cosine"][used]
     figure, (ax,) = style.new_figure(3.2)
     ax.scatter(samples["mutations"][used], cosine, s=9, color=style.PALETTE[0], alpha=0.5, linewidths=0)
-    ax.set_xscale("log")
     lowest = float(cosine.min()) if len(cosine) else 1.0
     ax.set_ylim(min(0.895, lowest - 0.01), 1.005)  # noise of a perfect fit must not fill the axis
     seen = samples["mutations"][used]
-    if len(seen) and seen.max() < 30 * seen.min():  # less than a decade or two has no power of ten to label
-        ax.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 1.2)))
+    if len(seen) and seen.max() < 3 * seen.min():  # so short a piece of a logarithmic axis has no round numbers
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    else:
+        ax.set_xscale("log")
+        wide = len(seen) and seen.max() > 30 * seen.min()
+        ax.xaxis.set_minor_formatter(lambda v, _: f"{v:,.0f}" if f"{v:e}"[0] in "25" and not wide and v >= 1 else "")
+    ax.xaxis.set_major_formatter(lambda v, _: f"{v:,.0f}" if v >= 1 or v == 0 else f"{v:g}")
+    ax.tick_params(axis="x", which="minor", labelsize=style.SMALL)
     ax.set_xlabel("mutations in the sample")
     ax.set_ylabel("cosine, counts and their fit")
     low = int((cosine < 0.9).sum())
@@ -115,7 +120,7 @@ def sample_map(coordinates: np.ndarray, types: pd.Series | None, method: str) ->
         inside = labels == kind
         ax.scatter(
             *coordinates[inside].T,
-            s=9,
+            s=16,
             color=style.PALETTE[i % len(style.PALETTE)],
             marker=style.MARKERS[(i // len(style.PALETTE)) % len(style.MARKERS)],
             alpha=0.7,
@@ -123,7 +128,13 @@ def sample_map(coordinates: np.ndarray, types: pd.Series | None, method: str) ->
             label=style.plain(f"{kind} ({inside.sum()})", 30),
         )
     if len(kinds) <= 40:
-        ax.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, ncols=1 + (len(kinds) > 24))
+        ax.legend(
+            fontsize=8 if len(kinds) <= 12 else 6,
+            loc="center left",
+            bbox_to_anchor=(1, 0.5),
+            frameon=False,
+            ncols=1 + (len(kinds) > 24),
+        )
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)

@@ -9,9 +9,9 @@ from vaebench.analysis.settings import (
     AIC,
     ARI,
     DELTA_AIC,
+    DIRECTIONS,
     LOSS,
-    SCORES,
-    present_scores,
+    ranking_score,
     setting_columns,
     setting_ids,
     setting_text,
@@ -60,8 +60,8 @@ def ranking(rows: pd.DataFrame, by: str | None = None, *, higher_is_better: bool
 
     Args:
         rows: of a run.
-        by: column of the score, such as ``"metric/probe/accuracy"``; by default the first headline score that the rows have.
-        higher_is_better: known for the headline scores, needed for any other ``by``.
+        by: column of the score, such as ``"metric/probe/accuracy"``; by default that of the report.
+        higher_is_better: known for one score of each metric, needed for any other ``by``.
 
     Raises:
         InputError: ``by`` is not a score of the rows, or its direction is unknown.
@@ -71,13 +71,12 @@ def ranking(rows: pd.DataFrame, by: str | None = None, *, higher_is_better: bool
         vb.figures.save(vb.figures.ranking(vb.results.read_rows("results/run")), "ranking.png")
     """
     if by is None:
-        found = present_scores(rows)
-        if not found:
+        by = ranking_score(rows)
+        if by is None:
             return style.empty_figure("These rows have no score to rank by.")
-        by = found[0]
     table = settings_table(rows, by=by, higher_is_better=higher_is_better)
     name = _NAMES.get(by, by.rpartition("/")[2].replace("_", " "))
-    higher = SCORES[by] if higher_is_better is None else higher_is_better
+    higher = DIRECTIONS[by] if higher_is_better is None else higher_is_better
     names = setting_columns(rows)
     shown = _shortlist(table)
     ids, values = setting_ids(rows), usable(rows, by)

@@ -92,7 +92,11 @@ def stacked_exposures(exposures: pd.DataFrame, types: pd.Series | None = None, *
 def _sample_ticks(ax: Axes, order: pd.Index, kinds: pd.Series) -> None:
     """Names below few samples; else the type below its group."""
     if len(order) <= NAMED:
-        ax.set_xticks(range(len(order)), [style.plain(str(name), 18) for name in order], rotation=90, fontsize=6)
+        names = [style.plain(str(name), 18) for name in order]
+        flat = len(names) * max(map(len, names)) <= 72  # characters that fit side by side
+        ax.set_xticks(
+            range(len(names)), names, rotation=0 if flat else 90, fontsize=8 if flat or len(names) <= 20 else 6
+        )
         return
     starts = [i for i in range(len(kinds)) if i == 0 or kinds.iloc[i] != kinds.iloc[i - 1]]
     stops = [*starts[1:], len(kinds)]

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.stats import poisson
 
 from vaebench.figures import style
-from vaebench.figures.channels import SUBSTITUTION_COLOURS, ChannelLook, channel_look, label_channels
+from vaebench.figures.channels import SUBSTITUTION_COLOURS, ChannelLook, channel_look, field_order, label_channels
 
 __all__ = ["SHOWN", "SUBSTITUTION_COLOURS", "k_selection", "sample_fit", "similarity", "spectra", "spectrum_comparison"]
 
@@ -22,12 +22,14 @@ def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Fi
     """Draw each signature, or each sample, as a row of bars in the field's order and colours.
 
     Args:
-        signatures: [S, C] of SBS96, DBS78 or ID83: shares where rows sum to 1, else counts. At most 100 are drawn.
+        signatures: [S, C] of any context: shares where rows sum to 1, else counts. At most 100 are drawn.
         notes: name -> a few words next to the name.
     """
     shown = signatures.head(SHOWN)
     if shown.empty:
         return style.empty_figure("There is no signature to draw.")
+    shown = shown.set_axis(shown.columns.astype(str), axis=1)
+    shown = shown[field_order(shown.columns)]
     look = channel_look(shown.columns)
     shares = bool((abs(shown.sum(axis=1) - 1) < 0.02).all())
     figure, axes = style.new_figure(1.05 * len(shown) + 1.3, rows=len(shown))
@@ -40,13 +42,13 @@ def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Fi
     rest = len(signatures) - len(shown)
     style.add_footnote(
         figure,
-        f"Bars: {'shares' if shares else 'numbers'} of mutations. Below them: {look.axis}.",
+        f"Bars: {'shares' if shares else 'numbers'} of mutations. {look.axis}",
         f"Further signatures, not drawn: {rest}." if rest else "",
     )
     return figure
 
 
-_PAD = {"SBS96": 23.0, "DBS78": 20.0, "ID83": 36.0, "": 2.0}
+_PAD = {"SBS96": 23.0, "SBS1536": 23.0, "DBS78": 20.0, "ID83": 36.0, "SBS288": 33.0, "SBS384": 33.0, "": 2.0}
 """Room for the names of the blocks below a title, points."""
 
 
@@ -55,6 +57,8 @@ def _bars(ax: Axes, values: np.ndarray, look: ChannelLook, *, percent: bool) -> 
     left, height, zero = np.arange(len(values)) - 0.4, np.nan_to_num(values), np.zeros(len(values))
     corners = [(left, zero), (left, height), (left + 0.8, height), (left + 0.8, zero)]
     bars = PolyCollection(list(np.transpose(corners, (2, 0, 1))), facecolors=look.colours, linewidths=0)
+    if len(values) > 200:  # narrower than a pixel, a bar is pale without its edge
+        bars.set(edgecolors=look.colours, linewidths=0.7)
     bars.sticky_edges.y.append(0.0)
     ax.add_collection(bars)
     ax.autoscale_view()
@@ -79,6 +83,7 @@ def sample_fit(observed: pd.Series, fitted: pd.Series, *, level: float = 0.95, d
         level: of the band.
         dispersion: variance of the counts as a multiple of their mean.
     """
+    observed = observed[field_order(observed.index)]
     look = channel_look(observed.index)
     x, mean = observed.to_numpy(float), fitted.reindex(observed.index).to_numpy(float)
     dispersion = dispersion if np.isfinite(dispersion) and dispersion > 1 else 1.0  # of rounded means it is below 1
@@ -117,6 +122,7 @@ def spectrum_comparison(first: pd.Series, second: pd.Series) -> Figure:
         first: [C] by channel, named; scaled to sum to 1.
         second: [C], the same channels in any order.
     """
+    first = first[field_order(first.index)]
     look = channel_look(first.index)
     a, b = first.to_numpy(float), second.reindex(first.index).to_numpy(float)
     a, b = a / a.sum(), b / b.sum()
@@ -209,7 +215,7 @@ def k_selection(selection: pd.DataFrame, rule: str = "criterion") -> Figure:
             ax.axvline(k, color=style.PALETTE[1], linewidth=1.2, linestyle=style.LINES[1])
         text = f"Decides: {_SCORES[name]}" if decides else f"For information: {_SCORES[name]}"
         ax.set_title(text, loc="left", fontsize=style.SMALL + 1 if decides else style.SMALL)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.locator_params(axis="y", nbins=5 if decides else 3)
     axes[-1].set_xlabel("number of signatures K")
     text = f"Dashed: the chosen K = {', '.join(str(k) for k in chosen)}." if len(chosen) else "No K was chosen."

@@ -52,6 +52,7 @@ def new_figure(
         ax.set_axisbelow(True)
         for axis in (ax.xaxis, ax.yaxis):
             axis.get_major_formatter().set_useOffset(False)  # type: ignore[attr-defined]  # a tick says its whole value
+            axis.get_major_formatter().set_powerlimits((-5, 9))  # type: ignore[attr-defined]
     return figure, axes
 
 

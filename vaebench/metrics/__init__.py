@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+__all__ = ["METRICS", "metric"]
+__dir__ = __all__.copy
+
 _MODULES = (
     "leiden",
     "cox",

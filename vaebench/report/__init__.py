@@ -6,3 +6,4 @@ from vaebench.report.ranked import FIRST
 from vaebench.report.runs import GAP, best_point, folder_info, write_report
 
 __all__ = ["FIRST", "GAP", "best_point", "folder_info", "write_report"]
+__dir__ = __all__.copy

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
+
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+"""An option of the command line, which a line break would make two words of."""
 
 ADVICE = {
     "is the largest that was tried": "The true number may be higher. Extract again with a larger --k-max (k in Python).",
@@ -17,6 +21,7 @@ ADVICE = {
     "occur in this tissue.",
     "cannot tell": "Quote the sum (sums.csv) instead of the parts, or leave one out with --exclude if it cannot occur.",
     "nearly the same spectrum": "Exposures of the two are interchangeable here. Quote their sum.",
+    "that was left out": "If it can occur in these samples, offer it to them again: --include, or without --exclude.",
     "do not fit": "Look at their residuals (plot_sample in Python): a peak names what is missing.",
     "rounded means": "The counts are no plain counts of mutations. Refit the original counts if you have them.",
     "look like": "If they are on another scale, say so with --transform, and run again into a new folder.",
@@ -36,5 +41,7 @@ def notes_html(notes: Iterable[str]) -> str:
     for note in dict.fromkeys(str(note) for note in notes):
         found = advice(note)
         todo = f"<small><b>What to do:</b> {escape(found)}</small>" if found else ""
-        parts.append(f'<div class="hint"><p>{escape(note)}</p>{todo}</div>')
+        words = f"<p>{escape(note)}</p>{todo}"
+        whole = _OPTION.sub(r'<span class="option">\g<0></span>', words)
+        parts.append(f'<div class="hint">{whole}</div>')
     return "".join(parts)

@@ -14,10 +14,10 @@ from vaebench.atomic import replacing
 _CSS = """
 :root{color-scheme:light;--ink:#1d2329;--paper:#fff;--quiet:#4a545e;--line:#d5dbe1;--head:#f4f6f8;--note:#fdf6f1;
 --mark:#d55e00;--base:#f7f7f4;--edge:#000;--flip:none}
-.note.night{display:none}
+.note.night{display:none}.option{white-space:nowrap}
 @media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--ink:#e4e7ea;--paper:#191919;--quiet:#aeb6be;
 --line:#3a4046;--head:#25292d;--note:#2b231c;--mark:#e69f00;--base:#222521;--edge:#fff;
---flip:invert(.9) hue-rotate(180deg)}.note.night{display:block}}
+--flip:invert(.9) hue-rotate(180deg)}.note.night,.plot .own .night{display:block!important}.plot .own .day{display:none}}
 *{box-sizing:border-box}
 body{font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:var(--ink);margin:0 auto;max-width:100rem;
 padding:1.5rem 1rem 4rem;background:var(--paper)}h1{font-size:1.6rem;line-height:1.25;margin:0 0 .6rem;
@@ -33,7 +33,8 @@ tr.baseline td:first-child{box-shadow:inset 3px 0 var(--edge)}
 th[aria-sort]{cursor:pointer}th[aria-sort=ascending]::after{content:" ▲"}
 th[aria-sort=descending]::after{content:" ▼"}
 figure{margin:1.2rem 0}.plot{overflow-x:auto}.plot img{width:750px;min-width:34rem;max-width:100%;height:auto;
-display:block;filter:var(--flip)}.plot .own img{filter:none}.spots{position:relative;width:750px;min-width:34rem;max-width:100%}
+display:block;filter:var(--flip)}.plot .own img{filter:none}
+.plot .own .night{display:none}.spots{position:relative;width:750px;min-width:34rem;max-width:100%}
 .spots svg{position:absolute;inset:0;width:100%;height:100%}
 circle{fill:transparent}circle:hover{stroke:var(--edge);stroke-width:2}figcaption,.note{color:var(--quiet);
 font-size:.875rem;max-width:46rem}dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:.25rem 1rem;
@@ -160,8 +161,10 @@ def picture(path: Path, caption: str, spots: Iterable[tuple[float, float, str]] 
     data = base64.b64encode(path.read_bytes()).decode()
     image = f'<img src="data:image/png;base64,{data}" alt="{escape(caption)}" width="750">'
     if dark is not None:
-        other = f'<source media="(prefers-color-scheme:dark)" srcset="data:image/png;base64,{base64.b64encode(dark).decode()}">'
-        image = f'<picture class="own">{other}{image}</picture>'
+        # both are in the page and the style shows one, so that a page in the dark is printed in the light
+        night = f'<img class="night" src="data:image/png;base64,{base64.b64encode(dark).decode()}" alt="" width="750">'
+        day = image.replace("<img ", '<img class="day" ', 1)
+        image = f'<div class="own">{day}{night}</div>'
     dots = "".join(
         f'<circle cx="{100 * left:.2f}%" cy="{100 * top:.2f}%" r="5"><title>{escape(text)}</title></circle>'
         for left, top, text in spots

@@ -26,6 +26,12 @@ def _number(value: float, score: str) -> str:
     return text.replace("-", "−")
 
 
+def score_name(score: str) -> str:
+    """Return the name of a score for people: ``ARI``, ``probe linear accuracy``, ``mig``."""
+    words = score.removeprefix("metric/").replace("_", " ").split("/")
+    return _HEADS.get(score, " ".join(dict.fromkeys(words)))
+
+
 def mean_text(line: Mapping[Any, Any], score: str) -> str:
     """Format a score of a line of the settings table as mean ± standard deviation."""
     sd = line[f"{score}/sd"]
@@ -54,13 +60,15 @@ def _behind_cell(line: Mapping[Any, Any], by: str) -> str:
 def ranked_settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
     """Return HTML of the settings table ranked by the score ``by``, and below it how to read it."""
     names = analysis.setting_columns(rows)
-    counts, scores, more = ["n", "failures"], analysis.present_scores(rows), further_scores(rows)
+    counts, scores = ["n", "failures"], list(dict.fromkeys([by, *analysis.present_scores(rows)]))
+    scores = scores if by in further_scores(rows) else analysis.present_scores(rows)
+    more = [score for score in further_scores(rows) if score != by]
     numeric = {name: pd.api.types.is_numeric_dtype(table[name]) for name in names}
     heads = head("#", True) + "".join(head(n.rpartition("/")[2], numeric[n]) for n in names)
     heads += "".join(head(name, True) for name in ("n", "failed"))
-    heads += "".join(head(_HEADS[score], True, analysis.SCORES[score]) for score in scores)
-    heads += head(f"{_HEADS[by]} behind the first", True)
-    heads += "".join(head(score.removeprefix("metric/").replace("/", " "), True) for score in more)
+    heads += "".join(head(score_name(score), True, analysis.DIRECTIONS[score]) for score in scores)
+    heads += head(f"{score_name(by)} behind the first", True)
+    heads += "".join(head(score_name(score), True) for score in more)
     others = _means(rows, more)
     body = []
     for place, line in enumerate(table.to_dict("records"), 1):
@@ -70,8 +78,8 @@ def ranked_settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
         cells += [_cell(*_shown(others[score], line["setting"])) for score in more]
         body.append(f'<tr class="{line["kind"]}">{"".join(cells)}</tr>')
     note = (
-        f"Ranked by mean {_HEADS[by]}. n: rows, that is seeds; failed: those that did not train to the end. A cell has mean ± "
-        "standard deviation over seeds, then the mean's 95% bootstrap interval and, if not all rows could be used, their "
+        f"Ranked by mean {score_name(by)}. n: rows, that is seeds; failed: those that did not train to the end. A cell has mean "
+        "± standard deviation over seeds, then the mean's 95% bootstrap interval and, if not all rows could be used, their "
         "number n. The distance of a setting behind the first is paired by seed: if its interval includes 0, their order is "
         "not settled. Lines with a thick left edge are baselines. Losses are comparable only within one variant and one latent "
         "width. Click a header to sort."

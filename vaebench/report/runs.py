@@ -13,14 +13,14 @@ import pandas as pd
 
 from vaebench import figures
 from vaebench.analysis import settings as analysis
-from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, column, is_baseline, span, value_text
+from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, DIRECTIONS, LOSS, column, is_baseline, span, value_text
 from vaebench.errors import InputError, user_path
 from vaebench.figures.style import count_of
 from vaebench.metrics.leiden import LeidenOptions, clustering_problem, leiden_clusters
 from vaebench.report.maps import latent_map
 from vaebench.report.notes import notes_html
 from vaebench.report.page import definitions, picture, write_page
-from vaebench.report.ranked import mean_text, ranked_settings
+from vaebench.report.ranked import mean_text, ranked_settings, score_name
 from vaebench.results import read_costs, read_rows, read_run_json
 from vaebench.types import Dataset
 from vaebench.types.frames import in_order
@@ -31,7 +31,7 @@ GAP = 0.05
 _COST = ("seconds", "trainings", "programs", "lanes", "lane_efficiency", "device")
 
 
-def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -> str:
+def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any], by: str) -> str:
     models = rows[~is_baseline(rows)]
     settings = table[table["kind"] == "model"]
     names = (
@@ -48,13 +48,15 @@ def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any]) -
         text += f"{count_of(failed, 'row')} failed. " if failed else "No training failed. "
     else:
         text = f"{count_of(len(models), 'embedding')} of {names} ({size}), made elsewhere. "
-    best, pca = (analysis.best_setting(table, ARI, kind) for kind in ("model", "baseline"))
+    by = ARI if by in (AIC, DELTA_AIC, LOSS) else by  # these have sentences of their own, or are not comparable
+    best, pca = (analysis.best_setting(table, by, kind) for kind in ("model", "baseline"))
     if best:
-        text += f"The best setting, {analysis.setting_text(best, analysis.setting_columns(rows))}, has a mean ARI of "
-        text += mean_text(best, ARI)
-        text += f" over {count_of(int(best[f'{ARI}/n_used']), 'seed')}" if "traced/seed" in rows else ""
-        text += f" (the highest of {len(settings):,} settings, so rather too high)" if len(settings) > 1 else ""
-        text += f"; the best PCA (L={value_text(pca['static/latent'])}) has {mean_text(pca, ARI)}. " if pca else ". "
+        text += f"The best setting, {analysis.setting_text(best, analysis.setting_columns(rows))}, has a mean "
+        text += f"{score_name(by)} of {mean_text(best, by)}"
+        text += f" over {count_of(int(best[f'{by}/n_used']), 'seed')}" if "traced/seed" in rows else ""
+        end = ("highest", "high") if DIRECTIONS[by] else ("lowest", "low")
+        text += f" (the {end[0]} of {len(settings):,} settings, so rather too {end[1]})" if len(settings) > 1 else ""
+        text += f"; the best PCA (L={value_text(pca['static/latent'])}) has {mean_text(pca, by)}. " if pca else ". "
     found = analysis.best_setting(table, DELTA_AIC)
     if found:
         text += f"The best mean ΔAIC of a setting against the covariates alone is {mean_text(found, DELTA_AIC)}"
@@ -157,14 +159,14 @@ def _provenance(rows: pd.DataFrame, info: Mapping[str, Any]) -> str:
 
 
 def best_point(rows: pd.DataFrame) -> str | None:
-    """Return the ``point`` of the trained row with the best first headline score (ARI, else AIC, ...); ``None`` without one."""
-    scores = analysis.present_scores(rows)
-    if not scores or "point" not in rows:
+    """Return the ``point`` of the trained row with the best score of the ranking (ARI, else AIC, ...); ``None`` without one."""
+    by = analysis.ranking_score(rows)
+    if by is None or "point" not in rows:
         return None
-    values = analysis.usable(rows, scores[0])[~is_baseline(rows)].dropna()
+    values = analysis.usable(rows, by)[~is_baseline(rows)].dropna()
     if values.empty:
         return None
-    return str(rows["point"].loc[values.idxmax() if analysis.SCORES[scores[0]] else values.idxmin()])
+    return str(rows["point"].loc[values.idxmax() if DIRECTIONS[by] else values.idxmin()])
 
 
 def _survival(
@@ -273,13 +275,13 @@ def write_report(
             f"the embedding has {len(embedding)} rows; data set {dataset.name!r} has {len(dataset.samples)}"
         )
     place, rows = user_path(folder), rows.reset_index(drop=True)
-    scores = analysis.present_scores(rows)
-    if not scores:
+    by = analysis.ranking_score(rows)
+    if by is None:
         raise InputError(f"the rows have no score to report (any of: {', '.join(analysis.SCORES)})")
-    table = analysis.settings_table(rows, by=scores[0])
+    table = analysis.settings_table(rows, by=by)
     notes: Sequence[Any] = run_info.get("notes") or []
     sections = {
-        "Settings, ranked": ranked_settings(rows, table, scores[0]),
+        "Settings, ranked": ranked_settings(rows, table, by),
         "Figures": _pictures(rows, place) + (_map(rows, place, dataset, embedding) if dataset is not None else ""),
         "Failures by cause": _failures(rows),
         "Cox models": _cox(rows),
@@ -289,7 +291,7 @@ def write_report(
     elif dataset is None and (missing := survival_note(rows, run_info)):
         sections["Survival"] = f'<p class="note">{escape(missing)}</p>'
     sections |= {"Cost": _cost(run_info), "Provenance": _provenance(rows, run_info)}
-    introduction = _summary(rows, table, run_info) + _explanation(rows, table)
+    introduction = _summary(rows, table, run_info, by) + _explanation(rows, table)
     introduction += notes_html(map(str, notes))
     return write_page(place, report_title(rows), introduction, sections)
 

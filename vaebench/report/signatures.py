@@ -89,7 +89,9 @@ def _short(value: float) -> str:
 
 
 def _word(value: object) -> str:
-    return ("yes" if value else "") if isinstance(value, bool | np.bool_) else str(value)
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else ""
+    return "–" if value is None or value != value else str(value)  # NaN among text
 
 
 def _drawn(folder: Path, name: str, figure: Figure, caption: str) -> str:
@@ -111,6 +113,13 @@ def _matched(matches: pd.DataFrame | None) -> dict[str, str]:
         str(line["extracted"]): f"closest: {line['nearest']}, cosine {line['nearest_cosine']:.3f}"
         for line in matches.to_dict("records")
     }
+
+
+def _selection(folder: Path, selection: pd.DataFrame, rule: str) -> str:
+    """The figure of the scores by number of signatures; a sentence where one number was tried."""
+    if len(selection) == 1:
+        return f"<p>Only {selection['k'].iloc[0]} was tried, so nothing was chosen.</p>"
+    return _drawn(folder, "selection", k_selection(selection, rule), _RULES[rule])
 
 
 def _exposures(folder: Path, exposures: pd.DataFrame, types: pd.Series | None, samples: pd.DataFrame) -> str:
@@ -194,8 +203,7 @@ def extraction_page(
     s, e = result.signatures, result.exposures
     sections = {
         "Signatures": _coloured(folder, "signatures", spectra(s, _matched(result.matches)), "Extracted signatures."),
-        "How many": _drawn(folder, "selection", k_selection(result.selection, rule), _RULES[rule])
-        + table(result.selection),
+        "How many": _selection(folder, result.selection, rule) + table(result.selection),
         "Exposures": _exposures(folder, e, types, result.samples),
     }
     if intervals is not None:
@@ -265,6 +273,15 @@ def refit_page(
     return write_page(folder, f"Refit: {who}, {style.count_of(e.shape[1], 'signature')}", introduction, sections)
 
 
+_SOURCES = {
+    "fit": "the fit of this catalogue",
+    "neighbours": "fits of its resampled counts",
+    "prior": "a prior that knows nothing of it",
+    "spectra": "the fit, with spectra that vary between tumours",
+}
+"""Source of simulated truths -> its words in the page."""
+
+
 def calibration_page(
     folder: Path, coverage: pd.DataFrame, level: float, info: Mapping[str, Any], notes: Sequence[str] = ()
 ) -> Path:
@@ -279,14 +296,16 @@ def calibration_page(
     """
     drawn = _drawn(folder, "coverage", coverage_bars(coverage, level), "Expected coverage by signature and size.")
     sections = {"Coverage": drawn + table(coverage), "Provenance": definitions(info)}
+    named = [_SOURCES[n] for c in coverage.columns if (n := str(c).removeprefix("coverage_")) in _SOURCES and n != c]
+    whence = f" True exposures come from {'; '.join(named)}, each in a column of its own." if named else ""
     text = (
         "Cohorts were simulated and refitted. Coverage is the share of their true exposures inside the interval, nominal "
-        f"{level:.0%}. Truths come from the fit, from its neighbours, from a prior that knows nothing of this catalogue, and "
-        "from spectra that vary between tumours, each in a column of its own. Signatures that are missing show nowhere here."
+        f"{level:.0%}.{whence} Small exposures are below 5% of their tumour's mutations. "
+        "Signatures that are missing from the table show nowhere here."
     )
     return write_page(
         folder,
-        f"Calibration: {style.count_of(len(coverage), 'group')}",
+        f"Calibration: coverage of {level:.0%} intervals",
         f"<p>{escape(text)}</p>{notes_html(notes)}",
         sections,
     )

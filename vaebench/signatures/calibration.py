@@ -31,6 +31,7 @@ from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions
 from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.likelihood import maximum_likelihood
+from vaebench.signatures.opportunities import Given, converted
 from vaebench.signatures.refitting import checked_options, refit
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
@@ -130,6 +131,7 @@ def calibrate(
     options: MethodOptions | None = None,
     sources: Sequence[str] = tuple(SOURCES),
     truths: TruthOptions = TRUTHS,
+    opportunities: Given | None = None,
     progress: OnProgress | None = None,
 ) -> pd.DataFrame:
     """Coverage to expect of an interval method on a cohort like this one, from simulated cohorts.
@@ -156,11 +158,14 @@ def calibrate(
         options: constants of the interval method; ``None`` for its defaults.
         sources: of the truths, names in :data:`SOURCES`.
         truths: constants of the sources.
+        opportunities: as for :func:`vaebench.signatures.refit`: signatures of the genome are converted to those of the counts.
         progress: called with what is being done, the steps done, and the steps in all.
 
     Returns:
         The table of :func:`vaebench.signatures.coverage.coverage_table` over the simulated cohorts of the first source, then
         columns ``coverage_SOURCE`` for each source, ``worst``, the least of them with enough exposures, and ``worst_source``.
+        With opportunities, sizes and widths are of the target; ``genome_width`` and ``genome_upper`` are of the genome.
+        Coverage is the same on both scales.
 
     Raises:
         InputError: for a table or an option that is not allowed.
@@ -179,6 +184,7 @@ def calibrate(
     if not sources:
         raise InputError(f"sources={sources!r} is not allowed; give one or more of {', '.join(SOURCES)}")
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
+    known, yields, _ = converted(opportunities, counts, known)
     x, s = counts[some], known.to_numpy()
     progress = progress or no_progress
     noise, fit, _, found = fitted_noise(x.to_numpy(), s, noise)
@@ -187,16 +193,15 @@ def calibrate(
     posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
     cohort = _FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
     named = {"intervals": intervals, "noise": noise, "level": level, "types": types, "options": options}
-    tables = []
+    total, tables = len(sources) * draws, []
     for place, source in enumerate(sources):
-        tables.append(
-            _coverage(cohort, source, x, known, draws, seed, named, progress, place * draws, len(sources) * draws)
-        )
-    progress("simulating and refitting", len(sources) * draws, len(sources) * draws)
+        made = _refitted(cohort, source, x, known, draws, seed, named, progress, place * draws, total)
+        tables.append(coverage_table(*made, yields))
+    progress("simulating and refitting", total, total)
     return _compared(tables, sources, truths)
 
 
-def _coverage(
+def _refitted(
     cohort: _FittedCounts,
     source: str,
     x: pd.DataFrame,
@@ -207,8 +212,8 @@ def _coverage(
     progress: OnProgress,
     done: int,
     total: int,
-) -> pd.DataFrame:
-    """The table of :func:`vaebench.signatures.coverage.coverage_table` over the cohorts of one source."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Intervals of the cohorts of one source, as a long table, and their true exposures."""
     tables, truths = [], []
     number = list(SOURCES).index(source)
     for i in range(draws):
@@ -221,7 +226,7 @@ def _coverage(
         assert again.intervals is not None
         tables.append(again.intervals.assign(sample=[f"{i}/{name}" for name in again.intervals["sample"]]))
         truths.append(pd.DataFrame(truth, pd.Index([f"{i}/{name}" for name in x.index]), known.index))
-    return coverage_table(pd.concat(tables), pd.concat(truths))
+    return pd.concat(tables), pd.concat(truths)
 
 
 def _compared(tables: list[pd.DataFrame], sources: Sequence[str], truths: TruthOptions) -> pd.DataFrame:
@@ -236,6 +241,12 @@ def _compared(tables: list[pd.DataFrame], sources: Sequence[str], truths: TruthO
     found["worst_source"] = ""
     found.loc[some, "worst_source"] = judged[some].idxmin(axis=1)
     return found
+
+
+ON_TARGET = (
+    "Exposures, sizes and widths are those of the target; genome_width and genome_upper are in mutations of the genome."
+)
+"""Sentence on the scales of a calibration with opportunities."""
 
 
 def worst_sentence(table: pd.DataFrame, level: float) -> str:
@@ -293,6 +304,7 @@ def save_calibration(
     with whole_folder(folder, "calibrate") as new:
         write_frame(coverage, new / "coverage.csv")
         notes = [worst_sentence(coverage, level)] if "worst" in coverage else []
+        notes += [ON_TARGET] if "genome_width" in coverage else []
         page = calibration_page(new, coverage, level, info, notes)
         write_json(new / "calibration.json", info | {"method": intervals, "level": level}, **STRICT_JSON)
     return user_path(folder) / page.name

@@ -9,7 +9,7 @@ from vaebench.errors import InputError
 from vaebench.signatures.tables import SIZES, size_masks
 
 
-def coverage_table(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+def coverage_table(intervals: pd.DataFrame, truth: pd.DataFrame, yields: pd.Series | None = None) -> pd.DataFrame:
     """Share of true exposures inside their intervals, by size and by signature.
 
     There is no tolerance: the ends belong to the interval, and nothing beyond them does. A true signature without intervals
@@ -18,11 +18,13 @@ def coverage_table(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame
     Args:
         intervals: the table ``intervals`` of :class:`vaebench.signatures.refitting.RefitResult`.
         truth: exposures [T, S].
+        yields: [S] of exposures in a target: mutations there for one in the genome.
 
     Returns:
         A row for each of :data:`vaebench.signatures.tables.SIZES`, then one for each signature (its exposures above 0).
         Columns: ``kind`` (size or signature), ``group``, ``coverage``, ``count`` of exposures, ``below`` and ``above`` (shares
-        of truths below and above their interval), and medians of ``width`` and ``upper`` in mutations.
+        of truths below and above their interval), and medians of ``width`` and ``upper`` in mutations. With yields also
+        ``genome_width`` and ``genome_upper``, in mutations of the genome.
 
     Raises:
         InputError: for a true sample without intervals.
@@ -35,13 +37,16 @@ def coverage_table(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame
     for k, name in enumerate(truth.columns):
         named[name][:, k] = masks["non-zero"][:, k]
     groups = [("size", name, masks[name]) for name in SIZES] + [("signature", n, mask) for n, mask in named.items()]
-    rows = []
+    measured, rows = {"width": upper - lower, "upper": upper}, []
+    if yields is not None:
+        own = yields[truth.columns].to_numpy(np.float64)
+        measured |= {"genome_width": (upper - lower) / own, "genome_upper": upper / own}
     for kind, name, mask in groups:
         count = int(mask.sum())
         shares = [float(np.mean(v[mask])) if count else np.nan for v in (~below & ~above, below, above)]
-        medians = [float(np.median(v[mask])) if count else np.nan for v in (upper - lower, upper)]
+        medians = [float(np.median(v[mask])) if count else np.nan for v in measured.values()]
         rows.append((kind, name, shares[0], count, shares[1], shares[2], *medians))
-    columns = ["kind", "group", "coverage", "count", "below", "above", "width", "upper"]
+    columns = ["kind", "group", "coverage", "count", "below", "above", *measured]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -238,8 +238,8 @@ def _notes(
         notes = [f"Probabilities are shares of {len(draws)} draws of the joint posterior of signatures and exposures."]
     elif mutations is not None:
         notes = [
-            "Probabilities assume multinomial noise with the mutations of each signature; errors of the extraction itself are "
-            "not in them. Draws of --intervals joint have both."
+            "Probabilities of the reference signatures behind each (decomposition) assume multinomial noise with its mutations; "
+            "errors of the extraction itself are not in them. Draws of --intervals joint have both."
         ]
     else:
         notes = [
@@ -248,15 +248,15 @@ def _notes(
         ]
     new = table.loc[table["references"] == NEW, "signature"].tolist()
     if new:
-        listed = ", ".join(new[:8]) + (f" and {len(new) - 8} others" if len(new) > 8 else "")
+        listed = ", ".join(new[:8]) + (f" and {len(new) - 8} more" if len(new) > 8 else "")
         notes.append(
-            f"New, explained by no {options.most} reference signatures with a cosine of {options.cosine:g}: {listed}."
+            f"New: {listed}. No combination of up to {options.most} reference signatures has a cosine of {options.cosine:g}."
         )
     if inexact:
-        listed = ", ".join(inexact[:8]) + (f" and {len(inexact) - 8} others" if len(inexact) > 8 else "")
+        listed = ", ".join(inexact[:8]) + (f" and {len(inexact) - 8} more" if len(inexact) > 8 else "")
         notes.append(f"Below the cosine that they should reach: {listed}. Part of them may be new.")
     doubtful = table.loc[table["probability"] < 0.5, "signature"].tolist()
     if doubtful:
-        listed = ", ".join(doubtful[:8]) + (f" and {len(doubtful) - 8} others" if len(doubtful) > 8 else "")
+        listed = ", ".join(doubtful[:8]) + (f" and {len(doubtful) - 8} more" if len(doubtful) > 8 else "")
         notes.append(f"Several combinations are about as probable, see combinations.csv: {listed}.")
     return tuple(notes)

@@ -29,6 +29,7 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import checked_signatures
 from vaebench.errors import InputError, checked_seed, user_path
 from vaebench.signatures.likelihood import maximum_likelihood
+from vaebench.signatures.opportunities import Given, at_target, known_opportunities
 from vaebench.signatures.tables import OnProgress, no_progress
 
 
@@ -73,6 +74,7 @@ def power(
     mutations: Sequence[int] = (50, 500, 5000),
     seed: int = 0,
     options: PowerOptions = POWER,
+    opportunities: Given | None = None,
     progress: OnProgress | None = None,
 ) -> pd.DataFrame:
     """Smallest share of a sample's mutations at which each signature is detected: the module's docstring, step by step.
@@ -82,12 +84,15 @@ def power(
         mutations: numbers of mutations of a sample.
         seed: of everything random.
         options: constants.
+        opportunities: as for :func:`vaebench.signatures.refit`: signatures of the genome are converted to the target, and
+            mutations are those of the target.
         progress: called with what is being done, the steps done, and the steps in all.
 
     Returns:
         One row for each signature and number: ``signature``, ``mutations``, ``least_share`` and ``least_mutations`` (the limit;
         NaN where even a sample of this signature alone is not detected often enough), ``power`` at the limit, or at a share
-        of 1 where there is none, ``similar`` (the other signature with the highest cosine) and its ``cosine``.
+        of 1 where there is none, ``similar`` (the other signature with the highest cosine) and its ``cosine``. With opportunities
+        also ``genome_least_mutations``, the mutations of the signature in the genome at the limit.
 
     Raises:
         InputError: for a table that does not hold signatures, fewer than 2, or a number of mutations below 1.
@@ -110,6 +115,9 @@ def power(
     if wrong or not numbers:
         raise InputError(f"mutations={numbers!r} is not allowed; it must hold whole numbers from 1")
     progress = progress or no_progress
+    target = known_opportunities(opportunities, known * 0)  # no counts: nothing but the channels is asked for
+    yields = None if target is None else at_target(known, target).yields
+    known = known if target is None else at_target(known, target).signatures
     spectra = known.to_numpy()
     similarity = cosines(spectra, spectra) - 2 * np.eye(len(spectra))
     rows, steps = [], len(numbers) * len(spectra)
@@ -119,11 +127,14 @@ def power(
             rng = np.random.default_rng([seed, number, k])
             share, reached = _limit(spectra, k, number, rng, options)
             near = int(similarity[k].argmax())
-            found = (known.index[k], number, share, share * number, reached, known.index[near], similarity[k, near])
-            rows.append(found)
+            limit = (known.index[k], number, share, share * number, reached)
+            rows.append((*limit, known.index[near], similarity[k, near]))
     progress("simulating samples", steps, steps)
     columns = ["signature", "mutations", "least_share", "least_mutations", "power", "similar", "cosine"]
-    return pd.DataFrame(rows, columns=columns)
+    found = pd.DataFrame(rows, columns=columns)
+    if yields is None:
+        return found
+    return found.assign(genome_least_mutations=found["least_mutations"] / yields[found["signature"]].to_numpy())
 
 
 def _limit(

@@ -96,7 +96,7 @@ def at_target(signatures: pd.DataFrame, opportunities: Opportunities) -> Scaled:
     yields = scaled.sum(axis=1)
     if (yields == 0).any():
         name = str(yields.index[(yields == 0).to_numpy()][0])
-        raise InputError(f"signature {name!r} has none of its channels in {opportunities.name}; leave it out (exclude)")
+        raise InputError(f"signature {name!r} has none of its channels in {opportunities.name}; leave it out")
     return Scaled(scaled.div(yields, axis=0), yields)
 
 

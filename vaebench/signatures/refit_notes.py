@@ -94,7 +94,8 @@ def sum_notes(signatures: pd.DataFrame, samples: pd.Index, estimates: Estimates,
             return notes
         t, _, mean, low, high = next(found for found in estimates.sums if tuple(found[1]) == members)
         names = [str(signatures.index[k]) for k in members]
-        more = f" {len(counted) - 1} other sets are in sums." if len(counted) > 1 else ""
+        rest = len(counted) - 1
+        more = f" {rest} other set{' is' if rest == 1 else 's are'} in sums." if rest else ""
         notes.append(
             f"The counts of {often} of {len(samples)} samples cannot tell {', '.join(names[:-1])} from {names[-1]}: "
             f"together they are {mean:,.0f} [{low:,.0f}, {high:,.0f}] in {samples[t]}.{more}"
@@ -117,7 +118,7 @@ def prior_notes(
     found = disagreements(ground, list(map(str, names)), estimates.presence)
     if found:
         listed = ", ".join(f"{name} in {share:.0%} (expected {p:.0%})" for name, p, share in found[:4])
-        more = f" and {len(found) - 4} others" if len(found) > 4 else ""
+        more = f" and {len(found) - 4} more" if len(found) > 4 else ""
         notes.append(f"Signatures found more or less often than the prior expects: {listed}{more}.")
     return notes
 

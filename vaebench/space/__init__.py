@@ -30,3 +30,4 @@ __all__ = [
     "traced_of",
     "zipped",
 ]
+__dir__ = __all__.copy

@@ -54,6 +54,7 @@ __all__ = [
     "checked_dataset",
     "no_packages",
 ]
+__dir__ = __all__.copy
 
 Tree = Any
 """A tree of arrays, as JAX means it: parameters, gradients, states of an optimizer, traced settings, posteriors."""

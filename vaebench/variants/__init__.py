@@ -10,6 +10,9 @@ import importlib
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Variant
 
+__all__ = ["VARIANTS", "check_output", "variant"]
+__dir__ = __all__.copy
+
 _FILES = (
     "vae",
     "beta_vae",

@@ -6,7 +6,7 @@ import gzip
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.atomic import replacing
+from vaebench.data.auxiliary import as_category
 from vaebench.errors import InputError, user_path
 from vaebench.types import Dataset
 
@@ -25,24 +26,54 @@ KINDS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 def table_columns(dataset: Dataset) -> dict[str, list[str]]:
     """Returns, for each option of ``read_table``, the columns that :func:`write_table` writes for it.
 
-    Reading the file with these options restores labels, survival, covariates and factors.
+    Reading the file with these options restores labels, survival, covariates, factors and auxiliary variables.
     """
+    return _about_samples(dataset)[1]
+
+
+def _about_samples(dataset: Dataset) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Returns the columns beside the features, and the options of ``read_table`` that name them."""
+    columns: dict[str, Any] = {"sample": dataset.samples}
+    if dataset.labels is not None:
+        columns["label"] = np.array(dataset.label_names)[dataset.labels]
+    if dataset.survival is not None:
+        columns |= {"event": dataset.survival.event.astype(int), "time": dataset.survival.time}
+    columns |= dict(dataset.covariates)
     covariates = list(dataset.covariates)
-    return {
-        "label": ["label"] if dataset.labels is not None else [],
-        "event": ["event"] if dataset.survival is not None else [],
-        "time": ["time"] if dataset.survival is not None else [],
-        "covariates": covariates,
-        "factors": [f"{name}_factor" if name in covariates else name for name in dataset.factors],
-    }
+    factors = [f"{name}_factor" if name in covariates else name for name in dataset.factors]
+    columns |= dict(zip(factors, dataset.factors.values(), strict=True))
+    options = {option: [option] if option in columns else [] for option in ("label", "event", "time")}
+    options |= {"covariates": covariates, "factors": factors, "auxiliary": []}
+    for name, values in auxiliary_columns(dataset, columns).items():
+        columns.setdefault(name, values)
+        digits = values.dtype.kind != "f" and all(v == "" or _is_number(v) for v in values.tolist())
+        options["auxiliary"].append(f"{name}:category" if digits else name)
+    return columns, options
+
+
+def auxiliary_columns(dataset: Dataset, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns the auxiliary variables [N] by column: that of ``columns`` where it holds the same, with a suffix where not."""
+    found = {}
+    for name, values in () if dataset.auxiliary is None else dataset.auxiliary.values.items():
+        same = name not in columns or as_category(np.asarray(columns[name])).tolist() == as_category(values).tolist()
+        found[name if same else f"{name}_auxiliary"] = values
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
 
 
 def write_table(dataset: Dataset, path: str | Path) -> Path:
     """Writes a data set as a table with one row per sample.
 
-    The columns are ``sample``, ``label``, ``event`` (1 for a death), ``time`` (days), the covariates, the factors and the
-    features, as far as the data set has them. Features are written as scaled. A factor with the name of a covariate gets
-    the suffix ``_factor``. The file appears whole or not at all.
+    The columns are ``sample``, ``label``, ``event`` (1 for a death), ``time`` (days), the covariates, the factors, the
+    auxiliary variables and the features, as far as the data set has them. Features are written as scaled. A factor with the
+    name of a covariate gets the suffix ``_factor``; an auxiliary variable with the name and other values than a column
+    before it, ``_auxiliary``. The file appears whole or not at all.
 
     Args:
         dataset: the data set.
@@ -60,13 +91,7 @@ def write_table(dataset: Dataset, path: str | Path) -> Path:
         data, truth = vb.data.simulate_cohort(samples=240, types=4, scaling="none")
         vb.data.write_table(data, "cohort.csv.gz")
     """
-    columns: dict[str, Any] = {"sample": dataset.samples}
-    if dataset.labels is not None:
-        columns["label"] = np.array(dataset.label_names)[dataset.labels]
-    if dataset.survival is not None:
-        columns |= {"event": dataset.survival.event.astype(int), "time": dataset.survival.time}
-    columns |= dict(dataset.covariates)
-    columns |= dict(zip(table_columns(dataset)["factors"], dataset.factors.values(), strict=True))
+    columns, _ = _about_samples(dataset)
     values = pd.DataFrame(dataset.x, columns=pd.Index(dataset.features.tolist()))
     return write_frame(pd.concat([pd.DataFrame(columns), values], axis=1), path)
 

@@ -43,9 +43,7 @@ def read_variants(paths: str | Path | Iterable[str | Path], *, ignore_filter: bo
     for file in [file for path in given for file in _files(Path(path))]:
         with refusing_broken(file, _NEEDED):
             _refuse_kind(file)
-            first = next(text_lines(file), "")
-            is_vcf = first.startswith(("##fileformat=VCF", "#CHROM", "##")) and not first.startswith("##maf")
-            found.append((read_vcf if is_vcf else read_table_of_mutations)(file, ignore_filter))
+            found.append((read_vcf if _is_vcf(file) else read_table_of_mutations)(file, ignore_filter))
     return _joined(found)
 
 
@@ -55,10 +53,19 @@ def is_list_of_mutations(path: str | Path) -> bool:
     if file.is_dir():
         return True
     try:
-        first = next(text_lines(file), "")
-        return first.startswith(("##fileformat=VCF", "#CHROM")) or has_columns_of_mutations(file)
+        return _is_vcf(file) or has_columns_of_mutations(file)
     except (*DAMAGED, ValueError):
         return False  # the reader of tables says what is wrong
+
+
+def _is_vcf(file: Path) -> bool:
+    """Returns true for a file that says so in its first line, or whose header ends with the columns of a VCF."""
+    for number, line in enumerate(text_lines(file)):
+        if number == 0 and line.startswith("##fileformat=VCF"):
+            return True
+        if not line.startswith("##"):
+            return line.startswith("#CHROM")
+    return False
 
 
 def _files(path: Path) -> list[Path]:
