@@ -34,7 +34,7 @@ TINY = 1e-10
 _FLOOR = float(np.finfo(np.float32).eps)
 """Least mean count in a division where the scale of S is free, as in scikit-learn; far below any count."""
 
-_PADDING = 4
+_PADDING = 8
 """Numbers of signatures are padded to a multiple of this, so that one compiled program serves several numbers."""
 
 

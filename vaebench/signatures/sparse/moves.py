@@ -4,9 +4,10 @@ A swap (:func:`swap_signatures`) finds what a fit misses, typically a signature 
 
   1. candidates   residuals and spectra of the samples that fit worst; each is updated there with all exposures, and the one
                   that saves most is added (:func:`best_candidate`, :func:`add_signature`)
-  2. refit        from the new exposures, and annealed; the better one stays (:func:`best_of_two`)
+  2. trial        from the new exposures, and annealed, with few draws; the better one stays (:func:`best_of_two`)
   3. drop         the signature without which the samples that have it lose least (:func:`usefulness`)
-  4. refit        as in 2; accepted if the criterion decreases by at least ``options.swap_gain``
+  4. refit        as in 2, and with all draws unless hopeless (:func:`finished`); accepted if the criterion decreases by at
+                  least ``options.swap_gain``
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from vaebench.signatures.sparse.criterion import Score, deviances, score_fit
 from vaebench.signatures.sparse.known import KnownSignatures, missing_known, targets
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import SpectrumPrior, refine
+from vaebench.signatures.sparse.threads import side_by_side
 from vaebench.signatures.steps import kept
 from vaebench.signatures.tables import Array
 
@@ -109,21 +111,42 @@ def best_of_two(
     options: SparseOptions,
     known: KnownSignatures | None = None,
 ) -> SparseFit:
-    """The fit with the lower criterion of two from ``signatures`` [S, M]: annealed first, and from ``exposures`` [T, S].
+    """The trial with the lower criterion of two from ``signatures`` [S, M]: annealed first, and from ``exposures`` [T, S].
 
     Annealing separates signatures that share spectra, but turns a candidate that few samples have into a duplicate of a
     common signature. Started from its exposures, the candidate stays in the samples that need it.
     """
     first, second = jax.random.split(key)
-    annealed = fit_signatures(x, signatures, first, options, known=known)
-    continued = fit_signatures(x, signatures, second, options, exposures=exposures, known=known)
-    return min(annealed, continued, key=lambda fit: fit.score.criterion)
+    tried = functools.partial(fit_signatures, x, signatures, options=options, draws=options.trial_draws, known=known)
+    both = side_by_side(lambda: tried(key=first), lambda: tried(key=second, exposures=exposures))
+    return min(both, key=lambda fit: fit.score.criterion)
+
+
+def finished(
+    x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None = None
+) -> SparseFit:
+    """A trial after ``options.draws`` more draws, if they lower the criterion."""
+    more = fit_signatures(x, fit.signatures, key, options, exposures=fit.score.exposures, known=known)
+    return min(fit, more, key=lambda one: one.score.criterion)
+
+
+def surpassed(x: jax.Array, fit: SparseFit, options: SparseOptions, known: KnownSignatures | None = None) -> bool:
+    """Whether the best candidate, added without any refit, lowers the criterion by ``options.swap_gain`` or more.
+
+    Then one more signature is better for certain, and this number of signatures is only a step on the way.
+    """
+    spectra = padded(fit.signatures)
+    candidate = best_candidate(x, spectra, _padded_columns(fit.score.exposures, len(spectra)), options)
+    more = padded(np.vstack([fit.signatures, candidate.signature[None]]))
+    exposures = candidate.exposures[:, [*range(len(fit.signatures)), -1]]
+    score = score_fit(x, more, _padded_columns(exposures, len(more)), options=options, known=known)
+    return score.criterion <= fit.score.criterion - options.swap_gain
 
 
 def add_signature(
     x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None = None
 ) -> SparseFit:
-    """Fit with the best candidate added, or with the known signature that is missing most, whichever is better.
+    """Trial with the best candidate added, or with the known signature that is missing most, whichever is better.
 
     It may have no more signatures than before, since the candidate may die out.
     """
@@ -142,6 +165,25 @@ def add_signature(
     return min(fits, key=lambda one: one.score.criterion)
 
 
+def least_useful(x: jax.Array, fit: SparseFit, options: SparseOptions) -> int:
+    """Position of the signature of least :func:`usefulness`."""
+    whole = padded(fit.signatures)
+    return int(np.argmin(usefulness(x, whole, _padded_columns(fit.score.exposures, len(whole)), options)))
+
+
+def drop_signature(
+    x: jax.Array,
+    fit: SparseFit,
+    useless: int,
+    key: jax.Array,
+    options: SparseOptions,
+    known: KnownSignatures | None = None,
+) -> SparseFit:
+    """Trial without the signature at position ``useless``."""
+    left = np.delete(fit.score.exposures, useless, 1)
+    return best_of_two(x, np.delete(fit.signatures, useless, 0), left, key, options, known)
+
+
 @kept
 def swap_signatures(
     x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None = None
@@ -152,21 +194,22 @@ def swap_signatures(
     signature fit badly. A swap repairs both at once.
 
     Returns:
-        The fit after the swaps, the fit with one more signature that was tried last (a start for the next number of
+        The fit after the swaps, the trial with one more signature that was made last (a start for the next number of
         signatures), and the number of swaps.
     """
     count = len(fit.signatures)
     for swaps in range(options.swaps + 1):
-        key, add_key, drop_key = jax.random.split(key, 3)
+        key, add_key, drop_key, last_key = jax.random.split(key, 4)
         larger = add_signature(x, fit, add_key, options, known)
         if swaps == options.swaps or len(larger.signatures) <= count:
             break
-        whole = padded(larger.signatures)
-        useless = int(np.argmin(usefulness(x, whole, _padded_columns(larger.score.exposures, len(whole)), options)))
+        useless = least_useful(x, larger, options)
         if useless == count:  # the candidate itself
             break
-        left = np.delete(larger.score.exposures, useless, 1)
-        tried = best_of_two(x, np.delete(larger.signatures, useless, 0), left, drop_key, options, known)
+        tried = drop_signature(x, larger, useless, drop_key, options, known)
+        if tried.score.criterion > fit.score.criterion + options.trial_slack:
+            break
+        tried = finished(x, tried, last_key, options, known)
         if tried.score.criterion > fit.score.criterion - options.swap_gain:
             break
         fit = tried

@@ -79,8 +79,13 @@ class SparseOptions:
 
     # stochastic approximation EM (saem)
     draws: int = 200
-    """Draws of a stochastic fit: few, for each number of signatures takes up to a dozen fits; ``swap_gain`` is above the
-    noise that they leave in the criterion."""
+    """Draws of a fit whose criterion decides between numbers of signatures; ``swap_gain`` is above the noise that they leave
+    in it."""
+    trial_draws: int = 50
+    """Draws of a trial, a fit that competes with others of the same number of signatures, or is a step to a larger number:
+    the differences are then far above the noise that they leave in the criterion."""
+    trial_slack: float = 100.0
+    """Criterion by which a swap may be worse after its trial and still get all draws: about what these gain."""
     burn_in: float = 0.5
     """Share of the draws in which averages follow the last draw (step 1) and so forget the start: half, so that as many draws
     are left to average."""
