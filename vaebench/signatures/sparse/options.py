@@ -68,7 +68,7 @@ class SparseOptions:
     shapes: tuple[float, ...] = (1.0, 0.75, 0.5)
     """Shapes of the Gamma prior on exposures, one after the other: 1 is maximum likelihood, and below 1 exposures become
     exactly 0. The prior has local optima at 0, so it is tightened in steps and not applied at once."""
-    start_iterations: int = 300
+    start_iterations: int = 200
     """Updates of a random start at each shape: enough to rank restarts; only the best one goes on."""
     warm_iterations: int = 60
     """Updates of the exposures alone before given signatures move: even exposures would otherwise blur the signatures."""

@@ -13,11 +13,11 @@ For each number K of signatures, the smallest first:
   5. swaps       fit with more draws; add a signature, refit, drop the least useful one, refit; accept while the criterion
                  decreases by at least `options.swap_gain` (moves.swap_signatures)
   6. reweight    a fit with the lowest criterion so far gives new weights, and is fitted again with them; larger numbers have to
-                 lower the criterion at these weights (_reweighted)
+                 lower the criterion at these weights (weighted.reweighted)
   7. stop        fit no larger numbers after `options.patience` in a row that do not lower the criterion
 Then:
   8. choose      the number with the lowest criterion at the last weights; the next smaller one, if it was passed, gets its draws
-                 before that (_without_one). Refit the chosen one with `options.final_draws` draws
+                 before that (one_number.without_one). Refit the chosen one with `options.final_draws` draws
   9. ambiguity   decide by priors what the counts leave open between signatures that occur together
                  (ambiguity.resolve_ambiguity)
   10. unweight   exposures are in mutations again, signatures in decreasing order of theirs
@@ -43,22 +43,13 @@ import numpy as np
 
 from vaebench.signatures.sparse.ambiguity import Reassignment, resolve_ambiguity
 from vaebench.signatures.sparse.annealing import random_restarts
-from vaebench.signatures.sparse.criterion import score_fit
 from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
-from vaebench.signatures.sparse.moves import (
-    SparseFit,
-    add_signature,
-    drop_signature,
-    finished,
-    fit_signatures,
-    least_useful,
-    surpassed,
-    swap_signatures,
-)
+from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, swap_signatures
+from vaebench.signatures.sparse.one_number import fit_number, without_one
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.threads import started
-from vaebench.signatures.sparse.weights import scatter_slope, slope_of_start, weights_of_slope
-from vaebench.signatures.steps import kept
+from vaebench.signatures.sparse.weighted import WeightedCounts, rescored, reweighted, unweighted, weighted
+from vaebench.signatures.sparse.weights import slope_of_start
 
 
 class PathRow(NamedTuple):
@@ -160,7 +151,7 @@ def _sparse_path(
             for k in numbers
             if k != few[0].shape[1]
         ]
-        data = _weighted(counts, slope_of_start(counts, _best_start(*few), options))
+        data = weighted(counts, slope_of_start(counts, _best_start(*few), options))
         larger = None  # a trial of the previous number plus one, a start for this one
         if numbers[0] > options.grown_from:
             trial = options.trial_draws
@@ -171,12 +162,12 @@ def _sparse_path(
             found = few if k == few[0].shape[1] else waiting.pop(0).result()
             row = PathRow(k, *found, fit=None, swaps=0)
             if worse < options.patience:
-                made = _number(data.x, _best_start(*found), larger, keys[k], k < numbers[-1], options, known)
+                made = fit_number(data.x, _best_start(*found), larger, keys[k], k < numbers[-1], options, known)
                 fit, larger, row = made.fit, made.larger, row._replace(swaps=made.swaps, passed=made.passed)
                 worse = worse + 1 if fit.score.criterion >= least else 0  # 7
                 if worse == 0:
-                    old, (data, fit) = data, _reweighted(data, fit, keys[k][3], made.passed, options, known)  # 6
-                    larger = _rescored(data, _unweighted(larger, old.weights), options, known)
+                    old, (data, fit) = data, reweighted(data, fit, keys[k][3], made.passed, options, known)  # 6
+                    larger = rescored(data, unweighted(larger, old.weights), options, known)
                     if not rows and data.slope != old.slope and k > options.grown_from and not made.passed:
                         # what was grown up to at the weights of a few signatures has not been swapped at its own
                         fit, larger, more = swap_signatures(
@@ -184,7 +175,7 @@ def _sparse_path(
                         )
                         row = row._replace(swaps=row.swaps + more)
                     least = fit.score.criterion
-                row = row._replace(fit=_unweighted(fit, data.weights))
+                row = row._replace(fit=unweighted(fit, data.weights))
             rows.append(row)
             tell(_line(row, best_so_far=worse == 0), len(rows), steps)
     finally:
@@ -192,34 +183,8 @@ def _sparse_path(
     return _chosen(data, rows, last, options, known, lambda line: tell(line, steps, steps))
 
 
-class _Number(NamedTuple):
-    """The fit of one number, a trial with one more signature, the swaps, and whether the number was passed."""
-
-    fit: SparseFit
-    larger: SparseFit
-    swaps: int
-    passed: bool
-
-
-def _number(
-    x: jax.Array,
-    start: np.ndarray,
-    larger: SparseFit | None,
-    keys: jax.Array,
-    may_pass: bool,
-    options: SparseOptions,
-    known: KnownSignatures | None,
-) -> _Number:
-    """Steps 3 to 5 from a random ``start`` [S, M] and the trial ``larger`` that the previous number left."""
-    fit = _best_trial(x, start, larger, keys[1], options, known)
-    if may_pass and surpassed(x, fit, options, known):
-        return _Number(fit, add_signature(x, fit, keys[2], options, known), 0, True)
-    fit = finished(x, fit, keys[4], options, known)
-    return _Number(*swap_signatures(x, fit, keys[2], options, known), False)
-
-
 def _chosen(
-    data: _Weighted,
+    data: WeightedCounts,
     rows: list[PathRow],
     key: jax.Array,
     options: SparseOptions,
@@ -229,11 +194,11 @@ def _chosen(
     """Choose a number and fit it for the last time: steps 8 to 10."""
     # 8
     done = [row.fit for row in rows if row.fit is not None]  # the first rows, without a gap
-    fits = [_rescored(data, fit, options, known) for fit in done]
+    fits = [rescored(data, fit, options, known) for fit in done]
     chosen = int(np.argmin([fit.score.criterion for fit in fits]))
     while chosen > 0 and rows[chosen - 1].passed:
         own = jax.random.fold_in(key, chosen)
-        fits[chosen - 1] = _without_one(data.x, fits[chosen], fits[chosen - 1], own, options, known)
+        fits[chosen - 1] = without_one(data.x, fits[chosen], fits[chosen - 1], own, options, known)
         rows[chosen - 1] = rows[chosen - 1]._replace(passed=False)
         if fits[chosen - 1].score.criterion > fits[chosen].score.criterion:
             break
@@ -253,95 +218,14 @@ def _chosen(
     order = _order(final, data.weights)
     place = np.argsort(order)
     named = [m._replace(signature=int(place[m.signature]), other=int(place[m.other])) for m in made]
-    ordered = [_ordered(_unweighted(fit, data.weights), _order(fit, data.weights)) for fit in fits]
+    ordered = [_ordered(unweighted(fit, data.weights), _order(fit, data.weights)) for fit in fits]
     rows = [row._replace(fit=fit) for row, fit in zip(rows, ordered, strict=False)] + rows[len(fits) :]
     return SparsePath(rows, chosen, tuple(named), unresolved[order], data.weights)
-
-
-class _Weighted(NamedTuple):
-    """Counts [T, M], the slope a of their scatter, weights [T] of the samples, and x [T, M], the weighted counts."""
-
-    counts: np.ndarray
-    slope: float
-    weights: np.ndarray
-    x: jax.Array
-
-
-def _weighted(counts: np.ndarray, slope: float) -> _Weighted:
-    """Weighted counts; see :mod:`vaebench.signatures.sparse.weights`."""
-    weights = weights_of_slope(counts.sum(1), slope)
-    return _Weighted(counts, slope, weights, jnp.asarray(counts * weights[:, None], jnp.float32))
-
-
-def _without_one(
-    x: jax.Array,
-    fit: SparseFit,
-    passed: SparseFit,
-    key: jax.Array,
-    options: SparseOptions,
-    known: KnownSignatures | None,
-) -> SparseFit:
-    """The better of ``fit`` without its least useful signature and of the trial ``passed``, with the draws of other numbers."""
-    first, second = jax.random.split(key)
-    dropped = drop_signature(x, fit, least_useful(x, fit, options), first, options, known)
-    return finished(x, min(dropped, passed, key=lambda one: one.score.criterion), second, options, known)
-
-
-def _reweighted(
-    data: _Weighted,
-    fit: SparseFit,
-    key: jax.Array,
-    passed: bool,
-    options: SparseOptions,
-    known: KnownSignatures | None,
-) -> tuple[_Weighted, SparseFit]:
-    """Weights that follow ``fit``, and the better of it and of a new fit that starts from it, at these weights.
-
-    The fit of a number that was ``passed`` is only scored again.
-    """
-    whole = _unweighted(fit, data.weights)
-    exposures = whole.score.exposures
-    slope = scatter_slope(data.counts, exposures @ fit.signatures, np.sum(exposures > 0, axis=1), options)
-    if abs(slope / data.slope - 1) < options.weight_change:
-        return data, fit
-    new = _weighted(data.counts, slope)
-    old = _rescored(new, whole, options, known)
-    if passed:
-        return new, old
-    again = fit_signatures(new.x, old.signatures, key, options, exposures=old.score.exposures, known=known)
-    return new, min(old, again, key=lambda one: one.score.criterion)
-
-
-def _rescored(data: _Weighted, fit: SparseFit, options: SparseOptions, known: KnownSignatures | None) -> SparseFit:
-    """The fit, whose exposures are in mutations, scored at the weights of ``data`` with the support that it has."""
-    support = jnp.asarray(fit.score.exposures * data.weights[:, None], jnp.float32)
-    spectra = jnp.asarray(fit.signatures, jnp.float32)
-    return fit._replace(score=score_fit(data.x, spectra, support, options=options, known=known))
 
 
 def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
     """Signatures [S, M] of the restart in [R, S, M] with the lowest objective [R]."""
     return restarts[int(np.argmin(objectives))]
-
-
-@kept
-def _best_trial(
-    x: jax.Array,
-    start: np.ndarray,
-    larger: SparseFit | None,
-    key: jax.Array,
-    options: SparseOptions,
-    known: KnownSignatures | None,
-) -> SparseFit:
-    """The better of the trial from a random ``start`` [S, M] and the trial ``larger``, grown until it has S signatures."""
-    first, *others = jax.random.split(key, len(start) + 1)
-    fit = fit_signatures(x, start, first, options, draws=options.trial_draws, known=known)
-    if larger is None:
-        return fit
-    # one attempt for each signature that is missing, although a candidate may die out again
-    for own in others[len(larger.signatures) :]:
-        larger = add_signature(x, larger, own, options, known)
-    return min(fit, larger, key=lambda one: one.score.criterion)
 
 
 def _resolved(
@@ -364,11 +248,6 @@ def _resolved(
 def _order(fit: SparseFit, weights: np.ndarray) -> np.ndarray:
     """Positions [S] of the signatures in decreasing order of their mutations."""
     return np.argsort(-(fit.score.exposures / weights[:, None]).sum(0), kind="stable")
-
-
-def _unweighted(fit: SparseFit, weights: np.ndarray) -> SparseFit:
-    """The fit with exposures in mutations."""
-    return fit._replace(score=fit.score._replace(exposures=fit.score.exposures / weights[:, None]))
 
 
 def _ordered(fit: SparseFit, order: np.ndarray) -> SparseFit:

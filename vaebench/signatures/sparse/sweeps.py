@@ -22,7 +22,19 @@ import numpy as np
 
 from vaebench.signatures.kl_nmf import TINY
 from vaebench.signatures.sampler.gibbs import Prior
-from vaebench.signatures.sampler.proposals import Proposal, Slab, prior_log_density, shared, single, slab_of, uniforms
+from vaebench.signatures.sampler.proposals import (
+    GridOptions,
+    Proposal,
+    Slab,
+    prior_log_density,
+    shared,
+    single,
+    slab_of,
+    uniforms,
+)
+
+_GRID = GridOptions(cells=8, wide=4.0)
+"""Cells of a standard deviation: coarse, for the Metropolis step corrects proposals, and half as much work."""
 
 _PAIR_FLOOR = 1e-3
 """Added to the squared cosine by which pairs are chosen: leaves every pair a chance."""
@@ -80,8 +92,10 @@ def sparse_sweep(
     curvature = jnp.einsum("jc,kc,ct->jkt", signatures, signatures, weight)
     pull = signatures @ ((x - exposures @ signatures).T * weight)
     slabs = slab_of(*(values[:, None] for values in prior))
-    moves, chosen = jax.random.split(key)
-    u, v = uniforms(moves, (2, len(signatures), 3, 1, len(x)), x.dtype)
+    # one call for all: the generator takes half a second to compile
+    moves = 6 * len(signatures) * len(x)
+    random = uniforms(key, (moves + len(signatures),), x.dtype)
+    u, v = random[:moves].reshape(2, len(signatures), 3, 1, len(x))
     walk = _Walk(exposures.T, pull)
     walk = jax.lax.fori_loop(0, count, lambda k, walk: _one(k, walk, u[k], curvature, _of(slabs, k)), walk)
 
@@ -90,7 +104,7 @@ def sparse_sweep(
     unit = whitened / jnp.maximum(jnp.linalg.norm(whitened, axis=1, keepdims=True), TINY)
     chance = jnp.square((unit @ unit.T)[firsts, seconds]) + _PAIR_FLOOR
     sums = jnp.cumsum(jnp.where((firsts < seconds) & (seconds < count), chance, 0.0))
-    picked = jnp.searchsorted(sums, jax.random.uniform(chosen, (len(signatures),)) * sums[-1], side="right")
+    picked = jnp.searchsorted(sums, random[moves:] * sums[-1], side="right")
 
     def two(i: jax.Array, walk: _Walk) -> _Walk:
         j, k = firsts[picked[i]], seconds[picked[i]]
@@ -125,7 +139,7 @@ def _one(k: jax.Array, walk: _Walk, u: jax.Array, curvature: jax.Array, slab: Sl
     """Draw the exposures to signature ``k`` given all others."""
     old, own = _row(walk.exposures, k), curvature[k]
     line = _line(old, _row(walk.pull, k), _row(own, k))
-    proposal = single(u[:2], old, *line, slab)
+    proposal = single(u[:2], old, *line, slab, _GRID)
     prior_gain = prior_log_density(proposal.exposure, slab) - prior_log_density(old, slab)
     new = jnp.where(_accepted(line, old, proposal, prior_gain, u[2]), proposal.exposure, old)
     return _Walk(walk.exposures.at[k].set(new[0]), walk.pull - own * (new - old))
@@ -146,7 +160,7 @@ def _two(
     total = jnp.where(some, old + other, 1.0)
     own = curvature[j] - curvature[k]
     line = _line(old, _row(walk.pull, j) - _row(walk.pull, k), _row(own, j) - _row(own, k))
-    proposal = shared(u[:2], old, total, *line, first, second)
+    proposal = shared(u[:2], old, total, *line, first, second, _GRID)
     left = jnp.where(proposal.exposure >= total, 0.0, total - proposal.exposure)
     prior_gain = prior_log_density(proposal.exposure, first) + prior_log_density(left, second)
     prior_gain = prior_gain - prior_log_density(old, first) - prior_log_density(other, second)
