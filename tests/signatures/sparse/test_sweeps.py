@@ -11,6 +11,9 @@ from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures.kl_nmf import padded
 from vaebench.signatures.sampler import gibbs
 from vaebench.signatures.sparse import sweeps, threads
+from vaebench.signatures.sparse.options import SparseOptions
+
+OPTIONS = SparseOptions()
 
 pytestmark = pytest.mark.long
 
@@ -28,7 +31,7 @@ def test_draws_are_those_of_the_general_sampler(problem):
     sweeps_made = 600
 
     def ours(key, e):
-        return sweeps.sparse_sweep(key, x, s, variance, e, prior, jnp.int32(4))
+        return sweeps.sparse_sweep(key, x, s, variance, e, prior, jnp.int32(4), OPTIONS)
 
     held, slabs = gibbs.held(gibbs.Problem(x, s, variance)), gibbs.slabs_of(prior, np.dtype("float32"))
 
@@ -59,7 +62,7 @@ def test_padding_is_not_visited(problem):
     x, s, start, variance, prior = problem
     wide, exposures = padded(s), jnp.pad(start, ((0, 0), (0, 4)))
     longer = gibbs.Prior(*(jnp.pad(values, (0, 4), constant_values=0.5) for values in prior))
-    drawn = sweeps.sparse_sweep(jax.random.key(0), x, wide, variance, exposures, longer, jnp.int32(4))
+    drawn = sweeps.sparse_sweep(jax.random.key(0), x, wide, variance, exposures, longer, jnp.int32(4), OPTIONS)
     assert np.isfinite(np.asarray(drawn)).all()
     assert not np.asarray(drawn)[:, 4:].any()
     assert np.asarray(drawn)[:, :4].any()

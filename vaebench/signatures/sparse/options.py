@@ -103,6 +103,15 @@ class SparseOptions:
     """Rounds of coordinate descent over the signatures after each draw: the minimum moves little between draws, so that
     descent from the last signatures need not converge each time."""
 
+    # a draw (sweeps)
+    grid_cells: int = 8
+    """Cells of the grid that proposes an exposure, one standard deviation each: a Metropolis step corrects the proposals, and
+    half as many cells are half the work."""
+    grid_width: float = 4.0
+    """Half width of the grid in standard deviations: beyond it lie 6e-5 of a Gaussian."""
+    pair_floor: float = 1e-3
+    """Added to the squared cosines by which pairs of signatures are chosen: leaves every pair a chance."""
+
     # the criterion
     present: float = 0.5
     """Mutations from which an exposure counts as present: half a mutation rounds to one."""

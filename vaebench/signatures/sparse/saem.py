@@ -127,7 +127,7 @@ def _iteration(
     key, own = jax.random.split(state.key)
     last = jnp.max(jnp.where(there > 0, jnp.arange(count) + 1, 0))
     # 1
-    exposures = sparse_sweep(own, x, fit.signatures, variance, fit.draw, fit.prior, last) * there[None, :]
+    exposures = sparse_sweep(own, x, fit.signatures, variance, fit.draw, fit.prior, last, options) * there[None, :]
     # 2
     target = _fitted_prior(exposures, there, x.sum() / x.shape[0] / there.sum())
     prior = _towards(fit.prior, target, options.prior_step * step)

@@ -32,12 +32,7 @@ from vaebench.signatures.sampler.proposals import (
     slab_of,
     uniforms,
 )
-
-_GRID = GridOptions(cells=8, wide=4.0)
-"""Cells of a standard deviation: coarse, for the Metropolis step corrects proposals, and half as much work."""
-
-_PAIR_FLOOR = 1e-3
-"""Added to the squared cosine by which pairs are chosen: leaves every pair a chance."""
+from vaebench.signatures.sparse.options import SparseOptions
 
 
 class _Walk(NamedTuple):
@@ -76,6 +71,7 @@ def sparse_sweep(
     exposures: jax.Array,
     prior: Prior,
     count: jax.Array,
+    options: SparseOptions,
 ) -> jax.Array:
     """Exposures [T, S] after one sweep.
 
@@ -87,7 +83,9 @@ def sparse_sweep(
         exposures: [T, S] before the sweep.
         prior: [S], of the exposures.
         count: signatures that are not padding.
+        options: ``grid_cells``, ``grid_width`` and ``pair_floor`` are used.
     """
+    grid = GridOptions(cells=options.grid_cells, wide=options.grid_width)
     weight = (1 / variance).T
     curvature = jnp.einsum("jc,kc,ct->jkt", signatures, signatures, weight)
     pull = signatures @ ((x - exposures @ signatures).T * weight)
@@ -97,18 +95,18 @@ def sparse_sweep(
     random = uniforms(key, (moves + len(signatures),), x.dtype)
     u, v = random[:moves].reshape(2, len(signatures), 3, 1, len(x))
     walk = _Walk(exposures.T, pull)
-    walk = jax.lax.fori_loop(0, count, lambda k, walk: _one(k, walk, u[k], curvature, _of(slabs, k)), walk)
+    walk = jax.lax.fori_loop(0, count, lambda k, walk: _one(k, walk, u[k], curvature, _of(slabs, k), grid), walk)
 
     firsts, seconds = (jnp.asarray(each) for each in np.triu_indices(len(signatures)))
     whitened = signatures / jnp.sqrt(jnp.mean(variance, 0))[None]
     unit = whitened / jnp.maximum(jnp.linalg.norm(whitened, axis=1, keepdims=True), TINY)
-    chance = jnp.square((unit @ unit.T)[firsts, seconds]) + _PAIR_FLOOR
+    chance = jnp.square((unit @ unit.T)[firsts, seconds]) + options.pair_floor
     sums = jnp.cumsum(jnp.where((firsts < seconds) & (seconds < count), chance, 0.0))
     picked = jnp.searchsorted(sums, random[moves:] * sums[-1], side="right")
 
     def two(i: jax.Array, walk: _Walk) -> _Walk:
         j, k = firsts[picked[i]], seconds[picked[i]]
-        return _two(j, k, walk, v[i], curvature, _of(slabs, j), _of(slabs, k))
+        return _two(j, k, walk, v[i], curvature, _of(slabs, j), _of(slabs, k), grid)
 
     walk = jax.lax.fori_loop(0, jnp.where(count > 1, count, 0), two, walk)
     return walk.exposures.T
@@ -135,11 +133,11 @@ def _accepted(line: _Line, old: jax.Array, proposal: Proposal, prior_gain: jax.A
     return (jnp.log(uniform) < gain + prior_gain - proposal.log_ratio) | proposal.outside
 
 
-def _one(k: jax.Array, walk: _Walk, u: jax.Array, curvature: jax.Array, slab: Slab) -> _Walk:
+def _one(k: jax.Array, walk: _Walk, u: jax.Array, curvature: jax.Array, slab: Slab, grid: GridOptions) -> _Walk:
     """Draw the exposures to signature ``k`` given all others."""
     old, own = _row(walk.exposures, k), curvature[k]
     line = _line(old, _row(walk.pull, k), _row(own, k))
-    proposal = single(u[:2], old, *line, slab, _GRID)
+    proposal = single(u[:2], old, *line, slab, grid)
     prior_gain = prior_log_density(proposal.exposure, slab) - prior_log_density(old, slab)
     new = jnp.where(_accepted(line, old, proposal, prior_gain, u[2]), proposal.exposure, old)
     return _Walk(walk.exposures.at[k].set(new[0]), walk.pull - own * (new - old))
@@ -153,6 +151,7 @@ def _two(
     curvature: jax.Array,
     first: Slab,
     second: Slab,
+    grid: GridOptions,
 ) -> _Walk:
     """Draw the shares of signatures ``j`` and ``k`` given their sum and all others."""
     old, other = _row(walk.exposures, j), _row(walk.exposures, k)
@@ -160,7 +159,7 @@ def _two(
     total = jnp.where(some, old + other, 1.0)
     own = curvature[j] - curvature[k]
     line = _line(old, _row(walk.pull, j) - _row(walk.pull, k), _row(own, j) - _row(own, k))
-    proposal = shared(u[:2], old, total, *line, first, second, _GRID)
+    proposal = shared(u[:2], old, total, *line, first, second, grid)
     left = jnp.where(proposal.exposure >= total, 0.0, total - proposal.exposure)
     prior_gain = prior_log_density(proposal.exposure, first) + prior_log_density(left, second)
     prior_gain = prior_gain - prior_log_density(old, first) - prior_log_density(other, second)
