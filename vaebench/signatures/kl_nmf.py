@@ -34,7 +34,7 @@ TINY = 1e-10
 _FLOOR = float(np.finfo(np.float32).eps)
 """Least mean count in a division where the scale of S is free, as in scikit-learn; far below any count."""
 
-_PADDING = 4
+_PADDING = 8
 """Numbers of signatures are padded to a multiple of this, so that one compiled program serves several numbers."""
 
 
@@ -274,6 +274,8 @@ def even_exposures(x: jax.Array, signatures: jax.Array) -> jax.Array:
 
 def padded(signatures: Array, count: int | None = None) -> jax.Array:
     """``signatures`` [S, M] in float32, with rows of zeros up to the padded size for ``count`` (by default S) signatures."""
-    values = jnp.asarray(signatures, jnp.float32)
+    values = np.asarray(
+        signatures, np.float32
+    )  # in numpy: every number of signatures would be another compiled program
     size = _PADDING * -(-(len(values) if count is None else count) // _PADDING)
-    return jnp.zeros((size, values.shape[1]), jnp.float32).at[: len(values)].set(values)
+    return jnp.asarray(np.pad(values, ((0, size - len(values)), (0, 0))))

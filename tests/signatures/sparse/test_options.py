@@ -17,6 +17,7 @@ from vaebench.signatures.sparse import criterion, moves, pipeline
 from vaebench.signatures.sparse import options as options_module
 from vaebench.signatures.sparse.criterion import Score
 from vaebench.signatures.sparse.moves import SparseFit
+from vaebench.signatures.sparse.one_number import NumberFit
 from vaebench.signatures.sparse.options import SparseOptions
 
 FOLDER = Path(options_module.__file__).parent
@@ -83,10 +84,14 @@ def test_patience_ends_the_search(monkeypatch, patience, fitted, chosen):
     values = {1: 5.0, 2: 6.0, 3: 7.0, 4: 4.0, 5: 9.0}
     monkeypatch.setattr(pipeline, "random_restarts", lambda x, k, *_: (np.full((1, k, 96), 1 / 96), np.zeros(1)))
     monkeypatch.setattr(pipeline, "slope_of_start", lambda *_: 0.0)
-    monkeypatch.setattr(pipeline, "_reweighted", lambda data, fit, *_: (data, fit))
-    monkeypatch.setattr(pipeline, "_rescored", lambda data, fit, *_: fit)
-    monkeypatch.setattr(pipeline, "_best_fit", lambda x, start, *_: fit_with(values[len(start)], len(start)))
-    monkeypatch.setattr(pipeline, "swap_signatures", lambda x, fit, *_: (fit, fit, 0))
+    monkeypatch.setattr(pipeline, "reweighted", lambda data, fit, *_: (data, fit))
+    monkeypatch.setattr(pipeline, "rescored", lambda data, fit, *_: fit)
+
+    def fitted_number(x, start, *_):
+        fit = fit_with(values[len(start)], len(start))
+        return NumberFit(fit, fit, 0, False)
+
+    monkeypatch.setattr(pipeline, "fit_number", fitted_number)
     monkeypatch.setattr(pipeline, "fit_signatures", lambda x, s, *_, **__: fit_with(0.0, len(s)))
     monkeypatch.setattr(pipeline, "resolve_ambiguity", lambda s, e, *_: (s, e, ()))
     path = pipeline.sparse_path(np.ones((3, 96)), range(1, 6), restarts=1, options=SparseOptions(patience=patience))
@@ -106,6 +111,7 @@ def test_a_swap_must_gain_enough(monkeypatch, key, options, swaps):
         return fit_with(last[0])
 
     monkeypatch.setattr(moves, "best_of_two", refitted)
+    monkeypatch.setattr(moves, "finished", lambda x, fit, *_: fit)
     fit, larger, made = moves.swap_signatures(jnp.ones((3, 96)), fit_with(100.0), key, SparseOptions(**options))
     assert made == swaps
     assert fit.score.criterion == 100 - 10 * swaps
