@@ -89,7 +89,7 @@ def surveyed(
     count = len(source.names)
     found, profile, whole, lowest = np.zeros((6, count)), np.zeros((5, count)), True, Lowest()
     best = None if source.rows else _Best(source, _most(top, count))
-    first: tuple[int, int] | None = None
+    first = (count, 0)  # feature and sample of the first missing value
     for place, raw in in_blocks(source):
         if profiled:
             profile[:, place], integers = block_profile(raw)
@@ -102,8 +102,7 @@ def surveyed(
         found[:, place] = statistics
         if absent is not None:
             j = int(np.argmin(np.where(absent.any(axis=0), place, count)))
-            if first is None or place[j] < first[0]:
-                first = int(place[j]), int(np.argmax(absent[:, j]))
+            first = min(first, (int(place[j]), int(np.argmax(absent[:, j]))))
         if best is not None:
             best.add(place, np.where(_varies(statistics), statistics[5], -1.0), raw)
     rows = source.rows if best is None else best.rows
@@ -111,9 +110,9 @@ def surveyed(
     return Survey(
         source.names,
         *found,
-        first_missing=""
-        if first is None
-        else f"feature {source.names[first[0]]!r} of sample {str(samples[first[1]])!r}",
+        first_missing=f"feature {source.names[first[0]]!r} of sample {str(samples[first[1]])!r}"
+        if first[0] < count
+        else "",
         profile=profile_from(source.names, profile, whole) if profiled else None,
         lowest=lowest,
         transform=transform,

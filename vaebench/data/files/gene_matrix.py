@@ -16,6 +16,7 @@ from vaebench.data.files.content import unique_names
 from vaebench.data.files.genes import row_notes
 from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.matrix import Layout, gene_lines, matrix_blocks
+from vaebench.errors import InputError
 
 
 class Genes(NamedTuple):
@@ -81,6 +82,8 @@ def gene_blocks(
     for names, block in matrix_blocks(layout, names_from):
         place = genes.rows[row : row + len(names)]
         row += len(names)
+        if len(place) < len(names):
+            raise InputError(f"{layout.file} has grown while it was read; read it once it is complete")
         values = block if whole else block[:, columns]
         if (left[place] == 1).all() and not sums.keys() & set(place.tolist()):
             yield place, values
