@@ -9,6 +9,7 @@ import pytest
 from vaebench.data import checked, read_table
 from vaebench.data.features import is_clinical, odd_names, without_clinical
 from vaebench.data.files.genes import describes_genes, gene_columns
+from vaebench.data.raw_features import array_features
 from vaebench.errors import InputError
 
 N = 10
@@ -131,12 +132,14 @@ def test_columns_about_genes_are_no_samples(tmp_path):
 
 def test_values_move_with_their_names():
     values = np.arange(12.0).reshape(2, 6)
-    kept, names, _ = without_clinical(values, ["age", "A", "sex", "B", "C", "OS"], ["sex"])
-    assert names == ["A", "sex", "B", "C"]
-    assert kept.tolist() == [[1, 2, 3, 4], [7, 8, 9, 10]]
+    kept, _ = without_clinical(array_features(values, ["age", "A", "sex", "B", "C", "OS"]), ["sex"])
+    assert kept.names == ["A", "sex", "B", "C"]
+    ((place, block),) = kept.blocks()
+    assert (place.tolist(), block.T.tolist()) == ([0, 1, 2, 3], [[1, 2, 3, 4], [7, 8, 9, 10]])
+    assert kept.rows(np.array([3, 1])).T.tolist() == [[4, 2], [10, 8]]
     for features, asked, words in ((["age", "OS"], [], "all 2 features"), (["A"], ["nope"], "'nope'")):
         with pytest.raises(InputError, match=words):
-            without_clinical(np.ones((1, len(features))), features, asked)
+            without_clinical(array_features(np.ones((1, len(features))), features), asked)
 
 
 def test_one_list_of_columns_about_genes():

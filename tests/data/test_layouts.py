@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaebench.data import load, read_table
-from vaebench.data.files.matrix import matrix_from_file, matrix_layout
+from vaebench.data.files.gene_matrix import matrix_from_file
+from vaebench.data.files.matrix import matrix_layout
 from vaebench.errors import InputError
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False, width=32).map(lambda v: float(np.float32(v)))

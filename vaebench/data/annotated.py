@@ -2,7 +2,8 @@
 
 1. :func:`study_dataset` digests the files and returns the data set from the cache if it is there.
 2. :func:`annotated` reads the table and finds the line of each sample in it (:func:`matched_rows`).
-3. Samples without a line, without a label, or refused by ``where`` are dropped before the matrix is read.
+3. Samples without a line, without a label, or refused by ``where`` are dropped before the matrix is read, once for the names
+   of its genes and once for their values, of which those of the features that may be kept stay in memory.
 4. Factors that are not columns of the table are added: sums of genes, signature shares, categories as 0 and 1.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,13 @@ from vaebench.data.columns import Roles, assembled, role_columns, selected, surv
 from vaebench.data.comparisons import numbers
 from vaebench.data.dataset import Treatment
 from vaebench.data.features import sample_notes
-from vaebench.data.files.matrix import Matrix, matrix_from_file, matrix_layout
+from vaebench.data.files.gene_matrix import Genes, gene_blocks, gene_names
+from vaebench.data.files.limits import refuse_oversized
+from vaebench.data.files.matrix import Layout, matrix_layout
 from vaebench.data.files.table import DUPLICATES, Table, table_from_file
 from vaebench.data.joining import annotated, join_notes, matched_rows, names_in, no_match
+from vaebench.data.raw_features import FeatureBlock, RawFeatures
+from vaebench.data.survey import kept_bytes
 from vaebench.errors import InputError, check_choice
 from vaebench.types import Dataset
 
@@ -105,34 +110,34 @@ def _built(study: Study, records: list[dict[str, Any]], options: dict[str, Any])
     table, columns = chosen.table, joined[chosen.positions]
     names = np.array(layout.samples)[columns]
     survival_of_roles(table, study.roles, names)  # to report its errors before the matrix is read, which takes long
-    matrix = matrix_from_file(
-        layout, columns, duplicates=study.duplicates, names_from=study.names_from, logged=study.logged
-    )
-    factors = _numbered(table, study.numbered)
-    for factor, genes in study.genes.items():
-        factors[factor], counts[f"{factor}_genes_not_found"] = _score(matrix, factor, genes, study.expression)
+    genes = gene_names(layout, study.names_from, study.duplicates)
+    factors, wanted = _numbered(table, study.numbered), {}
+    for factor, listed in study.genes.items():
+        wanted[factor], counts[f"{factor}_genes_not_found"] = _places(genes, factor, listed, study.expression)
+    shares = {}
     if study.shares is not None:
         shares = _shares(study.shares, names)
         counts["samples_without_shares"] = int(np.isnan(next(iter(shares.values()))).sum())
-        factors |= shares
+    kept = dict[int, np.ndarray]()  # raw values of the genes that factors sum
+    source = _features(study, layout, genes, columns, {i for places in wanted.values() for i in places}, kept)
+    refuse_oversized(study.expression, kept_bytes(source, study.treatment.top))
     provenance = {
         "source": layout.file.name,
         "files": records,
         "options": options,
-        "counts": {**counts, **chosen.counts, "features_with_a_repeated_name": matrix.repeated},
+        "counts": {**counts, **chosen.counts, "features_with_a_repeated_name": genes.repeated},
     }
     return assembled(
         table,
         study.roles,
         study.treatment,
-        matrix.values.T,
-        matrix.features,
+        source,
         names,
         study.name,
         provenance,
         names=study.names,
-        more_factors=factors,
-        notes=[*table.notes, *matrix.notes, *join_notes(counts, table.source), *chosen.notes, *sample_notes(names)],
+        more_factors=lambda: factors | {f: _score([kept[i] for i in places]) for f, places in wanted.items()} | shares,
+        notes=[*table.notes, *genes.notes, *join_notes(counts, table.source), *chosen.notes, *sample_notes(names)],
     )
 
 
@@ -145,18 +150,36 @@ def _numbered(table: Table, numbered: Mapping[str, tuple[str, str]]) -> dict[str
     return found
 
 
-def _score(matrix: Matrix, factor: str, genes: Sequence[str], file: Path) -> tuple[np.ndarray, int]:
-    """Sums the expression of some genes [N], with the gene's mean for missing values; also counts genes not found."""
-    place = {name: position for position, name in enumerate(matrix.features)}
-    rows = [place[gene] for gene in dict.fromkeys(genes) if gene in place]
-    if not rows:
+def _features(
+    study: Study, layout: Layout, genes: Genes, columns: np.ndarray, wanted: set[int], kept: dict[int, np.ndarray]
+) -> RawFeatures:
+    """The features of the matrix; reading them puts those at the positions ``wanted`` into ``kept``."""
+
+    def blocks() -> Iterator[FeatureBlock]:
+        for place, values in gene_blocks(layout, genes, columns, study.names_from, study.logged):
+            kept.update((i, values[row].copy()) for row, i in enumerate(place.tolist()) if i in wanted)
+            yield place, values
+
+    return RawFeatures(genes.features, len(columns), np.dtype(np.float32), blocks, None)
+
+
+def _places(genes: Genes, factor: str, listed: Sequence[str], file: Path) -> tuple[list[int], int]:
+    """Positions of some genes, and how many are not found."""
+    place = {name: position for position, name in enumerate(genes.features)}
+    found = [place[gene] for gene in dict.fromkeys(listed) if gene in place]
+    if not found:
         raise InputError(
-            f"none of the {len(genes)} genes listed for {factor!r} is in {file}; the first of them is {genes[0]!r}"
+            f"none of the {len(listed)} genes listed for {factor!r} is in {file}; the first of them is {listed[0]!r}"
         )
-    values = matrix.values[rows].astype(np.float64)
+    return found, len(set(listed)) - len(found)
+
+
+def _score(rows: list[np.ndarray]) -> np.ndarray:
+    """Sums the expression of some genes [N], with the gene's mean for missing values."""
+    values = np.array(rows, dtype=np.float64)
     absent = np.isnan(values)
     means = np.where(absent, 0, values).sum(axis=1) / np.maximum((~absent).sum(axis=1), 1)
-    return np.where(absent, means[:, None], values).sum(axis=0), len(set(genes)) - len(rows)
+    return np.where(absent, means[:, None], values).sum(axis=0)
 
 
 def _shares(file: Path, names: np.ndarray) -> dict[str, np.ndarray]:

@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from vaebench.data.auxiliary import split_kind
+from vaebench.data.auxiliary import auxiliary_from, split_kind
 from vaebench.data.barcodes import cohort_note, cohort_of, usual_samples
 from vaebench.data.comparisons import as_numbers, filtered, not_numbers, numbers, odd_text, parsed, value_counts
-from vaebench.data.dataset import Treatment, dataset_from_arrays
+from vaebench.data.dataset import Treatment, dataset_from_features
 from vaebench.data.events import DAYS, survival_from, survival_notes
 from vaebench.data.features import without_clinical
 from vaebench.data.files.table import Table, present, restricted, texts
 from vaebench.data.preprocessing import with_source
-from vaebench.data.scale import logged
+from vaebench.data.raw_features import RawFeatures
 from vaebench.data.wording import beginning
 from vaebench.errors import InputError, nearest, unknown_name
 from vaebench.types import Dataset, Survival
@@ -219,14 +219,13 @@ def assembled(
     table: Table,
     roles: Roles,
     treatment: Treatment,
-    values: np.ndarray,
-    features: Sequence[str],
+    source: RawFeatures,
     samples: np.ndarray | None,
     name: str,
     provenance: Mapping[str, Any],
     *,
     names: Mapping[str, str] | None = None,
-    more_factors: Mapping[str, np.ndarray] | None = None,
+    more_factors: Callable[[], Mapping[str, np.ndarray]] = dict,
     notes: Sequence[str] = (),
 ) -> Dataset:
     """Builds the data set from the values of its features and the columns of its table.
@@ -235,39 +234,33 @@ def assembled(
         table: one row per sample.
         roles: the meaning of its columns.
         treatment: transform, selection and scaling of the values.
-        values: [N, D]; changed in place by the transform.
-        features: [D] names.
+        source: the features.
         samples: [N] names, ``None`` for ``sample_1..N``.
         name: name of the data set.
         provenance: JSON values; ``roles`` and ``treatment`` are added to its ``"options"``.
         names: column -> name of its covariate or factor, where that differs.
-        more_factors: factors that are not columns of the table, name -> [N].
+        more_factors: gives the factors that are not columns of the table, name -> [N], once the features are read.
         notes: sentences of the reader; they come first among those of the data set, after ``provenance["notes"]``.
     """
     new = dict(names or {})
     factors = {new.get(column, column): numbers(table, "factors", column, samples) for column in roles.factors}
-    values, features, more = without_clinical(values, list(features), roles.features)
+    source, more = without_clinical(source, roles.features)
     survival = survival_of_roles(table, roles, samples)
-    scale = logged(values, features, samples, treatment.transform, treatment.scaling)
     # lists instead of tuples, as JSON returns them from the cache
     options = {k: list(v) if isinstance(v, tuple) else v for k, v in roles.options().items()}
     options = options | {"transform": treatment.transform} | provenance["options"]
-    made = dataset_from_arrays(
-        values,
+    made = dataset_from_features(
+        source,
+        treatment,
         samples=samples,
-        features=features,
         labels=label_texts(table, roles.label),
         survival=survival,
         covariates={new.get(column, column): covariate_of(table, column) for column in roles.covariates},
-        factors=factors | dict(more_factors or {}),
-        top=treatment.top,
-        deviation=treatment.deviation,
-        scaling=treatment.scaling,
-        missing=treatment.missing,
+        factors=lambda: factors | dict(more_factors()),
         name=name,
-        auxiliary=auxiliary_columns(table, roles),
+        facts=auxiliary_from(auxiliary_columns(table, roles), len(table.lines)),
         provenance={**provenance, "options": options},
-        notes=[*notes, *more, *scale, *role_notes(table, roles, survival)],
+        notes=lambda scale: [*notes, *more, *scale, *role_notes(table, roles, survival)],
     )
     return dataclasses.replace(made, preprocessing=with_source(made.preprocessing, options))
 

@@ -27,6 +27,7 @@ from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, restricted, stacked, table_from_file
 from vaebench.data.files.text import as_number
 from vaebench.data.h5ad import anndata_dataset, anndata_option, is_anndata
+from vaebench.data.raw_features import array_features
 from vaebench.errors import InputError, check_choice, unknown_name, user_path
 from vaebench.types import Dataset, checked_dataset
 from vaebench.types.frames import is_anndata_object
@@ -213,7 +214,9 @@ def _table_dataset(
         "counts": chosen.counts | {"features_with_a_repeated_name": len(table.repeats)},
     }
     name = stem(table.source) if name is None else name
-    dataset = assembled(table, roles, treatment, values.T, features, samples, name, provenance, notes=notes)
+    dataset = assembled(
+        table, roles, treatment, array_features(values.T, features), samples, name, provenance, notes=notes
+    )
     if duplicates != "sum" or dataset.preprocessing is None:
         return dataset
     known = dataclasses.replace(dataset.preprocessing, repeated=tuple(sorted(set(table.repeats.values()))))

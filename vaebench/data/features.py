@@ -15,6 +15,7 @@ import numpy as np
 from vaebench.data.barcodes import barcode
 from vaebench.data.files.genes import counts_no_gene, describes_genes
 from vaebench.data.files.table import Table, column_from
+from vaebench.data.raw_features import RawFeatures, only
 from vaebench.data.wording import quoted
 from vaebench.errors import InputError, nearest
 
@@ -60,24 +61,22 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
 
 
-def without_clinical(
-    values: np.ndarray, features: list[str], asked: Sequence[str]
-) -> tuple[np.ndarray, list[str], list[str]]:
+def without_clinical(source: RawFeatures, asked: Sequence[str]) -> tuple[RawFeatures, list[str]]:
     """Leaves out features with clinical names that are not ``asked`` for, and finds other names that are out of place.
 
     Args:
-        values: [N, D]; moved in place, so that no second copy of a large matrix is made.
-        features: [D] names.
+        source: the features.
         asked: names that are features whatever they look like.
 
     Returns:
-        The values and names of the features that are left, and notes.
+        The features that are left, and notes.
 
     Raises:
         InputError: a name is asked for that is not there, or none is left.
     """
-    out, kept = clinical_names(features, asked), []
-    unknown = [name for name in asked if name not in set(features)]
+    features = source.names
+    out, held = clinical_names(features, asked), set(features)
+    unknown = [name for name in asked if name not in held]
     if unknown:
         near = nearest(unknown[0], features)
         hint = f"; did you mean {quoted(near)}?" if near else ""
@@ -88,14 +87,9 @@ def without_clinical(
         raise InputError(
             f"all {len(out)} features have clinical names, such as {quoted(out[0])}; --features takes them"
         )
-    if out:
-        left_out = set(out)
-        kept = [position for position, name in enumerate(features) if name not in left_out]
-        for new, old in enumerate(kept):
-            if new != old:
-                values[:, new] = values[:, old]
-        values, features = values[:, : len(kept)], [features[position] for position in kept]
-    return values, features, feature_notes(features, out, asked)
+    left_out = set(out)
+    source = only(source, [position for position, name in enumerate(features) if name not in left_out])
+    return source, feature_notes(source.names, out, asked)
 
 
 def clinical_names(names: Iterable[str], asked: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ from vaebench.data.files.opening import refusing_broken
 from vaebench.data.files.table import Table, column_from, restricted, unique_names
 from vaebench.data.files.writing import auxiliary_columns
 from vaebench.data.joining import annotation_table, join_notes, joined_lines, no_match
+from vaebench.data.raw_features import array_features
 from vaebench.errors import InputError, shortened, unknown_name, user_path
 from vaebench.types import Dataset
 from vaebench.types.frames import in_order
@@ -83,7 +84,8 @@ def anndata_dataset(
     name = (stem(origin) if isinstance(source, str | Path) else "anndata") if name is None else name
     samples = table.first_texts.astype(str)
     notes = [*table.notes, *join_notes(counts, "the annotation"), *chosen.notes, *sample_notes(samples)]
-    return assembled(table, roles, treatment, values, features, samples, name, provenance, notes=notes)
+    raw = array_features(values, features)
+    return assembled(table, roles, treatment, raw, samples, name, provenance, notes=notes)
 
 
 def with_annotation(

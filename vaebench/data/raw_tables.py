@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 
 from vaebench.data import checks
 from vaebench.data.columns import SAMPLE_COLUMNS, sample_names
+from vaebench.data.files.gene_matrix import matrix_from_file
 from vaebench.data.files.genes import describes_genes
 from vaebench.data.files.layout import text_layout
-from vaebench.data.files.matrix import matrix_from_file, matrix_layout
+from vaebench.data.files.matrix import matrix_layout
 from vaebench.data.files.opening import refusing_broken, starts_with
 from vaebench.data.files.table import Table, column_from, table_from_file
 from vaebench.data.files.text import apart

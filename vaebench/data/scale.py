@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _LOG_MOST = 50.0  # log2 of any count is below this
 _BLOCK = 64  # features at once, so that their copies in float64 stay in the processor's cache
-_FEW_NEGATIVE = 0.01  # share of values that a correction for batches, as of TCGA's EB++ matrix, takes below 0
+FEW_NEGATIVE = 0.01
+"""Share of values that a correction for batches, as of TCGA's EB++ matrix, takes below 0."""
 _OFFSETS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)  # added to values before a log; UCSC Toil adds 0.001
 
 
@@ -46,13 +47,49 @@ class Profile(NamedTuple):
     outlying: tuple[str, ...]
 
 
+class Lowest(NamedTuple):
+    """The smallest of the values before the transform, and how many are negative.
+
+    Attributes:
+        value: the smallest, by sample and then feature the first of equals.
+        sample: its position.
+        feature: its position.
+        below: number of values below 0.
+    """
+
+    value: float = np.inf
+    sample: int = 0
+    feature: int = 0
+    below: int = 0
+
+    def joined(self, place: np.ndarray, values: np.ndarray) -> Lowest:
+        """Returns it with the values [k, N] of the features at ``place``."""
+        below = int((values < 0).sum())
+        if not below:
+            return self
+        row, column = np.unravel_index(np.nanargmin(values.T), values.T.shape)
+        found = Lowest(float(values[column, row]), int(row), int(place[column]))
+        return min(self, found, key=lambda known: known[:3])._replace(below=self.below + below)
+
+
 def profile_of(blocks: Iterable[Block]) -> Profile:
     """Computes the statistics of values that come in blocks of features."""
     names: list[str] = []
     parts: list[np.ndarray] = []
     whole = True
     for found, block in blocks:
-        values = np.asarray(block, dtype=np.float64)
+        part, integers = block_profile(block)
+        names += found
+        parts.append(part)
+        whole = whole and integers
+    return profile_from(names, np.concatenate(parts, axis=1), whole)
+
+
+def block_profile(block: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Returns mean, sd, smallest, largest and missing values [5, k] of features [k, N], and true if all are integers."""
+    parts, whole = [], True
+    for start in range(0, len(block), _BLOCK):
+        values = np.asarray(block[start : start + _BLOCK], dtype=np.float64)
         present = np.isfinite(values)
         if present.all():
             filled, absent = values, np.zeros(len(values))
@@ -65,9 +102,13 @@ def profile_of(blocks: Iterable[Block]) -> Profile:
             least = np.where(present, values, np.inf).min(axis=1)
             most = np.where(present, values, -np.inf).max(axis=1)
         whole = whole and bool((filled == np.rint(filled)).all())
-        names += found
         parts.append(np.stack([mean, sd, least, most, absent]))
-    mean, sd, least, most, missing = np.concatenate(parts, axis=1)
+    return np.concatenate(parts, axis=1), whole
+
+
+def profile_from(names: Sequence[str], parts: np.ndarray, whole: bool) -> Profile:
+    """Returns the statistics of features from those of their blocks, :func:`block_profile`."""
+    mean, sd, least, most, missing = parts
     varying = most > least
     reach = np.maximum(np.abs(least), np.abs(most))
     usual = np.median(reach[varying]) if varying.any() else 0.0
@@ -97,12 +138,6 @@ def _scale(least: np.ndarray, most: np.ndarray, whole: bool, mean: np.ndarray, s
     if whole and least.min() >= 0:
         return "counts"
     return "linear" if most.max() > _LOG_MOST else "log"
-
-
-def blocks_of(values: np.ndarray, features: Sequence[str]) -> Iterator[Block]:
-    """Yields the features of a matrix [N, D] in blocks for :func:`profile_of`."""
-    for start in range(0, len(features), _BLOCK):
-        yield list(features[start : start + _BLOCK]), values[:, start : start + _BLOCK].T
 
 
 def scale_text(profile: Profile, transform: str = "none", scaling: str = "zscore") -> tuple[str, bool]:
@@ -160,44 +195,13 @@ def _noun(kind: str, low: float = 0.0) -> str:
     return {"z-score": "z-scores", "linear": "linear values"}.get(kind, kind)
 
 
-def logged(
-    values: np.ndarray, features: Sequence[str], samples: np.ndarray | None, transform: str, scaling: str
-) -> list[str]:
-    """Transforms raw values [N, D] in place, and returns notes on their scale.
-
-    Args:
-        values: [N, D].
-        features: [D] names.
-        samples: [N] names for messages, ``None`` without names.
-        transform: ``"log2"`` for log2(x + 1), or ``"none"``.
-        scaling: scaling that will follow, for the notes.
-
-    Raises:
-        InputError: log2 is asked of negative values, unless they are few among linear ones.
-    """
-    profile = profile_of(blocks_of(values, features))
-    notes = scale_notes(profile, transform, scaling)
-    if transform == "log2":
-        if profile.low < 0:
-            below = int((values < 0).sum())
-            if profile.scale != "linear" or below > _FEW_NEGATIVE * values.size:
-                raise _negative(values, features, samples, profile)
-            notes.append(f"{below} of {values.size} values are below 0, the smallest {profile.low:.6g}, and count as 0")
-            np.maximum(values, 0, out=values)
-        np.log2(np.add(values, 1, out=values), out=values)
-    return notes
-
-
-def _negative(values: np.ndarray, features: Sequence[str], samples: np.ndarray | None, profile: Profile) -> InputError:
-    """The error for log2 of negative values, with the smallest and what the values look like."""
-    row, column = np.unravel_index(np.nanargmin(values), values.shape)
-    sample = f"sample_{row + 1}" if samples is None else str(samples[row])
+def negative_values(profile: Profile, lowest: Lowest, size: int, feature: str, sample: str) -> InputError:
+    """Returns the error for log2 of negative values, with the smallest and what the values look like."""
     look = f"they look like {_noun(profile.scale, profile.low)}"
     if profile.scale in ("linear", "counts", "unit", "nothing"):
         look = "set what is background to 0 first, or"
     verb = "" if look.endswith("or") else ":"
     return InputError(
-        f'transform="log2" is not allowed: {int((values < 0).sum())} of {values.size} values are negative, the smallest '
-        f"{profile.low:.6g} (feature {str(features[int(column)])!r}, sample {sample!r}); {look}{verb} leave transform "
-        "(--transform) out"
+        f'transform="log2" is not allowed: {lowest.below} of {size} values are negative, the smallest '
+        f"{profile.low:.6g} (feature {feature!r}, sample {sample!r}); {look}{verb} leave transform (--transform) out"
     )

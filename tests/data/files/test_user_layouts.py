@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 from vaebench.data import checked, read_table
-from vaebench.data.files.matrix import matrix_from_file, matrix_layout
+from vaebench.data.files.gene_matrix import matrix_from_file
+from vaebench.data.files.matrix import matrix_layout
 from vaebench.errors import InputError
 
 SAMPLES = [f"TCGA-{i:02d}-A00{i}-01" for i in range(4)]

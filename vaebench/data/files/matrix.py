@@ -1,10 +1,9 @@
 """Reading large matrices with genes in rows and samples in columns: text of any delimiter, or ``.gct``.
 
-A file is read in blocks of genes, so memory stays near the size of the result:
-
 1. :func:`matrix_layout` reads the header: samples, columns that describe genes, and the size that a ``.gct`` declares.
-2. :func:`matrix_blocks` parses the lines in blocks (:mod:`vaebench.data.files.layout`) and names the genes.
-3. :func:`matrix_from_file` keeps the wanted samples of each block in one growing array.
+2. :func:`gene_lines` splits the lines in blocks (:mod:`vaebench.data.files.lines`) and names the genes.
+3. :func:`matrix_blocks` parses their values too. What is kept of them is up to the caller:
+   :mod:`vaebench.data.files.gene_matrix`.
 """
 
 from __future__ import annotations
@@ -18,9 +17,8 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from vaebench.data.files.content import column_from, unique_names
-from vaebench.data.files.genes import counts_no_gene, gene_columns, named, names_genes, row_notes, short_samples
+from vaebench.data.files.genes import counts_no_gene, gene_columns, named, names_genes, short_samples
 from vaebench.data.files.layout import TextLayout, text_layout
-from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.lines import LineBlock, block_fields, block_values, line_blocks
 from vaebench.data.files.opening import opened, refusing_broken, starts_with
 from vaebench.data.files.text import LARGEST, number_of
@@ -61,15 +59,6 @@ class Layout(NamedTuple):
     naming: list[int]
     spare: list[int]
     notes: tuple[str, ...]
-
-
-class Matrix(NamedTuple):
-    """``values`` [D, N] in float32 (NaN where missing), names of the D features, the number of repeated names, and notes."""
-
-    values: np.ndarray
-    features: list[str]
-    repeated: int
-    notes: tuple[str, ...] = ()
 
 
 def matrix_layout(path: str | Path) -> Layout:
@@ -173,66 +162,6 @@ def detected_layout(file: Path) -> str:
     return "columns" if barcodes * 2 > len(names) else "rows"
 
 
-def matrix_from_file(
-    layout: Layout, columns: np.ndarray, *, duplicates: str = "apart", names_from: int = 0, logged: bool = False
-) -> Matrix:
-    """Reads all genes of some samples, using little more memory than the result takes.
-
-    Args:
-        layout: the file.
-        columns: [N] positions of the samples to keep, in the order of the result.
-        duplicates: for genes whose name occurs more than once: ``"refuse"``, keep ``"apart"`` under new names, or
-            ``"sum"``.
-        names_from: 0 for the identifiers of the genes, 1 for their symbols.
-        logged: values are log2(x + 1), so x is summed: log2(sum of x + 1).
-
-    Returns:
-        The matrix.
-
-    Raises:
-        InputError: as :func:`matrix_blocks`, or for a repeated gene.
-    """
-    width = len(columns)
-    whole = width == len(layout.samples) and bool((columns == np.arange(width)).all())
-    flat, used = np.empty(0, dtype=np.float32), 0
-    names: list[str] = []
-    seen: Counter[str] = Counter()
-    for found, block in matrix_blocks(layout, names_from, seen):
-        names += found
-        needed = len(names) * width
-        if needed > flat.size:
-            size = max(needed, flat.size * 5 // 4)
-            refuse_oversized(layout.file, 4 * needed)
-            # the system grows the array by moving pages instead of copying; no view of it exists yet
-            flat.resize(size, refcheck=False)
-        flat[used:needed] = (block if whole else block[:, columns]).reshape(-1)
-        used = needed
-    flat.resize(used, refcheck=False)
-    values = flat.reshape(len(names), width)
-    notes = layout.notes + row_notes(layout.file.name, seen)
-    if duplicates == "refuse":
-        unique_names(layout.file, "feature", names, "refuse", place="row")
-    if duplicates != "sum":
-        features, repeats = unique_names(layout.file, "feature", names, "apart")
-        return Matrix(values, features, len(repeats), notes)
-    return _summed(values, names, logged)._replace(notes=notes)
-
-
-def _summed(values: np.ndarray, names: list[str], logged: bool) -> Matrix:
-    """Sums the rows of each name in place, in the order of first appearance."""
-    place: dict[str, int] = {}
-    for position, name in enumerate(names):
-        row = values[position]
-        if name not in place:
-            values[len(place)] = row
-            place[name] = len(place)
-        elif logged:
-            values[place[name]] = np.log2(np.maximum(np.exp2(values[place[name]]) + np.exp2(row) - 1, 0))
-        else:
-            values[place[name]] += row
-    return Matrix(values[: len(place)], list(place), len(names) - len(place))
-
-
 def matrix_blocks(layout: Layout, names_from: int = 0, seen: Counter[str] | None = None) -> Iterator[Block]:
     """Yields the genes of a file in blocks: their names, and their values [genes, N] in float32, NaN where missing.
 
@@ -247,6 +176,14 @@ def matrix_blocks(layout: Layout, names_from: int = 0, seen: Counter[str] | None
         InputError: a value is infinite or not a number, or a line has a different number of fields than the header; the
             message gives line and column.
     """
+    for names, block in gene_lines(layout, names_from, Counter() if seen is None else seen):
+        with refusing_broken(layout.file, NEEDED):
+            values = _values(layout, block)
+        yield names, values
+
+
+def gene_lines(layout: Layout, names_from: int, seen: Counter[str]) -> Iterator[tuple[list[str], LineBlock]]:
+    """Yields the names and lines of the genes in blocks, without their values; see :func:`matrix_blocks`."""
     file, genes = layout.file, 0
     if names_from >= len(layout.naming):
         raise InputError(f"{file} has one column of gene names; genes='symbol' needs a file with two, such as .gct")
@@ -255,7 +192,7 @@ def matrix_blocks(layout: Layout, names_from: int = 0, seen: Counter[str] | None
     with refusing_broken(file, NEEDED):
         for block in line_blocks(layout.text, layout.others):
             kept = [i for i, texts in enumerate(block.texts) if not counts_no_gene(texts[0])]
-            if seen is not None and len(kept) < len(block.lines):
+            if len(kept) < len(block.lines):
                 seen.update(texts[0] for texts in block.texts if counts_no_gene(texts[0]))
             if not kept:
                 continue
@@ -265,10 +202,10 @@ def matrix_blocks(layout: Layout, names_from: int = 0, seen: Counter[str] | None
             if "" in names:
                 line = block.lines[names.index("")]
                 raise InputError(f"line {line} of {file} has no name in its first column; every gene must have one")
-            if seen is not None and len(places) > 1:
+            if len(places) > 1:
                 seen[""] += sum(name != texts[first] for name, texts in zip(names, block.texts, strict=True))
             genes += len(names)
-            yield names, _values(layout, block)
+            yield names, block
     if genes == 0:
         raise InputError(f"{file} has a header but no other line; at least one gene is needed")
     if layout.declared is not None and layout.declared[0] != genes:

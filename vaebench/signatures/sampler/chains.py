@@ -52,7 +52,7 @@ class ChainRun(NamedTuple):
 
     Attributes:
         exposures: [C, T, S] at its end.
-        draws: [C, n, T, S] in float32, those kept.
+        draws: [C, n, T, S] in float32, those kept and not taken elsewhere.
         prior: [G, S], mean over chains and sweeps of the drawn priors.
         presence: [T, S], mean probability with which a visited exposure was drawn above 0; of stretches without draws.
     """
@@ -111,7 +111,7 @@ def chain_run(
     keep: int = 0,
     options: SamplerOptions = SAMPLER,
     progress: Callable[[int], None] = lambda done: None,
-    into: np.ndarray | None = None,
+    into: Callable[[int, np.ndarray], None] | None = None,
 ) -> ChainRun:
     """Run ``n`` sweeps of all chains.
 
@@ -123,11 +123,11 @@ def chain_run(
         keep: every so many sweeps the draw is kept; 0 to keep none.
         options: constants of the sampler.
         progress: called with the number of sweeps done.
-        into: [C, n // keep, T, S], where the draws are put; ``None`` for a new array.
+        into: takes the number and the exposures [C, T, S] of each draw that is kept; ``None`` to return the draws.
     """
     chains, samples, count = exposures.shape
     flat = exposures.reshape(-1, count).astype(cohort.blocks[0].x.dtype)
-    draws = np.empty((chains, n // keep if keep else 0, samples, count), np.float32) if into is None else into
+    draws = np.empty((chains, n // keep if keep and into is None else 0, samples, count), np.float32)
     keys = [jax.random.fold_in(jax.random.key(cohort.seed), b) for b in range(len(cohort.blocks))]
     types = cohort.groups.argmax(1)
     own = (np.arange(chains)[:, None] * cohort.groups.shape[1] + types).ravel()  # each row's prior
@@ -157,7 +157,11 @@ def chain_run(
             for total, part in zip(sums, prior, strict=True):
                 total += part.mean(0) / n
             if keep and (i - first + 1) % keep == 0:
-                draws[:, (i - first) // keep] = flat.reshape(exposures.shape)
+                place, kept = (i - first) // keep, flat.reshape(exposures.shape)
+                if into is None:
+                    draws[:, place] = kept
+                else:
+                    into(place, kept)
             progress(i - first + 1)
     chances, visits = (v.reshape(exposures.shape).sum(0) for v in (chances, visits))
     return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), chances / np.maximum(visits, 1))

@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler.chains import ChainRun, chain_run, cohort_of, with_timetable
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
+from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
@@ -160,9 +161,11 @@ def sampled(
     total = options.learning + length
     limit = options.learning + length * 2 ** int(np.log2(max(options.longest, 1)))
 
-    def run(exposures: np.ndarray, done: int, n: int, keep: int, into: np.ndarray | None = None) -> ChainRun:
+    draws = Draws(chains, length, *start.shape)
+
+    def run(exposures: np.ndarray, done: int, n: int, keep: int, place: int = 0) -> ChainRun:
         step = lambda i: progress("sampling", done + i, total)  # noqa: E731
-        return chain_run(cohort, exposures, done, n, keep, options, step, into)
+        return chain_run(cohort, exposures, done, n, keep, options, step, lambda i, e: draws.put(place + i, e))
 
     exposures, done, thin = _starts(x, start, chains), 0, 1
     # the timetable follows what the chains find, until draws are kept
@@ -170,22 +173,20 @@ def sampled(
         state = run(exposures, done, end - done, 0)
         exposures, done = state.exposures, end
         cohort = with_timetable(cohort, state.presence if end >= options.ignored else None, end, options)
-    draws = np.empty((chains, length, *start.shape), np.float32)
-    state = run(exposures, done, length, 1, draws)
+    state = run(exposures, done, length, 1)
     priors = [state.prior]
     while True:
         done = options.learning + length * thin
         found = _summary(draws, level, options)
         if 2 * thin > options.longest or has_mixed(found, options):
             prior = Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True)))
-            sums = inseparable(draws.reshape(-1, *start.shape), level)
+            sums = [s for first, own in draws.blocks() for s in inseparable(_joined(own), level, first)]
             found = found._replace(prior=prior, sweeps=done, sums=sums, limit=limit)
             return found._replace(upper=_with_limits(found, problem, groups, level, options))
-        # every second draw so far, in place, and as many from as many sweeps again
-        for i in range(length // 2):
-            draws[:, i] = draws[:, 2 * i + 1]
+        # every second draw so far, and as many from as many sweeps again
+        draws.thin()
         total += length * thin
-        state = run(state.exposures, done, length * thin, 2 * thin, draws[:, length // 2 :])
+        state = run(state.exposures, done, length * thin, 2 * thin, length // 2)
         priors = [Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True))), state.prior]
         thin *= 2
 
@@ -225,19 +226,26 @@ def has_mixed(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> bo
     return worst <= options.r_hat and effective >= options.effective
 
 
-def _summary(draws: np.ndarray, level: float, options: SamplerOptions) -> ExposurePosterior:
-    """Posterior without its prior and sums, from ``draws`` [C, n, T, S]; a few samples at a time, for sorts take memory."""
+def _summary(draws: Draws, level: float, options: SamplerOptions) -> ExposurePosterior:
+    """Posterior without its prior and sums; a few samples at a time, for sorts take memory."""
     count, n, samples, signatures = draws.shape
     shape = (samples, signatures)
     parts = [np.full(shape, v) for v in (0.0, 0.0, 0.0, 0.0, 1.0, float(count * n))]
-    for rows in (slice(i, i + _SUMMARISED) for i in range(0, samples, _SUMMARISED)):
-        moving = draws[:, :, rows].any((0, 1))  # an exposure that is 0 in all draws needs no more
-        mine = draws[:, :, rows][:, :, moving]
-        both = mine.reshape(-1, mine.shape[2])
-        found = (both.mean(0, dtype=np.float64), *read_off(both, level, options), r_hat(mine), effective_size(mine))
-        for part, values in zip(parts, found, strict=True):
-            part[rows][moving] = values
-    step = max(count * n // options.kept, 1)
-    kept = draws.reshape(-1, *shape)[::step][: options.kept].copy()
+    for first, block in draws.blocks():
+        for start in range(0, block.shape[2], _SUMMARISED):
+            own = block[:, :, start : start + _SUMMARISED]
+            rows = slice(first + start, first + start + own.shape[2])
+            moving = own.any((0, 1))  # an exposure that is 0 in all draws needs no more
+            mine = own[:, :, moving]
+            both = _joined(mine)
+            found = (both.mean(0, dtype=np.float64), *read_off(both, level, options), r_hat(mine), effective_size(mine))
+            for part, values in zip(parts, found, strict=True):
+                part[rows][moving] = values
+    kept = draws.every(max(count * n // options.kept, 1), options.kept)
     unknown = Prior(*(np.full((1, signatures), np.nan) for _ in Prior._fields))
     return ExposurePosterior(*parts, kept=kept, prior=unknown, draws=count * n, sweeps=n, sums=[])
+
+
+def _joined(draws: np.ndarray) -> np.ndarray:
+    """The draws [C, n, ...] of all chains one after another, [C n, ...]."""
+    return draws.reshape(-1, *draws.shape[2:])
