@@ -96,6 +96,8 @@ class Source(Columns, Compiled):
     """Handling of duplicated feature names: "refuse" them, keep them "apart", or "sum" them."""
     transform: str | None = None
     """Transformation of the values: "log2" for log2(x + 1), or "none"."""
+    counts: bool = False
+    """Values are raw counts: keep them for --set likelihood=negative_binomial, and use log2(count + 1) everywhere else."""
     top: int | None = None
     """Number of features of largest deviation to keep; all if there are fewer."""
     deviation: str | None = None

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vaebench.errors import InputError
-from vaebench.types import Survival
+from vaebench.errors import InputError, shortened
+from vaebench.types import Counts, Survival
+
+_LARGEST_COUNT = 2**31 - 1  # of an int32
 
 
 def matrix(x: ArrayLike) -> np.ndarray:
@@ -19,6 +21,28 @@ def matrix(x: ArrayLike) -> np.ndarray:
     if values.dtype.kind not in "fiub":
         raise InputError(f"x has the type {values.dtype}; it must hold numbers")
     return values if values.dtype.kind == "f" else values.astype(np.float64)
+
+
+def counted(values: np.ndarray, samples: np.ndarray, features: np.ndarray) -> Counts:
+    """Returns raw counts [N, D] as they are kept; raises ``InputError`` unless they are whole numbers, none missing."""
+    with np.errstate(invalid="ignore"):
+        odd = ~((values >= 0) & (values <= _LARGEST_COUNT) & (values == np.rint(values)))
+    if odd.any():
+        row, column = np.unravel_index(int(odd.argmax()), odd.shape)
+        value = values[row, column]
+        raise InputError(
+            f"counts (--counts) needs raw counts, and feature {shortened(str(features[column]))!r} of sample "
+            f"{shortened(str(samples[row]))!r} is {'missing' if np.isnan(value) else f'{value:g}'} ({int(odd.sum())} of "
+            f"{odd.size} values are no whole number from 0): round expected counts, or leave counts out"
+        )
+    library = values.sum(axis=1, dtype=np.float64)
+    empty = np.flatnonzero(library == 0)
+    if empty.size:
+        raise InputError(
+            f"counts (--counts): sample {shortened(str(samples[empty[0]]))!r} has no count at all ({empty.size} such samples); "
+            "leave it out"
+        )
+    return Counts(values.astype(np.int32), library)
 
 
 def names(kind: str, given: Iterable[object] | None, count: int) -> np.ndarray:

@@ -248,7 +248,8 @@ def assembled(
     factors = {new.get(column, column): numbers(table, "factors", column, samples) for column in roles.factors}
     values, features, more = without_clinical(values, list(features), roles.features)
     survival = survival_of_roles(table, roles, samples)
-    scale = logged(values, features, samples, treatment.transform, treatment.scaling)
+    # counts are checked, kept and then transformed where the data set is built
+    scale = [] if treatment.counts else logged(values, features, samples, treatment.transform, treatment.scaling)
     # lists instead of tuples, as JSON returns them from the cache
     options = {k: list(v) if isinstance(v, tuple) else v for k, v in roles.options().items()}
     options = options | {"transform": treatment.transform} | provenance["options"]
@@ -264,6 +265,7 @@ def assembled(
         deviation=treatment.deviation,
         scaling=treatment.scaling,
         missing=treatment.missing,
+        counts=treatment.counts,
         name=name,
         auxiliary=auxiliary_columns(table, roles),
         provenance={**provenance, "options": options},

@@ -2,7 +2,7 @@
 
 :func:`dataset_from_arrays`, which every reader ends in, does this in order:
 
-1. check the parts (:mod:`vaebench.data.checks`);
+1. check the parts (:mod:`vaebench.data.checks`); of counts, keep them and take log2(count + 1);
 2. compute the statistics of every feature, with missing values replaced by the feature's mean;
 3. drop constant features;
 4. keep the ``top`` features of largest absolute deviation;
@@ -26,7 +26,7 @@ from vaebench.data.files.text import LARGEST
 from vaebench.data.preprocessing import Preprocessing
 from vaebench.data.scale import blocks_of, profile_of, scale_notes
 from vaebench.errors import InputError, unknown_name
-from vaebench.types import Dataset, Survival
+from vaebench.types import Counts, Dataset, Survival
 from vaebench.types.auxiliary import Auxiliary
 from vaebench.types.frames import converted, in_order, is_frame, is_series, with_row_names
 
@@ -53,11 +53,18 @@ class Treatment:
     scaling: str = "zscore"
     transform: str = "none"
     missing: str = "refuse"
+    counts: bool = False
 
     def __post_init__(self) -> None:
         for option, allowed in CHOICES.items():
             if getattr(self, option) not in allowed:
                 raise unknown_name(option, getattr(self, option), allowed)
+        if self.counts:  # counts are compared on a log scale, whatever a protocol expects of its own data
+            object.__setattr__(self, "transform", "log2")
+
+    def options(self) -> dict[str, Any]:
+        """Returns the fields for records and cache keys, which name no counts where there are none."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if k != "counts" or v}
 
 
 class _Statistics(NamedTuple):
@@ -84,6 +91,7 @@ def dataset_from_arrays(
     deviation: str = "mean",
     scaling: str = "zscore",
     missing: str = "refuse",
+    counts: bool = False,
     name: str = "data",
     provenance: Mapping[str, Any] | None = None,
     notes: Sequence[str] | None = None,
@@ -113,6 +121,7 @@ def dataset_from_arrays(
             median).
         scaling: ``"zscore"``, ``"unit"`` or ``"none"``.
         missing: ``"refuse"`` or ``"impute"``.
+        counts: ``x`` holds raw counts: they are kept for a likelihood of counts, and log2(count + 1) is selected and scaled.
         name: short name.
         provenance: JSON values; a copy with the options and counts of this step is stored.
         notes: sentences for :attr:`vaebench.types.Dataset.notes`; by default one on the scale of the values.
@@ -139,7 +148,9 @@ def dataset_from_arrays(
     count, width = values.shape
     sample_names = checks.names("sample", samples, count)
     feature_names = checks.names("feature", features, width)
-    treatment = Treatment(top, deviation, scaling, "none", missing)
+    treatment = Treatment(top, deviation, scaling, "none", missing, counts)
+    held_counts = checks.counted(values, sample_names, feature_names) if counts else None
+    values = np.log2(values + 1) if counts else values
     parts = (labels, survival, covariates, factors, auxiliary)
     labels, survival, held, known_factors, facts = _by_sample(rows, samples, parts, count)
     positions, label_names = checks.label_positions(labels, count)
@@ -166,20 +177,32 @@ def dataset_from_arrays(
         covariates={k: checks.covariate(k, v, count) for k, v in held.items()},
         factors={k: checks.factor(k, v, count) for k, v in known_factors.items()},
         provenance=_recorded(dict(provenance or {}), treatment, known, kept, chosen, survival, count),
-        preprocessing=Preprocessing(feature_names[chosen], centre, scale, fill=fill, precision=values.dtype.name),
-        notes=_noted(notes, values, feature_names, scaling, facts),
+        preprocessing=Preprocessing(
+            feature_names[chosen], centre, scale, fill, treatment.transform, precision=values.dtype.name
+        ),
+        notes=_noted(notes, values, feature_names, scaling, facts, held_counts),
         auxiliary=facts,
+        counts=held_counts and dataclasses.replace(held_counts, values=held_counts.values[:, chosen]),
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))
 
 
 def _noted(
-    notes: Sequence[str] | None, values: np.ndarray, features: np.ndarray, scaling: str, facts: Auxiliary | None
+    notes: Sequence[str] | None,
+    values: np.ndarray,
+    features: np.ndarray,
+    scaling: str,
+    facts: Auxiliary | None,
+    counts: Counts | None,
 ) -> tuple[str, ...]:
-    """Returns the notes of the data set: those given, or one on the scale of the values, and those on auxiliary variables."""
-    if notes is None:
-        notes = scale_notes(profile_of(blocks_of(values, features.tolist())), "none", scaling)
-    return (*notes, *auxiliary_notes(facts))
+    """Returns the notes of the data set: those given, or one on the scale of the values, and those on what is kept beside."""
+    own = []
+    if counts is not None:
+        low, high = counts.library.min(), counts.library.max()
+        own.append(f"counts: raw counts are kept, {low:,.0f} to {high:,.0f} a sample, and models see log2(count + 1)")
+    elif notes is None:
+        own += scale_notes(profile_of(blocks_of(values, features.tolist())), "none", scaling)
+    return (*(notes or ()), *own, *auxiliary_notes(facts))
 
 
 def _by_sample(
@@ -323,7 +346,7 @@ def _recorded(
     }
     return {
         **given,
-        "options": {**dataclasses.asdict(treatment), **given.get("options", {})},
+        "options": {**treatment.options(), **given.get("options", {})},
         "counts": {**given.get("counts", {}), **counts},
         "statistics_from": "all samples",
     }
