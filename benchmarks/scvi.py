@@ -5,9 +5,9 @@
     python benchmarks/scvi.py --python other/bin/python                   # scvi-tools in an environment of its own
     python benchmarks/scvi.py --table counts.csv --label type --out ...   # any table of raw counts
 
-Every model has 10 latents, one hidden layer of 128 units, and 90% of the samples in training. Each is scored by the ARI of the types
-with Leiden clusters of its posterior means (15 neighbours, modularity). Seconds are CPU seconds of training, all threads together,
-without imports and compilation. ``equal seconds`` trains ours for as long as scvi-tools took for ``--epochs``.
+Every model has 10 latents, one hidden layer of 128 units, and 90% of the samples in training. Its score is the ARI of the types
+with Leiden clusters of its posterior means (15 neighbours, modularity). Seconds are CPU seconds of training, all threads
+together, without imports and compilation. ``equal seconds`` trains ours for as long as scvi-tools took for ``--epochs``.
 
 Needs scvi-tools for its rows, which are left out without: pip install '.[bench]'.
 """
