@@ -9,8 +9,8 @@ the code behind `vaebench run --factors FILE --factor-columns ...`. Models: the 
 rate 1e-3, Kaiming uniform, Adam, tanh), in both recipes, with 10, 20 and 50 latents and three seeds; 1,000 genes, batch 64.
 
 A feature is disentangled if one or two latents correlate with it, |rho| at least 0.1, as in the study. Since |rho| = 0.1 is
-p = 0.05 only at 385 samples, the same count is taken after permuting the samples of the features (`null`: the mean of 20 permutations).
-`rule` counts with shares only of tumours with more than 300 mutations, the study's rule.
+p = 0.05 only at 385 samples, the same count is taken after permuting the samples of the features (`null`, the mean of 20). `rule`
+counts with shares only of tumours with more than 300 mutations, the study's rule.
 
 Machine: one CPU core, about 15 minutes. Expected: RMIG below 0.1 in every setting, and counts no larger than those of the null.
 
