@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ import numpy as np
 LATENT, HIDDEN = 10, 128
 COLUMNS = ("model", "settings", "epochs", "seed", "ari", "cpu_seconds")
 Row = tuple[str, str, int, int, float, float]
+Done = set[tuple[str, str, int]]
+"""Model, settings and seed of the rows that are there already."""
 
 
 def simulated_counts(seed: int, samples: int, genes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +87,7 @@ def trained(data, point, logvar: float | None = None) -> tuple[np.ndarray, float
     return item.z if item.z is not None else np.full((len(x), point.latent), np.nan), time.process_time() - started
 
 
-def ours(options: argparse.Namespace, seeds: range, seconds: float | None) -> Iterator[Row]:
+def ours(options: argparse.Namespace, seeds: range, seconds: float | None, done: Done) -> Iterator[Row]:
     """Our models at ``--epochs``, and for ``seconds`` each where that is known; then PCA."""
     import vaebench as vb
     from vaebench.data.dataset import dataset_from_arrays
@@ -101,20 +104,24 @@ def ours(options: argparse.Namespace, seeds: range, seconds: float | None) -> It
     for seed in seeds:
         counts, types = cohort(options, seed)
         data = dataset_from_arrays(counts, labels=types, counts=True)
-        pca = vb.evaluation.pca_embedding(data.x, LATENT)
-        yield "PCA", "log2 counts", 0, seed, ari_of(pca, data), 0.0
+        if ("PCA", "log2 counts", seed) not in done:
+            yield "PCA", "log2 counts", 0, seed, ari_of(vb.evaluation.pca_embedding(data.x, LATENT), data), 0.0
         for name, settings in models.items():
             point = vb.space.point(**base, **settings, seed=seed, epochs=options.epochs)
+            wanted = [kind for kind in ("equal epochs", "equal seconds") if (name, kind, seed) not in done]
+            if not wanted:
+                continue
             trained(data, dataclasses.replace(point, epochs=1))  # compiles
             z, spent = trained(data, point)
-            yield name, "equal epochs", options.epochs, seed, ari_of(z, data), spent
-            if seconds:
+            if "equal epochs" in wanted:
+                yield name, "equal epochs", options.epochs, seed, ari_of(z, data), spent
+            if seconds and "equal seconds" in wanted:
                 epochs = max(1, round(options.epochs * seconds / spent))
                 z, spent = trained(data, dataclasses.replace(point, epochs=epochs))
                 yield name, "equal seconds", epochs, seed, ari_of(z, data), spent
 
 
-def look(options: argparse.Namespace, seeds: range) -> Iterator[Row]:
+def look(options: argparse.Namespace, seeds: range, done: Done) -> Iterator[Row]:
     """The Gaussian VAE at ``--epochs``: one setting changed at a time, and all that help together."""
     import vaebench as vb
     from vaebench.data.dataset import dataset_from_arrays
@@ -144,12 +151,14 @@ def look(options: argparse.Namespace, seeds: range) -> Iterator[Row]:
         data = dataset_from_arrays(counts, labels=types, counts=True)
         for name, (changed, logvar) in settings.items():
             point = vb.space.point(**(base | changed), seed=seed)
+            if ("gaussian, log2 counts", name, seed) in done:
+                continue
             trained(data, dataclasses.replace(point, epochs=1))  # compiles
             z, spent = trained(data, point, logvar)
             yield "gaussian, log2 counts", name, point.epochs, seed, ari_of(z, data), spent
 
 
-def rivals(options: argparse.Namespace, seeds: range) -> Iterator[Row]:
+def rivals(options: argparse.Namespace, seeds: range, done: Done) -> Iterator[Row]:
     """scvi-tools with its defaults but 10 latents, trained in a process of its own; nothing where it is not installed."""
     from vaebench.data.dataset import dataset_from_arrays
 
@@ -159,6 +168,8 @@ def rivals(options: argparse.Namespace, seeds: range) -> Iterator[Row]:
             data = dataset_from_arrays(counts, labels=types, counts=True)
             np.save(f"{folder}/counts.npy", counts.astype(np.float32))
             for likelihood in ("nb", "normal"):
+                if (f"scvi-tools, {likelihood}", "equal epochs", seed) in done:
+                    continue
                 how = [folder, str(options.epochs), str(seed), likelihood]
                 done = subprocess.run(
                     [options.python, __file__, "--worker", *how], capture_output=True, text=True, check=False
@@ -175,7 +186,9 @@ def worker(folder: str, epochs: str, seed: str, likelihood: str) -> None:
     """Train scvi-tools on FOLDER/counts.npy, write FOLDER/z.npy and print the CPU seconds; imports nothing of ours."""
     import anndata
     import scvi as package
+    import torch
 
+    torch.set_num_threads(os.cpu_count() or 1)
     package.settings.seed = int(seed)
     counts = np.load(f"{folder}/counts.npy")
     cells = anndata.AnnData(counts if likelihood == "nb" else np.log2(counts + 1))
@@ -215,17 +228,27 @@ def main() -> int:
     seeds = range(options.seeds)
     import pandas as pd
 
-    rows: list[Row] = []
-    seconds = options.seconds
-    if not options.look:
-        rows += list(rivals(options, seeds))
-        measured = [row[-1] for row in rows if row[0] == "scvi-tools, nb"]
-        seconds = seconds or (float(np.mean(measured)) if measured else None)
-    rows += list(look(options, seeds) if options.look else ours(options, seeds, seconds))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    path = options.out / ("look.csv" if options.look else "scvi.csv")
+    kept = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    done = {tuple(row) for row in kept[["model", "settings", "seed"]].itertuples(index=False)}
     options.out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(options.out / ("look.csv" if options.look else "scvi.csv"), index=False, float_format="%.4g")
-    shown = table.groupby(["model", "settings", "epochs"], sort=False)[["ari", "cpu_seconds"]].agg(["mean", "std"])
+
+    def added(rows: Iterator[Row]) -> None:
+        """Write every row as soon as it is there, so that a run that is stopped continues."""
+        nonlocal kept
+        for row in rows:
+            kept = pd.concat([kept, pd.DataFrame([row], columns=list(COLUMNS))], ignore_index=True)
+            kept.to_csv(path, index=False, float_format="%.4g")
+            print(*row, flush=True)
+
+    if options.look:
+        added(look(options, seeds, done))
+    else:
+        added(rivals(options, seeds, done))
+        measured = kept.loc[kept["model"] == "scvi-tools, nb", "cpu_seconds"]
+        seconds = options.seconds or (float(measured.mean()) if len(measured) else None)
+        added(ours(options, seeds, seconds, done))
+    shown = kept.groupby(["model", "settings", "epochs"], sort=False)[["ari", "cpu_seconds"]].agg(["mean", "std"])
     print(shown.round(3).to_string())
     return 0
 
