@@ -237,7 +237,8 @@ def main() -> int:
         """Write every row as soon as it is there, so that a run that is stopped continues."""
         nonlocal kept
         for row in rows:
-            kept = pd.concat([kept, pd.DataFrame([row], columns=list(COLUMNS))], ignore_index=True)
+            new = pd.DataFrame([row], columns=list(COLUMNS))
+            kept = pd.concat([kept, new], ignore_index=True) if len(kept) else new
             kept.to_csv(path, index=False, float_format="%.4g")
             print(*row, flush=True)
 
