@@ -141,7 +141,7 @@ def test_identity_depends_on_every_field_and_the_data_and_nothing_else():
     other = {"hidden": (3,), "shape": (("form", "capacity"),), "stratified": False, "study": "x", "variant": "vae"}
     other |= {"norm": "none", "output": "sigmoid", "recipe": "benchmarked", "init": "normal", "optimizer": "sgd"}
     other |= {"activation": "relu", "stopping": "fixed", "scaling_from": "train", "valid_fraction": 0.5, "clip": 1.0}
-    other |= {"validation": "whole"}
+    other |= {"validation": "whole", "likelihood": "negative_binomial"}
     ids = {point_id(base, "d")}
     for field in dataclasses.fields(Point):
         if field.name == "hyper":

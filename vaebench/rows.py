@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from vaebench.space import Point
     from vaebench.training.pool import Finished
 
-STATIC = ("variant", "latent", "hidden", "norm", "output", "batch", "recipe", "validation")
+STATIC = ("variant", "latent", "hidden", "norm", "output", "batch", "recipe", "validation", "likelihood")
 """Fields of a point whose columns begin with ``static/``."""
 SPLIT = ("valid_fraction", "stratified", "scaling_from")
 """Fields of a point whose columns begin with ``data/``."""
@@ -229,8 +229,9 @@ def point_of(row: Mapping[Any, Any]) -> Point:
         column = column_of(field.name)
         if field.name == "hidden":
             values["hidden"] = tuple(int(width) for width in str(row["static/hidden"]).split("-"))
-        elif column in row:
-            # baselines have no value here, which turns columns of integers and booleans into floats
+        elif column in row and row[column] is not None and row[column] == row[column]:
+            # baselines have no value here, which turns columns of integers and booleans into floats; rows of a version without
+            # the setting have none either, beside rows that have it
             values[field.name] = type(field.default)(row[column])
     shape = variant(values["variant"]).shape(values["recipe"])
     if shape is not None:

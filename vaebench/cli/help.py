@@ -17,8 +17,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 GROUPS = {
     "data": "file catalogue signatures reference path name folder data data_option label event time time_unit "
-    "covariates factors auxiliary ignore features where tumours_only one_per_patient annotation annotation_sample_column "
-    "samples_in duplicates transform top deviation scaling missing reference_genome context contexts opportunities genes "
+    "covariates factors factor_columns auxiliary ignore features where tumours_only one_per_patient annotation "
+    "annotation_sample_column samples_in duplicates counts transform top deviation scaling missing reference_genome "
+    "context contexts opportunities genes "
     "ignore_filter types fractions names samples mirror timeout retries version genome exome",
     "model": "subject protocol config variants recipe latent activation init method k_min k_max rule augmentation prior_weight "
     "tissue prior include exclude cosine gain tolerance most",

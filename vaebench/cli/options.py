@@ -61,7 +61,7 @@ class Columns(Common):
     covariates: str = ""
     """Columns of Cox covariates, comma-separated."""
     factors: str = ""
-    """Columns of known factors to compare latents with, comma-separated."""
+    """Columns of known factors to compare latents with, comma-separated; or with --factor-columns a table of them."""
     auxiliary: str = ""
     """Columns for the variants that use known facts about samples (batch, type, age), comma-separated; COLUMN:category: codes."""
     ignore: str = ""
@@ -96,6 +96,10 @@ class Source(Columns, Compiled):
     """Handling of duplicated feature names: "refuse" them, keep them "apart", or "sum" them."""
     transform: str | None = None
     """Transformation of the values: "log2" for log2(x + 1), or "none"."""
+    factor_columns: str = ""
+    """Columns of the table that --factors names, joined by sample name, comma-separated."""
+    counts: bool = False
+    """Values are raw counts: keep them for --set likelihood=negative_binomial, and use log2(count + 1) everywhere else."""
     top: int | None = None
     """Number of features of largest deviation to keep; all if there are fewer."""
     deviation: str | None = None

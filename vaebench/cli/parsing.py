@@ -11,13 +11,14 @@ from typing import Any
 
 from vaebench.cli.options import Columns, Compiled, Run, Source
 from vaebench.data import DATASETS, load
+from vaebench.data.factor_tables import with_factors
 from vaebench.data.files.folders import check_folder
-from vaebench.errors import InputError, unknown_name
+from vaebench.errors import InputError, shortened, unknown_name, user_path
 from vaebench.metrics import metric
 from vaebench.protocols import Protocol
 from vaebench.types import Dataset
 
-_OTHER = {f.name for f in dataclasses.fields(Compiled)} | {"data", "data_option"}
+_OTHER = {f.name for f in dataclasses.fields(Compiled)} | {"data", "data_option", "factor_columns"}
 _READING = tuple(f.name for f in dataclasses.fields(Source) if f.name not in _OTHER)
 _LISTS = ("covariates", "factors", "auxiliary", "ignore", "features")
 
@@ -34,9 +35,26 @@ def run_data(options: Source, chosen: Protocol) -> Dataset:
     if not options.data:
         raise InputError(f"--data is missing; give a table or one of: {', '.join(DATASETS)}")
     given = column_options(options) | {name: value_of(text) for name, text in pairs("data-option", options.data_option)}
+    factors = _factor_table(options)
+    if factors:
+        given.pop("factors", None)
     # the protocol's number of features is an upper limit: a smaller table is used whole
     wishes = {**chosen.data, "top": f"<={chosen.data['top']}"}
-    return load(options.data, given, wishes)
+    dataset = load(options.data, given, wishes)
+    return with_factors(dataset, options.factors, factors) if factors else dataset
+
+
+def _factor_table(options: Source) -> tuple[str, ...]:
+    """Return the columns of the table that ``--factors`` names; none where it names columns of the data."""
+    columns, is_file = listed(options.factor_columns), bool(options.factors) and user_path(options.factors).is_file()
+    if columns and not is_file:
+        named = f"{shortened(options.factors)!r} is no file" if options.factors else "--factors is missing"
+        raise InputError(f"--factor-columns names columns of the table that --factors names, and {named}; give both")
+    if is_file and not columns:
+        raise InputError(
+            f"--factors names the file {shortened(options.factors)!r}, and --factor-columns is missing; name the columns to use"
+        )
+    return columns
 
 
 def run_axes(options: Run) -> dict[str, Any]:

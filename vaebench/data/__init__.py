@@ -29,6 +29,7 @@ _PUBLIC = {
     "described": ("dataset_text",),
     "downloads": ("fetch",),
     "expression": ("read_table",),
+    "factor_tables": ("with_factors",),
     "h5ad": ("to_anndata", "write_h5ad"),
     "mutations.tables": (
         "cancer_types",

@@ -95,7 +95,7 @@ def study_dataset(
         if field.name not in ("name", "expression", "annotation", "shares", "roles", "treatment")
     } | {"study": study.name}
     # through JSON, so that tuples are lists both in a new data set and in one from the cache
-    kept = options | study.roles.options() | dataclasses.asdict(study.treatment)
+    kept = options | study.roles.options() | study.treatment.options()
     inputs = {"files": records, "options": json.loads(json.dumps(kept))}
     return cached(folder, inputs, lambda: _built(study, records, json.loads(json.dumps(options))))
 

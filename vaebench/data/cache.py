@@ -1,6 +1,7 @@
 """A cache of data sets on disk, keyed by the digests of the input files and by the options.
 
-A data set is a folder named by its key: ``x.npy``, memory-mapped when read, and ``rest.json`` with all else and a digest.
+A data set is a folder named by its key: ``x.npy``, and ``counts.npy`` if it has counts, both memory-mapped when read, and
+``rest.json`` with all else and a digest.
 Folders appear in one step and complete on disk, so several processes may share a cache. A damaged one is built again.
 """
 
@@ -26,6 +27,7 @@ from vaebench.data.preprocessing import Preprocessing, preprocessing_from, setti
 from vaebench.errors import user_path
 from vaebench.types import Dataset, Survival
 from vaebench.types.auxiliary import Auxiliary
+from vaebench.types.counts import Counts
 
 FORMAT = 3
 """Part of every key; increased whenever reading, selecting or scaling changes values."""
@@ -104,14 +106,21 @@ def _key(value: Any) -> str:
 def _write_dataset(place: Path, dataset: Dataset) -> None:
     """Writes the files to a temporary folder and, once they are on disk, renames it, unless another process was first."""
     rest = {
-        field.name: _plain(getattr(dataset, field.name)) for field in dataclasses.fields(dataset) if field.name != "x"
+        field.name: _plain(getattr(dataset, field.name))
+        for field in dataclasses.fields(dataset)
+        if field.name not in ("x", "counts")
     }
+    matrices = {"x": dataset.x}
+    if dataset.counts is not None:
+        rest["library"] = dataset.counts.library.tolist()
+        matrices["counts"] = dataset.counts.values
     temporary = unfinished_path(place)
     try:
         sweep_unfinished(place.parent)
         temporary.mkdir(parents=True)
-        with replacing(temporary / "x.npy", durable=True) as unfinished, unfinished.open("wb") as file:
-            np.save(file, dataset.x)
+        for name, matrix in matrices.items():
+            with replacing(temporary / f"{name}.npy", durable=True) as unfinished, unfinished.open("wb") as file:
+                np.save(file, matrix)
         write_json(temporary / "rest.json", {"sha256": _key(rest), "rest": rest}, durable=True)
         if place.exists():  # only a damaged data set: an intact one would have been read
             shutil.rmtree(place, ignore_errors=True)
@@ -140,12 +149,19 @@ def _read_dataset(place: Path) -> Dataset | None:
     if kept.get("sha256") != _key(kept.get("rest")):
         return None
     try:
-        dataset = _restored(np.asarray(np.load(place / "x.npy", mmap_mode="r")), kept["rest"])
+        library = kept["rest"].pop("library", None)
+        dataset = _restored(_matrix(place, "x"), kept["rest"])
+        if library is not None:
+            dataset = dataclasses.replace(dataset, counts=Counts(_matrix(place, "counts"), np.array(library, float)))
         return dataset if content_digest(dataset) == dataset.digest else None
     except (
         Exception
     ):  # any damage has the same cure, and there are many: an empty file, another header, another shape, ...
         return None
+
+
+def _matrix(place: Path, name: str) -> np.ndarray:
+    return np.asarray(np.load(place / f"{name}.npy", mmap_mode="r"))
 
 
 def _restored(x: np.ndarray, rest: dict[str, Any]) -> Dataset:

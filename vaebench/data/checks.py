@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vaebench.errors import InputError
-from vaebench.types import Survival
+from vaebench.data.raw_features import FeatureBlock, RawFeatures
+from vaebench.errors import InputError, shortened
+from vaebench.types import Counts, Survival
+
+_LARGEST_COUNT = 2**31 - 1  # of an int32
 
 
 def matrix(x: ArrayLike) -> np.ndarray:
@@ -19,6 +22,42 @@ def matrix(x: ArrayLike) -> np.ndarray:
     if values.dtype.kind not in "fiub":
         raise InputError(f"x has the type {values.dtype}; it must hold numbers")
     return values if values.dtype.kind == "f" else values.astype(np.float64)
+
+
+def counted(source: RawFeatures, samples: np.ndarray, library: np.ndarray) -> RawFeatures:
+    """Returns the features of a source of raw counts, which are checked, and added to ``library`` [N], when they are read.
+
+    Reading raises ``InputError`` at a value that is no whole number from 0.
+    """
+
+    def blocks() -> Iterator[FeatureBlock]:
+        library[:] = 0
+        for place, values in source.blocks():
+            with np.errstate(invalid="ignore"):
+                odd = ~((values >= 0) & (values <= _LARGEST_COUNT) & (values == np.rint(values)))
+            if odd.any():
+                row, column = np.unravel_index(int(odd.argmax()), odd.shape)
+                value = values[row, column]
+                raise InputError(
+                    f"counts (--counts) needs raw counts, and feature {shortened(str(source.names[place[row]]))!r} of sample "
+                    f"{shortened(str(samples[column]))!r} is {'missing' if np.isnan(value) else f'{value:g}'}, which is no whole "
+                    "number from 0: round expected counts, or leave counts out"
+                )
+            library[:] += values.sum(axis=0, dtype=np.float64)
+            yield place, values
+
+    return source._replace(blocks=blocks)
+
+
+def counts_of(rows: np.ndarray, samples: np.ndarray, library: np.ndarray) -> Counts:
+    """Returns raw counts of features [D, N] as they are kept; raises ``InputError`` for a sample without any in all features."""
+    empty = np.flatnonzero(library == 0)
+    if empty.size:
+        raise InputError(
+            f"counts (--counts): sample {shortened(str(samples[empty[0]]))!r} has no count at all ({empty.size} such samples); "
+            "leave it out"
+        )
+    return Counts(np.ascontiguousarray(rows.T).astype(np.int32), library)
 
 
 def names(kind: str, given: Iterable[object] | None, count: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 :func:`dataset_from_features`, which :func:`dataset_from_arrays` and every reader end in, does this in order:
 
-1. check the parts (:mod:`vaebench.data.checks`);
+1. check the parts (:mod:`vaebench.data.checks`); of counts, keep them and take log2(count + 1);
 2. compute the statistics of every feature (:mod:`vaebench.data.survey`), with missing values replaced by the feature's mean;
 3. drop constant features;
 4. keep the ``top`` features of largest absolute deviation;
@@ -26,7 +26,7 @@ from vaebench.data.preprocessing import Preprocessing
 from vaebench.data.raw_features import RawFeatures, array_features
 from vaebench.data.survey import Survey, scaled, selected_features, surveyed, transform_notes
 from vaebench.errors import InputError, unknown_name
-from vaebench.types import Dataset, Survival
+from vaebench.types import Counts, Dataset, Survival
 from vaebench.types.auxiliary import Auxiliary
 from vaebench.types.frames import converted, in_order, is_frame, is_series, with_row_names
 
@@ -51,11 +51,18 @@ class Treatment:
     scaling: str = "zscore"
     transform: str = "none"
     missing: str = "refuse"
+    counts: bool = False
 
     def __post_init__(self) -> None:
         for option, allowed in CHOICES.items():
             if getattr(self, option) not in allowed:
                 raise unknown_name(option, getattr(self, option), allowed)
+        if self.counts:  # counts are compared on a log scale, whatever a protocol expects of its own data
+            object.__setattr__(self, "transform", "log2")
+
+    def options(self) -> dict[str, Any]:
+        """Returns the fields for records and cache keys, which name no counts where there are none."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if k != "counts" or v}
 
 
 def dataset_from_arrays(
@@ -72,6 +79,7 @@ def dataset_from_arrays(
     deviation: str = "mean",
     scaling: str = "zscore",
     missing: str = "refuse",
+    counts: bool = False,
     name: str = "data",
     provenance: Mapping[str, Any] | None = None,
     notes: Sequence[str] | None = None,
@@ -101,6 +109,7 @@ def dataset_from_arrays(
             median).
         scaling: ``"zscore"``, ``"unit"`` or ``"none"``.
         missing: ``"refuse"`` or ``"impute"``.
+        counts: ``x`` holds raw counts: they are kept for a likelihood of counts, and log2(count + 1) is selected and scaled.
         name: short name.
         provenance: JSON values; a copy with the options and counts of this step is stored.
         notes: sentences for :attr:`vaebench.types.Dataset.notes`; by default one on the scale of the values.
@@ -127,7 +136,7 @@ def dataset_from_arrays(
     count, width = values.shape
     sample_names = checks.names("sample", samples, count)
     feature_names = checks.names("feature", features, width)
-    treatment = Treatment(top, deviation, scaling, "none", missing)
+    treatment = Treatment(top, deviation, scaling, "none", missing, counts)
     parts = (labels, survival, covariates, factors, auxiliary)
     labels, survival, held, known_factors, facts = _by_sample(rows, samples, parts, count)
     return dataset_from_features(
@@ -142,7 +151,7 @@ def dataset_from_arrays(
         name=name,
         provenance=provenance or {},
         notes=lambda scale: scale if notes is None else notes,
-        profiled=notes is None,
+        profiled=notes is None and not counts,
     )
 
 
@@ -179,6 +188,9 @@ def dataset_from_features(
     feature_names = checks.names("feature", source.names, size)
     positions, label_names = checks.label_positions(labels, count)
     survival = None if survival is None else checks.survival_of(survival, names)
+    library = np.zeros(count)
+    if treatment.counts:
+        source, profiled = checks.counted(source, names, library), False
     known = surveyed(source, names, treatment.top, treatment.deviation, treatment.transform, profiled)
     scale = transform_notes(known, count * size, names, treatment.scaling) if profiled else []
     _refuse_missing(known, treatment.missing)
@@ -186,6 +198,7 @@ def dataset_from_features(
     x, centre, spread = scaled(known, count, chosen, treatment.scaling)
     features = feature_names[chosen]
     fill = known.mean[chosen] if treatment.missing == "impute" else None
+    counts = checks.counts_of(known.rows(chosen), names, library) if treatment.counts else None
     dataset = Dataset(
         name=name,
         digest="",
@@ -201,11 +214,21 @@ def dataset_from_features(
         covariates={k: checks.covariate(k, v, count) for k, v in covariates.items()},
         factors={k: checks.factor(k, v, count) for k, v in factors().items()},
         provenance=_recorded(dict(provenance), treatment, known, kept, chosen, survival, count),
-        preprocessing=Preprocessing(features, centre, spread, fill=fill, precision=source.precision.name),
-        notes=(*notes(scale), *auxiliary_notes(facts)),
+        preprocessing=Preprocessing(
+            features, centre, spread, fill, treatment.transform, precision=source.precision.name
+        ),
+        notes=(*notes(scale), *_count_notes(counts), *auxiliary_notes(facts)),
         auxiliary=facts,
+        counts=counts,
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))
+
+
+def _count_notes(counts: Counts | None) -> list[str]:
+    if counts is None:
+        return []
+    low, high = counts.library.min(), counts.library.max()
+    return [f"counts: raw counts are kept, {low:,.0f} to {high:,.0f} a sample, and models see log2(count + 1)"]
 
 
 def _refuse_missing(known: Survey, missing: str) -> None:
@@ -274,7 +297,7 @@ def _recorded(
     }
     return {
         **given,
-        "options": {**dataclasses.asdict(treatment), **given.get("options", {})},
+        "options": {**treatment.options(), **given.get("options", {})},
         "counts": {**given.get("counts", {}), **counts},
         "statistics_from": "all samples",
     }

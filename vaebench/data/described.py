@@ -46,6 +46,8 @@ def dataset_text(dataset: Dataset, notes: Sequence[str] | None = None) -> str:
         lines.append("factors: " + ", ".join(dataset.factors))
     if dataset.auxiliary is not None:
         lines.append("auxiliary: " + ", ".join(f"{n} ({_kind(v)})" for n, v in dataset.auxiliary.values.items()))
+    if dataset.counts is not None:
+        lines.append(f"counts: kept beside the values, {dataset.counts.values.max():,} at most")
     texts = list(dataset.provenance.get("annotations", ()))
     if texts:
         more = ", ..." if len(texts) > _SHOWN else ""

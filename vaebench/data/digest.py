@@ -15,7 +15,8 @@ from vaebench.types import Dataset, Survival
 def content_digest(dataset: Dataset) -> str:
     """Returns the first 16 hex digits of the sha256 over the content of a data set.
 
-    It covers values, names, labels, survival, covariates, factors and auxiliary variables, and is the same on every machine.
+    It covers values, names, labels, survival, covariates, factors, auxiliary variables and counts, and is the same on every
+    machine.
     """
     state = hashlib.sha256()
 
@@ -47,4 +48,6 @@ def content_digest(dataset: Dataset) -> str:
     add([dataset.x, *names, dataset.labels, dataset.survival, dataset.covariates, dataset.factors])
     if dataset.auxiliary is not None:  # data sets without keep the digest that they had before there were any
         add(dataset.auxiliary.values)
+    if dataset.counts is not None:
+        add([dataset.counts.values, dataset.counts.library])
     return state.hexdigest()[:16]

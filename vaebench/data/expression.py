@@ -62,6 +62,7 @@ def read_table(
     transform: str = "none",
     missing: str = "refuse",
     duplicates: str = "refuse",
+    counts: bool = False,
     name: str | None = None,
     cache: bool | str | Path = False,
 ) -> Dataset:
@@ -119,6 +120,8 @@ def read_table(
         missing: ``"refuse"`` missing values, or ``"impute"`` the feature's mean.
         duplicates: for a feature name that occurs more than once: ``"refuse"`` it, keep its columns ``"apart"`` (``NAME``,
             ``NAME_2``, ...), or ``"sum"`` them as they are in the file.
+        counts: the values are raw counts: they are kept beside ``x`` for models with a likelihood of counts, and ``transform`` is
+            ``"log2"``. Whole numbers from 0 only.
         name: short name; by default the file's name without extensions.
         cache: folder that keeps data sets read from a matrix, ``True`` for the user's cache folder, ``False`` for none.
 
@@ -135,7 +138,7 @@ def read_table(
     """
     patients = (tumours_only, one_per_patient)
     roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore, features, *patients, auxiliary)
-    treatment = Treatment(top, deviation, scaling, transform, missing)
+    treatment = Treatment(top, deviation, scaling, transform, missing, counts)
     for option, value, allowed in (
         ("samples_in", samples_in, SAMPLES_IN),
         ("duplicates", duplicates, DUPLICATES),

@@ -204,6 +204,7 @@ def light(dataset: Dataset) -> Dataset:
         centre=dataset.centre[:0],
         scale=dataset.scale[:0],
         preprocessing=None,
+        counts=None,
     )
 
 

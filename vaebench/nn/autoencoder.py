@@ -10,11 +10,14 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.errors import InputError
+from vaebench.nn.counts import LIKELIHOODS as LIKELIHOODS
+from vaebench.nn.counts import count_nll
 from vaebench.nn.initialisation import initial_variables
 from vaebench.nn.layers import ACTIVATIONS as ACTIVATIONS
 from vaebench.nn.layers import NORMS as NORMS
 from vaebench.nn.layers import Norm as Norm
 from vaebench.nn.layers import activate as activate
+from vaebench.nn.losses import gaussian_nll
 from vaebench.nn.network import OUTPUTS as OUTPUTS
 from vaebench.nn.network import PRIORS as PRIORS
 from vaebench.nn.network import Autoencoder
@@ -23,6 +26,7 @@ from vaebench.nn.priors import Mixture, mixture_draw
 from vaebench.nn.residuals import whitened
 from vaebench.types import Aux, Context, Model, Static, Tree, Variant
 from vaebench.types.auxiliary import AuxiliaryRows
+from vaebench.types.counts import CountRows
 
 
 class Family(NamedTuple):
@@ -69,6 +73,8 @@ class Outputs(NamedTuple):
         auxiliary: coded auxiliary variables and their mask, [B, 2 A]; ``None`` for a variant that uses none.
         auxiliary_widths: number of columns of each of them.
         decoder: parameters of the decoder's layers.
+        counts: raw counts of the samples, for the likelihood of counts; ``None`` for the Gaussian one.
+        log_theta: logarithm of the dispersion of that likelihood, [D].
     """
 
     x: jax.Array
@@ -81,6 +87,14 @@ class Outputs(NamedTuple):
     auxiliary: Any = None
     auxiliary_widths: tuple[int, ...] = ()
     decoder: Any = None
+    counts: CountRows | None = None
+    log_theta: Any = None
+
+    def nll(self) -> jax.Array:
+        """Return -log p(x|z) in nats, [B], or [K, B] for K draws: of a Gaussian with unit variance, or of the counts."""
+        if self.counts is not None:
+            return count_nll(self.counts, self.reconstruction, self.log_theta)
+        return gaussian_nll(self.x[None] if self.reconstruction.ndim > self.x.ndim else self.x, self.reconstruction)
 
 
 Objective = Callable[[Outputs, Any, Any], tuple[jax.Array, dict[str, jax.Array]]]
@@ -121,7 +135,8 @@ def autoencoder_model(
     the samples around it. ``posterior`` (by default) and ``decode`` use running statistics in both recipes.
     """
     sizes = (static.features, static.latent, static.hidden, static.norm, static.output)
-    module = Autoencoder(*sizes, family.heads, extra, 2 * sum(static.auxiliary), inputs, prior, components)
+    counted = static.likelihood == "negative_binomial"
+    module = Autoencoder(*sizes, family.heads, extra, 2 * sum(static.auxiliary), inputs, prior, components, counted)
     by_batch = static.recipe == "benchmarked"
 
     def init(key: jax.Array, init: jax.Array) -> jax.Array:
@@ -133,6 +148,7 @@ def autoencoder_model(
     def loss(
         variables: Tree, x: jax.Array, key: jax.Array, hyper: Tree, activation: jax.Array, context: Context
     ) -> tuple[jax.Array, Aux]:
+        counts = x.counts if isinstance(x, AuxiliaryRows) else None
         x, auxiliary = parted(x)
         applied = functools.partial(_applied, module, variables, activation, context.training)
         # encoder and decoder each update their own leaves of one tree of statistics, so it is passed from one to the other
@@ -148,9 +164,10 @@ def autoencoder_model(
         decoded = decoded.reshape(*z.shape[:-1], static.features)
         decoder = {name: variables["params"][name] for name in ("decoder", "output_layer")}
         drawn = (draws_of_prior, own_key, parameters)
-        outputs = Outputs(x, decoded, q, z, *drawn, auxiliary, static.auxiliary, decoder)
+        log_theta = module.apply(variables, method="log_theta") if counted else None
+        outputs = Outputs(x, decoded, q, z, *drawn, auxiliary, static.auxiliary, decoder, counts, log_theta)
         value, terms = _value(module, objective, variables, outputs, hyper, context._replace(shape=static.shape))
-        return value, Aux(terms, changed.get("batch_stats", {}))
+        return warmed(value, terms, context), Aux(terms, changed.get("batch_stats", {}))
 
     def posterior(variables: Tree, x: jax.Array, activation: jax.Array, training: bool = False) -> Tree:
         x, auxiliary = parted(x)
@@ -169,6 +186,19 @@ def autoencoder_model(
     prior_draws = functools.partial(_prior_draws, static, family, bool(prior))
     own_draws = functools.partial(_trained_prior, learned, family) if prior else None
     return Model(init, loss, embed, sample, decode, posterior, prior_draws, trained_prior=own_draws)
+
+
+def warmed(value: jax.Array, terms: Mapping[str, jax.Array], context: Context) -> jax.Array:
+    """Return w loss + (1 - w) reconstruction, w = ``context.kl_weight``: nll + w KL of the negative ELBO nll + KL.
+
+    Of every other loss, likewise, all but the reconstruction is weighted by w: a total correlation, a penalty, or the difference
+    of an importance weighted bound from the expected reconstruction.
+
+    Source: Bowman et al. 2016, Generating sentences from a continuous space, section 3.1; Sonderby et al. 2016.
+    """
+    if context.kl_weight is None:
+        return value
+    return terms["reconstruction"] + context.kl_weight * (value - terms["reconstruction"])
 
 
 def parted(x: jax.Array | AuxiliaryRows) -> tuple[jax.Array, jax.Array | None]:

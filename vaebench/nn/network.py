@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vaebench.nn.counts import Dispersion
 from vaebench.nn.layers import Hidden, Norm
 from vaebench.nn.priors import ConditionalPrior, Gaussian, Mixture, MixturePrior, Weights
 from vaebench.nn.residuals import Covariance, ResidualCovariance
@@ -32,6 +33,7 @@ class Autoencoder(nn.Module):
         inputs: which of ``"encoder"`` and ``"decoder"`` take them as further inputs.
         prior: how the prior is learned, one of :data:`PRIORS`; ``""`` for a fixed one.
         components: of the learned prior.
+        counted: the likelihood is that of counts, with a learned dispersion.
     """
 
     features: int
@@ -45,6 +47,7 @@ class Autoencoder(nn.Module):
     inputs: tuple[str, ...] = ()
     prior: str = ""
     components: int = 0
+    counted: bool = False
 
     def setup(self) -> None:
         """Create the layers of encoder and decoder."""
@@ -59,6 +62,8 @@ class Autoencoder(nn.Module):
             self.output_norm = Norm(self.norm)
         if self.output == "correlated":
             self.covariance = ResidualCovariance(self.features)
+        if self.counted:
+            self.dispersion = Dispersion(self.features)
         if self.prior == "vamp":
             self.pseudo_inputs = Weights("kernel", (self.components, self.features))
         elif self.prior == "mixture":
@@ -88,11 +93,17 @@ class Autoencoder(nn.Module):
         """Return the learned covariance of the errors."""
         return self.covariance()
 
+    def log_theta(self) -> jax.Array:
+        """Return the logarithm of the learned inverse dispersion, [D]."""
+        return self.dispersion()
+
     def __call__(self, x: jax.Array, activation: jax.Array, training: bool) -> jax.Array:
         """Use every layer once, so that initialisation reaches all of them."""
         known = jnp.zeros((len(x), self.columns)) if self.columns else None
         if self.output == "correlated":
             self.covariance()
+        if self.counted:
+            self.dispersion()
         if self.prior == "vamp":
             self.pseudo_inputs()
         elif self.prior:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from vaebench.errors import InputError, unknown_name
-from vaebench.nn.autoencoder import ACTIVATIONS, NORMS, OUTPUTS
+from vaebench.nn.autoencoder import ACTIVATIONS, LIKELIHOODS, NORMS, OUTPUTS
 from vaebench.nn.initialisation import INITS
 from vaebench.nn.optimizers import check_optimizer, static_optimizer, traced_optimizer
 from vaebench.types import SCHEMA, Static, Traced, Tree, Variant
 from vaebench.types.shown import one_line
-from vaebench.variants import VARIANTS, check_output, variant
+from vaebench.variants import VARIANTS, check_likelihood, check_output, variant
 
 
 def point(base: Point | None = None, **fields: Tree) -> Point:
@@ -97,10 +97,12 @@ STOPPING = ("patience", "relative", "fixed")
 SCALING_FROM = ("all", "train")
 VALIDATION = ("batches", "whole")
 _CHOICES = {"recipe": RECIPES, "norm": NORMS, "output": OUTPUTS, "init": INITS, "activation": ACTIVATIONS}
-_CHOICES |= {"stopping": STOPPING, "scaling_from": SCALING_FROM, "validation": VALIDATION}
+_CHOICES |= {"likelihood": LIKELIHOODS, "stopping": STOPPING, "scaling_from": SCALING_FROM, "validation": VALIDATION}
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
 _LARGEST = {"latent": 1_000_000, "hidden": 1_000_000}
 """Largest widths of layers: far above any use, far below what overflows. Other whole numbers are int32 in a program."""
+_LATER = {"likelihood": "own", "kl_warmup": 0}
+"""Settings that identities name only where they differ from these defaults, since they were added later."""
 _POSITIVE = ("latent", "batch", "epochs", "min_epochs", "patience", "learning_rate", "decay", "clip")
 
 
@@ -137,6 +139,8 @@ class Point:
         shape: the variant's program-changing choices, as sorted (name, value) pairs; completed with defaults.
         hyper: the variant's weights, as (name, value) pairs; completed with defaults.
         study: free label that groups rows.
+        likelihood: ``"own"`` of the variant, or ``"negative_binomial"`` of raw counts, for data with counts.
+        kl_warmup: epochs in which the weight of the KL grows from 0 to 1, step by step; 0 for none.
 
     Raises:
         InputError: a value of another type, out of range, or unknown to the variant.
@@ -171,6 +175,8 @@ class Point:
     shape: tuple[tuple[str, Any], ...] = ()
     hyper: tuple[tuple[str, float], ...] = ()
     study: str = ""
+    likelihood: str = "own"
+    kl_warmup: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", _widths(self.hidden))
@@ -243,12 +249,16 @@ def _check(point: Point) -> None:
         known = f"(known: {', '.join(variant(point.variant).recipes)})"
         raise InputError(f"recipe {point.recipe!r} does not exist for variant {point.variant!r} {known}")
     check_output(variant(point.variant), point.recipe, point.output)
+    chosen = variant(point.variant)
+    check_likelihood(chosen, point.recipe, point.output, point.likelihood, point.kl_warmup)
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
     if math.isinf(point.learning_rate):
         raise InputError(f"learning_rate is {point.learning_rate!r}; it must be finite")
-    for field in ("latent", "batch", "epochs", "min_epochs", "patience"):
+    if point.kl_warmup < 0:
+        raise InputError(f"kl_warmup is {point.kl_warmup}; it must be a number of epochs, or 0 for none")
+    for field in ("latent", "batch", "epochs", "min_epochs", "patience", "kl_warmup"):
         value, most = getattr(point, field), _LARGEST.get(field, 2**31 - 1)
         if value > most:
             raise InputError(f"{field} is {value}; it must be at most {most}")
@@ -300,6 +310,8 @@ def static_of(point: Point, features: int, auxiliary: tuple[int, ...] = ()) -> S
         shape=_shape(point),
         optimizer=static_optimizer(point.optimizer),
         auxiliary=auxiliary if variant(point.variant).auxiliary else (),
+        likelihood=point.likelihood,
+        warmed=point.kl_warmup > 0,
     )
 
 
@@ -321,10 +333,14 @@ def traced_of(point: Point) -> Traced:
         min_delta=float(point.min_delta),
         stopping=STOPPING.index(point.stopping),
         hyper=hyper._replace(**dict(point.hyper)),
+        kl_warmup=int(point.kl_warmup),
     )
 
 
 def point_id(point: Point, digest: str) -> str:
     """Return the identity of a row: 16 hex digits of a hash of schema, point and data digest, equal on every machine."""
-    content = json.dumps([SCHEMA, dataclasses.asdict(point), digest], sort_keys=True, separators=(",", ":"))
+    fields = dataclasses.asdict(point)
+    # points without these settings keep the identity that they had before there were any
+    fields = {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
+    content = json.dumps([SCHEMA, fields, digest], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -220,7 +220,7 @@ def check_points(
     if not points:
         raise InputError("there is no point to train; give at least one")
     check_metrics(metrics, dataset, metric_options)
-    for point in {(p.variant, p.valid_fraction, p.batch, p.norm, p.hidden): p for p in points}.values():
+    for point in {(p.variant, p.valid_fraction, p.batch, p.norm, p.hidden, p.likelihood): p for p in points}.values():
         make_split(point, dataset)
     for point in {(p.variant, p.latent, p.hidden): p for p in points}.values():
         check_memory(point, dataset, lanes or 1)

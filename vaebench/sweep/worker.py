@@ -162,8 +162,11 @@ def _tell_of_others(out: Path, points: int) -> bool:
 def group_name(point: Point, dataset: Dataset) -> str:
     """Return the file name of a point's group: variant, latent, and a hash of everything that fixes its program."""
     fixed = (static_of(point, dataset.x.shape[1], dataset.auxiliary_widths), point.valid_fraction)
-    # neither a compiled optimizer nor auxiliary variables are in the repr, so that groups without keep their file names
+    # what came later is not in the repr, so that groups without a compiled optimizer, auxiliary variables, counts or a warm-up
+    # keep their file names
     text = repr(fixed) + fixed[0].optimizer + ",".join(map(str, fixed[0].auxiliary))
+    text += "" if fixed[0].likelihood == "own" else fixed[0].likelihood
+    text += "warmed" if fixed[0].warmed else ""
     return f"{point.variant}-{point.latent}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 

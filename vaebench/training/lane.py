@@ -34,9 +34,13 @@ class Split(NamedTuple):
 
 
 def scaled(x: jax.Array | AuxiliaryRows, split: Split) -> jax.Array | AuxiliaryRows:
-    """Return rows x [B, D] on the lane's own scale; auxiliary variables stay as they are."""
+    """Return rows x [B, D] on the lane's own scale, and with counts the map from that scale to their logarithms."""
     if isinstance(x, AuxiliaryRows):
-        return x._replace(x=(x.x - split.centre[None]) / split.scale[None])
+        counts = x.counts
+        if counts is not None:
+            centre = counts.log_centre + counts.log_scale * split.centre
+            counts = counts._replace(log_centre=centre, log_scale=counts.log_scale * split.scale)
+        return x._replace(x=(x.x - split.centre[None]) / split.scale[None], counts=counts)
     return (x - split.centre[None]) / split.scale[None]
 
 
@@ -81,7 +85,7 @@ class Lane(NamedTuple):
 def stopped(lane: Lane, before: Lane, valid_loss: jax.Array, terms: dict[str, jax.Array]) -> Lane:
     """Return ``lane`` with losses, best epoch and status after an epoch.
 
-    Stopping rules, none before epoch ``min_epochs``:
+    Stopping rules, none before epoch ``min_epochs`` or the end of the KL's warm-up:
 
     * ``patience``: no validation loss lower than the best by more than ``min_delta`` for ``patience`` epochs.
     * ``relative``: the validation loss decreases and its reconstruction term changes by at most the share ``min_delta``
@@ -98,14 +102,16 @@ def stopped(lane: Lane, before: Lane, valid_loss: jax.Array, terms: dict[str, ja
     """
     rule = lane.traced
     better = valid_loss < lane.best_loss - rule.min_delta
-    waited = jnp.where(better, 0, lane.waited + 1)
+    # while the KL is warmed up the training loss is not the validation loss, which may well rise: patience begins after it
+    warming = lane.epoch <= rule.kl_warmup
+    waited = jnp.where(better | warming, 0, lane.waited + 1)
     change = jnp.abs(terms["reconstruction"] - before.terms["reconstruction"])
     settled = (valid_loss < before.valid_loss) & (change <= rule.min_delta * jnp.abs(before.terms["reconstruction"]))
     # all rules are computed and one is indexed, since lanes of one program may have different rules
     by_rule = jnp.stack([waited >= rule.patience, settled, jnp.zeros((), bool)])[rule.stopping]
     finite = jnp.isfinite(valid_loss) & jnp.isfinite(lane.train_loss)
     status = jnp.where(lane.epoch >= rule.epochs, OUT_OF_EPOCHS, RUNNING)
-    status = jnp.where(by_rule & (lane.epoch >= rule.min_epochs), CONVERGED, status)
+    status = jnp.where(by_rule & (lane.epoch >= rule.min_epochs) & ~warming, CONVERGED, status)
     return lane._replace(
         status=jnp.where(finite, status, DIVERGED).astype(jnp.int32),
         best_loss=jnp.where(better, valid_loss, lane.best_loss),

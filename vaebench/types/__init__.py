@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vaebench.errors import InputError
 from vaebench.types.auxiliary import Auxiliary, AuxiliaryVariable
+from vaebench.types.counts import Counts
 from vaebench.types.metric import Given, Metric, Posterior, no_packages
 from vaebench.types.shown import dataset_line, dataset_page, one_line
 
@@ -41,6 +42,7 @@ __all__ = [
     "Auxiliary",
     "AuxiliaryVariable",
     "Context",
+    "Counts",
     "Dataset",
     "Given",
     "Metric",
@@ -87,6 +89,8 @@ class Static:
         optimizer: name of an optimizer that is compiled in; ``""`` for those that lanes may differ in. Not part of the
             ``repr``, which names files, so that files keep the names they had before.
         auxiliary: number of columns of each auxiliary variable that the variant uses (:attr:`Auxiliary.widths`).
+        likelihood: ``"own"`` of the variant, or ``"negative_binomial"`` of raw counts.
+        warmed: the KL is warmed up. Static so that programs without are as they would be if there were no warm-up.
     """
 
     variant: str
@@ -103,6 +107,8 @@ class Static:
     shape: Any = None
     optimizer: str = dataclasses.field(default="", repr=False)
     auxiliary: tuple[int, ...] = dataclasses.field(default=(), repr=False)
+    likelihood: str = dataclasses.field(default="own", repr=False)
+    warmed: bool = dataclasses.field(default=False, repr=False)
 
 
 class Traced(NamedTuple):
@@ -127,6 +133,7 @@ class Traced(NamedTuple):
     min_delta: Any
     stopping: Any
     hyper: Any
+    kl_warmup: Any = 0
 
 
 class Context(NamedTuple):
@@ -138,6 +145,7 @@ class Context(NamedTuple):
         batch: nominal batch size B, also for a smaller last batch.
         iteration: batches seen so far. Validation batches count, because the released capacity schedule counts them.
         shape: the variant's program-changing choices, :attr:`Static.shape`; the model's builder fills it in.
+        kl_weight: weight from 0 to 1 of all of the loss but its reconstruction, while it is warmed up; ``None`` for 1.
     """
 
     training: bool
@@ -145,6 +153,7 @@ class Context(NamedTuple):
     batch: int
     iteration: Any
     shape: Any = None
+    kl_weight: Any = None
 
 
 class Aux(NamedTuple):
@@ -157,7 +166,7 @@ class Aux(NamedTuple):
 class Model(NamedTuple):
     """A variant for one :class:`Static`, as pure functions. ``variables`` is ``{"params": ..., "batch_stats": ...}``.
 
-    Of a variant with auxiliary variables, x is a :class:`vaebench.types.auxiliary.AuxiliaryRows`.
+    With auxiliary variables or counts beside it, x is a :class:`vaebench.types.auxiliary.AuxiliaryRows`.
 
     Attributes:
         init: ``(key, init) -> variables``.
@@ -211,7 +220,8 @@ class Variant(NamedTuple):
         auxiliary: use of the data set's auxiliary variables: ``""`` (none); ``"inputs"`` (of encoder and decoder) or
             ``"encoder"`` (of encoder and prior), so that new samples need them too; or ``"latents"`` (they guide the first
             latents in training and give them their names).
-        gaussian: the textbook loss has a Gaussian likelihood, which may be given correlated errors (output ``"correlated"``).
+        gaussian: the textbook loss has a Gaussian likelihood, which may be given correlated errors (output ``"correlated"``) or
+            be replaced by one of counts (likelihood ``"negative_binomial"``).
     """
 
     __repr__ = one_line
@@ -252,7 +262,8 @@ class Dataset:
 
     Attributes:
         name: short name, used in rows and titles.
-        digest: first 16 hex digits of the sha256 over x, names, labels, survival, covariates, factors and auxiliary variables.
+        digest: first 16 hex digits of the sha256 over x, names, labels, survival, covariates, factors, auxiliary variables and
+            counts.
         x: [N, D] float32, features selected and scaled with the statistics of ALL samples; no missing values.
         samples: [N] unique names.
         features: [D] names.
@@ -268,6 +279,7 @@ class Dataset:
         preprocessing: the steps from the raw table to ``x``, which models apply to new samples; ``None`` if unknown.
         notes: what was decided or looks odd when the data were read: scale, names, samples, survival; one sentence each.
         auxiliary: known facts about the samples for the models that use them; ``None`` without any.
+        counts: raw counts of the samples for a likelihood of counts; ``None`` unless they were asked for.
     """
 
     name: str
@@ -287,6 +299,7 @@ class Dataset:
     preprocessing: Preprocessing | None = None
     notes: tuple[str, ...] = ()
     auxiliary: Auxiliary | None = None
+    counts: Counts | None = None
 
     __repr__ = dataset_line
     _repr_html_ = dataset_page

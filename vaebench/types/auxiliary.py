@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import jax
     import numpy as np  # for annotations only: the command line starts without it
 
+    from vaebench.types.counts import CountRows
+
 
 class AuxiliaryVariable(NamedTuple):
     """The coding of one auxiliary variable, fitted to the data set and kept with a model.
@@ -58,12 +60,14 @@ class Auxiliary:
 
 
 class AuxiliaryRows(NamedTuple):
-    """Samples with their auxiliary variables, where a program takes both in place of ``x`` alone.
+    """Samples with what stands beside them, where a program takes more than ``x`` alone.
 
     Attributes:
         x: [N, D].
-        auxiliary: [N, 2 A]: the coded columns, 0 where missing, and a mask of the same width, 1 where known.
+        auxiliary: [N, 2 A]: the coded columns, 0 where missing, and a mask of the same width, 1 where known; ``None`` without.
+        counts: raw counts of the samples, for a likelihood of counts; ``None`` without.
     """
 
     x: jax.Array
-    auxiliary: jax.Array
+    auxiliary: jax.Array | None = None
+    counts: CountRows | None = None

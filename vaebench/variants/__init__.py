@@ -53,6 +53,25 @@ def variant(name: str) -> Variant:
     return VARIANTS[name]
 
 
+def check_likelihood(chosen: Variant, recipe: str, output: str, likelihood: str, kl_warmup: int) -> None:
+    """Raise :class:`InputError` for counts, or a warm-up of the KL, where the loss or the output does not allow them."""
+    textbook = chosen.domain == "expression" and recipe == "textbook"
+    if likelihood != "own" and not (textbook and chosen.gaussian):
+        raise InputError(
+            f"likelihood is {likelihood!r}, and recipe {recipe!r} of {chosen.name} is no expression model with a Gaussian "
+            "likelihood that it could replace; choose another variant or recipe"
+        )
+    if likelihood != "own" and output != "identity":
+        raise InputError(
+            f"likelihood is {likelihood!r} and output {output!r}; with counts the output must be 'identity'"
+        )
+    if kl_warmup and not textbook:
+        raise InputError(
+            f"kl_warmup is {kl_warmup}, and recipe {recipe!r} of {chosen.name} has none; give 0, or an expression model of "
+            "recipe 'textbook'"
+        )
+
+
 def check_output(chosen: Variant, recipe: str, output: str) -> None:
     """Raise :class:`InputError` for correlated errors of a loss that has no Gaussian likelihood of expression."""
     gaussian = chosen.gaussian and chosen.domain == "expression" and recipe == "textbook"

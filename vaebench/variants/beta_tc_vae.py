@@ -13,7 +13,6 @@ from vaebench.nn.autoencoder import Outputs, expression_variant
 from vaebench.nn.losses import (
     gaussian_kl,
     gaussian_log_density,
-    gaussian_nll,
     mixture_log_densities,
     stratified_log_weights,
 )
@@ -106,7 +105,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
     log_weights = stratified_log_weights if context.shape.estimator == "stratified" else weighted_log_weights
     mean, logvar = outputs.posterior
     densities = mixture_log_densities(outputs.z, mean, logvar, log_weights(len(outputs.z), context.samples))
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     penalty, terms = weighted_sum(outputs, densities, hyper, context)
     return reconstruction + penalty, {"reconstruction": reconstruction, **terms}
 

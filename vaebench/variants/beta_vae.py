@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Outputs, expression_variant
-from vaebench.nn.losses import gaussian_kl, gaussian_nll, mean_squared_error
+from vaebench.nn.losses import gaussian_kl, mean_squared_error
 from vaebench.types import Context
 
 
@@ -57,7 +57,7 @@ def textbook(
 
     Source: eltager2023, eq. 2 (plain); Burgess et al. 2018, eq. 8 (capacity).
     """
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     kl = jnp.mean(gaussian_kl(*outputs.posterior))
     return reconstruction + weighted_kl(kl, hyper, context), {"reconstruction": reconstruction, "kl": kl}
 

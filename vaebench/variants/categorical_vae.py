@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from vaebench.errors import InputError
 from vaebench.nn.autoencoder import Family, Outputs, expression_variant
-from vaebench.nn.losses import categorical_kl, gaussian_nll, mean_squared_error
+from vaebench.nn.losses import categorical_kl, mean_squared_error
 from vaebench.types import Context, Static, Tree
 
 _EPS = 1e-7
@@ -65,7 +65,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
     Source: eltager2023, eq. 7; Jang et al. 2017, whose KL is that of the categorical variables, not of their relaxation.
     """
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     kl = jnp.mean(jnp.sum(categorical_kl(outputs.posterior.logits), axis=-1))
     return reconstruction + kl, {"reconstruction": reconstruction, "kl": kl}
 

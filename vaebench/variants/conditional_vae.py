@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Outputs, expression_variant
-from vaebench.nn.losses import gaussian_kl, gaussian_nll
+from vaebench.nn.losses import gaussian_kl
 from vaebench.types import Context
 
 
@@ -24,7 +24,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
     Source: Sohn et al. 2015, eq. 4, with a prior p(z) that does not depend on u, as scvi-tools has against batches (Lopez et
     al. 2018, Deep generative modeling for single-cell transcriptomics, with the batch s as u). The bound is on log p(x | u).
     """
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     kl = jnp.mean(gaussian_kl(*outputs.posterior))
     return reconstruction + hyper.beta * kl, {"reconstruction": reconstruction, "kl": kl}
 

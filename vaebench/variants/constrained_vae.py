@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtr
 
 from vaebench.nn.autoencoder import Family, Gaussian, Outputs, expression_variant, gaussian_draw
-from vaebench.nn.losses import gaussian_kl, gaussian_log_density, gaussian_nll
+from vaebench.nn.losses import gaussian_kl, gaussian_log_density
 from vaebench.types import Context, Tree
 
 
@@ -55,7 +55,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
     Deviates: z is a rectified Gaussian draw, max(0, mean + sigma eps), and the KL that of the Gaussians before they are
     rectified, which bounds the KL after it. With beta 0 and a small sigma this is the paper's autoencoder.
     """
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     terms = {
         "reconstruction": reconstruction,
         "kl": jnp.mean(gaussian_kl(*outputs.posterior)),

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Outputs, expression_variant
-from vaebench.nn.losses import covariance, covariance_penalty, gaussian_kl, gaussian_nll
+from vaebench.nn.losses import covariance, covariance_penalty, gaussian_kl
 from vaebench.types import Context
 
 
@@ -40,7 +40,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
     Source: eltager2023, eqs. 4-5; Kumar et al. 2018, eqs. 6-7.
     """
     mean, logvar = outputs.posterior
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     kl = jnp.mean(gaussian_kl(mean, logvar))
     matrix = covariance(mean)
     if context.shape.form == "ii":

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Outputs, expression_variant
-from vaebench.nn.losses import gaussian_nll
 from vaebench.nn.priors import conditional_kl
 from vaebench.types import Context
 
@@ -28,7 +27,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
     Source: Khemakhem et al. 2020, eq. 8, and theorem 1 for the conditions.
     """
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     kl = jnp.mean(jnp.sum(conditional_kl(*outputs.posterior, *outputs.learned), axis=-1))
     return reconstruction + hyper.beta * kl, {"reconstruction": reconstruction, "kl": kl}
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Outputs, expression_variant
-from vaebench.nn.losses import gaussian_kl, gaussian_nll, mean_squared_error, off_diagonal_sum, squared_distances
+from vaebench.nn.losses import gaussian_kl, mean_squared_error, off_diagonal_sum, squared_distances
 from vaebench.types import Context
 
 
@@ -59,7 +59,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
     The negative ELBO at alpha 0, lambda_mmd 1, beta 1. Source: Zhao et al. 2017, InfoVAE; beta as in the study.
     """
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     kl = jnp.mean(gaussian_kl(*outputs.posterior))
     mmd = mean_discrepancy(context.shape.kernel, outputs.z, outputs.prior, hyper.z_var)
     loss = hyper.beta * reconstruction + (1 - hyper.alpha) * kl + (hyper.alpha + hyper.lambda_mmd - 1) * mmd

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Outputs, expression_variant
-from vaebench.nn.losses import gaussian_kl, gaussian_nll, importance_bound, log_importance_weights
+from vaebench.nn.losses import gaussian_kl, importance_bound, log_importance_weights
 from vaebench.types import Context
 
 
@@ -29,7 +29,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
     Source: eltager2023, eq. 6; Burda et al. 2016, eq. 8. The term ``reconstruction`` is averaged over draws.
     """
-    nll = gaussian_nll(outputs.x[None], outputs.reconstruction)
+    nll = outputs.nll()
     bound = importance_bound(log_importance_weights(nll, outputs.z, *outputs.posterior))
     return -jnp.mean(bound), {"reconstruction": jnp.mean(nll), "kl": jnp.mean(gaussian_kl(*outputs.posterior))}
 

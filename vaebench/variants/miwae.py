@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Outputs, expression_variant
-from vaebench.nn.losses import gaussian_kl, gaussian_nll, importance_bound, log_importance_weights
+from vaebench.nn.losses import gaussian_kl, importance_bound, log_importance_weights
 from vaebench.types import Context
 
 
@@ -32,7 +32,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
     Source: Rainforth et al. 2018, Tighter variational bounds are not necessarily better.
     """
-    nll = gaussian_nll(outputs.x[None], outputs.reconstruction)
+    nll = outputs.nll()
     log_weights = log_importance_weights(nll, outputs.z, *outputs.posterior)
     bounds = importance_bound(log_weights.reshape(context.shape.bounds, context.shape.draws, -1), axis=1)
     return -jnp.mean(bounds), {"reconstruction": jnp.mean(nll), "kl": jnp.mean(gaussian_kl(*outputs.posterior))}

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Outputs, expression_variant
-from vaebench.nn.losses import gaussian_log_density, gaussian_nll
+from vaebench.nn.losses import gaussian_log_density
 from vaebench.nn.priors import mixture_log_prior
 from vaebench.types import Context
 
@@ -49,7 +49,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
     mean, logvar = outputs.posterior
     own = gaussian_log_density(outputs.z, mean[None], logvar[None]).sum(-1)
     kl = jnp.mean(own - mixture_log_prior(outputs.z, outputs.learned)[0])
-    reconstruction = jnp.mean(gaussian_nll(outputs.x[None], outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     return reconstruction + hyper.beta * kl, {"reconstruction": reconstruction, "kl": kl}
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Family, Gaussian, Outputs, expression_variant
-from vaebench.nn.losses import categorical_kl, gaussian_log_density, gaussian_nll
+from vaebench.nn.losses import categorical_kl, gaussian_log_density
 from vaebench.types import Context, Static, Tree
 
 
@@ -67,7 +67,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
         guided -= here * jnp.sum(values[:, block] * jax.nn.log_softmax(logits, axis=-1), axis=-1)
     kl += jnp.sum(numbers[None] * jnp.where(known > 0, prior, each[:, :named]), axis=-1)
     guided += jnp.sum(numbers[None] * known * guidance, axis=-1)
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     terms = {"reconstruction": reconstruction, "kl": jnp.mean(kl), "guidance": jnp.mean(guided)}
     return reconstruction + terms["kl"] + hyper.alpha * terms["guidance"], terms
 

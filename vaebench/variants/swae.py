@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Family, Outputs, expression_variant
-from vaebench.nn.losses import gaussian_nll, sliced_wasserstein
+from vaebench.nn.losses import sliced_wasserstein
 from vaebench.types import Context, Tree
 
 
@@ -48,7 +48,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
     """
     directions = jax.random.normal(outputs.key, (context.shape.projections, outputs.z.shape[-1]))
     directions = directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     distance = sliced_wasserstein(outputs.z, outputs.prior, directions)
     return reconstruction + hyper.lambda_sw * distance, {"reconstruction": reconstruction, "wasserstein": distance}
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.nn.autoencoder import Outputs, expression_variant
-from vaebench.nn.losses import gaussian_kl, gaussian_nll, mean_squared_error
+from vaebench.nn.losses import gaussian_kl, mean_squared_error
 from vaebench.types import Context
 
 
@@ -21,7 +21,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
     Source: eltager2023, eq. 1.
     """
-    reconstruction = jnp.mean(gaussian_nll(outputs.x, outputs.reconstruction))
+    reconstruction = jnp.mean(outputs.nll())
     kl = jnp.mean(gaussian_kl(*outputs.posterior))
     return reconstruction + kl, {"reconstruction": reconstruction, "kl": kl}
 

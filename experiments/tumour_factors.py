@@ -1,0 +1,184 @@
+"""Claims 15 to 17 of eltager2023 on real tumours: do latents tell age, gender, immune cells, metastasis and signatures apart?
+
+    VAEBENCH_DATA=data python experiments/tumour_factors.py --out results/known_factors
+    python experiments/tumour_factors.py --preset smoke --out runs/smoke                  # simulated tumours; nothing to conclude
+
+Known features of the study: age, gender, days to metastasis, immune infiltration (here the leukocyte fraction), and the shares of
+SBS1, 2, 5, 13, 15 and 40 in a tumour's exome mutations. They are joined by sample name from `expression/tcga_factors.csv.gz`, by
+the code behind `vaebench run --factors FILE --factor-columns ...`. Models: the study's six, at its recommended setting (learning
+rate 1e-3, Kaiming uniform, Adam, tanh), 10 and 50 latents, three seeds, 128 hidden units, 500 genes, batch 64, 100 epochs.
+`--recipes textbook,benchmarked`, `--latents` and `--hidden` train more.
+
+A feature is disentangled if one or two latents correlate with it, |rho| at least 0.1, as in the study. Since |rho| = 0.1 is
+p = 0.05 only at 385 samples, the same count is taken after permuting the samples of the features (`null`, the mean of 20). `rule`
+counts with shares only of tumours with more than 300 mutations, the study's rule.
+
+Machine: one CPU core, about 5 minutes; a run that is stopped continues.
+Expected: RMIG below 0.1 in every setting, and counts no larger than those of the null.
+
+Writes OUT/table.csv (a line for each recipe, model and number of latents: means and standard deviations over seeds) and
+OUT/shared.csv (latents that go with SBS2, with SBS13 and with both).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from cohorts import cohort
+from scipy.stats import rankdata
+from scripts import Parser, comma, entry, keep
+
+import vaebench as vb
+from vaebench.analysis.settings import is_baseline
+from vaebench.data.dataset import dataset_from_arrays
+from vaebench.errors import InputError
+from vaebench.metrics.rmig import RmigOptions
+from vaebench.training.model import kept_embeddings
+from vaebench.types import Dataset
+
+MODELS = ("vae", "beta_vae", "beta_tc_vae", "dip_vae", "iwae", "categorical_vae")
+SIGNATURES = ("SBS1", "SBS2", "SBS5", "SBS13", "SBS15", "SBS40")
+FEATURES = ("age", "gender", "days_to_metastasis", "leukocyte_fraction", *SIGNATURES)
+LEAST, THRESHOLD, PERMUTATIONS = 300, 0.1, 20
+SCORES = {
+    "metric/leiden/ari": "ari",
+    "metric/rmig/rmig": "rmig",
+    "metric/rmig/null_rmig": "rmig_null",
+    "metric/dci/disentanglement": "dci",
+}
+
+
+def factor_table(data: Dataset, least: int, folder: Path) -> Path:
+    """Write the features as a table for ``--factors``; shares of tumours with at most ``least`` mutations are empty."""
+    if data.name.startswith("simulated"):
+        table = pd.DataFrame(dict(data.factors)).rename(columns={"immune": "leukocyte_fraction"})
+        table.insert(0, "sample", data.samples)
+        table["mutations"] = np.random.default_rng(0).integers(100, 600, len(table))
+    else:
+        source = Path(os.environ["VAEBENCH_DATA"]) / "expression" / "tcga_factors.csv.gz"
+        table = pd.read_csv(source).drop(columns="patient")
+        table[list(SIGNATURES)] = table[list(SIGNATURES)].div(table["mutations"], axis=0)
+    few = ~(table["mutations"] > least)
+    table.loc[few, list(SIGNATURES)] = np.nan
+    path = folder / f"factors_above_{least}.csv"
+    keep(table, path)
+    return path
+
+
+def with_features(data: Dataset, least: int, folder: Path) -> Dataset:
+    """The tumours with the study's features; those that are the same for all of them are left out."""
+    own = {"age": data.covariates["age"], "gender": (data.covariates["gender"] == data.covariates["gender"][0]) * 1.0}
+    labels = np.array(data.label_names)[data.labels]
+    about = {"samples": data.samples, "features": data.features, "labels": labels, "covariates": data.covariates}
+    bare = dataset_from_arrays(data.x, **about, factors=own, top="<=500", name=data.name)
+    path = factor_table(data, least, folder)
+    known, held = bare, [name for name in FEATURES if name not in own]
+    for name in held:
+        try:
+            known = vb.data.with_factors(known, path, [name])
+        except InputError as error:
+            print(f"note: {error}")
+    return known
+
+
+def correlated(z: np.ndarray, data: Dataset, permutation: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Feature -> [L], true where |Spearman's rho| of a latent with it is at least the threshold."""
+    found = {}
+    for name, values in data.factors.items():
+        values = values if permutation is None else values[permutation]
+        known = ~np.isnan(values)
+        if known.sum() < 10:
+            continue
+        a, b = rankdata(z[known], axis=0), rankdata(values[known])
+        a, b = a - a.mean(0), b - b.mean()
+        scale = np.sqrt((a**2).sum(0) * (b**2).sum())
+        found[name] = np.abs(b @ a) >= THRESHOLD * np.where(scale > 0, scale, np.inf)
+    return found
+
+
+def disentangled(z: np.ndarray, data: Dataset, permutation: np.ndarray | None = None) -> int:
+    """Number of features that one or two latents correlate with."""
+    return sum(1 <= held.sum() <= 2 for held in correlated(z, data, permutation).values())
+
+
+def counted(z: np.ndarray, data: Dataset, ruled: Dataset) -> dict[str, float]:
+    """Counts of disentangled features of an embedding: all shares, their null, and with the study's rule."""
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(len(z)) for _ in range(PERMUTATIONS)]
+    both = correlated(z, data)
+    two, thirteen = (both.get(name, np.zeros(z.shape[1], bool)) for name in ("SBS2", "SBS13"))
+    return {
+        "features": len(both),
+        "disentangled": disentangled(z, data),
+        "null": float(np.mean([disentangled(z, data, order) for order in orders])),
+        "correlated": sum(held.any() for held in both.values()),
+        "rule": disentangled(z, ruled),
+        "rule_null": float(np.mean([disentangled(z, ruled, order) for order in orders])),
+        "SBS2": int(two.sum()),
+        "SBS13": int(thirteen.sum()),
+        "both": int((two & thirteen).sum()),
+        "either": int((two | thirteen).sum()),
+        "by_chance": float(two.sum() * thirteen.sum() / len(two)),
+    }
+
+
+def planned(options: argparse.Namespace) -> list[vb.Point]:
+    """The trainings."""
+    axes = {"recipe": options.recipes, "latent": options.latents, "seed": range(options.seeds)}
+    small = {"hidden": (options.hidden,), "epochs": 100, "batch": 64}
+    small = {"hidden": (16,), "epochs": 3, "batch": 16} if options.preset == "smoke" else small
+    return vb.space.product(variant=list(MODELS), **axes, **small, study="known_factors")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, count and write the tables."""
+    parser = Parser(__doc__, "runs/tumour_factors")
+    parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
+    parser.add_argument("--data", choices=("metagsca", "pancan_eb"), default="metagsca")
+    parser.add_argument("--latents", type=comma(int), default=[10, 50])
+    parser.add_argument("--recipes", type=comma(), default=["textbook"])
+    parser.add_argument("--hidden", type=int, default=128)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--run", type=Path, default=None, help="folder of the trainings (default: OUT/run)")
+    options = parser.parse_args(arguments)
+    if options.preset == "smoke":
+        options.latents, options.seeds = [10], 1
+    tumours = cohort("simulated" if options.preset == "smoke" else options.data)
+    folder = options.run or options.out / "run"
+    data, ruled = (with_features(tumours, least, folder) for least in (0, LEAST))
+    rows = vb.run(
+        planned(options),
+        data,
+        ["leiden", "rmig", "dci"],
+        folder,
+        metric_options={"rmig": RmigOptions(permutations=4)},  # their mean is reported, not a p
+        evaluators=0,
+        keep_embeddings=True,
+        command=" ".join(sys.argv),
+    )
+    models = rows[~is_baseline(rows)].set_index("point")
+    counts = pd.DataFrame({point: counted(z, data, ruled) for point, z in kept_embeddings(folder).items()}).T
+    table = models.join(counts, how="left").rename(columns=SCORES)
+    by = table.groupby(["static/recipe", "static/variant", "static/latent"], sort=False)
+    scores = [*SCORES.values(), "features", "disentangled", "null", "correlated", "rule", "rule_null"]
+    found = by[scores].agg(["mean", "std"])
+    found.columns = [name if kind == "mean" else f"{name}_sd" for name, kind in found.columns]
+    found.insert(0, "n", by["disentangled"].count())
+    keep(found.reset_index(), options.out / "table.csv")
+    pairs = ["SBS2", "SBS13", "both", "either", "by_chance"]
+    keep(
+        table.groupby(["static/recipe", "static/variant"], sort=False)[pairs].sum().reset_index(),
+        options.out / "shared.csv",
+    )
+    print("\n".join(data.notes[-len(FEATURES) :]))
+    print(found.round(3).to_string())
+
+
+if __name__ == "__main__":
+    sys.exit(entry(main))
