@@ -132,7 +132,7 @@ def test_the_columns_of_power_are_listed(pages, tmp_path):
 
 def test_the_files_of_evaluate_are_listed(pages, tiny, tmp_path):
     np.save(tmp_path / "z.npy", np.asarray(tiny.x[:, :2]))
-    evaluated_embedding(tmp_path / "z.npy", tiny, ["reconstruction"], tmp_path / "out", name="mine")
+    evaluated_embedding(tmp_path / "z.npy", tiny, ["total_correlation"], tmp_path / "out", name="mine")
     listed = [file.name for file in pages.outputs.OUTPUTS["evaluate"]]
     made = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()]
     made = [name for name in made if not any(part.startswith(".") for part in name.split("/"))]

@@ -98,3 +98,12 @@ def test_lists_of_mutations_and_catalogues_are_told_apart(calls, tmp_path):
     }
     assert found == {"table.csv": False, "a.maf": True, "t.parquet": False, "none.csv": False, ".": True}
     assert is_list_of_mutations(calls / "vcf" / "T1.vcf")
+    for name, start in (
+        ("source", "##source=Mutect2\n##reference=x\n"),
+        ("bare", ""),
+        ("mark", "\ufeff##fileformat=VCFv4.2\n"),
+    ):
+        (tmp_path / f"{name}.vcf").write_text(start + "#CHROM\tPOS\tID\tREF\tALT\n", encoding="utf-8")
+        assert is_list_of_mutations(tmp_path / f"{name}.vcf")
+    (tmp_path / "note.tsv").write_text("## made by a program\nMutationType\ta\nA[C>A]A\t1\n")
+    assert not is_list_of_mutations(tmp_path / "note.tsv")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -87,6 +89,24 @@ def test_every_writing_of_channels(tmp_path, layout, turned):
     np.testing.assert_array_equal(found, TABLES[context].T)
     purines = layout in ("purines", "A and C mutated")
     assert [("other strand" in note) for note in found.attrs["notes"]] == [True] * purines
+
+
+def make_names(name: str) -> str:
+    """R's make.names."""
+    dotted = re.sub(r"[^A-Za-z0-9._]", ".", name)
+    return dotted if re.match(r"[A-Za-z]|\.(?!\d)", dotted) else f"X{dotted}"
+
+
+R_NAMES = WRITTEN | {name: (name, str) for name in CONTEXTS} | {'"A[C>A]A"': ("SBS96", lambda n: f'"{n}"')}
+
+
+@pytest.mark.parametrize("layout", list(R_NAMES))
+def test_every_writing_of_channels_after_r_has_changed_it(layout):
+    context, write = R_NAMES[layout]
+    names = [make_names(write(name)) for name in CONTEXTS[context]]
+    found = recognised(["sample", *names])
+    assert found.context == context
+    assert found.channels == [None, *CONTEXTS[context]]
 
 
 def columns_of(context: str) -> dict[str, list[list[str]]]:

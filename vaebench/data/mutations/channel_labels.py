@@ -37,7 +37,7 @@ _WIDE = re.compile(rf"{_B}(.+){_B}")
 _WIDE_PAIR = re.compile(rf"{_B}[>/_.]?{_B}(?:{_MARK}){_B}{_B}([ACGT]){_B}{_B}|{_B}{_B}([ACGT]){_B}{_B}()([ACGT])")
 _DOUBLET = re.compile(rf"{_B}{_B}(?:[>/_.: ,-]|){_B}{_B}")
 _INDEL = re.compile(r"X?(\d)[:_.](DEL|INS)[:_.]([CTRM])[:_.](\d)")
-_INDEL_WORDS = re.compile(r"(DEL|INS)[:_., ](C|T|REPEATS|MH)[:_., ](\d)\+?[:_., ](\d)\+?")
+_INDEL_WORDS = re.compile(r"(DEL|INS)[:_., ](C|T|REPEATS|MH)[:_., ](\d)[+.]?[:_., ](\d)\+?")
 _INDEL_LONG = re.compile(r"(?:([CT])|X?(\d)[+.]?BP)_(DELETION|INSERTION)(_WITH_MICROHOMOLOGY)?_(\d)\+?")
 
 
@@ -107,7 +107,7 @@ def both_strands(labels: Iterable[object]) -> bool:
 def _plain(label: object) -> str:
     text = "" if label is None else str(label).strip().strip("'\"`").strip().upper()
     # R's make.names writes a dot for each sign, also for quotes ("X." before them), "->" and "6+"
-    text = re.sub(r"\.{2,}", ".", text.removeprefix("X.")).rstrip(".")
+    text = re.sub(r"\.{2,}", ".", text.removeprefix("X.")).strip(".")
     return re.sub(r"\s*(?:->|=>|→|&GT;)\s*", ">", text)
 
 
