@@ -34,7 +34,7 @@ TINY = 1e-10
 _FLOOR = float(np.finfo(np.float32).eps)
 """Least mean count in a division where the scale of S is free, as in scikit-learn; far below any count."""
 
-_PADDING = 8
+_PADDING = 4
 """Numbers of signatures are padded to a multiple of this, so that one compiled program serves several numbers."""
 
 
@@ -272,10 +272,10 @@ def even_exposures(x: jax.Array, signatures: jax.Array) -> jax.Array:
     return jnp.outer(x.sum(1), there / there.sum())
 
 
-def padded(signatures: Array, count: int | None = None) -> jax.Array:
+def padded(signatures: Array, count: int | None = None, multiple: int = _PADDING) -> jax.Array:
     """``signatures`` [S, M] in float32, with rows of zeros up to the padded size for ``count`` (by default S) signatures."""
     values = np.asarray(
         signatures, np.float32
     )  # in numpy: every number of signatures would be another compiled program
-    size = _PADDING * -(-(len(values) if count is None else count) // _PADDING)
+    size = multiple * -(-(len(values) if count is None else count) // multiple)
     return jnp.asarray(np.pad(values, ((0, size - len(values)), (0, 0))))

@@ -66,7 +66,7 @@ def fit_signatures(
         draws: ``options.draws`` unless given.
         known: prior on the spectra; the signatures to start from decide which known one each is drawn to.
     """
-    start = padded(signatures)
+    start = padded(signatures, multiple=options.padding)
     if exposures is None:
         start, active = anneal(x, start, options)
     else:
@@ -122,9 +122,9 @@ def surpassed(x: jax.Array, fit: SparseFit, options: SparseOptions, known: Known
 
     Then one more signature is better for certain, and this number of signatures is only a step on the way.
     """
-    spectra = padded(fit.signatures)
+    spectra = padded(fit.signatures, multiple=options.padding)
     candidate = best_candidate(x, spectra, padded_columns(fit.score.exposures, len(spectra)), options)
-    more = padded(np.vstack([fit.signatures, candidate.signature[None]]))
+    more = padded(np.vstack([fit.signatures, candidate.signature[None]]), multiple=options.padding)
     exposures = candidate.exposures[:, [*range(len(fit.signatures)), -1]]
     score = score_fit(x, more, padded_columns(exposures, len(more)), options=options, known=known)
     return score.criterion <= fit.score.criterion - options.swap_gain
@@ -137,7 +137,7 @@ def add_signature(
 
     It may have no more signatures than before, since the candidate may die out.
     """
-    spectra = padded(fit.signatures)
+    spectra = padded(fit.signatures, multiple=options.padding)
     candidate = best_candidate(x, spectra, padded_columns(fit.score.exposures, len(spectra)), options)
     exposures = candidate.exposures[:, [*range(len(fit.signatures)), -1]]  # without those of padding
     more = [(candidate.signature, exposures)]
@@ -154,7 +154,7 @@ def add_signature(
 
 def least_useful(x: jax.Array, fit: SparseFit, options: SparseOptions) -> int:
     """Position of the signature of least :func:`usefulness`."""
-    whole = padded(fit.signatures)
+    whole = padded(fit.signatures, multiple=options.padding)
     return int(np.argmin(usefulness(x, whole, padded_columns(fit.score.exposures, len(whole)), options)))
 
 

@@ -64,6 +64,10 @@ class SparseOptions:
     final_draws: int = 1600
     """Draws of the last fit, of the chosen number: signatures without peaks separate slowly, and one fit is affordable."""
 
+    padding: int = 16
+    """Signatures are padded to a multiple of this: compilation takes longer than the fits of small numbers, and one program
+    serves all of them."""
+
     # annealing from a start
     shapes: tuple[float, ...] = (1.0, 0.75, 0.5)
     """Shapes of the Gamma prior on exposures, one after the other: 1 is maximum likelihood, and below 1 exposures become
