@@ -13,8 +13,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,9 +22,9 @@ from numpy.typing import ArrayLike
 from vaebench.data import checks
 from vaebench.data.auxiliary import auxiliary_from, auxiliary_notes
 from vaebench.data.digest import content_digest
+from vaebench.data.files.text import LARGEST
 from vaebench.data.preprocessing import Preprocessing
 from vaebench.data.scale import blocks_of, profile_of, scale_notes
-from vaebench.data.selection import FeatureStatistics, feature_statistics, scaled_features, selected_features
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Counts, Dataset, Survival
 from vaebench.types.auxiliary import Auxiliary
@@ -40,6 +40,8 @@ CHOICES = {
     "missing": ("refuse", "impute"),
 }
 """Option -> its allowed values."""
+
+_BLOCK = 512  # features handled at once, so that the float64 copies stay small compared with the matrix
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +65,16 @@ class Treatment:
     def options(self) -> dict[str, Any]:
         """Returns the fields for records and cache keys, which name no counts where there are none."""
         return {k: v for k, v in dataclasses.asdict(self).items() if k != "counts" or v}
+
+
+class _Statistics(NamedTuple):
+    """Statistics of each feature over all samples, [D] in float64, with missing values replaced by the mean."""
+
+    mean: np.ndarray
+    sd: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    missing: np.ndarray
 
 
 def dataset_from_arrays(
@@ -143,12 +155,12 @@ def dataset_from_arrays(
     labels, survival, held, known_factors, facts = _by_sample(rows, samples, parts, count)
     positions, label_names = checks.label_positions(labels, count)
     survival = None if survival is None else checks.survival_of(survival, sample_names)
-    known = feature_statistics(values, sample_names, feature_names, missing)
+    known = _statistics(values, sample_names, feature_names, missing)
     kept = np.flatnonzero((known.high > known.low) & (known.sd > 0))
     if kept.size == 0:
         raise InputError(f"all {width} features are constant over {count} samples; at least one must vary")
-    chosen = kept if top is None else kept[selected_features(values, known.mean, kept, top, deviation)]
-    scaled, centre, scale = scaled_features(values, known, chosen, scaling)
+    chosen = kept if top is None else kept[_selected(values, known.mean, kept, top, deviation)]
+    scaled, centre, scale = _scaled(values, known, chosen, scaling)
     fill = known.mean[chosen] if missing == "impute" else None
     dataset = Dataset(
         name=name,
@@ -229,10 +241,94 @@ def _by_sample(
     return ordered(labels, "the labels"), survival, named[0], named[1], auxiliary_from(named[2], count)
 
 
+def _statistics(values: np.ndarray, samples: np.ndarray, features: np.ndarray, missing: str) -> _Statistics:
+    parts: list[tuple[np.ndarray, ...]] = []
+    total, first = 0, ""
+    for block in _blocks(values.shape[1]):
+        # In a C-ordered block NumPy sums over the first axis row by row, so that statistics, and with them the digest,
+        # are the same on every machine.
+        part = np.array(values[:, block], dtype=np.float64, order="C")
+        infinite = np.argwhere(np.abs(part) > LARGEST)
+        if infinite.size:
+            i, j = infinite[0]
+            found = "infinite" if np.isinf(part[i, j]) else f"{part[i, j]:g}, too large for single precision"
+            raise InputError(
+                f"feature {str(features[block][j])!r} of sample {str(samples[i])!r} is {found}; values must be finite"
+            )
+        absent = np.isnan(part)
+        counts = absent.sum(axis=0)
+        if counts.any() and not total:
+            j = int(np.argmax(counts > 0))
+            first = f"feature {str(features[block][j])!r} of sample {str(samples[np.argmax(absent[:, j])])!r}"
+        total += int(counts.sum())
+        mean = np.where(absent, 0.0, part).sum(axis=0) / np.maximum(len(part) - counts, 1)
+        part = np.where(absent, mean, part)
+        sd = np.sqrt(np.square(part - mean).sum(axis=0) / len(part))
+        parts.append((mean, sd, part.min(axis=0), part.max(axis=0), counts))
+    if total and missing == "refuse":
+        raise InputError(
+            f'missing values: {total}, the first in {first}; give missing="impute" (--missing impute) to use the mean of '
+            "the feature, or, if that is not a feature, name it under ignore (--ignore)"
+        )
+    return _Statistics(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _selected(values: np.ndarray, mean: np.ndarray, kept: np.ndarray, top: int | str, deviation: str) -> np.ndarray:
+    """Returns the positions in ``kept`` of the ``top`` features of largest deviation, ascending.
+
+    Ties go to the earlier feature.
+    """
+    if isinstance(top, str) and top.startswith("<=") and top[2:].isdigit():
+        top = min(int(top[2:]), kept.size)
+    if isinstance(top, bool) or not isinstance(top, int | np.integer) or not 1 <= top <= kept.size:
+        raise InputError(
+            f"top={top!r} is not allowed; it must be a whole number from 1 to {kept.size}, "
+            'the number of features that vary, or a limit such as "<=5000"'
+        )
+    parts = [absolute_deviation(_filled(values, mean, kept[block]), deviation) for block in _blocks(kept.size)]
+    return np.sort(np.argsort(-np.concatenate(parts), kind="stable")[:top])
+
+
+def absolute_deviation(values: np.ndarray, deviation: str = "mean") -> np.ndarray:
+    """Returns the absolute deviation of each column of ``values`` [N, D], which holds no NaN: [D].
+
+    ``"mean"`` is the mean distance from the mean, ``"median"`` the median distance from the median.
+    """
+    middle = np.mean if deviation == "mean" else np.median
+    return middle(np.abs(values - middle(values, axis=0)), axis=0)
+
+
+def _scaled(
+    values: np.ndarray, known: _Statistics, chosen: np.ndarray, scaling: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scales the chosen columns: values [N, D'] in float32, and centre and scale [D']."""
+    width = len(known.mean)
+    centre, scale = {
+        "zscore": (known.mean, known.sd),
+        "unit": (known.low, known.high - known.low),
+        "none": (np.zeros(width), np.ones(width)),
+    }[scaling]
+    centre, scale = centre[chosen], scale[chosen]
+    scaled = np.empty((len(values), chosen.size), dtype=np.float32)
+    for block in _blocks(chosen.size):
+        scaled[:, block] = (_filled(values, known.mean, chosen[block]) - centre[block]) / scale[block]
+    return scaled, centre, scale
+
+
+def _filled(values: np.ndarray, mean: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Some columns in float64 [N, .], with their mean for missing values."""
+    part = np.array(values[:, columns], dtype=np.float64, order="C")
+    return np.where(np.isnan(part), mean[columns], part)
+
+
+def _blocks(width: int) -> Iterator[slice]:
+    return (slice(start, min(start + _BLOCK, width)) for start in range(0, width, _BLOCK))
+
+
 def _recorded(
     given: dict[str, Any],
     treatment: Treatment,
-    known: FeatureStatistics,
+    known: _Statistics,
     kept: np.ndarray,
     chosen: np.ndarray,
     survival: Survival | None,
