@@ -19,6 +19,8 @@ OLDER = (
     "gislum2024_rare",
     "known_exposures",
     "known_factors",
+    "tumour_factors",
+    "hidden_widths",
     "trust",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""
