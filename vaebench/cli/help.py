@@ -24,7 +24,7 @@ GROUPS = {
     "model": "subject protocol config variants recipe latent activation init method k_min k_max rule augmentation prior_weight "
     "tissue prior include exclude cosine gain tolerance most",
     "training": "learning_rate optimizer epochs batch seeds seed set restarts",
-    "evaluation": "metrics metric_option embedding label_covariate intervals level noise draws sources mutations",
+    "evaluation": "metrics metric_option embedding label_covariate intervals level noise adapt draws sources mutations",
     "output": "out keep_embeddings keep_models dry_run per_mutation annotate_vcf tsv quiet json",
     "machine": "lanes matmul_precision workers evaluators shard checkpoint_minutes compilation_cache self_test",
 }

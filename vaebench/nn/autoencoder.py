@@ -142,8 +142,7 @@ def autoencoder_model(
     def init(key: jax.Array, init: jax.Array) -> jax.Array:
         return initial_variables(module, key, init, static.features, static.recipe)
 
-    given = functools.partial(_given, inputs)
-    learned = functools.partial(_learned, module, family)
+    given, learned = functools.partial(_given, inputs), functools.partial(_learned, module, family)
 
     def loss(
         variables: Tree, x: jax.Array, key: jax.Array, hyper: Tree, activation: jax.Array, context: Context
@@ -159,13 +158,11 @@ def autoencoder_model(
         known = tuple(jnp.tile(u, (len(z) if z.ndim == 3 else 1, 1)) for u in given("decoder", auxiliary))
         decoded, changed = applied("decode", z.reshape(-1, static.latent), changed.get("batch_stats", {}), known)
         prior_key, own_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
-        draws_of_prior = family.prior(prior_key, (len(x), static.latent))
-        parameters = learned(variables, activation, auxiliary)
+        drawn = (family.prior(prior_key, (len(x), static.latent)), own_key, learned(variables, activation, auxiliary))
         decoded = decoded.reshape(*z.shape[:-1], static.features)
         decoder = {name: variables["params"][name] for name in ("decoder", "output_layer")}
-        drawn = (draws_of_prior, own_key, parameters)
-        log_theta = module.apply(variables, method="log_theta") if counted else None
-        outputs = Outputs(x, decoded, q, z, *drawn, auxiliary, static.auxiliary, decoder, counts, log_theta)
+        counting = (counts, module.apply(variables, method="log_theta") if counted else None)
+        outputs = Outputs(x, decoded, q, z, *drawn, auxiliary, static.auxiliary, decoder, *counting)
         value, terms = _value(module, objective, variables, outputs, hyper, context._replace(shape=static.shape))
         return warmed(value, terms, context), Aux(terms, changed.get("batch_stats", {}))
 

@@ -197,7 +197,7 @@ _BLOCK = 500  # rows drawn at once, as in the sampler itself
 
 
 def _core(ground: Ground, options: AdaptationOptions) -> np.ndarray:
-    """Which signatures [S] a chain begins with: those expected to be frequent, or all if none is."""
+    """The signatures [S] that a chain begins with, as booleans: those expected to be frequent, or all if none is."""
     frequent = np.asarray(ground.presence) >= options.core
     return frequent if frequent.any() else np.ones_like(frequent)
 

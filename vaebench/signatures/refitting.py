@@ -152,12 +152,10 @@ class RefitResult(NamedTuple):
             if self.yields is not None:
                 write_exposures(self.genome_exposures(), new / "exposures_genome.csv")
             write_frame(self.samples.rename_axis("Samples").reset_index(), new / "samples.csv")
-            if self.intervals is not None:
-                write_frame(self.intervals, new / "intervals.csv")
-            if self.sums is not None:
-                write_frame(self.sums, new / "sums.csv")
-            if self.per_mutation is not None:
-                write_frame(self.per_mutation, new / "per_mutation.csv")
+            tables = {"intervals": self.intervals, "sums": self.sums, "per_mutation": self.per_mutation}
+            for name, table in tables.items():
+                if table is not None:
+                    write_frame(table, new / f"{name}.csv")
             if self.channel_factors is not None:
                 write_frame(self.channel_factors.rename_axis("channel").reset_index(), new / "channel_factors.csv")
             if tsv:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vaebench.space.combinations import chain, group_by_static, product, zipped
+from vaebench.space.parts import static_of, traced_of
 from vaebench.space.points import (
     RECIPES,
     SCALING_FROM,
@@ -11,8 +12,6 @@ from vaebench.space.points import (
     Point,
     point,
     point_id,
-    static_of,
-    traced_of,
 )
 
 __all__ = [

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 from vaebench.errors import InputError
-from vaebench.space.points import Point, point, static_of, unknown_setting
+from vaebench.space.parts import static_of
+from vaebench.space.points import Point, point, unknown_setting
 from vaebench.types import Static
 from vaebench.variants import variant
 

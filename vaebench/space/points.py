@@ -16,8 +16,8 @@ import numpy as np
 from vaebench.errors import InputError, unknown_name
 from vaebench.nn.autoencoder import ACTIVATIONS, LIKELIHOODS, NORMS, OUTPUTS
 from vaebench.nn.initialisation import INITS
-from vaebench.nn.optimizers import check_optimizer, static_optimizer, traced_optimizer
-from vaebench.types import SCHEMA, Static, Traced, Tree, Variant
+from vaebench.nn.optimizers import check_optimizer
+from vaebench.types import SCHEMA, Tree, Variant
 from vaebench.types.shown import one_line
 from vaebench.variants import VARIANTS, check_likelihood, check_output, variant
 
@@ -188,7 +188,7 @@ class Point:
         shape = dataclasses.asdict(default) if (default := variant(self.variant).shape(self.recipe)) else {}
         shape |= _known(dict(self.shape), shape, f"shape of {self.variant}")
         object.__setattr__(self, "shape", tuple(shape.items()))
-        weights = variant(self.variant).hyper(_shape(self))
+        weights = variant(self.variant).hyper(shape_of(self))
         hyper = weights._asdict() | _known(dict(self.hyper), weights._fields, f"hyper of {self.variant}")
         hyper = {name: _number(name, value) for name, value in hyper.items()}
         for name, (low, high) in getattr(weights, "ranges", {}).items():
@@ -275,7 +275,8 @@ def _known(given: Mapping[str, Any], valid: Iterable[str], kind: str) -> Mapping
     return given
 
 
-def _shape(point: Point) -> Any:
+def shape_of(point: Point) -> Any:
+    """Return the form of the point's variant, ``None`` if it has none."""
     default = variant(point.variant).shape(point.recipe)
     if default is None:
         return None
@@ -291,50 +292,6 @@ def _shape(point: Point) -> Any:
     if hasattr(shape, "check"):
         shape.check(point.latent)
     return shape
-
-
-def static_of(point: Point, features: int, auxiliary: tuple[int, ...] = ()) -> Static:
-    """Return the part of a point that is compiled, for D ``features`` and auxiliary variables of these numbers of columns."""
-    return Static(
-        variant=point.variant,
-        features=features,
-        latent=point.latent,
-        hidden=point.hidden,
-        batch=point.batch,
-        recipe=point.recipe,
-        norm=point.norm,
-        output=point.output,
-        clipped=math.isfinite(point.clip),
-        validation=point.validation,
-        activation=point.activation if variant(point.variant).domain == "counts" else "",
-        shape=_shape(point),
-        optimizer=static_optimizer(point.optimizer),
-        auxiliary=auxiliary if variant(point.variant).auxiliary else (),
-        likelihood=point.likelihood,
-        warmed=point.kl_warmup > 0,
-    )
-
-
-def traced_of(point: Point) -> Traced:
-    """Return the part of a point that a lane carries as numbers: Python scalars, names as positions in their tables."""
-    hyper = variant(point.variant).hyper(_shape(point))
-    return Traced(
-        seed=point.seed,
-        learning_rate=float(point.learning_rate),
-        decay=float(point.decay),
-        weight_decay=float(point.weight_decay),
-        clip=float(point.clip),
-        init=INITS.index(point.init),
-        optimizer=traced_optimizer(point.optimizer),
-        activation=ACTIVATIONS.index(point.activation),
-        epochs=int(point.epochs),
-        min_epochs=int(point.min_epochs),
-        patience=int(point.patience),
-        min_delta=float(point.min_delta),
-        stopping=STOPPING.index(point.stopping),
-        hyper=hyper._replace(**dict(point.hyper)),
-        kl_warmup=int(point.kl_warmup),
-    )
 
 
 def point_id(point: Point, digest: str) -> str:

@@ -109,14 +109,8 @@ def make_pass(
                 weight = jnp.minimum(count / warm_steps, 1.0) if static.warmed else None
                 context = Context(True, samples, static.batch, seen, kl_weight=weight)
                 current = {**variables, "params": params}
-                return model.loss(
-                    current,
-                    scaled(taken(x, index), lane.split),
-                    key,
-                    lane.traced.hyper,
-                    lane.traced.activation,
-                    context,
-                )
+                batch = scaled(taken(x, index), lane.split)
+                return model.loss(current, batch, key, lane.traced.hyper, lane.traced.activation, context)
 
             (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(variables["params"])
             if static.clipped:

@@ -118,7 +118,7 @@ def finished(
 
 
 def surpassed(x: jax.Array, fit: SparseFit, options: SparseOptions, known: KnownSignatures | None = None) -> bool:
-    """Whether the best candidate, added without any refit, lowers the criterion by ``options.swap_gain`` or more.
+    """Return whether the best candidate, added without any refit, lowers the criterion by ``options.swap_gain`` or more.
 
     Then one more signature is better for certain, and this number of signatures is only a step on the way.
     """

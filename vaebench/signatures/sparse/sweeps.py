@@ -42,7 +42,7 @@ class _Walk(NamedTuple):
     pull: jax.Array
 
 
-class _Line(NamedTuple):
+class _Conditional(NamedTuple):
     """Centre and standard deviation [1, T] of the likelihood of one coordinate."""
 
     centre: jax.Array
@@ -121,12 +121,14 @@ def _row(rows: jax.Array, k: jax.Array) -> jax.Array:
     return jax.lax.dynamic_slice_in_dim(rows, k, 1)
 
 
-def _line(at: jax.Array, pull: jax.Array, precision: jax.Array) -> _Line:
+def _line(at: jax.Array, pull: jax.Array, precision: jax.Array) -> _Conditional:
     precision = jnp.maximum(precision, 1e-30)
-    return _Line(at + pull / precision, jax.lax.rsqrt(precision))
+    return _Conditional(at + pull / precision, jax.lax.rsqrt(precision))
 
 
-def _accepted(line: _Line, old: jax.Array, proposal: Proposal, prior_gain: jax.Array, uniform: jax.Array) -> jax.Array:
+def _accepted(
+    line: _Conditional, old: jax.Array, proposal: Proposal, prior_gain: jax.Array, uniform: jax.Array
+) -> jax.Array:
     """Accept or refuse [1, T] a move by the Metropolis-Hastings rule (Hastings 1970)."""
     new = proposal.exposure
     gain = -0.5 * (new - old) * (new + old - 2 * line.centre) / (line.sd * line.sd)
