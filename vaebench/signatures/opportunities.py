@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from vaebench.data.mutations.opportunities import BUILDS, Opportunities, read_op
 from vaebench.errors import InputError
 from vaebench.signatures.kl_nmf import updated_exposures
 from vaebench.signatures.likelihood import deviance
+from vaebench.signatures.offered import offered
 
 Given = str | Path | Opportunities
 """Opportunities as users give them: ``"genome"``, ``"exome"``, the path of a BED file, or those that were read."""
@@ -204,3 +206,20 @@ def _deviance(x: np.ndarray, signatures: np.ndarray, iterations: int) -> float:
     start = np.full((1, len(signatures)), x.sum() / len(signatures))
     likeliest = np.asarray(updated_exposures(x, signatures, start, 1.0, iterations))
     return float(deviance(x, likeliest @ signatures)[0])
+
+
+def offered_at(
+    counts: pd.DataFrame,
+    known: pd.DataFrame,
+    include: Sequence[str] | None,
+    exclude: Sequence[str] | None,
+    tissue: str | None,
+    opportunities: Given | None,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series | None, list[str]]:
+    """Signatures to fit (:func:`vaebench.signatures.offered.offered`), those left out, yields of the former, and notes.
+
+    All are on the scale of the counts.
+    """
+    known, left_out, gone = offered(known, include, exclude, tissue)
+    known, yields, scales = converted(opportunities, counts, known)
+    return known, at_counts(opportunities, counts, left_out), yields, [*scales, *gone]

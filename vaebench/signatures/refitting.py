@@ -22,8 +22,7 @@ from vaebench.signatures.attribution import DRAWS
 from vaebench.signatures.dispersion import NOISES, NoiseFit, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.learned import prior_ground
-from vaebench.signatures.offered import offered
-from vaebench.signatures.opportunities import Given, at_counts, both_scales, converted
+from vaebench.signatures.opportunities import Given, both_scales, offered_at
 from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
 from vaebench.signatures.refit_tables import needs_added, probabilities_of, samples_table, shown_exposures, sums_table
 from vaebench.signatures.sampler.options import SamplerOptions
@@ -234,18 +233,15 @@ def refit(
         >>> list(fit.intervals.columns)
         ['sample', 'signature', 'exposure', 'lower', 'upper', 'presence']
     """
-    intervals = None if intervals == "none" else intervals
-    checked_options(intervals, noise, level, seed)
+    intervals = checked_options(intervals, noise, level, seed)
     chosen = _method_options(intervals, options, settings, per_mutation)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
-    known, left_out, gone = offered(known, include, exclude, None if isinstance(prior, pd.DataFrame) else tissue)
-    known, yields, scales = converted(opportunities, counts, known)
-    left_out = at_counts(opportunities, counts, left_out)
-    x = counts.to_numpy()
+    seen_in = None if isinstance(prior, pd.DataFrame) else tissue
+    known, left_out, yields, said = offered_at(counts, known, include, exclude, seen_in, opportunities)
+    x, estimates = counts.to_numpy(), None
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
     known, factors, changes = adapted(x[some], known, ground, adapt, seed)
-    s = known.to_numpy()
-    exposures, estimates = np.zeros((len(x), len(s))), None
+    s, exposures = known.to_numpy(), np.zeros((len(x), len(known)))
     fitted = fitted_noise(x[some], s, noise)
     exposures[some], found = fitted.fit.exposures, fitted.found
     if intervals is not None:
@@ -253,7 +249,7 @@ def refit(
         estimates = METHODS[intervals].compute(FittedCohort(*given, progress or no_progress, ground=ground))
         exposures[some] = estimates.exposures
     samples = samples_table(counts, exposures @ s, found, some, checks)
-    notes = [*scales, *gone, *changes, *needs_added(samples, x[some], known, left_out, fitted, checks)]
+    notes = [*said, *changes, *needs_added(samples, x[some], known, left_out, fitted, checks)]
     frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
     notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks)
     if estimates is not None:
@@ -264,18 +260,16 @@ def refit(
         exposures=shown,
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
-        method=intervals or "",
-        level=level,
         diagnostics=diagnostics,
         notes=(*notes, *_probability_notes(per_mutation, intervals, estimates)),
-        **_noise_of(fitted),
+        **_settings_of(fitted, intervals, level),
+        channel_factors=factors,
         sums=sums_table(known.index, counts.index[some], estimates),
         left_out=tuple(map(str, left_out.index)),
         per_mutation=probabilities_of(counts, shown, known, some, estimates, level) if per_mutation else None,
         yields=yields,
         signatures=known,
         catalogue=counts,
-        channel_factors=factors,
     )
 
 
@@ -286,19 +280,26 @@ def _probability_notes(asked: bool, intervals: str | None, estimates: Estimates 
     return [f"Probabilities of mutations have no intervals: intervals={intervals!r} draws no exposures."]
 
 
-def _noise_of(fitted: NoiseFit) -> dict[str, Any]:
-    """The fields of :class:`RefitResult` that describe the noise."""
+def _settings_of(fitted: NoiseFit, intervals: str | None, level: float) -> dict[str, Any]:
+    """The fields of :class:`RefitResult` that describe method and noise."""
     poisson, found = fitted.poisson, fitted.found
-    fields = {"dispersion": poisson.dispersion, "psi": poisson.rounding, "size": found.size}
+    fields = {
+        "method": intervals or "",
+        "level": level,
+        "dispersion": poisson.dispersion,
+        "psi": poisson.rounding,
+        "size": found.size,
+    }
     return fields | {"noise": fitted.noise, "growth": found.growth}
 
 
-def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> None:
-    """Check the options that all functions with intervals share.
+def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> str | None:
+    """Return the method of the intervals, ``None`` for ``"none"``, and check the options that all functions with intervals share.
 
     Raises:
         InputError: for an unknown method or noise, a level outside of 0 to 1, or a seed that is not allowed.
     """
+    intervals = None if intervals == "none" else intervals
     if intervals is not None and intervals not in METHODS:
         raise unknown_name("intervals", intervals, METHODS)
     if noise not in NOISES:
@@ -306,6 +307,7 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
     if not 0 < level < 1:
         raise InputError(f"level={level!r} is not allowed; it must be above 0 and below 1")
     checked_seed(seed)
+    return intervals
 
 
 def _method_options(
