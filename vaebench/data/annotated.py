@@ -22,7 +22,7 @@ from vaebench.data.columns import Roles, assembled, role_columns, selected, surv
 from vaebench.data.comparisons import numbers
 from vaebench.data.dataset import Treatment
 from vaebench.data.features import sample_notes
-from vaebench.data.files.gene_matrix import Genes, gene_blocks, gene_names
+from vaebench.data.files.gene_matrix import GeneNames, gene_blocks, gene_names
 from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.matrix import Layout, matrix_layout
 from vaebench.data.files.table import DUPLICATES, Table, table_from_file
@@ -151,7 +151,7 @@ def _numbered(table: Table, numbered: Mapping[str, tuple[str, str]]) -> dict[str
 
 
 def _features(
-    study: Study, layout: Layout, genes: Genes, columns: np.ndarray, wanted: set[int], kept: dict[int, np.ndarray]
+    study: Study, layout: Layout, genes: GeneNames, columns: np.ndarray, wanted: set[int], kept: dict[int, np.ndarray]
 ) -> RawFeatures:
     """The features of the matrix; reading them puts those at the positions ``wanted`` into ``kept``."""
 
@@ -163,7 +163,7 @@ def _features(
     return RawFeatures(genes.features, len(columns), np.dtype(np.float32), blocks, None)
 
 
-def _places(genes: Genes, factor: str, listed: Sequence[str], file: Path) -> tuple[list[int], int]:
+def _places(genes: GeneNames, factor: str, listed: Sequence[str], file: Path) -> tuple[list[int], int]:
     """Positions of some genes, and how many are not found."""
     place = {name: position for position, name in enumerate(genes.features)}
     found = [place[gene] for gene in dict.fromkeys(listed) if gene in place]

@@ -19,7 +19,7 @@ from vaebench.data.files.matrix import Layout, gene_lines, matrix_blocks
 from vaebench.errors import InputError
 
 
-class Genes(NamedTuple):
+class GeneNames(NamedTuple):
     """Names of the D features of a file, the feature of each row, the number of repeated names, and notes."""
 
     features: list[str]
@@ -37,7 +37,7 @@ class Matrix(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def gene_names(layout: Layout, names_from: int = 0, duplicates: str = "apart") -> Genes:
+def gene_names(layout: Layout, names_from: int = 0, duplicates: str = "apart") -> GeneNames:
     """Reads the names of all genes, without their values.
 
     Args:
@@ -58,14 +58,14 @@ def gene_names(layout: Layout, names_from: int = 0, duplicates: str = "apart") -
         unique_names(layout.file, "feature", names, "refuse", place="row")
     if duplicates != "sum":
         features, repeats = unique_names(layout.file, "feature", names, "apart")
-        return Genes(features, np.arange(len(names)), len(repeats), notes)
+        return GeneNames(features, np.arange(len(names)), len(repeats), notes)
     place: dict[str, int] = {}
     rows = np.array([place.setdefault(name, len(place)) for name in names])
-    return Genes(list(place), rows, len(names) - len(place), notes)
+    return GeneNames(list(place), rows, len(names) - len(place), notes)
 
 
 def gene_blocks(
-    layout: Layout, genes: Genes, columns: np.ndarray, names_from: int = 0, logged: bool = False
+    layout: Layout, genes: GeneNames, columns: np.ndarray, names_from: int = 0, logged: bool = False
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields the features of a file for some samples in blocks: their positions, and values [features, N] in float32.
 
