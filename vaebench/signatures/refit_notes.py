@@ -149,3 +149,10 @@ def _stopped(diagnostics: dict[str, Any]) -> str:
     """`` at the limit of 2,150 sweeps`` of a sampler that has one."""
     limit = diagnostics.get("sweeps_limit")
     return f" at the limit of {limit:,} sweeps" if limit else ""
+
+
+def probability_notes(asked: bool, intervals: str | None, estimates: Estimates | None) -> list[str]:
+    """Note on probabilities of mutations, where they were ``asked`` for and have no intervals."""
+    if not asked or (estimates is not None and estimates.draws is not None):
+        return []
+    return [f"Probabilities of mutations have no intervals: intervals={intervals!r} draws no exposures."]

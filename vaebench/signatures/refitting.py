@@ -23,10 +23,18 @@ from vaebench.signatures.dispersion import NOISES, NoiseFit, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
 from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.opportunities import Given, both_scales, offered_at
-from vaebench.signatures.refit_notes import CHECKS, RefitChecks, noise_notes, prior_notes, sample_notes, sum_notes
+from vaebench.signatures.refit_notes import (
+    CHECKS,
+    RefitChecks,
+    noise_notes,
+    prior_notes,
+    probability_notes,
+    sample_notes,
+    sum_notes,
+)
 from vaebench.signatures.refit_tables import needs_added, probabilities_of, samples_table, shown_exposures, sums_table
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
+from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
 from vaebench.types.shown import one_line, tables_page
 
 
@@ -261,7 +269,7 @@ def refit(
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
         diagnostics=diagnostics,
-        notes=(*notes, *_probability_notes(per_mutation, intervals, estimates)),
+        notes=(*notes, *probability_notes(per_mutation, intervals, estimates)),
         **_settings_of(fitted, intervals, level),
         channel_factors=factors,
         sums=sums_table(known.index, counts.index[some], estimates),
@@ -271,13 +279,6 @@ def refit(
         signatures=known,
         catalogue=counts,
     )
-
-
-def _probability_notes(asked: bool, intervals: str | None, estimates: Estimates | None) -> list[str]:
-    """Note on probabilities of mutations, where they were ``asked`` for and have no intervals."""
-    if not asked or (estimates is not None and estimates.draws is not None):
-        return []
-    return [f"Probabilities of mutations have no intervals: intervals={intervals!r} draws no exposures."]
 
 
 def _settings_of(fitted: NoiseFit, intervals: str | None, level: float) -> dict[str, Any]:
