@@ -284,14 +284,8 @@ def refit(
 def _settings_of(fitted: NoiseFit, intervals: str | None, level: float) -> dict[str, Any]:
     """The fields of :class:`RefitResult` that describe method and noise."""
     poisson, found = fitted.poisson, fitted.found
-    fields = {
-        "method": intervals or "",
-        "level": level,
-        "dispersion": poisson.dispersion,
-        "psi": poisson.rounding,
-        "size": found.size,
-    }
-    return fields | {"noise": fitted.noise, "growth": found.growth}
+    fields = {"method": intervals or "", "level": level, "dispersion": poisson.dispersion, "psi": poisson.rounding}
+    return fields | {"size": found.size, "noise": fitted.noise, "growth": found.growth}
 
 
 def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> str | None:
