@@ -102,6 +102,7 @@ def test_truths_are_what_the_sources_say():
     np.testing.assert_allclose(made["prior"][0].sum(1), x.sum(1))
     assert (made["prior"][0] > 0).mean() == pytest.approx(0.5, abs=0.03)
     np.testing.assert_allclose(made["neighbours"][0].sum(1), x.sum(1), rtol=0.5)
+    assert not made["neighbours"][0][truth.exposures.to_numpy() == 0].any()
     e, mean = made["spectra"]
     np.testing.assert_array_equal(e, truth.exposures)
     expected = (e**2) @ (s * (1 - s)) / 51

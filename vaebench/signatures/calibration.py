@@ -4,8 +4,8 @@ A simulation from the fit alone cannot see what is wrong with the fit: where the
 the simulated tumours do not have it either. So truths come from several sources (:data:`SOURCES`), and the worst counts:
 
   fit         posterior draws of the exposures, given the catalogue
-  neighbours  exposures by maximum likelihood of a Poisson resample of the catalogue: they fit as well, and no prior has had a
-              say in them
+  neighbours  exposures by maximum likelihood of a Poisson resample of the catalogue, of the signatures of a posterior draw: they
+              fit as well, and no prior has had a say in how large they are
   prior       a few signatures in each tumour, drawn at random, with even shares on average: a cohort of which the fit of this
               catalogue knows nothing but the numbers of mutations
   spectra     posterior draws, but in each tumour the spectrum of each signature is drawn about the given one
@@ -83,7 +83,9 @@ def _fit(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
 def _neighbours(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
     again = rng.poisson(cohort.counts).astype(np.float64)
     again[again.sum(1) == 0] = cohort.counts[again.sum(1) == 0]
-    truth = maximum_likelihood(again, cohort.signatures).exposures
+    there = cohort.draws[i] > 0  # of all signatures maximum likelihood has a little of each, as no tumour has
+    start = np.where(there, again.sum(1, keepdims=True) / np.maximum(there.sum(1, keepdims=True), 1), 0.0)
+    truth = maximum_likelihood(again, cohort.signatures, start=start, free=there).exposures
     truth = np.where(truth < cohort.options.present, 0.0, truth)
     return truth, truth @ cohort.signatures
 
