@@ -22,6 +22,7 @@ OLDER = (
     "tumour_factors",
     "hidden_widths",
     "trust",
+    "real_tumours",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""
 
