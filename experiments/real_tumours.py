@@ -65,22 +65,22 @@ def made_up(out: Path) -> dict[str, Path]:
 def row_of(fit: RefitResult, seen: set[str], known: set[str]) -> dict[str, Any]:
     """Numbers of a refit, given the signatures ``seen`` in the type, and all those that the published table has."""
     assert fit.intervals is not None
-    wide = fit.intervals.pivot(index="sample", columns="signature", values=["presence", "exposure"])
-    present, amounts = wide["presence"] > 0.5, wide["exposure"]
-    never = [name for name in amounts.columns if name in known - seen]
-    unknown = [name for name in amounts.columns if name not in known]
-    share = present[never].mean()
-    total = float(amounts.to_numpy().sum())
+    grouped = fit.intervals.assign(present=fit.intervals["presence"] > 0.5).groupby("signature")
+    share, amounts = grouped["present"].mean(), grouped["exposure"].sum()
+    never = [str(name) for name in amounts.index if name in known - seen]
+    unknown = [str(name) for name in amounts.index if name not in known]
+    total = float(amounts.sum())
+    most = str(share[never].idxmax()) if never else ""
     gain = [
         note.rsplit("explains ", 1)[1].split("%")[0] for note in fit.notes if "same channels in all samples" in note
     ]
     return {
-        "present": float(present.sum(axis=1).mean()),
-        "never_mean": float(share.mean()) if never else np.nan,
-        "never_most": float(share.max()) if never else np.nan,
-        "never_name": str(share.idxmax()) if never else "",
-        "never_mutations": float(amounts[never].to_numpy().sum()) / total,
-        "unknown_mutations": float(amounts[unknown].to_numpy().sum()) / total,
+        "present": float(share.sum()),
+        "never_mean": float(share[never].mean()) if never else np.nan,
+        "never_most": float(share[most]) if never else np.nan,
+        "never_name": most,
+        "never_mutations": float(amounts[never].sum()) / total,
+        "unknown_mutations": float(amounts[unknown].sum()) / total,
         "noise": fit.noise,
         "dispersion": fit.dispersion,
         "r_hat": fit.diagnostics["r_hat_99"],

@@ -89,7 +89,7 @@ def sparse_sweep(
     weight = (1 / variance).T
     curvature = jnp.einsum("jc,kc,ct->jkt", signatures, signatures, weight)
     pull = signatures @ ((x - exposures @ signatures).T * weight)
-    slabs = slab_of(*(values[:, None] for values in prior))
+    slabs = slab_of(*(jnp.asarray(values)[:, None] for values in prior))
     # one call for all: the generator takes half a second to compile
     moves = 6 * len(signatures) * len(x)
     random = uniforms(key, (moves + len(signatures),), x.dtype)

@@ -14,7 +14,8 @@ _T = TypeVar("_T")
 
 def started(executor: Executor, task: Callable[[], _T]) -> Future[_T]:
     """Start ``task`` in a thread, with the context and the precision of matrix products of this one."""
-    context, precision = contextvars.copy_context(), jax.config.jax_default_matmul_precision
+    context = contextvars.copy_context()
+    precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
 
     def run() -> _T:
         with jax.default_matmul_precision(precision):
