@@ -167,7 +167,7 @@ def facts(data):
 
 @pytest.mark.parametrize("name", ["c.csv", "c.tsv.gz", "c.parquet", "c.h5ad"])
 def test_auxiliary_variables_are_written_and_read_back(tmp_path, name):
-    simulated, _ = simulate_cohort(3, samples=120, genes=20, types=3, scaling="none")
+    simulated, _ = simulate_cohort(3, samples=120, genes=50, types=3, scaling="none")
     rng = np.random.default_rng(0)
     site = np.where(np.arange(120) % 7 == 0, "", np.array(["a", "b", "c"])[rng.integers(3, size=120)])
     share = np.where(np.arange(120) % 5 == 0, np.nan, rng.random(120))
