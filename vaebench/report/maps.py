@@ -25,10 +25,11 @@ def latent_map(z: np.ndarray, labels: pd.Series | None) -> tuple[np.ndarray, pd.
 
     ``coordinates`` are empty where the map would show nothing: few samples, values that are not finite, or equal rows.
     """
-    scaled = z - z.mean(0)
+    known = np.isfinite(z).all()
+    scaled = z - z.mean(0) if known else z[:, :0]
     spread = scaled.std(0)
     scaled = scaled[:, spread > 0] / spread[spread > 0]
-    if len(z) < FEWEST or not np.isfinite(z).all() or not scaled.size or len(np.unique(scaled.round(6), axis=0)) < 3:
+    if len(z) < FEWEST or not known or not scaled.size or len(np.unique(scaled.round(6), axis=0)) < 3:
         return np.empty((0, 2)), labels, ""
     rows = np.arange(len(z))
     note = "t-SNE of the posterior means"

@@ -45,7 +45,7 @@ def _cell(value: float | None, numeric: bool, shown: str = "") -> str:
 def _score_cell(line: Mapping[Any, Any], score: str) -> str:
     low, high, used = (line[f"{score}/{part}"] for part in ("low", "high", "n_used"))
     reach = f"{_number(low, score)} … {_number(high, score)} " if np.isfinite(low) else ""
-    some = "" if used == line["n"] else f"(n {used})"
+    some = "" if used in (0, line["n"]) else f"(n {used})"  # PCA has no loss
     return _cell(line[f"{score}/mean"], True, f"{mean_text(line, score)}<small>{reach}{some}</small>")
 
 

@@ -142,6 +142,8 @@ def _cox(rows: pd.DataFrame) -> str:
 def _cost(info: Mapping[str, Any]) -> str:
     heads = {"seconds": "wall seconds", "programs": "compiled programs", "lane_efficiency": "lane efficiency"}
     known = {heads.get(k, k): info[k] for k in _COST if info.get(k) is not None}
+    if "device" in known:  # platform and kind, which are the same word on a CPU
+        known["device"] = " ".join(dict.fromkeys(str(known["device"]).split()))
     if info.get("seconds") and info.get("trainings"):
         known["seconds per training"] = float(info["seconds"]) / float(info["trainings"])
     return definitions(known) if known else "<p>Not recorded.</p>"
