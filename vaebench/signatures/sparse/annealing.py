@@ -49,8 +49,12 @@ def _random_start(x: jax.Array, key: jax.Array, count: int, size: int) -> tuple[
     return signatures, shares / shares.sum(1, keepdims=True) * x.sum(1, keepdims=True)
 
 
-_all_updated = jax.jit(jax.vmap(updated_factors, in_axes=(None, 0, 0, None, None)))
-"""All restarts side by side."""
+@jax.jit
+def _all_updated(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
+) -> tuple[jax.Array, jax.Array]:
+    """:func:`updated_factors` of all restarts [R, ...] side by side."""
+    return jax.vmap(lambda s, e: updated_factors(x, s, e, shape, iterations))(signatures, exposures)
 
 
 def anneal(x: jax.Array, signatures: jax.Array, options: SparseOptions) -> tuple[jax.Array, jax.Array]:
