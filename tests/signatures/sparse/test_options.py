@@ -99,6 +99,32 @@ def test_patience_ends_the_search(monkeypatch, patience, fitted, chosen):
     assert path.chosen == chosen
 
 
+@pytest.mark.parametrize(("again", "chosen"), [(4.0, 1), (5.5, 2)])
+def test_a_passed_number_before_the_chosen_one_gets_its_draws(monkeypatch, again, chosen):
+    """Trials of 1 and 2 signatures were passed; with all draws that of 2 may be better than 3."""
+    values, tried = {1: 9.0, 2: 6.0, 3: 5.0, 4: 7.0, 5: 8.0}, []
+
+    def fitted_number(x, start, *_):
+        fit = fit_with(values[len(start)], len(start))
+        return NumberFit(fit, fit, 0, len(start) < 3)
+
+    def without_one(x, fit, passed, *_):
+        tried.append(len(passed.signatures))
+        return fit_with({1: 8.0, 2: again}[tried[-1]], tried[-1])
+
+    monkeypatch.setattr(pipeline, "random_restarts", lambda x, k, *_: (np.full((1, k, 96), 1 / 96), np.zeros(1)))
+    monkeypatch.setattr(pipeline, "slope_of_start", lambda *_: 0.0)
+    monkeypatch.setattr(pipeline, "reweighted", lambda data, fit, *_: (data, fit))
+    monkeypatch.setattr(pipeline, "rescored", lambda data, fit, *_: fit)
+    monkeypatch.setattr(pipeline, "fit_number", fitted_number)
+    monkeypatch.setattr(pipeline, "without_one", without_one)
+    monkeypatch.setattr(pipeline, "fit_signatures", lambda x, s, *_, **__: fit_with(0.0, len(s)))
+    monkeypatch.setattr(pipeline, "resolve_ambiguity", lambda s, e, *_: (s, e, ()))
+    path = pipeline.sparse_path(np.ones((3, 96)), range(1, 6), restarts=1)
+    assert path.chosen == chosen
+    assert tried == ([2, 1] if chosen == 1 else [2])
+
+
 @pytest.mark.parametrize(("options", "swaps"), [({}, 0), ({"swap_gain": 9.0}, 3), ({"swap_gain": 9.0, "swaps": 1}, 1)])
 def test_a_swap_must_gain_enough(monkeypatch, key, options, swaps):
     """Each swap that is tried lowers the criterion by 10."""

@@ -155,6 +155,15 @@ def test_the_best_candidate_is_the_signature_that_is_missing(rare):
     assert candidate.gain > 3 * again.gain
 
 
+@pytest.mark.parametrize(("count", "passed"), [(3, True), (4, False)])
+def test_a_number_is_passed_where_a_candidate_betters_it(rare, count, passed):
+    counts, signatures, _ = rare
+    known = kl_nmf.padded(signatures[:count])
+    score = criterion.score_fit(f32(counts), known, likeliest(counts, known), options=OPTIONS)
+    fit = moves.SparseFit(signatures[:count], score.exposures > 0, score)
+    assert moves.surpassed(f32(counts), fit, OPTIONS) == passed
+
+
 def test_the_gain_of_a_candidate_is_what_a_fit_with_it_saves(rare):
     counts, signatures, _ = rare
     known = kl_nmf.padded(signatures[:3])

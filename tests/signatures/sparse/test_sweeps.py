@@ -60,7 +60,7 @@ def test_draws_are_those_of_the_general_sampler(problem):
 
 def test_padding_is_not_visited(problem):
     x, s, start, variance, prior = problem
-    wide, exposures = padded(s), jnp.pad(start, ((0, 0), (0, 4)))
+    wide, exposures = padded(s, 8), jnp.pad(start, ((0, 0), (0, 4)))
     longer = gibbs.Prior(*(jnp.pad(values, (0, 4), constant_values=0.5) for values in prior))
     drawn = sweeps.sparse_sweep(jax.random.key(0), x, wide, variance, exposures, longer, jnp.int32(4), OPTIONS)
     assert np.isfinite(np.asarray(drawn)).all()

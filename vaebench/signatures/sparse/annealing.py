@@ -49,11 +49,11 @@ def _random_start(x: jax.Array, key: jax.Array, count: int, size: int) -> tuple[
     return signatures, shares / shares.sum(1, keepdims=True) * x.sum(1, keepdims=True)
 
 
-@functools.partial(jax.jit, static_argnames="iterations")
+@jax.jit
 def _all_updated(
     x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Updated signatures [R, S, M] and exposures [R, T, S] of all restarts side by side."""
+    """:func:`updated_factors` of all restarts [R, ...] side by side."""
     return jax.vmap(lambda s, e: updated_factors(x, s, e, shape, iterations))(signatures, exposures)
 
 
