@@ -8,8 +8,8 @@ learning rate 1e-2 and 1e-3; Kaiming uniform and U(0,1); Adam and RMSprop; tanh 
 epochs with a patience of 10, on the 500 genes of largest deviation. The variance of each score over the grid is divided among
 the hyperparameters and their pairs (functional ANOVA).
 
-Machine: two CPU cores, about 15 minutes. A run that is stopped continues.
-Expected: not known before; the network of the released code is fixed at 512 units.
+Machine: not measured; the full grid was not run yet. A run that is stopped continues.
+Expected: not known before it is run; the network of the released code is fixed at 512 units.
 
 Writes OUT/shares.csv (score, effect, share without noise, interval over seeds), OUT/widths.csv (mean, standard deviation and
 best of every score by width) and OUT/shares_ari.png.
