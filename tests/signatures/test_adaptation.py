@@ -84,9 +84,13 @@ def test_a_refit_of_such_a_cohort_is_nearer_to_the_truth_and_says_so(tmp_path):
     assert not any("adapted" in note for note in plain.notes)
     assert [note for note in changed.notes if "same channels in all samples" in note]
     changed.save(tmp_path / "refit")
+    assert changed.channel_factors is not None
+    assert changed.signatures is not None
     table = pd.read_csv(tmp_path / "refit" / "channel_factors.csv", index_col="channel")
     pd.testing.assert_series_equal(table["factor"], changed.channel_factors, check_names=False)
-    np.testing.assert_allclose(changed.signatures, with_factors(SIGNATURES.to_numpy(), table["factor"].to_numpy()))
+    np.testing.assert_allclose(
+        changed.signatures.to_numpy(), with_factors(SIGNATURES.to_numpy(), table["factor"].to_numpy())
+    )
 
 
 def test_few_samples_unknown_signatures_and_wrong_names():
