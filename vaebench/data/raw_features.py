@@ -53,7 +53,8 @@ def only(source: RawFeatures, kept: Sequence[int] | np.ndarray) -> RawFeatures:
             yield new[place[own]], values[own]
 
     rows, names = source.rows, [source.names[i] for i in positions]
-    return source._replace(names=names, blocks=blocks, rows=rows and (lambda chosen: rows(positions[chosen])))
+    again = None if rows is None else (lambda chosen: rows(positions[chosen]))
+    return source._replace(names=names, blocks=blocks, rows=again)
 
 
 def in_blocks(source: RawFeatures) -> Iterator[FeatureBlock]:
