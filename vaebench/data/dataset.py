@@ -25,7 +25,9 @@ from vaebench.data.digest import content_digest
 from vaebench.data.files.text import LARGEST
 from vaebench.data.preprocessing import Preprocessing
 from vaebench.data.scale import blocks_of, profile_of, scale_notes
-from vaebench.errors import InputError, unknown_name
+from vaebench.data.treatment import CHOICES as CHOICES
+from vaebench.data.treatment import Treatment as Treatment
+from vaebench.errors import InputError
 from vaebench.types import Counts, Dataset, Survival
 from vaebench.types.auxiliary import Auxiliary
 from vaebench.types.frames import converted, in_order, is_frame, is_series, with_row_names
@@ -33,38 +35,7 @@ from vaebench.types.frames import converted, in_order, is_frame, is_series, with
 if TYPE_CHECKING:
     import pandas as pd  # for annotations only: training does without it
 
-CHOICES = {
-    "transform": ("none", "log2"),
-    "deviation": ("mean", "median"),
-    "scaling": ("zscore", "unit", "none"),
-    "missing": ("refuse", "impute"),
-}
-"""Option -> its allowed values."""
-
 _BLOCK = 512  # features handled at once, so that the float64 copies stay small compared with the matrix
-
-
-@dataclasses.dataclass(frozen=True)
-class Treatment:
-    """Transform, selection and scaling of values; see :func:`vaebench.data.read_table` for each field."""
-
-    top: int | str | None = None
-    deviation: str = "mean"
-    scaling: str = "zscore"
-    transform: str = "none"
-    missing: str = "refuse"
-    counts: bool = False
-
-    def __post_init__(self) -> None:
-        for option, allowed in CHOICES.items():
-            if getattr(self, option) not in allowed:
-                raise unknown_name(option, getattr(self, option), allowed)
-        if self.counts:  # counts are compared on a log scale, whatever a protocol expects of its own data
-            object.__setattr__(self, "transform", "log2")
-
-    def options(self) -> dict[str, Any]:
-        """Returns the fields for records and cache keys, which name no counts where there are none."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if k != "counts" or v}
 
 
 class _Statistics(NamedTuple):

@@ -135,7 +135,7 @@ def autoencoder_model(
     the samples around it. ``posterior`` (by default) and ``decode`` use running statistics in both recipes.
     """
     sizes = (static.features, static.latent, static.hidden, static.norm, static.output)
-    counted = static.likelihood == "negative_binomial"
+    counted = static.likelihood != "own"
     module = Autoencoder(*sizes, family.heads, extra, 2 * sum(static.auxiliary), inputs, prior, components, counted)
     by_batch = static.recipe == "benchmarked"
 
@@ -148,8 +148,7 @@ def autoencoder_model(
     def loss(
         variables: Tree, x: jax.Array, key: jax.Array, hyper: Tree, activation: jax.Array, context: Context
     ) -> tuple[jax.Array, Aux]:
-        counts = x.counts if isinstance(x, AuxiliaryRows) else None
-        x, auxiliary = parted(x)
+        x, auxiliary, counts = parted(x)
         applied = functools.partial(_applied, module, variables, activation, context.training)
         # encoder and decoder each update their own leaves of one tree of statistics, so it is passed from one to the other
         heads, changed = applied("encode", x, variables["batch_stats"], given("encoder", auxiliary))
@@ -159,18 +158,16 @@ def autoencoder_model(
         known = tuple(jnp.tile(u, (len(z) if z.ndim == 3 else 1, 1)) for u in given("decoder", auxiliary))
         decoded, changed = applied("decode", z.reshape(-1, static.latent), changed.get("batch_stats", {}), known)
         prior_key, own_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
-        draws_of_prior = family.prior(prior_key, (len(x), static.latent))
-        parameters = learned(variables, activation, auxiliary)
+        drawn = (family.prior(prior_key, (len(x), static.latent)), own_key, learned(variables, activation, auxiliary))
         decoded = decoded.reshape(*z.shape[:-1], static.features)
         decoder = {name: variables["params"][name] for name in ("decoder", "output_layer")}
-        drawn = (draws_of_prior, own_key, parameters)
         log_theta = module.apply(variables, method="log_theta") if counted else None
         outputs = Outputs(x, decoded, q, z, *drawn, auxiliary, static.auxiliary, decoder, counts, log_theta)
         value, terms = _value(module, objective, variables, outputs, hyper, context._replace(shape=static.shape))
         return warmed(value, terms, context), Aux(terms, changed.get("batch_stats", {}))
 
     def posterior(variables: Tree, x: jax.Array, activation: jax.Array, training: bool = False) -> Tree:
-        x, auxiliary = parted(x)
+        x, auxiliary, _ = parted(x)
         known = given("encoder", auxiliary)
         return family.posterior(*module.apply(variables, x, activation, training, *known, method="encode"))
 
@@ -201,9 +198,9 @@ def warmed(value: jax.Array, terms: Mapping[str, jax.Array], context: Context) -
     return terms["reconstruction"] + context.kl_weight * (value - terms["reconstruction"])
 
 
-def parted(x: jax.Array | AuxiliaryRows) -> tuple[jax.Array, jax.Array | None]:
-    """Return x and its auxiliary variables, ``None`` without any."""
-    return (x.x, x.auxiliary) if isinstance(x, AuxiliaryRows) else (x, None)
+def parted(x: jax.Array | AuxiliaryRows) -> AuxiliaryRows:
+    """Return x with its auxiliary variables and counts, ``None`` without."""
+    return x if isinstance(x, AuxiliaryRows) else AuxiliaryRows(x)
 
 
 def _given(inputs: tuple[str, ...], part: str, auxiliary: jax.Array | None) -> tuple[jax.Array, ...]:

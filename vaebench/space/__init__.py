@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vaebench.space.combinations import chain, group_by_static, product, zipped
+from vaebench.space.identity import point_id
 from vaebench.space.points import (
     RECIPES,
     SCALING_FROM,
@@ -10,7 +11,6 @@ from vaebench.space.points import (
     VALIDATION,
     Point,
     point,
-    point_id,
     static_of,
     traced_of,
 )

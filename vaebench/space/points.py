@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import json
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +15,7 @@ from vaebench.errors import InputError, unknown_name
 from vaebench.nn.autoencoder import ACTIVATIONS, LIKELIHOODS, NORMS, OUTPUTS
 from vaebench.nn.initialisation import INITS
 from vaebench.nn.optimizers import check_optimizer, static_optimizer, traced_optimizer
-from vaebench.types import SCHEMA, Static, Traced, Tree, Variant
+from vaebench.types import Static, Traced, Tree, Variant
 from vaebench.types.shown import one_line
 from vaebench.variants import VARIANTS, check_likelihood, check_output, variant
 
@@ -101,8 +99,6 @@ _CHOICES |= {"likelihood": LIKELIHOODS, "stopping": STOPPING, "scaling_from": SC
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
 _LARGEST = {"latent": 1_000_000, "hidden": 1_000_000}
 """Largest widths of layers: far above any use, far below what overflows. Other whole numbers are int32 in a program."""
-_LATER = {"likelihood": "own", "kl_warmup": 0}
-"""Settings that identities name only where they differ from these defaults, since they were added later."""
 _POSITIVE = ("latent", "batch", "epochs", "min_epochs", "patience", "learning_rate", "decay", "clip")
 
 
@@ -249,15 +245,12 @@ def _check(point: Point) -> None:
         known = f"(known: {', '.join(variant(point.variant).recipes)})"
         raise InputError(f"recipe {point.recipe!r} does not exist for variant {point.variant!r} {known}")
     check_output(variant(point.variant), point.recipe, point.output)
-    chosen = variant(point.variant)
-    check_likelihood(chosen, point.recipe, point.output, point.likelihood, point.kl_warmup)
+    check_likelihood(variant(point.variant), point.recipe, point.output, point.likelihood, point.kl_warmup)
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
     if math.isinf(point.learning_rate):
         raise InputError(f"learning_rate is {point.learning_rate!r}; it must be finite")
-    if point.kl_warmup < 0:
-        raise InputError(f"kl_warmup is {point.kl_warmup}; it must be a number of epochs, or 0 for none")
     for field in ("latent", "batch", "epochs", "min_epochs", "patience", "kl_warmup"):
         value, most = getattr(point, field), _LARGEST.get(field, 2**31 - 1)
         if value > most:
@@ -335,12 +328,3 @@ def traced_of(point: Point) -> Traced:
         hyper=hyper._replace(**dict(point.hyper)),
         kl_warmup=int(point.kl_warmup),
     )
-
-
-def point_id(point: Point, digest: str) -> str:
-    """Return the identity of a row: 16 hex digits of a hash of schema, point and data digest, equal on every machine."""
-    fields = dataclasses.asdict(point)
-    # points without these settings keep the identity that they had before there were any
-    fields = {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
-    content = json.dumps([SCHEMA, fields, digest], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()[:16]

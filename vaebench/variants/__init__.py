@@ -62,6 +62,8 @@ def check_likelihood(chosen: Variant, recipe: str, output: str, likelihood: str,
         raise InputError(
             f"likelihood is {likelihood!r} and output {output!r}; with counts the output must be 'identity'"
         )
+    if kl_warmup < 0:
+        raise InputError(f"kl_warmup is {kl_warmup}; it must be a number of epochs, or 0 for none")
     if kl_warmup and not textbook:
         raise InputError(
             f"kl_warmup is {kl_warmup}, and recipe {recipe!r} of {chosen.name} has none; give 0, or an expression model of "
