@@ -97,11 +97,7 @@ def make_names(name: str) -> str:
     return dotted if re.match(r"[A-Za-z]|\.(?!\d)", dotted) else f"X{dotted}"
 
 
-R_NAMES = (
-    WRITTEN
-    | {name: (name, str) for name in CONTEXTS if name != "SBS1536"}
-    | {'"A[C>A]A"': ("SBS96", lambda n: f'"{n}"')}
-)
+R_NAMES = WRITTEN | {name: (name, str) for name in CONTEXTS} | {'"A[C>A]A"': ("SBS96", lambda n: f'"{n}"')}
 
 
 @pytest.mark.parametrize("layout", list(R_NAMES))
