@@ -182,7 +182,8 @@ def _wide(text: str) -> str | None:
         name = f"{a}{b}[{ref}>{alt}]{c}{d}" if middle == ref else ""
         return name if name in _KNOWN["SBS1536"] else None
     found = _WIDE.fullmatch(text)
-    inner = None if found is None or "[" not in text else _substitution(found[2])
+    marked = "[" in text or re.fullmatch(r"\w\w\.\w\.\w\.\w\w", text)  # AA.C.A.AA is R's name of AA[C>A]AA
+    inner = None if found is None or not marked else _substitution(found[2])
     return None if found is None or inner is None else f"{found[1]}{inner}{found[3]}"
 
 

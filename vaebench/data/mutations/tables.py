@@ -154,7 +154,10 @@ def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.Dat
         found = labelled_frame(table, names, [name for name in rest if plain_name(name) not in _QUALITY_HEADS])
     else:
         found = labelled_frame(table, texts_of(table, table.first), [n for n in table.columns if n != table.first]).T
-    return checked_exposures(found, source=str(path))
+    found, totals = without_totals(found)
+    exposures = checked_exposures(found, source=str(path))
+    exposures.attrs["notes"] = [f"{table.source}: {n!r} holds the sums of the others and was left out" for n in totals]
+    return exposures
 
 
 def cancer_types(samples: Iterable[str], table: pd.DataFrame | str | Path | None = None) -> pd.Series | None:
