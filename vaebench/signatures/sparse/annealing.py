@@ -28,15 +28,14 @@ def random_restarts(
         options: ``shapes``, ``start_iterations`` and ``present`` are used.
     """
     size = len(padded(np.zeros((count, x.shape[1])), multiple=options.padding))
-    signatures, objectives = [], []
-    for own in jax.random.split(key, restarts):
-        # one after the other, by the program that anneals: side by side would be another one, which compiles for ten seconds
-        spectra, exposures = _random_start(x, own, count, size)
-        for shape in options.shapes:
-            spectra, exposures = updated_factors(x, spectra, exposures, shape, options.start_iterations)
-        signatures.append(np.asarray(spectra)[:count])
-        objectives.append(score_start(x, np.asarray(spectra), np.asarray(exposures), options))
-    return np.array(signatures), np.array(objectives)
+    starts = [_random_start(x, key, count, size) for key in jax.random.split(key, restarts)]
+    signatures, exposures = (jnp.stack(part) for part in zip(*starts, strict=True))
+    for shape in options.shapes:
+        signatures, exposures = _all_updated(x, signatures, exposures, shape, options.start_iterations)
+    objectives = [
+        score_start(x, s, e, options) for s, e in zip(np.asarray(signatures), np.asarray(exposures), strict=True)
+    ]
+    return np.asarray(signatures)[:, :count], np.array(objectives)
 
 
 @functools.partial(jax.jit, static_argnames="size")
@@ -48,6 +47,14 @@ def _random_start(x: jax.Array, key: jax.Array, count: int, size: int) -> tuple[
     shares = jax.random.exponential(second, (len(x), size)) * there[None, :]
     signatures = signatures / jnp.maximum(signatures.sum(1, keepdims=True), TINY)
     return signatures, shares / shares.sum(1, keepdims=True) * x.sum(1, keepdims=True)
+
+
+@jax.jit
+def _all_updated(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
+) -> tuple[jax.Array, jax.Array]:
+    """:func:`updated_factors` of all restarts [R, ...] side by side."""
+    return jax.vmap(lambda s, e: updated_factors(x, s, e, shape, iterations))(signatures, exposures)
 
 
 def anneal(x: jax.Array, signatures: jax.Array, options: SparseOptions) -> tuple[jax.Array, jax.Array]:
