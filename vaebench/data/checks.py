@@ -23,8 +23,8 @@ def matrix(x: ArrayLike) -> np.ndarray:
     return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
-def counted(values: np.ndarray, samples: np.ndarray, features: np.ndarray) -> Counts:
-    """Returns raw counts [N, D] as they are kept; raises ``InputError`` unless they are whole numbers, none missing."""
+def counted(values: np.ndarray, samples: np.ndarray, features: np.ndarray) -> tuple[Counts, np.ndarray]:
+    """Returns raw counts [N, D] to keep, and log2(count + 1); raises ``InputError`` unless all are whole numbers from 0."""
     with np.errstate(invalid="ignore"):
         odd = ~((values >= 0) & (values <= _LARGEST_COUNT) & (values == np.rint(values)))
     if odd.any():
@@ -42,7 +42,7 @@ def counted(values: np.ndarray, samples: np.ndarray, features: np.ndarray) -> Co
             f"counts (--counts): sample {shortened(str(samples[empty[0]]))!r} has no count at all ({empty.size} such samples); "
             "leave it out"
         )
-    return Counts(values.astype(np.int32), library)
+    return Counts(values.astype(np.int32), library), np.log2(values + 1)
 
 
 def names(kind: str, given: Iterable[object] | None, count: int) -> np.ndarray:

@@ -120,17 +120,13 @@ def dataset_from_arrays(
     sample_names = checks.names("sample", samples, count)
     feature_names = checks.names("feature", features, width)
     treatment = Treatment(top, deviation, scaling, "none", missing, counts)
-    held_counts = checks.counted(values, sample_names, feature_names) if counts else None
-    values = np.log2(values + 1) if counts else values
-    parts = (labels, survival, covariates, factors, auxiliary)
-    labels, survival, held, known_factors, facts = _by_sample(rows, samples, parts, count)
+    held_counts, values = checks.counted(values, sample_names, feature_names) if counts else (None, values)
+    given = (labels, survival, covariates, factors, auxiliary)
+    labels, survival, held, known_factors, facts = _by_sample(rows, samples, given, count)
     positions, label_names = checks.label_positions(labels, count)
     survival = None if survival is None else checks.survival_of(survival, sample_names)
     known = _statistics(values, sample_names, feature_names, missing)
-    kept = np.flatnonzero((known.high > known.low) & (known.sd > 0))
-    if kept.size == 0:
-        raise InputError(f"all {width} features are constant over {count} samples; at least one must vary")
-    chosen = kept if top is None else kept[_selected(values, known.mean, kept, top, deviation)]
+    kept, chosen = _kept_and_chosen(values, known, treatment)
     scaled, centre, scale = _scaled(values, known, chosen, scaling)
     fill = known.mean[chosen] if missing == "impute" else None
     dataset = Dataset(
@@ -148,9 +144,7 @@ def dataset_from_arrays(
         covariates={k: checks.covariate(k, v, count) for k, v in held.items()},
         factors={k: checks.factor(k, v, count) for k, v in known_factors.items()},
         provenance=_recorded(dict(provenance or {}), treatment, known, kept, chosen, survival, count),
-        preprocessing=Preprocessing(
-            feature_names[chosen], centre, scale, fill, treatment.transform, precision=values.dtype.name
-        ),
+        preprocessing=Preprocessing(feature_names[chosen], centre, scale, fill, treatment.transform, values.dtype.name),
         notes=_noted(notes, values, feature_names, scaling, facts, held_counts),
         auxiliary=facts,
         counts=held_counts and dataclasses.replace(held_counts, values=held_counts.values[:, chosen]),
@@ -242,6 +236,18 @@ def _statistics(values: np.ndarray, samples: np.ndarray, features: np.ndarray, m
             "the feature, or, if that is not a feature, name it under ignore (--ignore)"
         )
     return _Statistics(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _kept_and_chosen(values: np.ndarray, known: _Statistics, treatment: Treatment) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the positions of the features that vary, and of those that are selected; ``InputError`` if none varies."""
+    kept = np.flatnonzero((known.high > known.low) & (known.sd > 0))
+    if kept.size == 0:
+        raise InputError(
+            f"all {len(known.mean)} features are constant over {len(values)} samples; at least one must vary"
+        )
+    if treatment.top is None:
+        return kept, kept
+    return kept, kept[_selected(values, known.mean, kept, treatment.top, treatment.deviation)]
 
 
 def _selected(values: np.ndarray, mean: np.ndarray, kept: np.ndarray, top: int | str, deviation: str) -> np.ndarray:

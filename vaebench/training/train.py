@@ -98,7 +98,6 @@ def make_pass(
         order = jax.random.permutation(order_key, lane.split.train)[: steps * static.batch]
         rate = lane.traced.learning_rate * lane.traced.decay ** lane.epoch.astype(jnp.float32)
         chosen = coefficients(lane.traced.optimizer)
-        warm_steps = lane.traced.kl_warmup * steps
 
         def step(carry: Tree, inputs: Tree) -> tuple[Any, jax.Array]:
             variables, state, count, seen = carry
@@ -106,7 +105,7 @@ def make_pass(
 
             def loss(params: Tree) -> tuple[jax.Array, Aux]:
                 # validation is never warmed up, so that its losses can be compared; a program without warm-up has no weight
-                weight = jnp.minimum(count / warm_steps, 1.0) if static.warmed else None
+                weight = jnp.minimum(count / (lane.traced.kl_warmup * steps), 1.0) if static.warmed else None
                 context = Context(True, samples, static.batch, seen, kl_weight=weight)
                 current = {**variables, "params": params}
                 return model.loss(
