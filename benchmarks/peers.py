@@ -5,7 +5,7 @@
 
 KL-NMF: CPU milliseconds of one update of one restart, from the same starts; the divergences must agree. Refit: CPU seconds of
 all samples by maximum likelihood, and beside it SigProfilerAssignment's where it is installed (`pip install
-'vaebench[bench]'`). Sides take turns; each number is the least of the repeats, since the machine may be shared.
+SigProfilerAssignment`). Sides take turns; each number is the least of the repeats, since the machine may be shared.
 """
 
 from __future__ import annotations
