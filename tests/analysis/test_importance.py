@@ -95,7 +95,8 @@ def test_ranks_do_not_see_one_huge_value():
     assert shares(importance(grid(f), SCORE, NAMES, ranks=True))["static/latent"] > 0.6
 
 
-@pytest.mark.parametrize("seeds", [1, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [1, 5])
 def test_intervals_cover_the_share_without_noise(seeds):
     axes = {"static/latent": range(6), "traced/learning_rate": range(6), "traced/optimizer": range(3)}
 
