@@ -28,11 +28,11 @@ from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.signatures.coverage import coverage_table
 from vaebench.signatures.dispersion import Scatter, fitted_noise
 from vaebench.signatures.intervals.ends import parametric_resample
-from vaebench.signatures.intervals.methods import MethodOptions
+from vaebench.signatures.intervals.methods import MethodOptions, checked_options
 from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.opportunities import Given, converted
-from vaebench.signatures.refitting import checked_options, refit
+from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.tables import OnProgress, checked_tables, no_progress

@@ -75,32 +75,34 @@ def noise_notes(fitted: NoiseFit, checks: RefitChecks) -> list[str]:
     ]
 
 
-def sum_notes(signatures: pd.DataFrame, samples: pd.Index, estimates: Estimates, checks: RefitChecks) -> list[str]:
-    """Sentences about signatures that are alike, and about those that the counts cannot tell apart."""
-    notes = []
+def twin_notes(signatures: pd.DataFrame, checks: RefitChecks) -> list[str]:
+    """Sentence about signatures that are alike."""
     unit = signatures.to_numpy() / np.linalg.norm(signatures.to_numpy(), axis=1, keepdims=True)
     alike = np.triu(unit @ unit.T > checks.alike, 1)
-    if alike.any():
-        j, k = np.argwhere(alike)[0]
-        more = f" (and {alike.sum() - 1} further pairs)" if alike.sum() > 1 else ""
-        notes.append(
-            f"{signatures.index[j]} and {signatures.index[k]} have nearly the same spectrum{more}. No counts can tell them "
-            "apart: use their sum, or exclude one."
-        )
-    if estimates.sums:
-        counted = collections.Counter(tuple(found[1]) for found in estimates.sums)
-        members, often = counted.most_common(1)[0]
-        if often < checks.often * len(samples):
-            return notes
-        t, _, mean, low, high = next(found for found in estimates.sums if tuple(found[1]) == members)
-        names = [str(signatures.index[k]) for k in members]
-        rest = len(counted) - 1
-        more = f" {rest} other set{' is' if rest == 1 else 's are'} in sums." if rest else ""
-        notes.append(
-            f"The counts of {often} of {len(samples)} samples cannot tell {', '.join(names[:-1])} from {names[-1]}: "
-            f"together they are {mean:,.0f} [{low:,.0f}, {high:,.0f}] in {samples[t]}.{more}"
-        )
-    return notes
+    if not alike.any():
+        return []
+    j, k = np.argwhere(alike)[0]
+    more = f" (and {alike.sum() - 1} further pairs)" if alike.sum() > 1 else ""
+    return [
+        f"{signatures.index[j]} and {signatures.index[k]} have nearly the same spectrum{more}. No counts can tell them "
+        "apart: use their sum, or exclude one."
+    ]
+
+
+def sum_notes(signatures: pd.DataFrame, samples: pd.Index, estimates: Estimates, checks: RefitChecks) -> list[str]:
+    """Sentence about signatures that the counts of many samples cannot tell apart."""
+    counted = collections.Counter(tuple(found[1]) for found in estimates.sums or ())
+    members, often = (counted.most_common(1) or [((), 0)])[0]
+    if not members or often < checks.often * len(samples):
+        return []
+    t, _, mean, low, high = next(found for found in estimates.sums or () if tuple(found[1]) == members)
+    names = [str(signatures.index[k]) for k in members]
+    rest = len(counted) - 1
+    more = f" {rest} other set{' is' if rest == 1 else 's are'} in sums." if rest else ""
+    return [
+        f"The counts of {often} of {len(samples)} samples cannot tell {', '.join(names[:-1])} from {names[-1]}: "
+        f"together they are {mean:,.0f} [{low:,.0f}, {high:,.0f}] in {samples[t]}.{more}"
+    ]
 
 
 def prior_notes(

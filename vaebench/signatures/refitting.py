@@ -15,12 +15,12 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
-from vaebench.errors import InputError, checked_seed, unknown_name, user_path
+from vaebench.errors import InputError, user_path
 from vaebench.signatures import plots
 from vaebench.signatures.adaptation import adapted
 from vaebench.signatures.attribution import DRAWS
-from vaebench.signatures.dispersion import NOISES, NoiseFit, fitted_noise
-from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions
+from vaebench.signatures.dispersion import NoiseFit, fitted_noise
+from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions, checked_options
 from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.opportunities import Given, both_scales, offered_at
 from vaebench.signatures.refit_notes import (
@@ -31,6 +31,7 @@ from vaebench.signatures.refit_notes import (
     probability_notes,
     sample_notes,
     sum_notes,
+    twin_notes,
 )
 from vaebench.signatures.refit_tables import needs_added, probabilities_of, samples_table, shown_exposures, sums_table
 from vaebench.signatures.sampler.options import SamplerOptions
@@ -259,7 +260,7 @@ def refit(
     samples = samples_table(counts, exposures @ s, found, some, checks)
     notes = [*said, *changes, *needs_added(samples, x[some], known, left_out, fitted, checks)]
     frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
-    notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks)
+    notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks) + twin_notes(known, checks)
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior)
         notes += sum_notes(known, counts.index[some], estimates, checks)
@@ -286,23 +287,6 @@ def _settings_of(fitted: NoiseFit, intervals: str | None, level: float) -> dict[
     poisson, found = fitted.poisson, fitted.found
     fields = {"method": intervals or "", "level": level, "dispersion": poisson.dispersion, "psi": poisson.rounding}
     return fields | {"size": found.size, "noise": fitted.noise, "growth": found.growth}
-
-
-def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> str | None:
-    """Return the method of the intervals, ``None`` for ``"none"``, and check the options that all functions with intervals share.
-
-    Raises:
-        InputError: for an unknown method or noise, a level outside of 0 to 1, or a seed that is not allowed.
-    """
-    intervals = None if intervals == "none" else intervals
-    if intervals is not None and intervals not in METHODS:
-        raise unknown_name("intervals", intervals, METHODS)
-    if noise not in NOISES:
-        raise unknown_name("noise", noise, NOISES)
-    if not 0 < level < 1:
-        raise InputError(f"level={level!r} is not allowed; it must be above 0 and below 1")
-    checked_seed(seed)
-    return intervals
 
 
 def _method_options(

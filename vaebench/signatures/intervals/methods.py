@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vaebench.signatures.dispersion import Scatter
+from vaebench.errors import InputError, checked_seed, unknown_name
+from vaebench.signatures.dispersion import NOISES, Scatter
 from vaebench.signatures.intervals.ends import (
     Ends,
     bootstrap_ends,
@@ -210,3 +211,20 @@ METHODS = {
     )
 }
 """Interval methods by name."""
+
+
+def checked_options(intervals: str | None, noise: str, level: float, seed: int) -> str | None:
+    """Return the method of the intervals, ``None`` for ``"none"``, and check the options that all functions with intervals share.
+
+    Raises:
+        InputError: for an unknown method or noise, a level outside of 0 to 1, or a seed that is not allowed.
+    """
+    intervals = None if intervals == "none" else intervals
+    if intervals is not None and intervals not in METHODS:
+        raise unknown_name("intervals", intervals, METHODS)
+    if noise not in NOISES:
+        raise unknown_name("noise", noise, NOISES)
+    if not 0 < level < 1:
+        raise InputError(f"level={level!r} is not allowed; it must be above 0 and below 1")
+    checked_seed(seed)
+    return intervals

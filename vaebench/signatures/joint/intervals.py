@@ -16,6 +16,7 @@ from vaebench.data.mutations.tables import cancer_types
 from vaebench.errors import InputError, user_path
 from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.intervals.ends import parametric_resample
+from vaebench.signatures.intervals.methods import checked_options
 from vaebench.signatures.joint.chain import joint_chain, known_of, state_of
 from vaebench.signatures.joint.notes import chain_notes, cohort_notes, shared_notes
 from vaebench.signatures.joint.options import JOINT, JointOptions
@@ -23,7 +24,6 @@ from vaebench.signatures.joint.start import remove_shared_part, starting_exposur
 from vaebench.signatures.kept import DRAWS, PRIOR, write_draws
 from vaebench.signatures.learned import learned_prior
 from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.refitting import checked_options
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.posterior import read_off
 from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress, size_masks
