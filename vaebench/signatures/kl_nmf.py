@@ -272,10 +272,8 @@ def even_exposures(x: jax.Array, signatures: jax.Array) -> jax.Array:
     return jnp.outer(x.sum(1), there / there.sum())
 
 
-def padded(signatures: Array, count: int | None = None, multiple: int = _PADDING) -> jax.Array:
+def padded(signatures: Array, count: int | None = None) -> jax.Array:
     """``signatures`` [S, M] in float32, with rows of zeros up to the padded size for ``count`` (by default S) signatures."""
-    values = np.asarray(
-        signatures, np.float32
-    )  # in numpy: every number of signatures would be another compiled program
-    size = multiple * -(-(len(values) if count is None else count) // multiple)
-    return jnp.asarray(np.pad(values, ((0, size - len(values)), (0, 0))))
+    values = jnp.asarray(signatures, jnp.float32)
+    size = _PADDING * -(-(len(values) if count is None else count) // _PADDING)
+    return jnp.zeros((size, values.shape[1]), jnp.float32).at[: len(values)].set(values)

@@ -17,7 +17,6 @@ from vaebench.signatures.sparse import criterion, moves, pipeline
 from vaebench.signatures.sparse import options as options_module
 from vaebench.signatures.sparse.criterion import Score
 from vaebench.signatures.sparse.moves import SparseFit
-from vaebench.signatures.sparse.one_number import NumberFit
 from vaebench.signatures.sparse.options import SparseOptions
 
 FOLDER = Path(options_module.__file__).parent
@@ -84,45 +83,15 @@ def test_patience_ends_the_search(monkeypatch, patience, fitted, chosen):
     values = {1: 5.0, 2: 6.0, 3: 7.0, 4: 4.0, 5: 9.0}
     monkeypatch.setattr(pipeline, "random_restarts", lambda x, k, *_: (np.full((1, k, 96), 1 / 96), np.zeros(1)))
     monkeypatch.setattr(pipeline, "slope_of_start", lambda *_: 0.0)
-    monkeypatch.setattr(pipeline, "reweighted", lambda data, fit, *_: (data, fit))
-    monkeypatch.setattr(pipeline, "rescored", lambda data, fit, *_: fit)
-
-    def fitted_number(x, start, *_):
-        fit = fit_with(values[len(start)], len(start))
-        return NumberFit(fit, fit, 0, False)
-
-    monkeypatch.setattr(pipeline, "fit_number", fitted_number)
+    monkeypatch.setattr(pipeline, "_reweighted", lambda data, fit, *_: (data, fit))
+    monkeypatch.setattr(pipeline, "_rescored", lambda data, fit, *_: fit)
+    monkeypatch.setattr(pipeline, "_best_fit", lambda x, start, *_: fit_with(values[len(start)], len(start)))
+    monkeypatch.setattr(pipeline, "swap_signatures", lambda x, fit, *_: (fit, fit, 0))
     monkeypatch.setattr(pipeline, "fit_signatures", lambda x, s, *_, **__: fit_with(0.0, len(s)))
     monkeypatch.setattr(pipeline, "resolve_ambiguity", lambda s, e, *_: (s, e, ()))
     path = pipeline.sparse_path(np.ones((3, 96)), range(1, 6), restarts=1, options=SparseOptions(patience=patience))
     assert sum(row.fit is not None for row in path.rows) == fitted
     assert path.chosen == chosen
-
-
-@pytest.mark.parametrize(("again", "chosen"), [(4.0, 1), (5.5, 2)])
-def test_a_passed_number_before_the_chosen_one_gets_its_draws(monkeypatch, again, chosen):
-    """Trials of 1 and 2 signatures were passed; with all draws that of 2 may be better than 3."""
-    values, tried = {1: 9.0, 2: 6.0, 3: 5.0, 4: 7.0, 5: 8.0}, []
-
-    def fitted_number(x, start, *_):
-        fit = fit_with(values[len(start)], len(start))
-        return NumberFit(fit, fit, 0, len(start) < 3)
-
-    def without_one(x, fit, passed, *_):
-        tried.append(len(passed.signatures))
-        return fit_with({1: 8.0, 2: again}[tried[-1]], tried[-1])
-
-    monkeypatch.setattr(pipeline, "random_restarts", lambda x, k, *_: (np.full((1, k, 96), 1 / 96), np.zeros(1)))
-    monkeypatch.setattr(pipeline, "slope_of_start", lambda *_: 0.0)
-    monkeypatch.setattr(pipeline, "reweighted", lambda data, fit, *_: (data, fit))
-    monkeypatch.setattr(pipeline, "rescored", lambda data, fit, *_: fit)
-    monkeypatch.setattr(pipeline, "fit_number", fitted_number)
-    monkeypatch.setattr(pipeline, "without_one", without_one)
-    monkeypatch.setattr(pipeline, "fit_signatures", lambda x, s, *_, **__: fit_with(0.0, len(s)))
-    monkeypatch.setattr(pipeline, "resolve_ambiguity", lambda s, e, *_: (s, e, ()))
-    path = pipeline.sparse_path(np.ones((3, 96)), range(1, 6), restarts=1)
-    assert path.chosen == chosen
-    assert tried == ([2, 1] if chosen == 1 else [2])
 
 
 @pytest.mark.parametrize(("options", "swaps"), [({}, 0), ({"swap_gain": 9.0}, 3), ({"swap_gain": 9.0, "swaps": 1}, 1)])
@@ -137,7 +106,6 @@ def test_a_swap_must_gain_enough(monkeypatch, key, options, swaps):
         return fit_with(last[0])
 
     monkeypatch.setattr(moves, "best_of_two", refitted)
-    monkeypatch.setattr(moves, "finished", lambda x, fit, *_: fit)
     fit, larger, made = moves.swap_signatures(jnp.ones((3, 96)), fit_with(100.0), key, SparseOptions(**options))
     assert made == swaps
     assert fit.score.criterion == 100 - 10 * swaps

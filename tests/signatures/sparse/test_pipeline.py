@@ -13,7 +13,7 @@ from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures import kl_nmf
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import cosines
-from vaebench.signatures.sparse import annealing, criterion, moves, one_number, pipeline, saem
+from vaebench.signatures.sparse import annealing, criterion, moves, pipeline, saem
 from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.weights import scatter_slope, slope_of_start, weights_of_slope
@@ -155,15 +155,6 @@ def test_the_best_candidate_is_the_signature_that_is_missing(rare):
     assert candidate.gain > 3 * again.gain
 
 
-@pytest.mark.parametrize(("count", "passed"), [(3, True), (4, False)])
-def test_a_number_is_passed_where_a_candidate_betters_it(rare, count, passed):
-    counts, signatures, _ = rare
-    known = kl_nmf.padded(signatures[:count])
-    score = criterion.score_fit(f32(counts), known, likeliest(counts, known), options=OPTIONS)
-    fit = moves.SparseFit(signatures[:count], score.exposures > 0, score)
-    assert moves.surpassed(f32(counts), fit, OPTIONS) == passed
-
-
 def test_the_gain_of_a_candidate_is_what_a_fit_with_it_saves(rare):
     counts, signatures, _ = rare
     known = kl_nmf.padded(signatures[:3])
@@ -281,9 +272,9 @@ def test_one_large_number_is_grown_up_to(rare, monkeypatch):
         sizes.append(len(fit.signatures))
         return add_signature(x, fit, key, options, known)
 
-    add_signature = one_number.add_signature
-    monkeypatch.setattr(one_number, "add_signature", counted)
-    monkeypatch.setattr(one_number, "swap_signatures", lambda x, fit, key, options, known: (fit, fit, 0))
+    add_signature = pipeline.add_signature
+    monkeypatch.setattr(pipeline, "add_signature", counted)
+    monkeypatch.setattr(pipeline, "swap_signatures", lambda x, fit, key, options, known: (fit, fit, 0))
     pipeline.sparse_path(rare[0], [4], restarts=1, options=SparseOptions(grown_from=2, final_draws=20, draws=20))
     assert sizes == [2, 3]
 

@@ -4,10 +4,9 @@ A swap (:func:`swap_signatures`) finds what a fit misses, typically a signature 
 
   1. candidates   residuals and spectra of the samples that fit worst; each is updated there with all exposures, and the one
                   that saves most is added (:func:`best_candidate`, :func:`add_signature`)
-  2. trial        from the new exposures, and annealed, with few draws; the better one stays (:func:`best_of_two`)
+  2. refit        from the new exposures, and annealed; the better one stays (:func:`best_of_two`)
   3. drop         the signature without which the samples that have it lose least (:func:`usefulness`)
-  4. refit        as in 2, and with all draws unless hopeless (:func:`finished`); accepted if the criterion decreases by at
-                  least ``options.swap_gain``
+  4. refit        as in 2; accepted if the criterion decreases by at least ``options.swap_gain``
 """
 
 from __future__ import annotations
@@ -19,14 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.kl_nmf import padded, updated_exposures
+from vaebench.signatures.kl_nmf import TINY, exposure_update, padded, updated_exposures
 from vaebench.signatures.sparse.annealing import anneal
-from vaebench.signatures.sparse.candidates import best_candidate
 from vaebench.signatures.sparse.criterion import Score, deviances, score_fit
 from vaebench.signatures.sparse.known import KnownSignatures, missing_known, targets
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import SpectrumPrior, refine
-from vaebench.signatures.sparse.threads import side_by_side
 from vaebench.signatures.steps import kept
 from vaebench.signatures.tables import Array
 
@@ -43,6 +40,20 @@ class SparseFit(NamedTuple):
     signatures: np.ndarray
     presence: np.ndarray
     score: Score
+
+
+class CandidateSignature(NamedTuple):
+    """A new signature that competes to be added.
+
+    Attributes:
+        signature: [M], sums to 1.
+        gain: deviance minus ln M that it saves, summed over the samples that are better off with it.
+        exposures: [T, S + 1], its own last; those of the known signatures differ from before only in these samples.
+    """
+
+    signature: np.ndarray
+    gain: float
+    exposures: np.ndarray
 
 
 def fit_signatures(
@@ -66,11 +77,11 @@ def fit_signatures(
         draws: ``options.draws`` unless given.
         known: prior on the spectra; the signatures to start from decide which known one each is drawn to.
     """
-    start = padded(signatures, multiple=options.padding)
+    start = padded(signatures)
     if exposures is None:
         start, active = anneal(x, start, options)
     else:
-        active = padded_columns(exposures, len(start))
+        active = _padded_columns(exposures, len(start))
     prior = None
     if known is not None:
         wanted = targets(np.asarray(start, np.float64), known, options)
@@ -85,9 +96,9 @@ def fit_signatures(
     return SparseFit(found[there], np.asarray(fit.presence)[:, there], score)
 
 
-def padded_columns(exposures: np.ndarray, size: int) -> jax.Array:
+def _padded_columns(exposures: np.ndarray, size: int) -> jax.Array:
     """``exposures`` [T, S] in float32, with columns of zeros up to ``size``."""
-    return jnp.asarray(np.pad(np.asarray(exposures, np.float32), ((0, 0), (0, size - exposures.shape[1]))))
+    return jnp.zeros((len(exposures), size), jnp.float32).at[:, : exposures.shape[1]].set(exposures)
 
 
 def best_of_two(
@@ -98,47 +109,26 @@ def best_of_two(
     options: SparseOptions,
     known: KnownSignatures | None = None,
 ) -> SparseFit:
-    """The trial with the lower criterion of two from ``signatures`` [S, M]: annealed first, and from ``exposures`` [T, S].
+    """The fit with the lower criterion of two from ``signatures`` [S, M]: annealed first, and from ``exposures`` [T, S].
 
     Annealing separates signatures that share spectra, but turns a candidate that few samples have into a duplicate of a
     common signature. Started from its exposures, the candidate stays in the samples that need it.
     """
     first, second = jax.random.split(key)
-    tried = functools.partial(fit_signatures, x, signatures, options=options, draws=options.trial_draws, known=known)
-    both = side_by_side(lambda: tried(key=first), lambda: tried(key=second, exposures=exposures))
-    return min(both, key=lambda fit: fit.score.criterion)
-
-
-def finished(
-    x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None = None
-) -> SparseFit:
-    """A trial after ``options.draws`` more draws, if they lower the criterion."""
-    more = fit_signatures(x, fit.signatures, key, options, exposures=fit.score.exposures, known=known)
-    return min(fit, more, key=lambda one: one.score.criterion)
-
-
-def surpassed(x: jax.Array, fit: SparseFit, options: SparseOptions, known: KnownSignatures | None = None) -> bool:
-    """Return whether the best candidate, added without any refit, lowers the criterion by ``options.swap_gain`` or more.
-
-    Then one more signature is better for certain, and this number of signatures is only a step on the way.
-    """
-    spectra = padded(fit.signatures, multiple=options.padding)
-    candidate = best_candidate(x, spectra, padded_columns(fit.score.exposures, len(spectra)), options)
-    more = padded(np.vstack([fit.signatures, candidate.signature[None]]), multiple=options.padding)
-    exposures = candidate.exposures[:, [*range(len(fit.signatures)), -1]]
-    score = score_fit(x, more, padded_columns(exposures, len(more)), options=options, known=known)
-    return score.criterion <= fit.score.criterion - options.swap_gain
+    annealed = fit_signatures(x, signatures, first, options, known=known)
+    continued = fit_signatures(x, signatures, second, options, exposures=exposures, known=known)
+    return min(annealed, continued, key=lambda fit: fit.score.criterion)
 
 
 def add_signature(
     x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None = None
 ) -> SparseFit:
-    """Trial with the best candidate added, or with the known signature that is missing most, whichever is better.
+    """Fit with the best candidate added, or with the known signature that is missing most, whichever is better.
 
     It may have no more signatures than before, since the candidate may die out.
     """
-    spectra = padded(fit.signatures, multiple=options.padding)
-    candidate = best_candidate(x, spectra, padded_columns(fit.score.exposures, len(spectra)), options)
+    spectra = padded(fit.signatures)
+    candidate = best_candidate(x, spectra, _padded_columns(fit.score.exposures, len(spectra)), options)
     exposures = candidate.exposures[:, [*range(len(fit.signatures)), -1]]  # without those of padding
     more = [(candidate.signature, exposures)]
     if known is not None:
@@ -152,25 +142,6 @@ def add_signature(
     return min(fits, key=lambda one: one.score.criterion)
 
 
-def least_useful(x: jax.Array, fit: SparseFit, options: SparseOptions) -> int:
-    """Position of the signature of least :func:`usefulness`."""
-    whole = padded(fit.signatures, multiple=options.padding)
-    return int(np.argmin(usefulness(x, whole, padded_columns(fit.score.exposures, len(whole)), options)))
-
-
-def drop_signature(
-    x: jax.Array,
-    fit: SparseFit,
-    useless: int,
-    key: jax.Array,
-    options: SparseOptions,
-    known: KnownSignatures | None = None,
-) -> SparseFit:
-    """Trial without the signature at position ``useless``."""
-    left = np.delete(fit.score.exposures, useless, 1)
-    return best_of_two(x, np.delete(fit.signatures, useless, 0), left, key, options, known)
-
-
 @kept
 def swap_signatures(
     x: jax.Array, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None = None
@@ -181,26 +152,103 @@ def swap_signatures(
     signature fit badly. A swap repairs both at once.
 
     Returns:
-        The fit after the swaps, the trial with one more signature that was made last (a start for the next number of
+        The fit after the swaps, the fit with one more signature that was tried last (a start for the next number of
         signatures), and the number of swaps.
     """
     count = len(fit.signatures)
     for swaps in range(options.swaps + 1):
-        key, add_key, drop_key, last_key = jax.random.split(key, 4)
+        key, add_key, drop_key = jax.random.split(key, 3)
         larger = add_signature(x, fit, add_key, options, known)
         if swaps == options.swaps or len(larger.signatures) <= count:
             break
-        useless = least_useful(x, larger, options)
+        whole = padded(larger.signatures)
+        useless = int(np.argmin(usefulness(x, whole, _padded_columns(larger.score.exposures, len(whole)), options)))
         if useless == count:  # the candidate itself
             break
-        tried = drop_signature(x, larger, useless, drop_key, options, known)
-        if tried.score.criterion > fit.score.criterion + options.trial_slack:
-            break
-        tried = finished(x, tried, last_key, options, known)
+        left = np.delete(larger.score.exposures, useless, 1)
+        tried = best_of_two(x, np.delete(larger.signatures, useless, 0), left, drop_key, options, known)
         if tried.score.criterion > fit.score.criterion - options.swap_gain:
             break
         fit = tried
     return fit, larger, swaps
+
+
+def candidate_spectra(x: np.ndarray, mean: np.ndarray, order: np.ndarray, options: SparseOptions) -> np.ndarray:
+    """Spectra [J, M] of candidates before any update, rows that sum to 1.
+
+    The positive residuals of each of the worst samples, their sums over several of the worst, and whole spectra of the
+    worst; how many, ``options`` say.
+
+    Args:
+        x: [T, M] counts.
+        mean: [T, M] fitted.
+        order: [T] positions of the samples, the worst fitted first.
+        options: ``single_residuals``, ``summed_residuals``, ``whole_spectra`` and ``candidate_floor`` are used.
+    """
+    worst = order[: max(options.single_residuals, *options.summed_residuals)]
+    residuals = np.maximum(x[worst] - mean[worst], 0.0)
+    found = [
+        *residuals[: options.single_residuals],
+        *(residuals[:many].sum(0) for many in options.summed_residuals),
+        *np.asarray(x[order[: options.whole_spectra]], np.float64),
+    ]
+    shares = np.array([spectrum / max(spectrum.sum(), TINY) for spectrum in found]) + options.candidate_floor
+    return shares / shares.sum(1, keepdims=True)
+
+
+@functools.partial(jax.jit, static_argnames="options")
+def _update_candidates(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, candidates: jax.Array, options: SparseOptions
+) -> tuple[jax.Array, jax.Array]:
+    """Candidates [J, M] and exposures [J, H, S + 1] of x [H, M] after updates in which the known signatures are fixed."""
+    total = x.sum(1, keepdims=True)
+    shape = jnp.ones(len(signatures) + 1).at[-1].set(options.candidate_shape)[None, :]
+    share = options.spread_share / len(signatures) * (signatures.sum(1) > 0)
+    known_share = 1 - options.candidate_share
+    start = jnp.concatenate([known_share * exposures + total * share[None, :], options.candidate_share * total], 1)
+
+    def one(candidate: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def step(_: int, both: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            new, exposures = both
+            everything = jnp.concatenate([signatures, new[None, :]], 0)
+            exposures = exposure_update(x, everything, exposures, shape)
+            ratio = x / (exposures @ everything + TINY)
+            moved = new * (exposures[:, -1] @ ratio)
+            return moved / jnp.maximum(moved.sum(), TINY), exposures
+
+        return jax.lax.fori_loop(0, options.candidate_iterations, step, (candidate, start))
+
+    return jax.vmap(one)(candidates)
+
+
+def best_candidate(x: jax.Array, signatures: Array, exposures: Array, options: SparseOptions) -> CandidateSignature:
+    """The candidate that gains most on the samples that fit worst.
+
+    Args:
+        x: [T, M] counts.
+        signatures: [S, M], rows of zeros for padding.
+        exposures: [T, S] at the maximum of the likelihood, zeros where nothing is present.
+        options: ``worst_samples``, and those of :func:`candidate_spectra` and its updates, are used.
+    """
+    counts, found, known = np.asarray(x), np.asarray(exposures), np.asarray(signatures)
+    each = deviances(counts, known, found)
+    order = np.argsort(-each, kind="stable")
+    rows = order[: options.worst_samples]
+    start = jnp.asarray(candidate_spectra(counts, found @ known, order, options), jnp.float32)
+    new, moved = _update_candidates(x[rows], jnp.asarray(signatures), jnp.asarray(found[rows]), start, options)
+    spectra, row_exposures = np.asarray(new), np.asarray(moved)
+    saved = np.array(
+        [
+            each[rows] - deviances(counts[rows], np.vstack([known, s[None]]), e) - np.log(counts.shape[1])
+            for s, e in zip(spectra, row_exposures, strict=True)
+        ]
+    )
+    gains = np.maximum(saved, 0).sum(1)  # a sample that is no better off does without the candidate
+    best = int(np.argmax(gains))
+    better = saved[best] > 0
+    exposures = np.pad(found, ((0, 0), (0, 1)))
+    exposures[rows[better]] = row_exposures[best][better]
+    return CandidateSignature(spectra[best], float(gains[best]), exposures)
 
 
 @functools.partial(jax.jit, static_argnames="options")

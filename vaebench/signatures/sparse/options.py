@@ -64,15 +64,11 @@ class SparseOptions:
     final_draws: int = 1600
     """Draws of the last fit, of the chosen number: signatures without peaks separate slowly, and one fit is affordable."""
 
-    padding: int = 16
-    """Signatures are padded to a multiple of this: compilation takes longer than the fits of small numbers, and one program
-    serves all of them."""
-
     # annealing from a start
     shapes: tuple[float, ...] = (1.0, 0.75, 0.5)
     """Shapes of the Gamma prior on exposures, one after the other: 1 is maximum likelihood, and below 1 exposures become
     exactly 0. The prior has local optima at 0, so it is tightened in steps and not applied at once."""
-    start_iterations: int = 200
+    start_iterations: int = 300
     """Updates of a random start at each shape: enough to rank restarts; only the best one goes on."""
     warm_iterations: int = 60
     """Updates of the exposures alone before given signatures move: even exposures would otherwise blur the signatures."""
@@ -83,13 +79,8 @@ class SparseOptions:
 
     # stochastic approximation EM (saem)
     draws: int = 200
-    """Draws of a fit whose criterion decides between numbers of signatures; ``swap_gain`` is above the noise that they leave
-    in it."""
-    trial_draws: int = 50
-    """Draws of a trial, a fit that competes with others of the same number of signatures, or is a step to a larger number:
-    the differences are then far above the noise that they leave in the criterion."""
-    trial_slack: float = 100.0
-    """Criterion by which a swap may be worse after its trial and still get all draws: about what these gain."""
+    """Draws of a stochastic fit: few, for each number of signatures takes up to a dozen fits; ``swap_gain`` is above the
+    noise that they leave in the criterion."""
     burn_in: float = 0.5
     """Share of the draws in which averages follow the last draw (step 1) and so forget the start: half, so that as many draws
     are left to average."""
@@ -106,15 +97,6 @@ class SparseOptions:
     coordinate_rounds: int = 10
     """Rounds of coordinate descent over the signatures after each draw: the minimum moves little between draws, so that
     descent from the last signatures need not converge each time."""
-
-    # a draw (sweeps)
-    grid_cells: int = 8
-    """Cells of the grid that proposes an exposure, one standard deviation each: a Metropolis step corrects the proposals, and
-    half as many cells are half the work."""
-    grid_width: float = 4.0
-    """Half width of the grid in standard deviations: beyond it lie 6e-5 of a Gaussian."""
-    pair_floor: float = 1e-3
-    """Added to the squared cosines by which pairs of signatures are chosen: leaves every pair a chance."""
 
     # the criterion
     present: float = 0.5

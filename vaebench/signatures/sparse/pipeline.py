@@ -5,22 +5,19 @@
 For each number K of signatures, the smallest first:
   2. starts      random restarts of annealed KL-NMF, larger samples scaled down (annealing.random_restarts); keep the one with
                  the lowest objective
-  3. candidates  (a) a trial from the best start, (b) the trial with one more signature that the previous number left, grown to K
-                 (moves.add_signature); both by a few draws of stochastic approximation EM (saem.refine); keep the lower
-                 criterion (criterion.score_fit)
-  4. pass        a number whose trial is surpassed by adding a candidate as it is (moves.surpassed) is a step on the way: only
-                 the trial with one more signature is made, and 5 is left out
-  5. swaps       fit with more draws; add a signature, refit, drop the least useful one, refit; accept while the criterion
-                 decreases by at least `options.swap_gain` (moves.swap_signatures)
-  6. reweight    a fit with the lowest criterion so far gives new weights, and is fitted again with them; larger numbers have to
-                 lower the criterion at these weights (weighted.reweighted)
-  7. stop        fit no larger numbers after `options.patience` in a row that do not lower the criterion
+  3. candidates  (a) a fit from the best start, (b) the fit with one more signature that the previous number left, grown to K
+                 (moves.add_signature); both by stochastic approximation EM (saem.refine); keep the lower criterion
+                 (criterion.score_fit)
+  4. swaps       add a signature, refit, drop the least useful one, refit; accept while the criterion decreases by at least
+                 `options.swap_gain` (moves.swap_signatures)
+  5. reweight    a fit with the lowest criterion so far gives new weights, and is fitted again with them; larger numbers have to
+                 lower the criterion at these weights (_reweighted)
+  6. stop        fit no larger numbers after `options.patience` in a row that do not lower the criterion
 Then:
-  8. choose      the number with the lowest criterion at the last weights; the next smaller one, if it was passed, gets its draws
-                 before that (one_number.without_one). Refit the chosen one with `options.final_draws` draws
-  9. ambiguity   decide by priors what the counts leave open between signatures that occur together
+  7. choose      the number with the lowest criterion at the last weights, and refit it with `options.final_draws` draws
+  8. ambiguity   decide by priors what the counts leave open between signatures that occur together
                  (ambiguity.resolve_ambiguity)
-  10. unweight   exposures are in mutations again, signatures in decreasing order of theirs
+  9. unweight    exposures are in mutations again, signatures in decreasing order of theirs
 
 The weights follow the fit that explains most so far, so the choice does not depend on the largest number that is tried: the
 fit of a number that is too large has absorbed scatter between tumours, which would then count as evidence for it.
@@ -32,9 +29,7 @@ Arrays: X [T, M] counts, S [K, M] signatures (rows sum to 1), E [T, K] exposures
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -43,13 +38,12 @@ import numpy as np
 
 from vaebench.signatures.sparse.ambiguity import Reassignment, resolve_ambiguity
 from vaebench.signatures.sparse.annealing import random_restarts
+from vaebench.signatures.sparse.criterion import score_fit
 from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
-from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, swap_signatures
-from vaebench.signatures.sparse.one_number import fit_number, without_one
+from vaebench.signatures.sparse.moves import SparseFit, add_signature, fit_signatures, swap_signatures
 from vaebench.signatures.sparse.options import SparseOptions
-from vaebench.signatures.sparse.threads import started
-from vaebench.signatures.sparse.weighted import WeightedCounts, rescored, reweighted, unweighted, weighted
-from vaebench.signatures.sparse.weights import slope_of_start
+from vaebench.signatures.sparse.weights import scatter_slope, slope_of_start, weights_of_slope
+from vaebench.signatures.steps import kept
 
 
 class PathRow(NamedTuple):
@@ -62,7 +56,6 @@ class PathRow(NamedTuple):
         fit: signatures in decreasing order of exposures, which are in mutations; ``None`` where the search had stopped.
             Deviance and criterion are at the last weights of the samples, for the chosen number those before the last refit.
         swaps: number of swaps that were accepted.
-        passed: the number was only a step to a larger one, and its fit is a trial.
     """
 
     count: int
@@ -70,7 +63,6 @@ class PathRow(NamedTuple):
     objectives: np.ndarray
     fit: SparseFit | None
     swaps: int
-    passed: bool = False
 
 
 class SparsePath(NamedTuple):
@@ -134,98 +126,136 @@ def _sparse_path(
     known: KnownSignatures | None,
     tell: Callable[[str, int, int], None],
 ) -> SparsePath:
-    steps = len(numbers) + 1
+    # a key for each number, not for each position, so that a number's fit does not depend on the largest one that is tried
     early, last, base = jax.random.split(jax.random.key(seed), 3)
+    steps = len(numbers) + 1
     total = counts.sum(1)
     scaled = jnp.asarray(counts * np.minimum(1, options.start_total / np.maximum(total[:, None], 1)), jnp.float32)
     # 1; one large number alone is grown up to, as if smaller ones had been fitted first
     first, second = jax.random.split(early)
     few = random_restarts(scaled, min(numbers[0], options.grown_from), restarts, first, options)
-    # a key for each number, not for each position, so that a number's fit does not depend on the largest one that is tried
-    keys = {k: jax.random.split(jax.random.fold_in(base, k), 5) for k in numbers}
-    executor = ThreadPoolExecutor(1)
-    try:
-        # 2: meanwhile, and also of numbers that are not fitted, for their silhouettes
-        waiting = [
-            started(executor, functools.partial(random_restarts, scaled, k, restarts, keys[k][0], options))
-            for k in numbers
-            if k != few[0].shape[1]
-        ]
-        data = weighted(counts, slope_of_start(counts, _best_start(*few), options))
-        larger = None  # a trial of the previous number plus one, a start for this one
-        if numbers[0] > options.grown_from:
-            trial = options.trial_draws
-            larger = fit_signatures(data.x, _best_start(*few), second, options, draws=trial, known=known)
-        rows: list[PathRow] = []
-        least, worse = np.inf, 0
-        for k in numbers:
-            found = few if k == few[0].shape[1] else waiting.pop(0).result()
-            row = PathRow(k, *found, fit=None, swaps=0)
-            if worse < options.patience:
-                made = fit_number(data.x, _best_start(*found), larger, keys[k], k < numbers[-1], options, known)
-                fit, larger, row = made.fit, made.larger, row._replace(swaps=made.swaps, passed=made.passed)
-                worse = worse + 1 if fit.score.criterion >= least else 0  # 7
-                if worse == 0:
-                    old, (data, fit) = data, reweighted(data, fit, keys[k][3], made.passed, options, known)  # 6
-                    larger = rescored(data, unweighted(larger, old.weights), options, known)
-                    if not rows and data.slope != old.slope and k > options.grown_from and not made.passed:
-                        # what was grown up to at the weights of a few signatures has not been swapped at its own
-                        fit, larger, more = swap_signatures(
-                            data.x, fit, jax.random.fold_in(keys[k][2], 1), options, known
-                        )
-                        row = row._replace(swaps=row.swaps + more)
-                    least = fit.score.criterion
-                row = row._replace(fit=unweighted(fit, data.weights))
-            rows.append(row)
-            tell(_line(row, best_so_far=worse == 0), len(rows), steps)
-    finally:
-        executor.shutdown(cancel_futures=True)
+    data = _weighted(counts, slope_of_start(counts, _best_start(*few), options))
+    larger = None  # a fit of the previous number plus one, a start for this one
+    if numbers[0] > options.grown_from:
+        larger = fit_signatures(data.x, _best_start(*few), second, options, known=known)
+    rows: list[PathRow] = []
+    least, worse = np.inf, 0
+    for k in numbers:
+        first, second, third, fourth = jax.random.split(jax.random.fold_in(base, k), 4)
+        # 2: also of numbers that are not fitted, for their silhouettes
+        found = few if k == few[0].shape[1] else random_restarts(scaled, k, restarts, first, options)
+        row = PathRow(k, *found, fit=None, swaps=0)
+        if worse < options.patience:
+            fit = _best_fit(data.x, _best_start(*found), larger, second, options, known)  # 3
+            fit, larger, swaps = swap_signatures(data.x, fit, third, options, known)  # 4
+            worse = worse + 1 if fit.score.criterion >= least else 0  # 6
+            if worse == 0:
+                old, (data, fit) = data, _reweighted(data, fit, fourth, options, known)  # 5
+                larger = _rescored(data, _unweighted(larger, old.weights), options, known)
+                if not rows and data.slope != old.slope and k > options.grown_from:
+                    # what was grown up to at the weights of a few signatures has not been swapped at its own
+                    fit, larger, more = swap_signatures(data.x, fit, jax.random.fold_in(third, 1), options, known)
+                    swaps += more
+                least = fit.score.criterion
+            row = row._replace(fit=_unweighted(fit, data.weights), swaps=swaps)
+        rows.append(row)
+        tell(_line(row, best_so_far=worse == 0), len(rows), steps)
     return _chosen(data, rows, last, options, known, lambda line: tell(line, steps, steps))
 
 
 def _chosen(
-    data: WeightedCounts,
+    data: _Weighted,
     rows: list[PathRow],
     key: jax.Array,
     options: SparseOptions,
     known: KnownSignatures | None,
     tell: Callable[[str], None],
 ) -> SparsePath:
-    """Choose a number and fit it for the last time: steps 8 to 10."""
-    # 8
+    """Choose a number and fit it for the last time: steps 7 to 9."""
+    # 7
     done = [row.fit for row in rows if row.fit is not None]  # the first rows, without a gap
-    fits = [rescored(data, fit, options, known) for fit in done]
+    fits = [_rescored(data, fit, options, known) for fit in done]
     chosen = int(np.argmin([fit.score.criterion for fit in fits]))
-    while chosen > 0 and rows[chosen - 1].passed:
-        own = jax.random.fold_in(key, chosen)
-        fits[chosen - 1] = without_one(data.x, fits[chosen], fits[chosen - 1], own, options, known)
-        rows[chosen - 1] = rows[chosen - 1]._replace(passed=False)
-        if fits[chosen - 1].score.criterion > fits[chosen].score.criterion:
-            break
-        chosen -= 1
     best = fits[chosen]
     start = best.score.exposures
     final = fit_signatures(
         data.x, best.signatures, key, options, exposures=start, draws=options.final_draws, known=known
     )
     unresolved = final.signatures
-    # 9
+    # 8
     final, made = _resolved(final, options, known)
     score = final.score._replace(deviance=best.score.deviance, criterion=best.score.criterion)
     fits[chosen] = final._replace(score=score)
     tell(f"{rows[chosen].count} signatures chosen")
-    # 10
+    # 9
     order = _order(final, data.weights)
     place = np.argsort(order)
     named = [m._replace(signature=int(place[m.signature]), other=int(place[m.other])) for m in made]
-    ordered = [_ordered(unweighted(fit, data.weights), _order(fit, data.weights)) for fit in fits]
+    ordered = [_ordered(_unweighted(fit, data.weights), _order(fit, data.weights)) for fit in fits]
     rows = [row._replace(fit=fit) for row, fit in zip(rows, ordered, strict=False)] + rows[len(fits) :]
     return SparsePath(rows, chosen, tuple(named), unresolved[order], data.weights)
+
+
+class _Weighted(NamedTuple):
+    """Counts [T, M], the slope a of their scatter, weights [T] of the samples, and x [T, M], the weighted counts."""
+
+    counts: np.ndarray
+    slope: float
+    weights: np.ndarray
+    x: jax.Array
+
+
+def _weighted(counts: np.ndarray, slope: float) -> _Weighted:
+    """Weighted counts; see :mod:`vaebench.signatures.sparse.weights`."""
+    weights = weights_of_slope(counts.sum(1), slope)
+    return _Weighted(counts, slope, weights, jnp.asarray(counts * weights[:, None], jnp.float32))
+
+
+def _reweighted(
+    data: _Weighted, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None
+) -> tuple[_Weighted, SparseFit]:
+    """Weights that follow ``fit``, and the better of it and of a new fit that starts from it, at these weights."""
+    whole = _unweighted(fit, data.weights)
+    exposures = whole.score.exposures
+    slope = scatter_slope(data.counts, exposures @ fit.signatures, np.sum(exposures > 0, axis=1), options)
+    if abs(slope / data.slope - 1) < options.weight_change:
+        return data, fit
+    new = _weighted(data.counts, slope)
+    old = _rescored(new, whole, options, known)
+    again = fit_signatures(new.x, old.signatures, key, options, exposures=old.score.exposures, known=known)
+    return new, min(old, again, key=lambda one: one.score.criterion)
+
+
+def _rescored(data: _Weighted, fit: SparseFit, options: SparseOptions, known: KnownSignatures | None) -> SparseFit:
+    """The fit, whose exposures are in mutations, scored at the weights of ``data`` with the support that it has."""
+    support = jnp.asarray(fit.score.exposures * data.weights[:, None], jnp.float32)
+    spectra = jnp.asarray(fit.signatures, jnp.float32)
+    return fit._replace(score=score_fit(data.x, spectra, support, options=options, known=known))
 
 
 def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
     """Signatures [S, M] of the restart in [R, S, M] with the lowest objective [R]."""
     return restarts[int(np.argmin(objectives))]
+
+
+@kept
+def _best_fit(
+    x: jax.Array,
+    start: np.ndarray,
+    larger: SparseFit | None,
+    key: jax.Array,
+    options: SparseOptions,
+    known: KnownSignatures | None,
+) -> SparseFit:
+    """The better of the fit from a random ``start`` [S, M] and the fit ``larger``, grown until it has S signatures."""
+    first, *others = jax.random.split(key, len(start) + 1)
+    fit = fit_signatures(x, start, first, options, known=known)
+    if larger is None:
+        return fit
+    # one attempt for each signature that is missing, although a candidate may die out again
+    for own in others[len(larger.signatures) :]:
+        larger = add_signature(x, larger, own, options, known)
+    return min(fit, larger, key=lambda one: one.score.criterion)
 
 
 def _resolved(
@@ -248,6 +278,11 @@ def _resolved(
 def _order(fit: SparseFit, weights: np.ndarray) -> np.ndarray:
     """Positions [S] of the signatures in decreasing order of their mutations."""
     return np.argsort(-(fit.score.exposures / weights[:, None]).sum(0), kind="stable")
+
+
+def _unweighted(fit: SparseFit, weights: np.ndarray) -> SparseFit:
+    """The fit with exposures in mutations."""
+    return fit._replace(score=fit.score._replace(exposures=fit.score.exposures / weights[:, None]))
 
 
 def _ordered(fit: SparseFit, order: np.ndarray) -> SparseFit:

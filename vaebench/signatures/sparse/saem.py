@@ -21,10 +21,9 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
-from vaebench.signatures.sampler.gibbs import GibbsState, Prior
+from vaebench.signatures.sampler.gibbs import GibbsState, Prior, Problem, held, slabs_of, swept
 from vaebench.signatures.sampler.priors import updated_prior
 from vaebench.signatures.sparse.options import SparseOptions
-from vaebench.signatures.sparse.sweeps import pair_positions, pair_products, sparse_sweep
 
 _LEAST_PRESENCE = 1e-9
 """Prior presence of padding, a guard: it must have a logarithm."""
@@ -122,18 +121,20 @@ def _iteration(
     known: SpectrumPrior | None,
 ) -> _Averages:
     """One iteration as in the module's docstring; ``there`` [S] is 0 for padding."""
-    fit, count = state.fit, len(there)
+    fit, (samples, count) = state.fit, state.fit.draw.shape
     variance = jnp.maximum(state.mean, options.variance_floor)
     key, own = jax.random.split(state.key)
-    last = jnp.max(jnp.where(there > 0, jnp.arange(count) + 1, 0))
-    # 1
-    exposures = sparse_sweep(own, x, fit.signatures, variance, fit.draw, fit.prior, last, options) * there[None, :]
+    # 1: padding needs some spectrum, since the sampler divides by its length; its draws are set to 0
+    spectra = jnp.where(there[:, None] > 0, fit.signatures, 1 / x.shape[1])
+    slabs = slabs_of(fit.prior, fit.draw.dtype)
+    exposures = swept(own, 0, fit.draw, held(Problem(x, spectra, variance)), slabs).exposures * there[None, :]
     # 2
     target = _fitted_prior(exposures, there, x.sum() / x.shape[0] / there.sum())
     prior = _towards(fit.prior, target, options.prior_step * step)
     # 3
     present = (exposures > 0).astype(jnp.float32)
-    products = ((1 / variance).T @ pair_products(exposures.T).T)[:, pair_positions(count)]
+    pairs = (exposures[:, :, None] * exposures[:, None, :]).reshape(samples, count * count)
+    products = ((1 / variance).T @ pairs).reshape(-1, count, count)
     products = _towards(state.products, products, step)
     projections = _towards(state.projections, (x / variance).T @ exposures, step)
     # 4: what scaling takes from the signatures goes to the exposures, the averages and the prior

@@ -46,6 +46,6 @@ def scatter_slope(counts: np.ndarray, mean: np.ndarray, fitted: np.ndarray, opti
 
 def slope_of_start(counts: np.ndarray, signatures: np.ndarray, options: SparseOptions) -> float:
     """:func:`scatter_slope` after ``signatures`` [S, M] of a random start were annealed to all ``counts`` [T, M]."""
-    spectra, exposures = anneal(jnp.asarray(counts, jnp.float32), padded(signatures, multiple=options.padding), options)
+    spectra, exposures = anneal(jnp.asarray(counts, jnp.float32), padded(signatures), options)
     mean = np.asarray(exposures, np.float64) @ np.asarray(spectra, np.float64)
     return scatter_slope(counts, mean, np.sum(np.asarray(exposures) > 0, axis=1), options)
