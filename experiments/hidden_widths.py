@@ -50,7 +50,7 @@ def tumours(options: argparse.Namespace) -> Dataset:
         data.x,
         samples=data.samples,
         features=data.features,
-        labels=[data.label_names[i] for i in data.labels],
+        labels=None if data.labels is None else [data.label_names[i] for i in data.labels],
         survival=data.survival,
         covariates=data.covariates,
         top="<=500",

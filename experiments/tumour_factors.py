@@ -117,7 +117,7 @@ def counted(z: np.ndarray, data: Dataset, ruled: Dataset) -> dict[str, float]:
         "features": len(both),
         "disentangled": disentangled(z, data),
         "null": float(np.mean([disentangled(z, data, order) for order in orders])),
-        "correlated": sum(held.any() for held in both.values()),
+        "correlated": sum(bool(held.any()) for held in both.values()),
         "rule": disentangled(z, ruled),
         "rule_null": float(np.mean([disentangled(z, ruled, order) for order in orders])),
         "SBS2": int(two.sum()),
