@@ -28,7 +28,7 @@ import pandas as pd
 from vaebench.errors import unknown_name
 from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.sampler.chains import chain_run, cohort_of
+from vaebench.signatures.sampler.chains import BLOCK, chain_run, cohort_of
 from vaebench.signatures.sampler.gibbs import Problem
 from vaebench.signatures.sampler.options import SAMPLER
 from vaebench.signatures.sampler.priors import Ground
@@ -185,15 +185,12 @@ def channel_factors(
         mean = exposures[0] @ changed
         variance = mean + mean**2 / options.size + SAMPLER.spread
         problem = Problem(x, changed, variance, 1.0, options.size)
-        cohort = cohort_of(problem, "negative_binomial", groups, ground, seed, 1, _BLOCK)
+        cohort = cohort_of(problem, "negative_binomial", groups, ground, seed, 1, BLOCK)
         run = chain_run(cohort, exposures, i * options.sweeps, options.sweeps, 2, chain)
         exposures = run.exposures
         kept = run.draws[0, run.draws.shape[1] // 2 :].mean(0, dtype=np.float64)
         factors = _most_likely(weights * x, weights * kept, changed, factors, options)
     return factors
-
-
-_BLOCK = 500  # rows drawn at once, as in the sampler itself
 
 
 def _core(ground: Ground, options: AdaptationOptions) -> np.ndarray:

@@ -18,6 +18,8 @@ from vaebench.signatures.sampler.proposals import Slab, slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
 _SLAB_OF = jax.jit(slab_of)
+BLOCK = 500
+"""Rows drawn at once: 96 channels of them fit the cache."""
 _ALONE = 64  # rows that are one block: below it threads cost more than they save
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from vaebench.signatures.dispersion import Scatter
-from vaebench.signatures.sampler.chains import ChainRun, chain_run, cohort_of, with_timetable
+from vaebench.signatures.sampler.chains import BLOCK, ChainRun, chain_run, cohort_of, with_timetable
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.gibbs import Prior, Problem
@@ -19,7 +19,6 @@ from vaebench.signatures.sampler.sums import Sum, inseparable
 from vaebench.signatures.tables import SMALL, OnProgress, no_progress
 from vaebench.types.shown import one_line
 
-_BLOCK = 500  # rows drawn at once: 96 channels of them fit the cache
 _SUMMARISED = 50  # samples whose draws are sorted at once: with 86 signatures they take 9 MB
 
 
@@ -157,7 +156,7 @@ def sampled(
     length = max(-(-options.draws // chains), options.chain if chains > 2 else 0)
     length += length % 2  # half of them are dropped where the chains go on
     ground = weak_ground(x, len(signatures), options) if ground is None else ground
-    cohort = cohort_of(problem, noise, groups, ground, seed, chains, _BLOCK)
+    cohort = cohort_of(problem, noise, groups, ground, seed, chains, BLOCK)
     total = options.learning + length
     limit = options.learning + length * 2 ** int(np.log2(max(options.longest, 1)))
 
