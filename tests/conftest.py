@@ -35,6 +35,8 @@ def quick_to_compile() -> str:
 
 if "XLA_FLAGS" not in os.environ:  # once: the processes of pytest-xdist inherit them
     os.environ["XLA_FLAGS"] = quick_to_compile()
+# for the same processes: there is one a core, so more threads would only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # compiled programs in a folder of this process and those it starts, not in the user's: many tests need the same ones
 COMPILED = tempfile.TemporaryDirectory(prefix="vaebench_tests_")
 os.environ |= {"JAX_COMPILATION_CACHE_DIR": COMPILED.name, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3"}

@@ -23,6 +23,7 @@ OLDER = (
     "hidden_widths",
     "trust",
     "real_tumours",
+    "real_extraction",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""
 

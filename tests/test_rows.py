@@ -93,6 +93,7 @@ def folder(tmp_path_factory, tiny):
     return out
 
 
+@pytest.mark.slow
 def test_parts_have_the_same_columns_and_types(folder):
     schemas = {str(pq.read_schema(path).remove_metadata()) for path in (folder / "rows").glob("*.parquet")}
     assert len(list((folder / "rows").glob("*.parquet"))) > 1

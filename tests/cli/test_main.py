@@ -42,6 +42,7 @@ def columns(table):
     return ["run", "--data", str(table), "--label", "type", "--event", "dead", "--time", "days", "--covariates", "age"]
 
 
+@pytest.mark.slow
 def test_run_writes_rows_report_and_a_summary(table, tmp_path, capsys):
     out = tmp_path / "out"
     assert main([*columns(table), *QUICK, "--seeds", "2", "--keep-embeddings", "--out", str(out), "--json"]) == 0

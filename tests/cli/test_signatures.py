@@ -35,6 +35,7 @@ def summary(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_extract_writes_what_it_found(tables, tmp_path, capsys):
     folder, catalogue, truth = tables
     arguments = [str(folder / "catalogue.csv"), "--method", "nmf", "--k-min", "3", "--k-max", "3", "--restarts", "3"]

@@ -21,7 +21,7 @@ METHODS = {
     "gislum2024_extraction": ["--settings", "P", "--methods", "nmf,muse_xae"],
 }
 """One setting, one chain and quick methods are enough to see that the scripts run; `sparse` is extracted in de_novo."""
-SAMPLERS = ("gislum2024_coverage", "gislum2024_de_novo", "trust", "real_tumours")
+SAMPLERS = ("gislum2024_coverage", "gislum2024_de_novo", "trust", "real_tumours", "real_extraction")
 """Optimised: they run for longer than they compile."""
 
 
@@ -105,3 +105,27 @@ def test_exposures_that_collapsed_count_nothing_in_the_correlation_with_the_trut
     assert beta.exposure_correlation(2 * truth, shipped.signatures, shipped) == pytest.approx(1)
     flat = np.where(np.arange(truth.shape[1]) == 0, 5.0, truth)
     assert beta.exposure_correlation(flat, shipped.signatures, shipped) == pytest.approx(1 - 1 / truth.shape[1])
+
+
+def test_the_best_pair_is_that_of_least_squares():
+    from itertools import combinations
+
+    import real_extraction
+    from scipy.optimize import nnls
+
+    rng = np.random.default_rng(3)
+    known = pd.DataFrame(rng.dirichlet(np.full(96, 0.3), 6), [f"K{i}" for i in range(6)])
+    found = pd.DataFrame(
+        [known.loc["K1"] * 0.7 + known.loc["K4"] * 0.3, known.loc["K2"], rng.dirichlet(np.ones(96))], ["A", "B", "C"]
+    )
+    answers = real_extraction.best_of_pairs(found, known)
+    assert answers[0] == ("K1+K4", pytest.approx(1))
+    assert "K2" in answers[1][0]
+    assert answers[1][1] == pytest.approx(1)
+    for (name, cosine), target in zip(answers, found.to_numpy(), strict=True):
+        best = 0.0
+        for pair in combinations(known.index, 2):
+            basis = known.loc[list(pair)].to_numpy()
+            blend = nnls(basis.T, target)[0] @ basis
+            best = max(best, float(blend @ target / np.linalg.norm(blend) / np.linalg.norm(target)))
+        assert cosine == pytest.approx(best, abs=1e-9), name

@@ -178,6 +178,7 @@ def test_coverage_of_few_exposures_is_uncertain_even_where_all_are_inside():
         np.testing.assert_allclose(segment[:, 0], binomtest(inside, of).proportion_ci(method="wilson"), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_pages_are_whole_and_offline(cohort, tmp_path):
     catalogue, truth = cohort
     selection = pd.DataFrame({"k": [2, 3], "criterion": [1.0, np.nan], "chosen": [True, False]})

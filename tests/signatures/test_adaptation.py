@@ -60,6 +60,7 @@ def test_signatures_stay_where_samples_do_not_deviate_alike(kind):
     assert (scattered >= ADAPTATION.scatter) == (kind != "right")  # so that the halves have decided, not the first look
 
 
+@pytest.mark.slow
 def test_shared_factors_are_found():
     adaptation = found(cohort("shared")[0])
     assert adaptation is not None

@@ -138,6 +138,7 @@ def loop_yield(spectrum, places):
     return sum(spectrum[c] * places.target[c] / places.genome[c] for c in places.target.index)
 
 
+@pytest.mark.slow
 def test_calibration_is_that_of_the_targets_signatures_on_both_scales(exomes, truth):
     counts = exomes[0].head(12)
     asked = {

@@ -164,6 +164,7 @@ def test_shards_are_a_partition_whatever_the_order(tiny):
     assert parts == [sharded(POINTS[::-1], tiny.digest, (i, 4)) for i in range(1, 5)]
 
 
+@pytest.mark.slow
 def test_shards_give_the_rows_of_one_run(tmp_path, tiny, undisturbed):
     for i in (2, 1, 3):
         rows = run(POINTS, tiny, out=tmp_path, lanes=2, shard=(i, 3), quiet=True)

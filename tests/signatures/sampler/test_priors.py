@@ -78,6 +78,7 @@ def problem(x, signatures, mean=None) -> Problem:
     return Problem(x, signatures, mean + 0.1)
 
 
+@pytest.mark.slow
 def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
     """One sample of 9 mutations and two signatures: prior and exposures summed over a grid."""
     rng = np.random.default_rng(3)
