@@ -24,6 +24,7 @@ OLDER = (
     "trust",
     "real_tumours",
     "real_extraction",
+    "trust_extraction",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""
 

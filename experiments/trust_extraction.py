@@ -1,0 +1,133 @@
+"""Can extractions be trusted? Signatures found in simulated cohorts of one cancer type, of genomes and of exomes.
+
+    python experiments/trust_extraction.py --exposures PCAWG_EXPOSURES --catalogue PCAWG_CATALOGUE --cosmic COSMIC --out runs/x
+    ... --cohorts genome_100,exome_100 --types Liver-HCC --methods sparse,sparse_known,nmf --draws 1
+    python experiments/trust_extraction.py --preset smoke --out runs/smoke                  # made-up signatures, a minute
+
+Data and simulator: those of experiments/trust.py, which share nothing with the package. A cohort is ASSAY_SAMPLES of each type,
+or ASSAY_SAMPLES_mixed: so many tumours of the three types together, a third of each. Methods: `sparse`; `sparse_known`, with all
+signatures of COSMIC as a prior of weight 100; `nmf`. Two to --k-max signatures, --restarts random starts, Poisson counts.
+
+`true` counts the signatures with exposures in the cohort, `common` those in at least 5% of its tumours. Cosines are those of
+found signatures with the nearest true one (`cosine`), and of true ones with the nearest found one (`recall`: the share from 0.9).
+
+Machine: 1 CPU core, one to five minutes a cohort and method.
+Measured: results/trust/README.md.
+
+Writes OUT/rows.csv, a row a (cohort, type, method, draw); finished rows are not repeated. The seed of a draw is its number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from real_extraction import cosines
+from scripts import Parser, comma, entry, keep
+from trust import Drawn, Field, drawn, made_up_field, real_field
+
+from vaebench.errors import InputError
+from vaebench.signatures.extraction import extract
+
+COHORTS = ("genome_100", "genome_30", "exome_100", "exome_300_mixed")
+TYPES = ("Breast-AdenoCA", "Liver-HCC", "Skin-Melanoma")
+METHODS: dict[str, dict[str, Any]] = {
+    "sparse": {"method": "sparse"},
+    "sparse_known": {"method": "sparse", "prior_weight": 100.0},
+    "nmf": {"method": "nmf"},
+}
+KEYS = ["cohort", "type", "method", "draw"]
+
+
+def cohort_of(field: Field, name: str, kinds: Sequence[str], draw: int) -> Drawn:
+    """The cohort of a name; its random numbers do not depend on which others are made."""
+    assay, samples, *mixed = name.split("_")
+    if not samples.isdigit() or mixed not in ([], ["mixed"]):
+        raise InputError(f"--cohorts {name[:60]!r} is not ASSAY_SAMPLES or ASSAY_SAMPLES_mixed; see --help")
+    rng = np.random.default_rng([draw, *f"{name} {'+'.join(kinds)}".encode()])
+    parts = [drawn(field, f"{assay}_{int(samples) // len(kinds)}_all", kind, rng) for kind in kinds]
+    return Drawn(pd.concat([p.counts for p in parts]), pd.concat([p.truth for p in parts]), parts[0].offered)
+
+
+def measured(cohort: Drawn, method: str, options: argparse.Namespace, draw: int) -> dict[str, Any]:
+    """Numbers of one extraction."""
+    settings = METHODS[method]
+    started = time.process_time()
+    found = extract(
+        cohort.counts,
+        k=range(2, options.k_max + 1),
+        restarts=options.restarts,
+        seed=draw,
+        reference=cohort.offered if "prior_weight" in settings else None,
+        **settings,
+    )
+    share = (cohort.truth > 0).mean()
+    true = cohort.offered.loc[[name for name in cohort.offered.index if share.get(name, 0) > 0]]
+    similar = cosines(found.signatures, true)
+    return {
+        "found": len(found.signatures),
+        "true": len(true),
+        "common": int((share >= 0.05).sum()),
+        "cosine": float(similar.max(axis=1).mean()),
+        "least": float(similar.max(axis=1).min()),
+        "recall": float((similar.max(axis=0) >= 0.9).mean()),
+        "cpu_seconds": time.process_time() - started,
+    }
+
+
+def run(options: argparse.Namespace, field: Field) -> pd.DataFrame:
+    """A row a cohort, type, method and draw; rows of OUT/rows.csv are not made again."""
+    out = options.out / "rows.csv"
+    rows = pd.read_csv(out).to_dict("records") if out.exists() else []
+    done = {tuple(row[key] for key in KEYS) for row in rows}
+    planned = [
+        (name, kinds, method, draw)
+        for draw in range(options.first_draw, options.first_draw + options.draws)
+        for name in options.cohorts
+        for kinds in ([options.types] if name.endswith("mixed") else [[kind] for kind in options.types])
+        for method in options.methods
+    ]
+    for name, kinds, method, draw in planned:
+        key = (name, "+".join(kinds), method, draw)
+        if key in done:
+            continue
+        row = measured(cohort_of(field, name, kinds, draw), method, options, draw)
+        rows.append(dict(zip(KEYS, key, strict=True)) | row)
+        keep(pd.DataFrame(rows), out)
+        print(rows[-1], file=sys.stderr, flush=True)
+    return pd.DataFrame(rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = Parser(__doc__, "runs/trust_extraction")
+    parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
+    for name, what in (("exposures", "PCAWG's published"), ("catalogue", "PCAWG's"), ("cosmic", "COSMIC v3.4's")):
+        parser.add_argument(f"--{name}", type=Path, default=None, help=f"file of {what} {name}")
+    parser.add_argument("--cohorts", type=comma(), default=list(COHORTS), help="ASSAY_SAMPLES or ASSAY_SAMPLES_mixed")
+    parser.add_argument("--types", type=comma(), default=list(TYPES), help="cancer types of PCAWG")
+    parser.add_argument("--methods", type=comma(), default=["sparse", "sparse_known"], help=", ".join(METHODS))
+    parser.add_argument("--draws", type=int, default=1)
+    parser.add_argument("--first-draw", type=int, default=0)
+    parser.add_argument("--k-max", type=int, default=15, help="largest number of signatures")
+    parser.add_argument("--restarts", type=int, default=3, help="random starts for each number")
+    options = parser.parse_args(arguments)
+    wrong = [name for name in options.methods if name not in METHODS]
+    if wrong:
+        raise InputError(f"--methods {wrong[0][:60]!r} is unknown; allowed: {', '.join(METHODS)}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    smoke = options.preset == "smoke"
+    if smoke:
+        options.cohorts, options.types, options.k_max, options.restarts = ["genome_20"], ["Breast-AdenoCA"], 3, 1
+    rows = run(options, made_up_field() if smoke else real_field(options))
+    print(rows.to_string())
+
+
+if __name__ == "__main__":
+    sys.exit(entry(main))
