@@ -62,7 +62,7 @@ def test_a_step_is_computed_once_for_equal_arguments(tmp_path):
     ("method", "module", "name"),
     [
         ("nmf", restarts, "_factorised"),
-        pytest.param("sparse", pipeline, "_best_fit", marks=pytest.mark.slow),
+        pytest.param("sparse", pipeline, "best_fit", marks=pytest.mark.slow),
     ],
 )
 def test_an_interrupted_extraction_continues_to_the_same_result(tmp_path, monkeypatch, method, module, name):

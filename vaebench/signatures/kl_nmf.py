@@ -202,7 +202,13 @@ def _ratio(x: jax.Array, mean: jax.Array, unit: bool) -> jax.Array:
 
 
 def exposure_update(
-    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float | jax.Array, *, unit: bool = True
+    x: jax.Array,
+    signatures: jax.Array,
+    exposures: jax.Array,
+    shape: float | jax.Array,
+    *,
+    unit: bool = True,
+    weight: jax.Array | None = None,
 ) -> jax.Array:
     """Exposures [T, S] after one update (step 1 of the module's docstring).
 
@@ -212,11 +218,26 @@ def exposure_update(
         exposures: [T, S]; zeros stay zeros.
         shape: of the Gamma prior, one for all signatures or [1, S]; 1 is maximum likelihood.
         unit: rows of S sum to 1, so that nothing is divided by their sums.
+        weight: [T, M], of each count in the divergence; 1 without.
     """
-    moved = exposures * (_ratio(x, exposures @ signatures, unit) @ signatures.T)
+    ratio = _ratio(x, exposures @ signatures, unit)
+    if weight is not None:
+        moved = exposures * ((weight * ratio) @ signatures.T)
+        return jnp.maximum(moved + (shape - 1), 0) / jnp.maximum(weight @ signatures.T, TINY)
+    moved = exposures * (ratio @ signatures.T)
     if not unit:
         moved = moved / jnp.maximum(signatures.sum(axis=1), _FLOOR)[None]
     return jnp.maximum(moved + (shape - 1), 0)
+
+
+def _weighted_signature_update(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, weight: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """:func:`_signature_update` with a ``weight`` [T, M] of each count."""
+    ratio = weight * _ratio(x, exposures @ signatures, unit=True)
+    moved = signatures * (exposures.T @ ratio) / jnp.maximum(exposures.T @ weight, TINY)
+    sums = moved.sum(1)
+    return moved / jnp.maximum(sums, TINY)[:, None], exposures * sums[None, :]
 
 
 def _signature_update(
@@ -239,7 +260,12 @@ def _signature_update(
 
 @jax.jit
 def updated_factors(
-    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
+    x: jax.Array,
+    signatures: jax.Array,
+    exposures: jax.Array,
+    shape: float,
+    iterations: int,
+    weight: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Signatures [S, M] and exposures [T, S] after ``iterations`` updates of both, the exposures first.
 
@@ -249,10 +275,13 @@ def updated_factors(
         exposures: [T, S]; zeros stay zeros.
         shape: of the Gamma prior on exposures; 1 is maximum likelihood.
         iterations: number of updates.
+        weight: [T, M], of each count in the divergence; 1 without.
     """
 
     def step(_: int, both: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        exposures = exposure_update(x, *both, shape)
+        exposures = exposure_update(x, *both, shape, weight=weight)
+        if weight is not None:
+            return _weighted_signature_update(x, both[0], exposures, weight)
         return _signature_update(x, both[0], exposures)
 
     return jax.lax.fori_loop(0, iterations, step, (signatures, exposures))
@@ -260,10 +289,19 @@ def updated_factors(
 
 @jax.jit
 def updated_exposures(
-    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
+    x: jax.Array,
+    signatures: jax.Array,
+    exposures: jax.Array,
+    shape: float,
+    iterations: int,
+    weight: jax.Array | None = None,
 ) -> jax.Array:
     """Exposures [T, S] after ``iterations`` updates at fixed ``signatures``; arguments as in :func:`updated_factors`."""
-    return jax.lax.fori_loop(0, iterations, lambda _, e: exposure_update(x, signatures, e, shape), exposures)
+
+    def step(_: int, exposures: jax.Array) -> jax.Array:
+        return exposure_update(x, signatures, exposures, shape, weight=weight)
+
+    return jax.lax.fori_loop(0, iterations, step, exposures)
 
 
 def even_exposures(x: jax.Array, signatures: jax.Array) -> jax.Array:
@@ -272,8 +310,9 @@ def even_exposures(x: jax.Array, signatures: jax.Array) -> jax.Array:
     return jnp.outer(x.sum(1), there / there.sum())
 
 
-def padded(signatures: Array, count: int | None = None) -> jax.Array:
+def padded(signatures: Array, count: int | None = None, multiple: int = _PADDING) -> jax.Array:
     """``signatures`` [S, M] in float32, with rows of zeros up to the padded size for ``count`` (by default S) signatures."""
-    values = jnp.asarray(signatures, jnp.float32)
-    size = _PADDING * -(-(len(values) if count is None else count) // _PADDING)
-    return jnp.zeros((size, values.shape[1]), jnp.float32).at[: len(values)].set(values)
+    # in numpy: every number of signatures would be another compiled program
+    values = np.asarray(signatures, np.float32)
+    size = multiple * -(-(len(values) if count is None else count) // multiple)
+    return jnp.asarray(np.pad(values, ((0, size - len(values)), (0, 0))))

@@ -18,6 +18,7 @@ from vaebench.signatures.sparse import options as options_module
 from vaebench.signatures.sparse.criterion import Score
 from vaebench.signatures.sparse.moves import SparseFit
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.sparse.weights import Excess
 
 FOLDER = Path(options_module.__file__).parent
 FIELDS = [field.name for field in dataclasses.fields(SparseOptions)]
@@ -82,16 +83,36 @@ def fit_with(value: float, count: int = 2) -> SparseFit:
 def test_patience_ends_the_search(monkeypatch, patience, fitted, chosen):
     values = {1: 5.0, 2: 6.0, 3: 7.0, 4: 4.0, 5: 9.0}
     monkeypatch.setattr(pipeline, "random_restarts", lambda x, k, *_: (np.full((1, k, 96), 1 / 96), np.zeros(1)))
-    monkeypatch.setattr(pipeline, "slope_of_start", lambda *_: 0.0)
-    monkeypatch.setattr(pipeline, "_reweighted", lambda data, fit, *_: (data, fit))
-    monkeypatch.setattr(pipeline, "_rescored", lambda data, fit, *_: fit)
-    monkeypatch.setattr(pipeline, "_best_fit", lambda x, start, *_: fit_with(values[len(start)], len(start)))
-    monkeypatch.setattr(pipeline, "swap_signatures", lambda x, fit, *_: (fit, fit, 0))
+    monkeypatch.setattr(pipeline, "excess_of_start", lambda *_: (Excess(1e-5), np.ones((3, 96))))
+    monkeypatch.setattr(pipeline, "reweighted", lambda data, fit, *_: (data, fit))
+    monkeypatch.setattr(pipeline, "rescored", lambda data, fit, *_: fit)
+
+    def best_fit(data, start, *_):
+        return fit_with(values[len(start)], len(start))
+
+    monkeypatch.setattr(pipeline, "best_fit", best_fit)
+    monkeypatch.setattr(pipeline, "swap_signatures", lambda data, fit, *_: (fit, fit, 0))
     monkeypatch.setattr(pipeline, "fit_signatures", lambda x, s, *_, **__: fit_with(0.0, len(s)))
     monkeypatch.setattr(pipeline, "resolve_ambiguity", lambda s, e, *_: (s, e, ()))
     path = pipeline.sparse_path(np.ones((3, 96)), range(1, 6), restarts=1, options=SparseOptions(patience=patience))
     assert sum(row.fit is not None for row in path.rows) == fitted
     assert path.chosen == chosen
+
+
+@pytest.mark.parametrize(("slack", "draws"), [(100.0, [50, 50, 200]), (1.0, [50, 50])])
+def test_a_hopeless_trial_is_not_finished(monkeypatch, key, slack, draws):
+    made = []
+
+    def fitted(data, signatures, key, options, *, exposures=None, draws=None, known=None):
+        made.append(options.draws if draws is None else draws)
+        return fit_with(150.0)
+
+    monkeypatch.setattr(moves, "fit_signatures", fitted)
+    data = moves.Observed(jnp.ones((3, 96)))
+    options = SparseOptions(trial_slack=slack)
+    fit = moves.best_of_two(data, np.full((2, 96), 1 / 96), np.ones((3, 2)), key, options, bar=100.0)
+    assert fit.score.criterion == 150
+    assert made == draws
 
 
 @pytest.mark.parametrize(("options", "swaps"), [({}, 0), ({"swap_gain": 9.0}, 3), ({"swap_gain": 9.0, "swaps": 1}, 1)])
@@ -106,7 +127,9 @@ def test_a_swap_must_gain_enough(monkeypatch, key, options, swaps):
         return fit_with(last[0])
 
     monkeypatch.setattr(moves, "best_of_two", refitted)
-    fit, larger, made = moves.swap_signatures(jnp.ones((3, 96)), fit_with(100.0), key, SparseOptions(**options))
+    fit, larger, made = moves.swap_signatures(
+        moves.Observed(jnp.ones((3, 96))), fit_with(100.0), key, SparseOptions(**options)
+    )
     assert made == swaps
     assert fit.score.criterion == 100 - 10 * swaps
     assert len(larger.signatures) == 3

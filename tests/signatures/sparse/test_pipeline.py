@@ -13,10 +13,10 @@ from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures import kl_nmf
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.matching import cosines
-from vaebench.signatures.sparse import annealing, criterion, moves, pipeline, saem
+from vaebench.signatures.sparse import annealing, candidates, criterion, moves, one_number, pipeline, saem
 from vaebench.signatures.sparse.ambiguity import Reassignment
 from vaebench.signatures.sparse.options import SparseOptions
-from vaebench.signatures.sparse.weights import scatter_slope, slope_of_start, weights_of_slope
+from vaebench.signatures.sparse.weights import Excess, excess_of, excess_of_start, weights_of
 
 pytestmark = pytest.mark.long
 
@@ -148,17 +148,17 @@ def test_stochastic_fit_moves_towards_the_truth(key):
 def test_the_best_candidate_is_the_signature_that_is_missing(rare):
     counts, signatures, _ = rare
     known = kl_nmf.padded(signatures[:3])
-    candidate = moves.best_candidate(f32(counts), known, likeliest(counts, known), OPTIONS)
+    candidate = candidates.best_candidate(f32(counts), known, likeliest(counts, known), OPTIONS)
     assert cosines(candidate.signature[None], signatures)[0, 3] > 0.95
     everything = kl_nmf.padded(signatures)
-    again = moves.best_candidate(f32(counts), everything, likeliest(counts, everything), OPTIONS)
+    again = candidates.best_candidate(f32(counts), everything, likeliest(counts, everything), OPTIONS)
     assert candidate.gain > 3 * again.gain
 
 
 def test_the_gain_of_a_candidate_is_what_a_fit_with_it_saves(rare):
     counts, signatures, _ = rare
     known = kl_nmf.padded(signatures[:3])
-    candidate = moves.best_candidate(f32(counts), known, likeliest(counts, known), OPTIONS)
+    candidate = candidates.best_candidate(f32(counts), known, likeliest(counts, known), OPTIONS)
     whole = np.vstack([signatures[:3], candidate.signature[None]])
     before = criterion.deviances(counts, known, likeliest(counts, known))
     after = criterion.deviances(counts, whole, likeliest(counts, whole))
@@ -194,26 +194,95 @@ def test_rise_without_a_signature_is_that_of_a_fit_without_it(rare):
 
 def test_weights_follow_the_overdispersion():
     rng = np.random.default_rng(0)
-    flat = np.full(96, 1 / 96)
+    spectrum = rng.dirichlet(np.full(96, 0.5))
     totals = np.exp(rng.uniform(np.log(500), np.log(50_000), 400))
-    mean = totals[:, None] * flat[None, :]
+    mean = totals[:, None] * spectrum[None, :]
 
     def found(counts):
-        return weights_of_slope(totals, slope_of_start(counts, flat[None, :], OPTIONS))
+        excess, fitted = excess_of_start(counts.astype(float), spectrum[None, :], OPTIONS)
+        return excess, *weights_of(totals, excess, fitted)
 
-    poisson = found(rng.poisson(mean).astype(float))
-    np.testing.assert_allclose(poisson, 1 / (1 + totals / 1e5), rtol=0.05)  # the least slope
-    wide = found(rng.poisson(mean * rng.gamma(20, 1 / 20, mean.shape)).astype(float))
-    np.testing.assert_allclose(wide, 1 / (1 + totals / (96 * 20)), rtol=0.15)
+    excess, weights, beside = found(rng.poisson(mean))
+    assert excess == Excess(1e-5)
+    np.testing.assert_allclose(weights, 1 / (1 + totals / 1e5))
+    assert beside is None
+    # negative binomial of size 20
+    excess, weights, beside = found(rng.poisson(mean * rng.gamma(20, 1 / 20, mean.shape)))
+    assert excess.by_count == pytest.approx(1 / 20, rel=0.15)
+    rows = slice(0, 400, 40)
+    expected = 1 / (1 + totals[:, None] / 1e5 + mean / 20)
+    np.testing.assert_allclose((weights[:, None] * beside)[rows], expected[rows], rtol=0.2)
+    # spectra that vary as a Dirichlet distribution of concentration 2,000
+    spectra = rng.dirichlet(2000 * spectrum + 1e-9, 400)
+    excess, weights, beside = found(rng.poisson(totals[:, None] * spectra))
+    assert excess.by_count == 0
+    assert excess.by_sample == pytest.approx(1 / 2000, rel=0.15)
+    assert beside is None
 
 
 def test_few_mutations_say_nothing_about_scatter():
     """12 mutations in each of 7 channels and some elsewhere: 8 cells, whose counts are far from their mean."""
-    mean = np.where(np.arange(96) < 7, 12.0, 0.05)[None, :].repeat(30, 0)
-    counts = np.where(np.arange(96) % 2 == 0, 2.0, 0.0) * np.ones((30, 1)) * mean
-    none = np.zeros(30)
-    assert scatter_slope(counts, mean, none, OPTIONS) == 1 / OPTIONS.half_weight_total
-    assert scatter_slope(counts, mean, none, SparseOptions(least_freedom=5)) > 0.05
+    spectrum, amounts = np.where(np.arange(96) < 7, 12.0, 0.05)[None, :], np.ones((300, 1))
+    counts = np.where(np.arange(96) % 2 == 0, 2.0, 0.0) * amounts * spectrum
+    assert excess_of(counts, spectrum, amounts, OPTIONS) == Excess(1 / OPTIONS.half_weight_total)
+    few = excess_of(counts, spectrum, amounts, SparseOptions(least_freedom=5))
+    assert max(few.by_sample, few.by_count) > 0.05
+
+
+def test_what_signatures_absorb_is_no_lack_of_scatter():
+    """Ten signatures fitted to 40 samples of negative binomial counts: without their entries b would be a third too small."""
+    rng = np.random.default_rng(1)
+    mean = rng.gamma(1, 2000, (40, 3)) @ rng.dirichlet(np.full(96, 0.5), 3)
+    counts = rng.poisson(mean * rng.gamma(20, 1 / 20, mean.shape)).astype(float)
+    w, h, _ = non_negative_factorization(
+        counts, n_components=10, solver="mu", beta_loss="kullback-leibler", init="nndsvda", max_iter=2000
+    )
+    excess = excess_of(counts, h, w, SparseOptions(dispersion_slack=0.0))
+    assert excess.by_count == pytest.approx(1 / 20, rel=0.3)
+
+
+def test_weighted_exposures_and_signatures_are_those_an_optimiser_finds(small):
+    counts, signatures, exposures = small[0][:6], small[1], small[2][:6]
+    rng = np.random.default_rng(2)
+    weight = rng.uniform(0.1, 2, counts.shape)
+    there = exposures[:, :3] > 0
+    start = f32(there * counts.sum(1, keepdims=True) / 3)
+    found = kl_nmf.updated_exposures(f32(counts), f32(signatures), start, 1.0, 3000, f32(weight))
+
+    def loss(e, t, present):
+        mean = e @ signatures[present]
+        return float(weight[t] @ (mean - counts[t] * np.log(mean)))
+
+    for t in range(len(counts)):
+        present = there[t]
+        begin = np.full(present.sum(), counts[t].sum() / present.sum())
+        best = minimize(loss, begin, (t, present), bounds=[(1e-9, None)] * present.sum(), options={"ftol": 1e-15})
+        assert loss(np.asarray(found, float)[t][present], t, present) == pytest.approx(best.fun, abs=1e-2)
+    # one signature of one mutation rate: its best spectrum is the weighted mean of the counts
+    amounts = np.full((6, 1), 100.0)
+    spectrum, moved = kl_nmf.updated_factors(
+        f32(counts), f32(np.full((1, 96), 1 / 96)), f32(amounts), 1.0, 1, f32(weight)
+    )
+    again = kl_nmf.exposure_update(f32(counts), f32(np.full((1, 96), 1 / 96)), f32(amounts), 1.0, weight=f32(weight))
+    best = (weight * counts).sum(0) / (weight * np.asarray(again)).sum(0)
+    np.testing.assert_allclose(np.asarray(spectrum)[0], best / best.sum(), rtol=1e-4)
+    np.testing.assert_allclose(np.asarray(moved)[:, 0], np.asarray(again)[:, 0] * best.sum(), rtol=1e-4)
+
+
+def test_weights_of_one_change_nothing(small):
+    counts, signatures, exposures = small
+    x, ones = f32(counts), jnp.ones(counts.shape, jnp.float32)
+    support = f32(np.where(exposures > 0, counts.sum(1, keepdims=True), 0))
+    plain, same = (criterion.score_fit(x, f32(signatures), support, options=OPTIONS, weight=w) for w in (None, ones))
+    assert same.criterion == pytest.approx(plain.criterion, rel=1e-6)
+    np.testing.assert_allclose(same.exposures, plain.exposures, rtol=1e-3, atol=1e-2)
+
+
+def test_weighted_deviance_by_hand(small):
+    counts, signatures, exposures = small
+    weight = np.random.default_rng(0).uniform(0.1, 2, counts.shape)
+    expected = 2 * (weight * kl_div(counts, exposures @ signatures)).sum(1)
+    np.testing.assert_allclose(criterion.deviances(counts, signatures, exposures, weight), expected, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +306,19 @@ def test_the_choice_does_not_depend_on_the_largest_number(scattered):
     np.testing.assert_array_equal(few.rows[1].fit.signatures, many.rows[1].fit.signatures)
     assert np.median(few.weights) < 0.7
     assert cosines(few.rows[1].fit.signatures, signatures).max(0).min() > 0.95
+
+
+@pytest.mark.slow
+def test_negative_binomial_counts_get_no_more_signatures():
+    """Peaks scatter most; signatures that explain them in part were found when all counts of a sample weighed the same."""
+    _, signatures, exposures = arrays(3, tumours=80, signatures=4, types=2)
+    rng = np.random.default_rng(5)
+    mean = 5 * exposures @ signatures
+    counts = rng.poisson(mean * rng.gamma(40, 1 / 40, mean.shape)).astype(float)
+    path = pipeline.sparse_path(counts, range(2, 9), restarts=3, options=SparseOptions(final_draws=400))
+    found = path.rows[path.chosen].fit
+    assert len(found.signatures) == 4
+    assert cosines(found.signatures, signatures).max(0).min() > 0.94
 
 
 @pytest.mark.slow
@@ -268,13 +350,13 @@ def test_number_and_signatures_are_found_with_a_rare_one(rare):
 def test_one_large_number_is_grown_up_to(rare, monkeypatch):
     sizes = []
 
-    def counted(x, fit, key, options, known):
+    def counted(data, fit, key, options, known):
         sizes.append(len(fit.signatures))
-        return add_signature(x, fit, key, options, known)
+        return add_signature(data, fit, key, options, known)
 
-    add_signature = pipeline.add_signature
-    monkeypatch.setattr(pipeline, "add_signature", counted)
-    monkeypatch.setattr(pipeline, "swap_signatures", lambda x, fit, key, options, known: (fit, fit, 0))
+    add_signature = one_number.add_signature
+    monkeypatch.setattr(one_number, "add_signature", counted)
+    monkeypatch.setattr(one_number, "swap_signatures", lambda x, fit, key, options, known: (fit, fit, 0))
     pipeline.sparse_path(rare[0], [4], restarts=1, options=SparseOptions(grown_from=2, final_draws=20, draws=20))
     assert sizes == [2, 3]
 
@@ -283,7 +365,7 @@ def test_one_large_number_is_grown_up_to(rare, monkeypatch):
 def test_signatures_before_reassignments_are_in_the_order_of_those_after(rare, monkeypatch):
     """Half of the signature with the fewest mutations goes to that with the most, which does not come first as fitted."""
 
-    def halved(signatures, exposures, options, fixed):
+    def halved(signatures, exposures, options, fixed, weight):
         most, least = np.argmax(exposures.sum(0)), np.argmin(exposures.sum(0))
         after, moved = np.array(signatures), np.array(exposures)
         after[least] = (after[least] + after[most]) / 2

@@ -112,7 +112,9 @@ def _chosen(uniform: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Arra
     return jnp.sum(passed.astype(jnp.int32), 0, keepdims=True), sums[-1]
 
 
-def single(uniforms: jax.Array, old: jax.Array, centre: jax.Array, sd: jax.Array, slab: Slab) -> Proposal:
+def single(
+    uniforms: jax.Array, old: jax.Array, centre: jax.Array, sd: jax.Array, slab: Slab, grid: GridOptions = GRID
+) -> Proposal:
     """Propose one exposure with likelihood N(centre, sd^2): an atom at 0 and a grid over the slab.
 
     The grid is even in w with exposure = sd ln(1 + e^w): logarithmic well below sd, where the slab varies, and linear above
@@ -125,16 +127,17 @@ def single(uniforms: jax.Array, old: jax.Array, centre: jax.Array, sd: jax.Array
         centre: [1, T], any sign.
         sd: [1, T], above 0.
         slab: prior of this signature.
+        grid: constants of the grid.
     """
-    reach = GRID.wide * GRID.wide * sd * sd
+    reach = grid.wide * grid.wide * sd * sd
     root = jnp.sqrt(centre * centre + reach)
-    upper = jnp.where(centre > 0, centre + GRID.wide * sd, reach / (root - jnp.minimum(centre, 0)))
-    low = jnp.maximum(jnp.maximum(centre - GRID.wide * sd, slab.low), GRID.nothing * sd)
+    upper = jnp.where(centre > 0, centre + grid.wide * sd, reach / (root - jnp.minimum(centre, 0)))
+    low = jnp.maximum(jnp.maximum(centre - grid.wide * sd, slab.low), grid.nothing * sd)
     high = jnp.minimum(upper, slab.high)
     # where the two ranges do not overlap, the mass lies between them
     low, high = (
-        jnp.maximum(jnp.minimum(low, high), GRID.nothing * sd),
-        jnp.maximum(jnp.maximum(low, high), GRID.nothing * sd),
+        jnp.maximum(jnp.minimum(low, high), grid.nothing * sd),
+        jnp.maximum(jnp.maximum(low, high), grid.nothing * sd),
     )
     origin = jnp.maximum(centre / sd, 0)
 
@@ -143,9 +146,9 @@ def single(uniforms: jax.Array, old: jax.Array, centre: jax.Array, sd: jax.Array
         return (scaled - origin) + jnp.log(-jnp.expm1(-scaled))
 
     start = warped(low)
-    step = jnp.maximum(warped(high) - start, GRID.narrow) / GRID.cells
+    step = jnp.maximum(warped(high) - start, grid.narrow) / grid.cells
     small = jnp.float32
-    places = (jnp.arange(GRID.cells, dtype=small) + 0.5)[:, None]
+    places = (jnp.arange(grid.cells, dtype=small) + 0.5)[:, None]
     z = start.astype(small) + step.astype(small) * places
     origin_, log_sd_ = origin.astype(small), jnp.log(sd).astype(small)
     w = origin_ + z
@@ -179,15 +182,22 @@ def single(uniforms: jax.Array, old: jax.Array, centre: jax.Array, sd: jax.Array
 
     above = old > 0
     place = jnp.floor((warped(jnp.where(above, old, 1.0)) - start) / step).astype(jnp.int32)
-    held = jnp.clip(place, 0, GRID.cells - 1)
-    off_grid = (place < 0) | (place >= GRID.cells) | (_at(log_cells, held) < GRID.lost)
-    outside = jnp.where(above, off_grid, log_atom_q < GRID.lost)
+    held = jnp.clip(place, 0, grid.cells - 1)
+    off_grid = (place < 0) | (place >= grid.cells) | (_at(log_cells, held) < grid.lost)
+    outside = jnp.where(above, off_grid, log_atom_q < grid.lost)
     ratio = log_q(new, cell) - log_q(old, held)
     return Proposal(new, ratio, outside, (total - atom) / total)
 
 
 def shared(
-    uniforms: jax.Array, old: jax.Array, total: jax.Array, centre: jax.Array, sd: jax.Array, first: Slab, second: Slab
+    uniforms: jax.Array,
+    old: jax.Array,
+    total: jax.Array,
+    centre: jax.Array,
+    sd: jax.Array,
+    first: Slab,
+    second: Slab,
+    grid: GridOptions = GRID,
 ) -> Proposal:
     """Propose the first of two exposures that keep their sum: atoms at 0 and at ``total``, a grid in between.
 
@@ -201,19 +211,20 @@ def shared(
         sd: [1, T], above 0.
         first: prior of the first exposure.
         second: prior of the second exposure.
+        grid: constants of the grid.
     """
-    low = jnp.clip(centre - GRID.wide * sd, 0, total)
-    high = jnp.clip(centre + GRID.wide * sd, 0, total)
+    low = jnp.clip(centre - grid.wide * sd, 0, total)
+    high = jnp.clip(centre + grid.wide * sd, 0, total)
     apart = high <= low  # likelihood beyond an end: the grid is one standard deviation wide there
     low = jnp.where(apart, jnp.where(centre > 0, jnp.maximum(total - sd, 0), 0.0), low)
     high = jnp.where(apart, jnp.where(centre > 0, total, jnp.minimum(total, sd)), high)
-    step = (high - low) / GRID.cells
+    step = (high - low) / grid.cells
     small = jnp.float32
 
     def narrowed(slab: Slab) -> Slab:
         return Slab(*(jnp.asarray(v).astype(small) for v in slab))
 
-    places = (jnp.arange(GRID.cells, dtype=small) + 0.5)[:, None]
+    places = (jnp.arange(grid.cells, dtype=small) + 0.5)[:, None]
     low_, step_, total_ = (v.astype(small) for v in (low, step, total))
     one, two = narrowed(first), narrowed(second)
     values = low_ + step_ * places
@@ -228,17 +239,17 @@ def shared(
     log_weights, log_none, log_all = log_weights - top, log_none - top, log_all - top
 
     position, _ = _chosen(uniforms[0], jnp.exp(jnp.concatenate([log_none, log_weights, log_all])))
-    cell = jnp.clip(position - 1, 0, GRID.cells - 1)
+    cell = jnp.clip(position - 1, 0, grid.cells - 1)
     inner = low + (cell + uniforms[1]) * step
-    new = jnp.where(position == 0, 0.0, jnp.where(position == GRID.cells + 1, total, inner))
+    new = jnp.where(position == 0, 0.0, jnp.where(position == grid.cells + 1, total, inner))
 
     def log_q(value: jax.Array, cell: jax.Array) -> jax.Array:
         inside = _at(log_weights, cell) - jnp.log(step)
         return jnp.where(value <= 0, log_none, jnp.where(value >= total, log_all, inside))
 
     place = jnp.floor((old - low) / step).astype(jnp.int32)
-    held = jnp.clip(place, 0, GRID.cells - 1)
-    off = (place < 0) | (place >= GRID.cells) | (_at(log_weights, held) < GRID.lost)
+    held = jnp.clip(place, 0, grid.cells - 1)
+    off = (place < 0) | (place >= grid.cells) | (_at(log_weights, held) < grid.lost)
     outside = (old > 0) & (old < total) & off
     ratio = log_q(new, cell) - log_q(old, held)
     return Proposal(new, ratio, outside, jnp.ones_like(total))

@@ -49,7 +49,11 @@ class Reassignment(NamedTuple):
 
 
 def resolve_ambiguity(
-    signatures: np.ndarray, exposures: np.ndarray, options: SparseOptions, fixed: np.ndarray | None = None
+    signatures: np.ndarray,
+    exposures: np.ndarray,
+    options: SparseOptions,
+    fixed: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, tuple[Reassignment, ...]]:
     """Reassign shares between signatures while priors gain by it; the mean stays nearly the same.
 
@@ -61,12 +65,13 @@ def resolve_ambiguity(
         exposures: [T, S] in mutations, zeros where a signature is not present.
         options: those of ambiguity, and ``variance_floor``, are used.
         fixed: [S] of bool, signatures whose spectra are known and stay as they are; none by default.
+        weight: [T, M], of each count; 1 without.
 
     Returns:
         Signatures [S, M], exposures [T, S], and the reassignments in the order in which they were made.
     """
     s, e = np.array(signatures, np.float64), np.array(exposures, np.float64)
-    precision = 1 / np.maximum(e @ s, options.variance_floor)
+    precision = (1.0 if weight is None else weight) / np.maximum(e @ s, options.variance_floor)
     # entries before they are set to 0: what a first share costs in counts must not be forgotten when a second is judged
     entries = s.copy()
     count = len(s)

@@ -28,39 +28,45 @@ def random_restarts(
         options: ``shapes``, ``start_iterations`` and ``present`` are used.
     """
     size = len(padded(np.zeros((count, x.shape[1]))))
-    keys = jax.random.split(key, restarts)
-    signatures, exposures = _restarts(x, keys, count, options.start_iterations, size, options.shapes)
+    starts = [_random_start(x, key, count, size) for key in jax.random.split(key, restarts)]
+    signatures, exposures = (jnp.stack(part) for part in zip(*starts, strict=True))
+    for shape in options.shapes:
+        signatures, exposures = _all_updated(x, signatures, exposures, shape, options.start_iterations)
     objectives = [
         score_start(x, s, e, options) for s, e in zip(np.asarray(signatures), np.asarray(exposures), strict=True)
     ]
     return np.asarray(signatures)[:, :count], np.array(objectives)
 
 
-@functools.partial(jax.jit, static_argnames=("size", "shapes"))
-def _restarts(
-    x: jax.Array, keys: jax.Array, count: int, iterations: int, size: int, shapes: tuple[float, ...]
+@functools.partial(jax.jit, static_argnames="size")
+def _random_start(x: jax.Array, key: jax.Array, count: int, size: int) -> tuple[jax.Array, jax.Array]:
+    """Signatures [size, M] and exposures [T, size]; those from ``count`` on are padding."""
+    first, second = jax.random.split(key)
+    there = (jnp.arange(size) < count).astype(jnp.float32)
+    signatures = jax.random.exponential(first, (size, x.shape[1])) * there[:, None]
+    shares = jax.random.exponential(second, (len(x), size)) * there[None, :]
+    signatures = signatures / jnp.maximum(signatures.sum(1, keepdims=True), TINY)
+    return signatures, shares / shares.sum(1, keepdims=True) * x.sum(1, keepdims=True)
+
+
+@jax.jit
+def _all_updated(
+    x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
 ) -> tuple[jax.Array, jax.Array]:
-    """All restarts side by side; components from ``count`` to ``size`` are padding, so that programs serve several counts."""
-
-    def one(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        first, second = jax.random.split(key)
-        there = (jnp.arange(size) < count).astype(jnp.float32)
-        signatures = jax.random.exponential(first, (size, x.shape[1])) * there[:, None]
-        shares = jax.random.exponential(second, (len(x), size)) * there[None, :]
-        signatures = signatures / jnp.maximum(signatures.sum(1, keepdims=True), TINY)
-        exposures = shares / shares.sum(1, keepdims=True) * x.sum(1, keepdims=True)
-        for shape in shapes:
-            signatures, exposures = updated_factors(x, signatures, exposures, shape, iterations)
-        return signatures, exposures
-
-    return jax.vmap(one)(keys)
+    """:func:`updated_factors` of all restarts [R, ...] side by side."""
+    return jax.vmap(lambda s, e: updated_factors(x, s, e, shape, iterations))(signatures, exposures)
 
 
-def anneal(x: jax.Array, signatures: jax.Array, options: SparseOptions) -> tuple[jax.Array, jax.Array]:
-    """Signatures [S, M] and exposures [T, S] of the annealed prior, from given ``signatures`` [S, M] and even exposures."""
-    exposures = updated_exposures(x, signatures, even_exposures(x, signatures), 1.0, options.warm_iterations)
+def anneal(
+    x: jax.Array, signatures: jax.Array, options: SparseOptions, weight: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
+    """Signatures [S, M] and exposures [T, S] of the annealed prior, from given ``signatures`` [S, M] and even exposures.
+
+    ``weight`` [T, M] is that of each count.
+    """
+    exposures = updated_exposures(x, signatures, even_exposures(x, signatures), 1.0, options.warm_iterations, weight)
     for shape in options.shapes:
-        signatures, exposures = updated_factors(x, signatures, exposures, shape, options.anneal_iterations)
+        signatures, exposures = updated_factors(x, signatures, exposures, shape, options.anneal_iterations, weight)
     return signatures, exposures
 
 

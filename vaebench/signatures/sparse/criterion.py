@@ -31,10 +31,18 @@ class Score(NamedTuple):
     exposures: np.ndarray
 
 
-def deviances(x: Array, signatures: Array, exposures: Array) -> np.ndarray:
-    """Poisson deviance [T] of x [T, M] from the mean ``exposures`` [T, S] @ ``signatures`` [S, M], in float64."""
+def deviances(x: Array, signatures: Array, exposures: Array, weight: Array | None = None) -> np.ndarray:
+    """Poisson deviance [T] of x [T, M] from the mean ``exposures`` [T, S] @ ``signatures`` [S, M], in float64.
+
+    ``weight`` [T, M] is that of each count.
+    """
     mean = np.asarray(exposures, np.float64) @ np.asarray(signatures, np.float64)
-    return likelihood.deviance(np.asarray(x, np.float64), mean)
+    counts = np.asarray(x, np.float64)
+    if weight is None:
+        return likelihood.deviance(counts, mean)
+    # the factor goes to both, since the deviance is of the first degree in them
+    share = np.asarray(weight, np.float64)
+    return likelihood.deviance(share * counts, share * mean)
 
 
 def score_fit(
@@ -43,6 +51,7 @@ def score_fit(
     *supports: jax.Array,
     options: SparseOptions,
     known: KnownSignatures | None = None,
+    weight: jax.Array | None = None,
 ) -> Score:
     """Score of ``signatures`` as a description of x, each sample using the support that serves it best.
 
@@ -69,20 +78,21 @@ def score_fit(
         supports: exposures [T, S], positive where a signature may be present; one support or more.
         options: ``score_iterations``, ``present`` and ``least_samples`` are used.
         known: prior on the spectra, which may make them cheaper (:func:`vaebench.signatures.sparse.known.charges`).
+        weight: [T, M], of each count in the deviance; 1 without.
     """
     there = np.any(np.asarray(signatures) > 0, axis=1)
     per_exposure = np.log(x.shape[1])
     found, cost = np.zeros((len(x), len(signatures))), np.full(len(x), np.inf)
     for support in supports:
-        likeliest = np.asarray(updated_exposures(x, signatures, support, 1.0, options.score_iterations))
-        own = deviances(x, signatures, likeliest) + np.sum(likeliest > options.present, 1) * per_exposure
+        likeliest = np.asarray(updated_exposures(x, signatures, support, 1.0, options.score_iterations, weight))
+        own = deviances(x, signatures, likeliest, weight) + np.sum(likeliest > options.present, 1) * per_exposure
         found, cost = np.where((own < cost)[:, None], likeliest, found), np.minimum(own, cost)
     nonzeros = np.sum(found > options.present, axis=0)[there]
     deviance = float(cost.sum()) - int(nonzeros.sum()) * per_exposure
     spectrum = (x.shape[1] - 1) * np.log(np.maximum(nonzeros, options.least_samples))
     if known is not None:
         entries = np.asarray(signatures, np.float64)[there]
-        spectrum = np.minimum(spectrum, charges(entries, found[:, there], nonzeros, known, options))
+        spectrum = np.minimum(spectrum, charges(entries, found[:, there], nonzeros, known, options, weight))
     charge = nonzeros * per_exposure + spectrum
     share = nonzeros / len(x)
     which = len(x) * (entr(share) + entr(1 - share))

@@ -23,6 +23,7 @@ import numpy as np
 from vaebench.signatures.kl_nmf import TINY
 from vaebench.signatures.matching import cosines
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.tables import Array
 
 
 class KnownSignatures(NamedTuple):
@@ -60,7 +61,12 @@ def targets(signatures: np.ndarray, known: KnownSignatures, options: SparseOptio
 
 
 def charges(
-    signatures: np.ndarray, exposures: np.ndarray, nonzeros: np.ndarray, known: KnownSignatures, options: SparseOptions
+    signatures: np.ndarray,
+    exposures: np.ndarray,
+    nonzeros: np.ndarray,
+    known: KnownSignatures,
+    options: SparseOptions,
+    weight: Array | None = None,
 ) -> np.ndarray:
     """Charges [S] of the spectra in the criterion where they have a known one as prior; infinite where they have none.
 
@@ -70,7 +76,9 @@ def charges(
         nonzeros: n_k [S].
         known: the prior.
         options: ``known_cosine`` is used.
+        weight: [T, M], of each count; 1 without.
     """
+    share = 1.0 if weight is None else np.asarray(weight, np.float64)
     wanted = targets(signatures, known, options)
     count = np.maximum(nonzeros, 1)
     mean, change = exposures @ signatures, signatures - wanted
@@ -79,13 +87,18 @@ def charges(
         own = exposures[:, k, None]
         # the larger of the means with S_k and with R_k: a channel that S_k has lost would have an endless precision else
         expected = np.maximum(np.maximum(mean, mean - own * change[k]), TINY)
-        moved[k] = known.weight / count[k] * np.sum(own**2 / expected * change[k] ** 2)
+        moved[k] = known.weight / count[k] * np.sum(share * own**2 / expected * change[k] ** 2)
     price = (signatures.shape[1] - 1) * np.log1p(nonzeros / known.weight) + 2 * np.log(len(known.spectra)) + moved
     return np.where(wanted.any(1), price, np.inf)
 
 
 def missing_known(
-    x: np.ndarray, signatures: np.ndarray, exposures: np.ndarray, known: KnownSignatures, options: SparseOptions
+    x: np.ndarray,
+    signatures: np.ndarray,
+    exposures: np.ndarray,
+    known: KnownSignatures,
+    options: SparseOptions,
+    weight: Array | None = None,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The known signature whose addition would help most, and exposures [T, S + 1] to begin with; ``None`` if all are in use.
 
@@ -99,14 +112,16 @@ def missing_known(
         exposures: [T, S] at the maximum of the likelihood.
         known: the prior.
         options: ``known_cosine`` and ``candidate_share`` are used.
+        weight: [T, M], of each count; 1 without.
     """
+    share = 1.0 if weight is None else np.asarray(weight, np.float64)
     free = np.setdiff1d(np.arange(len(known.spectra)), nearest_known(signatures, known, options))
     if not len(free):
         return None
     mean = np.maximum(exposures @ signatures, TINY)
     spectra = known.spectra[free]
-    slope = (x / mean - 1) @ spectra.T
-    curvature = np.maximum((x / mean**2) @ (spectra**2).T, TINY)
+    slope = (share * (x / mean - 1)) @ spectra.T
+    curvature = np.maximum((share * x / mean**2) @ (spectra**2).T, TINY)
     saved = np.where(slope > 0, slope**2 / curvature, 0.0) - np.log(x.shape[1])  # of the deviance
     best = int(np.argmax(np.maximum(saved, 0).sum(0)))
     better = saved[:, best] > 0

@@ -64,6 +64,10 @@ class SparseOptions:
     final_draws: int = 1600
     """Draws of the last fit, of the chosen number: signatures without peaks separate slowly, and one fit is affordable."""
 
+    padding: int = 16
+    """Signatures are padded to a multiple of this: compilation takes longer than the fits of small numbers, and one program
+    serves all of them."""
+
     # annealing from a start
     shapes: tuple[float, ...] = (1.0, 0.75, 0.5)
     """Shapes of the Gamma prior on exposures, one after the other: 1 is maximum likelihood, and below 1 exposures become
@@ -79,8 +83,13 @@ class SparseOptions:
 
     # stochastic approximation EM (saem)
     draws: int = 200
-    """Draws of a stochastic fit: few, for each number of signatures takes up to a dozen fits; ``swap_gain`` is above the
-    noise that they leave in the criterion."""
+    """Draws of a fit whose criterion decides between numbers of signatures; ``swap_gain`` is above the noise that they leave
+    in it."""
+    trial_draws: int = 50
+    """Draws of a trial, by which one of two starts is chosen, or none: they differ by far more than the noise that so few draws
+    leave in the criterion."""
+    trial_slack: float = 100.0
+    """Criterion by which a trial may be worse than the fit to beat and still get all draws: about what these gain."""
     burn_in: float = 0.5
     """Share of the draws in which averages follow the last draw (step 1) and so forget the start: half, so that as many draws
     are left to average."""
@@ -97,6 +106,15 @@ class SparseOptions:
     coordinate_rounds: int = 10
     """Rounds of coordinate descent over the signatures after each draw: the minimum moves little between draws, so that
     descent from the last signatures need not converge each time."""
+
+    # a draw (sweeps)
+    grid_cells: int = 8
+    """Cells of the grid that proposes an exposure, one standard deviation each: a Metropolis step corrects the proposals, and
+    half as many cells are half the work."""
+    grid_width: float = 4.0
+    """Half width of the grid in standard deviations: beyond it lie 6e-5 of a Gaussian."""
+    pair_floor: float = 1e-3
+    """Added to the squared cosines by which pairs of signatures are chosen: leaves every pair a chance."""
 
     # the criterion
     present: float = 0.5

@@ -1,7 +1,7 @@
 """Sparse extraction: KL-NMF with spike-and-slab exposures; the number of signatures minimises a BIC-type criterion.
 
   1. weights     a random start with the smallest number, fitted to all counts, gives the scatter of the counts beyond Poisson's
-                 and so the weights of the samples (weights.slope_of_start)
+                 and so their weights (weights.excess_of_start)
 For each number K of signatures, the smallest first:
   2. starts      random restarts of annealed KL-NMF, larger samples scaled down (annealing.random_restarts); keep the one with
                  the lowest objective
@@ -11,13 +11,16 @@ For each number K of signatures, the smallest first:
   4. swaps       add a signature, refit, drop the least useful one, refit; accept while the criterion decreases by at least
                  `options.swap_gain` (moves.swap_signatures)
   5. reweight    a fit with the lowest criterion so far gives new weights, and is fitted again with them; larger numbers have to
-                 lower the criterion at these weights (_reweighted)
+                 lower the criterion at these weights (weighted.reweighted)
   6. stop        fit no larger numbers after `options.patience` in a row that do not lower the criterion
 Then:
   7. choose      the number with the lowest criterion at the last weights, and refit it with `options.final_draws` draws
   8. ambiguity   decide by priors what the counts leave open between signatures that occur together
                  (ambiguity.resolve_ambiguity)
   9. unweight    exposures are in mutations again, signatures in decreasing order of theirs
+
+A fit begins as a trial with few draws, and is finished with all draws unless it is hopeless beside the fit that it has to beat
+(moves.finished).
 
 The weights follow the fit that explains most so far, so the choice does not depend on the largest number that is tried: the
 fit of a number that is too large has absorbed scatter between tumours, which would then count as evidence for it.
@@ -29,7 +32,9 @@ Arrays: X [T, M] counts, S [K, M] signatures (rows sum to 1), E [T, K] exposures
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -38,12 +43,13 @@ import numpy as np
 
 from vaebench.signatures.sparse.ambiguity import Reassignment, resolve_ambiguity
 from vaebench.signatures.sparse.annealing import random_restarts
-from vaebench.signatures.sparse.criterion import score_fit
 from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
-from vaebench.signatures.sparse.moves import SparseFit, add_signature, fit_signatures, swap_signatures
+from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, swap_signatures
+from vaebench.signatures.sparse.one_number import best_fit
 from vaebench.signatures.sparse.options import SparseOptions
-from vaebench.signatures.sparse.weights import scatter_slope, slope_of_start, weights_of_slope
-from vaebench.signatures.steps import kept
+from vaebench.signatures.sparse.threads import started
+from vaebench.signatures.sparse.weighted import WeightedCounts, rescored, reweighted, unweighted, weighted
+from vaebench.signatures.sparse.weights import excess_of_start
 
 
 class PathRow(NamedTuple):
@@ -126,45 +132,56 @@ def _sparse_path(
     known: KnownSignatures | None,
     tell: Callable[[str, int, int], None],
 ) -> SparsePath:
-    # a key for each number, not for each position, so that a number's fit does not depend on the largest one that is tried
-    early, last, base = jax.random.split(jax.random.key(seed), 3)
     steps = len(numbers) + 1
+    early, last, base = jax.random.split(jax.random.key(seed), 3)
     total = counts.sum(1)
     scaled = jnp.asarray(counts * np.minimum(1, options.start_total / np.maximum(total[:, None], 1)), jnp.float32)
     # 1; one large number alone is grown up to, as if smaller ones had been fitted first
     first, second = jax.random.split(early)
     few = random_restarts(scaled, min(numbers[0], options.grown_from), restarts, first, options)
-    data = _weighted(counts, slope_of_start(counts, _best_start(*few), options))
-    larger = None  # a fit of the previous number plus one, a start for this one
-    if numbers[0] > options.grown_from:
-        larger = fit_signatures(data.x, _best_start(*few), second, options, known=known)
-    rows: list[PathRow] = []
-    least, worse = np.inf, 0
-    for k in numbers:
-        first, second, third, fourth = jax.random.split(jax.random.fold_in(base, k), 4)
-        # 2: also of numbers that are not fitted, for their silhouettes
-        found = few if k == few[0].shape[1] else random_restarts(scaled, k, restarts, first, options)
-        row = PathRow(k, *found, fit=None, swaps=0)
-        if worse < options.patience:
-            fit = _best_fit(data.x, _best_start(*found), larger, second, options, known)  # 3
-            fit, larger, swaps = swap_signatures(data.x, fit, third, options, known)  # 4
-            worse = worse + 1 if fit.score.criterion >= least else 0  # 6
-            if worse == 0:
-                old, (data, fit) = data, _reweighted(data, fit, fourth, options, known)  # 5
-                larger = _rescored(data, _unweighted(larger, old.weights), options, known)
-                if not rows and data.slope != old.slope and k > options.grown_from:
-                    # what was grown up to at the weights of a few signatures has not been swapped at its own
-                    fit, larger, more = swap_signatures(data.x, fit, jax.random.fold_in(third, 1), options, known)
-                    swaps += more
-                least = fit.score.criterion
-            row = row._replace(fit=_unweighted(fit, data.weights), swaps=swaps)
-        rows.append(row)
-        tell(_line(row, best_so_far=worse == 0), len(rows), steps)
+    # a key for each number, not for each position, so that a number's fit does not depend on the largest one that is tried
+    keys = {k: jax.random.split(jax.random.fold_in(base, k), 5) for k in numbers}
+    executor = ThreadPoolExecutor(1)
+    try:
+        # 2: meanwhile, and also of numbers that are not fitted, for their silhouettes
+        waiting = [
+            started(executor, functools.partial(random_restarts, scaled, k, restarts, keys[k][0], options))
+            for k in numbers
+            if k != few[0].shape[1]
+        ]
+        data = weighted(counts, *excess_of_start(counts, _best_start(*few), options))
+        larger = None  # a fit of the previous number plus one, a start for this one
+        if numbers[0] > options.grown_from:
+            larger = fit_signatures(data.observed, _best_start(*few), second, options, known=known)
+        rows: list[PathRow] = []
+        least, worse = np.inf, 0
+        for k in numbers:
+            found = few if k == few[0].shape[1] else waiting.pop(0).result()
+            row = PathRow(k, *found, fit=None, swaps=0)
+            if worse < options.patience:
+                fit = best_fit(data.observed, _best_start(*found), larger, keys[k][1], options, known)  # 3
+                fit, larger, swaps = swap_signatures(data.observed, fit, keys[k][2], options, known)  # 4
+                worse = worse + 1 if fit.score.criterion >= least else 0  # 6
+                if worse == 0:
+                    old, (data, fit) = data, reweighted(data, fit, keys[k][3], options, known)  # 5
+                    larger = rescored(data, unweighted(larger, old.weights), options, known)
+                    if not rows and data.excess != old.excess and k > options.grown_from:
+                        # what was grown up to at the weights of a few signatures has not been swapped at its own
+                        fit, larger, more = swap_signatures(
+                            data.observed, fit, jax.random.fold_in(keys[k][2], 1), options, known
+                        )
+                        swaps += more
+                    least = fit.score.criterion
+                row = row._replace(fit=unweighted(fit, data.weights), swaps=swaps)
+            rows.append(row)
+            tell(_line(row, best_so_far=worse == 0), len(rows), steps)
+    finally:
+        executor.shutdown(cancel_futures=True)
     return _chosen(data, rows, last, options, known, lambda line: tell(line, steps, steps))
 
 
 def _chosen(
-    data: _Weighted,
+    data: WeightedCounts,
     rows: list[PathRow],
     key: jax.Array,
     options: SparseOptions,
@@ -174,16 +191,16 @@ def _chosen(
     """Choose a number and fit it for the last time: steps 7 to 9."""
     # 7
     done = [row.fit for row in rows if row.fit is not None]  # the first rows, without a gap
-    fits = [_rescored(data, fit, options, known) for fit in done]
+    fits = [rescored(data, fit, options, known) for fit in done]
     chosen = int(np.argmin([fit.score.criterion for fit in fits]))
     best = fits[chosen]
     start = best.score.exposures
     final = fit_signatures(
-        data.x, best.signatures, key, options, exposures=start, draws=options.final_draws, known=known
+        data.observed, best.signatures, key, options, exposures=start, draws=options.final_draws, known=known
     )
     unresolved = final.signatures
     # 8
-    final, made = _resolved(final, options, known)
+    final, made = _resolved(final, data.observed.weight, options, known)
     score = final.score._replace(deviance=best.score.deviance, criterion=best.score.criterion)
     fits[chosen] = final._replace(score=score)
     tell(f"{rows[chosen].count} signatures chosen")
@@ -191,46 +208,9 @@ def _chosen(
     order = _order(final, data.weights)
     place = np.argsort(order)
     named = [m._replace(signature=int(place[m.signature]), other=int(place[m.other])) for m in made]
-    ordered = [_ordered(_unweighted(fit, data.weights), _order(fit, data.weights)) for fit in fits]
+    ordered = [_ordered(unweighted(fit, data.weights), _order(fit, data.weights)) for fit in fits]
     rows = [row._replace(fit=fit) for row, fit in zip(rows, ordered, strict=False)] + rows[len(fits) :]
     return SparsePath(rows, chosen, tuple(named), unresolved[order], data.weights)
-
-
-class _Weighted(NamedTuple):
-    """Counts [T, M], the slope a of their scatter, weights [T] of the samples, and x [T, M], the weighted counts."""
-
-    counts: np.ndarray
-    slope: float
-    weights: np.ndarray
-    x: jax.Array
-
-
-def _weighted(counts: np.ndarray, slope: float) -> _Weighted:
-    """Weighted counts; see :mod:`vaebench.signatures.sparse.weights`."""
-    weights = weights_of_slope(counts.sum(1), slope)
-    return _Weighted(counts, slope, weights, jnp.asarray(counts * weights[:, None], jnp.float32))
-
-
-def _reweighted(
-    data: _Weighted, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None
-) -> tuple[_Weighted, SparseFit]:
-    """Weights that follow ``fit``, and the better of it and of a new fit that starts from it, at these weights."""
-    whole = _unweighted(fit, data.weights)
-    exposures = whole.score.exposures
-    slope = scatter_slope(data.counts, exposures @ fit.signatures, np.sum(exposures > 0, axis=1), options)
-    if abs(slope / data.slope - 1) < options.weight_change:
-        return data, fit
-    new = _weighted(data.counts, slope)
-    old = _rescored(new, whole, options, known)
-    again = fit_signatures(new.x, old.signatures, key, options, exposures=old.score.exposures, known=known)
-    return new, min(old, again, key=lambda one: one.score.criterion)
-
-
-def _rescored(data: _Weighted, fit: SparseFit, options: SparseOptions, known: KnownSignatures | None) -> SparseFit:
-    """The fit, whose exposures are in mutations, scored at the weights of ``data`` with the support that it has."""
-    support = jnp.asarray(fit.score.exposures * data.weights[:, None], jnp.float32)
-    spectra = jnp.asarray(fit.signatures, jnp.float32)
-    return fit._replace(score=score_fit(data.x, spectra, support, options=options, known=known))
 
 
 def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
@@ -238,35 +218,17 @@ def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
     return restarts[int(np.argmin(objectives))]
 
 
-@kept
-def _best_fit(
-    x: jax.Array,
-    start: np.ndarray,
-    larger: SparseFit | None,
-    key: jax.Array,
-    options: SparseOptions,
-    known: KnownSignatures | None,
-) -> SparseFit:
-    """The better of the fit from a random ``start`` [S, M] and the fit ``larger``, grown until it has S signatures."""
-    first, *others = jax.random.split(key, len(start) + 1)
-    fit = fit_signatures(x, start, first, options, known=known)
-    if larger is None:
-        return fit
-    # one attempt for each signature that is missing, although a candidate may die out again
-    for own in others[len(larger.signatures) :]:
-        larger = add_signature(x, larger, own, options, known)
-    return min(fit, larger, key=lambda one: one.score.criterion)
-
-
 def _resolved(
-    fit: SparseFit, options: SparseOptions, known: KnownSignatures | None
+    fit: SparseFit, weight: jax.Array | None, options: SparseOptions, known: KnownSignatures | None
 ) -> tuple[SparseFit, tuple[Reassignment, ...]]:
     """The fit after :func:`resolve_ambiguity`, with nearly the same mean, and the reassignments that were made.
 
     Signatures with a known one as prior stay as they are: their spectra are not open.
     """
     fixed = None if known is None else nearest_known(fit.signatures, known, options) >= 0
-    signatures, exposures, made = resolve_ambiguity(fit.signatures, fit.score.exposures, options, fixed)
+    signatures, exposures, made = resolve_ambiguity(
+        fit.signatures, fit.score.exposures, options, fixed, None if weight is None else np.asarray(weight)
+    )
     presence = fit.presence.copy()
     for move in made:
         if move.share > 0:  # where the one is present, the other is now too
@@ -278,11 +240,6 @@ def _resolved(
 def _order(fit: SparseFit, weights: np.ndarray) -> np.ndarray:
     """Positions [S] of the signatures in decreasing order of their mutations."""
     return np.argsort(-(fit.score.exposures / weights[:, None]).sum(0), kind="stable")
-
-
-def _unweighted(fit: SparseFit, weights: np.ndarray) -> SparseFit:
-    """The fit with exposures in mutations."""
-    return fit._replace(score=fit.score._replace(exposures=fit.score.exposures / weights[:, None]))
 
 
 def _ordered(fit: SparseFit, order: np.ndarray) -> SparseFit:

@@ -1,7 +1,7 @@
 """Stochastic approximation EM: exposures are drawn from their spike-and-slab posterior, signatures fitted to averages of draws.
 
-Model: x_tc ~ N(mean_tc, v_tc), mean = E @ S, with variance v at the running mean (counts are Poisson, scaled by the caller
-where they are overdispersed), and the prior of :mod:`vaebench.signatures.sampler.priors` on exposures. Each iteration:
+Model: x_tc ~ N(mean_tc, v_tc), mean = E @ S, with variance v at the running mean (counts are Poisson, scaled and weighted by the
+caller where they are overdispersed), and the prior of :mod:`vaebench.signatures.sampler.priors` on exposures. Each iteration:
 
   1. draw        one sweep of the Gibbs sampler over the exposures, given signatures and prior
   2. prior       moves towards the prior that fits this draw
@@ -21,9 +21,10 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
-from vaebench.signatures.sampler.gibbs import GibbsState, Prior, Problem, held, slabs_of, swept
+from vaebench.signatures.sampler.gibbs import GibbsState, Prior
 from vaebench.signatures.sampler.priors import updated_prior
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.sparse.sweeps import pair_positions, pair_products, sparse_sweep
 
 _LEAST_PRESENCE = 1e-9
 """Prior presence of padding, a guard: it must have a logarithm."""
@@ -75,6 +76,7 @@ def refine(
     iterations: int,
     options: SparseOptions,
     known: SpectrumPrior | None = None,
+    weight: jax.Array | None = None,
 ) -> AveragedFit:
     """Refine signatures by ``iterations`` draws of stochastic approximation EM.
 
@@ -91,6 +93,7 @@ def refine(
         iterations: number of draws.
         options: those of stochastic approximation EM are used.
         known: prior on the signatures; ``None`` for none.
+        weight: [T, M], of each count, by which its variance is divided; 1 without.
     """
     there = (signatures.sum(1) > 0).astype(jnp.float32)
     count, channels = signatures.shape
@@ -107,7 +110,7 @@ def refine(
 
     def one(i: jax.Array, state: _Averages) -> _Averages:
         step = jnp.where(i < burn, 1.0, (jnp.maximum(i - burn, 0) + 1.0) ** -options.step_power)
-        return _iteration(state, x, there, step, options, known)
+        return _iteration(state, x, there, step, options, known, weight)
 
     return jax.lax.fori_loop(0, iterations, one, state).fit
 
@@ -119,22 +122,23 @@ def _iteration(
     step: jax.Array,
     options: SparseOptions,
     known: SpectrumPrior | None,
+    weight: jax.Array | None,
 ) -> _Averages:
     """One iteration as in the module's docstring; ``there`` [S] is 0 for padding."""
-    fit, (samples, count) = state.fit, state.fit.draw.shape
+    fit, count = state.fit, len(there)
     variance = jnp.maximum(state.mean, options.variance_floor)
+    if weight is not None:
+        variance = variance / weight
     key, own = jax.random.split(state.key)
-    # 1: padding needs some spectrum, since the sampler divides by its length; its draws are set to 0
-    spectra = jnp.where(there[:, None] > 0, fit.signatures, 1 / x.shape[1])
-    slabs = slabs_of(fit.prior, fit.draw.dtype)
-    exposures = swept(own, 0, fit.draw, held(Problem(x, spectra, variance)), slabs).exposures * there[None, :]
+    last = jnp.max(jnp.where(there > 0, jnp.arange(count) + 1, 0))
+    # 1
+    exposures = sparse_sweep(own, x, fit.signatures, variance, fit.draw, fit.prior, last, options) * there[None, :]
     # 2
     target = _fitted_prior(exposures, there, x.sum() / x.shape[0] / there.sum())
     prior = _towards(fit.prior, target, options.prior_step * step)
     # 3
     present = (exposures > 0).astype(jnp.float32)
-    pairs = (exposures[:, :, None] * exposures[:, None, :]).reshape(samples, count * count)
-    products = ((1 / variance).T @ pairs).reshape(-1, count, count)
+    products = ((1 / variance).T @ pair_products(exposures.T).T)[:, pair_positions(count)]
     products = _towards(state.products, products, step)
     projections = _towards(state.projections, (x / variance).T @ exposures, step)
     # 4: what scaling takes from the signatures goes to the exposures, the averages and the prior

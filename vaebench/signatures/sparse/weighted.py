@@ -1,0 +1,61 @@
+"""Weighted counts of a path, and fits at other weights than those they were made with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vaebench.signatures.sparse.criterion import score_fit
+from vaebench.signatures.sparse.known import KnownSignatures
+from vaebench.signatures.sparse.moves import Observed, SparseFit, fit_signatures
+from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.sparse.weights import Excess, excess_of, weights_of
+
+
+class WeightedCounts(NamedTuple):
+    """Counts [T, M], their scatter beyond Poisson's, the weights [T] of the samples, and the weighted counts."""
+
+    counts: np.ndarray
+    excess: Excess
+    weights: np.ndarray
+    observed: Observed
+
+
+def weighted(counts: np.ndarray, excess: Excess, mean: np.ndarray) -> WeightedCounts:
+    """Weighted counts; see :mod:`vaebench.signatures.sparse.weights`."""
+    weights, beside = weights_of(counts.sum(1), excess, mean)
+    x = jnp.asarray(counts * weights[:, None], jnp.float32)
+    return WeightedCounts(
+        counts, excess, weights, Observed(x, None if beside is None else jnp.asarray(beside, jnp.float32))
+    )
+
+
+def reweighted(
+    data: WeightedCounts, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None
+) -> tuple[WeightedCounts, SparseFit]:
+    """Weights that follow ``fit``, and the better of it and of a new fit that starts from it, at these weights."""
+    whole = unweighted(fit, data.weights)
+    exposures = whole.score.exposures
+    excess = excess_of(data.counts, fit.signatures, exposures, options)
+    if excess.near(data.excess, options.weight_change):
+        return data, fit
+    new = weighted(data.counts, excess, exposures @ fit.signatures)
+    old = rescored(new, whole, options, known)
+    again = fit_signatures(new.observed, old.signatures, key, options, exposures=old.score.exposures, known=known)
+    return new, min(old, again, key=lambda one: one.score.criterion)
+
+
+def rescored(data: WeightedCounts, fit: SparseFit, options: SparseOptions, known: KnownSignatures | None) -> SparseFit:
+    """The fit, whose exposures are in mutations, scored at the weights of ``data`` with the support that it has."""
+    support = jnp.asarray(fit.score.exposures * data.weights[:, None], jnp.float32)
+    spectra = jnp.asarray(fit.signatures, jnp.float32)
+    x, weight = data.observed
+    return fit._replace(score=score_fit(x, spectra, support, options=options, known=known, weight=weight))
+
+
+def unweighted(fit: SparseFit, weights: np.ndarray) -> SparseFit:
+    """The fit with exposures in mutations."""
+    return fit._replace(score=fit.score._replace(exposures=fit.score.exposures / weights[:, None]))
