@@ -220,6 +220,15 @@ def test_weights_follow_the_overdispersion():
     assert beside is None
 
 
+def test_a_sample_without_a_fit_has_weights():
+    mean = np.array([[30.0, 10.0, 0.0], [0.0, 0.0, 0.0]])
+    weights, beside = weights_of(np.array([40.0, 2.0]), Excess(0.01, 0.1), mean)
+    first = 1 / (1.4 + 0.1 * mean[0])
+    assert weights[0] == pytest.approx((30 * first[0] + 10 * first[1]) / 40)
+    assert weights[1] == pytest.approx(1 / 1.02)
+    np.testing.assert_allclose(weights[:, None] * beside, [first, np.full(3, 1 / 1.02)], rtol=1e-6)
+
+
 def test_few_mutations_say_nothing_about_scatter():
     """12 mutations in each of 7 channels and some elsewhere: 8 cells, whose counts are far from their mean."""
     spectrum, amounts = np.where(np.arange(96) < 7, 12.0, 0.05)[None, :], np.ones((300, 1))

@@ -47,12 +47,13 @@ def weights_of(total: np.ndarray, excess: Excess, mean: np.ndarray) -> tuple[np.
     Args:
         total: N [T].
         excess: a and b.
-        mean: [T, M], expected.
+        mean: [T, M], expected; a sample of which nothing is expected, as a fit may leave it, counts as of even channels.
     """
     if not excess.by_count:
         return 1 / (1 + excess.by_sample * total), None
-    each = 1 / (1 + excess.by_sample * total[:, None] + excess.by_count * mean)
-    weights = np.sum(each * mean, axis=1) / np.maximum(mean.sum(1), TINY)
+    above = np.maximum(mean, TINY)
+    each = 1 / (1 + excess.by_sample * total[:, None] + excess.by_count * above)
+    weights = np.sum(each * above, axis=1) / above.sum(1)
     return weights, each / weights[:, None]
 
 
