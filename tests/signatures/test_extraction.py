@@ -259,3 +259,15 @@ def test_scenario_08_is_recovered_without_its_number():
     assert scores.extracted == 3
     assert scores.cosines.min() > 0.98
     assert scores.f1 > 0.97
+
+
+def test_small_cohorts_and_few_mutations_are_said():
+    from vaebench.signatures.extraction_notes import regime_notes
+
+    assert regime_notes(np.full(300, 5000), prior=False) == ()
+    (small,) = regime_notes(np.full(30, 5000), prior=False)
+    assert "In 30 samples" in small
+    assert regime_notes(np.full(30, 5000), prior=True) == ()
+    (few,) = regime_notes(np.r_[np.full(200, 80), np.full(100, 9000)], prior=True)
+    assert "at most 80 mutations" in few
+    assert "refit" in few

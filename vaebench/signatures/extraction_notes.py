@@ -7,6 +7,8 @@ import pandas as pd
 
 from vaebench.signatures.sparse.ambiguity import Reassignment
 
+_FEW_MUTATIONS, _FEW_SAMPLES = 200, 100
+
 
 def choice_notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tuple[str, ...]:
     """Notes on samples without mutations and on a doubtful number of signatures."""
@@ -19,6 +21,26 @@ def choice_notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tu
         notes.append(f"The number of signatures is doubtful: {chosen['status']}.")
     if len(numbers) > 1 and chosen["k"] == max(numbers):
         notes.append(f"The chosen number {chosen['k']} is the largest that was tried; there may be more signatures.")
+    return tuple(notes)
+
+
+def regime_notes(mutations: np.ndarray, prior: bool) -> tuple[str, ...]:
+    """Notes where extraction finds little: ``mutations`` [T] of the samples, and whether known signatures are a prior.
+
+    In simulated cohorts of one cancer type, 100 exomes (of 80 mutations) gave 2 of 10 to 14 signatures; in 30 and 100 genomes
+    mean cosines were 0.88 to 0.92, and 0.93 to 1.00 with the prior (results/trust).
+    """
+    notes = []
+    if np.median(mutations) < _FEW_MUTATIONS:
+        notes.append(
+            f"Half of the samples have at most {np.median(mutations):.0f} mutations, so few of their signatures can be found: "
+            "refit known ones instead (vaebench refit, with the tissue)."
+        )
+    elif len(mutations) <= _FEW_SAMPLES and not prior:
+        notes.append(
+            f"In {len(mutations)} samples signatures that occur together often come out blended; a prior of `sparse` on known "
+            "ones takes them apart (--reference FILE --prior-weight 100)."
+        )
     return tuple(notes)
 
 
