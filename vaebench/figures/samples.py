@@ -76,6 +76,7 @@ def stacked_exposures(exposures: pd.DataFrame, types: pd.Series | None = None, *
             ax.bar(range(len(values)), part, bottom=base, width=1.0 if len(values) > 60 else 0.85, **look)
         base = base + part
     ax.set_xlim(-0.6, len(values) - 0.4)
+    ax.set_ylim(0, 1 if shares else 1.03 * float(totals.max()))
     ax.set_ylabel("share of the mutations" if shares else "mutations")
     if not shares:
         ax.yaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
