@@ -487,7 +487,7 @@ def test_a_calibration_names_the_sources_that_it_has(tmp_path):
     coverage = pd.DataFrame({"group": ["all"], "coverage": [0.94], "count": [100], "coverage_prior": [0.9]})
     text = calibration_page(tmp_path, coverage, 0.9, {}).read_text(encoding="utf-8")
     assert "<h1>Calibration: coverage of 90% intervals</h1>" in text
-    assert "True exposures come from a prior that knows nothing of it, each" in text
+    assert "True exposures come from a prior that knows nothing of it. Small" in text
     assert "spectra that vary" not in text
 
 
@@ -503,7 +503,7 @@ def test_a_page_holds_both_figures_and_the_style_shows_one(cohort, tmp_path):
     samples = pd.DataFrame({"mutations": [2100.0, 2150.0, 2300.0], "cosine": [0.9, 0.95, 0.99], "flag": ""}, few.index)
     text = refit_page(tmp_path, Refit(few, None, samples, 1.0, 0.95), types=None, info={}).read_text(encoding="utf-8")
     assert "<picture" not in text  # a printer would be given the figure for the dark
-    assert text.count('class="day"') == text.count('class="night"') == 2
+    assert text.count('class="day"') == text.count('class="night"') == 3
     assert text.count("@media screen and (prefers-color-scheme:dark)") == 1
 
 

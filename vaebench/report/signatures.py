@@ -78,8 +78,8 @@ def table(frame: pd.DataFrame) -> str:
             for value, number in zip(line, numeric, strict=True)
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    words = [str(frame.iloc[0, i]) for i, number in enumerate(numeric) if not number] if len(frame) else []
-    return sortable(heads, rows, FIRST, " ".join(words)[:40])
+    words = [_word(frame.iloc[0, i]) for i, number in enumerate(numeric) if not number] if len(frame) else []
+    return sortable(heads, rows, FIRST, " ".join(words).replace("–", "")[:40])
 
 
 def _short(value: float) -> str:
