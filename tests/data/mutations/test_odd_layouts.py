@@ -73,6 +73,20 @@ def test_samples_named_like_missing_values(tmp_path, turned):
     assert read_catalogue(tmp_path / "c.csv").index.tolist() == names
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_samples_named_as_pandas_names_repeats(tmp_path, turned):
+    """T1.1 may be a sample of its own; a T1 that is there twice is not made one."""
+    table = COUNTS.set_axis(["T1", "T1.1", "T1.2"], axis=1)
+    written = text(table if turned else table.T, ",", "MutationType" if turned else "Samples")
+    (tmp_path / "c.csv").write_text(written)
+    found = read_catalogue(tmp_path / "c.csv")
+    assert found.index.tolist() == ["T1", "T1.1", "T1.2"]
+    np.testing.assert_array_equal(found, COUNTS.T)
+    (tmp_path / "c.csv").write_text(written.replace("T1.2", "T1"))
+    with pytest.raises(InputError, match="'T1' more than once"):
+        read_catalogue(tmp_path / "c.csv")
+
+
 def test_a_total_that_is_no_sum_is_a_sample(tmp_path):
     (tmp_path / "c.tsv").write_text(text(COUNTS.assign(Total=1)))
     assert read_catalogue(tmp_path / "c.tsv").index.tolist() == ["S0", "S1", "S2", "Total"]
