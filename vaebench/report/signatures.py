@@ -78,7 +78,7 @@ def table(frame: pd.DataFrame) -> str:
             for value, number in zip(line, numeric, strict=True)
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    words = [_word(frame.iloc[0, i]) for i, number in enumerate(numeric) if not number] if len(frame) else []
+    words = [_word(frame.iloc[0, i]) for i, number in enumerate(numeric) if not number and len(frame) > FIRST]
     return sortable(heads, rows, FIRST, " ".join(words).replace("–", "")[:40])
 
 
