@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,17 @@ import vaebench
 from vaebench.metrics import METRICS
 from vaebench.protocols import PROTOCOLS
 from vaebench.variants import VARIANTS
+
+# The kernels of the tutorials inherit these. Most of their time is the compiler's: quick emitters take a third of it, and pages
+# that train networks of one size on data of one size find the programs of the pages before them.
+_COMPILED = tempfile.TemporaryDirectory(prefix="vaebench_docs_")
+_QUICK = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+)
+if "XLA_FLAGS" not in os.environ:  # a flag that it does not know ends the process
+    _known = subprocess.run([sys.executable, "-c", "import jax; jax.devices()"], env=os.environ | {"XLA_FLAGS": _QUICK})
+    os.environ["XLA_FLAGS"] = _QUICK if _known.returncode == 0 else _QUICK.split()[0]
+os.environ |= {"JAX_COMPILATION_CACHE_DIR": _COMPILED.name, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
 project = "vaebench"
 author = "The vaebench authors"

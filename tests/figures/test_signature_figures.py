@@ -88,6 +88,45 @@ def test_spectra_have_96_bars_in_the_standard_colours(cohort):
     assert colours[-1] == "#EBC6C4"
 
 
+@pytest.mark.parametrize("context", ["SBS96", "ID83", ""])
+def test_spectra_are_of_one_height_inside_the_figure(context):
+    channels = list(CONTEXTS[context]) if context else [f"some channel {i}" for i in range(9)]
+    figure = spectra(pd.DataFrame(np.full((5, len(channels)), 7.0), list("ABCDE"), channels))
+    height = 72 * figure.get_size_inches()[1]
+    places = [ax.get_position() for ax in figure.axes]
+    assert [p.height for p in places] == pytest.approx([places[0].height] * 5)
+    assert height * places[0].height > 30  # points
+    assert all(above.y0 - below.y1 > 12 / height for above, below in itertools.pairwise(places))
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    assert 0 <= box.x0 < box.x1 <= figure.get_size_inches()[0]
+    assert 0 <= box.y0 < box.y1 <= figure.get_size_inches()[1]
+    labels = figure.axes[-1].get_tightbbox().y0
+    assert labels > figure.texts[-1].get_window_extent().y1  # above the footnote
+
+
+def test_a_picture_is_drawn_once(monkeypatch):
+    figure, calls = spectra(pd.DataFrame([[0.25] * 4], ["A"], list("wxyz"))), []
+    drawn = type(figure).draw
+    monkeypatch.setattr(type(figure), "draw", lambda *a, **k: calls.append(1) or drawn(*a, **k))
+    kept, dpi = figure.canvas, figure.dpi
+    data = style.png(figure)
+    assert len(calls) == 1
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    assert int.from_bytes(data[16:20], "big") == round(150 * style.WIDTH)
+    assert (figure.canvas, figure.dpi) == (kept, dpi)
+
+
+def test_types_stand_above_the_names_of_few_samples(cohort):
+    _, truth = cohort
+    exposures = truth.exposures.sort_index().head(20)
+    figure = stacked_exposures(exposures, truth.types)
+    (above,) = figure.axes[0].child_axes
+    kinds = sorted(set(truth.types[exposures.index]))
+    assert [label.get_text() for label in above.get_xticklabels()] == [style.plain(kind, 16) for kind in kinds]
+    assert not stacked_exposures(exposures).axes[0].child_axes
+
+
 def test_more_signatures_than_fit_are_counted():
     many = pd.DataFrame(np.full((103, 96), 1 / 96), columns=simulate_catalogue(0, tumours=30)[0].columns)
     figure = spectra(many.rename(index=str))
@@ -437,11 +476,19 @@ def test_a_figure_for_the_dark_keeps_the_colours_of_channels(cohort):
     assert all(sum(to_rgb(label.get_color())) > 2.5 for label in ax.get_yticklabels())
 
 
+def test_colours_as_dark_as_a_dark_page_are_brighter_there():
+    figure = style.darkened(spectra(pd.DataFrame([[1 / 78] * 78], ["A"], list(CONTEXTS["DBS78"]))))
+    found = np.array([to_rgb(colour) for colour in bar_colours(figure.axes[0])])
+    assert (found**2.2 @ [0.2126, 0.7152, 0.0722]).min() > 0.09
+    assert to_hex(found[0]).upper() == DOUBLET_COLOURS["AC"]
+    assert to_hex(found[-1]).upper() != DOUBLET_COLOURS["TT"]
+
+
 def test_a_calibration_names_the_sources_that_it_has(tmp_path):
     coverage = pd.DataFrame({"group": ["all"], "coverage": [0.94], "count": [100], "coverage_prior": [0.9]})
     text = calibration_page(tmp_path, coverage, 0.9, {}).read_text(encoding="utf-8")
     assert "<h1>Calibration: coverage of 90% intervals</h1>" in text
-    assert "True exposures come from a prior that knows nothing of it, each" in text
+    assert "True exposures come from a prior that knows nothing of it. Small" in text
     assert "spectra that vary" not in text
 
 
@@ -457,7 +504,7 @@ def test_a_page_holds_both_figures_and_the_style_shows_one(cohort, tmp_path):
     samples = pd.DataFrame({"mutations": [2100.0, 2150.0, 2300.0], "cosine": [0.9, 0.95, 0.99], "flag": ""}, few.index)
     text = refit_page(tmp_path, Refit(few, None, samples, 1.0, 0.95), types=None, info={}).read_text(encoding="utf-8")
     assert "<picture" not in text  # a printer would be given the figure for the dark
-    assert text.count('class="day"') == text.count('class="night"') == 2
+    assert text.count('class="day"') == text.count('class="night"') == 3
     assert text.count("@media screen and (prefers-color-scheme:dark)") == 1
 
 

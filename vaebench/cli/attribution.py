@@ -129,6 +129,7 @@ def attributed(
         given = {} if joint is None else {"draws": joint.draws, "spectra": joint.spectra, "level": options.level}
         table = per_mutation(catalogue, result.exposures, result.signatures, **given, fractions=True)
         write_frame(table, folder / "per_mutation.csv")
-        notes += [] if joint else ["Probabilities of mutations have no intervals: only --intervals joint draws both."]
+        none = "Probabilities of mutations have no intervals: only --intervals joint draws exposures and signatures."
+        notes += [] if joint else [none]
         notes += write_variants(options, table, folder, "extract")
     return notes

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from vaebench.atomic import replacing
 from vaebench.errors import InputError, user_path
+from vaebench.figures import style
 from vaebench.figures.exposures import exposures_by_type, interval_panels, reconstruction_quality, sample_map
 from vaebench.figures.history import loss_curves, training_history
 from vaebench.figures.ranking import ari_by_setting, ranking
@@ -153,7 +154,8 @@ def spots(figure: Figure) -> list[Spot]:
 def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write the figure as a PNG of 150 dpi and return its path.
 
-    The write is atomic: a reader sees the old file or the complete new one.
+    The write is atomic: a reader sees the old file or the complete new one. The figure is drawn once, where ``savefig``
+    draws it twice.
 
     Raises:
         InputError: the path does not end in ``.png``.
@@ -162,5 +164,5 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
     if target.suffix != ".png":
         raise InputError(f"figures are saved as PNG: the path {str(target)!r} must end in .png")
     with replacing(target) as unfinished:
-        figure.savefig(unfinished, format="png", dpi=150)
+        unfinished.write_bytes(style.png(figure))
     return target

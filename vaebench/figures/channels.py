@@ -165,8 +165,8 @@ def _title(key: str, context: str) -> str:
         return key
     size, kind, base = key.split(":")
     size = "5+" if size == "5" else size
-    if base == "M":
-        return f"{size} MH"
+    if base == "M":  # the blocks are so narrow that their names would overlap; the axis says what they are
+        return "5+ MH" if size == "5+" else size
     return f"{size} {kind.lower()} {base.replace('R', '')}".strip()
 
 

@@ -50,7 +50,8 @@ def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figur
             vmin=0,
             vmax=1,
             cmap="viridis",
-            linewidths=0,
+            edgecolors="#888888",  # the ends of the scale are as dark as a dark page, or as light as a light one
+            linewidths=0.5,
         )
     if points is not None:
         figure.colorbar(points, ax=ax, label="median share", shrink=0.8)
@@ -79,7 +80,8 @@ def reconstruction_quality(samples: pd.DataFrame) -> Figure:
     used = samples["cosine"].notna()
     cosine = samples["cosine"][used]
     figure, (ax,) = style.new_figure(3.2)
-    ax.scatter(samples["mutations"][used], cosine, s=9, color=style.PALETTE[0], alpha=0.5, linewidths=0)
+    look = {"s": 9, "alpha": 0.5} if len(cosine) > 300 else {"s": 20, "alpha": 0.7}
+    ax.scatter(samples["mutations"][used], cosine, color=style.PALETTE[0], linewidths=0, **look)
     lowest = float(cosine.min()) if len(cosine) else 1.0
     ax.set_ylim(min(0.895, lowest - 0.01), 1.005)  # noise of a perfect fit must not fill the axis
     seen = samples["mutations"][used]
@@ -120,7 +122,7 @@ def sample_map(coordinates: np.ndarray, types: pd.Series | None, method: str) ->
         inside = labels == kind
         ax.scatter(
             *coordinates[inside].T,
-            s=16,
+            s=16 if len(coordinates) > 300 else 30,
             color=style.PALETTE[i % len(style.PALETTE)],
             marker=style.MARKERS[(i // len(style.PALETTE)) % len(style.MARKERS)],
             alpha=0.7,

@@ -76,6 +76,7 @@ def stacked_exposures(exposures: pd.DataFrame, types: pd.Series | None = None, *
             ax.bar(range(len(values)), part, bottom=base, width=1.0 if len(values) > 60 else 0.85, **look)
         base = base + part
     ax.set_xlim(-0.6, len(values) - 0.4)
+    ax.set_ylim(0, 1 if shares else 1.03 * float(totals.max()))
     ax.set_ylabel("share of the mutations" if shares else "mutations")
     if not shares:
         ax.yaxis.set_major_formatter(lambda v, _: f"{v:,.0f}")
@@ -90,23 +91,30 @@ def stacked_exposures(exposures: pd.DataFrame, types: pd.Series | None = None, *
 
 
 def _sample_ticks(ax: Axes, order: pd.Index, kinds: pd.Series) -> None:
-    """Names below few samples; else the type below its group."""
+    """Names below few samples, with the types above; else the type below its group."""
+    starts = [i for i in range(len(kinds)) if i == 0 or kinds.iloc[i] != kinds.iloc[i - 1]]
+    stops = [*starts[1:], len(kinds)]
+    middles = [(a + b - 1) / 2 for a, b in zip(starts, stops, strict=True)]
+    typed = kinds.iloc[0] != "" and len(starts) <= NAMED
+    for start in starts[1:] if typed else ():
+        ax.axvline(start - 0.5, color="#888888", linewidth=0.6)
     if len(order) <= NAMED:
         names = [style.plain(str(name), 18) for name in order]
         flat = len(names) * max(map(len, names)) <= 72  # characters that fit side by side
         ax.set_xticks(
             range(len(names)), names, rotation=0 if flat else 90, fontsize=8 if flat or len(names) <= 20 else 6
         )
+        if typed:
+            above = ax.secondary_xaxis("top")
+            few = len(starts) <= 5
+            above.set_xticks(middles, [style.plain(str(kinds.iloc[a]), 16) for a in starts], rotation=0 if few else 90)
+            above.tick_params(length=0, labelsize=7)
+            above.spines["top"].set_visible(False)
         return
-    starts = [i for i in range(len(kinds)) if i == 0 or kinds.iloc[i] != kinds.iloc[i - 1]]
-    stops = [*starts[1:], len(kinds)]
-    if kinds.iloc[0] == "" or len(starts) > NAMED:
+    if not typed:
         ax.set_xticks([])
         ax.set_xlabel("samples")
         return
-    for start in starts[1:]:
-        ax.axvline(start - 0.5, color="#888888", linewidth=0.6)
-    middles = [(a + b - 1) / 2 for a, b in zip(starts, stops, strict=True)]
     names = [f"{style.plain(str(kinds.iloc[a]), 16)} ({b - a})" for a, b in zip(starts, stops, strict=True)]
     turn = len(names) > 5
     ax.set_xticks(middles, names, rotation=90 if turn else 0, fontsize=7)

@@ -32,12 +32,12 @@ def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Fi
     shown = shown[field_order(shown.columns)]
     look = channel_look(shown.columns)
     shares = bool((abs(shown.sum(axis=1) - 1) < 0.02).all())
-    figure, axes = style.new_figure(1.05 * len(shown) + 1.3, rows=len(shown))
+    figure, axes = style.new_figure(1.05 * len(shown) + 1.3, rows=len(shown), layout="none")
     for ax, (name, values) in zip(axes, shown.iterrows(), strict=True):
         _bars(ax, values.to_numpy(float), look, percent=shares)
         note = (notes or {}).get(str(name), "")
         pad = _PAD[look.context] if ax is axes[0] else 2
-        ax.set_title(style.plain(f"{name}  {note}".strip()), loc="left", fontsize=style.SMALL, pad=pad)
+        ax.set_title(style.plain(f"{name}  {note}".strip()), loc="left", fontsize=style.SMALL, pad=pad, y=1.0)
     label_channels(axes[0], axes[-1], look)
     rest = len(signatures) - len(shown)
     style.add_footnote(
@@ -45,6 +45,9 @@ def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Fi
         f"Bars: {'shares' if shares else 'numbers'} of mutations. {look.axis}",
         f"Further signatures, not drawn: {rest}." if rest else "",
     )
+    # texts of the ticks and titles, and the labels of channels, which stand upright: points
+    labels = 3.0 * max(map(len, look.labels), default=0)
+    style.stack(figure, axes, top=_PAD[look.context] + 14, bottom=labels + 4, gap=15)
     return figure
 
 

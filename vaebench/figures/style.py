@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,12 @@ _T = TypeVar("_T")
 
 
 def new_figure(
-    height: float, rows: int = 1, columns: int = 1, heights: Sequence[float] | None = None
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    heights: Sequence[float] | None = None,
+    *,
+    layout: Literal["constrained", "none"] = "constrained",
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with its own Agg canvas (no pyplot, so nothing is kept alive) and its axes, in reading order.
 
@@ -41,8 +47,9 @@ def new_figure(
         rows: of axes.
         columns: of axes.
         heights: relative heights of the rows; equal by default.
+        layout: ``"none"`` leaves the places of the axes to :func:`stack`.
     """
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), layout=layout)
     FigureCanvasAgg(figure)
     axes = list(np.ravel(figure.subplots(rows, columns, squeeze=False, height_ratios=heights)))
     for ax in axes:
@@ -54,6 +61,30 @@ def new_figure(
             axis.get_major_formatter().set_useOffset(False)  # type: ignore[attr-defined]  # a tick says its whole value
             axis.get_major_formatter().set_powerlimits((-5, 9))  # type: ignore[attr-defined]
     return figure, axes
+
+
+def stack(figure: Figure, axes: Sequence[Axes], *, top: float, bottom: float, gap: float, left: float = 46.0) -> None:
+    """Give axes that stand above one another equal heights, and fixed room around them in points.
+
+    For many axes: to measure the texts of 86 takes seconds, and so do titles and labels whose places depend on them.
+
+    Args:
+        figure: with its footnote, which is below ``bottom``.
+        axes: all of the figure, from above.
+        top: room above the first axes.
+        bottom: room below the last, without the footnote.
+        gap: room between two.
+        left: room for the labels of the ticks.
+    """
+    width, height = 72 * figure.get_size_inches()
+    bottom += 4 + 1.3 * SMALL * (figure.get_supxlabel().count("\n") + 1 if figure.get_supxlabel() else 0)
+    each = (height - top - bottom - gap * (len(axes) - 1)) / len(axes)
+    for ax in axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_label_coords(0, 0)  # they have none
+    figure.subplots_adjust(
+        left=left / width, right=1 - 8 / width, top=1 - top / height, bottom=bottom / height, hspace=gap / each
+    )
 
 
 def empty_figure(message: str) -> Figure:
@@ -140,14 +171,31 @@ def not_shown(rows: pd.DataFrame, scores: Sequence[str], what: str = "rows") -> 
     return f"{text} Not shown: {', '.join(named)}."
 
 
+def png(figure: Figure) -> bytes:
+    """Return the figure as a PNG of 150 dpi, drawn once; ``savefig`` draws twice, which takes seconds where axes are many."""
+    kept, dpi, out = figure.canvas, figure.dpi, io.BytesIO()
+    try:
+        figure.set_dpi(150)
+        FigureCanvasAgg(figure).print_png(out)
+    finally:
+        figure.set_dpi(dpi)
+        figure.set_canvas(kept)
+    return out.getvalue()
+
+
 DARK = "#191919"
 """Background of a page in the dark; what white becomes under its filter."""
+
+
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+_SEEN = 0.1
+"""Luminance of a colour that stands out from :data:`DARK`, as 2.5 to 1."""
 
 
 def darkened(figure: Figure) -> Figure:
     """Recolour a figure in place for a dark page: white and dark greys change sides, colours and light greys stay.
 
-    Channels keep the colours that the field knows them by, but for black, which would not be seen.
+    Channels keep the colours that the field knows them by, but for black and for colours that are nearly as dark as the page.
     """
 
     def turned(colour: Any) -> np.ndarray:  # noqa: ANN401  (whatever matplotlib takes)
@@ -156,6 +204,9 @@ def darkened(figure: Figure) -> Figure:
         value = found[:, :3].mean(axis=1)
         flip = grey & ((value < 0.6) | (value > 0.95))
         found[flip, :3] = 1 - (1 - to_rgba_array(DARK)[0, 0]) * found[flip, :3]
+        for _ in range(8):
+            dark = ~grey & (found[:, :3] ** 2.2 @ _LUMINANCE < _SEEN)
+            found[dark, :3] += 0.1 * (1 - found[dark, :3])
         return found
 
     for artist in figure.findobj():

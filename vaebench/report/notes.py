@@ -22,6 +22,7 @@ ADVICE = {
     "cannot tell": "Quote the sum (sums.csv) instead of the parts, or leave one out with --exclude if it cannot occur.",
     "nearly the same spectrum": "Exposures of the two are interchangeable here. Quote their sum.",
     "that was left out": "If it can occur in these samples, offer it to them again: --include, or without --exclude.",
+    "does not fit. A": "Look at its residuals (plot_sample in Python): a peak names what is missing.",
     "do not fit": "Look at their residuals (plot_sample in Python): a peak names what is missing.",
     "rounded means": "The counts are no plain counts of mutations. Refit the original counts if you have them.",
     "look like": "If they are on another scale, say so with --transform, and run again into a new folder.",

@@ -43,6 +43,7 @@ dd code{font-size:.85rem;white-space:pre-wrap;user-select:all}button{font:inheri
 padding:.3rem .8rem;border:1px solid var(--line);border-radius:4px;background:var(--head)}
 input.filter{font:inherit;color:inherit;background:var(--paper);margin:.6rem 0;padding:.3rem .6rem;width:24rem;
 max-width:100%;border:1px solid var(--line);border-radius:4px}
+@media screen and (min-width:98rem){figure{display:inline-block;vertical-align:top;margin-right:2rem;max-width:750px}}
 @media (max-width:36rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1{font-size:1.35rem}
 figcaption::after{content:" Swipe the figure sideways for the rest."}}
 @media print{body{max-width:none;padding:0;font-size:10pt}.wide,.plot{overflow:visible;border:0}
@@ -88,7 +89,7 @@ document.querySelectorAll("table.sortable").forEach(function (table) {
   });
   if (all <= limit) return;
   var filter = document.createElement("input"); filter.className = "filter"; filter.type = "search";
-  filter.placeholder = "Filter " + all + " lines, e.g. vae adam 0.001"; filter.setAttribute("aria-label", "Filter");
+  filter.placeholder = "Filter " + all + " lines, e.g. " + table.dataset.example; filter.setAttribute("aria-label", "Filter");
   filter.oninput = function () { words = filter.value.toLowerCase().split(/\s+/).filter(Boolean); trim(); };
   button = document.createElement("button");
   button.onclick = function () { limit = Infinity; trim(); };
@@ -141,12 +142,18 @@ def cell(shown: str, key: float | None = None) -> str:
     return f'<td class="n" data-v="{"" if key != key else repr(float(key))}">{shown}</td>'
 
 
-def sortable(heads: str, rows: Iterable[str], first: int) -> str:
-    """Return a table that is sorted by a click on a head; ``first`` of its rows are shown before "Show all"."""
-    return (
-        f'<div class="wide"><table class="sortable" data-first="{first}"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+def sortable(heads: str, rows: Iterable[str], first: int, example: str) -> str:
+    """Return a table that is sorted by a click on a head.
+
+    Args:
+        heads: HTML of the heads.
+        rows: HTML of each row.
+        first: rows that are shown before "Show all".
+        example: words to filter by.
+    """
+    data = f'data-first="{first}" data-example="{escape(example)}"'
+    body = "".join(rows)
+    return f'<div class="wide"><table class="sortable" {data}><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def picture(path: Path, caption: str, spots: Iterable[tuple[float, float, str]] = (), dark: bytes | None = None) -> str:

@@ -84,7 +84,7 @@ def ranked_settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
         "not settled. Lines with a thick left edge are baselines. Losses are comparable only within one variant and one latent "
         "width. Click a header to sort."
     )
-    return f'{sortable(heads, body, FIRST)}<p class="note">{note}</p>'
+    return f'{sortable(heads, body, FIRST, "vae adam 0.001")}<p class="note">{note}</p>'
 
 
 def further_scores(rows: pd.DataFrame) -> list[str]:

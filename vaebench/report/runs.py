@@ -17,9 +17,10 @@ from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, DIRECTIONS, LOSS, co
 from vaebench.errors import InputError, user_path
 from vaebench.figures.style import count_of
 from vaebench.metrics.leiden import LeidenOptions, clustering_problem, leiden_clusters
+from vaebench.report.drawn import figure_html
 from vaebench.report.maps import latent_map
 from vaebench.report.notes import notes_html
-from vaebench.report.page import definitions, picture, write_page
+from vaebench.report.page import definitions, write_page
 from vaebench.report.ranked import mean_text, ranked_settings, score_name
 from vaebench.results import read_costs, read_rows, read_run_json
 from vaebench.types import Dataset
@@ -80,9 +81,7 @@ def _pictures(rows: pd.DataFrame, folder: Path) -> str:
     for name, kind in figures.FIGURES.items():
         if not set(kind.needs) <= set(rows.columns):
             continue
-        figure = kind.draw(rows)
-        path = figures.save(figure, folder / "figures" / f"{name}.png")
-        parts.append(picture(path, kind.caption, figures.spots(figure)))
+        parts.append(figure_html(folder, name, kind.draw(rows), kind.caption))
     night = '<p class="note night">In the dark, what a caption calls black is drawn white.</p>'
     return "".join([night, *parts]) if parts else "<p>These rows have no column that a figure needs.</p>"
 
@@ -100,7 +99,7 @@ def _map(rows: pd.DataFrame, folder: Path, dataset: Dataset, embedding: np.ndarr
     figure = figures.sample_map(coordinates, labels, method)
     coloured = ", coloured by label" if labels is not None else ""
     caption = f"Latent space of the best trained model ({_best_text(rows)}){coloured}."
-    return picture(figures.save(figure, folder / "figures" / "latent_map.png"), caption)
+    return figure_html(folder, "latent_map", figure, caption, colours=True)
 
 
 def _best_text(rows: pd.DataFrame) -> str:
@@ -178,7 +177,7 @@ def _survival(
 
     def drawn(name: str, groups: np.ndarray, title: str, caption: str) -> str:
         figure = figures.survival_curves(groups, dataset.survival, title=title)
-        return picture(figures.save(figure, folder / "figures" / f"{name}.png"), caption)
+        return figure_html(folder, name, figure, caption, colours=True)
 
     parts = []
     if embedding is None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from vaebench.figures import save, style
+from vaebench.figures import style
 from vaebench.figures.exposures import (
     SAMPLES_SHOWN,
     coverage_bars,
@@ -23,12 +22,10 @@ from vaebench.figures.exposures import (
 )
 from vaebench.figures.samples import LEAST, present_by_size, stacked_exposures
 from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra
+from vaebench.report.drawn import figure_html
 from vaebench.report.maps import FEWEST, tsne
 from vaebench.report.notes import notes_html
-from vaebench.report.page import cell, definitions, head, picture, sortable, write_page
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from vaebench.report.page import cell, definitions, head, sortable, write_page
 
 FIRST = 50
 """Rows of a table that are shown before "show all" is pressed."""
@@ -81,7 +78,8 @@ def table(frame: pd.DataFrame) -> str:
             for value, number in zip(line, numeric, strict=True)
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return sortable(heads, rows, FIRST)
+    words = [_word(frame.iloc[0, i]) for i, number in enumerate(numeric) if not number and len(frame) > FIRST]
+    return sortable(heads, rows, FIRST, " ".join(words).replace("–", "")[:40])
 
 
 def _short(value: float) -> str:
@@ -92,18 +90,6 @@ def _word(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else ""
     return "–" if value is None or value != value else str(value)  # NaN among text
-
-
-def _drawn(folder: Path, name: str, figure: Figure, caption: str) -> str:
-    return picture(save(figure, folder / "figures" / f"{name}.png"), caption)
-
-
-def _coloured(folder: Path, name: str, figure: Figure, caption: str) -> str:
-    """A figure whose colours mean something, which it keeps in the dark."""
-    path, dark = save(figure, folder / "figures" / f"{name}.png"), io.BytesIO()
-    figure.set_layout_engine("none")  # the places are found once
-    style.darkened(figure).savefig(dark, format="png", dpi=150)
-    return picture(path, caption, dark=dark.getvalue())
 
 
 def _matched(matches: pd.DataFrame | None) -> dict[str, str]:
@@ -119,30 +105,31 @@ def _selection(folder: Path, selection: pd.DataFrame, rule: str) -> str:
     """The figure of the scores by number of signatures; a sentence where one number was tried."""
     if len(selection) == 1:
         return f"<p>Only {selection['k'].iloc[0]} was tried, so nothing was chosen.</p>"
-    return _drawn(folder, "selection", k_selection(selection, rule), _RULES[rule])
+    return figure_html(folder, "selection", k_selection(selection, rule), _RULES[rule])
 
 
 def _exposures(folder: Path, exposures: pd.DataFrame, types: pd.Series | None, samples: pd.DataFrame) -> str:
     """Figures of the exposures and of the fit; one sample gets bars and a sentence instead of clouds of one dot."""
     if len(exposures) == 1:
-        drawn = _drawn(folder, "exposures", stacked_exposures(exposures), "Exposures of the sample.")
+        drawn = figure_html(folder, "exposures", stacked_exposures(exposures), "Exposures of the sample.")
         cosine = float(samples["cosine"].iloc[0])
         return drawn + (f"<p>Cosine of the counts and their fit: {cosine:.3f}.</p>" if np.isfinite(cosine) else "")
     kinds = "Exposures by cancer type." if types is not None else "Exposures."
     shares, counts = (stacked_exposures(exposures, types, shares=asked) for asked in (True, False))
     return (
-        _coloured(folder, "exposures_stacked", shares, "Signatures of each sample, as shares.")
-        + _coloured(folder, "exposures_counts", counts, "Signatures of each sample, in mutations.")
-        + _drawn(folder, "exposures", exposures_by_type(exposures, types), kinds)
-        + _drawn(folder, "reconstruction", reconstruction_quality(samples), "How well each sample is rebuilt.")
+        figure_html(folder, "exposures_stacked", shares, "Signatures of each sample, as shares.", colours=True)
+        + figure_html(folder, "exposures_counts", counts, "Signatures of each sample, in mutations.", colours=True)
+        + figure_html(folder, "exposures", exposures_by_type(exposures, types), kinds, colours=True)
+        + figure_html(folder, "reconstruction", reconstruction_quality(samples), "How well each sample is rebuilt.")
     )
 
 
 def interval_section(folder: Path, intervals: pd.DataFrame, level: float) -> str:
     """Panels of the first samples, and a table of what is there; what is small or absent is counted, not listed."""
     ordered = intervals_by_size(intervals)
-    some = style.count_of(min(SAMPLES_SHOWN, ordered["sample"].nunique()), "sample")
-    drawn = _drawn(folder, "intervals", interval_panels(ordered, level, least=LEAST), f"The first {some} of the table.")
+    number = min(SAMPLES_SHOWN, ordered["sample"].nunique())
+    caption = "Exposures of the sample." if number == 1 else f"The first {number} samples of the table."
+    drawn = figure_html(folder, "intervals", interval_panels(ordered, level, least=LEAST), caption)
     share = ordered["exposure"] / ordered.groupby("sample")["exposure"].transform("sum").replace(0.0, np.nan)
     there = (ordered["upper"] > 0) & ((share > LEAST) | (ordered["lower"] > 0) | (ordered["presence"] >= 0.5))
     shown = ordered[there].head(ROWS)
@@ -166,7 +153,9 @@ def _misfits(folder: Path, fit: ShownRefit, names: Sequence[str]) -> str:
             exposures = fit.intervals[fit.intervals["sample"] == name].set_index("signature")["exposure"]
         mean = exposures[fit.signatures.index].to_numpy() @ fit.signatures.to_numpy()
         figure = sample_fit(fit.catalogue.T[name], pd.Series(mean, fit.signatures.columns), dispersion=fit.dispersion)
-        parts.append(_coloured(folder, f"sample_{place}", figure, f"Counts, fit and residuals of {name}."))
+        parts.append(
+            figure_html(folder, f"sample_{place}", figure, f"Counts, fit and residuals of {name}.", colours=True)
+        )
     return "".join(parts)
 
 
@@ -202,7 +191,9 @@ def extraction_page(
     rule = rule or ("criterion" if getattr(result, "method", "sparse") == "sparse" else "stability")
     s, e = result.signatures, result.exposures
     sections = {
-        "Signatures": _coloured(folder, "signatures", spectra(s, _matched(result.matches)), "Extracted signatures."),
+        "Signatures": figure_html(
+            folder, "signatures", spectra(s, _matched(result.matches)), "Extracted signatures.", colours=True
+        ),
         "How many": _selection(folder, result.selection, rule) + table(result.selection),
         "Exposures": _exposures(folder, e, types, result.samples),
     }
@@ -210,10 +201,14 @@ def extraction_page(
         sections["Exposures with intervals"] = interval_section(folder, intervals, level)
     shares = e.div(e.sum(axis=1).where(e.sum(axis=1) > 0, 1.0), axis=0).to_numpy()
     if len(e) >= FEWEST and len(np.unique(shares.round(6), axis=0)) > 2:  # a map of equal samples would show noise
-        drawn = sample_map(tsne(shares, seed), types, "t-SNE of the samples' shares of each signature")
-        sections["Map of the samples"] = _drawn(folder, "map", drawn, "Samples with similar exposures lie together.")
+        figure = sample_map(tsne(shares, seed), types, "t-SNE of the samples' shares of each signature")
+        sections["Map of the samples"] = figure_html(
+            folder, "map", figure, "Samples with similar exposures lie together.", colours=True
+        )
     if reference is not None and result.matches is not None:
-        drawn = _drawn(folder, "similarity", similarity(s, reference), "Extracted signatures against the reference.")
+        drawn = figure_html(
+            folder, "similarity", similarity(s, reference), "Extracted signatures against the reference."
+        )
         sections["Matches"] = drawn + table(result.matches)
     if (folder / "decomposition.csv").is_file():
         text = "<p>The few reference signatures that explain each one, with the probability of this combination.</p>"
@@ -294,10 +289,11 @@ def calibration_page(
         info: provenance, shown at the end.
         notes: warnings, shown on top.
     """
-    drawn = _drawn(folder, "coverage", coverage_bars(coverage, level), "Expected coverage by signature and size.")
+    drawn = figure_html(folder, "coverage", coverage_bars(coverage, level), "Expected coverage by signature and size.")
     sections = {"Coverage": drawn + table(coverage), "Provenance": definitions(info)}
     named = [_SOURCES[n] for c in coverage.columns if (n := str(c).removeprefix("coverage_")) in _SOURCES and n != c]
-    whence = f" True exposures come from {'; '.join(named)}, each in a column of its own." if named else ""
+    own = ", each in a column of its own" if len(named) > 1 else ""
+    whence = f" True exposures come from {'; '.join(named)}{own}." if named else ""
     text = (
         "Cohorts were simulated and refitted. Coverage is the share of their true exposures inside the interval, nominal "
         f"{level:.0%}.{whence} Small exposures are below 5% of their tumour's mutations. "

@@ -239,7 +239,7 @@ def _notes(
     elif mutations is not None:
         notes = [
             "Probabilities of the reference signatures behind each (decomposition) assume multinomial noise with its mutations; "
-            "errors of the extraction itself are not in them. Draws of --intervals joint have both."
+            "errors of the extraction itself are not in them. Draws of --intervals joint have both errors."
         ]
     else:
         notes = [

@@ -5,7 +5,6 @@ Without ``ax.figure.savefig(...)`` a notebook still shows what is drawn, since t
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
@@ -55,11 +54,11 @@ class _ShownAxes(list["Axes"]):
 
 
 def _png(ax: Axes) -> bytes:
-    buffer = io.BytesIO()
+    from vaebench.figures.style import png
+
     figure = ax.get_figure(root=True)
     assert figure is not None
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()
+    return png(figure)
 
 
 def _axes(figure: Figure) -> list[Axes]:

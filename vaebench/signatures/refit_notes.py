@@ -131,9 +131,10 @@ def sample_notes(samples: pd.DataFrame, diagnostics: dict[str, Any], checks: Ref
     bad, empty = ((samples["flag"] == flag).to_numpy() for flag in ("misfit", "no mutations"))
     if bad.any():
         names = ", ".join(map(str, samples.index[bad][:3]))
+        some = f"{int(bad.sum())} of {len(samples)} samples do not fit (first: {names}). A signature of theirs may be missing. "
+        one = f"The sample {names} does not fit. A signature of it may be missing. "
         notes.append(
-            f"{int(bad.sum())} of {len(samples)} samples do not fit (first: {names}). A signature of theirs may be missing. "
-            "Do not trust their intervals."
+            (one if len(samples) == 1 else some) + f"Do not trust {'its' if len(samples) == 1 else 'their'} intervals."
         )
     if empty.any():
         notes.append(f"{int(empty.sum())} of {len(samples)} samples have no mutations. Their exposures are 0.")

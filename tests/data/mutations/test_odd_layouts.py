@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.data import cancer_types, read_catalogue, read_signatures
+from vaebench.data import cancer_types, read_catalogue, read_exposures, read_signatures
 from vaebench.data.mutations.channels import CHANNELS, channel
 from vaebench.errors import InputError
 
@@ -73,6 +73,20 @@ def test_samples_named_like_missing_values(tmp_path, turned):
     assert read_catalogue(tmp_path / "c.csv").index.tolist() == names
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_samples_named_as_pandas_names_repeats(tmp_path, turned):
+    """T1.1 may be a sample of its own; a T1 that is there twice is not made one."""
+    table = COUNTS.set_axis(["T1", "T1.1", "T1.2"], axis=1)
+    written = text(table if turned else table.T, ",", "MutationType" if turned else "Samples")
+    (tmp_path / "c.csv").write_text(written)
+    found = read_catalogue(tmp_path / "c.csv")
+    assert found.index.tolist() == ["T1", "T1.1", "T1.2"]
+    np.testing.assert_array_equal(found, COUNTS.T)
+    (tmp_path / "c.csv").write_text(written.replace("T1.2", "T1"))
+    with pytest.raises(InputError, match="'T1' more than once"):
+        read_catalogue(tmp_path / "c.csv")
+
+
 def test_a_total_that_is_no_sum_is_a_sample(tmp_path):
     (tmp_path / "c.tsv").write_text(text(COUNTS.assign(Total=1)))
     assert read_catalogue(tmp_path / "c.tsv").index.tolist() == ["S0", "S1", "S2", "Total"]
@@ -80,6 +94,46 @@ def test_a_total_that_is_no_sum_is_a_sample(tmp_path):
 
 def labelled(labels: list[str]) -> str:
     return text(pd.DataFrame(1, labels, ["A", "B"]))
+
+
+@pytest.mark.parametrize("digits", [0, 1, 10])
+@pytest.mark.parametrize("turned", [False, True])
+def test_totals_of_exposures_are_left_out(tmp_path, digits, turned):
+    """Sums of rounded exposures are those of the numbers before they were rounded, as other programs write them."""
+    exact = pd.DataFrame(
+        np.random.default_rng(1).gamma(2.0, 90.0, (5, 4)), list("ABCDE"), [f"SBS{i}" for i in (1, 2, 5, 13)]
+    )
+    exact = exact.assign(Total=exact.sum(axis=1))
+    table = pd.concat([exact, exact.sum().to_frame("Total").T]).round(digits)
+    (tmp_path / "e.tsv").write_text(text(table.T if turned else table, title="Signatures" if turned else "Samples"))
+    found = read_exposures(tmp_path / "e.tsv")
+    assert found.shape == (5, 4)
+    np.testing.assert_allclose(found, table.iloc[:-1, :-1])
+    assert "'Total' holds the sums of the others" in found.attrs["notes"][0]
+    other = table.assign(Total=table["Total"] + 100)
+    (tmp_path / "e.tsv").write_text(text(other.iloc[:-1], title="Samples"))
+    assert "Total" in read_exposures(tmp_path / "e.tsv")
+
+
+@pytest.mark.parametrize(
+    ("table", "remedy"),
+    [
+        (COUNTS.assign(S1=(COUNTS["S1"] + 1200).map("{:,}".format)), "without marks of thousands: 1"),
+        (COUNTS.assign(S1=COUNTS["S1"].map(lambda v: f"{v}.5%")), "not per cent"),
+        (COUNTS.assign(S1=COUNTS["S1"].map(lambda v: f"{v},51")), "with a decimal point: "),
+        (COUNTS.assign(Class="substitution"), "leave out what is no sample"),
+    ],
+)
+def test_cells_that_are_no_numbers_say_what_to_write(tmp_path, table, remedy):
+    table.to_csv(tmp_path / "c.csv", index_label="Type", quoting=1)
+    with pytest.raises(InputError, match=remedy):
+        read_catalogue(tmp_path / "c.csv")
+
+
+def test_signatures_in_per_cent_are_named(tmp_path):
+    (100 * COUNTS / COUNTS.sum()).to_csv(tmp_path / "s.csv", index_label="Type")
+    with pytest.raises(InputError, match="per cent"):
+        read_signatures(tmp_path / "s.csv")
 
 
 STRANDED = "".join(f"{s},{p[0]},{p[1]},1,2\n" for s in "TU" for p in map(pairs, CHANNELS))

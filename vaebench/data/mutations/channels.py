@@ -5,6 +5,8 @@ Rows and columns are identified by their labels, never by position.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -100,9 +102,8 @@ def checked_signatures(
     sums = found.sum(axis=1)
     for name, total in sums.items():
         if abs(total - 1) > 0.02:
-            raise InputError(
-                f"signature {str(name)!r} of {source} sums to {total:.6g}; it must sum to 1 (is this a table of counts?)"
-            )
+            why = "are these per cent? divide by 100" if abs(total - 100) <= 2 else "is this a table of counts?"
+            raise InputError(f"signature {str(name)!r} of {source} sums to {total:.6g}; it must sum to 1 ({why})")
     return found.div(sums, axis=0) if normalised else found
 
 
@@ -168,8 +169,11 @@ def _numbers(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
         parsed = [[as_number(None if value is None else str(value)) for value in row] for row in given.tolist()]
         no_number = np.array([[number is None for number in row] for row in parsed])
         if no_number.any():
-            place = _place(frame, np.argwhere(no_number)[0], kind, source)
-            raise InputError(f"{place}; values must be numbers, 0 or more")
+            first = np.argwhere(no_number)[0]
+            remedy = _remedy(str(given[tuple(first)]))
+            if not remedy and no_number[first[0]].all():
+                remedy = f"; leave out what is no {kind}, such as a column of descriptions"
+            raise InputError(f"{_place(frame, first, kind, source)}; values must be numbers, 0 or more{remedy}")
         given = np.array(parsed)
     values = given.astype(np.float64)
     bad = np.argwhere(~(np.isfinite(values) & (values >= 0)))
@@ -178,6 +182,17 @@ def _numbers(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
     if len(large := np.argwhere(values > LARGEST)):
         raise InputError(f"{_place(frame, large[0], kind, source)}; values must be at most 3.4e38")
     return pd.DataFrame(values, index=frame.index, columns=frame.columns)
+
+
+def _remedy(text: str) -> str:
+    """How a number must be written that has marks of thousands, per cent or a decimal comma; "" for other texts."""
+    if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d*)?", text):
+        return f", without marks of thousands: {text.replace(',', '')}"
+    if re.fullmatch(r"[\d.,]+ ?%", text):
+        return ", not per cent"
+    if re.fullmatch(r"\d+,\d+", text):
+        return f", with a decimal point: {text.replace(',', '.')}"
+    return ""
 
 
 def _place(frame: pd.DataFrame, cell: np.ndarray, kind: str, source: str) -> str:

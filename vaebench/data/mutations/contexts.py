@@ -104,6 +104,8 @@ def _kind(labels: Sequence[str]) -> tuple[str, str, str] | None:
 def without_totals(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Leaves out a row or column that is called total, sum or all and holds the sums of the others.
 
+    Sums of values that were rounded afterwards may be off by half of the last digit for each value.
+
     Args:
         frame: [T, channels].
 
@@ -117,12 +119,22 @@ def without_totals(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         if len(places) == 1 and len(labels) > 1:
             values = np.array([[_value(value) for value in row] for row in frame.to_numpy().tolist()])
             rest = np.delete(values, places[0], axis)
-            if np.allclose(rest.sum(axis), np.take(values, places[0], axis), rtol=1e-6, atol=1e-6):
+            off = _last_digit(values) * (rest.shape[axis] + 1) / 2
+            if np.allclose(rest.sum(axis), np.take(values, places[0], axis), rtol=1e-6, atol=max(off, 1e-6)):
                 found.append(labels[places[0]])
                 frame = (
                     frame.drop(frame.index[places[0]]) if axis == 0 else frame.drop(columns=frame.columns[places[0]])
                 )
     return frame, found
+
+
+def _last_digit(values: np.ndarray) -> float:
+    """Value of the last digit in which rounded numbers are written, from 1 to 1e-4; 0 of numbers that are not rounded."""
+    for digits in range(5):
+        shifted = values * 10.0**digits
+        if np.allclose(shifted, shifted.round(), rtol=0, atol=1e-6, equal_nan=True):
+            return 10.0**-digits
+    return 0.0
 
 
 def _value(value: object) -> float:

@@ -165,10 +165,10 @@ def counted_catalogue(
         )
     counted = count(path, reference_genome, contexts=(context,))
     catalogue = counted.catalogues[context.upper()]
-    reasons = ", ".join(f"{number} {reason}" for reason, number in counted.reasons().items())
-    left = (
-        [f"{len(counted.dropped)} records were not counted ({reasons}); vaebench count lists them"] if reasons else []
-    )
+    reasons = ", ".join(f"{times} {reason}" for reason, times in counted.reasons().items())
+    number = len(counted.dropped)
+    what = "1 record was" if number == 1 else f"{number} records were"
+    left = [f"{what} not counted ({reasons}); vaebench count lists them"] if number else []
     catalogue.attrs["notes"] = [*counted.notes, *left]
     return catalogue
 

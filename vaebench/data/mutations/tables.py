@@ -156,7 +156,9 @@ def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.Dat
         found = labelled_frame(table, texts_of(table, table.first), [n for n in table.columns if n != table.first]).T
     found, totals = without_totals(found)
     exposures = checked_exposures(found, source=str(path))
-    exposures.attrs["notes"] = [f"{table.source}: {n!r} holds the sums of the others and was left out" for n in totals]
+    exposures.attrs["notes"] = [
+        f"{table.source}: {n!r} holds the sums of the others and was left out" for n in dict.fromkeys(totals)
+    ]
     return exposures
 
 
@@ -222,8 +224,8 @@ def write_sigprofiler(
     Args:
         folder: where to.
         exposures: [T, S].
-        signatures: [S, 96]; ``None`` writes none.
-        catalogue: counts [T, 96]; ``None`` writes none.
+        signatures: [S, M] of any context; ``None`` writes none.
+        catalogue: counts [T, M]; ``None`` writes none.
     """
     write_exposures(exposures, folder / "exposures.tsv")
     if signatures is not None:
