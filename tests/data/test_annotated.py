@@ -183,7 +183,7 @@ KNOWN = ["TCGA-AA-0001-01", "TCGA-AA-0001-11", "TCGA-AA-0002-06", "TCGA-AA-0002-
     ],
 )
 def test_join_rules(wanted, row, rule):
-    rows, counts = matched_rows([wanted], KNOWN, "table")
+    rows, counts = matched_rows([wanted], KNOWN)
     assert rows.tolist() == [row]
     assert counts == {f"samples_joined_by_{r}": int(r == rule) for r in ("name", "sample", "patient")}
 

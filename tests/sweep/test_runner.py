@@ -376,3 +376,10 @@ def test_a_damaged_number_of_lanes_of_a_program_is_named(tmp_path, tiny):
         place.write_text(text)
         with pytest.raises(InputError, match=f"{place.name} has lanes .* delete this file"):
             run(BASE, tiny, ["leiden"], tmp_path, quiet=True)
+
+
+def test_a_trained_prior_is_said_beside_latent_use():
+    points = product(BASE, variant=["vae", "mixture_vae", "identifiable_vae"], seed=[0])
+    (note,) = sweep.prior_notes(points, ["leiden", "latent_use"])
+    assert "not the prior of identifiable_vae, mixture_vae" in note
+    assert sweep.prior_notes(points, ["leiden"]) == sweep.prior_notes(points[:1], ["latent_use"]) == ()

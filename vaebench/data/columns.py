@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from vaebench.data.features import without_clinical
 from vaebench.data.files.table import Table, present, restricted, texts
 from vaebench.data.preprocessing import with_source
 from vaebench.data.raw_features import RawFeatures
-from vaebench.data.wording import beginning
+from vaebench.data.wording import beginning, quoted
 from vaebench.errors import InputError, nearest, unknown_name
 from vaebench.types import Dataset, Survival
 
@@ -98,22 +98,33 @@ def role_columns(table: Table, roles: Roles) -> set[str]:
 
     Raises ``InputError`` for a column that does not exist, or is both ignored and used.
     """
-    named = [(option, getattr(roles, option)) for option in ("label", "time")]
-    named += [(option, column) for option in ("covariates", "factors") for column in getattr(roles, option)]
-    named += [("auxiliary", split_kind(name, table.columns)[0]) for name in roles.auxiliary]
-    event = roles.event
-    if event is not None and event not in table.columns and any(sign in event for sign in "=<>"):
-        named += [("event", column) for column, _, _ in parsed("event", event)]
-    else:
-        named.append(("event", event))
-    if roles.where is not None:
-        named += [("where", column) for column, _, _ in parsed("where", roles.where)]
+    named = _named(table.columns, roles)
     for option, column in [*named, *(("ignore", column) for column in roles.ignore)]:
         if column is not None and column not in table.columns:
             raise _unknown_column(table, option, column)
         if option != "ignore" and column in roles.ignore:
             raise InputError(f"column {column!r} is named by both {option} and ignore; it can be in one of them only")
     return {column for _, column in named if column is not None} | set(roles.ignore)
+
+
+def named_columns(columns: Collection[str], roles: Roles) -> set[str]:
+    """Returns those of some columns that options name, but for the ignored ones."""
+    return {column for _, column in _named(columns, roles) if column in columns}
+
+
+def _named(columns: Collection[str], roles: Roles) -> list[tuple[str, str | None]]:
+    """Options and the columns that they name, whether they exist or not."""
+    named = [(option, getattr(roles, option)) for option in ("label", "time")]
+    named += [(option, column) for option in ("covariates", "factors") for column in getattr(roles, option)]
+    named += [("auxiliary", split_kind(name, columns)[0]) for name in roles.auxiliary]
+    event = roles.event
+    if event is not None and event not in columns and any(sign in event for sign in "=<>"):
+        named += [("event", column) for column, _, _ in parsed("event", event)]
+    else:
+        named.append(("event", event))
+    if roles.where is not None:
+        named += [("where", column) for column, _, _ in parsed("where", roles.where)]
+    return named
 
 
 def _unknown_column(table: Table, option: str, column: str) -> InputError:
@@ -303,7 +314,12 @@ def role_notes(table: Table, roles: Roles, survival: Survival | None) -> list[st
             notes.append(f"{option}: {odd_text(column, odd)}")
     if roles.label is not None:
         alike: dict[str, str] = {}
-        for text in value_counts(table.columns[roles.label]):
+        counts = value_counts(table.columns[roles.label])
+        if len(counts) == 1:
+            notes.append(
+                f"label: {quoted(next(iter(counts)))} is the only one, so that no clusters can be compared with labels"
+            )
+        for text in counts:
             other = alike.setdefault(re.sub(r"[\s_-]+", "", text.lower()), text)
             if other != text:
                 notes.append(

@@ -19,6 +19,7 @@ from vaebench.data.features import (
     clinical_names,
     feature_notes,
     nearly_numbers,
+    refuse_turned,
     sample_notes,
     summed,
     without_gene_columns,
@@ -197,6 +198,7 @@ def _table_dataset(
 ) -> Dataset:
     table, notes = without_gene_columns(without_index(table))
     taken = role_columns(table, roles)
+    refuse_turned(table)
     # columns that may name patients and tissues are kept too
     whole, table = table, without_features(table, taken | {table.first} | set(clinical_names(table.columns, ())))
     chosen = selected(table, roles, table.first_texts)

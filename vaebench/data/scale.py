@@ -180,10 +180,8 @@ def scale_notes(profile: Profile, transform: str, scaling: str) -> list[str]:
     notes = [f"scale: {text}"] if text else []
     if profile.outlying:
         shown = ", ".join(profile.outlying[:5]) + (", ..." if len(profile.outlying) > 5 else "")
-        count = len(profile.outlying)
-        notes.append(
-            f"{count} features reach far beyond the others ({shown}): if they are none, ignore them (--ignore)"
-        )
+        many = f"{len(profile.outlying)} features reach" if len(profile.outlying) > 1 else "1 feature reaches"
+        notes.append(f"{many} far beyond the others ({shown}): leave out with --ignore what is none")
     return notes
 
 
