@@ -183,7 +183,7 @@ def survival_notes(
         comparisons = parsed("event", event)
         table, alike = _folded(table, comparisons)
         if alike:
-            notes.append(f"event {event} holds for values that differ in case or spacing only, too: {shown(alike)}")
+            notes.append(f"event {event}: values that differ in case or spacing only count as the same: {shown(alike)}")
         notes += comparison_notes(table, "event", comparisons)
         notes += _censored_note(table, event, comparisons[0][0])
     elif _REVERSED.search(event):
