@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from vaebench.data import checked, gtex, load, tcga
-from vaebench.data.annotated import matched_rows
 from vaebench.data.files.gene_matrix import matrix_from_file
 from vaebench.data.files.matrix import matrix_layout
+from vaebench.data.joining import matched_rows
 from vaebench.errors import InputError
 
 EXPRESSION = "EB++AdjustPANCAN_IlluminaHiSeq_RNASeqV2.geneExp.xena"

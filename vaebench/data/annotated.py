@@ -1,7 +1,7 @@
 """Joining a matrix of genes x samples with a table about the samples, by sample name or TCGA barcode.
 
 1. :func:`study_dataset` digests the files and returns the data set from the cache if it is there.
-2. :func:`annotated` reads the table and finds the line of each sample in it (:func:`matched_rows`).
+2. :func:`annotated` reads the table and finds the line of each sample in it (:func:`vaebench.data.joining.joined_lines`).
 3. Samples without a line, without a label, or refused by ``where`` are dropped before the matrix is read, once for the names
    of its genes and once for their values, of which those of the features that may be kept stay in memory.
 4. Factors that are not columns of the table are added: sums of genes, signature shares, categories as 0 and 1.

@@ -13,7 +13,7 @@ from vaebench.data.barcodes import barcode, cleaned, sample_types, samples_acros
 from vaebench.data.columns import Roles, named_columns, without_index
 from vaebench.data.files.genes import short_samples
 from vaebench.data.files.matrix import Layout, row_names
-from vaebench.data.files.table import Table, restricted, table_from_file, texts
+from vaebench.data.files.table import Table, present, restricted, table_from_file, texts
 from vaebench.data.wording import beginning, quoted
 from vaebench.errors import InputError, nearest
 
@@ -91,6 +91,10 @@ def join_notes(counts: dict[str, int], source: str) -> list[str]:
     """Returns a note on samples without a line in the annotation ``source``, from the counts of :func:`annotated`."""
     left_out, read = counts.get("samples_dropped_without_annotation", 0), counts.get("samples_in_expression", 0)
     return [f"{left_out} of {read} samples have no line in {source} and are left out"] if left_out else []
+
+
+def _shown(value: np.ndarray) -> str:
+    return quoted(texts(value)[0]) if present(value)[0] else "nothing"
 
 
 class Joined(NamedTuple):
@@ -185,12 +189,12 @@ def _repeat_notes(table: Table, column: str, joined: Joined, used: Collection[st
             continue
         repeats += 1
         for other in (c for c in table.columns if c in used):
-            held = [texts(table.columns[other][[place]])[0] for place in (one, line)]
+            held = [_shown(table.columns[other][[place]]) for place in (one, line)]
             if held[0] != held[1]:
                 lines = " and ".join(str(table.lines[place]) for place in (one, line))
                 raise InputError(
                     f"lines {lines} of {table.source} are both of {quoted(joined.known[line])} and differ in {quoted(other)} "
-                    f"({quoted(held[0])}, {quoted(held[1])}); keep one line a sample, or name the column that tells samples "
+                    f"({held[0]}, {held[1]}); keep one line a sample, or name the column that tells samples "
                     "apart (--annotation-sample-column)"
                 )
     if not repeats:
