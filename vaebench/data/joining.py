@@ -199,8 +199,8 @@ def _repeat_notes(table: Table, column: str, joined: Joined, used: Collection[st
                 )
     if not repeats:
         return ()
-    agree = "agree in all columns that are used" if used else "no other column is used"
-    return (f"{table.source}: {repeats} lines repeat a name of column {quoted(column)}; they {agree}, and count once",)
+    agree = "agree in all columns that are used and " if used else ""
+    return (f"{table.source}: {repeats} lines repeat a name of column {quoted(column)}; they {agree}count once",)
 
 
 def matched_rows(wanted: Sequence[str], known: Sequence[str]) -> tuple[np.ndarray, dict[str, int]]:
