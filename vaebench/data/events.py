@@ -29,29 +29,11 @@ DAYS = {"days": 1.0, "months": 365.25 / 12, "years": 365.25}
 """Days in each unit of time."""
 
 _DEATH = frozenset(("dead", "deceased", "died", "death", "expired", "event", "progressed", "progression", "recurred"))
-_DEATH |= frozenset(
-    (
-        "verstorben",
-        "gestorben",
-        "tot",
-        "muerto",
-        "fallecido",
-        "morto",
-        "recurrence",
-        "relapse",
-        "relapsed",
-        "failure",
-        "failed",
-        "uncensored",
-        "yes",
-        "y",
-        "true",
-        "t",
-    )
-)
+_DEATH |= frozenset(("recurrence", "relapse", "relapsed", "failure", "failed", "uncensored", "yes", "y", "true", "t"))
+_DEATH |= frozenset(("verstorben", "gestorben", "tot", "muerto", "fallecido", "morto"))
 _ALIVE = frozenset(("alive", "living", "censored", "censor", "no", "n", "not", "non", "without", "free", "false", "f"))
 _ALIVE |= frozenset(
-    ("lebt", "lebend", "vivant", "vivo", "diseasefree", "lost", "survived", "survivor", "surviving", "0")
+    ("diseasefree", "lost", "survived", "survivor", "surviving", "0", "lebt", "lebend", "vivant", "vivo")
 )
 _REVERSED = re.compile(r"cens(or|ored|oring|orship|ure)?|alive|living|surviv(ed|or)", re.IGNORECASE)
 _UNITS = {

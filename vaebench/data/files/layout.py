@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from vaebench.data.files.genes import describes_genes
+from vaebench.data.files.genes import names_genes
 from vaebench.data.files.opening import opened
 from vaebench.data.files.text import as_number, delimiter_of, field_count, has_comma, with_point
 from vaebench.errors import InputError, shortened
@@ -21,6 +21,7 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _SEPARATOR = re.compile(r'"?sep=.?"?', re.IGNORECASE)  # a first line for Excel
 _ONE_SAMPLE = re.compile(r"ENS[A-Z]*[GT]\d|N_unmapped$|__no_feature$")
 
+_FIREHOSE = ("Composite Element REF", "miRNA_ID")  # before its second header, beside those of genes
 _QUANTIFIED = (
     {"unstranded", "stranded_first"},
     {"expected_count", "tpm"},
@@ -93,7 +94,7 @@ def text_layout(file: Path) -> TextLayout:
 def _second_header(rows: list[list[str]]) -> str:
     """The text in all fields but the first of a line before the numbers, as Firehose writes it; ``""`` if there is none."""
     first, *others = rows[0]
-    same = len(set(others)) == 1 < len(others) and describes_genes(first) and len(rows) > 1
+    same = len(set(others)) == 1 < len(others) and (names_genes(first) or first in _FIREHOSE) and len(rows) > 1
     text = same and others[0].strip() and not _is_number(others[0]) and any(map(_is_number, rows[1][1:]))
     return others[0].strip() if text else ""
 
