@@ -26,7 +26,7 @@ from vaebench.data.features import without_clinical
 from vaebench.data.files.table import Table, present, restricted, texts
 from vaebench.data.preprocessing import with_source
 from vaebench.data.raw_features import RawFeatures
-from vaebench.data.wording import beginning, quoted
+from vaebench.data.wording import beginning
 from vaebench.errors import InputError, nearest, unknown_name
 from vaebench.types import Dataset, Survival
 
@@ -314,12 +314,7 @@ def role_notes(table: Table, roles: Roles, survival: Survival | None) -> list[st
             notes.append(f"{option}: {odd_text(column, odd)}")
     if roles.label is not None:
         alike: dict[str, str] = {}
-        counts = value_counts(table.columns[roles.label])
-        if len(counts) == 1:
-            notes.append(
-                f"label: {quoted(next(iter(counts)))} is the only one, so that no clusters can be compared with labels"
-            )
-        for text in counts:
+        for text in value_counts(table.columns[roles.label]):
             other = alike.setdefault(re.sub(r"[\s_-]+", "", text.lower()), text)
             if other != text:
                 notes.append(
