@@ -95,6 +95,13 @@ def test_out_of_place_among_genes():
     assert odd_names(["Trp53", "Actb", "Gapdh", "Myc", "Kras"]) == ("", [])
 
 
+def test_scores_and_unnamed_columns_among_symbols():
+    many = [*GENES, *(f"{gene}P1" for gene in GENES)]
+    odd = ["PAM50_score", "ImmuneScore", "X.1", "V1", "S.Score", "Row.names"]
+    assert odd_names([*many, *odd]) == ("gene symbols", odd)
+    assert odd_names([*many, "Y_RNA", "5S_rRNA", "TP53_2", "hsa-mir-21", "Metazoa_SRP"]) == ("gene symbols", [])
+
+
 def test_odd_names_are_said(tmp_path):
     path = written(tmp_path, riskScore=np.arange(N))
     notes = read_table(path, label="type").notes

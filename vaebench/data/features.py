@@ -39,7 +39,11 @@ _CLINICAL_PATTERN = re.compile(
     r"|(gleason|karnofsky|ecog|smoking|pack_years|menopause|survival|vital|censor)\w*|unnamed(_\d+)*"
 )
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.@/-]*(orf\d+\w*)?")
-_UNLIKE_SYMBOL = re.compile(r"[A-Z][a-z]{2,}\d?|_.*|.*[ ()%:].*|(?!mir|hsa|let|sno|uc_|yR|pk\b)[a-z].*|-?\d+(\.\d+)?")
+_UNLIKE_SYMBOL = re.compile(
+    r"_.*|.*[ ()%:].*|-?\d+(\.\d+)?|[A-Z][a-z]{2,}\d?|V\d+|X(\.\d+)?"  # V1 and X.1 are R's names of columns without one
+    r"|(?!Y_RNA|5S_r|5_8S_r|Metazoa_)[^_]+_(?!\d+$).*"  # NAME_2 is a repeated gene
+    r"|(?!mir|hsa|let|sno|uc_|yR|bP-|pk\b)[a-z].*|(?!.*orf\d|hsa|mir|let|sno|XX[by]ac|Metazoa|Vault).*[a-z]{3,}.*"
+)
 _KINDS = (
     ("Ensembl ids", re.compile(r"ENS[A-Z]*\d{6,}(\.\d+)?(_\w+)?")),
     ("Entrez ids", re.compile(r"\d+(_at)?")),
