@@ -107,7 +107,7 @@ def test_what_looks_wrong_is_said(tmp_path, column, event, words):
 
 def test_a_value_in_other_spellings_is_the_same_event(tmp_path):
     status = np.where(DEAD, "Dead", "Alive").astype(object)
-    status[1], status[5], status[0] = "DEAD", "dead ", "alive"
+    status[1], status[4], status[0] = "DEAD", "dead ", "alive"
     for event in ("status==Dead", "status!=Alive"):
         data = read_table(written(tmp_path, status), event=event, time="time")
         np.testing.assert_array_equal(data.survival.event, DEAD)

@@ -47,7 +47,7 @@ def test_lines_for_each_treatment_count_once_where_they_agree(tmp_path):
     with pytest.raises(InputError) as caught:
         read_table(path, annotation=known, label="project", covariates=["treatment"], **column)
     message = str(caught.value)
-    assert "lines 2 and 3 of a.tsv are both of 'TCGA-B0-2000' and differ in 'treatment' ('P', 'R')" in message
+    assert "a.tsv has 'TCGA-B0-2000' twice (samples 1 and 2), and they differ in 'treatment' ('P', 'R')" in message
     assert len(message) < 300
 
 

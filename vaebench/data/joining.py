@@ -191,11 +191,10 @@ def _repeat_notes(table: Table, column: str, joined: Joined, used: Collection[st
         for other in (c for c in table.columns if c in used):
             held = [_shown(table.columns[other][[place]]) for place in (one, line)]
             if held[0] != held[1]:
-                lines = " and ".join(str(table.lines[place]) for place in (one, line))
                 raise InputError(
-                    f"lines {lines} of {table.source} are both of {quoted(joined.known[line])} and differ in {quoted(other)} "
-                    f"({held[0]}, {held[1]}); keep one line a sample, or name the column that tells samples "
-                    "apart (--annotation-sample-column)"
+                    f"{table.source} has {quoted(joined.known[line])} twice (samples {one + 1} and {line + 1}), and they differ in "
+                    f"{quoted(other)} ({held[0]}, {held[1]}); keep one line a sample, or name the column that tells samples apart "
+                    "(--annotation-sample-column)"
                 )
     if not repeats:
         return ()
