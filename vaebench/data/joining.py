@@ -192,9 +192,9 @@ def _repeat_notes(table: Table, column: str, joined: Joined, used: Collection[st
             held = [_shown(table.columns[other][[place]]) for place in (one, line)]
             if held[0] != held[1]:
                 raise InputError(
-                    f"{table.source} has {quoted(joined.known[line])} twice (samples {one + 1} and {line + 1}), and they differ in "
-                    f"{quoted(other)} ({held[0]}, {held[1]}); keep one line a sample, or name the column that tells samples apart "
-                    "(--annotation-sample-column)"
+                    f"{table.source} has {quoted(joined.known[line])} twice (samples {one + 1} and {line + 1}), and they differ "
+                    f"in {quoted(other)} ({held[0]}, {held[1]}); keep one line a sample, or name the column that tells samples "
+                    "apart (--annotation-sample-column)"
                 )
     if not repeats:
         return ()
