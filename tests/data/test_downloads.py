@@ -341,14 +341,14 @@ def test_the_command_says_which_digests_are_trusted_at_first(tmp_path, capsys, m
         (tmp_path / name).write_bytes(content)
     command = ["data", "fetch", "tcga", "--folder", str(tmp_path)]
     assert main(command) == 0
-    assert "nobody publishes a sha256 of 2 of these files: the first download is trusted" in capsys.readouterr().out
+    assert "nobody publishes a sha256 of 2 of these files: the first download is trusted" in capsys.readouterr().err
     content = {name: hashlib.sha256(text).hexdigest() for name, text in FILES.items()}
     monkeypatch.setitem(SOURCES, "tcga", dataclasses.replace(SOURCES["tcga"], digests=content))
     assert main(command) == 0
-    assert "note:" not in capsys.readouterr().out
+    assert "note:" not in capsys.readouterr().err
     monkeypatch.setitem(SOURCES, "tcga", dataclasses.replace(SOURCES["tcga"], digests=content | {SURVIVAL: "0" * 64}))
     assert main(command) == 0
-    assert f"note: {SURVIVAL} has another sha256 than the published file" in capsys.readouterr().out
+    assert f"note: {SURVIVAL} has another sha256 than the published file" in capsys.readouterr().err
 
 
 def test_bad_options(tmp_path):

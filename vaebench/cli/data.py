@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import Any
 
 from vaebench.cli.options import DataCheck, DataFetch, DataList, DataSimulate
@@ -45,8 +46,10 @@ def fetch_set(options: DataFetch, command: str) -> dict[str, Any]:
     known = recorded(files[0].parent)
     lines = [f"{file}: {known[file.name]['bytes']} bytes, sha256 {known[file.name]['sha256']}" for file in files]
     published = chosen_source(options.name, **which).digests
-    lines += _digest_notes({file.name: known[file.name]["sha256"] for file in files}, published)
     _say(options.quiet, lines)
+    for note in _digest_notes({file.name: known[file.name]["sha256"] for file in files}, published):
+        if not options.quiet:
+            print(f"note: {note}", file=sys.stderr)
     return {"files": {str(file): known[file.name] for file in files}}
 
 
@@ -58,12 +61,10 @@ def _digest_notes(found: dict[str, str], published: dict[str, str]) -> list[str]
     if unknown:
         files = "this file" if len(found) == 1 else f"{len(unknown)} of these files"
         notes.append(
-            f"note: nobody publishes a sha256 of {files}: the first download is trusted, and a later one must equal it"
+            f"nobody publishes a sha256 of {files}: the first download is trusted, and a later one must equal it"
         )
     if other:
-        notes.append(
-            f"note: {shortened(', '.join(other))} has another sha256 than the published file; was it packed anew?"
-        )
+        notes.append(f"{shortened(', '.join(other))} has another sha256 than the published file; was it packed anew?")
     return notes
 
 
