@@ -112,15 +112,14 @@ def run(
     """
     checked_dataset(dataset)
     points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
-    allowed, left_out = allowed_metrics(metrics, dataset, own)
-    metrics = list(allowed)
+    metrics, left_out = allowed_metrics(metrics, dataset, own)
     how = (lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes, matmul_precision)
     check_options(*how, silent_minutes)
     check_points(points, dataset, metrics, own, lanes)
     with contextlib.ExitStack() as stack:
         folder = user_path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
         _check_folder(folder)
-        options = {"metrics": metrics, "embedding": embedding, "label_covariate": label_covariate}
+        options = {"metrics": list(metrics), "embedding": embedding, "label_covariate": label_covariate}
         options |= {"matmul_precision": matmul_precision, "metric_options": _as_json(own)}
         record = _run_record(folder, dataset, options, lanes, points, command)
         told = [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out, *prior_notes(points, metrics)]
