@@ -122,3 +122,10 @@ def test_factors_of_repeated_lines(tmp_path):
     np.testing.assert_array_equal(made.factors["SBS1"], np.arange(10.0))
     with pytest.raises(InputError, match="differ in 'dose'"):
         with_factors(data, table(tmp_path, columns), ["dose"])
+
+
+def test_addresses_and_lists_are_refused(tmp_path):
+    with pytest.raises(InputError, match="address of the web; download"):
+        read_table("https://example.org/x.csv")
+    with pytest.raises(InputError, match="label is .*one text, not several"):
+        read_table(matrix(tmp_path, PATIENTS), samples_in="columns", label=["project"])  # pyright: ignore[reportArgumentType]

@@ -140,6 +140,7 @@ def test_other_data_in_an_old_folder_is_refused(folder, tiny):
         (POINTS, {"embedding": "median"}, "'mean' or 'sample'"),
         (POINTS, {"lanes": 0}, "at least 1"),
         ([point(BASE, batch=64)], {}, "batch is 64"),
+        ([3], {}, "'3' is no point"),
     ],
 )
 def test_bad_input_leaves_nothing_behind(tmp_path, tiny, points, options, message):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +38,6 @@ SAMPLE_COLUMNS = frozenset(_SAMPLE_COLUMNS_NAMES.split())
 """Names, in lower case, by which a column of sample names is recognised."""
 
 _INDEX = re.compile(r"(unnamed: \d+|index|level_0|x|rownames|row\.names|)", re.IGNORECASE)
-_EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +62,9 @@ class Roles:
         for name in ("covariates", "factors", "ignore", "features", "auxiliary"):
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        for name in ("label", "event", "time", "where"):
+            if isinstance(getattr(self, name), list | tuple | set):
+                raise InputError(f"{name} is {str(getattr(self, name))[:60]}; it must be one text, not several")
         if (self.event is None) != (self.time is None):
             present, absent = ("event", "time") if self.time is None else ("time", "event")
             raise InputError(
@@ -321,10 +322,3 @@ def role_notes(table: Table, roles: Roles, survival: Survival | None) -> list[st
                     f"label: {other!r} and {text!r} of column {roles.label!r} differ in case or spacing only, and count as two"
                 )
     return notes + survival_notes(table, roles.event, roles.time, roles.time_unit, survival)
-
-
-def stem(source: str) -> str:
-    """Returns a file name without the extensions of tables."""
-    while Path(source).suffix.lower() in _EXTENSIONS:
-        source = Path(source).stem
-    return source

@@ -12,7 +12,7 @@ import numpy as np
 
 from vaebench.data.annotated import GENE_NAMES, Study, study_dataset
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, assembled, role_columns, sample_names, selected, stem, without_index
+from vaebench.data.columns import Roles, assembled, role_columns, sample_names, selected, without_index
 from vaebench.data.comparisons import numbers
 from vaebench.data.dataset import Treatment
 from vaebench.data.features import (
@@ -26,7 +26,7 @@ from vaebench.data.features import (
 )
 from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, restricted, stacked, table_from_file
-from vaebench.data.files.text import as_number
+from vaebench.data.files.text import as_number, stem
 from vaebench.data.h5ad import anndata_dataset, anndata_option, is_anndata
 from vaebench.data.raw_features import array_features
 from vaebench.errors import InputError, check_choice, unknown_name, user_path

@@ -12,12 +12,13 @@ import pandas as pd
 
 from vaebench.atomic import replacing
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, assembled, named_columns, role_columns, selected, stem
+from vaebench.data.columns import Roles, assembled, named_columns, role_columns, selected
 from vaebench.data.dataset import Treatment
 from vaebench.data.features import sample_notes, summed
 from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.opening import refusing_broken
 from vaebench.data.files.table import Table, column_from, restricted, unique_names
+from vaebench.data.files.text import stem
 from vaebench.data.files.writing import auxiliary_columns
 from vaebench.data.joining import annotation_table, join_notes, joined_lines, no_match
 from vaebench.data.raw_features import array_features

@@ -220,6 +220,8 @@ def check_points(
     """Raise :class:`InputError` unless the points can be trained, and the metrics computed, on this data set."""
     if not points:
         raise InputError("there is no point to train; give at least one")
+    if other := next((point for point in points if not isinstance(point, Point)), None):
+        raise InputError(f"{str(other)[:60]!r} is no point; vb.space.product and vb.space.point make points")
     check_metrics(metrics, dataset, metric_options)
     for point in {(p.variant, p.valid_fraction, p.batch, p.norm, p.hidden, p.likelihood): p for p in points}.values():
         make_split(point, dataset)

@@ -112,3 +112,13 @@ def apart(names: Iterable[str]) -> tuple[list[str], dict[str, str]]:
             originals[new] = name
         found.append(new)
     return found, originals
+
+
+_EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
+
+
+def stem(source: str) -> str:
+    """Returns a file name without the extensions of tables."""
+    while Path(source).suffix.lower() in _EXTENSIONS:
+        source = Path(source).stem
+    return source
