@@ -127,5 +127,5 @@ def test_factors_of_repeated_lines(tmp_path):
 def test_addresses_and_lists_are_refused(tmp_path):
     with pytest.raises(InputError, match="address of the web; download"):
         read_table("https://example.org/x.csv")
-    with pytest.raises(InputError, match="label is .*one text, not several"):
+    with pytest.raises(InputError, match=r"label is .*one text, not several"):
         read_table(matrix(tmp_path, PATIENTS), samples_in="columns", label=["project"])  # pyright: ignore[reportArgumentType]
