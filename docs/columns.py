@@ -122,7 +122,7 @@ _SCORES: dict[str, tuple[str, str]] = {
     "total_correlation/largest_correlation": ("0 to 1", "absolute, of a pair"),
     "total_correlation/latents": ("latents", "that vary"),
     "latent_use/active_units": ("latents", "whose posterior mean has a variance above 0.01"),
-    "latent_use/kl": ("nats", "summed over latents"),
+    "latent_use/kl": ("nats", "from N(0, 1), also where the prior is trained; summed over latents"),
     "latent_use/kl_largest": ("nats", "of one latent"),
     "latent_use/kl_smallest": ("nats", "of one latent"),
     "latent_use/collapsed_latents": ("latents", "below 0.01 nats"),

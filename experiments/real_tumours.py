@@ -71,9 +71,6 @@ def row_of(fit: RefitResult, seen: set[str], known: set[str]) -> dict[str, Any]:
     unknown = [str(name) for name in amounts.index if name not in known]
     total = float(amounts.sum())
     most = str(share[never].idxmax()) if never else ""
-    gain = [
-        note.rsplit("explains ", 1)[1].split("%")[0] for note in fit.notes if "same channels in all samples" in note
-    ]
     return {
         "present": float(share.sum()),
         "never_mean": float(share[never].mean()) if never else np.nan,
@@ -85,7 +82,7 @@ def row_of(fit: RefitResult, seen: set[str], known: set[str]) -> dict[str, Any]:
         "dispersion": fit.dispersion,
         "r_hat": fit.diagnostics["r_hat_99"],
         "effective": fit.diagnostics["effective_draws_1"],
-        "gain": float(gain[0]) / 100 if gain else np.nan,
+        "gain": np.nan if fit.adaptation_gain is None else fit.adaptation_gain,
     }
 
 

@@ -121,7 +121,13 @@ def check_choice(option: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:
-    """Returns the path with ``~`` at its start replaced by the user's home; ``InputError`` for the home of no user."""
+    """Returns the path with ``~`` at its start replaced by the user's home.
+
+    Raises:
+        InputError: it is the home of no user, or an address of the web.
+    """
+    if str(path).startswith(("http://", "https://", "ftp://", "s3://", "gs://")):
+        raise InputError(f"{shortened(str(path))} is an address of the web; download the file and give its path")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

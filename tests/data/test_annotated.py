@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from vaebench.data import checked, gtex, load, tcga
-from vaebench.data.annotated import matched_rows
 from vaebench.data.files.gene_matrix import matrix_from_file
 from vaebench.data.files.matrix import matrix_layout
+from vaebench.data.joining import matched_rows
 from vaebench.errors import InputError
 
 EXPRESSION = "EB++AdjustPANCAN_IlluminaHiSeq_RNASeqV2.geneExp.xena"
@@ -183,7 +183,7 @@ KNOWN = ["TCGA-AA-0001-01", "TCGA-AA-0001-11", "TCGA-AA-0002-06", "TCGA-AA-0002-
     ],
 )
 def test_join_rules(wanted, row, rule):
-    rows, counts = matched_rows([wanted], KNOWN, "table")
+    rows, counts = matched_rows([wanted], KNOWN)
     assert rows.tolist() == [row]
     assert counts == {f"samples_joined_by_{r}": int(r == rule) for r in ("name", "sample", "patient")}
 

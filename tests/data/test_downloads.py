@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vaebench.cli.main import main
 from vaebench.data import fetch, transfer
 from vaebench.data.downloads import RECORD
 from vaebench.data.sources import SOURCES
@@ -333,6 +334,21 @@ def test_files_put_there_by_hand_are_recorded(tmp_path):
         (tmp_path / name).write_bytes(content)
     fetch("tcga", tmp_path, mirror="http://127.0.0.1:9")
     assert whole(tmp_path)
+
+
+def test_the_command_says_which_digests_are_trusted_at_first(tmp_path, capsys, monkeypatch):
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    command = ["data", "fetch", "tcga", "--folder", str(tmp_path)]
+    assert main(command) == 0
+    assert "nobody publishes a sha256 of 2 of these files: the first download is trusted" in capsys.readouterr().err
+    content = {name: hashlib.sha256(text).hexdigest() for name, text in FILES.items()}
+    monkeypatch.setitem(SOURCES, "tcga", dataclasses.replace(SOURCES["tcga"], digests=content))
+    assert main(command) == 0
+    assert "note:" not in capsys.readouterr().err
+    monkeypatch.setitem(SOURCES, "tcga", dataclasses.replace(SOURCES["tcga"], digests=content | {SURVIVAL: "0" * 64}))
+    assert main(command) == 0
+    assert f"note: {SURVIVAL} has another sha256 than the published file" in capsys.readouterr().err
 
 
 def test_bad_options(tmp_path):

@@ -105,6 +105,35 @@ def test_what_looks_wrong_is_said(tmp_path, column, event, words):
     assert any(words in note for note in checked(path, event=event, time="time").warnings)
 
 
+def test_a_value_in_other_spellings_is_the_same_event(tmp_path):
+    status = np.where(DEAD, "Dead", "Alive").astype(object)
+    status[1], status[4], status[0] = "DEAD", "dead ", "alive"
+    for event in ("status==Dead", "status!=Alive"):
+        data = read_table(written(tmp_path, status), event=event, time="time")
+        np.testing.assert_array_equal(data.survival.event, DEAD)
+        (note,) = [note for note in data.notes if "case or spacing" in note]
+        assert ("'DEAD' (1)" if "==" in event else "'alive' (1)") in note
+
+
+@pytest.mark.parametrize(
+    ("times", "unit", "said"),
+    [
+        (np.linspace(0.2, 9, N), "days", "9 days"),
+        (np.linspace(20, 4000, N), "days", ""),
+        (np.linspace(20, 4000, N), "months", "4000 months"),
+        (np.linspace(2, 130, N), "months", ""),
+        (np.linspace(20, 4000, N), "years", "4000 years"),
+    ],
+)
+def test_times_of_an_unlikely_size_are_said(tmp_path, times, unit, said):
+    path = written(tmp_path, DEAD.astype(int))
+    table = pd.read_csv(path).assign(time=times)
+    table.to_csv(path, index=False)
+    notes = [note for note in read_table(path, event="status", time="time", time_unit=unit).notes if "longest" in note]
+    assert len(notes) == bool(said)
+    assert all(said in note and "--time-unit" in note for note in notes)
+
+
 def test_names_that_contradict_are_said(tmp_path):
     path = written(tmp_path, DEAD.astype(int), "censored", "OS_MONTHS")
     notes = read_table(path, event="censored", time="OS_MONTHS").notes

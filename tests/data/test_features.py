@@ -95,6 +95,13 @@ def test_out_of_place_among_genes():
     assert odd_names(["Trp53", "Actb", "Gapdh", "Myc", "Kras"]) == ("", [])
 
 
+def test_scores_and_unnamed_columns_among_symbols():
+    many = [*GENES, *(f"{gene}P1" for gene in GENES)]
+    odd = ["PAM50_score", "ImmuneScore", "X.1", "V1", "S.Score", "Row.names"]
+    assert odd_names([*many, *odd]) == ("gene symbols", odd)
+    assert odd_names([*many, "Y_RNA", "5S_rRNA", "TP53_2", "hsa-mir-21", "Metazoa_SRP"]) == ("gene symbols", [])
+
+
 def test_odd_names_are_said(tmp_path):
     path = written(tmp_path, riskScore=np.arange(N))
     notes = read_table(path, label="type").notes
@@ -195,3 +202,30 @@ def test_numbers_that_are_text_are_said(tmp_path, text):
     for notes in (data.notes, checked(path, label="type").warnings):
         assert sum("1 column ('odd') is left out as text" in note for note in notes) == 1, notes
     assert data.features.tolist() == GENES
+
+
+@pytest.mark.parametrize(
+    "dates", [["1-Mar", "2-Sep"], ["Mar-01", "Sep-02"], ["01. Mrz", "02. Sep"], ["2024-03-01", "2024-09-02"]]
+)
+def test_genes_that_a_spreadsheet_made_dates_of(tmp_path, dates):
+    genes = [*["TP53", "KRAS", "EGFR", "MYC", "BRAF", "NRAS", "PTEN", "RB1", "APC", "VHL"], *dates]
+    x = np.random.default_rng(0).normal(7, 2, (10, len(genes)))
+    pd.DataFrame(x, [f"s{i}" for i in range(10)], genes).to_csv(tmp_path / "t.csv")
+    (note,) = [note for note in read_table(tmp_path / "t.csv").notes if "date" in note]
+    assert note.startswith(f"2 features ({dates[0]!r}, {dates[1]!r}) are named by a date")
+
+
+@pytest.mark.parametrize(
+    ("first", "genes", "samples"),
+    [
+        ("Hugo_Symbol", ["TP53", "KRAS", "MYC"], ["a", "b", "c"]),
+        ("sample", ["ENSG00000141510.17", "ENSG00000133703.13", "ENSG00000136997.21"], ["a", "b", "c"]),
+        ("", ["TP53", "KRAS", "MYC"], ["TCGA-02-0001-01", "TCGA.02.0003.01A", "tcga_02_0004_11"]),
+    ],
+)
+def test_genes_read_as_samples_are_refused(tmp_path, first, genes, samples):
+    x = np.random.default_rng(0).normal(7, 2, (3, 3))
+    pd.DataFrame(x, genes, samples).to_csv(tmp_path / "t.csv", index_label=first)
+    with pytest.raises(InputError, match=f"genes in rows, such as '{genes[0]}'.*--samples-in columns"):
+        read_table(tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv", samples_in="columns").x.shape == (3, 3)

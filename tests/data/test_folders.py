@@ -222,3 +222,14 @@ def test_a_name_that_is_a_formula_elsewhere_is_said_and_kept(tmp_path, name):
             write_frame(frame, tmp_path / "x.csv")
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "x.csv"), frame)
     write_frame(pd.DataFrame({"sample": ["-1.5", "+.3", "a=b", None], "x": [-1, 2, 3, 4]}), tmp_path / "x.csv")
+
+
+def test_formulas_are_quoted_when_asked_for(tmp_path, monkeypatch, recwarn):
+    monkeypatch.setenv("VAEBENCH_QUOTE_FORMULAS", "1")
+    frame = pd.DataFrame({"sample": ["=1+1", "-1.5", "@x", None], "+a": [-1.0, 2.0, 3.0, 4.0]})
+    write_frame(frame, tmp_path / "x.csv")
+    text = (tmp_path / "x.csv").read_text()
+    assert text == "sample,'+a\n'=1+1,-1.0\n-1.5,2.0\n'@x,3.0\n,4.0\n"
+    assert not recwarn
+    write_frame(frame, tmp_path / "x.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "x.parquet"), frame)

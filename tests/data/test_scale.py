@@ -82,3 +82,27 @@ def test_log2_is_log2(path):
 def test_arrays_have_the_sentence_too():
     assert dataset_from_arrays(VALUES["counts"]).notes[0].startswith("scale: values look like counts")
     assert dataset_from_arrays(VALUES["counts"], notes=()).notes == ()
+
+
+def test_repeated_features_are_summed_on_a_linear_scale_only(tmp_path):
+    amounts = np.random.default_rng(0).lognormal(3, 1, (12, 6)).round(3)
+    names = ["A", "B", "A", "C", "D", "E"]
+    for values, transform, wrong in (
+        (amounts, "none", False),
+        (amounts, "log2", False),
+        (np.log2(amounts + 1), "none", True),
+    ):
+        pd.DataFrame(values, [f"s{i}" for i in range(12)], names).to_csv(tmp_path / "t.csv")
+        notes = read_table(tmp_path / "t.csv", duplicates="sum", transform=transform).notes
+        assert any("1 repeated feature was summed" in note for note in notes) == wrong
+
+
+def test_calls_and_constant_features_are_named(tmp_path):
+    calls = np.random.default_rng(0).integers(-2, 3, (20, 6))
+    calls[:, 2] = 0
+    pd.DataFrame(calls, [f"s{i}" for i in range(20)], list("ABCDEF")).to_csv(tmp_path / "t.csv")
+    notes = read_table(tmp_path / "t.csv").notes
+    assert any("whole numbers below and above 0" in note for note in notes)
+    assert "1 of 6 features is the same in all samples and left out" in notes
+    with pytest.raises(InputError, match="whole numbers below and above 0"):
+        read_table(tmp_path / "t.csv", transform="log2")

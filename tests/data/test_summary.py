@@ -89,7 +89,7 @@ def test_forgotten_columns_stand_out(tmp_path):
     assert summary.values.outlying == ("stay",)
     assert summary.annotations == {"type": 3}
     text = summary_text(summary)
-    assert "1 features reach far beyond the others (stay)" in text
+    assert "1 feature reaches far beyond the others (stay)" in text
     assert "2 columns ('dead', 'days') are left out of the features by name" in text
     assert checked(tmp_path / "t.csv", ignore=["stay"]).values.outlying == ()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -85,6 +87,9 @@ def test_a_refit_of_such_a_cohort_is_nearer_to_the_truth_and_says_so(tmp_path):
     assert not any("adapted" in note for note in plain.notes)
     assert [note for note in changed.notes if "same channels in all samples" in note]
     changed.save(tmp_path / "refit")
+    gain = json.loads((tmp_path / "refit" / "fit.json").read_text())["adaptation_gain"]
+    assert gain == changed.adaptation_gain > 0.5
+    assert plain.adaptation_gain is None
     assert changed.channel_factors is not None
     assert changed.signatures is not None
     table = pd.read_csv(tmp_path / "refit" / "channel_factors.csv", index_col="channel")
@@ -98,6 +103,12 @@ def test_few_samples_unknown_signatures_and_wrong_names():
     counts, _ = cohort("shared")
     assert adapted(counts.to_numpy(), SIGNATURES, None).factors is None
     few = counts.iloc[: ADAPTATION.samples - 1].to_numpy()
-    assert adapted(few, SIGNATURES, published_ground(few, NAMES)).factors is None
+    small = adapted(few, SIGNATURES, published_ground(few, NAMES))
+    assert small.factors is None
+    assert small.gain is None
+    assert [len(note) < 300 and "from 20 samples on, and here are 19" in note for note in small.notes] == [True]
+    assert adapted(few, SIGNATURES, published_ground(few, NAMES), "none").notes == ()
+    right = cohort("right", 12)[0].to_numpy()
+    assert adapted(right, SIGNATURES, published_ground(right, NAMES)).notes == ()
     with pytest.raises(InputError, match="unknown adapt 'always'"):
         refit(counts, SIGNATURES, adapt="always")

@@ -1,4 +1,7 @@
-"""Worker processes end with the process that started them. By hand, 40 kills: ``python tests/sweep/test_lifetime.py 40``."""
+"""Worker processes end with the process that started them.
+
+By hand, 40 kills: ``python tests/sweep/test_lifetime.py 40``; ``40 32`` begins with the 33rd.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,7 @@ SCRIPT = """
     data, _ = vb.data.simulate_cohort(samples=200, genes=50, types=4)
     points = vb.space.product(latent=[2, 3], hidden=(8,), epochs=300, batch=16, stopping="fixed", seed=range(200))
     how = {"workers": 2} if sys.argv[2] == "workers" else {"evaluators": 2}
+    how |= {"checkpoint_minutes": 0.02} if sys.argv[2] == "checkpoints" else {}
     vb.run(points, data, metrics=["leiden"], out=sys.argv[1], lanes=4, quiet=True, **how)
 """
 
@@ -46,8 +50,10 @@ def marked(token: str) -> list[int]:
     return found
 
 
-def orphans(out: Path, kind: str, how: int, delay: float, wait: float = 5.0) -> tuple[int, int]:
-    """Kill a sweep's main process ``delay`` seconds after its first workers are there.
+def orphans(
+    out: Path, kind: str, how: int, delay: float, wait: float = 5.0, again: float | None = None
+) -> tuple[int, int]:
+    """Kill a sweep's main process ``delay`` seconds after its first workers are there, and ``again`` seconds later.
 
     Returns the number of its processes at that moment, and of those that are left ``wait`` seconds after its end.
     """
@@ -61,6 +67,9 @@ def orphans(out: Path, kind: str, how: int, delay: float, wait: float = 5.0) -> 
         time.sleep(delay)
         before = len(marked(token))
         main.send_signal(how)
+        if again is not None:
+            time.sleep(again)
+            main.send_signal(how)  # nothing where it has ended
         main.wait(60)
         time.sleep(wait)
         return before, len(marked(token))
@@ -158,23 +167,27 @@ def test_an_interrupt_orders_the_workers_killed_and_takes_nothing_back(tmp_path,
     assert orders == [True]
 
 
-def by_hand(kills: int) -> None:
+def by_hand(kills: int, first: int = 0) -> None:
     """Kill sweeps at random moments and print how many processes were left."""
     chance, left = random.Random(0), []
+    hows = [(signal.SIGTERM, None), (signal.SIGKILL, None), (signal.SIGINT, None), (signal.SIGINT, 0.5)]
     for i in range(kills):
-        kind, how = ("evaluators", "workers")[i % 2], (signal.SIGTERM, signal.SIGKILL)[i // 2 % 2]
+        kind, (how, again) = ("evaluators", "workers", "checkpoints")[i % 3], hows[i // 3 % 4]
         delay = chance.uniform(0, 14)
+        if i < first:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out"
-            before, after = orphans(out, kind, how, delay)
+            before, after = orphans(out, kind, how, delay, again=again)
             rows = len(finished(out))
         left.append(after)
+        name = how.name + (" twice" if again else "")
         print(
-            f"{i + 1:3d} {kind:10} {how.name} after {delay:4.1f} s: {rows} rows, {before} processes, {after} left",
+            f"{i + 1:3d} {kind:11} {name} after {delay:4.1f} s: {rows} rows, {before} processes, {after} left",
             flush=True,
         )
-    print(f"{sum(n > 0 for n in left)} of {kills} kills left processes, {sum(left)} in all", flush=True)
+    print(f"{sum(n > 0 for n in left)} of {len(left)} kills left processes, {sum(left)} in all", flush=True)
 
 
 if __name__ == "__main__":
-    by_hand(int(sys.argv[1]))
+    by_hand(*map(int, sys.argv[1:]))

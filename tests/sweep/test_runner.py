@@ -140,6 +140,7 @@ def test_other_data_in_an_old_folder_is_refused(folder, tiny):
         (POINTS, {"embedding": "median"}, "'mean' or 'sample'"),
         (POINTS, {"lanes": 0}, "at least 1"),
         ([point(BASE, batch=64)], {}, "batch is 64"),
+        ([3], {}, "'3' is no point"),
     ],
 )
 def test_bad_input_leaves_nothing_behind(tmp_path, tiny, points, options, message):
@@ -376,3 +377,10 @@ def test_a_damaged_number_of_lanes_of_a_program_is_named(tmp_path, tiny):
         place.write_text(text)
         with pytest.raises(InputError, match=f"{place.name} has lanes .* delete this file"):
             run(BASE, tiny, ["leiden"], tmp_path, quiet=True)
+
+
+def test_a_trained_prior_is_said_beside_latent_use():
+    points = product(BASE, variant=["vae", "mixture_vae", "identifiable_vae"], seed=[0])
+    (note,) = sweep.prior_notes(points, ["leiden", "latent_use"])
+    assert "not the prior of identifiable_vae, mixture_vae" in note
+    assert sweep.prior_notes(points, ["leiden"]) == sweep.prior_notes(points[:1], ["latent_use"]) == ()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.data import dataset_from_arrays, read_table
+from vaebench.data import dataset_from_arrays, preprocessed, read_table
 from vaebench.data.public import gtex, tcga
 from vaebench.data.sources import source
 from vaebench.errors import InputError
@@ -282,3 +282,33 @@ def test_a_diverged_model_keeps_its_weights(cohort, tmp_path):
     variables = jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), cohort[2].variables)
     bad = dataclasses.replace(cohort[2], status="DIVERGED", stop="diverged", variables=variables)
     assert load_model(bad.save(tmp_path)).status == "DIVERGED"
+
+
+@pytest.mark.parametrize("other", [lambda name: name.split(".")[0], lambda name: name.split(".")[0] + ".99"])
+def test_ids_of_another_version_are_named(tmp_path, other):
+    table = raw(0, [f"ENSG{j:011d}.{j + 1}" for j in range(D)])
+    table.to_csv(tmp_path / "t.csv")
+    known = read_table(tmp_path / "t.csv").preprocessing
+    assert preprocessed(table, known).shape == (N, D)
+    with pytest.raises(InputError) as caught:
+        preprocessed(table.rename(columns=other), known)
+    message = str(caught.value)
+    first = known.features[0]
+    assert f"{other(first)} for {first}; give genes the versions that the model knows" in message
+    assert len(message) < 300
+
+
+def test_values_on_another_scale_are_said(tmp_path):
+    table = raw(0)
+    table.to_csv(tmp_path / "t.csv")
+    known = read_table(tmp_path / "t.csv", transform="log2").preprocessing
+    wanted = preprocessed(table, known)  # without a warning, which tests take for an error
+    with pytest.warns(UserWarning, match=r"lie far from .* raw values, of which the model takes log2\(x \+ 1\)"):
+        preprocessed(1e6 * table, known)
+    with pytest.raises(InputError, match=r"values that the model needs are negative, and it takes log2"):
+        preprocessed(table - table.max(), known)
+    one = table.copy()
+    one.iloc[0, 0] = -1.0
+    with pytest.warns(UserWarning, match="1 of 600 values are below 0 and count as 0"):
+        found = preprocessed(one, known)
+    np.testing.assert_array_equal(found.iloc[1:], wanted.iloc[1:])

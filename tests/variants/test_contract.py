@@ -129,8 +129,10 @@ def test_shapes_of_embedding_sample_reconstruction_and_prior(key, name, recipe, 
             known = x.auxiliary if VARIANTS[name].auxiliary else None
             drawn = jax.eval_shape(lambda u: model.trained_prior(variables, key, 5, activation, u), known)
             assert drawn.shape == (5, LATENT)
+            assert VARIANTS[name].trained_prior
     else:
         assert jax.eval_shape(lambda k: model.prior(k, 7), key).shape == (7, LATENT)
+        assert not VARIANTS[name].trained_prior
     assert isinstance(jax.eval_shape(model.posterior, variables, x, activation), tuple)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import Any
 
 from vaebench.cli.options import DataCheck, DataFetch, DataList, DataSimulate
 from vaebench.cli.parsing import check_out, column_options
 from vaebench.data import DATASETS
+from vaebench.data.cosmic import chosen_source
 from vaebench.data.downloads import fetch, recorded
 from vaebench.data.files.writing import table_columns, write_table
 from vaebench.data.simulate import simulate_cohort
 from vaebench.data.sources import SOURCES, data_folder
 from vaebench.data.summary import checked, summary_text
-from vaebench.errors import InputError
+from vaebench.errors import InputError, shortened
 from vaebench.protocols import protocol
 
 
@@ -39,12 +41,31 @@ def fetch_set(options: DataFetch, command: str) -> dict[str, Any]:
     if not options.name:
         raise InputError(f"data fetch needs a NAME: {', '.join(SOURCES)}")
     how = {"mirror": options.mirror, "timeout": options.timeout, "retries": options.retries, "quiet": options.quiet}
-    how |= {"version": options.version, "genome": options.genome, "context": options.context, "exome": options.exome}
-    files = fetch(options.name, options.folder, **how)
+    which = {"version": options.version, "genome": options.genome, "context": options.context, "exome": options.exome}
+    files = fetch(options.name, options.folder, **how, **which)
     known = recorded(files[0].parent)
     lines = [f"{file}: {known[file.name]['bytes']} bytes, sha256 {known[file.name]['sha256']}" for file in files]
+    published = chosen_source(options.name, **which).digests
     _say(options.quiet, lines)
+    for note in _digest_notes({file.name: known[file.name]["sha256"] for file in files}, published):
+        if not options.quiet:
+            print(f"note: {note}", file=sys.stderr)
     return {"files": {str(file): known[file.name] for file in files}}
+
+
+def _digest_notes(found: dict[str, str], published: dict[str, str]) -> list[str]:
+    """Return a line on files whose digest nobody publishes, and one on files that have another than the published one."""
+    unknown = [name for name in found if name not in published]
+    other = [name for name, digest in found.items() if published.get(name, digest) != digest]
+    notes = []
+    if unknown:
+        files = "this file" if len(found) == 1 else f"{len(unknown)} of these files"
+        notes.append(
+            f"nobody publishes a sha256 of {files}: the first download is trusted, and a later one must equal it"
+        )
+    if other:
+        notes.append(f"{shortened(', '.join(other))} has another sha256 than the published file; was it packed anew?")
+    return notes
 
 
 def check_file(options: DataCheck, command: str) -> dict[str, Any]:

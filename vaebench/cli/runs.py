@@ -66,7 +66,7 @@ def quickstart_points(seed: int = 0, seeds: int = 3, epochs: int = 100) -> list[
 def run(options: Run, command: str) -> dict[str, Any]:
     """Train and evaluate every combination of the options and write a report; a dry run only prints the estimate."""
     from vaebench.evaluation.scores import allowed_metrics
-    from vaebench.sweep.runner import check_options, check_points
+    from vaebench.sweep.runner import check_options, check_points, prior_notes
     from vaebench.sweep.runner import run as sweep
 
     chosen, axes, metrics = protocol(options.protocol), run_axes(options), listed(options.metrics)
@@ -96,7 +96,7 @@ def run(options: Run, command: str) -> dict[str, Any]:
         metrics, left_out = allowed_metrics(metrics, data, own)
         check_points(planned, data, metrics, own, how["lanes"])
         found = run_notes(data, metrics, own, options.label_covariate)
-        return _dry_run(planned, data, options, [*found, *notes, *left_out])
+        return _dry_run(planned, data, options, [*found, *notes, *left_out, *prior_notes(planned, metrics)])
     sweep(
         planned,
         data,

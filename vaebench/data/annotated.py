@@ -1,7 +1,7 @@
 """Joining a matrix of genes x samples with a table about the samples, by sample name or TCGA barcode.
 
 1. :func:`study_dataset` digests the files and returns the data set from the cache if it is there.
-2. :func:`annotated` reads the table and finds the line of each sample in it (:func:`matched_rows`).
+2. :func:`annotated` reads the table and finds the line of each sample in it (:func:`vaebench.data.joining.joined_lines`).
 3. Samples without a line, without a label, or refused by ``where`` are dropped before the matrix is read, once for the names
    of its genes and once for their values, of which those of the features that may be kept stay in memory.
 4. Factors that are not columns of the table are added: sums of genes, signature shares, categories as 0 and 1.
@@ -26,7 +26,7 @@ from vaebench.data.files.gene_matrix import GeneNames, gene_blocks, gene_names
 from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.matrix import Layout, matrix_layout
 from vaebench.data.files.table import DUPLICATES, Table, table_from_file
-from vaebench.data.joining import annotated, join_notes, matched_rows, names_in, no_match
+from vaebench.data.joining import annotated, join_notes, joined_lines, no_match
 from vaebench.data.raw_features import FeatureBlock, RawFeatures
 from vaebench.data.survey import kept_bytes
 from vaebench.errors import InputError, check_choice
@@ -104,7 +104,7 @@ def _built(study: Study, records: list[dict[str, Any]], options: dict[str, Any])
     layout = matrix_layout(study.expression)
     if study.names_from >= layout.leads:
         raise InputError(f"{study.expression} has one column of gene names; genes='symbol' needs a .gct file, with two")
-    table, joined, counts = annotated(layout, study.annotation, study.sample)
+    table, joined, counts = annotated(layout, study.annotation, study.sample, study.roles)
     role_columns(table, study.roles)
     chosen = selected(table, study.roles, [layout.samples[i] for i in joined])
     table, columns = chosen.table, joined[chosen.positions]
@@ -185,8 +185,7 @@ def _score(rows: list[np.ndarray]) -> np.ndarray:
 def _shares(file: Path, names: np.ndarray) -> dict[str, np.ndarray]:
     """Reads a table of shares: column -> [N], NaN for samples that the table lacks."""
     table = table_from_file(file)
-    known = names_in(table, table.first)
-    rows, _ = matched_rows(names.tolist(), known, table.source)
+    known, rows, _, _ = joined_lines(names.tolist(), table, table.first, fixed=True, used=table.columns)
     if (rows < 0).all():
         raise no_match("the expression matrix", names.tolist(), [], known, table.source)
     found = {}

@@ -74,6 +74,11 @@ def barcode(name: str) -> Barcode | None:
     return Barcode(donor["patient"], "", donor["rest"] or "") if donor else None
 
 
+def samples_across(header: Sequence[str]) -> bool:
+    """Returns true for the names of columns that are mostly barcodes: the samples of a table are in columns."""
+    return sum(barcode(name) is not None for name in header) * 2 > len(header)
+
+
 def sample_types(names: Sequence[str]) -> np.ndarray:
     """Returns the sample type of each barcode, its two digits (01 primary tumour, 11 normal); else ``None``."""
     found = [barcode(name) for name in names]

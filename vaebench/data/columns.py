@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +38,6 @@ SAMPLE_COLUMNS = frozenset(_SAMPLE_COLUMNS_NAMES.split())
 """Names, in lower case, by which a column of sample names is recognised."""
 
 _INDEX = re.compile(r"(unnamed: \d+|index|level_0|x|rownames|row\.names|)", re.IGNORECASE)
-_EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +62,9 @@ class Roles:
         for name in ("covariates", "factors", "ignore", "features", "auxiliary"):
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        for name in ("label", "event", "time", "where"):
+            if isinstance(getattr(self, name), list | tuple | set):
+                raise InputError(f"{name} is {str(getattr(self, name))[:60]}; it must be one text, not several")
         if (self.event is None) != (self.time is None):
             present, absent = ("event", "time") if self.time is None else ("time", "event")
             raise InputError(
@@ -98,22 +99,33 @@ def role_columns(table: Table, roles: Roles) -> set[str]:
 
     Raises ``InputError`` for a column that does not exist, or is both ignored and used.
     """
-    named = [(option, getattr(roles, option)) for option in ("label", "time")]
-    named += [(option, column) for option in ("covariates", "factors") for column in getattr(roles, option)]
-    named += [("auxiliary", split_kind(name, table.columns)[0]) for name in roles.auxiliary]
-    event = roles.event
-    if event is not None and event not in table.columns and any(sign in event for sign in "=<>"):
-        named += [("event", column) for column, _, _ in parsed("event", event)]
-    else:
-        named.append(("event", event))
-    if roles.where is not None:
-        named += [("where", column) for column, _, _ in parsed("where", roles.where)]
+    named = _named(table.columns, roles)
     for option, column in [*named, *(("ignore", column) for column in roles.ignore)]:
         if column is not None and column not in table.columns:
             raise _unknown_column(table, option, column)
         if option != "ignore" and column in roles.ignore:
             raise InputError(f"column {column!r} is named by both {option} and ignore; it can be in one of them only")
     return {column for _, column in named if column is not None} | set(roles.ignore)
+
+
+def named_columns(columns: Collection[str], roles: Roles) -> set[str]:
+    """Returns those of some columns that options name, but for the ignored ones."""
+    return {column for _, column in _named(columns, roles) if column in columns}
+
+
+def _named(columns: Collection[str], roles: Roles) -> list[tuple[str, str | None]]:
+    """Options and the columns that they name, whether they exist or not."""
+    named = [(option, getattr(roles, option)) for option in ("label", "time")]
+    named += [(option, column) for option in ("covariates", "factors") for column in getattr(roles, option)]
+    named += [("auxiliary", split_kind(name, columns)[0]) for name in roles.auxiliary]
+    event = roles.event
+    if event is not None and event not in columns and any(sign in event for sign in "=<>"):
+        named += [("event", column) for column, _, _ in parsed("event", event)]
+    else:
+        named.append(("event", event))
+    if roles.where is not None:
+        named += [("where", column) for column, _, _ in parsed("where", roles.where)]
+    return named
 
 
 def _unknown_column(table: Table, option: str, column: str) -> InputError:
@@ -310,10 +322,3 @@ def role_notes(table: Table, roles: Roles, survival: Survival | None) -> list[st
                     f"label: {other!r} and {text!r} of column {roles.label!r} differ in case or spacing only, and count as two"
                 )
     return notes + survival_notes(table, roles.event, roles.time, roles.time_unit, survival)
-
-
-def stem(source: str) -> str:
-    """Returns a file name without the extensions of tables."""
-    while Path(source).suffix.lower() in _EXTENSIONS:
-        source = Path(source).stem
-    return source

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 
 from vaebench.data.files.table import Table, present, texts
-from vaebench.data.files.text import ABSENT, as_number
+from vaebench.data.files.text import ABSENT, NEARLY, as_number
 from vaebench.data.wording import SHOWN, quoted, shown
 from vaebench.errors import InputError
 
@@ -63,7 +63,10 @@ def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) 
         position = found.index(None)
         odd = not_numbers(values)
         more = f"; its values that are no numbers: {shown(odd, 3)}" if len(odd) > 1 else ""
-        out = "; --ignore leaves the column out" if option == "feature" else ""
+        plain = (
+            "; write it plainly, without %, < or separators of thousands" if NEARLY.fullmatch(values[position]) else ""
+        )
+        out = plain or ("; --ignore leaves the column out" if option == "feature" else "")
         raise InputError(
             f"{option} column {column!r} of {table.source} holds the text {quoted(values[position])} "
             f"({place(table, position, samples)}); it must hold numbers only{more}{out}"

@@ -62,11 +62,16 @@ def run_notes(
         label_covariate: the label is a covariate of Cox metrics that are not in ``options``.
     """
     asked = [str(getattr(metric, "name", metric)) for metric in metrics]
+    notes = list(dataset.notes)
+    if len(dataset.label_names) == 1 and "leiden" in asked:
+        notes.append(
+            f"label: {quoted(dataset.label_names[0])} is the only one, so clusters cannot be compared with labels"
+        )
     cox = next((name for name in asked if name.startswith("cox")), None)
     if cox is None:
-        return list(dataset.notes)
+        return notes
     label_covariate = getattr((options or {}).get(cox), "label_covariate", label_covariate)
-    return [*dataset.notes, *cox_notes(dataset, label_covariate)]
+    return [*notes, *cox_notes(dataset, label_covariate)]
 
 
 def covariate_notes(

@@ -217,11 +217,33 @@ def dataset_from_features(
         preprocessing=Preprocessing(
             features, centre, spread, fill, treatment.transform, precision=source.precision.name
         ),
-        notes=(*notes(scale), *_count_notes(counts), *auxiliary_notes(facts)),
+        notes=(
+            *notes([*scale, *_feature_notes(known, kept, treatment, provenance)]),
+            *_count_notes(counts),
+            *auxiliary_notes(facts),
+        ),
         auxiliary=facts,
         counts=counts,
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))
+
+
+def _feature_notes(known: Survey, kept: np.ndarray, treatment: Treatment, provenance: Mapping[str, Any]) -> list[str]:
+    """Returns notes on features without variation, and on sums of repeated ones whose values are no amounts."""
+    notes, constant = [], len(known.mean) - kept.size
+    if constant:
+        are = "is" if constant == 1 else "are"
+        notes.append(f"{constant} of {len(known.mean)} features {are} the same in all samples and left out")
+    options, counts = provenance.get("options", {}), provenance.get("counts", {})
+    summed = counts.get("features_with_a_repeated_name", 0) if options.get("duplicates") == "sum" else 0
+    kind = known.profile.scale if known.profile else ""
+    if summed and treatment.transform == "none" and not options.get("logged") and kind in ("log", "z-score", "unit"):
+        notes.append(
+            f"{summed} repeated {'feature was' if summed == 1 else 'features were'} summed, which is right for counts and other "
+            "linear values only, and these are none: "
+            'give duplicates="apart" (--duplicates apart)'
+        )
+    return notes
 
 
 def _count_notes(counts: Counts | None) -> list[str]:

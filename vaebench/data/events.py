@@ -9,6 +9,7 @@ import numpy as np
 
 from vaebench.data.checks import survival_of
 from vaebench.data.comparisons import (
+    Comparison,
     compared,
     comparison_notes,
     never_held,
@@ -29,14 +30,20 @@ DAYS = {"days": 1.0, "months": 365.25 / 12, "years": 365.25}
 
 _DEATH = frozenset(("dead", "deceased", "died", "death", "expired", "event", "progressed", "progression", "recurred"))
 _DEATH |= frozenset(("recurrence", "relapse", "relapsed", "failure", "failed", "uncensored", "yes", "y", "true", "t"))
+_DEATH |= frozenset(("verstorben", "gestorben", "tot", "muerto", "fallecido", "morto"))
 _ALIVE = frozenset(("alive", "living", "censored", "censor", "no", "n", "not", "non", "without", "free", "false", "f"))
-_ALIVE |= frozenset(("diseasefree", "lost", "survived", "survivor", "surviving", "0"))
+_ALIVE |= frozenset(
+    ("diseasefree", "lost", "survived", "survivor", "surviving", "0", "lebt", "lebend", "vivant", "vivo")
+)
 _REVERSED = re.compile(r"cens(or|ored|oring|orship|ure)?|alive|living|surviv(ed|or)", re.IGNORECASE)
 _UNITS = {
     "days": re.compile(r"days?\b|_days?_"),
-    "months": re.compile(r"months?\b|_mos?\b"),
+    "months": re.compile(r"mo?n?ths?\b|_mos?\b"),
     "years": re.compile(r"years?\b|_yrs?\b"),
 }
+
+
+_USUAL = (180.0, 60 * 365.25)  # days between which the longest follow-up of a cohort lies
 
 
 def survival_from(
@@ -61,6 +68,7 @@ def survival_from(
         for comparison in comparisons:
             if comparison[2].lower() in ABSENT or not occurs(table, comparison):
                 raise InputError(f"event={event!r} is not allowed: {never_held(table, comparison)}")
+        table = _folded(table, comparisons)[0]
         parts = [compared(table, "event", comparison) for comparison in comparisons]
         holds, known = (np.logical_and.reduce(part) for part in zip(*parts, strict=True))
     times = np.where(known, times, np.nan)
@@ -68,6 +76,23 @@ def survival_from(
         raise InputError(f"no sample of {table.source} has both event {event!r} and time {time!r}; at least one must")
     names = np.array([f"in line {line}" for line in table.lines]) if samples is None else samples
     return survival_of(Survival(time=times, event=holds & ~np.isnan(times)), names)
+
+
+def _folded(table: Table, comparisons: Sequence[Comparison]) -> tuple[Table, dict[str, int]]:
+    """Writes values that differ from a compared one in case or spacing only as that one; returns the table and their counts."""
+    columns, found = dict(table.columns), dict[str, int]()
+    for column, sign, value in comparisons:
+        values = columns[column]
+        if sign not in ("==", "!=") or values.dtype.kind != "O":
+            continue
+        alike = {held for held in value_counts(values) if held != value and _plain(held) == _plain(value)}
+        found |= {held: count for held, count in value_counts(values).items() if held in alike}
+        columns[column] = np.array([value if held in alike else held for held in values], dtype=object)
+    return (table._replace(columns=columns) if found else table), found
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\s_-]+", "", text.lower())
 
 
 def _zeros_and_ones(table: Table, event: str, samples: np.ndarray | None) -> np.ndarray:
@@ -138,6 +163,9 @@ def survival_notes(
     notes = []
     if event not in table.columns:
         comparisons = parsed("event", event)
+        table, alike = _folded(table, comparisons)
+        if alike:
+            notes.append(f"event {event}: values that differ in case or spacing only count as the same: {shown(alike)}")
         notes += comparison_notes(table, "event", comparisons)
         notes += _censored_note(table, event, comparisons[0][0])
     elif _REVERSED.search(event):
@@ -155,6 +183,11 @@ def survival_notes(
     named = [u for u, pattern in _UNITS.items() if pattern.search(name.replace("_", " ")) or pattern.search(name)]
     if len(named) == 1 and named[0] != unit:
         notes.append(f"time: column {time!r} is read in {unit}; if it holds {named[0]}, give --time-unit {named[0]}")
+    longest = float(survival.time[known].max())
+    if not named and not _USUAL[0] < longest < _USUAL[1]:
+        notes.append(
+            f"survival: the longest time of column {time!r} is {longest / DAYS[unit]:.4g} {unit}; is that its unit (--time-unit)?"
+        )
     return notes
 
 

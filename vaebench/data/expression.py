@@ -12,20 +12,21 @@ import numpy as np
 
 from vaebench.data.annotated import GENE_NAMES, Study, study_dataset
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, assembled, role_columns, sample_names, selected, stem, without_index
+from vaebench.data.columns import Roles, assembled, role_columns, sample_names, selected, without_index
 from vaebench.data.comparisons import numbers
 from vaebench.data.dataset import Treatment
 from vaebench.data.features import (
     clinical_names,
     feature_notes,
     nearly_numbers,
+    refuse_turned,
     sample_notes,
     summed,
     without_gene_columns,
 )
 from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, restricted, stacked, table_from_file
-from vaebench.data.files.text import as_number
+from vaebench.data.files.text import as_number, stem
 from vaebench.data.h5ad import anndata_dataset, anndata_option, is_anndata
 from vaebench.data.raw_features import array_features
 from vaebench.errors import InputError, check_choice, unknown_name, user_path
@@ -197,6 +198,7 @@ def _table_dataset(
 ) -> Dataset:
     table, notes = without_gene_columns(without_index(table))
     taken = role_columns(table, roles)
+    refuse_turned(table)
     # columns that may name patients and tissues are kept too
     whole, table = table, without_features(table, taken | {table.first} | set(clinical_names(table.columns, ())))
     chosen = selected(table, roles, table.first_texts)

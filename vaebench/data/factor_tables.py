@@ -46,7 +46,7 @@ def with_factors(
     table, column = annotation_table(file, sample_column)
     _check_columns(asked, [name for name in table.columns if name not in (column, "")], dataset, file.name)
     names = dataset.samples.astype(str).tolist()
-    known, rows, _ = joined_lines(names, table, column, fixed=sample_column is not None)
+    known, rows, _, repeats = joined_lines(names, table, column, fixed=sample_column is not None, used=asked)
     if not (rows >= 0).any():
         raise InputError(
             f"no sample of {shortened(dataset.name)} (such as {shortened(names[0])!r}) is in {shortened(file.name)} (such as "
@@ -63,7 +63,7 @@ def with_factors(
     made = dataclasses.replace(
         dataset,
         factors={**dataset.factors, **found},
-        notes=(*dataset.notes, note),
+        notes=(*dataset.notes, *repeats, note),
         provenance={**dataset.provenance, "factors": {"file": file_record(file), "samples": counts}},
     )
     return dataclasses.replace(made, digest=content_digest(made))

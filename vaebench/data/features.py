@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from vaebench.data.barcodes import barcode
-from vaebench.data.files.genes import counts_no_gene, describes_genes
+from vaebench.data.barcodes import barcode, samples_across
+from vaebench.data.files.genes import counts_no_gene, describes_genes, names_genes
 from vaebench.data.files.table import Table, column_from
+from vaebench.data.files.text import NEARLY
 from vaebench.data.raw_features import RawFeatures, only
 from vaebench.data.wording import quoted
 from vaebench.errors import InputError, nearest
@@ -38,13 +39,22 @@ _CLINICAL_PATTERN = re.compile(
     r"|(gleason|karnofsky|ecog|smoking|pack_years|menopause|survival|vital|censor)\w*|unnamed(_\d+)*"
 )
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.@/-]*(orf\d+\w*)?")
-_UNLIKE_SYMBOL = re.compile(r"[A-Z][a-z]{2,}\d?|_.*|.*[ ()%:].*|(?!mir|hsa|let|sno|uc_|yR|pk\b)[a-z].*|-?\d+(\.\d+)?")
+_UNLIKE_SYMBOL = re.compile(
+    r"_.*|.*[ ()%:].*|-?\d+(\.\d+)?|[A-Z][a-z]{2,}\d?|V\d+|X(\.\d+)?"  # V1 and X.1 are R's names of columns without one
+    r"|(?!Y_RNA|5S_r|5_8S_r|Metazoa_)[^_]+_(?!\d+$).*"  # NAME_2 is a repeated gene
+    r"|(?!mir|hsa|let|sno|uc_|yR|bP-|pk\b)[a-z].*|(?!.*orf\d|hsa|mir|let|sno|XX[by]ac|Metazoa|Vault).*[a-z]{3,}.*"
+)
 _KINDS = (
     ("Ensembl ids", re.compile(r"ENS[A-Z]*\d{6,}(\.\d+)?(_\w+)?")),
     ("Entrez ids", re.compile(r"\d+(_at)?")),
     ("symbols with Entrez ids", re.compile(r".+\|\d+")),
 )
-_NEARLY = re.compile(r"[<>=~\u2264\u2265]*\s*[+-]?\d[\d.,' ]*([ed][+-]?\d+)?\s*%?|0x[0-9a-f]+", re.IGNORECASE)
+_MONTHS = "feb|mar|apr|sep|oct|okt|dec|dez|m\u00e4r|mrz|avr|d\u00e9c"
+_DATE = re.compile(
+    rf"\d{{1,2}}[-. ]+({_MONTHS})[a-z]*\.?([- ]\d{{2,4}})?|({_MONTHS})[a-z]*[-. ]\d{{1,4}}|\d{{4}}-\d\d-\d\d( [0:]+)?",
+    re.IGNORECASE,
+)
+"""Gene names such as MARCH1 after Excel: 1-Mar, Mar-01, 01. Mrz, 2024-03-01."""
 _SHARE = 0.8  # of the names that are of one kind
 _FEWEST = 5  # names from which a kind can be told
 _NAMED = 5  # names that a note shows
@@ -105,7 +115,10 @@ def feature_notes(features: Sequence[str], out: Sequence[str], asked: Iterable[s
         notes.append(
             f"{named(out, 'column', 'columns')} left out of the features by name; --features (features=) takes them"
         )
-    kind, odd = odd_names([name for name in features if name not in set(asked)])
+    dates = [name for name in features if _DATE.fullmatch(name)]
+    if dates:
+        notes.append(f"{named(dates, 'feature', 'features')} named by a date, which Excel makes of genes such as SEPT2")
+    kind, odd = odd_names([name for name in features if name not in {*asked, *dates}])
     if odd:
         notes.append(
             f"{named(odd, 'feature', 'features')} unlike the others ({kind}): --ignore leaves out what is none"
@@ -118,7 +131,7 @@ def nearly_numbers(table: Table, columns: Iterable[str]) -> list[str]:
     found = {}
     for column in columns:
         held = [str(value) for value in table.columns[column] if value is not None]
-        if held and all(_NEARLY.fullmatch(value) for value in held):
+        if held and all(NEARLY.fullmatch(value) for value in held):
             found[column] = held[0]
     if not found:
         return []
@@ -177,6 +190,22 @@ def without_gene_columns(table: Table) -> tuple[Table, list[str]]:
     left = table._replace(columns=columns, first_texts=first, lines=table.lines[kept])
     subject = named([names[position] for position in out], "column", "columns")
     return left, [f"{subject} left out: the name is that of a column about genes, and no sample"]
+
+
+def refuse_turned(table: Table) -> None:
+    """Raises ``InputError`` for a table that is read with samples in rows and has genes in them."""
+    if table.samples_in != "rows":
+        return
+    across = [name for name in table.columns if name != table.first]
+    down = [str(name) for name in table.first_texts]
+    ids = sum(_KINDS[0][1].fullmatch(name) is not None for name in down) >= _SHARE * len(down)
+    samples = [name for name in across if barcode(name)]
+    if names_genes(table.first) or ids or samples_across(across):
+        raise InputError(
+            f"{table.source} has genes in rows, such as {quoted(down[0])}, and samples in columns, such as "
+            f'{quoted((samples or across or [""])[-1])}: give samples_in="columns" (--samples-in columns), or a table about the '
+            "samples as annotation (--annotation)"
+        )
 
 
 def sample_notes(names: Sequence[str] | np.ndarray | None) -> list[str]:

@@ -12,12 +12,13 @@ import pandas as pd
 
 from vaebench.atomic import replacing
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, assembled, role_columns, selected, stem
+from vaebench.data.columns import Roles, assembled, named_columns, role_columns, selected
 from vaebench.data.dataset import Treatment
 from vaebench.data.features import sample_notes, summed
 from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.opening import refusing_broken
 from vaebench.data.files.table import Table, column_from, restricted, unique_names
+from vaebench.data.files.text import stem
 from vaebench.data.files.writing import auxiliary_columns
 from vaebench.data.joining import annotation_table, join_notes, joined_lines, no_match
 from vaebench.data.raw_features import array_features
@@ -65,7 +66,7 @@ def anndata_dataset(
 ) -> Dataset:
     """Reads the data set in an AnnData object or an ``.h5ad`` file; see :func:`vaebench.data.read_table`."""
     held = observations(source, layer)
-    held, counts = (held, {}) if annotation is None else with_annotation(held, annotation, annotation_column)
+    held, counts = (held, {}) if annotation is None else with_annotation(held, annotation, roles, annotation_column)
     role_columns(held.table, roles)
     chosen = selected(held.table, roles, held.table.first_texts)
     table, origin = chosen.table, held.table.source
@@ -89,13 +90,14 @@ def anndata_dataset(
 
 
 def with_annotation(
-    held: Observations, annotation: Path, sample: str | None = None
+    held: Observations, annotation: Path, roles: Roles, sample: str | None = None
 ) -> tuple[Observations, dict[str, int]]:
     """Joins ``obs`` with the lines of a table about the samples; where both have a column, the table's is used.
 
     Args:
         held: the observations.
         annotation: the table.
+        roles: the columns in which lines of the same sample must agree.
         sample: its column with the sample names; ``None`` for the first.
 
     Returns:
@@ -106,13 +108,14 @@ def with_annotation(
     """
     obs, (known, column) = held.table, annotation_table(annotation, sample)
     samples = obs.first_texts.tolist()
-    names, rows, counts = joined_lines(samples, known, column, fixed=sample is not None)
+    used = named_columns(known.columns, roles)
+    names, rows, counts, notes = joined_lines(samples, known, column, fixed=sample is not None, used=used)
     if (rows < 0).all():
         raise no_match(obs.source, samples, [], names, known.source)
     joined = np.flatnonzero(rows >= 0)
     lines, own = restricted(known, rows[joined]), restricted(obs, joined)
     columns = {name: values for name, values in lines.columns.items() if name != column}
-    table = own._replace(columns=own.columns | columns, lines=lines.lines)
+    table = own._replace(columns=own.columns | columns, lines=lines.lines, notes=(*known.notes, *notes))
     counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
     return Observations(table, held.features, lambda kept: held.values(joined[kept])), counts
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.data.barcodes import barcode, cleaned, sample_types
-from vaebench.data.columns import without_index
+from vaebench.data.barcodes import barcode, cleaned, sample_types, samples_across
+from vaebench.data.columns import Roles, named_columns, without_index
+from vaebench.data.files.genes import short_samples
 from vaebench.data.files.matrix import Layout, row_names
-from vaebench.data.files.table import Table, restricted, table_from_file
-from vaebench.data.wording import beginning
+from vaebench.data.files.table import Table, present, restricted, table_from_file, texts
+from vaebench.data.wording import beginning, quoted
 from vaebench.errors import InputError, nearest
 
 
-def annotated(layout: Layout, annotation: Path | None, sample: str | None) -> tuple[Table, np.ndarray, dict[str, int]]:
+def annotated(
+    layout: Layout, annotation: Path | None, sample: str | None, roles: Roles
+) -> tuple[Table, np.ndarray, dict[str, int]]:
     """Joins the samples of a matrix with the lines of an annotation.
 
     An annotation without a column ``sample_type`` gets one from the TCGA barcodes of the matrix. Without an annotation, the
@@ -25,6 +30,7 @@ def annotated(layout: Layout, annotation: Path | None, sample: str | None) -> tu
         layout: the matrix.
         annotation: the table about the samples.
         sample: its column with the sample names; ``None`` for the first.
+        roles: the columns in which lines of the same sample must agree.
 
     Returns:
         The lines of the annotation, one for each sample of the matrix that has one; the positions of these samples in the
@@ -40,13 +46,14 @@ def annotated(layout: Layout, annotation: Path | None, sample: str | None) -> tu
         columns = {"": names, "sample_type": sample_types(layout.samples), **layout.about}
         return Table(layout.file.name, columns, "", names, "columns", lines, {}, {}), everyone, {}
     table, column = annotation_table(annotation, sample)
-    known, rows, counts = joined_lines(layout.samples, table, column, fixed=sample is not None)
+    used = named_columns(table.columns, roles)
+    known, rows, counts, notes = joined_lines(layout.samples, table, column, fixed=sample is not None, used=used)
     if (rows < 0).all():
         raise no_match(layout.file.name, layout.samples, row_names(layout, 100), known, table.source)
     joined = everyone[rows >= 0]
     counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
     given = "sample_type" in table.columns
-    table = restricted(table, rows[joined])
+    table = restricted(table, rows[joined])._replace(notes=(*table.notes, *notes))
     if not given:
         table.columns["sample_type"] = sample_types([layout.samples[i] for i in joined])
     return table, joined, counts
@@ -66,6 +73,9 @@ def annotation_table(annotation: Path, sample: str | None) -> tuple[Table, str]:
         InputError: the file cannot be read, or has no such column.
     """
     table = without_index(table_from_file(annotation))
+    if sample is None and samples_across(list(table.columns)):
+        table = table_from_file(annotation, "columns", "apart")
+        table = table._replace(notes=(*table.notes, f"{table.source}: samples were found in its columns"))
     column = table.first if sample is None else sample
     if column not in table.columns:
         names = [name for name in table.columns if name]
@@ -83,38 +93,116 @@ def join_notes(counts: dict[str, int], source: str) -> list[str]:
     return [f"{left_out} of {read} samples have no line in {source} and are left out"] if left_out else []
 
 
+def _shown(value: np.ndarray) -> str:
+    return quoted(texts(value)[0]) if present(value)[0] else "nothing"
+
+
+class Joined(NamedTuple):
+    """How samples were found in a table.
+
+    Attributes:
+        known: names in the column that was used, one a line.
+        rows: [N] line of each sample, -1 without one.
+        counts: of the join.
+        notes: a sentence on a column that was not asked for, and on lines that repeat a sample.
+    """
+
+    known: list[str]
+    rows: np.ndarray
+    counts: dict[str, int]
+    notes: tuple[str, ...] = ()
+
+
 def joined_lines(
-    samples: Sequence[str], table: Table, column: str, *, fixed: bool = False
-) -> tuple[list[str], np.ndarray, dict[str, int]]:
+    samples: Sequence[str], table: Table, column: str, *, fixed: bool = False, used: Collection[str] = ()
+) -> Joined:
     """Finds the line of each sample in a table.
 
-    When no sample is found in ``column``, the column in which most are found is used, as in tables whose first column is a
-    number or a UUID, and the barcode comes later.
+    When no sample is found in ``column``, or it names several lines alike, the column in which most are found is used, as in
+    tables whose first column is a number, a UUID or a patient, and the sample comes later. Of several lines with the same name,
+    such as GDC writes one for each treatment, the first is used.
 
     Args:
         samples: N names.
         table: the table.
         column: its column with the sample names.
         fixed: use this column only.
+        used: columns in which lines with the same name must agree.
 
-    Returns:
-        The names in the column that is used; the line of each sample [N], -1 without one; and the counts of the join.
+    Raises:
+        InputError: a line has no name, or lines with the same name differ in a column that is used.
     """
-    known = names_in(table, column)
-    rows, counts = matched_rows(samples, known, table.source)
-    if (rows >= 0).any() or fixed:
-        return known, rows, counts
-    best = known, rows, counts
-    for values in table.columns.values():
-        names = [str(value) for value in values if value is not None]
-        if values.dtype.kind == "O" and len({cleaned(name) for name in names}) == len(values):
-            found, numbers = matched_rows(samples, names, table.source)
-            if (found >= 0).sum() > (best[1] >= 0).sum():
-                best = names, found, numbers
-    return best
+    known = short_samples(names_in(table, column))[0]
+    best = Joined(known, *matched_rows(samples, known))
+    chosen = column
+    if not fixed and ((best.rows < 0).all() or not _different(known)):
+        for other, values in table.columns.items():
+            if other == column or values.dtype.kind != "O" or any(value is None for value in values):
+                continue
+            names = short_samples([str(value) for value in values])[0]
+            found = Joined(names, *matched_rows(samples, names))
+            if _rank(found) > _rank(best):
+                best, chosen = found, other
+    if (best.rows < 0).all():
+        loose = _loosely(samples, best)
+        best = best if loose is None else loose
+    notes = _repeat_notes(table, chosen, best, set(used) - {chosen})
+    if chosen != column:
+        notes = (f"{table.source}: samples are found in column {quoted(chosen)}, not in the first", *notes)
+    return best._replace(notes=(*best.notes, *notes))
 
 
-def matched_rows(wanted: Sequence[str], known: Sequence[str], source: str) -> tuple[np.ndarray, dict[str, int]]:
+def _different(names: Sequence[str]) -> bool:
+    return len({cleaned(name) for name in names}) == len(names)
+
+
+def _loosely(samples: Sequence[str], strict: Joined) -> Joined | None:
+    """Finds samples whose names differ from those of the table in case and punctuation only, or by what R and pandas add."""
+    wanted, known = ([_loose(name) for name in names] for names in (samples, strict.known))
+    if len(set(wanted)) < len(wanted) or len(set(known)) < len({cleaned(name) for name in strict.known}):
+        return None  # they would no longer be told apart
+    rows, counts = matched_rows(wanted, known)
+    if (rows < 0).all():
+        return None
+    first = int(np.flatnonzero(rows >= 0)[0])
+    pair = f"{quoted(samples[first])} and {quoted(strict.known[rows[first]])}"
+    note = f"sample names differ in case, punctuation or R's X and were joined all the same, such as {pair}"
+    return Joined(strict.known, rows, counts, (note,))
+
+
+def _loose(name: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "", re.sub(r"\.0$", "", name.strip().lower()))
+    return re.sub(r"^x(?=\d)", "", plain)
+
+
+def _rank(found: Joined) -> tuple[int, bool]:
+    return int((found.rows >= 0).sum()), _different(found.known)
+
+
+def _repeat_notes(table: Table, column: str, joined: Joined, used: Collection[str]) -> tuple[str, ...]:
+    """Returns a note on lines that repeat a sample; raises ``InputError`` where they differ in a column that is used."""
+    first, repeats = dict[str, int](), 0
+    wanted = {cleaned(joined.known[row]) for row in joined.rows.tolist() if row >= 0}
+    for line, name in enumerate(map(cleaned, joined.known)):
+        one = first.setdefault(name, line)
+        if one == line or name not in wanted:
+            continue
+        repeats += 1
+        for other in (c for c in table.columns if c in used):
+            held = [_shown(table.columns[other][[place]]) for place in (one, line)]
+            if held[0] != held[1]:
+                raise InputError(
+                    f"{table.source} has {quoted(joined.known[line])} twice (samples {one + 1} and {line + 1}), and they differ "
+                    f"in {quoted(other)} ({held[0]}, {held[1]}); keep one line a sample, or name the column that tells samples "
+                    "apart (--annotation-sample-column)"
+                )
+    if not repeats:
+        return ()
+    agree = "agree in all columns that are used and " if used else ""
+    return (f"{table.source}: {repeats} lines repeat a name of column {quoted(column)}; they {agree}count once",)
+
+
+def matched_rows(wanted: Sequence[str], known: Sequence[str]) -> tuple[np.ndarray, dict[str, int]]:
     """Matches sample names, with the rules of TCGA, TARGET and GTEx barcodes.
 
     Dots count as hyphens, since R replaces hyphens by dots, and barcodes match in either case. The first rule that finds a
@@ -127,22 +215,14 @@ def matched_rows(wanted: Sequence[str], known: Sequence[str], source: str) -> tu
 
     Args:
         wanted: N names to look up.
-        known: names to find them in.
-        source: name of the table with the known names, for the message.
+        known: names to find them in; of equal ones the first is found.
 
     Returns:
         Positions in ``known`` [N], -1 where none matches, and the number of matches by each rule.
-
-    Raises:
-        InputError: a known name occurs twice.
     """
     whole: dict[str, int] = {}
     for position, name in enumerate(known):
-        if whole.setdefault(cleaned(name), position) != position:
-            raise InputError(
-                f"duplicate sample name {name!r} in {source} (samples {whole[cleaned(name)] + 1} and {position + 1}); "
-                "each sample must have one line"
-            )
+        whole.setdefault(cleaned(name), position)
     by_sample: dict[str, int] = {}
     by_patient: dict[str, int] = {}
     for name in sorted(whole):  # sorted, so that setdefault keeps the lowest sample type
@@ -182,7 +262,7 @@ def no_match(
         known: sample names in the annotation.
         source: name of the annotation.
     """
-    if (matched_rows(rows, known, source)[0] >= 0).any():
+    if (matched_rows(rows, known)[0] >= 0).any():
         return InputError(
             f"no column of {expression} is a sample of {source}, but its rows are (such as {rows[0]!r}): the table has "
             f"samples in rows, and genes such as {samples[0]!r} in columns; genes must be in rows (transpose the table)"

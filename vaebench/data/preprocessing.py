@@ -14,11 +14,13 @@ was done when the data set was built:
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from vaebench.data.scale import FEW_NEGATIVE
 from vaebench.errors import InputError
 from vaebench.types.frames import listed
 
@@ -89,15 +91,40 @@ class Preprocessing:
     def apply(self, raw: RawTable) -> np.ndarray:
         """Return raw samples as x [N, D] float32, the model's input.
 
+        There is a warning if the values are on another scale than those of the data set.
+
         Raises:
-            InputError: a value is infinite, or missing where the data set had none missing.
+            InputError: a value is infinite, or missing where the data set had none missing; or many are negative under log2.
         """
-        x = np.empty((len(raw.samples), len(self.features)), np.float32)
+        x, below = np.empty((len(raw.samples), len(self.features)), np.float32), 0
         for column, name in enumerate(self.features.tolist()):
-            values = transformed(raw.column(name).astype(self.precision), self.transform)
-            filled = self._filled(values, column, raw.samples)
+            found = raw.column(name).astype(self.precision)
+            below += int((found < 0).sum()) if self.transform == "log2" else 0
+            filled = self._filled(transformed(found, self.transform), column, raw.samples)
             x[:, column] = (filled.astype(np.float64) - self.centre[column]) / self.scale[column]
+        self._check_scale(x, below)
         return x
+
+    def _check_scale(self, x: np.ndarray, below: int) -> None:
+        """Warn of values far from those of the data set, and of ``below`` negative ones under log2; refuse many of these."""
+        if below > FEW_NEGATIVE * x.size:
+            raise InputError(
+                f"{below} of {x.size} values that the model needs are negative, and it takes log2(x + 1) of raw values: give "
+                "them on the scale of the table that it was trained on"
+            )
+        if below:
+            warnings.warn(f"{below} of {x.size} values are below 0 and count as 0", stacklevel=4)
+        unscaled = (self.centre == 0).all() and (self.scale == 1).all()
+        far = 0.0 if unscaled or not x.size else float(np.median(np.abs(np.median(x, axis=0))))
+        if far > _FAR:
+            same = (
+                "raw values, of which the model takes log2(x + 1)" if self.transform == "log2" else "on the same scale"
+            )
+            warnings.warn(
+                f"the values lie far from those that the model was trained on: half of the features are {far:.1f} or more of "
+                f"their spreads away; are they {same}?",
+                stacklevel=4,
+            )
 
     def _filled(self, values: np.ndarray, column: int, samples: Sequence[object] | pd.Index) -> np.ndarray:
         """Values [N] of a feature without missing ones."""
@@ -112,6 +139,9 @@ class Preprocessing:
                     hint = 'the model was trained without missing values: fill them, or train with missing="impute"'
                 raise InputError(f"{place} is {found} ({int(bad.sum())} such samples); {hint}")
         return values if self.fill is None else np.where(absent, self.fill[column], values.astype(np.float64))
+
+
+_FAR = 3.0  # spreads of a feature; half of the features are never as far in samples of the same kind
 
 
 def transformed(values: np.ndarray, transform: str) -> np.ndarray:

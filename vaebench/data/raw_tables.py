@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from vaebench.data.preprocessing import Preprocessing, RawTable
 from vaebench.errors import InputError
 from vaebench.types.frames import converted, is_anndata_object, is_frame, is_numbered, is_series, listed
 
+_ENSEMBL = re.compile(r"(ENS[A-Z]*\d{6,})(\.\d+)?")
 _NAMES_WITHIN = 3  # columns from the left that may hold the gene names of a frame with genes in rows
 
 
@@ -230,7 +232,7 @@ def _found(
     if absent:
         raise InputError(
             f"{len(absent)} of {len(known.features)} features that the model needs are missing from {source}: "
-            f"{listed(absent)}; it has {listed(written) or 'none'}"
+            f"{listed(absent)}; it has {listed(written) or 'none'}{_other_version(absent, written)}"
         )
 
     def column(name: str) -> np.ndarray:
@@ -242,6 +244,15 @@ def _found(
         return total
 
     return RawTable(samples, column)
+
+
+def _other_version(absent: list[str], written: list[str]) -> str:
+    """A clause where the table has a missing Ensembl id with another version, or without one; else ``""``."""
+    held = {_ENSEMBL.sub(r"\1", name): name for name in written if _ENSEMBL.fullmatch(name)}
+    for name in absent:
+        if _ENSEMBL.fullmatch(name) and (other := held.get(_ENSEMBL.sub(r"\1", name))):
+            return f": {listed([other])} for {listed([name])}; give genes the versions that the model knows"
+    return ""
 
 
 def _places(written: list[str], known: Preprocessing) -> dict[str, list[int]]:

@@ -30,8 +30,8 @@ class Profile(NamedTuple):
         features_with_missing: features with at least one.
         low: smallest value.
         high: largest value.
-        scale: guess: ``"z-score"``, ``"unit"``, ``"counts"``, ``"linear"`` or ``"log"``; ``"nothing"`` when all features
-            are constant.
+        scale: guess: ``"z-score"``, ``"unit"``, ``"counts"``, ``"calls"`` (whole numbers below and above 0, as of copies),
+            ``"linear"`` or ``"log"``; ``"nothing"`` when all features are constant.
         outlying: names of features whose mean lies far beyond the range of the others, such as a forgotten column of days.
     """
 
@@ -135,8 +135,8 @@ def _scale(least: np.ndarray, most: np.ndarray, whole: bool, mean: np.ndarray, s
         return "z-score"
     if least.min() >= 0 and most.max() <= 1:
         return "unit"
-    if whole and least.min() >= 0:
-        return "counts"
+    if whole:
+        return "counts" if least.min() >= 0 else "calls"
     return "linear" if most.max() > _LOG_MOST else "log"
 
 
@@ -180,10 +180,8 @@ def scale_notes(profile: Profile, transform: str, scaling: str) -> list[str]:
     notes = [f"scale: {text}"] if text else []
     if profile.outlying:
         shown = ", ".join(profile.outlying[:5]) + (", ..." if len(profile.outlying) > 5 else "")
-        count = len(profile.outlying)
-        notes.append(
-            f"{count} features reach far beyond the others ({shown}): if they are none, ignore them (--ignore)"
-        )
+        many = f"{len(profile.outlying)} features reach" if len(profile.outlying) > 1 else "1 feature reaches"
+        notes.append(f"{many} far beyond the others ({shown}): leave out with --ignore what is none")
     return notes
 
 
@@ -192,7 +190,12 @@ def _noun(kind: str, low: float = 0.0) -> str:
     if kind == "log":
         offset = next((o for o in _OFFSETS if abs(low - np.log2(o)) < 0.01), None)
         return "log values" if offset is None else f"log2(x + {offset:g})"
-    return {"z-score": "z-scores", "linear": "linear values"}.get(kind, kind)
+    words = {
+        "z-score": "z-scores",
+        "linear": "linear values",
+        "calls": "whole numbers below and above 0, such as calls of copies",
+    }
+    return words.get(kind, kind)
 
 
 def negative_values(profile: Profile, lowest: Lowest, size: int, feature: str, sample: str) -> InputError:

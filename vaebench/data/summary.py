@@ -137,7 +137,7 @@ def checked(
     if name:
         expression, known = found_files(name, None if str(path) == name else file)
         column, default = _STUDIES[name]
-        contents = _matrix_contents(expression, known, column)
+        contents = _matrix_contents(expression, known, column, roles)
         survival = {"event": "OS", "time": "OS.time"} if name == "tcga" and event is None else {}
         roles = dataclasses.replace(roles, label=label or default, **survival)
     else:
@@ -236,7 +236,7 @@ def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str 
         if samples_in == "columns":
             raise anndata_option("samples_in", samples_in)
         held, counts = observations(file), {}
-        held, counts = (held, counts) if annotation is None else with_annotation(held, annotation, sample)
+        held, counts = (held, counts) if annotation is None else with_annotation(held, annotation, roles, sample)
         table, features, values = held
         blocks = _in_blocks(features, values(np.arange(len(table.lines))).T)
         notes = [*table.notes, *join_notes(counts, "the annotation")]
@@ -245,7 +245,7 @@ def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str 
     # samples in columns of text and no row with labels or the like: the reader of matrices takes less memory
     plain = layout == "columns" and roles == Roles() and not _is_parquet(file)
     if annotation is not None or layout == "matrix" or plain:
-        return _matrix_contents(file, annotation, sample)
+        return _matrix_contents(file, annotation, sample, roles)
     table, notes = without_gene_columns(without_index(table_from_file(file, layout, "apart")))
     names, first = sample_names(table, taken := role_columns(table, roles))
     rest = without_features(table, taken)
@@ -265,10 +265,10 @@ def _in_blocks(features: list[str], values: np.ndarray) -> Iterator[Block]:
     return ((features[i : i + 512], values[i : i + 512]) for i in range(0, len(features), 512))
 
 
-def _matrix_contents(file: Path, annotation: Path | None, sample: str | None) -> _Contents:
+def _matrix_contents(file: Path, annotation: Path | None, sample: str | None, roles: Roles) -> _Contents:
     """The annotation of every sample of a matrix, with missing values for those not annotated, and its blocks."""
     layout = matrix_layout(file)
-    table, joined, counts = annotated(layout, annotation, sample)
+    table, joined, counts = annotated(layout, annotation, sample, roles)
     row = np.full(len(layout.samples), -1)
     row[joined] = np.arange(len(joined))
     columns = {name: values[row] for name, values in table.columns.items()}

@@ -47,6 +47,9 @@ def latent_use_scores(
 ) -> dict[str, Any]:
     """Measure the use of the latents from the posterior q(z | x).
 
+    The divergence is that from N(0, 1), also of a variant whose prior is trained (``mixture_vae``, ``identifiable_vae``): there
+    it is not the one of the loss, and a latent may carry nothing and yet diverge.
+
     Returns:
         ``active_units`` (latents whose posterior mean has a variance above 0.01 over the samples; 0 to L), ``kl`` (nats,
         summed over latents; 0 if the model ignores them), ``kl_largest`` and ``kl_smallest`` (of one latent),

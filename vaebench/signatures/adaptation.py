@@ -88,12 +88,14 @@ class Adapted(NamedTuple):
     Attributes:
         signatures: [S, M], rows sum to 1.
         factors: [M] by channel; ``None`` where the signatures are those that were given.
-        notes: a sentence where they are not.
+        notes: a sentence where they are not, or where the samples are too few to tell.
+        gain: that of :class:`Adaptation`; ``None`` where the signatures are those that were given.
     """
 
     signatures: pd.DataFrame
     factors: pd.Series | None = None
     notes: Sequence[str] = ()
+    gain: float | None = None
 
 
 def adapted(
@@ -114,9 +116,11 @@ def adapted(
     if adapt not in ADAPT:
         raise unknown_name("adapt", adapt, ADAPT)
     known = signatures.to_numpy()
-    if adapt == "none" or ground is None or len(x) < ADAPTATION.samples:
+    if adapt == "none" or ground is None or not len(x):
         return Adapted(signatures)
     poisson = scatter(x, known, maximum_likelihood(x, known).exposures)
+    if len(x) < ADAPTATION.samples:
+        return Adapted(signatures, notes=_few_notes(len(x), poisson))
     found = adaptation_of(x, known, ground, poisson, seed)
     if found is None:
         return Adapted(signatures)
@@ -128,7 +132,17 @@ def adapted(
         f"to {factors[high]:.2g} times in {high}. The signatures were adapted (channel_factors.csv; adapt none leaves them): "
         f"learned from half of the samples, this explains {found.gain:.0%} of the other half's scatter beyond chance."
     )
-    return Adapted(changed, factors, (note,))
+    return Adapted(changed, factors, (note,), found.gain)
+
+
+def _few_notes(samples: int, poisson: Scatter) -> tuple[str, ...]:
+    """Sentence about a cohort that deviates from its signatures and is too small to adapt them to it."""
+    if np.isinf(poisson.error) or poisson.dispersion < ADAPTATION.scatter + 2 * poisson.error:
+        return ()
+    return (
+        f"The counts deviate from these signatures. They are adapted to a cohort from {ADAPTATION.samples} samples on, and here "
+        f"are {samples}: a signature that most samples have, but that is known of other tumour types, may be a misfit.",
+    )
 
 
 def with_factors(signatures: np.ndarray, factors: np.ndarray) -> np.ndarray:

@@ -70,6 +70,8 @@ class RefitResult(NamedTuple):
         signatures: those that were fitted [S, M]; ``None`` for a result of an earlier version.
         catalogue: the counts [T, M] that were fitted; ``None`` likewise.
         channel_factors: [M], by which the signatures were adapted to the cohort; ``None`` where they were not.
+        adaptation_gain: share of the scatter beyond Poisson's that the factors of one half of the samples explain in the other
+            half; ``None`` where the signatures were not adapted.
     """
 
     __repr__ = one_line
@@ -100,6 +102,7 @@ class RefitResult(NamedTuple):
     signatures: pd.DataFrame | None = None
     catalogue: pd.DataFrame | None = None
     channel_factors: pd.Series | None = None
+    adaptation_gain: float | None = None
 
     def genome_exposures(self) -> pd.DataFrame:
         """Exposures [T, S] as mutations of the whole genome; as they are in a refit without opportunities."""
@@ -109,9 +112,11 @@ class RefitResult(NamedTuple):
         """Method, level and noise as JSON values; ``size`` is ``None`` under Poisson."""
         growth = {"growth": self.growth} if self.growth else {}
         gone = {"left_out": list(self.left_out)} if self.left_out else {}
+        gain = {} if self.adaptation_gain is None else {"adaptation_gain": self.adaptation_gain}
         return (
             growth
             | gone
+            | gain
             | {
                 "method": self.method,
                 "level": self.level,
@@ -249,7 +254,7 @@ def refit(
     known, left_out, yields, said = offered_at(counts, known, include, exclude, seen_in, opportunities)
     x, estimates = counts.to_numpy(), None
     ground = prior_ground(x[some], known.index, intervals, tissue, prior)
-    known, factors, changes = adapted(x[some], known, ground, adapt, seed)
+    known, factors, changes, gain = adapted(x[some], known, ground, adapt, seed)
     s, exposures = known.to_numpy(), np.zeros((len(x), len(known)))
     fitted = fitted_noise(x[some], s, noise)
     exposures[some], found = fitted.fit.exposures, fitted.found
@@ -273,6 +278,7 @@ def refit(
         notes=(*notes, *probability_notes(per_mutation, intervals, estimates)),
         **_settings_of(fitted, intervals, level),
         channel_factors=factors,
+        adaptation_gain=gain,
         sums=sums_table(known.index, counts.index[some], estimates),
         left_out=tuple(map(str, left_out.index)),
         per_mutation=probabilities_of(counts, shown, known, some, estimates, level) if per_mutation else None,

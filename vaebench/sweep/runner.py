@@ -34,6 +34,7 @@ from vaebench.training.cost import check_memory, chosen_lanes
 from vaebench.training.engine import Engine, check_device
 from vaebench.training.pool import make_split
 from vaebench.types import SCHEMA, Dataset, checked_dataset
+from vaebench.variants import VARIANTS
 from vaebench.version import __version__
 
 if TYPE_CHECKING:
@@ -111,18 +112,18 @@ def run(
     """
     checked_dataset(dataset)
     points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
-    allowed, left_out = allowed_metrics(metrics, dataset, own)
-    metrics = list(allowed)
+    metrics, left_out = allowed_metrics(metrics, dataset, own)
     how = (lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes, matmul_precision)
     check_options(*how, silent_minutes)
     check_points(points, dataset, metrics, own, lanes)
     with contextlib.ExitStack() as stack:
         folder = user_path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
         _check_folder(folder)
-        options = {"metrics": metrics, "embedding": embedding, "label_covariate": label_covariate}
+        options = {"metrics": list(metrics), "embedding": embedding, "label_covariate": label_covariate}
         options |= {"matmul_precision": matmul_precision, "metric_options": _as_json(own)}
         record = _run_record(folder, dataset, options, lanes, points, command)
-        _tell(folder, record, [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out], quiet)
+        told = [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out, *prior_notes(points, metrics)]
+        _tell(folder, record, told, quiet)
         if evaluators is None:
             # several training processes occupy the cores already, so each evaluates in a thread of its own
             evaluators = 0 if executor or workers > 1 else default_evaluators()
@@ -219,11 +220,24 @@ def check_points(
     """Raise :class:`InputError` unless the points can be trained, and the metrics computed, on this data set."""
     if not points:
         raise InputError("there is no point to train; give at least one")
+    if other := next((point for point in points if not isinstance(point, Point)), None):
+        raise InputError(f"{str(other)[:60]!r} is no point; vb.space.product and vb.space.point make points")
     check_metrics(metrics, dataset, metric_options)
     for point in {(p.variant, p.valid_fraction, p.batch, p.norm, p.hidden, p.likelihood): p for p in points}.values():
         make_split(point, dataset)
     for point in {(p.variant, p.latent, p.hidden): p for p in points}.values():
         check_memory(point, dataset, lanes or 1)
+
+
+def prior_notes(points: Iterable[Point], metrics: Iterable[str]) -> tuple[str, ...]:
+    """Return a sentence on the points whose prior is trained, from which ``latent_use`` does not measure the divergence."""
+    learned = sorted({point.variant for point in points if VARIANTS[point.variant].trained_prior})
+    if not learned or "latent_use" not in metrics:
+        return ()
+    return (
+        f"latent_use measures the divergence from N(0, 1), which is not the prior of {', '.join(learned)}: it is trained; "
+        "compare kl and collapsed among the other variants only",
+    )
 
 
 def _tell(folder: Path, record: Mapping[str, Any], notes: Sequence[str], quiet: bool) -> None:

@@ -222,6 +222,7 @@ class Variant(NamedTuple):
             latents in training and give them their names).
         gaussian: the textbook loss has a Gaussian likelihood, which may be given correlated errors (output ``"correlated"``) or
             be replaced by one of counts (likelihood ``"negative_binomial"``).
+        trained_prior: the prior of the latents is trained, so that their divergence from N(0, 1) is not that of the loss.
     """
 
     __repr__ = one_line
@@ -238,6 +239,7 @@ class Variant(NamedTuple):
     domain: str = "expression"
     auxiliary: str = ""
     gaussian: bool = True
+    trained_prior: bool = False
 
     @property
     def recipes(self) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
 VARIANT = expression_variant(
     name="identifiable_vae",
+    trained_prior=True,
     losses={"textbook": textbook},
     hyper=lambda shape: Hyper(),
     network=lambda static: {"inputs": ("encoder",), "prior": "conditional"},

@@ -55,6 +55,7 @@ def textbook(outputs: Outputs, hyper: Hyper, context: Context) -> tuple[jax.Arra
 
 VARIANT = expression_variant(
     name="mixture_vae",
+    trained_prior=True,
     losses={"textbook": textbook},
     draws=lambda shape: shape.draws,
     shape=lambda recipe: Shape(),

@@ -18,6 +18,7 @@ import pytest
 from vaebench.cli.main import main
 from vaebench.data import checked, read_catalogue, read_table
 from vaebench.data.files.arrays import array_from_npy
+from vaebench.data.files.opening import _Limited
 from vaebench.data.files.table import table_from_file
 from vaebench.errors import InputError, one_line
 from vaebench.evaluation.external import read_embedding
@@ -251,6 +252,12 @@ def test_small_files_that_unpack_to_much(tmp_path, monkeypatch):
     head = b"s," + b",".join(b"g%d" % i for i in range(1000)) + b"\n"
     path.write_bytes(gzip.compress(head + (b"s" + b",0" * 1000 + b"\n") * 4000))
     sentence(lambda: read_table(path), "bomb.gz", " MiB", "200 times its size", "VAEBENCH_MAX_GIB")
+    monkeypatch.setattr("vaebench.data.files.opening.FORESEEN", 1 << 18)
+    seen: list[int] = []
+    keep = _Limited.readinto
+    monkeypatch.setattr(_Limited, "readinto", lambda self, part: (keep(self, part), seen.append(self.count))[0])
+    sentence(lambda: read_table(path), "bomb.gz", "200 times its size")
+    assert max(seen) < 1 << 19  # of 8 MB: from a part, before the values of the rest are in memory
     monkeypatch.setenv("VAEBENCH_MAX_GIB", "1")
     sentence(lambda: read_table(path), "constant")
     monkeypatch.setattr("vaebench.data.files.layout._LONGEST_LINE", 1 << 20)

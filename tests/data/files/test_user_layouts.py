@@ -253,3 +253,12 @@ def test_text_that_begins_late_is_kept_as_written(tmp_path, monkeypatch):
     assert table.columns["code"][:3].tolist() == ["000", "001", "002"]
     assert [table.columns[c][line - 1] for c, line in (("code", 150), ("a", 90), ("b", 110), ("c", 190))] == ["odd"] * 4
     assert table.columns["a"][0] == "1.5"
+
+
+def test_decimal_commas_without_a_zero_before_them(tmp_path):
+    values = np.random.default_rng(0).uniform(-1, 1, (8, 5)).round(3)
+    text = pd.DataFrame(values, columns=list("ABCDE")).to_csv(sep=";", decimal=",").replace("0,", ",")  # as of SPSS
+    (tmp_path / "t.csv").write_text(text)
+    assert ";," in text
+    assert ";-," in text
+    np.testing.assert_allclose(read_table(tmp_path / "t.csv", scaling="none").x, values, rtol=1e-6)

@@ -39,8 +39,13 @@ _OTHER = _words(
     position gccontent gweight genestatus source feature annotation class funcat"""
 )
 _ABOUT = _SYMBOL | _IDENTIFIER | _OTHER
-_ALIGNED = re.compile(
-    r"(.*/)?(.+?)((_|\.)?Aligned(\.sortedByCoord)?(\.out)?)?(\.(sort(ed)?|dedup|markdup|rmdup))*\.(bam|sam|cram)"
+# endings of the files of one sample, which featureCounts, RSEM, STAR, HTSeq, salmon, kallisto and GDC make column names of
+_ONE_FILE = re.compile(
+    r"(.*/)?([^/]+?)("
+    r"((_|\.)?Aligned(\.sortedByCoord)?(\.out)?)?(\.(sort(ed)?|dedup|markdup|rmdup))*\.(bam|sam|cram)"
+    r"|\.(genes|isoforms)\.results|[._]?ReadsPerGene(\.out)?(\.tab)?|([._]quant)?/quant(\.genes)?\.sf|/abundance\.(tsv|h5)"
+    r"|\.rna_seq\.augmented_star_gene_counts(\.tsv)?|[._](htseq[._]?)?counts(\.(txt|tsv|tab))?|\.(FPKM(-UQ)?)\.txt"
+    r")(\.gz)?"
 )
 _UNNAMED = frozenset(("", "na", "nan", "none", "<na>", "---"))
 _SHOWN = 5
@@ -142,8 +147,8 @@ def row_notes(file: str, rows: Counter[str]) -> tuple[str, ...]:
 
 
 def short_samples(names: list[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Sample names without the folder and ending of alignment files, which featureCounts writes, and a note if so."""
-    found = [_ALIGNED.fullmatch(name) for name in names]
+    """Sample names without the folder and ending of the files of one sample, if all have them, and a note if so."""
+    found = [_ONE_FILE.fullmatch(name) for name in names]
     short = [match[2] for match in found if match]
     if len(short) < len(names) or len(set(short)) < len(set(names)) or not names:
         return names, ()

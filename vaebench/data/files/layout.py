@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from vaebench.data.files.genes import names_genes
 from vaebench.data.files.opening import opened
 from vaebench.data.files.text import as_number, delimiter_of, field_count, has_comma, with_point
 from vaebench.errors import InputError, shortened
@@ -20,6 +21,7 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _SEPARATOR = re.compile(r'"?sep=.?"?', re.IGNORECASE)  # a first line for Excel
 _ONE_SAMPLE = re.compile(r"ENS[A-Z]*[GT]\d|N_unmapped$|__no_feature$")
 
+_FIREHOSE = ("Composite Element REF", "miRNA_ID")  # before its second header, beside those of genes
 _QUANTIFIED = (
     {"unstranded", "stranded_first"},
     {"expected_count", "tpm"},
@@ -80,8 +82,21 @@ def text_layout(file: Path) -> TextLayout:
             raise InputError(f"line {before + odd + 1} of {file} holds a carriage return within a field; remove it")
         raise InputError(f"{file} has a header but no other line; at least one is needed")
     names = _matched(file, names, rows, before + size, delimiter)
+    more: tuple[str, ...] = ()
+    if second := _second_header(rows):
+        more = (f"{file.name}: a second header line was left out, {shortened(second)!r} in all columns",)
+        size += next(i for i, line in enumerate(lines[size:], start=1) if line.strip())
+        rows = rows[1:]
     comma, notes = _decimal_comma(file, rows, delimiter)
-    return TextLayout(file, names, delimiter, comma, before + size, rows, notes)
+    return TextLayout(file, names, delimiter, comma, before + size, rows, more + notes)
+
+
+def _second_header(rows: list[list[str]]) -> str:
+    """The text in all fields but the first of a line before the numbers, as Firehose writes it; ``""`` if there is none."""
+    first, *others = rows[0]
+    same = len(set(others)) == 1 < len(others) and (names_genes(first) or first in _FIREHOSE) and len(rows) > 1
+    text = same and others[0].strip() and not _is_number(others[0]) and any(map(_is_number, rows[1][1:]))
+    return others[0].strip() if text else ""
 
 
 def _beginning(file: Path, stream: IO[bytes]) -> tuple[list[str], list[str], int]:
@@ -165,7 +180,7 @@ def _decimal_comma(file: Path, rows: list[list[str]], delimiter: str) -> tuple[b
     commas = [field for field in fields if has_comma(field) or _THOUSANDS.fullmatch(field)]
     if not commas or any(_POINT.fullmatch(field) for field in fields if field not in commas):
         return False, ()
-    numbers = sum(field[:1].isdigit() or field[:1] in ("+", "-") for field in fields)
+    numbers = sum(field[:1].isdigit() or field[:1] in ("+", "-", ",") for field in fields)
     if delimiter != ";" and len(commas) * 5 < numbers:
         return False, ()
     if any(not has_comma(field) for field in commas) or (

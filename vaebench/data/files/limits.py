@@ -14,6 +14,9 @@ RATIO = 200
 """Times its own size to which a file may unpack: tables pack to a tenth, sparse counts to a fiftieth; only damaged or
 hostile files reach this."""
 
+FORESEEN = 1 << 24
+"""Unpacked bytes from which the size of the whole is foreseen."""
+
 _GIB = 1 << 30
 _SMALL = _GIB // 4  # below this no ratio is suspicious
 

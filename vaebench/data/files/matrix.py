@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from vaebench.data.barcodes import samples_across
 from vaebench.data.files.content import column_from, unique_names
 from vaebench.data.files.genes import counts_no_gene, gene_columns, named, names_genes, short_samples
 from vaebench.data.files.layout import TextLayout, text_layout
@@ -145,8 +146,8 @@ def row_names(layout: Layout, count: int) -> list[str]:
 
 
 def detected_layout(file: Path) -> str:
-    """Guesses the layout of a file: ``"matrix"`` for a ``.gct``, ``"columns"`` for TCGA or GTEx barcodes in the header, or
-    for a first column such as ``Hugo_Symbol`` that names genes.
+    """Guesses the layout of a file: ``"matrix"`` for a ``.gct``, ``"columns"`` for TCGA, TARGET or GTEx barcodes in the header,
+    or for a first column such as ``Hugo_Symbol`` that names genes.
 
     Anything else is ``"rows"``: a table with samples in rows.
     """
@@ -156,10 +157,7 @@ def detected_layout(file: Path) -> str:
         if starts_with(file, b"#1."):
             return "matrix"
         first, *names = text_layout(file).names
-    if names_genes(first):
-        return "columns"
-    barcodes = sum(name.replace(".", "-").startswith(("TCGA-", "GTEX-")) for name in names)
-    return "columns" if barcodes * 2 > len(names) else "rows"
+    return "columns" if names_genes(first) or samples_across(names) else "rows"
 
 
 def matrix_blocks(layout: Layout, names_from: int = 0, seen: Counter[str] | None = None) -> Iterator[Block]:

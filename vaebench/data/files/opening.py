@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vaebench.data.files.excel import sheet_text
-from vaebench.data.files.limits import MEMORY, RATIO, refuse_oversized, shown_size, unpacked_limit
+from vaebench.data.files.limits import FORESEEN, MEMORY, RATIO, refuse_oversized, shown_size, unpacked_limit
 from vaebench.errors import InputError, shortened
 
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
@@ -101,7 +101,7 @@ def _unpacked(file: Path, plain: io.BufferedReader, stack: ExitStack) -> io.Buff
         return io.BufferedReader(io.BytesIO(sheet_text(file)))  # pyright: ignore[reportArgumentType]
     else:
         return plain
-    return io.BufferedReader(_Limited(file, stack.enter_context(stream)), 1 << 16)
+    return io.BufferedReader(_Limited(file, stack.enter_context(stream), plain), 1 << 16)
 
 
 def _from_zip(file: Path, archive: zipfile.ZipFile, stack: ExitStack) -> Any:
@@ -148,11 +148,14 @@ def _other_encoding(head: bytes) -> str | None:
 
 
 class _Limited(io.RawIOBase):
-    """A stream of unpacked bytes that refuses to become far larger than the packed file."""
+    """A stream of unpacked bytes that refuses to become far larger than the packed file.
 
-    def __init__(self, file: Path, stream: Any) -> None:
-        self.file, self.stream, self.count = file, stream, 0
-        self.most = unpacked_limit(file)
+    Values take several times the memory of their text, so the size is foreseen from the part that is already unpacked.
+    """
+
+    def __init__(self, file: Path, stream: Any, packed: io.BufferedReader) -> None:
+        self.file, self.stream, self.packed, self.count = file, stream, packed, 0
+        self.most, self.size = unpacked_limit(file), os.path.getsize(file)
 
     def readable(self) -> bool:
         return True
@@ -160,13 +163,18 @@ class _Limited(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         part = self.stream.read1(len(buffer))  # gives what comes before a damaged place
         self.count += len(part)
-        if self.count > self.most and self.count > RATIO * os.path.getsize(self.file):
+        total = self.foreseen() if self.count >= FORESEEN else self.count
+        if total > self.most and total > RATIO * self.size:
             raise InputError(
                 f"{self.file} unpacks to over {shown_size(self.most)}, more than {RATIO} times its size; if that is "
                 f"right, set the environment variable {MEMORY} to the GiB that it may take"
             )
         buffer[: len(part)] = part
         return len(part)
+
+    def foreseen(self) -> float:
+        """Bytes to which the whole file unpacks, if its rest is packed as what has been read."""
+        return self.count * max(1.0, self.size / max(self.packed.tell(), 1))
 
 
 class _Recoded(io.RawIOBase):

@@ -29,7 +29,10 @@ ABSENT = frozenset((*_MARKS, *_ERRORS, *_FORMS, "<na>", *_ODD, *(f"[{word}]" for
 LARGEST = float(np.finfo(np.float32).max)
 """Largest absolute value that is read: that of single precision, 3.4e38."""
 
-_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+NEARLY = re.compile(r"[<>=~\u2264\u2265]*\s*[+-]?\d[\d.,'\s]*([ed][+-]?\d+)?\s*%?|0x[0-9a-f]+", re.IGNORECASE)
+"""Numbers in a form that is not read: with separators of thousands, a unit of percent or a sign before them."""
+
+_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")  # SPSS leaves out the 0 of 0,5
 _NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons", " ": "spaces"}
 """Delimiter -> its name in messages."""
 
@@ -109,3 +112,13 @@ def apart(names: Iterable[str]) -> tuple[list[str], dict[str, str]]:
             originals[new] = name
         found.append(new)
     return found, originals
+
+
+_EXTENSIONS = (".gz", ".csv", ".tsv", ".txt", ".tab", ".parquet", ".pq", ".gct", ".xena", ".h5ad")
+
+
+def stem(source: str) -> str:
+    """Returns a file name without the extensions of tables."""
+    while Path(source).suffix.lower() in _EXTENSIONS:
+        source = Path(source).stem
+    return source

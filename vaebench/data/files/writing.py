@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,9 @@ from vaebench.types import Dataset
 
 KINDS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 """Extensions that can be written."""
+
+QUOTED = "VAEBENCH_QUOTE_FORMULAS"
+"""Environment variable: 1 writes a ``'`` before names that spreadsheet programs take for formulas."""
 
 
 def table_columns(dataset: Dataset) -> dict[str, list[str]]:
@@ -100,7 +104,8 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
     """Writes the columns of ``frame`` without its index; the file appears whole or not at all.
 
     The same data give the same bytes, compressed files included. Names are written as they are, since other tables have them
-    too. There is a warning for one that spreadsheet programs take for a formula.
+    too. There is a warning for one that spreadsheet programs take for a formula; with the environment variable
+    :data:`QUOTED` set to 1, text files have a ``'`` before such names instead.
 
     Args:
         frame: the columns.
@@ -117,10 +122,12 @@ def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
     if kind is None:
         raise InputError(f"{file} has no known extension; it must be one of {', '.join(KINDS)}")
     formula = None if kind == ".parquet" else _formula(frame)
-    if formula is not None:
+    if formula is not None and os.environ.get(QUOTED) == "1":
+        frame = frame.rename(columns=_quoted).map(_quoted)
+    elif formula is not None:
         warnings.warn(
             f"the name {formula[:40]!r} begins with {formula[0]!r}; a spreadsheet program may run it as a formula, unless the "
-            "column is imported as text",
+            f"column is imported as text; the environment variable {QUOTED}=1 writes ' before such names",
             stacklevel=2,
         )
     with replacing(file) as unfinished:
@@ -136,10 +143,15 @@ def _formula(frame: pd.DataFrame) -> str | None:
     """Returns the first name or text that begins as a formula and is no number, ``None`` if there is none."""
     columns = (frame.iloc[:, i] for i in range(frame.shape[1]))
     texts = [frame.columns, *(column.unique() for column in columns if column.dtype.kind == "O")]
-    for text in (text for column in texts for text in column if isinstance(text, str)):
-        if text.startswith(("=", "+", "-", "@")) and not re.match(r"[+-]?[\d.]", text):
-            return text
-    return None
+    return next((text for column in texts for text in column if _is_formula(text)), None)
+
+
+def _is_formula(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(("=", "+", "-", "@")) and not re.match(r"[+-]?[\d.]", value)
+
+
+def _quoted(value: object) -> object:
+    return f"'{value}" if _is_formula(value) else value
 
 
 @contextmanager

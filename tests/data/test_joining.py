@@ -1,0 +1,131 @@
+"""Annotations as GDC, cBioPortal, counting programs and R give them: several lines a sample, names elsewhere or changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaebench.data import checked, read_table, with_factors
+from vaebench.errors import InputError
+
+PATIENTS = [f"TCGA-B{i % 2}-{2000 + i}" for i in range(10)]
+GENES = [f"G{j}" for j in range(6)]
+X = np.random.default_rng(1).normal(7, 2, (6, 10)).round(3)
+
+
+def matrix(folder, names):
+    pd.DataFrame(X, GENES, names).to_csv(folder / "x.tsv", sep="\t")
+    return folder / "x.tsv"
+
+
+def table(folder, columns):
+    pd.DataFrame(columns).to_csv(folder / "a.tsv", sep="\t", index=False)
+    return folder / "a.tsv"
+
+
+def treatments():
+    """A line a case and treatment, as in clinical.tsv of GDC: a UUID first, the barcode of the patient second."""
+    lines = [(f"u{i}", PATIENTS[i], "LU" if i % 2 else "BR", i + 1, kind) for i in range(10) for kind in "PR"]
+    return dict(
+        zip(("case_id", "case_submitter_id", "project", "days", "treatment"), zip(*lines, strict=True), strict=True)
+    )
+
+
+def test_lines_for_each_treatment_count_once_where_they_agree(tmp_path):
+    path, known = matrix(tmp_path, [f"{p}-01A" for p in PATIENTS]), table(tmp_path, treatments())
+    data = read_table(path, annotation=known, label="project", covariates=["days"])
+    assert [data.label_names[i] for i in data.labels] == ["BR", "LU"] * 5
+    np.testing.assert_array_equal(data.covariates["days"], np.arange(10) + 1.0)
+    assert "a.tsv: samples are found in column 'case_submitter_id', not in the first" in data.notes
+    assert any("10 lines repeat a name" in note and "count once" in note for note in data.notes)
+    warnings = checked(path, annotation=known, label="project").warnings
+    assert any("10 lines repeat a name" in note for note in warnings)
+    column = {"annotation_sample_column": "case_submitter_id"}
+    named = read_table(path, annotation=known, label="project", covariates=["days"], **column)
+    assert named.digest == data.digest
+    with pytest.raises(InputError) as caught:
+        read_table(path, annotation=known, label="project", covariates=["treatment"], **column)
+    message = str(caught.value)
+    assert "a.tsv has 'TCGA-B0-2000' twice (samples 1 and 2), and they differ in 'treatment' ('P', 'R')" in message
+    assert len(message) < 300
+
+
+def test_a_column_that_tells_samples_apart_is_used_if_the_first_does_not(tmp_path):
+    samples = [f"{p}-01" for p in PATIENTS[:8]] + [f"{p}-06" for p in PATIENTS[:2]]
+    columns = {"PATIENT_ID": [s[:12] for s in samples], "SAMPLE_ID": samples, "site": ["lung"] * 8 + ["brain"] * 2}
+    data = read_table(matrix(tmp_path, samples), annotation=table(tmp_path, columns), label="site")
+    assert [data.label_names[i] for i in data.labels] == ["lung"] * 8 + ["brain"] * 2
+    assert any("found in column 'SAMPLE_ID'" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        *(".genes.results", ".isoforms.results", "ReadsPerGene.out.tab", "_quant/quant.sf", "/abundance.tsv"),
+        *(".htseq.counts", ".htseq.counts.gz", "_counts.txt", ".rna_seq.augmented_star_gene_counts.tsv", ".sorted.bam"),
+    ],
+)
+def test_names_of_files_of_one_sample(tmp_path, ending):
+    short = [f"S{i}" for i in range(10)]
+    path = matrix(tmp_path, [f"out/{name}{ending}" for name in short])
+    for names in (short, [name + ending for name in short]):
+        data = read_table(path, annotation=table(tmp_path, {"id": names, "group": list("ab") * 5}), label="group")
+        assert data.samples.tolist() == short
+        assert any("sample names were shortened" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("written", ["X{}", "X{}.0", "{}.0", " {}", "x-{}"])
+def test_names_that_differ_in_what_programs_change(tmp_path, written):
+    known = table(tmp_path, {"id": range(101, 111), "group": list("ab") * 5})
+    path = matrix(tmp_path, [written.format(i) for i in range(101, 111)])
+    data = read_table(path, annotation=known, label="group")
+    assert [data.label_names[i] for i in data.labels] == list("ab") * 5
+    assert any("joined all the same" in note for note in data.notes) == (written != " {}")
+    with pytest.raises(InputError, match="same sample names"):
+        read_table(matrix(tmp_path, [written.format(i) for i in range(301, 311)]), annotation=known, label="group")
+
+
+def test_names_that_would_become_equal_are_not_joined(tmp_path):
+    known = table(tmp_path, {"id": ["S-1", "S_1", *map(str, range(8))], "group": list("ab") * 5})
+    with pytest.raises(InputError, match="same sample names"):
+        read_table(matrix(tmp_path, [f"s_{i}" for i in range(10)]), annotation=known, label="group")
+
+
+def test_an_annotation_with_samples_in_columns(tmp_path):
+    names = [p.lower() for p in PATIENTS]
+    known = pd.DataFrame([["0", "1"] * 5, list("56789") * 2, ["a", "b"] * 5], ["status", "days", "group"], names)
+    known.to_csv(tmp_path / "c.txt", sep="\t", index_label="Hybridization REF")
+    options = {"label": "group", "event": "status", "time": "days"}
+    data = read_table(matrix(tmp_path, PATIENTS), annotation=tmp_path / "c.txt", **options)
+    assert [data.label_names[i] for i in data.labels] == list("ab") * 5
+    assert data.survival.event.tolist() == [False, True] * 5
+    assert "c.txt: samples were found in its columns" in data.notes
+
+
+def test_a_second_header_line(tmp_path):
+    path = matrix(tmp_path, PATIENTS)
+    head, *lines = path.read_text().splitlines()
+    plain = read_table(path, samples_in="columns")
+    path.write_text("\n".join([f"Hybridization REF{head}", "gene_id" + "\tnormalized_count" * 10, *lines, ""]))
+    known = table(tmp_path, {"id": PATIENTS, "group": list("ab") * 5})
+    for options in ({"annotation": known}, {"samples_in": "columns"}):
+        data = read_table(path, **options)
+        np.testing.assert_allclose(data.x, plain.x, atol=1e-6)
+        assert "x.tsv: a second header line was left out, 'normalized_count' in all columns" in data.notes
+
+
+def test_factors_of_repeated_lines(tmp_path):
+    data = read_table(matrix(tmp_path, [f"{p}-01A" for p in PATIENTS]), samples_in="columns")
+    columns = treatments() | {"SBS1": np.repeat(np.arange(10.0), 2), "dose": np.arange(20.0)}
+    made = with_factors(data, table(tmp_path, columns), ["SBS1"])
+    np.testing.assert_array_equal(made.factors["SBS1"], np.arange(10.0))
+    with pytest.raises(InputError, match="differ in 'dose'"):
+        with_factors(data, table(tmp_path, columns), ["dose"])
+
+
+def test_addresses_and_lists_are_refused(tmp_path):
+    with pytest.raises(InputError, match="address of the web; download"):
+        read_table("https://example.org/x.csv")
+    with pytest.raises(InputError, match=r"label is .*one text, not several"):
+        read_table(matrix(tmp_path, PATIENTS), samples_in="columns", label=["project"])  # pyright: ignore[reportArgumentType]
