@@ -196,10 +196,10 @@ def rows_of_data(name: str, options: Any) -> pd.DataFrame:
         found = vb.run(planned, used, metrics, where, **how)
         kept, trained = kept_embeddings(where), found[~is_baseline(found)]
         trained = trained[trained["traced/seed"] < options.seeds]
-        seeds = dict(zip(trained["point"], trained["traced/seed"], strict=True))
+        seeds = dict(zip(trained["point"], trained["traced/seed"].astype(int), strict=True))
         agreed = agreement({seed: kept[point] for point, seed in seeds.items() if point in kept})
         for row in trained.to_dict("records"):
-            line = {"data": name, "model": model, "seed": row["traced/seed"], "status": row["status"]}
+            line = {"data": name, "model": model, "seed": int(row["traced/seed"]), "status": row["status"]}
             line |= {
                 "ari": row["metric/leiden/ari"],
                 "aic": row["metric/cox/aic"],
@@ -207,7 +207,7 @@ def rows_of_data(name: str, options: Any) -> pd.DataFrame:
             }
             line |= {"epochs": row["run/epochs"]}
             if row["point"] in kept:
-                line |= untold_scores(kept[row["point"]], data, ~half) | agreed[row["traced/seed"]]
+                line |= untold_scores(kept[row["point"]], data, ~half) | agreed[int(row["traced/seed"])]
             lines.append(line)
         if model == "vae":
             pca = found[is_baseline(found)].iloc[0]
