@@ -18,8 +18,9 @@ Machine: one CPU core, about 5 minutes; a run that is stopped continues.
 Expected: RMIG below 0.1 in every setting, and counts no larger than those of the null.
 
 Writes OUT/table.csv (a line for each recipe, model and number of latents: means and standard deviations over seeds, and
-`excess`, the count minus its null, with its 95% interval), OUT/rows.csv (a line a training) and OUT/shared.csv (latents that
-go with SBS2, with SBS13 and with both).
+`excess`, the count minus its null, with its 95% interval), OUT/rows.csv (a line a training) and OUT/shared.csv (of
+each two features, latents that go with both, as eltager2023_fig8_correlations.py). OUT/run and shared.csv are evidence for
+claims.py (`--features`, `--shared`).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from cohorts import cohort
+from eltager2023_fig8_correlations import chosen_rows, pairs_table, shared_latents
 from scipy.stats import rankdata
 from scripts import Parser, comma, entry, keep
 from verdicts import mean_range
@@ -154,6 +156,15 @@ def counted(z: np.ndarray, data: Dataset, ruled: Dataset, weights: np.ndarray | 
     }
 
 
+def shared_by_model(models: pd.DataFrame, data: Dataset, folder: Path) -> pd.DataFrame:
+    """Latents that two features share, of the training of lowest loss of every model at its smallest number of latents."""
+    kept, chosen = kept_embeddings(folder), chosen_rows(models.reset_index())
+    chosen = chosen[chosen["point"].isin(list(kept))]
+    lines = zip(chosen["point"], chosen["static/variant"], strict=True)
+    pairs = [pairs_table(kept[point], data, {"model": name, "point": point}) for point, name in lines]
+    return shared_latents(pd.concat(pairs))
+
+
 def planned(options: argparse.Namespace) -> list[vb.Point]:
     """The trainings."""
     axes = {"recipe": options.recipes, "latent": options.latents, "seed": range(options.seeds)}
@@ -182,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = vb.run(
         planned(options),
         data,
-        ["leiden", "rmig", "dci"],
+        ["leiden", "rmig", "dci", "correlation"],
         folder,
         metric_options={"rmig": RmigOptions(permutations=4)},  # their mean is reported, not a p
         evaluators=0,
@@ -204,10 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     held = ["static/recipe", "static/variant", "static/latent", "traced/seed", *scores, *PAIRS]
     keep(table[held], options.out / "rows.csv")
     keep(found.reset_index(), options.out / "table.csv")
-    keep(
-        table.groupby(["static/recipe", "static/variant"], sort=False)[list(PAIRS)].sum().reset_index(),
-        options.out / "shared.csv",
-    )
+    keep(shared_by_model(models, data, folder), options.out / "shared.csv")
     print("\n".join(data.notes[-len(FEATURES) :]))
     print(found.round(3).to_string())
 
