@@ -38,6 +38,7 @@ import numpy as np
 import pandas as pd
 from cohorts import cohort
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 from scripts import Parser, comma, entry, keep, write
@@ -75,6 +76,8 @@ MODELS = {
 LATENTS, PERMUTATIONS = 20, 20
 SCORES = ("rmig", "dci", "tied", "matched", "mcc", "ari", "aic", "r2")
 """The scores of the table; higher is better but for the AIC."""
+NOTE = "Mean and standard deviation over seeds; grey line: vae."
+CROSS = " Cross: features of permuted samples; for the MCC, one of the two embeddings turned at random."
 TITLES = {
     "rmig": "RMIG",
     "matched": "|rho| of a feature with its own latent",
@@ -239,32 +242,31 @@ def table_of(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def panels(table: pd.DataFrame, scores: Sequence[str], null: dict[str, str]) -> Figure:
+def panels(table: pd.DataFrame, scores: Sequence[str], null: dict[str, str], note: str) -> Figure:
     """Means and standard deviations by model: a row of panels a data set, a column a score; the null as a cross."""
     names, models = list(dict.fromkeys(table["data"])), list(dict.fromkeys(table["model"]))
-    height = 0.24 * len(models) + 0.5
-    figure = Figure(figsize=(3.2 + 2.2 * len(scores), height * len(names) + 0.5), layout="constrained")
-    axes = figure.subplots(
-        len(names), len(scores), squeeze=False, sharey=True, sharex="col" if "aic" not in scores else False
-    )
+    height = 0.24 * len(models) + 0.6
+    figure = Figure(figsize=(3.2 + 2.2 * len(scores), height * len(names) + 0.6), layout="constrained")
+    axes = figure.subplots(len(names), len(scores), squeeze=False, sharey=True)
+    place = np.arange(len(models))
     for line, name in zip(axes, names, strict=True):
         part = table[table["data"] == name].set_index("model").reindex(models)
         for axis, score in zip(line, scores, strict=True):
-            place = np.arange(len(models))
+            axis.axvline(part.loc["vae", score], color="0.75", lw=0.8, zorder=0)
             axis.errorbar(
                 part[score], place, xerr=part[f"{score}_sd"].fillna(0), fmt="o", ms=4, lw=1.2, color="#1f4e79"
             )
             if score in null:
                 axis.plot(part[null[score]], place, "x", ms=5, color="#b04a2f")
-            if "vae" in part.index:
-                axis.axvline(part.loc["vae", score], color="0.75", lw=0.8, zorder=0)
             axis.set_yticks(place, models)
+            axis.xaxis.set_major_locator(MaxNLocator(4))
             axis.tick_params(labelsize=7)
             axis.spines[["top", "right"]].set_visible(False)
         line[0].set_title(name, loc="left", fontsize=9, fontweight="bold")
-        line[0].invert_yaxis() if line is axes[0] else None
+    axes[0][0].invert_yaxis()
     for axis, score in zip(axes[-1], scores, strict=True):
         axis.set_xlabel(TITLES[score], fontsize=8)
+    figure.supxlabel(note, fontsize=7, color="0.35")
     return figure
 
 
@@ -286,8 +288,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = table_of(rows)
     write(options.out, "table", table)
     nulls = {"rmig": "rmig_null", "matched": "matched_null", "mcc": "mcc_rotated"}
-    write(options.out, "matched", figure=panels(table, ["matched", "rmig", "mcc"], nulls))
-    write(options.out, "price", figure=panels(table, ["ari", "aic", "r2"], {}))
+    write(options.out, "matched", figure=panels(table, ["matched", "rmig", "mcc"], nulls, NOTE + CROSS))
+    write(options.out, "price", figure=panels(table, ["ari", "aic", "r2"], {}, NOTE))
     print(table[["data", "model", "seeds", *SCORES]].round(3).to_string(index=False))
 
 
