@@ -2,7 +2,8 @@
 
     python experiments/claims.py --grid runs/eltager2023/pancan_eb-eltager2023_scaled \\
         --grid-gtex runs/eltager2023/gtex-eltager2023_scaled \\
-        --disentangled runs/disentangled/pancan_eb-eltager2023_scaled --shared results/fig8/shared.csv \\
+        --disentangled runs/disentangled/pancan_eb-eltager2023_scaled \\
+        --features runs/features/pancan_eb_factors-eltager2023_scaled --shared results/fig8/shared.csv \\
         --korkic runs/korkic2021/metagsca-korkic2021_scaled \\
         --kroskinski runs/kroskinski2021/metagsca-kroskinski2021_scaled \\
         --kroskinski-zscore runs/kroskinski2021/metagsca-kroskinski2021_zscore_scaled \\
@@ -35,8 +36,19 @@ from verdicts import FAILS, HOLDS, UNCLEAR, UNTESTED, Claim, judged
 from vaebench.atomic import replacing
 from vaebench.errors import InputError
 
-FOLDERS = ("grid", "grid_gtex", "disentangled", "korkic", "kroskinski", "kroskinski_zscore", "kroskinski_deep")
+FOLDERS = (
+    "grid",
+    "grid_gtex",
+    "disentangled",
+    "features",
+    "korkic",
+    "kroskinski",
+    "kroskinski_zscore",
+    "kroskinski_deep",
+)
 TABLES = ("shared", "beta", "extraction", "coverage")
+FEATURES = (15, 16)
+"""Claims that are judged by ``--features``, a run with all known features, in place of ``--disentangled`` where it is given."""
 STUDIES = {
     "eltager2023": "TCGA, 11,014 samples x 5,000 genes, and GTEx, 17,382 samples; ten restarts",
     "korkic2021": "TCGA x 5,000 genes, one run a setting",
@@ -99,7 +111,10 @@ def judgements(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
     texts, lines = {name: short_text(name, rows) for name, rows in found.items()}, []
     for claim in all_claims():
         verdict = judged(claim, found)
-        used = [texts.get(name, "") for name in dict.fromkeys(n.partition(":")[0] for n in claim.needs)]
+        names = dict.fromkeys(n.partition(":")[0] for n in claim.needs)
+        if claim.number in FEATURES and "features" in found:
+            names = {"features": None}
+        used = [texts.get(name, "") for name in names]
         differs = "" if verdict.verdict == UNTESTED else f"{'; '.join(filter(None, used))}"
         differs += f" (study: {STUDIES[study_of(claim.number)]})" if differs else ""
         line = {

@@ -57,7 +57,7 @@ def claim_15(rows: Rows) -> Verdict:
     """Largest RMIG below 0.1; at most 2 disentangled features on average in every model and number of latents, and fewer with
     more latents (rho surely negative). Cannot tell with fewer than 5 known features.
     """
-    table = models(rows["disentangled"])
+    table = models(rows.get("features", rows["disentangled"]))
     features = _features(table)
     if features < FEWEST_FEATURES:
         return Verdict(UNCLEAR, f"{features} known features in this data, the study had 10")
@@ -79,7 +79,7 @@ def claim_16(rows: Rows) -> Verdict:
     """At 20 latents or fewer: mean disentangled features of beta-VAE and IWAE surely above the other models' (intervals over
     trainings apart). Cannot tell with fewer than 5 known features.
     """
-    table = models(rows["disentangled"])
+    table = models(rows.get("features", rows["disentangled"]))
     if _features(table) < FEWEST_FEATURES:
         return Verdict(UNCLEAR, f"{_features(table)} known features in this data, the study had 10")
     small = table[table[LATENT] <= 20]

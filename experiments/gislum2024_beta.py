@@ -2,6 +2,7 @@
 
     VAEBENCH_DATA=data python experiments/gislum2024_beta.py --out runs/beta
     VAEBENCH_DATA=data python experiments/gislum2024_beta.py --method exponential_vae --out runs/beta    # the next steps
+    VAEBENCH_DATA=data python experiments/gislum2024_beta.py --method folded_mixture_vae:vamp --out runs/beta
     python experiments/gislum2024_beta.py --preset smoke --out runs/smoke          # simulated cohort, under a minute
 
 Data: scenarios 2, 4, 6, 8, 14 as shipped (setting R), see gislum2024_extraction.py. The five repeats are five restarts
@@ -51,7 +52,8 @@ PRESETS = {"smoke": (2, 1, 10), "cpu": (5, 20, 1000), "full": (100, 100, 1000)}
 def trained_rows(shipped: Cohort, key: dict[str, Any], preset: str) -> list[dict[str, Any]]:
     """The rows of one (scenario, method, recipe, beta): one a restart, with a status where it has no scores."""
     number = len(shipped.signatures)
-    settings = {"beta": key["beta"], "recipe": key["recipe"]}
+    variant, _, prior = key["method"].partition(":")
+    settings = {"beta": key["beta"], "recipe": key["recipe"], **({"prior": prior} if prior else {})}
     started = time.perf_counter()
     restarts, augmentation, epochs = PRESETS[preset]
     found = trained_signatures(
@@ -59,7 +61,7 @@ def trained_rows(shipped: Cohort, key: dict[str, Any], preset: str) -> list[dict
         shipped.catalogue.to_numpy(),
         number,
         restarts,
-        variant=key["method"],
+        variant=variant,
         settings=settings,
         augmentation=augmentation,
         epochs=epochs,
@@ -138,7 +140,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = Parser(__doc__, "runs/beta")
     parser.add_argument("--preset", choices=tuple(PRESETS), default="cpu")
-    parser.add_argument("--method", default="folded_normal_vae", help="a variant of counts with a weight beta")
+    parser.add_argument(
+        "--method",
+        default="folded_normal_vae",
+        help="a variant of counts with a weight beta, as VARIANT or VARIANT:PRIOR",
+    )
     parser.add_argument("--recipe", choices=("textbook", "benchmarked"), default="textbook")
     parser.add_argument("--betas", type=comma(float), default=None, help="default: all five of the report; smoke: 1,0")
     parser.add_argument("--scenarios", type=comma(int), default=list(SCENARIOS))

@@ -11,13 +11,16 @@ rate 1e-3, Kaiming uniform, Adam, tanh), 10 and 50 latents, three seeds, 128 hid
 
 A feature is disentangled if one or two latents correlate with it, |rho| at least 0.1, as in the study. Since |rho| = 0.1 is
 p = 0.05 only at 385 samples, the same count is taken after permuting the samples of the features (`null`, the mean of 20). `rule`
-counts with shares only of tumours with more than 300 mutations, the study's rule.
+counts with shares only of tumours with more than 300 mutations, the study's rule. `weighted` uses all tumours, and weights the
+ranks of a share by m / (m + 300) with m mutations: a share of few mutations is mostly noise.
 
 Machine: one CPU core, about 5 minutes; a run that is stopped continues.
 Expected: RMIG below 0.1 in every setting, and counts no larger than those of the null.
 
-Writes OUT/table.csv (a line for each recipe, model and number of latents: means and standard deviations over seeds) and
-OUT/shared.csv (latents that go with SBS2, with SBS13 and with both).
+Writes OUT/table.csv (a line for each recipe, model and number of latents: means and standard deviations over seeds, and
+`excess`, the count minus its null, with its 95% interval), OUT/rows.csv (a line a training) and OUT/shared.csv (of
+each two features, latents that go with both, as eltager2023_fig8_correlations.py). OUT/run and shared.csv are evidence for
+claims.py (`--features`, `--shared`).
 """
 
 from __future__ import annotations
@@ -31,8 +34,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from cohorts import cohort
+from eltager2023_fig8_correlations import chosen_rows, pairs_table, shared_latents
 from scipy.stats import rankdata
 from scripts import Parser, comma, entry, keep
+from verdicts import mean_range
 
 import vaebench as vb
 from vaebench.analysis.settings import is_baseline
@@ -46,6 +51,9 @@ MODELS = ("vae", "beta_vae", "beta_tc_vae", "dip_vae", "iwae", "categorical_vae"
 SIGNATURES = ("SBS1", "SBS2", "SBS5", "SBS13", "SBS15", "SBS40")
 FEATURES = ("age", "gender", "days_to_metastasis", "leukocyte_fraction", *SIGNATURES)
 LEAST, THRESHOLD, PERMUTATIONS = 300, 0.1, 20
+WEIGHT = "weight"
+"""Factor with the weight of a tumour's shares; it is taken out again before anything is scored."""
+PAIRS = ("SBS2", "SBS13", "both", "either", "by_chance")
 SCORES = {
     "metric/leiden/ari": "ari",
     "metric/rmig/rmig": "rmig",
@@ -66,17 +74,21 @@ def factor_table(data: Dataset, least: int, folder: Path) -> Path:
         table[list(SIGNATURES)] = table[list(SIGNATURES)].div(table["mutations"], axis=0)
     few = ~(table["mutations"] > least)
     table.loc[few, list(SIGNATURES)] = np.nan
+    table[WEIGHT] = table["mutations"] / (table["mutations"] + LEAST)
     path = folder / f"factors_above_{least}.csv"
     keep(table, path)
     return path
 
 
-def with_features(data: Dataset, least: int, folder: Path) -> Dataset:
+def with_features(
+    data: Dataset, least: int, folder: Path, top: str | None = "<=500", scaling: str = "zscore"
+) -> Dataset:
     """The tumours with the study's features; those that are the same for all of them are left out."""
     own = {"age": data.covariates["age"], "gender": (data.covariates["gender"] == data.covariates["gender"][0]) * 1.0}
     labels = np.array(data.label_names)[data.labels]
     about = {"samples": data.samples, "features": data.features, "labels": labels, "covariates": data.covariates}
-    bare = dataset_from_arrays(data.x, **about, factors=own, top="<=500", name=data.name)
+    about |= {"survival": data.survival, "name": data.name}
+    bare = dataset_from_arrays(data.x, **about, factors=own, top=top, scaling=scaling)
     path = factor_table(data, least, folder)
     known, held = bare, [name for name in FEATURES if name not in own]
     for name in held:
@@ -87,45 +99,70 @@ def with_features(data: Dataset, least: int, folder: Path) -> Dataset:
     return known
 
 
-def correlated(z: np.ndarray, data: Dataset, permutation: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """Feature -> [L], true where |Spearman's rho| of a latent with it is at least the threshold."""
+def weights_of(tumours: Dataset, folder: Path) -> np.ndarray:
+    """[N] weight of a tumour's shares, m / (m + 300); 0 where the mutations m are unknown."""
+    held = vb.data.with_factors(tumours, factor_table(tumours, 0, folder), [WEIGHT]).factors[WEIGHT]
+    return np.nan_to_num(held)
+
+
+def correlated(
+    z: np.ndarray, data: Dataset, permutation: np.ndarray | None = None, weights: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Feature -> [L], true where |Spearman's rho| of a latent with it is at least the threshold.
+
+    ``weights`` [N] weight the ranks where the feature is a share of a signature.
+    """
     found = {}
     for name, values in data.factors.items():
-        values = values if permutation is None else values[permutation]
+        weight = np.ones(len(values)) if weights is None or name not in SIGNATURES else weights
+        if permutation is not None:
+            values, weight = values[permutation], weight[permutation]
         known = ~np.isnan(values)
         if known.sum() < 10:
             continue
+        w = weight[known] / weight[known].sum()
         a, b = rankdata(z[known], axis=0), rankdata(values[known])
-        a, b = a - a.mean(0), b - b.mean()
-        scale = np.sqrt((a**2).sum(0) * (b**2).sum())
-        found[name] = np.abs(b @ a) >= THRESHOLD * np.where(scale > 0, scale, np.inf)
+        a, b = a - w @ a, b - w @ b
+        scale = np.sqrt((w @ a**2) * (w @ b**2))
+        found[name] = np.abs((w * b) @ a) >= THRESHOLD * np.where(scale > 0, scale, np.inf)
     return found
 
 
-def disentangled(z: np.ndarray, data: Dataset, permutation: np.ndarray | None = None) -> int:
+def disentangled(
+    z: np.ndarray, data: Dataset, permutation: np.ndarray | None = None, weights: np.ndarray | None = None
+) -> int:
     """Number of features that one or two latents correlate with."""
-    return sum(1 <= held.sum() <= 2 for held in correlated(z, data, permutation).values())
+    return sum(1 <= held.sum() <= 2 for held in correlated(z, data, permutation, weights).values())
 
 
-def counted(z: np.ndarray, data: Dataset, ruled: Dataset) -> dict[str, float]:
-    """Counts of disentangled features of an embedding: all shares, their null, and with the study's rule."""
+def counted(z: np.ndarray, data: Dataset, ruled: Dataset, weights: np.ndarray | None = None) -> dict[str, float]:
+    """Counts of disentangled features of an embedding: all shares, with the study's rule, weighted; and their nulls."""
     rng = np.random.default_rng(0)
     orders = [rng.permutation(len(z)) for _ in range(PERMUTATIONS)]
     both = correlated(z, data)
     two, thirteen = (both.get(name, np.zeros(z.shape[1], bool)) for name in ("SBS2", "SBS13"))
-    return {
-        "features": len(both),
-        "disentangled": disentangled(z, data),
-        "null": float(np.mean([disentangled(z, data, order) for order in orders])),
-        "correlated": sum(bool(held.any()) for held in both.values()),
-        "rule": disentangled(z, ruled),
-        "rule_null": float(np.mean([disentangled(z, ruled, order) for order in orders])),
+    found: dict[str, float] = {"features": len(both), "correlated": sum(bool(held.any()) for held in both.values())}
+    for name, part, weight in (("disentangled", data, None), ("rule", ruled, None), ("weighted", data, weights)):
+        null = "null" if name == "disentangled" else f"{name}_null"
+        found[name] = disentangled(z, part, None, weight)
+        found[null] = float(np.mean([disentangled(z, part, order, weight) for order in orders]))
+        found["excess" if name == "disentangled" else f"{name}_excess"] = found[name] - found[null]
+    return found | {
         "SBS2": int(two.sum()),
         "SBS13": int(thirteen.sum()),
         "both": int((two & thirteen).sum()),
         "either": int((two | thirteen).sum()),
         "by_chance": float(two.sum() * thirteen.sum() / len(two)),
     }
+
+
+def shared_by_model(models: pd.DataFrame, data: Dataset, folder: Path) -> pd.DataFrame:
+    """Latents that two features share, of the training of lowest loss of every model at its smallest number of latents."""
+    kept, chosen = kept_embeddings(folder), chosen_rows(models.reset_index())
+    chosen = chosen[chosen["point"].isin(list(kept))]
+    lines = zip(chosen["point"], chosen["static/variant"], strict=True)
+    pairs = [pairs_table(kept[point], data, {"model": name, "point": point}) for point, name in lines]
+    return shared_latents(pd.concat(pairs))
 
 
 def planned(options: argparse.Namespace) -> list[vb.Point]:
@@ -140,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train, count and write the tables."""
     parser = Parser(__doc__, "runs/tumour_factors")
     parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
-    parser.add_argument("--data", choices=("metagsca", "pancan_eb"), default="metagsca")
+    parser.add_argument("--data", choices=("metagsca", "pancan_eb", "porpoise"), default="metagsca")
     parser.add_argument("--latents", type=comma(int), default=[10, 50])
     parser.add_argument("--recipes", type=comma(), default=["textbook"])
     parser.add_argument("--hidden", type=int, default=128)
@@ -152,10 +189,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tumours = cohort("simulated" if options.preset == "smoke" else options.data)
     folder = options.run or options.out / "run"
     data, ruled = (with_features(tumours, least, folder) for least in (0, LEAST))
+    weights = weights_of(tumours, folder)
     rows = vb.run(
         planned(options),
         data,
-        ["leiden", "rmig", "dci"],
+        ["leiden", "rmig", "dci", "correlation"],
         folder,
         metric_options={"rmig": RmigOptions(permutations=4)},  # their mean is reported, not a p
         evaluators=0,
@@ -163,19 +201,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command=" ".join(sys.argv),
     )
     models = rows[~is_baseline(rows)].set_index("point")
-    counts = pd.DataFrame({point: counted(z, data, ruled) for point, z in kept_embeddings(folder).items()}).T
+    counts = pd.DataFrame({point: counted(z, data, ruled, weights) for point, z in kept_embeddings(folder).items()}).T
     table = models.join(counts, how="left").rename(columns=SCORES)
     by = table.groupby(["static/recipe", "static/variant", "static/latent"], sort=False)
-    scores = [*SCORES.values(), "features", "disentangled", "null", "correlated", "rule", "rule_null"]
+    counts = [f"{name}{end}" for name in ("rule", "weighted") for end in ("", "_null", "_excess")]
+    scores = [*SCORES.values(), "features", "disentangled", "null", "excess", "correlated", *counts]
     found = by[scores].agg(["mean", "std"])
     found.columns = [name if kind == "mean" else f"{name}_sd" for name, kind in found.columns]
     found.insert(0, "n", by["disentangled"].count())
+    for name in (score for score in scores if score.endswith("excess")):
+        ends = by[name].agg(lambda values: mean_range(values.to_numpy(float))[1:])
+        found[f"{name}_low"], found[f"{name}_high"] = ends.str[0], ends.str[1]
+    held = ["static/recipe", "static/variant", "static/latent", "traced/seed", *scores, *PAIRS]
+    keep(table[held], options.out / "rows.csv")
     keep(found.reset_index(), options.out / "table.csv")
-    pairs = ["SBS2", "SBS13", "both", "either", "by_chance"]
-    keep(
-        table.groupby(["static/recipe", "static/variant"], sort=False)[pairs].sum().reset_index(),
-        options.out / "shared.csv",
-    )
+    keep(shared_by_model(models, data, folder), options.out / "shared.csv")
     print("\n".join(data.notes[-len(FEATURES) :]))
     print(found.round(3).to_string())
 

@@ -21,6 +21,7 @@ OLDER = (
     "known_factors",
     "tumour_factors",
     "hidden_widths",
+    "open_questions",
     "trust",
     "real_tumours",
     "real_extraction",

@@ -193,6 +193,9 @@ def test_claims_on_disentanglement():
     rising = disentangled(lambda latents: 0.2 if latents == 10 else 0.1)
     assert verdict(14, disentangled=rising).verdict == FAILS
     assert verdict(15, disentangled=disentangled(falls, features=1)).verdict == UNCLEAR
+    # a run with all features is used for 15 and 16 where it is given, and for nothing else
+    both = {"disentangled": disentangled(falls, features=1), "features": bad}
+    assert [verdict(n, **both).verdict for n in (14, 15, 16)] == [HOLDS, FAILS, FAILS]
 
 
 def test_shared_latents():
