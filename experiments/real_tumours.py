@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scripts import Parser, comma, entry, keep
-from trust import RENAMED
+from trust import RENAMED, add_files, given_files
 
 from vaebench.data.mutations.tables import read_catalogue, read_signatures
 from vaebench.errors import InputError
@@ -115,9 +115,7 @@ def measured(options: argparse.Namespace, paths: dict[str, Path], kinds: Sequenc
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = Parser(__doc__, "runs/real_tumours")
-    parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
-    for name, what in (("exposures", "PCAWG's published"), ("catalogue", "PCAWG's"), ("cosmic", "COSMIC v3.4's")):
-        parser.add_argument(f"--{name}", type=Path, default=None, help=f"file of {what} {name}")
+    add_files(parser)
     parser.add_argument("--types", type=comma(), default=list(TYPES), help="cancer types of PCAWG")
     parser.add_argument("--first", type=int, default=0, help="place of a type's first genome in the catalogue")
     parser.add_argument("--samples", type=int, default=100, help="genomes of a type")
@@ -126,11 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.preset == "smoke":
         rows = measured(options, made_up(options.out), ["Liver-HCC"])
     else:
-        paths = {name: getattr(options, name) for name in ("exposures", "catalogue", "cosmic")}
-        for name, path in paths.items():
-            if path is None or not path.exists():
-                raise InputError(f"--{name} {path}: there is no such file; give a path, or --preset smoke")
-        rows = measured(options, paths, options.types)
+        rows = measured(options, given_files(options), options.types)
     print(rows.to_string())
 
 

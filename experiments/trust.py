@@ -93,12 +93,25 @@ class Drawn(NamedTuple):
     offered: pd.DataFrame
 
 
-def real_field(options: argparse.Namespace) -> Field:
-    """The field of the files that were given."""
+def add_files(parser: Parser) -> None:
+    """Options for the files of real tumours, or a preset without them."""
+    parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
+    for name, what in (("exposures", "PCAWG's published"), ("catalogue", "PCAWG's"), ("cosmic", "COSMIC v3.4's")):
+        parser.add_argument(f"--{name}", type=Path, default=None, help=f"file of {what} {name}")
+
+
+def given_files(options: argparse.Namespace) -> dict[str, Path]:
+    """The files that were given, by option."""
     paths = {name: getattr(options, name) for name in ("exposures", "catalogue", "cosmic")}
     for name, path in paths.items():
         if path is None or not path.exists():
             raise InputError(f"--{name} {path}: there is no such file; give a path, or --preset smoke")
+    return paths
+
+
+def real_field(options: argparse.Namespace) -> Field:
+    """The field of the files that were given."""
+    paths = given_files(options)
     signatures = read_signatures(paths["cosmic"])
     table = pd.read_csv(paths["exposures"]).rename(columns=RENAMED)
     known = [name for name in signatures.index if name in table.columns]
@@ -351,9 +364,7 @@ def _settings(texts: Sequence[str]) -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = Parser(__doc__, "runs/trust")
-    parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
-    for name, what in (("exposures", "PCAWG's published"), ("catalogue", "PCAWG's"), ("cosmic", "COSMIC v3.4's")):
-        parser.add_argument(f"--{name}", type=Path, default=None, help=f"file of {what} {name}")
+    add_files(parser)
     parser.add_argument("--regimes", type=comma(), default=["*"], help="names, * for any: " + ", ".join(REGIMES))
     parser.add_argument("--types", type=comma(), default=["Breast-AdenoCA", "Liver-HCC"], help="cancer types of PCAWG")
     parser.add_argument("--draws", type=int, default=10)

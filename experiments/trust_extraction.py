@@ -23,14 +23,13 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from real_extraction import cosines
 from scripts import Parser, comma, entry, keep
-from trust import Drawn, Field, drawn, made_up_field, real_field
+from trust import Drawn, Field, add_files, drawn, made_up_field, real_field
 
 from vaebench.errors import InputError
 from vaebench.signatures.extraction import extract
@@ -107,9 +106,7 @@ def run(options: argparse.Namespace, field: Field) -> pd.DataFrame:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = Parser(__doc__, "runs/trust_extraction")
-    parser.add_argument("--preset", choices=("smoke", "cpu"), default="cpu")
-    for name, what in (("exposures", "PCAWG's published"), ("catalogue", "PCAWG's"), ("cosmic", "COSMIC v3.4's")):
-        parser.add_argument(f"--{name}", type=Path, default=None, help=f"file of {what} {name}")
+    add_files(parser)
     parser.add_argument("--cohorts", type=comma(), default=list(COHORTS), help="ASSAY_SAMPLES or ASSAY_SAMPLES_mixed")
     parser.add_argument("--types", type=comma(), default=list(TYPES), help="cancer types of PCAWG")
     parser.add_argument("--methods", type=comma(), default=["sparse", "sparse_known"], help=", ".join(METHODS))
