@@ -156,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     size, path = SIZES[options.preset], options.out / "known_factors.csv"
     columns = ["question", "model", "seed", "score", "value"]
-    rows = pd.read_csv(path).to_numpy().tolist() if path.exists() else []
+    rows: list[Any] = pd.read_csv(path).to_numpy().tolist() if path.exists() else []
     for question, made in QUESTIONS.items():
         if question not in {row[0] for row in rows}:
             rows += made(size)

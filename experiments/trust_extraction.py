@@ -83,7 +83,7 @@ def measured(cohort: Drawn, method: str, options: argparse.Namespace, draw: int)
 def run(options: argparse.Namespace, field: Field) -> pd.DataFrame:
     """A row a cohort, type, method and draw; rows of OUT/rows.csv are not made again."""
     out = options.out / "rows.csv"
-    rows = pd.read_csv(out).to_dict("records") if out.exists() else []
+    rows: list[dict[Any, Any]] = pd.read_csv(out).to_dict("records") if out.exists() else []
     done = {tuple(row[key] for key in KEYS) for row in rows}
     planned = [
         (name, kinds, method, draw)

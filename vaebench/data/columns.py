@@ -110,7 +110,7 @@ def role_columns(table: Table, roles: Roles) -> set[str]:
 
 def named_columns(columns: Collection[str], roles: Roles) -> set[str]:
     """Returns those of some columns that options name, but for the ignored ones."""
-    return {column for _, column in _named(columns, roles) if column in columns}
+    return {column for _, column in _named(columns, roles) if column is not None and column in columns}
 
 
 def _named(columns: Collection[str], roles: Roles) -> list[tuple[str, str | None]]:

@@ -32,7 +32,7 @@ def spectra(signatures: pd.DataFrame, notes: dict[str, str] | None = None) -> Fi
     shown = shown[field_order(shown.columns)]
     look = channel_look(shown.columns)
     shares = bool((abs(shown.sum(axis=1) - 1) < 0.02).all())
-    figure, axes = style.new_figure(1.05 * len(shown) + 1.3, rows=len(shown), layout="none")
+    figure, axes = style.new_figure(1.05 * len(shown) + 1.3, rows=len(shown), layout=None)
     for ax, (name, values) in zip(axes, shown.iterrows(), strict=True):
         _bars(ax, values.to_numpy(float), look, percent=shares)
         note = (notes or {}).get(str(name), "")

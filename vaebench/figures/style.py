@@ -38,7 +38,7 @@ def new_figure(
     columns: int = 1,
     heights: Sequence[float] | None = None,
     *,
-    layout: Literal["constrained", "none"] = "constrained",
+    layout: Literal["constrained"] | None = "constrained",
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with its own Agg canvas (no pyplot, so nothing is kept alive) and its axes, in reading order.
 
@@ -47,7 +47,7 @@ def new_figure(
         rows: of axes.
         columns: of axes.
         heights: relative heights of the rows; equal by default.
-        layout: ``"none"`` leaves the places of the axes to :func:`stack`.
+        layout: ``None`` leaves the places of the axes to :func:`stack`.
     """
     figure = Figure(figsize=(WIDTH, height), layout=layout)
     FigureCanvasAgg(figure)
