@@ -159,6 +159,8 @@ BAD = {
     "unknown column": (None, ["--label", "typ"], ["typ", "did you mean 'type'"]),
     "unknown variant": (None, ["--variants", "vea"], ["variant", "'vea'", "did you mean 'vae'"]),
     "unknown metric": (None, ["--metrics", "leidn"], ["leidn", "did you mean 'leiden'"]),
+    "text for one number": (None, ["--workers", "two"], ["--workers is 'two'; it must be a whole number"]),
+    "text for a number or none": (None, ["--top", "all"], ["--top is 'all'; it must be a whole number"]),
     "unknown protocol": (None, ["--protocol", "eltager"], ["eltager", "eltager2023"]),
     "text for a number": (None, ["--latent", "ten"], ["--latent", "ten", "whole numbers"]),
     "no such metric option": (None, ["--metric-option", "leiden.k=3"], ["option of metric 'leiden'", "neighbours"]),

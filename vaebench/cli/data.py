@@ -40,8 +40,18 @@ def fetch_set(options: DataFetch, command: str) -> dict[str, Any]:
     """Download the files of a public data set and print their digests."""
     if not options.name:
         raise InputError(f"data fetch needs a NAME: {', '.join(SOURCES)}")
-    how = {"mirror": options.mirror, "timeout": options.timeout, "retries": options.retries, "quiet": options.quiet}
-    which = {"version": options.version, "genome": options.genome, "context": options.context, "exome": options.exome}
+    how: dict[str, Any] = {
+        "mirror": options.mirror,
+        "timeout": options.timeout,
+        "retries": options.retries,
+        "quiet": options.quiet,
+    }
+    which: dict[str, Any] = {
+        "version": options.version,
+        "genome": options.genome,
+        "context": options.context,
+        "exome": options.exome,
+    }
     files = fetch(options.name, options.folder, **how, **which)
     known = recorded(files[0].parent)
     lines = [f"{file}: {known[file.name]['bytes']} bytes, sha256 {known[file.name]['sha256']}" for file in files]

@@ -171,7 +171,7 @@ def _one_sentence(box: str, command: str) -> str:
             sections[-1].append(line)
     title = not box.startswith("╭")  # without a frame, on terminals that cannot print it, the title is a section
     first, *others = list(filter(None, sections))[title:]
-    text = re.sub(r" \(applied to [^)]*\)| Arguments are applied .*", "", " ".join(first))
+    text = _of_a_number(re.sub(r" \(applied to [^)]*\)| Arguments are applied .*", "", " ".join(first)))
     for heading, *rest in others:
         meant = _own_options(rest, command)
         if heading.startswith(("Perhaps you meant", "Arguments similar")) and meant:
@@ -182,6 +182,16 @@ def _one_sentence(box: str, command: str) -> str:
     if alone and hasattr(COMMANDS.get(command), "data"):
         text += f"; did you mean --data {alone[1]}?"
     return f"{text[0].lower()}{text[1:]} (see: vaebench {command} --help)"
+
+
+def _of_a_number(text: str) -> str:
+    """Return the parser's message on text in place of a number as words: "--workers is 'two'; it must be a whole number"."""
+    kinds = r"invalid literal for int|could not convert string to float|no type matching \{None\}\|(?:INT|FLOAT)"
+    found = re.match(rf"error parsing (--[\w-]+): ({kinds}).*?['\"]([^'\"]*)['\"]", text, re.IGNORECASE)
+    if not found:
+        return text
+    kind = "a whole number" if "int" in found[2].lower().split("|")[-1] else "a number"
+    return f"{found[1]} is {found[3][:60]!r}; it must be {kind}"
 
 
 def _own_options(lines: list[str], command: str) -> list[str]:

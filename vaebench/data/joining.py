@@ -98,7 +98,7 @@ def _shown(value: np.ndarray) -> str:
 
 
 class Joined(NamedTuple):
-    """How samples were found in a table.
+    """Result of looking samples up in a table.
 
     Attributes:
         known: names in the column that was used, one a line.
