@@ -77,6 +77,18 @@ def test_settings_are_described():
     for field in dataclasses.fields(Point):
         assert field.name in ("variant", "shape", "hyper", "study") or f"\n  {field.name} " in text
     assert re.search(r"beta_vae +beta +\S", text)
+    assert "vaebench.nn" not in text
+    assert "a name of: vaebench list optimizers" in text
+    assert "errors with a learned covariance of low rank plus diagonal." in " ".join(text.split())  # whole sentences
+
+
+def test_help_of_a_group_names_it_and_its_commands(capsys):
+    with pytest.raises(SystemExit):
+        main(["data", "--help"])
+    page = capsys.readouterr().out
+    assert page.startswith("usage: vaebench data COMMAND")
+    for name in subcommands(Data):
+        assert re.search(rf"^  {name} +[A-Z]", page, re.MULTILINE)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], [], ["data", "--help"], ["run", "--label", "x", "--help"]])

@@ -225,15 +225,18 @@ def documentation(options: type) -> dict[str, str]:
     return found
 
 
-def commands_page(commands: dict[str, Any], width: int | None = None) -> str:
-    """Return the help of the program: its commands, each in a line."""
+def commands_page(commands: dict[str, Any], width: int | None = None, group: str = "") -> str:
+    """Return the help of the whole program, a line or two a command; of one command with others under it, its ``group``."""
     width = width or min(shutil.get_terminal_size((100, 24)).columns, 110)
-    lines = ["usage: vaebench COMMAND [options]", "", "VAEs on cancer genomics, measured honestly.", "", "commands:"]
+    program = f"vaebench {group} COMMAND" if group else "vaebench COMMAND"
+    lines = [f"usage: {program} [options]", "", "VAEs on cancer genomics, measured honestly.", "", "commands:"]
+    column = max(map(len, commands), default=0) + 2
     for name, options in commands.items():
         about = inspect.getdoc(_class_of(options)) or ""
-        first, *others = textwrap.wrap(about, width - 14)
-        lines += [f"  {name:<12}{first}", *(" " * 14 + line for line in others)]
-    lines += ["", "vaebench COMMAND --help  the options of a command", "vaebench --version       version and commit"]
+        first, *others = textwrap.wrap(about, width - column - 2)
+        lines += [f"  {name:<{column}}{first}", *(" " * (column + 2) + line for line in others)]
+    lines += ["", f"{program} --help  the options of a command"]
+    lines += [] if group else ["vaebench --version       version and commit"]
     return "\n".join([*lines, "exit codes: 0 done, 2 bad input, 1 our own failure, 130 interrupted"])
 
 
@@ -253,7 +256,7 @@ def asked_help(arguments: list[str], commands: dict[str, Any]) -> str | None:
     inner = subcommands(options)
     if len(arguments) > 1 and arguments[1] in inner:
         return help_page(f"{name} {arguments[1]}", inner[arguments[1]])
-    return commands_page({f"{name} {kind}": found for kind, found in inner.items()})
+    return commands_page(inner, group=name)
 
 
 def subcommands(options: type) -> dict[str, type]:

@@ -7,6 +7,7 @@ import inspect
 import math
 import re
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from vaebench.errors import unknown_name
@@ -45,11 +46,11 @@ def settings_text() -> str:
     from vaebench.space import Point
     from vaebench.variants import VARIANTS
 
-    about = dict(re.findall(r"^ +(\w+): (.*)$", inspect.getdoc(Point) or "", flags=re.M))
+    about = _meanings(inspect.getdoc(Point) or "")
     rows = []
     for field in dataclasses.fields(Point):
         if field.name not in ("variant", "shape", "hyper", "study"):
-            rows.append((field.name, _shown(field.default), about[field.name].replace("``", "").replace(":data:", "")))
+            rows.append((field.name, _shown(field.default), about[field.name]))
     lines = ["settings of every variant: --set NAME=VALUE[,VALUE...]", *_table(rows), ""]
     lines.append("settings of one variant")
     own = []
@@ -62,6 +63,31 @@ def settings_text() -> str:
     return "\n".join([*lines, *_table(own)])
 
 
+def _meanings(docstring: str) -> dict[str, str]:
+    """Attribute -> its text in a docstring, in one line, with the commands that list names in place of their registries."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in docstring.split("\n"):
+        start = re.fullmatch(r" {4}(\w+): (.*)", line)
+        if start:
+            name = start[1]
+            found[name] = start[2]
+        elif name and line.startswith(" " * 8):
+            found[name] += " " + line.strip()
+        else:
+            name = ""
+    for name, text in found.items():
+        listed = re.sub(r" or :data:`[\w.]*\.NAMED`", "", text)
+        for registry, kind in (
+            ("INITS", "initialisations"),
+            ("OPTIMIZERS", "optimizers"),
+            ("ACTIVATIONS", "activations"),
+        ):
+            listed = re.sub(rf"one of :data:`[\w.]*\.{registry}`", f"a name of: vaebench list {kind}", listed)
+        found[name] = re.sub(r":(?:data|func|class|mod|meth|attr):", "", listed).replace("``", "").replace("`", "")
+    return found
+
+
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return "-".join(map(str, value))
@@ -72,7 +98,12 @@ def _shown(value: object) -> str:
 
 def _table(rows: list[tuple[str, str, str]]) -> list[str]:
     widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-    return [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+    left = " " * (sum(widths) + 6)
+    lines = []
+    for a, b, c in rows:
+        first, *others = textwrap.wrap(c, max(110 - len(left), 40)) or [""]
+        lines += [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {first}".rstrip(), *(left + line for line in others)]
+    return lines
 
 
 def _first_line(module: str) -> str:

@@ -63,7 +63,8 @@ class Columns(Common):
     factors: str = ""
     """Columns of known factors to compare latents with, comma-separated; or with --factor-columns a table of them."""
     auxiliary: str = ""
-    """Columns for the variants that use known facts about samples (batch, type, age), comma-separated; COLUMN:category: codes."""
+    """Columns for the variants that use known facts about samples (batch, type, age), comma-separated. batch:category
+    reads numbers as names."""
     ignore: str = ""
     """Columns to leave out, comma-separated."""
     features: str = ""

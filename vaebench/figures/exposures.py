@@ -80,8 +80,8 @@ def reconstruction_quality(samples: pd.DataFrame) -> Figure:
     used = samples["cosine"].notna()
     cosine = samples["cosine"][used]
     figure, (ax,) = style.new_figure(3.2)
-    look = {"s": 9, "alpha": 0.5} if len(cosine) > 300 else {"s": 20, "alpha": 0.7}
-    ax.scatter(samples["mutations"][used], cosine, color=style.PALETTE[0], linewidths=0, **look)
+    size, alpha = (9, 0.5) if len(cosine) > 300 else (20, 0.7)
+    ax.scatter(samples["mutations"][used], cosine, s=size, color=style.PALETTE[0], alpha=alpha, linewidths=0)
     lowest = float(cosine.min()) if len(cosine) else 1.0
     ax.set_ylim(min(0.895, lowest - 0.01), 1.005)  # noise of a perfect fit must not fill the axis
     seen = samples["mutations"][used]

@@ -48,6 +48,7 @@ max-width:100%;border:1px solid var(--line);border-radius:4px}
 figcaption::after{content:" Swipe the figure sideways for the rest."}}
 @media print{body{max-width:none;padding:0;font-size:10pt}.wide,.plot{overflow:visible;border:0}
 .plot img,.spots{min-width:0}button,input.filter{display:none}
+.wide[data-more]:not([data-more=""])::after{content:"and " attr(data-more) " more lines, on the screen";font-size:8pt}
 table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr,.explain,.hint{break-inside:avoid}
 h2{break-after:avoid}}
 """
@@ -67,6 +68,7 @@ document.querySelectorAll("table.sortable").forEach(function (table) {
   function trim() {
     var shown = 0;
     Array.from(body.rows).forEach(function (row) { row.hidden = !wanted(row) || ++shown > limit; });
+    table.parentNode.dataset.more = shown > limit ? shown - limit : "";
     if (button) { button.textContent = "Show all " + shown; button.hidden = shown <= limit; }
   }
   function value(row, i) {

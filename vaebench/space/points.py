@@ -112,7 +112,7 @@ class Point:
 
     Attributes:
         variant: name of the VAE variant.
-        latent: L.
+        latent: number of latents L.
         hidden: widths of the encoder's hidden layers; the decoder mirrors them.
         norm: ``"batch"``, ``"layer"`` or ``"none"``.
         output: ``"identity"``, ``"sigmoid"``, ``"normalised_sigmoid"`` (of the decoder), or ``"correlated"``: the identity, and
