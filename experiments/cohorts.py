@@ -27,7 +27,7 @@ FILES = {
     "gtex": "gtex_520x467.csv.gz",
 }
 FACTORS = "_factors"
-"""Ending of the names of TCGA sets with the ten known features of `tumour_factors.py` in place of age alone."""
+"""Ending of the names of TCGA sets with the ten known features of `tumour_features.py` in place of age alone."""
 NAMES = (*FILES, *(f"{name}{FACTORS}" for name in FILES if name != "gtex"), "simulated", "simulated_b")
 
 
@@ -37,7 +37,7 @@ def cohort(name: str, scaling: str = "zscore") -> Dataset:
         made = simulate_cohort(seed=int(name == "simulated_b"), samples=240, genes=60, types=6, scaling=scaling)[0]
         return dataclasses.replace(made, name=name)
     if name in NAMES and name.endswith(FACTORS):
-        from tumour_factors import with_features
+        from tumour_features import with_features
 
         with tempfile.TemporaryDirectory() as folder:
             bare = cohort(name.removesuffix(FACTORS), "none")

@@ -42,7 +42,8 @@ from matplotlib.ticker import MaxNLocator
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 from scripts import Parser, comma, entry, keep, write
-from tumour_factors import disentangled, with_features
+from tumour_factors import disentangled
+from tumour_features import with_features
 
 import vaebench as vb
 from vaebench.analysis.identifiability import mean_correlation_coefficient

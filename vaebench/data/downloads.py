@@ -92,7 +92,7 @@ def fetch(
     for file, address in files.items():
         path = place / file
         if not path.exists():
-            if mirror is not None and user_path(mirror).is_dir():
+            if mirror is not None and "://" not in str(mirror) and user_path(mirror).is_dir():
                 _copy(user_path(mirror) / file, path, recorded(place).get(file))
                 address = "a local folder"
             else:

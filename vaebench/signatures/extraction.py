@@ -16,7 +16,7 @@ from vaebench.data.mutations.opportunities import Opportunities
 from vaebench.data.mutations.tables import cancer_types, write_exposures, write_signatures, write_sigprofiler
 from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
 from vaebench.signatures import interchange, plots
-from vaebench.signatures.extraction_notes import ambiguity_notes, choice_notes, drawn_notes, regime_notes
+from vaebench.signatures.extraction_notes import ambiguity_notes, choice_notes, drawn_notes
 from vaebench.signatures.kept import PRIOR
 from vaebench.signatures.learned import learned_prior
 from vaebench.signatures.matching import fit_cosines, matches
@@ -213,8 +213,7 @@ def extract(
     exposures = np.zeros((len(whole), len(order)))
     exposures[used] = found.exposures[:, order]
     fits = {"mutations": whole.sum(1), "cosine": fit_cosines(whole, exposures @ signatures.to_numpy())}
-    notes = scales + capped + choice_notes(table.index[~used], found.table, numbers)
-    notes += regime_notes(whole[used].sum(1), prior_weight > 0)
+    notes = scales + capped + choice_notes(table.index[~used], found.table, numbers, whole[used], prior_weight > 0)
     notes += ambiguity_notes(found.reassignments, np.argsort(order))
     result = Extraction(
         signatures=signatures,

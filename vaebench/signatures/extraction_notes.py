@@ -10,8 +10,18 @@ from vaebench.signatures.sparse.ambiguity import Reassignment
 _FEW_MUTATIONS, _FEW_SAMPLES = 200, 100
 
 
-def choice_notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tuple[str, ...]:
-    """Notes on samples without mutations and on a doubtful number of signatures."""
+def choice_notes(
+    empty: pd.Index, table: pd.DataFrame, numbers: list[int], counts: np.ndarray, prior: bool
+) -> tuple[str, ...]:
+    """Notes on samples without mutations, on a doubtful number of signatures, and :func:`regime_notes`.
+
+    Args:
+        empty: names of the samples without mutations.
+        table: of all numbers of signatures.
+        numbers: that were tried.
+        counts: [T, M] of the other samples.
+        prior: known signatures were one.
+    """
     chosen = table[table["chosen"]].iloc[0]
     notes = []
     if len(empty):
@@ -21,7 +31,7 @@ def choice_notes(empty: pd.Index, table: pd.DataFrame, numbers: list[int]) -> tu
         notes.append(f"The number of signatures is doubtful: {chosen['status']}.")
     if len(numbers) > 1 and chosen["k"] == max(numbers):
         notes.append(f"The chosen number {chosen['k']} is the largest that was tried; there may be more signatures.")
-    return tuple(notes)
+    return (*notes, *regime_notes(counts.sum(1), prior))
 
 
 def regime_notes(mutations: np.ndarray, prior: bool) -> tuple[str, ...]:
