@@ -79,7 +79,8 @@ def fetch(
     chosen = chosen_source(name, version, genome, context, exome)
     files, digests = chosen.files, chosen.digests
     place = data_folder(name, folder)
-    if mirror is not None and not user_path(mirror).is_dir():
+    local = None if mirror is None or "://" in str(mirror) else user_path(mirror)
+    if mirror is not None and (local is None or not local.is_dir()):
         for file in files:
             _in_mirror(str(mirror), file)
     if timeout <= 0 or retries < 0 or pause < 0:
@@ -92,8 +93,8 @@ def fetch(
     for file, address in files.items():
         path = place / file
         if not path.exists():
-            if mirror is not None and "://" not in str(mirror) and user_path(mirror).is_dir():
-                _copy(user_path(mirror) / file, path, recorded(place).get(file))
+            if local is not None and local.is_dir():
+                _copy(local / file, path, recorded(place).get(file))
                 address = "a local folder"
             else:
                 address = address if mirror is None else _in_mirror(str(mirror), file)
