@@ -185,7 +185,7 @@ def _numbers(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
 
 
 def _remedy(text: str) -> str:
-    """How a number must be written that has marks of thousands, per cent or a decimal comma; "" for other texts."""
+    """Returns the form of a number that has marks of thousands, per cent or a decimal comma; "" for other texts."""
     if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d*)?", text):
         return f", without marks of thousands: {text.replace(',', '')}"
     if re.fullmatch(r"[\d.,]+ ?%", text):
