@@ -188,8 +188,8 @@ DARK = "#191919"
 
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-_SEEN = 0.1
-"""Luminance of a colour that stands out from :data:`DARK`, as 2.5 to 1."""
+_SEEN = 0.165
+"""Luminance of a colour that stands out from :data:`DARK`, as 3.6 to 1; the red of C>T, as all know it, is just above."""
 
 
 def darkened(figure: Figure) -> Figure:
