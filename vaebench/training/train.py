@@ -147,6 +147,8 @@ def make_validation(static: Static, model: Model) -> Callable[[Lane, jax.Array],
         valid = lane.split.valid
         whole = static.validation == "whole"
         full, rest = (0, valid.shape[0]) if whole else validation_chunks(valid.shape[0], static.batch)
+        # the keys of this epoch's training noise again; over 8 seeds of a VAE the loss was 0.06 +- 0.07 of 147 above that of
+        # other keys, so they stay: other keys would change the stopping and with it the draws of a seed
         keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(lane.key, lane.epoch), 1), full + 1)
 
         def batch(index: jax.Array, key: jax.Array, seen: jax.Array) -> dict[str, jax.Array]:
