@@ -13,8 +13,8 @@ Four questions, three on simulated data:
 * cohorts: COAD and STAD of `metagsca`, tumours and paired normals, whose values come from two cohorts with other floors. The
   scores of `batch`, with the cohort as the batch and tumour or normal as the type. Only with VAEBENCH_DATA.
 
-Machine: one CPU core; the preset cpu takes ten minutes or so, smoke two. A run that is stopped continues.
-Expected: MCC is higher with u than with u shuffled; conditional_vae mixes batches and keeps types.
+Machine: one CPU core; smoke takes two minutes or so, and the presets cpu and full were not run. A run that is stopped continues.
+Expected: not known before they are run; the theory says that MCC is higher with u than with u shuffled.
 
 Writes OUT/known_factors.csv: one row for each question, model, seed and score.
 """

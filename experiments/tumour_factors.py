@@ -1,6 +1,6 @@
 """Claims 15 to 17 of eltager2023 on real tumours: do latents tell age, gender, immune cells, metastasis and signatures apart?
 
-    VAEBENCH_DATA=data python experiments/tumour_factors.py --out results/known_factors
+    VAEBENCH_DATA=data python experiments/tumour_factors.py --out results/tumour_factors/metagsca
     python experiments/tumour_factors.py --preset smoke --out runs/smoke                  # simulated tumours; nothing to conclude
 
 Known features of the study: age, gender, days to metastasis, immune infiltration (here the leukocyte fraction), and the shares of
