@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 from cohorts import FILES
 from scipy import stats
-from scripts import Parser, entry, keep
+from scripts import Parser, comma, entry, keep
 
 import vaebench as vb
 from vaebench.analysis.identifiability import mean_correlation_coefficient, seed_agreement
@@ -153,12 +153,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write the table."""
     parser = Parser(__doc__, "runs/known_factors")
     parser.add_argument("--preset", choices=tuple(SIZES), default="full")
+    parser.add_argument("--questions", type=comma(), default=list(QUESTIONS), help="default: all")
     options = parser.parse_args(arguments)
     size, path = SIZES[options.preset], options.out / "known_factors.csv"
     columns = ["question", "model", "seed", "score", "value"]
     rows = pd.read_csv(path).to_numpy().tolist() if path.exists() else []
     for question, made in QUESTIONS.items():
-        if question not in {row[0] for row in rows}:
+        if question in options.questions and question not in {row[0] for row in rows}:
             rows += made(size)
             keep(pd.DataFrame(rows, columns=columns), path)
             print(f"{question}: done", file=sys.stderr, flush=True)

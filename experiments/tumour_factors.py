@@ -162,7 +162,7 @@ def shared_by_model(models: pd.DataFrame, data: Dataset, folder: Path) -> pd.Dat
     chosen = chosen[chosen["point"].isin(list(kept))]
     lines = zip(chosen["point"], chosen["static/variant"], strict=True)
     pairs = [pairs_table(kept[point], data, {"model": name, "point": point}) for point, name in lines]
-    return shared_latents(pd.concat(pairs))
+    return shared_latents(pd.concat(pairs)).assign(data=data.name)
 
 
 def planned(options: argparse.Namespace) -> list[vb.Point]:
