@@ -3,7 +3,7 @@
     python experiments/claims.py --grid runs/eltager2023/pancan_eb-eltager2023_scaled \\
         --grid-gtex runs/eltager2023/gtex-eltager2023_scaled \\
         --disentangled runs/disentangled/pancan_eb-eltager2023_scaled \\
-        --features runs/features/pancan_eb_factors-eltager2023_scaled --shared results/fig8/shared.csv \\
+        --features results/tumour_factors/metagsca/run --shared results/tumour_factors/metagsca/shared.csv \\
         --korkic runs/korkic2021/metagsca-korkic2021_scaled \\
         --kroskinski runs/kroskinski2021/metagsca-kroskinski2021_scaled \\
         --kroskinski-zscore runs/kroskinski2021/metagsca-kroskinski2021_zscore_scaled \\
