@@ -3,7 +3,7 @@
     python experiments/claims.py --grid runs/eltager2023/pancan_eb-eltager2023_scaled \\
         --grid-gtex runs/eltager2023/gtex-eltager2023_scaled \\
         --disentangled runs/disentangled/pancan_eb-eltager2023_scaled \\
-        --features runs/features/pancan_eb_factors-eltager2023_scaled --shared results/fig8/shared.csv \\
+        --features results/tumour_factors/metagsca/run --shared results/tumour_factors/metagsca/shared.csv \\
         --korkic runs/korkic2021/metagsca-korkic2021_scaled \\
         --kroskinski runs/kroskinski2021/metagsca-kroskinski2021_scaled \\
         --kroskinski-zscore runs/kroskinski2021/metagsca-kroskinski2021_zscore_scaled \\
@@ -87,7 +87,7 @@ def evidence(options: argparse.Namespace) -> dict[str, pd.DataFrame]:
 def short_text(name: str, rows: pd.DataFrame) -> str:
     """The data of an evidence, for the table."""
     if name not in FOLDERS:
-        return ""
+        return ", ".join(rows["data"].unique()) if "data" in rows else ""
     first, trained = rows.iloc[0], rows["traced/seed"].nunique()
     text = f"{first['data/name']} ({first['data/samples']:,} samples x {first['data/features']:,} features, "
     text += f"{first['study']}, {trained} seed{'s' if trained > 1 else ''})"
@@ -112,8 +112,9 @@ def judgements(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
     for claim in all_claims():
         verdict = judged(claim, found)
         names = dict.fromkeys(n.partition(":")[0] for n in claim.needs)
+        experiment = claim.experiment
         if claim.number in FEATURES and "features" in found:
-            names = {"features": None}
+            names, experiment = {"features": None}, "tumour_factors.py"
         used = [texts.get(name, "") for name in names]
         differs = "" if verdict.verdict == UNTESTED else f"{'; '.join(filter(None, used))}"
         differs += f" (study: {STUDIES[study_of(claim.number)]})" if differs else ""
@@ -123,7 +124,7 @@ def judgements(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
             "claim": claim.text,
             "verdict": verdict.verdict,
         }
-        line |= {"evidence": verdict.number, "experiment": claim.experiment, "differs": differs}
+        line |= {"evidence": verdict.number, "experiment": experiment, "differs": differs}
         lines.append(line | {"rule": " ".join((claim.rule.__doc__ or "").split())})
     return pd.DataFrame(lines)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +25,7 @@ FILES = {
     "porpoise": "porpoise_13_cohorts_z.csv.gz",
     "gtex": "gtex_520x467.csv.gz",
 }
-FACTORS = "_factors"
-"""Ending of the names of TCGA sets with the ten known features of `tumour_features.py` in place of age alone."""
-NAMES = (*FILES, *(f"{name}{FACTORS}" for name in FILES if name != "gtex"), "simulated", "simulated_b")
+NAMES = (*FILES, "simulated", "simulated_b")
 
 
 def cohort(name: str, scaling: str = "zscore") -> Dataset:
@@ -36,13 +33,6 @@ def cohort(name: str, scaling: str = "zscore") -> Dataset:
     if name in ("simulated", "simulated_b"):  # two, to compare data sets without files
         made = simulate_cohort(seed=int(name == "simulated_b"), samples=240, genes=60, types=6, scaling=scaling)[0]
         return dataclasses.replace(made, name=name)
-    if name in NAMES and name.endswith(FACTORS):
-        from tumour_features import with_features
-
-        with tempfile.TemporaryDirectory() as folder:
-            bare = cohort(name.removesuffix(FACTORS), "none")
-            known = with_features(bare, 0, Path(folder), top=None, scaling=scaling)
-        return dataclasses.replace(known, name=name)
     if name not in FILES:
         raise unknown_name("data set", name, NAMES)
     if "VAEBENCH_DATA" not in os.environ:

@@ -1,6 +1,6 @@
 """Claims 15 to 17 of eltager2023 on real tumours: do latents tell age, gender, immune cells, metastasis and signatures apart?
 
-    VAEBENCH_DATA=data python experiments/tumour_factors.py --out results/known_factors
+    VAEBENCH_DATA=data python experiments/tumour_factors.py --out results/tumour_factors/metagsca
     python experiments/tumour_factors.py --preset smoke --out runs/smoke                  # simulated tumours; nothing to conclude
 
 Known features of the study: age, gender, days to metastasis, immune infiltration (here the leukocyte fraction), and the shares of
@@ -26,6 +26,7 @@ claims.py (`--features`, `--shared`).
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,17 +37,22 @@ from cohorts import cohort
 from eltager2023_fig8_correlations import chosen_rows, pairs_table, shared_latents
 from scipy.stats import rankdata
 from scripts import Parser, comma, entry, keep
-from tumour_features import FEATURES, LEAST, SIGNATURES, WEIGHT, factor_table, with_features
 from verdicts import mean_range
 
 import vaebench as vb
 from vaebench.analysis.settings import is_baseline
+from vaebench.data.dataset import dataset_from_arrays
+from vaebench.errors import InputError
 from vaebench.metrics.rmig import RmigOptions
 from vaebench.training.model import kept_embeddings
 from vaebench.types import Dataset
 
 MODELS = ("vae", "beta_vae", "beta_tc_vae", "dip_vae", "iwae", "categorical_vae")
-THRESHOLD, PERMUTATIONS = 0.1, 20
+SIGNATURES = ("SBS1", "SBS2", "SBS5", "SBS13", "SBS15", "SBS40")
+FEATURES = ("age", "gender", "days_to_metastasis", "leukocyte_fraction", *SIGNATURES)
+LEAST, THRESHOLD, PERMUTATIONS = 300, 0.1, 20
+WEIGHT = "weight"
+"""Factor with the weight of a tumour's shares; it is taken out again before anything is scored."""
 PAIRS = ("SBS2", "SBS13", "both", "either", "by_chance")
 SCORES = {
     "metric/leiden/ari": "ari",
@@ -54,6 +60,43 @@ SCORES = {
     "metric/rmig/null_rmig": "rmig_null",
     "metric/dci/disentanglement": "dci",
 }
+
+
+def factor_table(data: Dataset, least: int, folder: Path) -> Path:
+    """Write the features as a table for ``--factors``; shares of tumours with at most ``least`` mutations are empty."""
+    if data.name.startswith("simulated"):
+        table = pd.DataFrame(dict(data.factors)).rename(columns={"immune": "leukocyte_fraction"})
+        table.insert(0, "sample", data.samples)
+        table["mutations"] = np.random.default_rng(0).integers(100, 600, len(table))
+    else:
+        source = Path(os.environ["VAEBENCH_DATA"]) / "expression" / "tcga_factors.csv.gz"
+        table = pd.read_csv(source).drop(columns="patient")
+        table[list(SIGNATURES)] = table[list(SIGNATURES)].div(table["mutations"], axis=0)
+    few = ~(table["mutations"] > least)
+    table.loc[few, list(SIGNATURES)] = np.nan
+    table[WEIGHT] = table["mutations"] / (table["mutations"] + LEAST)
+    path = folder / f"factors_above_{least}.csv"
+    keep(table, path)
+    return path
+
+
+def with_features(
+    data: Dataset, least: int, folder: Path, top: str | None = "<=500", scaling: str = "zscore"
+) -> Dataset:
+    """The tumours with the study's features; those that are the same for all of them are left out."""
+    own = {"age": data.covariates["age"], "gender": (data.covariates["gender"] == data.covariates["gender"][0]) * 1.0}
+    labels = np.array(data.label_names)[data.labels]
+    about = {"samples": data.samples, "features": data.features, "labels": labels, "covariates": data.covariates}
+    about |= {"survival": data.survival, "name": data.name}
+    bare = dataset_from_arrays(data.x, **about, factors=own, top=top, scaling=scaling)
+    path = factor_table(data, least, folder)
+    known, held = bare, [name for name in FEATURES if name not in own]
+    for name in held:
+        try:
+            known = vb.data.with_factors(known, path, [name])
+        except InputError as error:
+            print(f"note: {error}")
+    return known
 
 
 def weights_of(tumours: Dataset, folder: Path) -> np.ndarray:
@@ -119,7 +162,7 @@ def shared_by_model(models: pd.DataFrame, data: Dataset, folder: Path) -> pd.Dat
     chosen = chosen[chosen["point"].isin(list(kept))]
     lines = zip(chosen["point"], chosen["static/variant"], strict=True)
     pairs = [pairs_table(kept[point], data, {"model": name, "point": point}) for point, name in lines]
-    return shared_latents(pd.concat(pairs))
+    return shared_latents(pd.concat(pairs)).assign(data=data.name)
 
 
 def planned(options: argparse.Namespace) -> list[vb.Point]:
