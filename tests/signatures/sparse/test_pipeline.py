@@ -365,7 +365,7 @@ def test_one_large_number_is_grown_up_to(rare, monkeypatch):
 
     add_signature = one_number.add_signature
     monkeypatch.setattr(one_number, "add_signature", counted)
-    monkeypatch.setattr(one_number, "swap_signatures", lambda x, fit, key, options, known: (fit, fit, 0))
+    monkeypatch.setattr(pipeline, "swap_signatures", lambda data, fit, key, options, known: (fit, fit, 0))
     pipeline.sparse_path(rare[0], [4], restarts=1, options=SparseOptions(grown_from=2, final_draws=20, draws=20))
     assert sizes == [2, 3]
 
