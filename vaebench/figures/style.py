@@ -49,7 +49,7 @@ def new_figure(
         heights: relative heights of the rows; equal by default.
         layout: ``None`` leaves the places of the axes to :func:`stack`.
     """
-    figure = Figure(figsize=(WIDTH, height), layout=layout)  # pyright: ignore[reportArgumentType]  # its stub lacks "none"
+    figure = Figure(figsize=(WIDTH, height), layout=layout)
     FigureCanvasAgg(figure)
     axes = list(np.ravel(figure.subplots(rows, columns, squeeze=False, height_ratios=heights)))
     for ax in axes:
