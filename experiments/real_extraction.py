@@ -1,7 +1,7 @@
 """What does an extraction find in real tumours: published signatures, blends of them, the same signatures in both halves?
 
     python experiments/real_extraction.py --exposures PCAWG_EXPOSURES --catalogue PCAWG_CATALOGUE --cosmic COSMIC --out runs/found
-    ... --types Liver-HCC --first 0 --samples 100 --k-max 15 --restarts 3 --prior-weight 100
+    ... --types Liver-HCC,all --first 0 --samples 100 --k-max 15 --restarts 3 --prior-weight 100
     python experiments/real_extraction.py --preset smoke --out runs/smoke
 
 Data: as for experiments/trust.py. The genomes FIRST to FIRST + SAMPLES of each type are extracted by `sparse`, as a whole and in
@@ -32,9 +32,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from real_tumours import made_up
-from scripts import Parser, comma, entry, keep
-from trust import RENAMED, add_files, given_files
+from real_tumours import add_genomes, asked_for
+from scripts import Parser, entry, keep
+from trust import RENAMED
 
 from vaebench.data.mutations.tables import read_catalogue, read_signatures
 from vaebench.errors import InputError
@@ -154,22 +154,15 @@ def measured(options: argparse.Namespace, paths: dict[str, Path], kinds: Sequenc
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = Parser(__doc__, "runs/real_extraction")
-    add_files(parser)
-    parser.add_argument("--types", type=comma(), default=list(TYPES), help="cancer types of PCAWG, or all")
-    parser.add_argument("--first", type=int, default=0, help="place of a type's first genome in the catalogue")
-    parser.add_argument("--samples", type=int, default=100, help="genomes of a type")
+    add_genomes(parser, TYPES)
     parser.add_argument("--k-max", type=int, default=15, help="largest number of signatures")
     parser.add_argument("--restarts", type=int, default=3, help="random starts for each number")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--prior-weight", type=float, default=0.0, help="weight of the published signatures as a prior")
     options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
     if options.preset == "smoke":
         options.k_max, options.restarts = 3, 1
-        rows = measured(options, made_up(options.out), ["Liver-HCC"])
-    else:
-        rows = measured(options, given_files(options), options.types)
-    print(rows.to_string())
+    print(measured(options, *asked_for(options)).to_string())
 
 
 if __name__ == "__main__":

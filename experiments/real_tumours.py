@@ -62,6 +62,22 @@ def made_up(out: Path) -> dict[str, Path]:
     return paths
 
 
+def add_genomes(parser: Parser, types: Sequence[str]) -> None:
+    """Options for the genomes of real tumours."""
+    add_files(parser)
+    parser.add_argument("--types", type=comma(), default=list(types), help="cancer types of PCAWG")
+    parser.add_argument("--first", type=int, default=0, help="place of a type's first genome in the catalogue")
+    parser.add_argument("--samples", type=int, default=100, help="genomes of a type")
+
+
+def asked_for(options: argparse.Namespace) -> tuple[dict[str, Path], list[str]]:
+    """Files and cancer types that were asked for; made-up ones for the preset smoke. Makes the folder."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.preset == "smoke":
+        return made_up(options.out), ["Liver-HCC"]
+    return given_files(options), options.types
+
+
 def row_of(fit: RefitResult, seen: set[str], known: set[str]) -> dict[str, Any]:
     """Numbers of a refit, given the signatures ``seen`` in the type, and all those that the published table has."""
     assert fit.intervals is not None
@@ -115,17 +131,9 @@ def measured(options: argparse.Namespace, paths: dict[str, Path], kinds: Sequenc
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = Parser(__doc__, "runs/real_tumours")
-    add_files(parser)
-    parser.add_argument("--types", type=comma(), default=list(TYPES), help="cancer types of PCAWG")
-    parser.add_argument("--first", type=int, default=0, help="place of a type's first genome in the catalogue")
-    parser.add_argument("--samples", type=int, default=100, help="genomes of a type")
+    add_genomes(parser, TYPES)
     options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    if options.preset == "smoke":
-        rows = measured(options, made_up(options.out), ["Liver-HCC"])
-    else:
-        rows = measured(options, given_files(options), options.types)
-    print(rows.to_string())
+    print(measured(options, *asked_for(options)).to_string())
 
 
 if __name__ == "__main__":

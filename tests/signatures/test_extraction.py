@@ -271,3 +271,4 @@ def test_small_cohorts_and_few_mutations_are_said():
     (few,) = regime_notes(np.r_[np.full(200, 80), np.full(100, 9000)], prior=True)
     assert "at most 80 mutations" in few
     assert "refit" in few
+    assert regime_notes(np.full(2000, 80), prior=True) == ()  # not measured

@@ -27,7 +27,9 @@ def random_restarts(
         key: random key.
         options: ``shapes``, ``start_iterations`` and ``present`` are used.
     """
-    size = len(padded(np.zeros((count, x.shape[1]))))
+    size = len(
+        padded(np.zeros((count, x.shape[1])))
+    )  # not to options.padding: many starts take longer than a compilation
     starts = [_random_start(x, key, count, size) for key in jax.random.split(key, restarts)]
     signatures, exposures = (jnp.stack(part) for part in zip(*starts, strict=True))
     for shape in options.shapes:
