@@ -2,10 +2,11 @@
 
     python experiments/real_extraction.py --exposures PCAWG_EXPOSURES --catalogue PCAWG_CATALOGUE --cosmic COSMIC --out runs/found
     ... --types Liver-HCC,all --first 0 --samples 100 --k-max 15 --restarts 3 --prior-weight 100
+    ... --types all --samples 2780 --k-min 20 --k-max 60 --restarts 1
     python experiments/real_extraction.py --preset smoke --out runs/smoke
 
 Data: as for experiments/trust.py. The genomes FIRST to FIRST + SAMPLES of each type are extracted by `sparse`, as a whole and in
-two halves (every other genome). There is no truth for real tumours. A found signature is taken as
+two halves (every other genome), with --k-min to --k-max signatures. There is no truth for real tumours. A found signature is taken as
 
 * one:     its cosine with a published signature is at least 0.90;
 * two:     its cosine with the best combination of two published signatures is;
@@ -43,7 +44,7 @@ from vaebench.signatures.extraction import Extraction, extract
 TYPES = ("Liver-HCC", "Lung-AdenoCA", "Breast-AdenoCA")
 ALIKE, NAMED = 0.90, 0.85
 """Cosines from which two signatures are the same, and from which one is called by the other's name."""
-KEYS = ["type", "first", "samples", "k_max", "restarts", "seed", "prior_weight"]
+KEYS = ["type", "first", "samples", "k_min", "k_max", "restarts", "seed", "prior_weight"]
 
 
 def cosines(found: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
@@ -128,7 +129,7 @@ def measured(options: argparse.Namespace, paths: dict[str, Path], kinds: Sequenc
         whole, *halves = (
             extract(
                 part,
-                k=range(2, options.k_max + 1),
+                k=range(options.k_min, options.k_max + 1),
                 restarts=options.restarts,
                 seed=options.seed,
                 reference=known if options.prior_weight else None,
@@ -155,6 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = Parser(__doc__, "runs/real_extraction")
     add_genomes(parser, TYPES)
+    parser.add_argument("--k-min", type=int, default=2, help="smallest number of signatures")
     parser.add_argument("--k-max", type=int, default=15, help="largest number of signatures")
     parser.add_argument("--restarts", type=int, default=3, help="random starts for each number")
     parser.add_argument("--seed", type=int, default=0)

@@ -149,6 +149,7 @@ def test_kernels_are_counted_once_by_stream(tmp_path):
     assert kernels(tmp_path, most=1) == [("fusion", 0.6)]
 
 
+@pytest.mark.slow
 def test_a_child_that_takes_too_long_is_stopped_and_its_lines_kept(monkeypatch, tmp_path):
     from device_parts import children
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -40,6 +41,7 @@ def rooms() -> dict[str, list[Path]]:
     return found
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """Names below ``vaebench`` that a file imports at any place, type checking apart."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -100,6 +100,7 @@ def test_parts_have_the_same_columns_and_types(folder):
     assert len(schemas) == 1
 
 
+@pytest.mark.slow
 def test_pandas_polars_and_duckdb_read_a_folder_as_it_stands(folder):
     ours = read_rows(folder).set_index("point").sort_index()
     score = "metric/leiden/ari"

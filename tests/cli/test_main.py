@@ -63,6 +63,7 @@ def test_run_writes_rows_report_and_a_summary(table, tmp_path, capsys):
     assert main(["report", str(out), "--quiet"]) == 0
 
 
+@pytest.mark.slow
 def test_run_on_a_matrix_of_genes_with_a_table_about_its_samples(table, tmp_path):
     frame = pd.read_csv(table).set_index("sample")
     frame.filter(like="G").T.to_csv(tmp_path / "x.tsv", sep="\t")

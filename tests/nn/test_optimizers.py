@@ -163,7 +163,11 @@ def by_hand(name: str, decay: float) -> optax.GradientTransformation:
     return optax.chain(optax.add_decayed_weights(decay), make(RATE))
 
 
-@pytest.mark.parametrize("name", NAMED)
+AT_ONCE = ("adamw", "adabelief", "lion", "muon", "nadam")
+"""Half a second of compiler each: the others with the slow tests."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in AT_ONCE else pytest.mark.slow) for n in NAMED])
 def test_an_optimizer_by_name_is_optaxs(name):
     lanes = jax.vmap(lambda rate, decay: ours(None, 4, decay, rate, name))(
         jnp.array([RATE, RATE, 0.1 * RATE]), jnp.array([0.0, 0.1, 0.0])

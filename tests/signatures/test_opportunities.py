@@ -171,7 +171,7 @@ def test_detection_limits_are_those_of_the_targets_signatures_on_both_scales(tru
         assert row["genome_least_mutations"] == pytest.approx(expected, rel=1e-9, nan_ok=True)
 
 
-@pytest.mark.parametrize("command", ["calibrate", "power"])
+@pytest.mark.parametrize("command", [pytest.param("calibrate", marks=pytest.mark.slow), "power"])
 def test_the_commands_take_opportunities(command, exomes, truth, tmp_path, capsys):
     write_signatures(truth.signatures, tmp_path / "s.csv")
     write_catalogue(exomes[0].head(6), tmp_path / "x.csv")

@@ -399,6 +399,7 @@ def test_an_evaluation_that_kills_its_process_is_a_failed_row(tmp_path, tiny, mo
 # --- what is kept --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_kept_embeddings_and_models_are_those_of_the_rows(tmp_path, tiny):
     points = product(BASE, latent=[2, 3], seed=range(3))
     run(points, tiny, metrics=["leiden"], out=tmp_path, lanes=2, keep_embeddings=True, keep_models="all", quiet=True)

@@ -53,6 +53,7 @@ def test_history_and_losses_agree(tiny):
     assert item.z.shape == (60, 3)
 
 
+@pytest.mark.slow
 def test_diverged_points_have_no_embedding_and_others_are_untouched(tiny):
     good = product(BASE, seed=range(2))
     bad = point(BASE, learning_rate=1e20, optimizer="sgd", activation="relu", seed=9)
@@ -121,6 +122,7 @@ def test_a_mixed_sweep_has_as_many_groups_as_distinct_static_values():
     assert len(group_by_static(points, 6)) == len({static_of(p, 6) for p in points}) == len(points) // 3
 
 
+@pytest.mark.slow
 def test_traced_values_share_a_program(caplog):
     assert compiled([p for p in mixed_sweep() if p.variant == "vae"], caplog) == 2  # its two recipes
 

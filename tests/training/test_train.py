@@ -215,6 +215,7 @@ def test_all_traced_choices_share_one_program():
     assert program.advance._cache_size() == before == 1
 
 
+@pytest.mark.slow
 def test_history_holds_the_losses_of_the_epochs_that_were_run():
     program, pool = pool_of([small(seed=1, epochs=4)], 1)
     pool, first = program.advance(pool, data(), 3)

@@ -365,7 +365,14 @@ def test_folded_normal_layers_are_in_the_recipes_order(recipe):
     )
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize(
+    # a second of compiler each: two at once, the others with the slow tests
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("muse_xae", "folded_normal_vae") else pytest.mark.slow)
+        for name in COUNTS
+    ],
+)
 def test_initial_decoders_are_not_negative_and_frozen_ones_are_statistics(key, name):
     recipe = variant(name).recipes[-1]
     model, chosen, variables = built(name, recipe)

@@ -150,6 +150,7 @@ def test_muse_xae_finds_the_signatures():
     assert correlation[linear_sum_assignment(-correlation)].min() > 0.95
 
 
+@pytest.mark.slow
 def test_errors_are_of_the_normalised_catalogue_through_the_mean():
     found, _ = muse()
     counts = catalogue()[0][:-1]  # the last sample's row is 0 whatever comes out
@@ -266,6 +267,7 @@ def test_lanes_train_on_redraws_and_are_stopped_on_the_counts(monkeypatch):
     np.testing.assert_array_equal(split.train, np.arange(120))
 
 
+@pytest.mark.slow
 def test_every_muse_refit_goes_from_its_own_redraw_to_the_counts(monkeypatch):
     counts, signatures, _ = catalogue()
     call = lambda: muse_refit(0, counts, signatures, refits=4)  # noqa: E731
@@ -300,6 +302,7 @@ def test_refitted_exposures_are_near_the_truth_and_sum_to_the_mutations():
     assert fit.latent_kl.min() > 0
 
 
+@pytest.mark.slow
 def test_posterior_draws_scatter_around_the_exposures(key):
     fit = refit()
     drawn = posterior_draws(key, fit, 400)
