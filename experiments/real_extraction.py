@@ -6,7 +6,8 @@
     python experiments/real_extraction.py --preset smoke --out runs/smoke
 
 Data: as for experiments/trust.py. The genomes FIRST to FIRST + SAMPLES of each type are extracted by `sparse`, as a whole and in
-two halves (every other genome), with --k-min to --k-max signatures. There is no truth for real tumours. A found signature is taken as
+two halves (every other genome), with K_MIN to K_MAX signatures. There is no truth for real tumours. A found signature is taken
+as
 
 * one:     its cosine with a published signature is at least 0.90;
 * two:     its cosine with the best combination of two published signatures is;
