@@ -199,7 +199,9 @@ OUTPUTS: dict[str, tuple[File, ...]] = {
         _PER_MUTATION,
         _VARIANTS,
         *_EXTRA,
-        File("fit.json", "method, level, dispersion, noise, notes, command and version"),
+        File(
+            "fit.json", "signatures found in the cohort, method, level, dispersion, noise, notes, command and version"
+        ),
         _REPORT,
         _MANIFEST,
     ),

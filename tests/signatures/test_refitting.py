@@ -16,6 +16,7 @@ from vaebench.errors import InputError
 from vaebench.signatures.coverage import coverage_summary, presence_scores
 from vaebench.signatures.intervals.methods import METHODS
 from vaebench.signatures.intervals.options import BootstrapOptions
+from vaebench.signatures.refit_tables import found_signatures
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler import posterior as sampling
 from vaebench.signatures.sampler.options import SamplerOptions
@@ -183,7 +184,7 @@ def test_a_saved_refit_is_read_again(cohort, tmp_path):
     assert values.pop("dispersion") == fit.dispersion
     assert values == {
         "method": "bootstrap", "level": 0.95, "noise": "negative_binomial", "psi": 0, "size": None, "notes": ["One."],
-        "cohort": "A",
+        "cohort": "A", "found": list(truth.signatures.index),
     }  # fmt: skip
     fit._replace(intervals=None).save(tmp_path / "plain")
     assert not (tmp_path / "plain" / "intervals.csv").exists()
@@ -282,3 +283,16 @@ def test_exposures_of_a_sample_of_few_mutations_sum_to_them():
     fit = refit(catalogue, table, intervals="spike_slab", options=short)
     assert fit.intervals["exposure"].sum() == pytest.approx(50, abs=8)
     assert not any("scatter" in note for note in fit.notes)
+
+
+def test_found_signatures_are_surely_present_in_a_sample():
+    exposures = pd.DataFrame([[5.0, 9.0, 0.0], [7.0, 8.0, 0.0]], ["a", "b"], ["S1", "S2", "S3"])
+    table = exposures.stack().rename_axis(["sample", "signature"]).rename("exposure").reset_index()
+    presence = {"S1": (0.2, 0.95), "S2": (0.8, 0.89), "S3": (0.1, 0.9)}
+    known = table.assign(
+        presence=[presence[s][t == "b"] for t, s in zip(table["sample"], table["signature"], strict=True)]
+    )
+    assert found_signatures(exposures, known) == ("S1", "S3")
+    # without a probability, what has an exposure
+    assert found_signatures(exposures, table.assign(presence=np.nan)) == ("S1", "S2")
+    assert found_signatures(exposures, None) == ("S1", "S2")

@@ -192,6 +192,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     if not options.quiet:
         many = "1 sample" if len(catalogue) == 1 else f"{len(catalogue):,} samples"
         print(f"{many}, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
+        print(f"{len(fit.found)} of {len(signatures)} signatures found: {', '.join(fit.found) or 'none'}")
         print("\n".join([*notes, f"report: {page}"]))
     return fit.summary() | {"samples": len(catalogue), "notes": notes, "report": str(page)}
 

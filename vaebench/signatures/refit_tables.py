@@ -13,6 +13,9 @@ from vaebench.signatures.offered import missed, missed_note
 from vaebench.signatures.refit_notes import RefitChecks
 from vaebench.signatures.tables import Estimates
 
+FOUND = 0.9
+"""P(present) in one sample from which a cohort has the signature: in simulated exomes P > 0.5 alone called false ones."""
+
 
 def probabilities_of(
     counts: pd.DataFrame,
@@ -35,6 +38,18 @@ def shown_exposures(
     absent = np.zeros(exposures.shape, bool)
     absent[some] = estimates.presence < checks.present  # NaN, without a probability, is not
     return exposures.mask(absent, 0.0)
+
+
+def found_signatures(exposures: pd.DataFrame, intervals: pd.DataFrame | None) -> tuple[str, ...]:
+    """Signatures of the cohort: those whose largest P(present) among the samples is 0.9 or more, in the order of the table.
+
+    For a method without such probabilities, those whose exposure is above 0 in a sample.
+    """
+    largest = exposures.max()
+    if intervals is not None and intervals["presence"].notna().any():
+        presence = intervals.groupby(intervals["signature"].astype(str))["presence"].max()
+        largest = pd.Series(presence.reindex(exposures.columns.astype(str)).to_numpy() >= FOUND, exposures.columns)
+    return tuple(str(name) for name, value in largest.items() if value > 0)
 
 
 def sums_table(names: pd.Index, samples: pd.Index, estimates: Estimates | None) -> pd.DataFrame | None:

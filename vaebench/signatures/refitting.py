@@ -33,7 +33,14 @@ from vaebench.signatures.refit_notes import (
     sum_notes,
     twin_notes,
 )
-from vaebench.signatures.refit_tables import needs_added, probabilities_of, samples_table, shown_exposures, sums_table
+from vaebench.signatures.refit_tables import (
+    found_signatures,
+    needs_added,
+    probabilities_of,
+    samples_table,
+    shown_exposures,
+    sums_table,
+)
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
 from vaebench.types.shown import one_line, tables_page
@@ -104,6 +111,11 @@ class RefitResult(NamedTuple):
     channel_factors: pd.Series | None = None
     adaptation_gain: float | None = None
 
+    @property
+    def found(self) -> tuple[str, ...]:
+        """Signatures that the cohort has (:func:`vaebench.signatures.refit_tables.found_signatures`)."""
+        return found_signatures(self.exposures, self.intervals)
+
     def genome_exposures(self) -> pd.DataFrame:
         """Exposures [T, S] as mutations of the whole genome; as they are in a refit without opportunities."""
         return self.exposures if self.yields is None else self.exposures / self.yields
@@ -118,6 +130,7 @@ class RefitResult(NamedTuple):
             | gone
             | gain
             | {
+                "found": list(self.found),
                 "method": self.method,
                 "level": self.level,
                 "dispersion": self.dispersion,
