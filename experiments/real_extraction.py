@@ -20,12 +20,14 @@ Machine: 1 CPU core, two to ten minutes a type.
 Expected: at least 80% of the signatures one or two, and the rest stable.
 Measured: results/trust/README.md.
 
-Writes OUT/rows.csv (a line a type) and OUT/found.csv (a line a signature); finished types are not repeated.
+Writes OUT/rows.csv (a line a type) and OUT/found.csv (a line a signature); finished types are not repeated, and of an
+interrupted one no finished number of signatures.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -41,6 +43,7 @@ from trust import RENAMED
 from vaebench.data.mutations.tables import read_catalogue, read_signatures
 from vaebench.errors import InputError
 from vaebench.signatures.extraction import Extraction, extract
+from vaebench.sweep.progress import StepDisplay
 
 TYPES = ("Liver-HCC", "Lung-AdenoCA", "Breast-AdenoCA")
 ALIKE, NAMED = 0.90, 0.85
@@ -135,6 +138,8 @@ def measured(options: argparse.Namespace, paths: dict[str, Path], kinds: Sequenc
                 seed=options.seed,
                 reference=known if options.prior_weight else None,
                 prior_weight=options.prior_weight,
+                progress=StepDisplay(),
+                steps=options.out / "steps",
             )
             for part in (counts, counts.iloc[::2], counts.iloc[1::2])
         )
@@ -149,6 +154,7 @@ def measured(options: argparse.Namespace, paths: dict[str, Path], kinds: Sequenc
             found = pd.concat([pd.read_csv(earlier, keep_default_na=False), found])
         keep(found, earlier)
         keep(rows, out)
+        shutil.rmtree(options.out / "steps", ignore_errors=True)
         print(row, file=sys.stderr, flush=True)
     return rows
 
