@@ -26,6 +26,7 @@ OLDER = (
     "real_tumours",
     "real_extraction",
     "trust_extraction",
+    "trust_calibration",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""
 

@@ -21,7 +21,15 @@ METHODS = {
     "gislum2024_extraction": ["--settings", "P", "--methods", "nmf,muse_xae"],
 }
 """One setting, one chain and quick methods are enough to see that the scripts run; `sparse` is extracted in de_novo."""
-SAMPLERS = ("gislum2024_coverage", "gislum2024_de_novo", "trust", "real_tumours", "real_extraction", "trust_extraction")
+SAMPLERS = (
+    "gislum2024_coverage",
+    "gislum2024_de_novo",
+    "trust",
+    "real_tumours",
+    "real_extraction",
+    "trust_extraction",
+    "trust_calibration",
+)
 """Optimised: they run for longer than they compile."""
 
 

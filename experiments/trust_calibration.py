@@ -1,0 +1,96 @@
+"""Does `calibrate` see what is wrong? The coverage that it predicts of simulated cohorts, beside the coverage that was measured.
+
+    python experiments/trust_calibration.py --exposures PCAWG_EXPOSURES --catalogue PCAWG_CATALOGUE --cosmic COSMIC \\
+        --measured results/trust/after/rows.csv --out runs/calibration
+    ... --regimes exome_200_all --types Liver-HCC --draws 2
+    python experiments/trust_calibration.py --preset smoke --out runs/smoke
+
+Data, simulator and regimes: those of experiments/trust.py. `vb.signatures.calibrate` gets the counts of the cohorts of draw 0
+of a regime (ten if a cohort is one tumour) and simulates --draws cohorts from each of its sources. `measured` is what the rows
+of trust.py in --measured say of the regime: the share of the non-zero exposures held, all draws together. Predictions are
+averages over the cohorts. `worst` is the least of the sources' averages.
+
+Machine: 1 CPU core, one to five minutes a regime of up to 20 tumours, longer for 200.
+Measured: results/trust/README.md.
+
+Writes OUT/rows.csv, a row a regime and type; finished rows are not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scripts import Parser, comma, entry, keep
+from trust import Field, add_files, drawn, made_up_field, parts_of, real_field
+
+from vaebench.errors import InputError
+from vaebench.signatures.calibration import SOURCES, calibrate
+
+REGIMES = ("genome_1_tissue", "exome_1_tissue", "panel_1_tissue", "few_1_all", "genome_20_tissue", "exome_20_tissue")
+
+
+def predicted(field: Field, regime: str, kind: str, draws: int) -> dict[str, Any]:
+    """Coverage of exposures above 0 that `calibrate` predicts, by source, over the cohorts of draw 0 of trust.py."""
+    samples = parts_of(regime)[1]
+    rng = np.random.default_rng([0, *f"{regime} {kind}".encode()])
+    started, found = time.process_time(), []
+    for i in range(10 if samples == 1 else max(1, 10 // samples)):
+        cohort = drawn(field, regime, kind, rng)
+        table = calibrate(cohort.counts, cohort.offered, draws=draws, seed=i)
+        found.append(table.loc[table["group"] == "non-zero", [f"coverage_{name}" for name in SOURCES]].iloc[0])
+    mean = pd.DataFrame(found).mean()
+    row: dict[str, Any] = {name: float(mean[f"coverage_{name}"]) for name in SOURCES}
+    return row | {"worst": min(row.values()), "cohorts": len(found), "cpu_seconds": time.process_time() - started}
+
+
+def coverage_of(rows: pd.DataFrame, regime: str, kind: str) -> float:
+    """Share of the non-zero exposures of a regime that were held; NaN where it was not measured."""
+    own = rows[(rows["regime"] == regime) & (rows["type"] == kind)]
+    return float(own["nonzero_held"].sum() / own["nonzero"].sum()) if len(own) else np.nan
+
+
+def run(options: argparse.Namespace, field: Field, measured: pd.DataFrame) -> pd.DataFrame:
+    """A row a regime and type; rows of OUT/rows.csv are not made again."""
+    out = options.out / "rows.csv"
+    rows: list[dict[Any, Any]] = pd.read_csv(out).to_dict("records") if out.exists() else []
+    done = {(row["regime"], row["type"]) for row in rows}
+    for regime in options.regimes:
+        for kind in options.types:
+            if (regime, kind) in done:
+                continue
+            truth = {"measured": coverage_of(measured, regime, kind)}
+            rows.append({"regime": regime, "type": kind} | truth | predicted(field, regime, kind, options.draws))
+            keep(pd.DataFrame(rows), out)
+            print(rows[-1], file=sys.stderr, flush=True)
+    return pd.DataFrame(rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = Parser(__doc__, "runs/trust_calibration")
+    add_files(parser)
+    parser.add_argument("--measured", type=Path, default=None, help="rows.csv of experiments/trust.py")
+    parser.add_argument("--regimes", type=comma(), default=list(REGIMES), help="as those of experiments/trust.py")
+    parser.add_argument("--types", type=comma(), default=["Breast-AdenoCA", "Liver-HCC"], help="cancer types of PCAWG")
+    parser.add_argument("--draws", type=int, default=3, help="simulated cohorts of each source")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    smoke = options.preset == "smoke"
+    if smoke:
+        options.regimes, options.types, options.draws = ["genome_5_true"], ["Breast-AdenoCA"], 1
+    elif options.measured is None:
+        raise InputError("--measured is missing; give the file rows.csv of experiments/trust.py")
+    columns = pd.Index(["regime", "type", "nonzero", "nonzero_held"])
+    measured = pd.DataFrame(columns=columns) if options.measured is None else pd.read_csv(options.measured)
+    print(run(options, made_up_field() if smoke else real_field(options), measured).to_string())
+
+
+if __name__ == "__main__":
+    sys.exit(entry(main))
