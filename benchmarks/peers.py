@@ -81,19 +81,26 @@ def refits(counts: pd.DataFrame, reference: pd.DataFrame) -> dict[str, Call]:
         "vaebench, spike_slab with intervals": lambda: refit(counts, reference, intervals="spike_slab"),
     }
     if importlib.util.find_spec("SigProfilerAssignment"):
+        from joblib.externals.loky import get_reusable_executor
         from SigProfilerAssignment import Analyzer
 
         folder = Path(tempfile.mkdtemp(prefix="peers-"))
         counts.T.astype(int).rename_axis("MutationType").to_csv(folder / "counts.txt", sep="\t")
         reference.T.rename_axis("Type").to_csv(folder / "reference.txt", sep="\t")
-        calls["SigProfilerAssignment"] = lambda: Analyzer.cosmic_fit(
-            samples=str(folder / "counts.txt"),
-            output=str(folder / "out"),
-            input_type="matrix",
-            signature_database=str(folder / "reference.txt"),
-            make_plots=False,
-            verbose=False,
-        )
+
+        def theirs() -> None:
+            Analyzer.cosmic_fit(
+                samples=str(folder / "counts.txt"),
+                output=str(folder / "out"),
+                input_type="matrix",
+                signature_database=str(folder / "reference.txt"),
+                make_plots=False,
+                verbose=False,
+            )
+            # its processes stay for the next call, and only those that have ended are counted
+            get_reusable_executor().shutdown(wait=True)
+
+        calls["SigProfilerAssignment"] = theirs
     return calls
 
 
