@@ -31,7 +31,8 @@ def random_restarts(
         padded(np.zeros((count, x.shape[1])))
     )  # not to options.padding: many starts take longer than a compilation
     starts = [_random_start(x, key, count, size) for key in jax.random.split(key, restarts)]
-    signatures, exposures = (jnp.stack(part) for part in zip(*starts, strict=True))
+    # in numpy: every number of restarts and size would be a compiled program that only copies
+    signatures, exposures = (jnp.asarray(np.stack(part)) for part in zip(*starts, strict=True))
     for shape in options.shapes:
         signatures, exposures = _all_updated(x, signatures, exposures, shape, options.start_iterations)
     objectives = [

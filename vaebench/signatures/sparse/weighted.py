@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.signatures.kl_nmf import padded
 from vaebench.signatures.sparse.criterion import score_fit
 from vaebench.signatures.sparse.known import KnownSignatures
-from vaebench.signatures.sparse.moves import Observed, SparseFit, fit_signatures
+from vaebench.signatures.sparse.moves import Observed, SparseFit, fit_signatures, padded_columns
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.weights import Excess, excess_of, weights_of
 
@@ -50,8 +51,8 @@ def reweighted(
 
 def rescored(data: WeightedCounts, fit: SparseFit, options: SparseOptions, known: KnownSignatures | None) -> SparseFit:
     """The fit, whose exposures are in mutations, scored at the weights of ``data`` with the support that it has."""
-    support = jnp.asarray(fit.score.exposures * data.weights[:, None], jnp.float32)
-    spectra = jnp.asarray(fit.signatures, jnp.float32)
+    spectra = padded(fit.signatures, multiple=options.padding)
+    support = padded_columns(fit.score.exposures * data.weights[:, None], len(spectra))
     x, weight = data.observed
     return fit._replace(score=score_fit(x, spectra, support, options=options, known=known, weight=weight))
 
