@@ -25,6 +25,7 @@ from vaebench.sweep.workers import Workers, chosen_workers, free_memory, usable_
 BASE = Point(latent=2, hidden=(4,), batch=8, epochs=100, stopping="fixed", learning_rate=1e-2)
 POINTS = product(BASE, latent=[2, 3], seed=range(4))
 RECORD = {"lanes": 1, "metrics": ["cox"], "embedding": "mean", "label_covariate": True}
+CACHE = "jax_compilation_cache_dir"
 HERE, THERE = Timed(1.0, "same"), (Timed(0.8, "same"),)
 
 
@@ -161,7 +162,8 @@ def test_a_digest_is_of_all_that_a_row_can_hold(task, tiny):
     digests.add(timed_epochs(point(BASE, seed=1), asked, tiny).digest)
     drawn = dataclasses.replace(asked, record={**asked.record, "embedding": "sample"})
     digests.add(timed_epochs(BASE, drawn, tiny).digest)
-    assert len(digests) == 4
+    digests.add(timed_epochs(BASE, dataclasses.replace(task, record={**RECORD, "label_covariate": False}), tiny).digest)
+    assert len(digests) == 5
 
 
 def test_few_points_are_cut_for_all_processes(task, tiny):
@@ -174,24 +176,24 @@ def test_few_points_are_cut_for_all_processes(task, tiny):
 
 def seen() -> tuple[str | None, str | None]:
     """In a process: XLA's number of threads as its own processes will see it, and the cache of compiled programs."""
-    return os.environ.get("PJRT_NPROC"), jax.config.jax_compilation_cache_dir
+    return os.environ.get("PJRT_NPROC"), jax.config.values[CACHE]
 
 
 def test_a_process_shares_the_cache_and_hands_its_one_thread_to_nobody(tmp_path):
-    before = jax.config.jax_compilation_cache_dir
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    before = jax.config.values[CACHE]
+    jax.config.update(CACHE, str(tmp_path))
     try:
         with process_pool(1, threads=1) as pool:
             threads, folder = pool.submit(seen).result()
     finally:
-        jax.config.update("jax_compilation_cache_dir", before)
+        jax.config.update(CACHE, before)
     assert threads is None, "processes for the evaluation would inherit it, and round otherwise"
     assert folder == str(tmp_path)
 
 
 def rows_of(folder):
     rows = read_rows(folder).set_index("point").sort_index()
-    return rows[[c for c in rows if not c.endswith("seconds") and c != "history/valid"]]
+    return rows[[c for c in rows if not str(c).endswith("seconds") and c != "history/valid"]]
 
 
 SHORT = [point(p, epochs=2) for p in POINTS if p.seed < 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import os
 import shutil
@@ -18,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.data.cache import cached
-from vaebench.evaluation.scores import check_metrics, evaluate_flat
+from vaebench.evaluation.scores import evaluate_flat, prepared_metrics
 from vaebench.space import Point, static_of
 from vaebench.space import point as make_point
 from vaebench.sweep.worker import Task, given_of
@@ -59,21 +60,23 @@ def timed_epochs(point: Point, task: Task, dataset: Dataset, ready: Callable[[],
     started = time.perf_counter()
     jax.block_until_ready(program.advance(again, x, EPOCHS))
     seconds = time.perf_counter() - started
-    # what a row or a kept model can hold
-    record, chosen = task.record, check_metrics(task.record["metrics"], dataset, task.metric_options)
+    # what a row or a kept model can hold, as far as a training process computes it
+    record, rest = task.record, {"options": task.metric_options, "label_covariate": task.record["label_covariate"]}
+    chosen = prepared_metrics(record["metrics"], dataset, **rest)
     needs = {need for metric in chosen for need in metric.needs}
     keep = bool({"posterior", "reconstruction"} & needs)
     item = finished_lane(point, lane, program, x, [], record["embedding"] == "sample", keep)
     given = given_of(item, dataset, needs)
+    beside = [metric for metric in chosen if metric.where == "lane"]
+    flat = evaluate_flat(item.z, dataset, beside, given) if beside and item.z is not None else {}
     values = [*jax.tree.leaves(lane._replace(key=jax.random.key_data(lane.key))), history]
     values += jax.tree.leaves((item.z, given.posterior, given.reconstruction))
-    if item.z is not None:
-        beside = [metric for metric in chosen if metric.where == "lane"]
-        flat = evaluate_flat(item.z, dataset, beside, given) if beside else {}
-        values += [float(v) for name, v in flat.items() if isinstance(v, float) and "seconds" not in name]
+    values += [value for name, value in flat.items() if "seconds" not in name]
+    values += [metric.compute.keywords for metric in chosen if isinstance(metric.compute, functools.partial)]
     digest = hashlib.sha256()
-    for value in values:
-        digest.update(np.asarray(value).tobytes())
+    for value in jax.tree.leaves(values):
+        if isinstance(value, bool | int | float | np.ndarray | np.generic | jax.Array):
+            digest.update(np.asarray(value).tobytes())
     return Timed(seconds / EPOCHS, digest.hexdigest())
 
 

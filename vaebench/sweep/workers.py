@@ -30,7 +30,8 @@ import jax
 
 from vaebench.data.cache import cached
 from vaebench.errors import RunError
-from vaebench.space import Point, group_by_static
+from vaebench.results import finished
+from vaebench.space import Point, group_by_static, point_id
 from vaebench.sweep.executor import DATASET, through_executor
 from vaebench.sweep.processes import process_pool
 from vaebench.sweep.progress import RunProgress
@@ -224,11 +225,13 @@ def carry_out_chosen(
         return carry_out(task, dataset, show)
     share = dataclasses.replace(task, points=chosen.points, evaluators=1 if evaluators is None else evaluators)
     watch = {"running": chosen.pool, "silent_minutes": silent_minutes, "quiet": quiet}
-    started, total, here, cost = time.perf_counter(), len(task.points), False, dict[str, Any]()
+    done = finished(task.out)
+    total = sum(point_id(p, dataset.digest) not in done for p in task.points)
+    started, here, cost = time.perf_counter(), False, dict[str, Any]()
 
     def show_whole(state: RunProgress) -> None:
-        done = state.done + (total - state.points if here else 0)
-        show(state._replace(points=total, done=done, seconds=time.perf_counter() - started))
+        before = total - state.points if here else 0
+        show(state._replace(points=total, done=state.done + before, seconds=time.perf_counter() - started))
 
     try:
         cost = through_executor(share, dataset, chosen.processes, None, show_whole, **watch)
