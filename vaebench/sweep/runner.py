@@ -29,7 +29,7 @@ from vaebench.rows import device_name, matmul_precision_of
 from vaebench.space import Point, chain, point_id
 from vaebench.sweep.executor import through_executor
 from vaebench.sweep.progress import display, show_notes
-from vaebench.sweep.worker import KEEP_MODELS, Task, carry_out
+from vaebench.sweep.worker import KEEP_MODELS, Task
 from vaebench.sweep.workers import Workers, carry_out_chosen, chosen_workers
 from vaebench.training.cost import check_memory, chosen_lanes
 from vaebench.training.engine import Engine, check_device
@@ -127,8 +127,7 @@ def run(
         record = _run_record(folder, dataset, options, lanes, points, command)
         told = [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out, *prior_notes(points, metrics)]
         _tell(folder, record, told, quiet)
-        count = workers if isinstance(workers, int) else 1
-        several = executor is not None or count > 1
+        several = executor is not None or workers not in (1, "auto")
         task = Task(
             points=tuple(sharded(points, dataset.digest, shard)),
             out=folder,
@@ -142,15 +141,13 @@ def run(
             metric_options=own,
             engine=Engine(matmul_precision=matmul_precision),
         )
-        chosen = _chosen(task, dataset, quiet) if workers == "auto" and executor is None else None
+        chosen = _chosen(task, dataset, quiet) if workers == "auto" and executor is None else Workers(1, (), "")
         shown = stack.enter_context(display(quiet))
         watch = {"silent_minutes": silent_minutes, "quiet": quiet}
-        if chosen is not None:
-            cost = carry_out_chosen(chosen, task, dataset, evaluators, shown.show, **watch)
-        elif several:
-            cost = through_executor(task, dataset, count, executor, shown.show, **watch)
+        if several:
+            cost = through_executor(task, dataset, 1 if executor else int(workers), executor, shown.show, **watch)
         else:
-            cost = carry_out(task, dataset, shown.show)
+            cost = carry_out_chosen(chosen, task, dataset, evaluators, shown.show, **watch)
         shown.end(cost)
         write_cost(cost, folder)
         return read_rows(folder)
