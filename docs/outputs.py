@@ -273,7 +273,7 @@ OUTPUTS: dict[str, tuple[File, ...]] = {
     ),
     "run": (
         File("rows/*.parquet", "one row for each training and baseline: the columns below"),
-        File("run.json", "command, version, data, options, machine, notes"),
+        File("run.json", "command, version, data, options, machine, training processes, notes"),
         File("costs/*.json", "seconds, trainings, programs and epochs of each process"),
         File("models/", "weights of each training; with `--keep-models`"),
         File("embeddings/", "z of each training; with `--keep-embeddings`"),

@@ -122,9 +122,9 @@ def test_settings_in_a_config_file(tmp_path, text):
 
 
 def test_a_value_of_another_type_in_a_config_file(tmp_path, capsys):
-    (tmp_path / "c.toml").write_text('workers = "two"\n')
+    (tmp_path / "c.toml").write_text('evaluators = "two"\n')
     assert main(["run", "--config", str(tmp_path / "c.toml")]) == 2
-    assert capsys.readouterr().err.endswith("c.toml: workers is 'two'; it must be a whole number\n")
+    assert capsys.readouterr().err.endswith("c.toml: evaluators is 'two'; it must be a whole number\n")
 
 
 @pytest.mark.slow

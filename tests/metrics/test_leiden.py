@@ -9,11 +9,13 @@ from scipy.optimize import brentq
 from scipy.sparse import csr_matrix, triu
 from sklearn import metrics
 from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import NearestNeighbors
 
 from vaebench.data.simulate import simulate_cohort
 from vaebench.errors import InputError
 from vaebench.evaluation.baseline import pca_embedding
 from vaebench.metrics.leiden import LeidenOptions, fuzzy_edges, knn_edges, leiden_scores
+from vaebench.metrics.shared import neighbours
 from vaebench.metrics.shared.communities import leiden_membership
 from vaebench.metrics.shared.neighbours import nearest
 
@@ -47,9 +49,15 @@ def test_edges_equal_a_brute_force_loop(include_self, others, offset):
     assert len(as_set((source, target))) == len(source)
 
 
+@pytest.fixture(params=["numpy", "program"])
+def way(request, monkeypatch):
+    """Both ways to find candidates, of which the number of samples chooses one."""
+    monkeypatch.setattr(neighbours, "_HOST_MOST", {"numpy": 10**9, "program": 0}[request.param])
+
+
 @pytest.mark.parametrize("latents", [2, 10])
 @pytest.mark.parametrize("kind", ["plain", "one_far", "tight"])
-def test_neighbours_are_exact_where_float32_is_not(kind, latents):
+def test_neighbours_are_exact_where_float32_is_not(way, kind, latents):
     """Far from the centre, or in a cluster a million times tighter than the whole, rows are searched again."""
     rng = np.random.default_rng(5)
     z = rng.normal(size=(1500, latents))
@@ -65,7 +73,23 @@ def test_neighbours_are_exact_where_float32_is_not(kind, latents):
     np.testing.assert_allclose(distance, np.sqrt(np.take_along_axis(squared, expected, 1)), rtol=1e-6)
 
 
-def test_a_duplicated_row_is_never_its_own_neighbour():
+@pytest.mark.parametrize("samples", [12, 512, 700])
+def test_neighbours_are_those_of_scikit_learn(way, samples):
+    z = np.random.default_rng(samples).normal(size=(samples, 10))
+    expected, index = NearestNeighbors(n_neighbors=9).fit(z).kneighbors()
+    found, distance = nearest(z, 9)
+    np.testing.assert_array_equal(found, index)
+    np.testing.assert_allclose(distance, expected, rtol=1e-12)
+
+
+def test_few_samples_compile_nothing(monkeypatch):
+    monkeypatch.delattr(neighbours, "_program")
+    nearest(np.random.default_rng(0).normal(size=(2000, 2)), 3)
+    with pytest.raises(NameError):
+        nearest(np.random.default_rng(0).normal(size=(2001, 2)), 3)
+
+
+def test_a_duplicated_row_is_never_its_own_neighbour(way):
     z = np.repeat(np.random.default_rng(2).normal(size=(5, 2)), 4, axis=0)
     source, target = knn_edges(z, 4)
     assert (source < target).all()

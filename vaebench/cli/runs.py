@@ -78,7 +78,7 @@ def run(options: Run, command: str) -> dict[str, Any]:
         metric(name)
     how: dict[str, Any] = {
         "lanes": _lanes(options.lanes),
-        "workers": options.workers,
+        "workers": _workers(options.workers),
         "evaluators": options.evaluators,
         "shard": _shard(options.shard),
         "embedding": options.embedding or chosen.embedding,
@@ -111,6 +111,10 @@ def run(options: Run, command: str) -> dict[str, Any]:
         **how,
     )
     return _reported(options.out, options, data, own.get("leiden"))
+
+
+def _workers(text: str) -> int | str:
+    return text if text == "auto" else whole("workers", text, "a whole number from 1 to 1024, or 'auto'")
 
 
 def _lanes(text: str) -> int | None:

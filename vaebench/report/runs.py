@@ -29,7 +29,7 @@ from vaebench.types.frames import in_order
 GAP = 0.05
 """The report gives likely reasons if the best mean ARI is this much below PCA's."""
 
-_COST = ("seconds", "trainings", "programs", "lanes", "lane_efficiency", "device")
+_COST = ("seconds", "trainings", "programs", "lanes", "lane_efficiency", "workers", "device")
 
 
 def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any], by: str) -> str:
@@ -140,6 +140,7 @@ def _cox(rows: pd.DataFrame) -> str:
 
 def _cost(info: Mapping[str, Any]) -> str:
     heads = {"seconds": "wall seconds", "programs": "compiled programs", "lane_efficiency": "lane efficiency"}
+    heads |= {"workers": "training processes"}
     known = {heads.get(k, k): info[k] for k in _COST if info.get(k) is not None}
     if "device" in known:  # platform and kind, which are the same word on a CPU
         known["device"] = " ".join(dict.fromkeys(str(known["device"]).split()))
@@ -215,6 +216,8 @@ def folder_info(folder: str | os.PathLike[str]) -> dict[str, Any]:
     record, costs = read_run_json(user_path(folder)), read_costs(user_path(folder))
     shown = ("command", "version", "versions", "started", "lanes", "device", "digest", "provenance", "metrics", "notes")
     info = {name: record[name] for name in shown if name in record}  # an evaluated embedding has no lanes
+    if reason := record.get("workers", {}).get("reason"):
+        info["workers"] = reason
     if "data" in record:
         info["labels"] = record["data"]["labels"]
     if not costs:
@@ -245,8 +248,8 @@ def write_report(
         folder: where to write; created if it is not there.
         rows: of :func:`vaebench.results.read_rows`, at least one with a headline score; those of the folder by default.
         run_info: :func:`folder_info` by default. May hold command, version, versions, started, seconds, trainings,
-            programs, lanes, device, digest, provenance, metrics, labels and notes (sentences under the summary); anything
-            else is listed with the provenance, and what is absent is left out.
+            programs, lanes, workers, device, digest, provenance, metrics, labels and notes (sentences under the summary);
+            anything else is listed with the provenance, and what is absent is left out.
         dataset: data set of the run. If it has survival, the page has Kaplan-Meier curves by label and by cluster.
         embedding: z [N, L] of :func:`best_point`, in the order of ``dataset.samples``, for the curves by cluster; see
             :func:`vaebench.training.model.kept_embedding`.

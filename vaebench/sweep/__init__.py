@@ -6,8 +6,9 @@ In reading order:
 2. :mod:`~vaebench.sweep.worker`: carries out a task in one process, one compiled program after another.
 3. :mod:`~vaebench.sweep.evaluator`: evaluates embeddings on the host while the device trains, and writes their rows.
 4. :mod:`~vaebench.sweep.executor`: cuts a task into pieces for many processes or a cluster.
-5. :mod:`~vaebench.sweep.processes`: worker processes, which end with the process that started them.
-6. :mod:`~vaebench.sweep.progress`: progress on stderr.
+5. :mod:`~vaebench.sweep.workers`: chooses between one process and one a core.
+6. :mod:`~vaebench.sweep.processes`: worker processes, which end with the process that started them.
+7. :mod:`~vaebench.sweep.progress`: progress on stderr.
 
 A point that has a row is never trained again, so an interrupted run continues where it stopped.
 """

@@ -31,12 +31,14 @@ from vaebench.types import Dataset
 ATTEMPTS = 3
 ROUNDS = 10
 """Points per lane in a piece: enough to keep the lanes busy, few enough to share the work evenly."""
+SHARES = 2
+"""Pieces of a small task for each worker."""
 BEAT_SECONDS = 20.0
 """Seconds between two signs of life of a worker."""
 NOTE_SECONDS = 60.0
 """Seconds without any sign of life after which the run says that it waits."""
-ALIVE = "workers"
-"""Subfolder with a file for each worker at work."""
+ALIVE, DATASET = "workers", "dataset"
+"""Subfolders with a file for each worker at work, and with the data set."""
 
 
 def through_executor(
@@ -46,6 +48,7 @@ def through_executor(
     executor: Executor | None,
     show: Callable[[RunProgress], None],
     *,
+    running: Executor | None = None,
     silent_minutes: float = 60.0,
     quiet: bool = True,
 ) -> dict[str, Any]:
@@ -59,6 +62,7 @@ def through_executor(
         workers: number of local processes, without an executor.
         executor: takes the place of local processes.
         show: called with the progress.
+        running: local processes with one thread each, of :mod:`vaebench.sweep.workers`, for the first attempt.
         silent_minutes: minutes without a worker at work after which the run ends.
         quiet: do not say on stderr that no worker is at work.
 
@@ -68,7 +72,7 @@ def through_executor(
     """
     started = time.perf_counter()
     costs = [carry_out(dataclasses.replace(task, points=(), evaluators=1), dataset)]  # baselines
-    folder = task.out / "dataset"
+    folder, own = task.out / DATASET, dict[str, Any](threads=1) if running else dict[str, Any]()
     cached(folder, {"digest": dataset.digest}, lambda: dataset)
     wanted = {point_id(p, dataset.digest): p for p in task.points}
     reason = ""
@@ -77,8 +81,9 @@ def through_executor(
         left = tuple(p for key, p in wanted.items() if key not in done)
         if not left:
             break
-        pieces = pieces_of(dataclasses.replace(task, points=left, baselines=()), dataset)
-        pool = executor or process_pool(min(workers, len(pieces)))
+        pieces = pieces_of(dataclasses.replace(task, points=left, baselines=()), dataset, 1 if executor else workers)
+        pool = executor or running or process_pool(min(workers, len(pieces)), **own)
+        running = None
         futures: list[Future[dict[str, Any]]] = []
         try:
             for piece in pieces:
@@ -113,12 +118,17 @@ def _give_up(pool: Executor, own: bool, futures: Sequence[Future[Any]]) -> None:
         pool.shutdown(wait=False, kill_workers=True)  # pyright: ignore[reportCallIssue]  (loky's)
 
 
-def pieces_of(task: Task, dataset: Dataset) -> list[Task]:
-    """Cut a task for several processes: every group by itself, into pieces of equal work, long points first."""
-    pieces = []
-    for group in group_by_static(task.points, dataset.x.shape[1], dataset.auxiliary_widths).values():
+def pieces_of(task: Task, dataset: Dataset, workers: int = 1) -> list[Task]:
+    """Cut a task for several processes: every group by itself, into pieces of equal work, long points first.
+
+    A small task is cut into smaller pieces, so that none of ``workers`` waits long for the last one.
+    """
+    pieces, groups = [], group_by_static(task.points, dataset.x.shape[1], dataset.auxiliary_widths)
+    for group in groups.values():
         group = sorted(group, key=expected_length, reverse=True)
-        count = max(1, round(len(group) / (ROUNDS * task.record["lanes"])))
+        lanes = task.record["lanes"]
+        least = min(len(group) // lanes, -(-SHARES * workers // len(groups))) if workers > 1 else 1
+        count = max(1, least, round(len(group) / (ROUNDS * lanes)))
         pieces += [dataclasses.replace(task, points=tuple(group[i::count])) for i in range(count)]
     return pieces
 

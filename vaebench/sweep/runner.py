@@ -29,7 +29,8 @@ from vaebench.rows import device_name, matmul_precision_of
 from vaebench.space import Point, chain, point_id
 from vaebench.sweep.executor import through_executor
 from vaebench.sweep.progress import display, show_notes
-from vaebench.sweep.worker import KEEP_MODELS, Task, carry_out
+from vaebench.sweep.worker import KEEP_MODELS, Task
+from vaebench.sweep.workers import Workers, carry_out_chosen, chosen_workers
 from vaebench.training.cost import check_memory, chosen_lanes
 from vaebench.training.engine import Engine, check_device
 from vaebench.training.pool import make_split
@@ -49,7 +50,7 @@ def run(
     *,
     metric_options: Mapping[str, Any] | None = None,
     lanes: int | None = None,
-    workers: int = 1,
+    workers: int | str = 1,
     evaluators: int | None = None,
     executor: Executor | None = None,
     shard: tuple[int, int] = (1, 1),
@@ -76,7 +77,9 @@ def run(
         out: folder for ``rows/*.parquet`` and ``run.json``; a folder with rows is continued. ``None``: a temporary one.
         metric_options: metric name -> an instance of the metric's options, such as ``{"leiden": LeidenOptions(neighbours=30)}``.
         lanes: R, models side by side in one program; ``None`` chooses. Fixed for a folder, since another R rounds differently.
-        workers: training processes on this machine; 1 trains in this process.
+        workers: training processes on this machine; 1 trains in this process. ``"auto"`` (the default of the command line)
+            times two epochs of each long program on a CPU, here and in a process a core, and takes the processes where they
+            are faster and no bit differs; see :mod:`vaebench.sweep.workers`. The choice is ``workers`` in ``run.json``.
         evaluators: evaluation processes of each training process; ``None`` chooses.
         executor: any ``concurrent.futures.Executor`` (a Dask client's, for a cluster) to train on in place of ``workers``;
             its workers must see ``out`` under the same path.
@@ -124,30 +127,43 @@ def run(
         record = _run_record(folder, dataset, options, lanes, points, command)
         told = [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out, *prior_notes(points, metrics)]
         _tell(folder, record, told, quiet)
-        if evaluators is None:
-            # several training processes occupy the cores already, so each evaluates in a thread of its own
-            evaluators = 0 if executor or workers > 1 else default_evaluators()
+        several = executor is not None or workers not in (1, "auto")
         task = Task(
             points=tuple(sharded(points, dataset.digest, shard)),
             out=folder,
             record=record,
             baselines=tuple(sorted({p.latent for p in points})) if shard[0] == 1 else (),
-            evaluators=evaluators,
+            # several training processes occupy the cores already, so each evaluates in a thread of its own
+            evaluators=evaluators if evaluators is not None else 0 if several else default_evaluators(),
             keep_embeddings=keep_embeddings,
             keep_models=keep_models,
             checkpoint_minutes=checkpoint_minutes,
             metric_options=own,
             engine=Engine(matmul_precision=matmul_precision),
         )
+        chosen = _chosen(task, dataset, quiet) if workers == "auto" and executor is None else Workers(1, (), "")
         shown = stack.enter_context(display(quiet))
-        if executor or workers > 1:
-            watch = {"silent_minutes": silent_minutes, "quiet": quiet}
-            cost = through_executor(task, dataset, workers, executor, shown.show, **watch)
+        watch = {"silent_minutes": silent_minutes, "quiet": quiet}
+        if several:
+            cost = through_executor(task, dataset, 1 if executor else int(workers), executor, shown.show, **watch)
         else:
-            cost = carry_out(task, dataset, shown.show)
+            cost = carry_out_chosen(chosen, task, dataset, evaluators, shown.show, **watch)
         shown.end(cost)
         write_cost(cost, folder)
         return read_rows(folder)
+
+
+def _chosen(task: Task, dataset: Dataset, quiet: bool) -> Workers:
+    """Choose the training processes for the points that are left, say so if they were timed, and record it in ``run.json``."""
+    done = finished(task.out)
+    left = tuple(p for p in task.points if point_id(p, dataset.digest) not in done)
+    chosen = chosen_workers(dataclasses.replace(task, points=left), dataset)
+    if chosen.measured and not quiet:
+        show_notes([chosen.reason])
+    record = {"processes": chosen.processes, "points": len(chosen.points) or len(left), "reason": chosen.reason}
+    if left:  # else the folder keeps what was said when it was made
+        write_run_json(read_run_json(task.out) | {"workers": record}, task.out)
+    return chosen
 
 
 def _as_json(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +192,7 @@ def sharded(points: Sequence[Point], digest: str, shard: tuple[int, int]) -> lis
 
 def check_options(
     lanes: int | None,
-    workers: int,
+    workers: int | str,
     evaluators: int | None,
     shard: tuple[int, int],
     embedding: str,
@@ -196,15 +212,19 @@ def check_options(
         ("workers", workers, 1, 1024),
         ("evaluators", evaluators, 0, 1024),
     ):
-        if value is not None and (not isinstance(value, int) or not least <= value <= most):
-            raise InputError(f"{name} is {value!r}; it must be a whole number of at least {least} and at most {most}")
+        auto = name == "workers" and value == "auto"
+        if value is not None and not auto and (not isinstance(value, int) or not least <= value <= most):
+            or_auto = ", or 'auto'" if name == "workers" else ""
+            raise InputError(
+                f"{name} is {value!r}; it must be a whole number of at least {least} and at most {most}{or_auto}"
+            )
     if not (isinstance(shard, tuple) and len(shard) == 2 and 1 <= shard[0] <= shard[1]):
         raise InputError(f"shard is {shard!r}; it must be i/n with i from 1 to n")
     if not silent_minutes > 0:
         raise InputError(f"silent_minutes is {silent_minutes}; it must be above 0")
     if not 0 <= checkpoint_minutes < math.inf:
         raise InputError(f"checkpoint_minutes is {checkpoint_minutes}; it must be 0 (never) or more")
-    if workers > 1 or (default_evaluators() if evaluators is None else evaluators):
+    if workers not in (1, "auto") or (default_evaluators() if evaluators is None else evaluators):
         check_installed("work in several processes", ["loky"], ", or choose workers=1 and evaluators=0")
     check_installed("writing rows", ["pyarrow"])
     check_device()

@@ -288,12 +288,12 @@ def trained_points(
             slots.history[slot] += [float(v) for v in losses[slot, : done[slot]]]
             if status[slot, 0] != RUNNING:
                 lane = program.take(slots.pool, slot)
-                finished.append(_finished(point, lane, program, embedded, slots.history[slot], sample, keep(point)))
+                finished.append(finished_lane(point, lane, program, embedded, slots.history[slot], sample, keep(point)))
                 slots.points[slot] = None
         yield Tick(finished, int(done.sum()), int(done.max()) * lanes, time.perf_counter() - started, slots.snapshot)
 
 
-def _finished(
+def finished_lane(
     point: Point,
     lane: Lane,
     program: Train,
@@ -302,6 +302,7 @@ def _finished(
     sample: bool,
     keep: bool,
 ) -> Finished:
+    """Fetch the results of a lane; ``x`` are the samples to embed, for the rest see :func:`trained_points`."""
     stop = STOP_NAMES[int(lane.status)]
     losses = {"train": lane.train_loss, "valid": lane.valid_loss, "best_valid": lane.best_loss}
     losses |= {f"valid_{name}": value for name, value in lane.terms.items()}
