@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from vaebench.data import checked, dataset_from_arrays, read_table
+from vaebench.data.scale import profile_of, scale_text
 from vaebench.errors import InputError
 
 N = 40
@@ -21,6 +22,9 @@ VALUES = {
     "toil": np.log2(np.where(LOG < 4, 0, 2**LOG) + 0.001),
     "centred": LOG - LOG.mean(axis=0),
 }
+AMOUNTS = 2 ** RNG.normal(RNG.normal(0, 2.5, 400), RNG.gamma(4, 0.22, 400), (60, 400))
+FPKM = AMOUNTS[:, AMOUNTS.max(axis=0) < 50]
+FEW = RNG.poisson(RNG.gamma(0.3, 1, (60, 90)))  # of cells: counts that are mostly 0
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +60,30 @@ def test_the_sentence(path, name, transform, words, mistaken):
     assert words in note
     assert summary.scale == note.removeprefix("scale: ")
     assert (summary.scale in summary.warnings) == mistaken
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (FPKM, "linear"),
+        (AMOUNTS[:12] / AMOUNTS[:12].max() * 49, "linear"),
+        (FPKM[:, FPKM.max(axis=0) < 20], "unclear"),
+        (np.log2(FPKM + 1), "log"),
+        (np.log2(AMOUNTS[:12] + 1), "log"),
+        (np.log10(AMOUNTS + 1), "log"),
+        (np.log1p(FEW / 3), "unclear"),
+        (RNG.normal(RNG.normal(27, 3, 200), 0.9, (12, 200)), "log"),
+    ],
+    ids=["fpkm", "few samples", "rare genes", "log2", "log2 of few", "log10", "logs of cells", "log2 of intensities"],
+)
+def test_values_below_50_are_told_by_their_distribution(values, kind):
+    profile = profile_of([([f"G{i}" for i in range(values.shape[1])], values.T)])
+    assert profile.scale == kind
+    text, mistaken = scale_text(profile, "none")
+    assert {"linear": "look like linear", "log": "look like log", "unclear": "may be logs or not"}[kind] in text
+    assert ('transform="log2"' in text) == mistaken == (kind != "log")
+    text, mistaken = scale_text(profile, "log2")
+    assert ("leave transform" in text) == mistaken == (kind != "linear")
 
 
 @pytest.mark.parametrize(

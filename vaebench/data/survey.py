@@ -113,7 +113,7 @@ def surveyed(
         first_missing=f"feature {source.names[first[0]]!r} of sample {str(samples[first[1]])!r}"
         if first[0] < count
         else "",
-        profile=profile_from(source.names, profile, whole) if profiled else None,
+        profile=profile_from(source.names, profile, whole, source.samples) if profiled else None,
         lowest=lowest,
         transform=transform,
         precision=source.precision,
