@@ -80,7 +80,9 @@ def test_values_below_50_are_told_by_their_distribution(values, kind):
     profile = profile_of([([f"G{i}" for i in range(values.shape[1])], values.T)])
     assert profile.scale == kind
     text, mistaken = scale_text(profile, "none")
-    assert {"linear": "look like linear", "log": "look like log", "unclear": "may be logs or not"}[kind] in text
+    assert {"linear": "look like linear", "log": "look like log values", "unclear": "look like logs or linear"}[
+        kind
+    ] in text
     assert ('transform="log2"' in text) == mistaken == (kind != "log")
     text, mistaken = scale_text(profile, "log2")
     assert ("leave transform" in text) == mistaken == (kind != "linear")
@@ -123,6 +125,13 @@ def test_repeated_features_are_summed_on_a_linear_scale_only(tmp_path):
         pd.DataFrame(values, [f"s{i}" for i in range(12)], names).to_csv(tmp_path / "t.csv")
         notes = read_table(tmp_path / "t.csv", duplicates="sum", transform=transform).notes
         assert any("1 repeated feature was summed" in note for note in notes) == wrong
+
+
+def test_codes_of_missing_values_are_said():
+    values = np.where(np.random.default_rng(0).random(LOG.shape) < 0.05, -999, LOG)
+    coded = (values == -999).any(axis=0).sum()
+    assert f"the smallest value of {coded} features is -999" in " ".join(dataset_from_arrays(values).notes)
+    assert not any("smallest value" in note for note in dataset_from_arrays(LOG).notes)
 
 
 def test_calls_and_constant_features_are_named(tmp_path):

@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
 _LOG_MOST = 50.0  # log2 of any count is below this
 _LOG_OF_ONE_MORE = 25.0  # log2(x + 1) of expression is below this; log2 intensities of proteins reach 40
-_EXPRESSED, _FEWEST = 0.1, 10  # share of the features, those of largest mean, and their least number, that show the scale
+_EXPRESSED, _FEWEST = (
+    0.1,
+    10,
+)  # share of the features, those of largest mean, and their least number, that show the scale
 _SPREAD = 0.45  # sd of ln x of a gene between samples: most vary more between tumours, and between cell lines
-_STEADY, _VARIABLE = 0.25, 0.4  # sd / mean of the features of largest mean: rarely more in logs; rarely less in linear values
+_STEADY, _VARIABLE = (
+    0.25,
+    0.4,
+)  # sd / mean of the features of largest mean: rarely more in logs; rarely less in linear values
 _FORGOTTEN, _FORGOTTEN_SHARE = 5, 0.05  # most columns, or share of them, that were forgotten among features
+_CODES = (-99.0, -999.0, -9999.0, -99999.0, -999999.0)
 _BLOCK = 64  # features at once, so that their copies in float64 stay in the processor's cache
 FEW_NEGATIVE = 0.01
 """Share of values that a correction for batches, as of TCGA's EB++ matrix, takes below 0."""
@@ -42,6 +49,7 @@ class Profile(NamedTuple):
         scale: guess: ``"z-score"``, ``"unit"``, ``"counts"``, ``"calls"`` (whole numbers below and above 0, as of copies),
             ``"linear"``, ``"log"``, or ``"unclear"`` for one of these two; ``"nothing"`` when all features are constant.
         outlying: names of features whose mean lies far beyond the range of the others, such as a forgotten column of days.
+        coded: features whose smallest value is -99, -999 or the like, by which many programs mean a missing one.
     """
 
     __repr__ = one_line
@@ -54,6 +62,7 @@ class Profile(NamedTuple):
     high: float
     scale: str
     outlying: tuple[str, ...]
+    coded: int = 0
 
 
 class Lowest(NamedTuple):
@@ -117,7 +126,7 @@ def block_profile(block: np.ndarray) -> tuple[np.ndarray, bool]:
 
 def profile_from(names: Sequence[str], parts: np.ndarray, whole: bool, samples: int) -> Profile:
     """Returns the statistics of features of N ``samples`` from those of their blocks, :func:`block_profile`."""
-    mean, sd, least, most, missing = parts
+    mean, _, least, most, missing = parts
     varying = most > least
     reach = np.maximum(np.abs(least), np.abs(most))
     usual = np.median(reach[varying]) if varying.any() else 0.0
@@ -135,6 +144,7 @@ def profile_from(names: Sequence[str], parts: np.ndarray, whole: bool, samples: 
         high=float(most.max()),
         scale=_scale(parts[:4, ordinary], whole, samples),
         outlying=tuple(np.array(names)[outlying].tolist()),
+        coded=int((np.isin(least, _CODES) & varying).sum()),
     )
 
 
@@ -198,7 +208,10 @@ def scale_text(profile: Profile, transform: str = "none", scaling: str = "zscore
                 f"values lie in [0, 1] already ({held}), where log2(x + 1) changes next to nothing: {leave}",
                 True,
             ),
-            "unclear": (f"values of {held} may be logs already; log2(x + 1) is taken: if they are logs, {leave}", True),
+            "unclear": (
+                f"values look like {_noun(kind)} ({held}); log2(x + 1) is taken: if they are logs already, {leave}",
+                True,
+            ),
         }.get(kind, (f"values look like {_noun(kind)} ({held}); log2(x + 1) is taken", False))
     if kind in ("counts", "linear"):
         expected = 'and are used as they are, but protocols expect log values: give transform="log2" (--transform log2)'
@@ -212,7 +225,7 @@ def scale_text(profile: Profile, transform: str = "none", scaling: str = "zscore
         return f"values lie in [0, 1] already ({held}){then}", bool(then)
     if kind == "unclear":
         linear = 'if they are linear (TPM, FPKM), give transform="log2" (--transform log2)'
-        return f"values of {held} may be logs or not, and are used as they are: {linear}", True
+        return f"values look like {_noun(kind)} ({held}) and are used as they are: {linear}", True
     return f"values look like {_noun(kind, profile.low)} ({held}), and are used as they are", False
 
 
@@ -224,6 +237,9 @@ def scale_notes(profile: Profile, transform: str, scaling: str) -> list[str]:
         shown = ", ".join(profile.outlying[:5]) + (", ..." if len(profile.outlying) > 5 else "")
         many = f"{len(profile.outlying)} features reach" if len(profile.outlying) > 1 else "1 feature reaches"
         notes.append(f"{many} far beyond the others ({shown}): leave out with --ignore what is none")
+    if profile.coded:
+        of = "1 feature" if profile.coded == 1 else f"{profile.coded} features"
+        notes.append(f"the smallest value of {of} is {profile.low:g}: if that means a missing value, leave it empty")
     return notes
 
 
