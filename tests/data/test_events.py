@@ -119,6 +119,7 @@ def test_a_value_in_other_spellings_is_the_same_event(tmp_path):
     ("times", "unit", "said"),
     [
         (np.linspace(0.2, 9, N), "days", "9 days"),
+        (np.linspace(3, 300, N), "days", "300 days"),
         (np.linspace(20, 4000, N), "days", ""),
         (np.linspace(20, 4000, N), "months", "4000 months"),
         (np.linspace(2, 130, N), "months", ""),

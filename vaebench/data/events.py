@@ -44,7 +44,7 @@ _UNITS = {
 }
 
 
-_USUAL = (180.0, 60 * 365.25)  # days between which the longest follow-up of a cohort lies
+_USUAL = (366.0, 60 * 365.25)  # days between which the longest follow-up of a cohort lies; 30 years are 360 months
 
 
 def survival_from(

@@ -85,8 +85,6 @@ def read_table(
     What was decided and what looks odd is said in :attr:`vaebench.types.Dataset.notes`. Missing values may be written as GDC,
     cBioPortal, Xena, R or a spreadsheet do: ``'--``, ``[Not Available]``, ``Not Reported``, ``Unknown``, ``NA``, ``.``, nothing.
 
-    With ``annotation``, a table may have its samples in rows or in columns; Parquet as ``samples_in`` says.
-
     A ``.gct`` file, or with ``annotation`` any text with genes in rows, is read in blocks of genes, so its size is limited
     only by the memory that the result takes. The options then name columns of the annotation, which is joined by sample
     name (:func:`vaebench.data.joining.matched_rows`). For AnnData they name columns of ``obs``, and of ``annotation``, which
@@ -112,7 +110,8 @@ def read_table(
         one_per_patient: keep one sample of each patient: a tumour before normal tissue, then the lowest sample type, vial and
             portion of the barcode. Patients are known from TCGA, TARGET or GTEx barcodes, or a column such as ``patient_id``.
         samples_in: ``"rows"``, or ``"columns"`` for a table with genes (and label, event, ...) in rows.
-        annotation: table with one line per sample and the sample names in its first column.
+        annotation: table with one line per sample and the sample names in its first column. With Parquet it is joined as
+            ``samples_in`` says, with other files however these lie.
         annotation_sample_column: column of the annotation with the sample names, if that is not the first.
         genes: which of the two names in a ``.gct`` to use: ``"identifier"`` or ``"symbol"``.
         layer: layer of AnnData to use in place of ``X``.

@@ -29,7 +29,8 @@ fold split site cohort tumor tumour normal is_tumor purity ploidy tmb mutation_c
 aneuploidy_score fraction_genome_altered redaction metastasis treatment chemotherapy radiation ecog psa_level
 sample sample_id sample_type sample_type_id patient patient_id id index level_0 row rownames rin smrin n_genes
 n_genes_by_counts n_counts total_counts library_size lib_size depth size_factor pct_counts_mt percent_mt
-percent_mito n_reads total_reads mapped_reads size_factors
+percent_mito n_reads total_reads mapped_reads size_factors leiden louvain seurat_clusters ncount_rna nfeature_rna
+doublet_score s_score g2m_score
 """
 _CLINICAL = frozenset(_CLINICAL_NAMES.split())
 _CLINICAL_PATTERN = re.compile(
