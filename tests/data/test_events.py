@@ -135,6 +135,14 @@ def test_times_of_an_unlikely_size_are_said(tmp_path, times, unit, said):
     assert all(said in note and "--time-unit" in note for note in notes)
 
 
+def test_many_times_of_0_are_said(tmp_path):
+    path = written(tmp_path, DEAD.astype(int))
+    for zeros, said in ((0, False), (4, True)):
+        pd.read_csv(path).assign(time=np.r_[np.zeros(zeros), np.linspace(20, 900, N - zeros)]).to_csv(path, index=False)
+        notes = read_table(path, event="status", time="time").notes
+        assert any("4 of 12 times of column 'time' are 0" in note for note in notes) == said
+
+
 def test_names_that_contradict_are_said(tmp_path):
     path = written(tmp_path, DEAD.astype(int), "censored", "OS_MONTHS")
     notes = read_table(path, event="censored", time="OS_MONTHS").notes

@@ -279,6 +279,15 @@ def test_what_is_there_twice_is_said(tmp_path):
     assert not any("exactly the values" in note for note in read_table(tmp_path / "t.csv").notes)
 
 
+def test_a_sample_without_expression_is_said(tmp_path):
+    table = frame()
+    table.loc[3, GENES] = 0.0
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert any("smallest value of every feature, such as 's3'" in note for note in read_table(tmp_path / "t.csv").notes)
+
+
 def test_the_index_of_pandas_before_a_column_of_models(tmp_path):
     frame().rename(columns={"sample": "ModelID"}).assign(SequencingID="CDS-1").to_csv(tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv").samples[1] == "s1"
+    frame().rename(columns={"sample": "index"}).to_csv(tmp_path / "t.csv")  # of reset_index()
     assert read_table(tmp_path / "t.csv").samples[1] == "s1"

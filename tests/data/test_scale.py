@@ -19,6 +19,7 @@ VALUES = {
     "log": LOG,
     "z-score": (LOG - LOG.mean(axis=0)) / LOG.std(axis=0),
     "unit": RNG.random((N, 12)),
+    "samples": (LOG - LOG.mean(axis=1, keepdims=True)) / LOG.std(axis=1, ddof=1, keepdims=True),
     "toil": np.log2(np.where(LOG < 4, 0, 2**LOG) + 0.001),
     "centred": LOG - LOG.mean(axis=0),
 }
@@ -45,6 +46,7 @@ def path(tmp_path_factory):
         ("log", "none", "look like log values", False),
         ("z-score", "none", "look z-scored already", True),
         ("unit", "none", "lie in [0, 1] already", True),
+        ("samples", "none", "look like values standardised within each sample", False),
         ("toil", "none", "look like log2(x + 0.001) (-9.96578 to", False),
         ("counts", "log2", "look like counts ({low:.6g} to {high:.6g}); log2(x + 1) is taken", False),
         ("linear", "log2", "log2(x + 1) is taken", False),
@@ -90,7 +92,12 @@ def test_values_below_50_are_told_by_their_distribution(values, kind):
 
 @pytest.mark.parametrize(
     ("name", "look"),
-    [("z-score", "look like z-scores"), ("toil", "look like log2(x + 0.001)"), ("centred", "look like log values")],
+    [
+        ("z-score", "look like z-scores"),
+        ("samples", "standardised within each"),
+        ("toil", "look like log2(x + 0.001)"),
+        ("centred", "look like log values"),
+    ],
 )
 def test_log2_of_negative_values_is_refused(path, name, look):
     values = VALUES[name]

@@ -196,7 +196,8 @@ def without_index(table: Table) -> Table:
     others = [name for name in names if name != table.first]
     known = [name for name in others if name.lower() in SAMPLE_COLUMNS]
     first = next((name for name in known if _unique(table.columns[name])), known[0] if known else others[0])
-    if first.lower() not in SAMPLE_COLUMNS and not table.first.lower().startswith("unnamed"):
+    named = table.columns[first].dtype.kind == "O" and _unique(table.columns[first])
+    if first.lower() not in SAMPLE_COLUMNS and not named and not table.first.lower().startswith("unnamed"):
         return table
     texts_of = [
         None if not known else text

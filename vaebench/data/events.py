@@ -44,6 +44,7 @@ _UNITS = {
 }
 
 
+_FEW_ZEROS = 0.05  # share of times that are 0 where they are measured from surgery
 _USUAL = (366.0, 60 * 365.25)  # days between which the longest follow-up of a cohort lies; 30 years are 360 months
 
 
@@ -186,6 +187,11 @@ def survival_notes(
     if len(named) == 1 and named[0] != unit:
         notes.append(f"time: column {time!r} is read in {unit}; if it holds {named[0]}, give --time-unit {named[0]}")
     longest = float(survival.time[known].max())
+    zeros = int((survival.time[known] == 0).sum())
+    if zeros > _FEW_ZEROS * known.sum():
+        notes.append(
+            f"survival: {zeros} of {known.sum()} times of column {time!r} are 0; if that means unknown, leave them empty"
+        )
     if not named and not _USUAL[0] < longest < _USUAL[1]:
         notes.append(
             f"survival: the longest time of column {time!r} is {longest / DAYS[unit]:.6g} {unit}; is that its unit (--time-unit)?"

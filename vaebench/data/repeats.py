@@ -1,4 +1,5 @@
-"""Samples and features that are there twice: equal values under two names, and names that pandas gives to repeated columns."""
+"""Samples and features that are there twice (equal values under two names, names that pandas gives to repeated columns), and
+samples that are empty."""
 
 from __future__ import annotations
 
@@ -42,3 +43,16 @@ def twin_notes(x: np.ndarray, samples: Sequence[str] | np.ndarray) -> list[str]:
     one, other = (quoted(str(samples[position])) for position in pairs[0])
     have, they = ("1 sample has", "is it") if len(pairs) == 1 else (f"{len(pairs)} samples have", "are they")
     return [f"{have} exactly the values of another, such as {other} those of {one}: {they} the same twice?"]
+
+
+def empty_notes(x: np.ndarray, samples: Sequence[str] | np.ndarray) -> list[str]:
+    """Returns a note on samples that have the smallest value of every feature of ``x`` [N, D], as one without any count has."""
+    if x.shape[1] < _FEWEST:
+        return []
+    empty = np.flatnonzero((x == x.min(axis=0)).all(axis=1))
+    if not empty.size:
+        return []
+    have = "1 sample has" if empty.size == 1 else f"{empty.size} samples have"
+    return [
+        f"{have} the smallest value of every feature, such as {quoted(str(samples[empty[0]]))}: without any expression?"
+    ]

@@ -47,7 +47,7 @@ class Profile(NamedTuple):
         low: smallest value.
         high: largest value.
         scale: guess: ``"z-score"``, ``"unit"``, ``"counts"``, ``"calls"`` (whole numbers below and above 0, as of copies),
-            ``"linear"``, ``"log"``, or ``"unclear"`` for one of these two; ``"nothing"`` when all features are constant.
+            ``"linear"``, ``"sample z-score"`` (standardised within each sample), ``"log"``, or ``"unclear"`` for one of these two; ``"nothing"`` when all features are constant.
         outlying: names of features whose mean lies far beyond the range of the others, such as a forgotten column of days.
         coded: features whose smallest value is -99, -999 or the like, by which many programs mean a missing one.
     """
@@ -63,6 +63,29 @@ class Profile(NamedTuple):
     scale: str
     outlying: tuple[str, ...]
     coded: int = 0
+
+
+class SampleMoments:
+    """Mean and standard deviation of each sample over all features, of values that come in blocks with some below 0."""
+
+    def __init__(self, samples: int) -> None:
+        self.sums, self.squares, self.features = np.zeros(samples), np.zeros(samples), 0
+
+    def add(self, block: np.ndarray, least: float) -> None:
+        """Take a block [k, N] whose smallest value is ``least``; one without values below 0 is left out."""
+        if least < 0:
+            self.sums += block.sum(axis=0, dtype=np.float64)
+            self.squares += np.einsum("kn,kn->n", block, block, dtype=np.float64)
+            self.features += len(block)
+
+    def standardised(self, features: int) -> bool:
+        """Returns true if nearly all samples have mean 0 and standard deviation 1 over the ``features``, in all of them."""
+        if self.features < max(features, 2):
+            return False
+        mean = self.sums / features
+        with np.errstate(invalid="ignore"):
+            sd = np.sqrt(np.maximum(self.squares / features - mean**2, 0) * features / (features - 1))
+            return bool(np.mean((np.abs(mean) < 0.01) & (np.abs(sd - 1) < 0.03)) > 0.9)
 
 
 class Lowest(NamedTuple):
@@ -94,13 +117,15 @@ def profile_of(blocks: Iterable[Block]) -> Profile:
     """Computes the statistics of values that come in blocks of features."""
     names: list[str] = []
     parts: list[np.ndarray] = []
-    whole, samples = True, 0
+    whole, moments = True, None
     for found, block in blocks:
         part, integers = block_profile(block)
         names += found
         parts.append(part)
-        whole, samples = whole and integers, block.shape[1]
-    return profile_from(names, np.concatenate(parts, axis=1), whole, samples)
+        whole = whole and integers
+        moments = SampleMoments(block.shape[1]) if moments is None else moments
+        moments.add(block, part[2].min())
+    return profile_from(names, np.concatenate(parts, axis=1), whole, moments or SampleMoments(0))
 
 
 def block_profile(block: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -124,8 +149,8 @@ def block_profile(block: np.ndarray) -> tuple[np.ndarray, bool]:
     return np.concatenate(parts, axis=1), whole
 
 
-def profile_from(names: Sequence[str], parts: np.ndarray, whole: bool, samples: int) -> Profile:
-    """Returns the statistics of features of N ``samples`` from those of their blocks, :func:`block_profile`."""
+def profile_from(names: Sequence[str], parts: np.ndarray, whole: bool, moments: SampleMoments) -> Profile:
+    """Returns the statistics of features from those of their blocks, :func:`block_profile`, and of their samples."""
     mean, _, least, most, missing = parts
     varying = most > least
     reach = np.maximum(np.abs(least), np.abs(most))
@@ -142,19 +167,21 @@ def profile_from(names: Sequence[str], parts: np.ndarray, whole: bool, samples: 
         features_with_missing=int((missing > 0).sum()),
         low=float(least.min()),
         high=float(most.max()),
-        scale=_scale(parts[:4, ordinary], whole, samples),
+        scale=_scale(parts[:4, ordinary], whole, len(moments.sums), moments.standardised(len(names))),
         outlying=tuple(np.array(names)[outlying].tolist()),
         coded=int((np.isin(least, _CODES) & varying).sum()),
     )
 
 
-def _scale(parts: np.ndarray, whole: bool, samples: int) -> str:
+def _scale(parts: np.ndarray, whole: bool, samples: int, standardised: bool) -> str:
     """Guesses the scale from each feature's mean, sd, smallest and largest value [4, D]; ``whole``: all are integers."""
     mean, sd, least, most = parts
     if not mean.size:
         return "nothing"
     if least.min() < 0 and np.median(np.abs(mean)) < 0.1 and abs(np.median(sd) - 1) < 0.25:
         return "z-score"
+    if standardised:
+        return "sample z-score"
     if least.min() >= 0 and most.max() <= 1:
         return "unit"
     if whole:
@@ -252,6 +279,7 @@ def _noun(kind: str, low: float = 0.0) -> str:
         "z-score": "z-scores",
         "linear": "linear values",
         "unclear": "logs or linear values",
+        "sample z-score": "values standardised within each sample",
         "calls": "whole numbers below and above 0, such as calls of copies",
     }
     return words.get(kind, kind)

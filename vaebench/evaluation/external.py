@@ -44,7 +44,7 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
         if z.ndim != 2 or len(z) != len(samples) or not z.shape[1]:
             raise InputError(f"{file} has shape {z.shape}; it must have one row for each of the {len(samples)} samples")
         return z
-    table = without_index(table_from_file(file))
+    table = without_index(table_from_file(file, "rows", "apart"))
     names, first = sample_names(table, set())
     if names is None:
         raise InputError(f"{file} has no column of sample names; its first column {table.first!r} must hold them")

@@ -271,6 +271,7 @@ def test_text_of_windows_is_read_with_a_note(tmp_path):
         "x;1.234;250\ny;987;2.345\nz;0.123;3.456\n",
         "x;1.234;250\ny;9870;2.345\nz;12;3.456\n",
         "x;1.23;250\ny;9;2.345\nz;1;3.456\n",
+        "x;1.234;250\ny;0;2.345\nz;3.456;0\nw;0;1.125\n",
     ],
 )
 def test_points_of_decimals_are_read(tmp_path, rows):

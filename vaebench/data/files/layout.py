@@ -202,16 +202,15 @@ def _refuse_points(file: Path, rows: list[list[str]]) -> None:
     mixed: set[str] = set()
     points = whole = 0
     for column in zip(*(row[1:] for row in rows if len(row) == len(rows[0])), strict=True):
-        fields = [field.strip() for field in column]
-        pointed = [field for field in fields if "." in field and _is_number(field.replace(".", ""))]
+        pointed = [field.strip() for field in column if "." in field and _is_number(field.replace(".", ""))]
         if not all(_POINTS.fullmatch(field) for field in pointed):
             return
-        plain = [field for field in fields if field.isdigit()]
-        if pointed and plain:
-            if any(len(field) > 3 for field in plain):
-                return
-            points, whole = points + len(pointed), whole + len(plain)
-            mixed.update(pointed[:1])
+        plain = [field.strip() for field in column if field.strip().isdigit()] if pointed else []
+        if any(len(field) > 3 for field in plain):
+            return
+        points += len(pointed) if plain else 0
+        whole += sum(len(field) > 1 for field in plain)  # decimals are rarely whole, but for 0 and a few
+        mixed.update(pointed[:1])
     if points >= _FEW_POINTS <= whole:
         raise InputError(
             f"{file} holds {min(mixed)!r} beside whole numbers below 1,000, so that its point may separate thousands; write "
