@@ -47,7 +47,8 @@ class Profile(NamedTuple):
         low: smallest value.
         high: largest value.
         scale: guess: ``"z-score"``, ``"unit"``, ``"counts"``, ``"calls"`` (whole numbers below and above 0, as of copies),
-            ``"linear"``, ``"sample z-score"`` (standardised within each sample), ``"log"``, or ``"unclear"`` for one of these two; ``"nothing"`` when all features are constant.
+            ``"sample z-score"`` (standardised within each sample), ``"linear"`` or ``"log"``, and ``"unclear"`` for one of
+            these two; ``"nothing"`` when all features are constant.
         outlying: names of features whose mean lies far beyond the range of the others, such as a forgotten column of days.
         coded: features whose smallest value is -99, -999 or the like, by which many programs mean a missing one.
     """
