@@ -21,7 +21,7 @@ from vaebench.data.files.arrays import array_from_npy
 from vaebench.data.files.matrix import matrix_layout
 from vaebench.data.files.opening import _Limited
 from vaebench.data.files.table import table_from_file
-from vaebench.errors import InputError, one_line
+from vaebench.errors import InputError, one_line, user_path
 from vaebench.evaluation.external import read_embedding
 
 
@@ -225,6 +225,11 @@ def test_counts_that_are_no_numbers(tmp_path, text):
     rows = "".join(f"{name},{text if i == 5 else i}\n" for i, name in enumerate(CHANNELS))
     (tmp_path / "c.csv").write_text("Type,S1\n" + rows)
     sentence(lambda: read_catalogue(tmp_path / "c.csv"), "c.csv")
+
+
+def test_no_path_holds_a_nul(tmp_path):
+    sentence(lambda: read_table(f"{tmp_path}/a\0b"), "NUL character")
+    sentence(lambda: user_path("a\0b"), "NUL character")
 
 
 def test_names_of_files_that_cannot_be(tmp_path, capsys):
