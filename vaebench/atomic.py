@@ -100,7 +100,8 @@ def check_writable(folder: Path) -> None:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(place)) from error
         finally:
-            probe.unlink(missing_ok=True)
+            with suppress(OSError):  # on a read-only disk, also of a file that is not there
+                probe.unlink(missing_ok=True)
         return
 
 

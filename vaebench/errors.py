@@ -124,8 +124,10 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     """Returns the path with ``~`` at its start replaced by the user's home.
 
     Raises:
-        InputError: it is the home of no user, or an address of the web.
+        InputError: it is the home of no user, an address of the web, or holds a NUL character.
     """
+    if "\0" in str(path):
+        raise InputError(f"{shortened(str(path))!r} is no path: it holds a NUL character")
     if str(path).startswith(("http://", "https://", "ftp://", "s3://", "gs://")):
         raise InputError(f"{shortened(str(path))} is an address of the web; download the file and give its path")
     try:

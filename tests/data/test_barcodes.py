@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from vaebench.data import checked, read_table
-from vaebench.data.barcodes import barcode, cohort_of, usual_samples
+from vaebench.data.barcodes import barcode, cohort_note, cohort_of, usual_samples
 from vaebench.errors import InputError
 
 PATIENTS = [f"TCGA-A{i % 3}-{1000 + i}" for i in range(12)]
@@ -111,3 +111,23 @@ def test_sample_names_are_found_in_a_later_column(files, tmp_path):
     assert len(read_table(path, **options).samples) == 17
     table.to_csv(tmp_path / "c.tsv", sep="\t")  # pandas' index comes first
     assert len(read_table(path, **options).samples) == 17
+
+
+@pytest.mark.parametrize(
+    ("normal", "tumour"),
+    [(".N", ".T"), (".N", ""), ("N", "T"), ("_normal", "_tumor"), ("-NAT", "-Tumor"), (" adjacent", "")],
+)
+def test_endings_of_pairs_of_a_patient(normal, tumour):
+    patients = ["C3L-00104", "C3L-00365", "C3N-01200", "P4"]
+    names = [*(patient + tumour for patient in patients), *(patient + normal for patient in patients[:2])]
+    cohort = cohort_of(names, {})
+    assert cohort.normal.tolist() == [False] * 4 + [True] * 2
+    assert "2 are normal tissue or controls" in cohort_note(names, cohort)
+    everyone = np.ones(6, bool)
+    assert np.flatnonzero(usual_samples(cohort, everyone, True, False, "t")).tolist() == [0, 1, 2, 3]
+    assert np.flatnonzero(usual_samples(cohort, everyone, False, True, "t")).tolist() == [0, 1, 2, 3]
+
+
+def test_names_that_end_in_n_by_chance_are_no_normals():
+    for names in (["LAN", "LAT", "K562", "HT29"], [f"S{i}N" for i in range(6)], ["C1.N", "C1.T", "C2.T", "C3.T"]):
+        assert not cohort_of(names, {}).normal.any()

@@ -119,6 +119,7 @@ def test_a_value_in_other_spellings_is_the_same_event(tmp_path):
     ("times", "unit", "said"),
     [
         (np.linspace(0.2, 9, N), "days", "9 days"),
+        (np.linspace(3, 300, N), "days", "300 days"),
         (np.linspace(20, 4000, N), "days", ""),
         (np.linspace(20, 4000, N), "months", "4000 months"),
         (np.linspace(2, 130, N), "months", ""),
@@ -132,6 +133,14 @@ def test_times_of_an_unlikely_size_are_said(tmp_path, times, unit, said):
     notes = [note for note in read_table(path, event="status", time="time", time_unit=unit).notes if "longest" in note]
     assert len(notes) == bool(said)
     assert all(said in note and "--time-unit" in note for note in notes)
+
+
+def test_many_times_of_0_are_said(tmp_path):
+    path = written(tmp_path, DEAD.astype(int))
+    for zeros, said in ((0, False), (4, True)):
+        pd.read_csv(path).assign(time=np.r_[np.zeros(zeros), np.linspace(20, 900, N - zeros)]).to_csv(path, index=False)
+        notes = read_table(path, event="status", time="time").notes
+        assert any("4 of 12 times of column 'time' are 0" in note for note in notes) == said
 
 
 def test_names_that_contradict_are_said(tmp_path):
@@ -149,3 +158,45 @@ def test_a_check_refuses_times_as_a_run_does(tmp_path):
     for reader in (read_table, checked):
         with pytest.raises(InputError, match="-4 of sample 's3'"):
             reader(path, event="status", time="time")
+
+
+@pytest.mark.parametrize(
+    ("column", "event", "words"),
+    [
+        ("status", "status==1", 'give event="status==2"'),
+        ("status", "status!=2", 'give event="status==2"'),
+        ("status", "status==2", ""),
+        ("censored", "censored==1", "if it means a censored sample"),
+        ("alive", "alive!=0", "if it means a censored sample"),
+        ("censored", "censored==0", ""),
+    ],
+)
+def test_survivors_by_the_usual_code_are_said(tmp_path, column, event, words):
+    codes = DEAD + 1 if column == "status" else DEAD.astype(int)
+    notes = read_table(written(tmp_path, codes, column), event=event, time="time").notes
+    assert any("event" in note and words in note for note in notes) == (words != "")
+
+
+def test_events_that_another_column_contradicts(tmp_path):
+    path = written(tmp_path, (~DEAD).astype(int), "OS")
+    pd.read_csv(path).assign(vital_status=np.where(DEAD, "Dead", "Alive")).to_csv(path, index=False)
+    reversed_, right = (read_table(path, event=event, time="time").notes for event in ("OS", "OS==0"))
+    assert any("'vital_status' says 'Dead' of those without an event" in note for note in reversed_)
+    assert not any("vital_status" in note for note in right)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([50, 60, 70, 999] * 3, "3 values of column 'age' are 999"),
+        ([50, 60, 70, -1] * 3, "3 values of column 'age' are -1"),
+        ([50, 60, 70, 99] * 3, ""),
+        ([-1, 2, -3, 1] * 3, ""),
+        (["48%", "52%", "61%", "12.5%"] * 3, "write them plainly, not as '48%'"),
+    ],
+)
+def test_covariates_with_codes_for_missing_values(tmp_path, values, said):
+    path = written(tmp_path, DEAD.astype(int))
+    pd.read_csv(path).assign(age=values).to_csv(path, index=False)
+    notes = read_table(path, event="status", time="time", covariates=["age"]).notes
+    assert any(said in note for note in notes if note.startswith("covariates: ")) == (said != "")

@@ -229,3 +229,65 @@ def test_genes_read_as_samples_are_refused(tmp_path, first, genes, samples):
     with pytest.raises(InputError, match=f"genes in rows, such as '{genes[0]}'.*--samples-in columns"):
         read_table(tmp_path / "t.csv")
     assert read_table(tmp_path / "t.csv", samples_in="columns").x.shape == (3, 3)
+
+
+@pytest.mark.parametrize("first", ["gene", "sample", "index"])
+def test_a_line_for_each_sample_and_gene_is_refused(tmp_path, first):
+    long = frame().melt(["sample", "type"], var_name="gene", value_name="count")
+    order = {"gene": ["gene", "sample", "type", "count"], "sample": ["sample", "type", "gene", "count"]}
+    (long[order[first]] if first in order else long).to_csv(tmp_path / "t.csv", index=first == "index")
+    for read in (
+        lambda: read_table(tmp_path / "t.csv", label="type"),
+        lambda: checked(tmp_path / "t.csv", samples_in="rows"),
+    ):
+        with pytest.raises(InputError, match=r"a line for each sample and gene .*frame.pivot"):
+            read()
+
+
+def test_a_column_named_gene_about_samples_is_no_second_axis(tmp_path):
+    notes = read_table(written(tmp_path, gene=["TP53", "KRAS"] * 5), label="type").notes
+    assert not any("pivot" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("down", "across"),
+    [
+        (["1007_s_at", "1053_at", "117_at", "AFFX-BioB-3_at", "121_at"], [f"p{i}" for i in range(6)]),
+        ([f"{i}" for i in range(5)], [f"GSM{i}_run.CEL.gz" for i in range(1000, 1006)]),
+        ([f"g{i}" for i in range(5)], [f"SRR{i}" for i in range(100_000, 100_006)]),
+    ],
+)
+def test_arrays_and_accessions_across_are_refused(tmp_path, down, across):
+    pd.DataFrame(np.arange(30.0).reshape(5, 6), down, across).to_csv(tmp_path / "t.csv")
+    with pytest.raises(InputError, match=r"genes in rows.*--samples-in columns"):
+        read_table(tmp_path / "t.csv")
+    assert checked(tmp_path / "t.csv", samples_in="columns").samples == 6
+
+
+def test_what_is_there_twice_is_said(tmp_path):
+    table = frame().rename(columns={"EGFR": "TP53.1"})
+    table.iloc[7, 2:] = table.iloc[4, 2:]
+    table["sample"] = [*table["sample"][:7], "s4.1", *table["sample"][8:]]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    notes = read_table(tmp_path / "t.csv").notes
+    assert "1 feature ('TP53.1') is named as pandas and R name repeated columns: keep one of each" in notes
+    assert "1 sample ('s4.1') is named as pandas and R name repeated columns" in notes
+    assert "1 sample has exactly the values of another, such as 's4.1' those of 's4': is it the same twice?" in notes
+    twice = frame()
+    twice[GENES] = (twice[GENES] > 7).astype(int)  # mutations: alike by chance
+    twice.to_csv(tmp_path / "t.csv", index=False)
+    assert not any("exactly the values" in note for note in read_table(tmp_path / "t.csv").notes)
+
+
+def test_a_sample_without_expression_is_said(tmp_path):
+    table = frame()
+    table.loc[3, GENES] = 0.0
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert any("smallest value of every feature, such as 's3'" in note for note in read_table(tmp_path / "t.csv").notes)
+
+
+def test_the_index_of_pandas_before_a_column_of_models(tmp_path):
+    frame().rename(columns={"sample": "ModelID"}).assign(SequencingID="CDS-1").to_csv(tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv").samples[1] == "s1"
+    frame().rename(columns={"sample": "index"}).to_csv(tmp_path / "t.csv")  # of reset_index()
+    assert read_table(tmp_path / "t.csv").samples[1] == "s1"

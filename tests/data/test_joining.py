@@ -129,3 +129,28 @@ def test_addresses_and_lists_are_refused(tmp_path):
         read_table("https://example.org/x.csv")
     with pytest.raises(InputError, match=r"label is .*one text, not several"):
         read_table(matrix(tmp_path, PATIENTS), samples_in="columns", label=["project"])  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "parquet turned"])
+def test_samples_in_rows_with_an_annotation(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    names = [f"ACH-{i:06d}" for i in range(9)]
+    x = pd.DataFrame(rng.normal(7, 2, (9, 5)).round(3), pd.Index(names), [f"G{j} ({j})" for j in range(5)])
+    table = pd.DataFrame({"ModelID": names[::-1], "lineage": list("ababababa"), "age": range(9), "score": 0.5})
+    table.iloc[1:].to_csv(tmp_path / "model.csv", index=False)
+    path, samples_in = tmp_path / "x.file", "columns" if "turned" in kind else "rows"
+    (x.T if "turned" in kind else x).to_parquet(path) if "parquet" in kind else x.to_csv(path)
+    options = {
+        "annotation": tmp_path / "model.csv",
+        "label": "lineage",
+        "covariates": ["age"],
+        "samples_in": samples_in,
+    }
+    data = read_table(path, scaling="none", **options)
+    assert data.samples.tolist() == names[:8]
+    assert data.features.tolist() == x.columns.tolist()
+    np.testing.assert_array_equal(data.x, x.to_numpy()[:8].astype(np.float32))
+    assert data.covariates["age"].tolist() == list(range(8, 0, -1))
+    assert "1 of 9 samples have no line in model.csv and are left out" in data.notes
+    summary = checked(path, **options)
+    assert (summary.samples, summary.values.features, summary.labels) == (8, 5, {"a": 4, "b": 4})

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from vaebench.data import checked, dataset_from_arrays, read_table
+from vaebench.data.scale import profile_of, scale_text
 from vaebench.errors import InputError
 
 N = 40
@@ -18,9 +19,13 @@ VALUES = {
     "log": LOG,
     "z-score": (LOG - LOG.mean(axis=0)) / LOG.std(axis=0),
     "unit": RNG.random((N, 12)),
+    "samples": (LOG - LOG.mean(axis=1, keepdims=True)) / LOG.std(axis=1, ddof=1, keepdims=True),
     "toil": np.log2(np.where(LOG < 4, 0, 2**LOG) + 0.001),
     "centred": LOG - LOG.mean(axis=0),
 }
+AMOUNTS = 2 ** RNG.normal(RNG.normal(0, 2.5, 400), RNG.gamma(4, 0.22, 400), (60, 400))
+FPKM = AMOUNTS[:, AMOUNTS.max(axis=0) < 50]
+FEW = RNG.poisson(RNG.gamma(0.3, 1, (60, 90)))  # of cells: counts that are mostly 0
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +46,7 @@ def path(tmp_path_factory):
         ("log", "none", "look like log values", False),
         ("z-score", "none", "look z-scored already", True),
         ("unit", "none", "lie in [0, 1] already", True),
+        ("samples", "none", "look like values standardised within each sample", False),
         ("toil", "none", "look like log2(x + 0.001) (-9.96578 to", False),
         ("counts", "log2", "look like counts ({low:.6g} to {high:.6g}); log2(x + 1) is taken", False),
         ("linear", "log2", "log2(x + 1) is taken", False),
@@ -59,8 +65,39 @@ def test_the_sentence(path, name, transform, words, mistaken):
 
 
 @pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (FPKM, "linear"),
+        (AMOUNTS[:12] / AMOUNTS[:12].max() * 49, "linear"),
+        (FPKM[:, FPKM.max(axis=0) < 20], "unclear"),
+        (np.log2(FPKM + 1), "log"),
+        (np.log2(AMOUNTS[:12] + 1), "log"),
+        (np.log10(AMOUNTS + 1), "log"),
+        (np.log1p(FEW / 3), "unclear"),
+        (RNG.normal(RNG.normal(27, 3, 200), 0.9, (12, 200)), "log"),
+    ],
+    ids=["fpkm", "few samples", "rare genes", "log2", "log2 of few", "log10", "logs of cells", "log2 of intensities"],
+)
+def test_values_below_50_are_told_by_their_distribution(values, kind):
+    profile = profile_of([([f"G{i}" for i in range(values.shape[1])], values.T)])
+    assert profile.scale == kind
+    text, mistaken = scale_text(profile, "none")
+    assert {"linear": "look like linear", "log": "look like log values", "unclear": "look like logs or linear"}[
+        kind
+    ] in text
+    assert ('transform="log2"' in text) == mistaken == (kind != "log")
+    text, mistaken = scale_text(profile, "log2")
+    assert ("leave transform" in text) == mistaken == (kind != "linear")
+
+
+@pytest.mark.parametrize(
     ("name", "look"),
-    [("z-score", "look like z-scores"), ("toil", "look like log2(x + 0.001)"), ("centred", "look like log values")],
+    [
+        ("z-score", "look like z-scores"),
+        ("samples", "standardised within each"),
+        ("toil", "look like log2(x + 0.001)"),
+        ("centred", "look like log values"),
+    ],
 )
 def test_log2_of_negative_values_is_refused(path, name, look):
     values = VALUES[name]
@@ -95,6 +132,13 @@ def test_repeated_features_are_summed_on_a_linear_scale_only(tmp_path):
         pd.DataFrame(values, [f"s{i}" for i in range(12)], names).to_csv(tmp_path / "t.csv")
         notes = read_table(tmp_path / "t.csv", duplicates="sum", transform=transform).notes
         assert any("1 repeated feature was summed" in note for note in notes) == wrong
+
+
+def test_codes_of_missing_values_are_said():
+    values = np.where(np.random.default_rng(0).random(LOG.shape) < 0.05, -999, LOG)
+    coded = (values == -999).any(axis=0).sum()
+    assert f"the smallest value of {coded} features is -999" in " ".join(dataset_from_arrays(values).notes)
+    assert not any("smallest value" in note for note in dataset_from_arrays(LOG).notes)
 
 
 def test_calls_and_constant_features_are_named(tmp_path):

@@ -151,3 +151,13 @@ def test_command(tmp_path, capsys):
     assert "1 embedding of data (60 samples" in (tmp_path / "out" / "report.html").read_text()
     assert main(["evaluate", "--data", str(tmp_path / "data.csv")]) == 2
     assert "--embedding is missing" in capsys.readouterr().err
+
+
+def test_leftover_columns_are_no_latents(tmp_path):
+    frame = pd.DataFrame(Z, columns=["z0", "z1", "z2"])
+    frame.insert(0, "sample", SAMPLES)
+    frame.to_csv(tmp_path / "z.csv")  # with pandas' index before the names
+    np.testing.assert_allclose(read_embedding(tmp_path / "z.csv", SAMPLES), Z, rtol=1e-6)
+    frame.assign(age=50).to_csv(tmp_path / "z.csv", index=False)
+    with pytest.raises(InputError, match=r"'age', which is no latent"):
+        read_embedding(tmp_path / "z.csv", SAMPLES)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from vaebench.signatures.active_set import few_of_many
 from vaebench.signatures.dispersion import chi_squared, negative_binomial, scatter
 from vaebench.signatures.likelihood import BACKGROUND, GAP, deviance, maximum_likelihood
 
@@ -154,3 +155,16 @@ def test_size_of_the_negative_binomial_is_recovered(size):
 def test_poisson_counts_look_poisson_to_the_negative_binomial():
     x, signatures, _ = cohort(9, 200, 4)
     assert negative_binomial(x, signatures)[1].size > 300
+
+
+@pytest.mark.parametrize("size", [None, pytest.param(10.0, marks=pytest.mark.slow)])
+def test_few_of_many_signatures_are_fitted_as_all_are(size):
+    x, signatures, exposures = cohort(2, 12, 40)
+    start, free = np.where(exposures > exposures.max() / 3, exposures, 0.0), np.ones(exposures.shape, bool)
+    start[:, 5], free[:, 5] = 30.0, False  # held
+    some, every = few_of_many(x, signatures, start, free, size=size), exposures.copy()
+    every[:, 5] = 30.0
+    every = maximum_likelihood(x, signatures, size=size, start=np.maximum(every, 1e-3 * (1 - np.eye(40)[5])), free=free)
+    assert (some.exposures[:, 5] == 30).all()
+    np.testing.assert_allclose(some.log_likelihood, every.log_likelihood, rtol=0, atol=5e-6)
+    np.testing.assert_allclose(some.exposures, every.exposures, atol=0.05)

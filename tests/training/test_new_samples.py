@@ -312,3 +312,13 @@ def test_values_on_another_scale_are_said(tmp_path):
     with pytest.warns(UserWarning, match="1 of 600 values are below 0 and count as 0"):
         found = preprocessed(one, known)
     np.testing.assert_array_equal(found.iloc[1:], wanted.iloc[1:])
+
+
+def test_rows_that_were_chosen_keep_their_names(tmp_path):
+    frame = raw(0.0).rename_axis("sample").reset_index()
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    data = read_table(tmp_path / "t.csv")
+    some = frame.sample(frac=0.5, random_state=0)  # its index holds the numbers of the rows
+    x = preprocessed(some, data.preprocessing)
+    assert x.index.tolist() == some["sample"].tolist()
+    np.testing.assert_allclose(x, data.x[some.index], rtol=1e-5)

@@ -76,7 +76,7 @@ class Columns(Common):
     one_per_patient: bool = False
     """Keep one sample of each patient: a tumour before normal tissue, then the lowest sample type, vial and portion."""
     annotation: Path | None = None
-    """Table about the samples of a genes-by-samples file: sample names first, then label, survival and other columns."""
+    """Table about the samples of the file: sample names first, then label, survival and other columns."""
     annotation_sample_column: str | None = None
     """Column of the annotation with the sample names. Default: its first."""
     samples_in: str | None = None

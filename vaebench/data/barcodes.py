@@ -18,6 +18,8 @@ _BARCODE = re.compile(
     r"(?P<patient>TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}|TARGET-\d{2}-[A-Z0-9]{6})(-(?P<type>\d{2})(?P<rest>[A-Z]?(-.*)?))?"
 )
 _STUDY = re.compile(r"(TCGA|TARGET|GTEX)[-._]", re.IGNORECASE)
+_ACCESSION = re.compile(r"GSM\d{3,}\b.*|[SED]RR\d{5,}|ACH-\d{6}|.+\.CEL(\.gz)?", re.IGNORECASE)
+"""Names of samples in GEO, SRA and DepMap, and of files of microarrays."""
 _DONOR = re.compile(r"(?P<patient>GTEX-[A-Z0-9]{4,5})(-(?P<rest>.*))?")
 _TUMOURS = frozenset(
     (*(f"{number:02d}" for number in range(1, 10)), "40", "41", "42")
@@ -35,6 +37,11 @@ _PATIENT_COLUMNS = (
     *("subject", "subject_id", "subjid", "donor", "donor_id", "icgc_donor_id", "participant", "participant_id"),
 )
 _TYPE_COLUMNS = ("sample_type", "sample_type_samples", "tissue_type", "tissue_type_samples", "shortlettercode")
+_PAIRED = re.compile(
+    r"(?P<patient>.*?[A-Za-z0-9])([._ -]?(?P<normal>NT|NAT|N|[Nn]ormal|NORMAL|[Aa]dj(acent)?)|"
+    r"[._ -]?(T|TP|[Tt]umou?r|TUMOU?R|[Cc]ancer|[Pp]rimary))"
+)
+"""Endings of the samples of a patient in CPTAC, GEO and many laboratories: C3L-00104.N beside C3L-00104.T."""
 _NORMAL = re.compile(r"\bnormal|\bcontrol\b|^n[bt]$|\badjacent\b|\bnat\b|\bhealthy\b", re.IGNORECASE)
 
 
@@ -75,8 +82,8 @@ def barcode(name: str) -> Barcode | None:
 
 
 def samples_across(header: Sequence[str]) -> bool:
-    """Returns true for the names of columns that are mostly barcodes: the samples of a table are in columns."""
-    return sum(barcode(name) is not None for name in header) * 2 > len(header)
+    """Returns true for the names of columns that are mostly barcodes or the like: the samples of a table are in columns."""
+    return sum(barcode(name) is not None or _ACCESSION.fullmatch(name) is not None for name in header) * 2 > len(header)
 
 
 def sample_types(names: Sequence[str]) -> np.ndarray:
@@ -112,10 +119,30 @@ def cohort_of(names: Sequence[str], columns: dict[str, np.ndarray]) -> Cohort:
     patient = next((columns[plain[name]] for name in _PATIENT_COLUMNS if name in plain), np.full(len(names), None))
     known = [columns[plain[name]] for name in _TYPE_COLUMNS if name in plain]
     tissue = next((c for c in known if c.dtype.kind == "O" and any(map(_says_normal, c))), np.full(len(names), None))
+    paired = _paired(names) if not any(parts) else {}
     patients = [p.patient if p else "" if v is None or v != v else str(v) for p, v in zip(parts, patient, strict=True)]
     normal = [p.normal if p else _says_normal(t) for p, t in zip(parts, tissue, strict=True)]
+    for position, (name, is_normal) in paired.items():
+        patients[position] = patients[position] or name
+        normal[position] = normal[position] or is_normal
     order = [(n, p.type if p else "", p.rest if p else "") for n, p in zip(normal, parts, strict=True)]
     return Cohort(np.array(patients, dtype=object), np.array(normal, dtype=bool), order)
+
+
+def _paired(names: Sequence[str]) -> dict[int, tuple[str, bool]]:
+    """Returns patient and tissue of the samples whose names differ in their ending only: ``S1N`` and ``S1T`` or ``S1``.
+
+    Two such pairs are needed, so that a name that ends in N by chance is left alone.
+    """
+    found = {i: match for i, name in enumerate(names) if (match := _PAIRED.fullmatch(str(name)))}
+    tumours = {str(name): i for i, name in enumerate(names) if i not in found}
+    tumours |= {match["patient"]: i for i, match in found.items() if not match["normal"]}
+    pairs = [
+        (i, tumours[m["patient"]], m["patient"]) for i, m in found.items() if m["normal"] and m["patient"] in tumours
+    ]
+    if len(pairs) < 2:
+        return {}
+    return {place: (name, place == i) for i, tumour, name in pairs for place in (i, tumour)}
 
 
 def _says_normal(tissue: object) -> bool:

@@ -18,13 +18,14 @@ import numpy as np
 
 from vaebench.data.auxiliary import auxiliary_from, split_kind
 from vaebench.data.barcodes import cohort_note, cohort_of, usual_samples
-from vaebench.data.comparisons import as_numbers, filtered, not_numbers, numbers, odd_text, parsed, value_counts
+from vaebench.data.comparisons import as_numbers, filtered, numbers, parsed
 from vaebench.data.dataset import Treatment, dataset_from_features
-from vaebench.data.events import DAYS, survival_from, survival_notes
+from vaebench.data.events import DAYS, survival_from
 from vaebench.data.features import without_clinical
 from vaebench.data.files.table import Table, present, restricted, texts
 from vaebench.data.preprocessing import with_source
 from vaebench.data.raw_features import RawFeatures
+from vaebench.data.role_notes import role_notes
 from vaebench.data.wording import beginning
 from vaebench.errors import InputError, nearest, unknown_name
 from vaebench.types import Dataset, Survival
@@ -32,7 +33,8 @@ from vaebench.types import Dataset, Survival
 _SAMPLE_COLUMNS_NAMES = """
 sample samples sample_id sampleid sample_name id case_id barcode sampid patient_id bcr_patient_barcode
 bcr_sample_barcode tumor_sample_barcode submitter_id case_submitter_id usubjid sample.id sample_barcode
-submitter_id.samples patient patientid _sample
+submitter_id.samples patient patientid _sample modelid depmap_id sequencingid profileid ccle_id geo_accession
+sample_accession specimen_id icgc_specimen_id icgc_sample_id aliquot aliquot_id aliquot_barcode
 """
 SAMPLE_COLUMNS = frozenset(_SAMPLE_COLUMNS_NAMES.split())
 """Names, in lower case, by which a column of sample names is recognised."""
@@ -192,8 +194,10 @@ def without_index(table: Table) -> Table:
     if not any(np.array_equal(values, counted + start) for start in (0, 1)):
         return table
     others = [name for name in names if name != table.first]
-    first = next((name for name in others if name.lower() in SAMPLE_COLUMNS), others[0])
-    if first.lower() not in SAMPLE_COLUMNS and not table.first.lower().startswith("unnamed"):
+    known = [name for name in others if name.lower() in SAMPLE_COLUMNS]
+    first = next((name for name in known if _unique(table.columns[name])), known[0] if known else others[0])
+    named = table.columns[first].dtype.kind == "O" and _unique(table.columns[first])
+    if first.lower() not in SAMPLE_COLUMNS and not named and not table.first.lower().startswith("unnamed"):
         return table
     texts_of = [
         None if not known else text
@@ -201,6 +205,10 @@ def without_index(table: Table) -> Table:
     ]
     columns = {name: table.columns[name] for name in others}
     return table._replace(columns=columns, first=first, first_texts=np.array(texts_of, dtype=object))
+
+
+def _unique(values: np.ndarray) -> bool:
+    return len(set(values.tolist())) == len(values)
 
 
 def sample_names(table: Table, roles: set[str]) -> tuple[np.ndarray | None, set[str]]:
@@ -302,23 +310,3 @@ def covariate_of(table: Table, column: str) -> np.ndarray:
     """Returns a covariate [N]: numbers, NaN for the text among them, if most values are numbers; else text."""
     found = as_numbers(table.columns[column])
     return table.columns[column] if found is None else found
-
-
-def role_notes(table: Table, roles: Roles, survival: Survival | None) -> list[str]:
-    """Returns notes on the columns of the roles: text among the numbers of a covariate, labels alike, and survival."""
-    notes = []
-    named = [("covariates", column) for column in roles.covariates]
-    named += [("auxiliary", name) for name in roles.auxiliary if name in table.columns]
-    for option, column in named:
-        odd = not_numbers(table.columns[column])
-        if odd and as_numbers(table.columns[column]) is not None:
-            notes.append(f"{option}: {odd_text(column, odd)}")
-    if roles.label is not None:
-        alike: dict[str, str] = {}
-        for text in value_counts(table.columns[roles.label]):
-            other = alike.setdefault(re.sub(r"[\s_-]+", "", text.lower()), text)
-            if other != text:
-                notes.append(
-                    f"label: {other!r} and {text!r} of column {roles.label!r} differ in case or spacing only, and count as two"
-                )
-    return notes + survival_notes(table, roles.event, roles.time, roles.time_unit, survival)

@@ -23,6 +23,20 @@ _OPERATORS = {
 }
 _PATTERN = re.compile(r"^\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$")
 
+_CODES = (
+    -1,
+    -9,
+    -99,
+    -999,
+    -9999,
+    -99999,
+    99,
+    999,
+    9999,
+    99999,
+    999999,
+)  # for missing values, in SPSS, SAS and registries
+
 Comparison = tuple[str, str, str]
 """Column, operator and value."""
 
@@ -48,6 +62,12 @@ def as_numbers(values: np.ndarray) -> np.ndarray | None:
     if 2 * sum(number is not None and number == number for number in found) <= known:
         return None
     return np.array([np.nan if number is None else number for number in found], dtype=np.float64)
+
+
+def nearly_number(values: np.ndarray) -> str:
+    """Returns the first value of a column of text if all are numbers in a form that is not read, such as ``12%``; else ``""``."""
+    held = [str(value) for value in values if value is not None] if values.dtype.kind == "O" else []
+    return held[0] if held and all(NEARLY.fullmatch(value) for value in held) else ""
 
 
 def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) -> np.ndarray:
@@ -178,6 +198,21 @@ def comparison_notes(table: Table, option: str, comparisons: list[Comparison]) -
         elif sign == "!=" and not occurs(table, comparison):
             notes.append(f"{option} {''.join(comparison)} leaves nothing out: {never_held(table, comparison)}")
     return notes
+
+
+def unlikely_notes(option: str, column: str, values: np.ndarray) -> list[str]:
+    """Returns a note on numbers, [N] with NaN where missing, that stand for a missing value in many tables, such as -9 or 999."""
+    known = values[~np.isnan(values)]
+    for code in _CODES:
+        others = known[known != code]
+        if 0 < len(known) - len(others) <= len(known) / 2 and len(others):
+            odd = others.min() >= 0 if code < 0 else code > 5 * np.abs(others).max()
+            if odd:
+                return [
+                    f"{option}: {len(known) - len(others)} values of column {column!r} are {code:g}, and the others "
+                    f"{others.min():g} to {others.max():g}; if that means a missing value, leave it empty"
+                ]
+    return []
 
 
 def odd_text(column: str, odd: Counter[str]) -> str:

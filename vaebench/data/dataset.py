@@ -24,6 +24,7 @@ from vaebench.data.auxiliary import auxiliary_from, auxiliary_notes
 from vaebench.data.digest import content_digest
 from vaebench.data.preprocessing import Preprocessing
 from vaebench.data.raw_features import RawFeatures, array_features
+from vaebench.data.repeats import empty_notes, twin_notes
 from vaebench.data.survey import Survey, scaled, selected_features, surveyed, transform_notes
 from vaebench.errors import InputError, unknown_name
 from vaebench.types import Counts, Dataset, Survival
@@ -188,7 +189,7 @@ def dataset_from_features(
     feature_names = checks.names("feature", source.names, size)
     positions, label_names = checks.label_positions(labels, count)
     survival = None if survival is None else checks.survival_of(survival, names)
-    library = np.zeros(count)
+    library, said = np.zeros(count), profiled
     if treatment.counts:
         source, profiled = checks.counted(source, names, library), False
     known = surveyed(source, names, treatment.top, treatment.deviation, treatment.transform, profiled)
@@ -199,6 +200,7 @@ def dataset_from_features(
     features = feature_names[chosen]
     fill = known.mean[chosen] if treatment.missing == "impute" else None
     counts = checks.counts_of(known.rows(chosen), names, library) if treatment.counts else None
+    twins = twin_notes(x, names) + empty_notes(x, names) if said else []
     dataset = Dataset(
         name=name,
         digest="",
@@ -218,7 +220,7 @@ def dataset_from_features(
             features, centre, spread, fill, treatment.transform, precision=source.precision.name
         ),
         notes=(
-            *notes([*scale, *_feature_notes(known, kept, treatment, provenance)]),
+            *notes([*scale, *_feature_notes(known, kept, treatment, provenance), *twins]),
             *_count_notes(counts),
             *auxiliary_notes(facts),
         ),
@@ -237,7 +239,12 @@ def _feature_notes(known: Survey, kept: np.ndarray, treatment: Treatment, proven
     options, counts = provenance.get("options", {}), provenance.get("counts", {})
     summed = counts.get("features_with_a_repeated_name", 0) if options.get("duplicates") == "sum" else 0
     kind = known.profile.scale if known.profile else ""
-    if summed and treatment.transform == "none" and not options.get("logged") and kind in ("log", "z-score", "unit"):
+    if (
+        summed
+        and treatment.transform == "none"
+        and not options.get("logged")
+        and kind in ("log", "z-score", "sample z-score", "unit")
+    ):
         notes.append(
             f"{summed} repeated {'feature was' if summed == 1 else 'features were'} summed, which is right for counts and other "
             "linear values only, and these are none: "

@@ -36,6 +36,7 @@ _ALIVE |= frozenset(
     ("diseasefree", "lost", "survived", "survivor", "surviving", "0", "lebt", "lebend", "vivant", "vivo")
 )
 _REVERSED = re.compile(r"cens(or|ored|oring|orship|ure)?|alive|living|surviv(ed|or)", re.IGNORECASE)
+_VITAL = re.compile(r"vital|os_?status|dead|death|deceased", re.IGNORECASE)
 _UNITS = {
     "days": re.compile(r"days?\b|_days?_"),
     "months": re.compile(r"mo?n?ths?\b|_mos?\b"),
@@ -43,7 +44,8 @@ _UNITS = {
 }
 
 
-_USUAL = (180.0, 60 * 365.25)  # days between which the longest follow-up of a cohort lies
+_FEW_ZEROS = 0.05  # share of times that are 0 where they are measured from surgery
+_USUAL = (366.0, 60 * 365.25)  # days between which the longest follow-up of a cohort lies; 30 years are 360 months
 
 
 def survival_from(
@@ -167,12 +169,13 @@ def survival_notes(
         if alike:
             notes.append(f"event {event}: values that differ in case or spacing only count as the same: {shown(alike)}")
         notes += comparison_notes(table, "event", comparisons)
-        notes += _censored_note(table, event, comparisons[0][0])
+        notes += _censored_note(table, event, comparisons[0][0]) + _coded_note(table, event, comparisons)
     elif _REVERSED.search(event):
         notes.append(
             f'event: 1 in column {event!r} is taken as a death; if it means a censored sample, give event="{event}==0"'
         )
     known = ~np.isnan(survival.time)
+    notes += _contradicted(table, event, survival.event, known)
     if not survival.event.any():
         notes.append(
             f"event: none of the {known.sum()} samples with a time has an event in {event!r}, so no Cox model can be fitted"
@@ -184,9 +187,14 @@ def survival_notes(
     if len(named) == 1 and named[0] != unit:
         notes.append(f"time: column {time!r} is read in {unit}; if it holds {named[0]}, give --time-unit {named[0]}")
     longest = float(survival.time[known].max())
+    zeros = int((survival.time[known] == 0).sum())
+    if zeros > _FEW_ZEROS * known.sum():
+        notes.append(
+            f"survival: {zeros} of {known.sum()} times of column {time!r} are 0; if that means unknown, leave them empty"
+        )
     if not named and not _USUAL[0] < longest < _USUAL[1]:
         notes.append(
-            f"survival: the longest time of column {time!r} is {longest / DAYS[unit]:.4g} {unit}; is that its unit (--time-unit)?"
+            f"survival: the longest time of column {time!r} is {longest / DAYS[unit]:.6g} {unit}; is that its unit (--time-unit)?"
         )
     return notes
 
@@ -203,3 +211,38 @@ def _censored_note(table: Table, event: str, column: str) -> list[str]:
     if not others or len(others) > 20 or survivors:
         return []
     return [f"event {event}: every other value counts as censored: {shown(others)}"]
+
+
+def _coded_note(table: Table, event: str, comparisons: Sequence[Comparison]) -> list[str]:
+    """Returns a note on a comparison that counts survivors by the usual code: 1 of R's 1 and 2, or a censored sample."""
+    if len(comparisons) > 1:
+        return []
+    column, sign, value = comparisons[0]
+    codes = set(value_counts(table.columns[column]))
+    if codes == {"1", "2"} and (sign, value) in (("==", "1"), ("!=", "2"), ("<", "2")):
+        return [f'event {event}: R codes 1 censored and 2 dead; if {column!r} does, give event="{column}==2"']
+    taken = (sign == "==" and value.lower() in ("1", "true", "yes")) or (
+        sign == "!=" and value.lower() in ("0", "false", "no")
+    )
+    if taken and _REVERSED.search(column):
+        return [
+            f"event {event} counts {column!r} as a death; if it means a censored sample, compare with the other value"
+        ]
+    return []
+
+
+def _contradicted(table: Table, event: str, events: np.ndarray, known: np.ndarray) -> list[str]:
+    """Returns a note where another column says dead of most samples without an event, and alive of most with one."""
+    for column, values in table.columns.items():
+        if column in event or values.dtype.kind != "O" or not _VITAL.search(column):
+            continue
+        chosen = death(list(value_counts(values)))
+        if not chosen.startswith("=="):
+            continue
+        dead = values == chosen[2:]
+        there = known & np.array([value is not None for value in values])
+        if there.any() and np.mean(dead[there] == events[there]) < 0.2:
+            return [
+                f"event {event}: column {column!r} says {quoted(chosen[2:])} of those without an event; are they reversed?"
+            ]
+    return []

@@ -19,15 +19,17 @@ from vaebench.data.features import (
     clinical_names,
     feature_notes,
     nearly_numbers,
+    refuse_long,
     refuse_turned,
     sample_notes,
     summed,
     without_gene_columns,
 )
-from vaebench.data.files.matrix import Block
+from vaebench.data.files.matrix import Block, is_parquet
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, restricted, stacked, table_from_file
 from vaebench.data.files.text import as_number, stem
 from vaebench.data.h5ad import anndata_dataset, anndata_option, is_anndata
+from vaebench.data.joining import TurnedError, join_notes, joined_table
 from vaebench.data.raw_features import array_features
 from vaebench.errors import InputError, check_choice, unknown_name, user_path
 from vaebench.types import Dataset, checked_dataset
@@ -83,7 +85,7 @@ def read_table(
     What was decided and what looks odd is said in :attr:`vaebench.types.Dataset.notes`. Missing values may be written as GDC,
     cBioPortal, Xena, R or a spreadsheet do: ``'--``, ``[Not Available]``, ``Not Reported``, ``Unknown``, ``NA``, ``.``, nothing.
 
-    A ``.gct`` file, or with ``annotation`` any table with genes in rows, is read in blocks of genes, so its size is limited
+    A ``.gct`` file, or with ``annotation`` any text with genes in rows, is read in blocks of genes, so its size is limited
     only by the memory that the result takes. The options then name columns of the annotation, which is joined by sample
     name (:func:`vaebench.data.joining.matched_rows`). For AnnData they name columns of ``obs``, and of ``annotation``, which
     comes first.
@@ -108,7 +110,8 @@ def read_table(
         one_per_patient: keep one sample of each patient: a tumour before normal tissue, then the lowest sample type, vial and
             portion of the barcode. Patients are known from TCGA, TARGET or GTEx barcodes, or a column such as ``patient_id``.
         samples_in: ``"rows"``, or ``"columns"`` for a table with genes (and label, event, ...) in rows.
-        annotation: table with one line per sample and the sample names in its first column.
+        annotation: table with one line per sample and the sample names in its first column. With Parquet it is joined as
+            ``samples_in`` says, with other files however these lie.
         annotation_sample_column: column of the annotation with the sample names, if that is not the first.
         genes: which of the two names in a ``.gct`` to use: ``"identifier"`` or ``"symbol"``.
         layer: layer of AnnData to use in place of ``X``.
@@ -166,8 +169,13 @@ def read_table(
         name = stem(file.name) if name is None else name
         names_from = GENE_NAMES.index(genes)
         study = Study(name, file, known, roles, treatment, duplicates, annotation_sample_column, names_from=names_from)
-        return study_dataset(study, cache)
-    return _table_dataset(table_from_file(file, samples_in, duplicates), file, roles, treatment, duplicates, name)
+        if not is_parquet(file):
+            try:
+                return study_dataset(study, cache)
+            except TurnedError:
+                samples_in = "rows"
+    table = table_from_file(file, samples_in, duplicates)
+    return _table_dataset(table, file, roles, treatment, duplicates, name, known, annotation_sample_column)
 
 
 READER_OPTIONS = tuple(inspect.signature(read_table).parameters)[1:]
@@ -194,10 +202,22 @@ def dataset_of(data: Dataset | anndata.AnnData, options: Mapping[str, Any]) -> D
 
 
 def _table_dataset(
-    table: Table, file: Path, roles: Roles, treatment: Treatment, duplicates: str, name: str | None
+    table: Table,
+    file: Path,
+    roles: Roles,
+    treatment: Treatment,
+    duplicates: str,
+    name: str | None,
+    annotation: Path | None,
+    annotation_column: str | None,
 ) -> Dataset:
     table, notes = without_gene_columns(without_index(table))
-    taken = role_columns(table, roles)
+    about, counts = set[str](), dict[str, int]()
+    if annotation is not None:
+        table, about, counts = joined_table(table, annotation, annotation_column, roles)
+        notes += join_notes(counts, annotation.name)
+    taken = role_columns(table, roles) | about
+    refuse_long(table)
     refuse_turned(table)
     # columns that may name patients and tissues are kept too
     whole, table = table, without_features(table, taken | {table.first} | set(clinical_names(table.columns, ())))
@@ -213,10 +233,10 @@ def _table_dataset(
         features, values = summed(features, values, table.repeats)
     provenance = {
         "source": table.source,
-        "files": [file_record(file)],
+        "files": [file_record(path) for path in (file, annotation) if path is not None],
         "options": {"samples_in": table.samples_in, "duplicates": duplicates},
         "annotations": annotations,
-        "counts": chosen.counts | {"features_with_a_repeated_name": len(table.repeats)},
+        "counts": counts | chosen.counts | {"features_with_a_repeated_name": len(table.repeats)},
     }
     name = stem(table.source) if name is None else name
     dataset = assembled(

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from vaebench.data.barcodes import barcode, samples_across
+from vaebench.data.comparisons import nearly_number
 from vaebench.data.files.genes import counts_no_gene, describes_genes, names_genes
 from vaebench.data.files.table import Table, column_from
-from vaebench.data.files.text import NEARLY
 from vaebench.data.raw_features import RawFeatures, only
+from vaebench.data.repeats import renamed_repeats
 from vaebench.data.wording import quoted
 from vaebench.errors import InputError, nearest
 
@@ -28,7 +29,8 @@ fold split site cohort tumor tumour normal is_tumor purity ploidy tmb mutation_c
 aneuploidy_score fraction_genome_altered redaction metastasis treatment chemotherapy radiation ecog psa_level
 sample sample_id sample_type sample_type_id patient patient_id id index level_0 row rownames rin smrin n_genes
 n_genes_by_counts n_counts total_counts library_size lib_size depth size_factor pct_counts_mt percent_mt
-percent_mito n_reads total_reads mapped_reads size_factors
+percent_mito n_reads total_reads mapped_reads size_factors leiden louvain seurat_clusters ncount_rna nfeature_rna
+doublet_score s_score g2m_score
 """
 _CLINICAL = frozenset(_CLINICAL_NAMES.split())
 _CLINICAL_PATTERN = re.compile(
@@ -49,6 +51,8 @@ _KINDS = (
     ("Entrez ids", re.compile(r"\d+(_at)?")),
     ("symbols with Entrez ids", re.compile(r".+\|\d+")),
 )
+_ROWS_OF_GENES = re.compile(rf"{_KINDS[0][1].pattern}|(AFFX-.*|\d+)(_[a-z])?_at")
+"""Names of genes and of probes, which no sample has."""
 _MONTHS = "feb|mar|apr|sep|oct|okt|dec|dez|m\u00e4r|mrz|avr|d\u00e9c"
 _DATE = re.compile(
     rf"\d{{1,2}}[-. ]+({_MONTHS})[a-z]*\.?([- ]\d{{2,4}})?|({_MONTHS})[a-z]*[-. ]\d{{1,4}}|\d{{4}}-\d\d-\d\d( [0:]+)?",
@@ -118,7 +122,11 @@ def feature_notes(features: Sequence[str], out: Sequence[str], asked: Iterable[s
     dates = [name for name in features if _DATE.fullmatch(name)]
     if dates:
         notes.append(f"{named(dates, 'feature', 'features')} named by a date, which Excel makes of genes such as SEPT2")
-    kind, odd = odd_names([name for name in features if name not in {*asked, *dates}])
+    if again := renamed_repeats(features):
+        notes.append(
+            f"{named(again, 'feature', 'features')} named as pandas and R name repeated columns: keep one of each"
+        )
+    kind, odd = odd_names([name for name in features if name not in {*asked, *dates, *again}])
     if odd:
         notes.append(
             f"{named(odd, 'feature', 'features')} unlike the others ({kind}): --ignore leaves out what is none"
@@ -128,11 +136,7 @@ def feature_notes(features: Sequence[str], out: Sequence[str], asked: Iterable[s
 
 def nearly_numbers(table: Table, columns: Iterable[str]) -> list[str]:
     """Returns a note on columns of text, all of whose values are numbers in a form that is not read, such as ``12%``."""
-    found = {}
-    for column in columns:
-        held = [str(value) for value in table.columns[column] if value is not None]
-        if held and all(NEARLY.fullmatch(value) for value in held):
-            found[column] = held[0]
+    found = {column: written for column in columns if (written := nearly_number(table.columns[column]))}
     if not found:
         return []
     example = quoted(next(iter(found.values())))
@@ -198,7 +202,7 @@ def refuse_turned(table: Table) -> None:
         return
     across = [name for name in table.columns if name != table.first]
     down = [str(name) for name in table.first_texts]
-    ids = sum(_KINDS[0][1].fullmatch(name) is not None for name in down) >= _SHARE * len(down)
+    ids = sum(_ROWS_OF_GENES.fullmatch(name) is not None for name in down) >= _SHARE * len(down)
     samples = [name for name in across if barcode(name)]
     if names_genes(table.first) or ids or samples_across(across):
         raise InputError(
@@ -208,10 +212,39 @@ def refuse_turned(table: Table) -> None:
         )
 
 
+def refuse_long(table: Table) -> None:
+    """Raises ``InputError`` for a table with a line for each pair of a sample and a gene, as ICGC writes them."""
+    if table.samples_in != "rows":
+        return
+    gene = next((column for column in table.columns if names_genes(column)), None)
+    if gene is None:
+        return
+    held = {column: values for column, values in table.columns.items() if values.dtype.kind == "O"}
+    held |= {
+        column: table.first_texts if column == table.first else table.columns[column] for column in (gene, table.first)
+    }
+    genes, lines = held.pop(gene).tolist(), len(table.lines)
+    if 2 * len(set(genes)) > lines:
+        return
+    for column, values in held.items():
+        pairs = set(zip(values.tolist(), genes, strict=True))
+        samples = len({value for value, _ in pairs})
+        if len(pairs) == lines and samples > 1 and 2 * lines > samples * len(set(genes)):
+            raise InputError(
+                f"{table.source} has a line for each sample and gene ({quoted(column)}, {quoted(gene)}); a line for each sample "
+                f"is needed, as frame.pivot(index={quoted(column)}, columns={quoted(gene)}, values=...) of pandas makes it"
+            )
+
+
 def sample_notes(names: Sequence[str] | np.ndarray | None) -> list[str]:
     """Returns a note on sample names that differ in kind from nearly all others, which may be no samples."""
-    kind, odd = odd_names([] if names is None else [str(name) for name in names])
-    return [f"{named(odd, 'sample', 'samples')} unlike the others ({kind}); is that a sample?"] if odd else []
+    held = [] if names is None else [str(name) for name in names]
+    again = renamed_repeats(held)
+    notes = [f"{named(again, 'sample', 'samples')} named as pandas and R name repeated columns"] if again else []
+    kind, odd = odd_names([name for name in held if name not in set(again)])
+    if odd:
+        notes.append(f"{named(odd, 'sample', 'samples')} unlike the others ({kind}); is that a sample?")
+    return notes
 
 
 def summed(names: list[str], values: np.ndarray, repeats: dict[str, str]) -> tuple[list[str], np.ndarray]:

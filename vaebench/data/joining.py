@@ -97,6 +97,46 @@ def _shown(value: np.ndarray) -> str:
     return quoted(texts(value)[0]) if present(value)[0] else "nothing"
 
 
+class TurnedError(InputError):
+    """A matrix has its samples in rows: no column of it is a sample of the annotation, but rows are."""
+
+
+def joined_table(
+    table: Table, annotation: Path, sample: str | None, roles: Roles
+) -> tuple[Table, set[str], dict[str, int]]:
+    """Joins the samples of a table, in its rows, with the lines of an annotation; where both have a column, the latter's is used.
+
+    Args:
+        table: one row per sample, its first column the sample names.
+        annotation: the table about the samples.
+        sample: its column with the sample names; ``None`` for the first.
+        roles: the columns in which lines of the same sample must agree.
+
+    Returns:
+        The samples that have a line, the names of the columns that came with these, and the counts of the join.
+
+    Raises:
+        InputError: the annotation cannot be read, or matches no sample.
+    """
+    about, column = annotation_table(annotation, sample)
+    names = [str(name) for name in table.first_texts]
+    used = named_columns(about.columns, roles)
+    known, rows, counts, notes = joined_lines(names, about, column, fixed=sample is not None, used=used)
+    if (rows < 0).all():
+        raise no_match(table.source, names, [], known, about.source)
+    joined = np.flatnonzero(rows >= 0)
+    added = {
+        name: values
+        for name, values in restricted(about, rows[joined]).columns.items()
+        if name not in (column, table.first)
+    }
+    left = restricted(table, joined)
+    values = None if left.values is None or set(added) & set(left.values.place) else left.values
+    left = left._replace(columns=left.columns | added, notes=(*left.notes, *about.notes, *notes), values=values)
+    counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
+    return left, set(added), counts
+
+
 class Joined(NamedTuple):
     """Result of looking samples up in a table.
 
@@ -263,7 +303,7 @@ def no_match(
         source: name of the annotation.
     """
     if (matched_rows(rows, known)[0] >= 0).any():
-        return InputError(
+        return TurnedError(
             f"no column of {expression} is a sample of {source}, but its rows are (such as {rows[0]!r}): the table has "
             f"samples in rows, and genes such as {samples[0]!r} in columns; genes must be in rows (transpose the table)"
         )

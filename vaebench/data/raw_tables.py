@@ -169,10 +169,12 @@ def _from_frame(frame: pd.DataFrame, known: Preprocessing, source: str) -> RawTa
 
 def _first_names(frame: pd.DataFrame, known: Preprocessing) -> list[str] | None:
     """The sample names in the first column of a frame whose rows are only numbered, by the reader's rule."""
-    if not is_numbered(frame.index) or not frame.shape[1] or str(frame.columns[0]) in set(known.features.tolist()):
+    if getattr(frame.index.dtype, "kind", "O") not in "iu" or not frame.shape[1]:
         return None
-    column = frame.iloc[:, 0]
-    title = str(frame.columns[0]).strip()
+    column, title = frame.iloc[:, 0], str(frame.columns[0]).strip()
+    # rows that were chosen or shuffled keep their numbers, which may also be the samples' own
+    if title in set(known.features.tolist()) or not (is_numbered(frame.index) or title.lower() in SAMPLE_COLUMNS):
+        return None
     text = getattr(column.dtype, "kind", "O") not in "fiub"
     mostly_different = text and column.nunique() * 2 > len(column)
     if mostly_different or title.startswith("Unnamed:") or title.lower() in SAMPLE_COLUMNS or not title:

@@ -18,7 +18,6 @@ from vaebench.data.columns import (
     auxiliary_columns,
     covariate_of,
     role_columns,
-    role_notes,
     sample_names,
     selected,
     survival_of_roles,
@@ -26,14 +25,22 @@ from vaebench.data.columns import (
 )
 from vaebench.data.covariates import covariate_notes
 from vaebench.data.expression import feature_block, without_features
-from vaebench.data.features import clinical_names, feature_notes, nearly_numbers, sample_notes, without_gene_columns
+from vaebench.data.features import (
+    clinical_names,
+    feature_notes,
+    nearly_numbers,
+    refuse_long,
+    sample_notes,
+    without_gene_columns,
+)
 from vaebench.data.files.genes import row_notes
-from vaebench.data.files.matrix import Block, Layout, detected_layout, matrix_blocks, matrix_layout
-from vaebench.data.files.opening import refusing_broken, starts_with
+from vaebench.data.files.matrix import Block, Layout, detected_layout, is_parquet, matrix_blocks, matrix_layout
+from vaebench.data.files.opening import refuse_cells
 from vaebench.data.files.table import SAMPLES_IN, Table, present, restricted, table_from_file, texts
 from vaebench.data.h5ad import anndata_option, is_anndata, observations, with_annotation
-from vaebench.data.joining import annotated, join_notes
+from vaebench.data.joining import TurnedError, annotated, join_notes, joined_table
 from vaebench.data.public import TYPE
+from vaebench.data.role_notes import role_notes
 from vaebench.data.scale import Profile, profile_of, scale_notes, scale_text
 from vaebench.data.sources import found_files
 from vaebench.data.splits import unsplit_labels
@@ -227,6 +234,7 @@ def _study(path: Path) -> str:
         except InputError:
             continue
         return name
+    refuse_cells(path)
     raise InputError(f"{path} is a folder without the files of a public data set ({', '.join(_STUDIES)}); name a file")
 
 
@@ -243,21 +251,25 @@ def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str 
         return _Contents(table, table.first_texts, blocks, (), notes)
     layout = detected_layout(file) if samples_in == "auto" and annotation is None else samples_in
     # samples in columns of text and no row with labels or the like: the reader of matrices takes less memory
-    plain = layout == "columns" and roles == Roles() and not _is_parquet(file)
-    if annotation is not None or layout == "matrix" or plain:
-        return _matrix_contents(file, annotation, sample, roles)
+    plain = layout == "columns" and roles == Roles() and not is_parquet(file)
+    if (annotation is not None and not is_parquet(file)) or layout == "matrix" or plain:
+        try:
+            return _matrix_contents(file, annotation, sample, roles)
+        except TurnedError:
+            layout = "rows"
+    layout = "rows" if layout == "auto" else layout
     table, notes = without_gene_columns(without_index(table_from_file(file, layout, "apart")))
-    names, first = sample_names(table, taken := role_columns(table, roles))
+    refuse_long(table)
+    about = set[str]()
+    if annotation is not None:
+        table, about, counts = joined_table(table, annotation, sample, roles)
+        notes += join_notes(counts, annotation.name)
+    names, first = sample_names(table, taken := role_columns(table, roles) | about)
     rest = without_features(table, taken)
     (features, values), texts_only, out = feature_block(table, taken | first, refuse_mixed=False, asked=roles.features)
     rest = rest._replace(columns={c: v for c, v in rest.columns.items() if c not in first})
     notes += nearly_numbers(rest, texts_only)
     return _Contents(rest, names, _in_blocks(features, values), out, [*table.notes, *notes])
-
-
-def _is_parquet(file: Path) -> bool:
-    with refusing_broken(file, "a table"):
-        return starts_with(file, b"PAR1")
 
 
 def _in_blocks(features: list[str], values: np.ndarray) -> Iterator[Block]:

@@ -23,6 +23,7 @@ from vaebench.data.scale import (
     FEW_NEGATIVE,
     Lowest,
     Profile,
+    SampleMoments,
     block_profile,
     negative_values,
     profile_from,
@@ -88,11 +89,13 @@ def surveyed(
     """
     count = len(source.names)
     found, profile, whole, lowest = np.zeros((6, count)), np.zeros((5, count)), True, Lowest()
+    moments = SampleMoments(source.samples)
     best = None if source.rows else _Best(source, _most(top, count))
     first = (count, 0)  # feature and sample of the first missing value
     for place, raw in in_blocks(source):
         if profiled:
             profile[:, place], integers = block_profile(raw)
+            moments.add(raw, profile[2, place].min())
             whole = whole and integers
         if transform == "log2":
             lowest = lowest.joined(place, raw)
@@ -113,7 +116,7 @@ def surveyed(
         first_missing=f"feature {source.names[first[0]]!r} of sample {str(samples[first[1]])!r}"
         if first[0] < count
         else "",
-        profile=profile_from(source.names, profile, whole) if profiled else None,
+        profile=profile_from(source.names, profile, whole, moments) if profiled else None,
         lowest=lowest,
         transform=transform,
         precision=source.precision,

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaebench.data.cache import file_record
-from vaebench.data.columns import numbers, sample_names
+from vaebench.data.columns import sample_names, without_index
+from vaebench.data.comparisons import numbers
 from vaebench.data.covariates import run_notes
+from vaebench.data.features import clinical_names
 from vaebench.data.files.arrays import array_from_npy
 from vaebench.data.files.table import Table, table_from_file
 from vaebench.data.wording import beginning
@@ -42,7 +44,7 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
         if z.ndim != 2 or len(z) != len(samples) or not z.shape[1]:
             raise InputError(f"{file} has shape {z.shape}; it must have one row for each of the {len(samples)} samples")
         return z
-    table = table_from_file(file)
+    table = without_index(table_from_file(file, "rows", "apart"))
     names, first = sample_names(table, set())
     if names is None:
         raise InputError(f"{file} has no column of sample names; its first column {table.first!r} must hold them")
@@ -58,6 +60,11 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
 
 def _latents(table: Table, first: set[str], names: np.ndarray) -> np.ndarray:
     columns = [column for column in table.columns if column not in first]
+    if odd := clinical_names(columns, ()):
+        raise InputError(
+            f"{table.source} has the column {odd[0]!r}, which is no latent by its name; an embedding holds sample names and "
+            "latents only"
+        )
     if not columns:
         raise InputError(f"{table.source} has no column besides the sample names; each latent must have one")
     return np.column_stack([numbers(table, "embedding", column, names) for column in columns])

@@ -113,20 +113,33 @@ class _Step(NamedTuple):
     joint: jax.Array
 
 
+def _means(e: jax.Array, signatures: jax.Array) -> jax.Array:
+    """Means [T, M] of exposures [T, S] to signatures [S, M], or [T, S, M] where each sample has its own."""
+    return e @ signatures if signatures.ndim == 2 else jnp.einsum("ts,tsm->tm", e, signatures)
+
+
+def _by_exposure(by_mean: jax.Array, signatures: jax.Array) -> jax.Array:
+    """Derivatives by the exposures [T, S] from those by the means [T, M]."""
+    return by_mean @ signatures.T if signatures.ndim == 2 else jnp.einsum("tm,tsm->ts", by_mean, signatures)
+
+
 def _newton_step(
     search: _Search,
     x: jax.Array,
     signatures: jax.Array,
-    outer: jax.Array,
+    outer: jax.Array | None,
     free: jax.Array,
     size: jax.Array | None,
     options: NewtonOptions,
 ) -> _Step:
-    """Find the step from ``search``; ``outer`` [M, S S] are the products of all pairs of signatures."""
-    count, e = signatures.shape[0], search.exposures
-    slope, weight = _slope(x, e @ signatures, size)
-    gradient = slope @ signatures.T
-    hessian = (weight @ outer).reshape(-1, count, count)
+    """Find the step from ``search``; ``outer`` [M, S S] are the products of all pairs of signatures all samples share."""
+    count, e = signatures.shape[-2], search.exposures
+    slope, weight = _slope(x, _means(e, signatures), size)
+    gradient = _by_exposure(slope, signatures)
+    if outer is None:
+        hessian = (signatures * weight[:, None, :]) @ jnp.swapaxes(signatures, 1, 2)
+    else:
+        hessian = (weight @ outer).reshape(-1, count, count)
     # exposures in standard deviations: the curvature has a diagonal of 1, whatever the burden
     scale = jax.lax.rsqrt(jnp.maximum(jnp.diagonal(hessian, axis1=1, axis2=2), 1e-30))
     moving = free & ((e > 0) | (gradient > 0))
@@ -143,7 +156,7 @@ def _newton_step(
 
 
 @functools.partial(jax.jit, static_argnames="options")
-def _search(
+def newton_search(
     x: jax.Array,
     signatures: jax.Array,
     start: jax.Array,
@@ -156,14 +169,16 @@ def _search(
     An exposure at 0 whose gradient keeps it there is held. One near 0 whose gradient leads there moves by its own
     curvature. The others take Newton's step. All steps are cut at 0 and halved until the log likelihood increases.
     """
-    count = signatures.shape[0]
-    outer = (signatures[:, None, :] * signatures[None, :, :]).reshape(count * count, -1).T
+    outer = None
+    if signatures.ndim == 2:
+        count = signatures.shape[0]
+        outer = (signatures[:, None, :] * signatures[None, :, :]).reshape(count * count, -1).T
 
     def em(_: jax.Array, e: jax.Array) -> jax.Array:
-        return jnp.where(free, e * ((x / (e @ signatures + BACKGROUND)) @ signatures.T), e)
+        return jnp.where(free, e * _by_exposure(x / (_means(e, signatures) + BACKGROUND), signatures), e)
 
     def value(e: jax.Array) -> jax.Array:
-        return _log_likelihood(x, e @ signatures, size)
+        return _log_likelihood(x, _means(e, signatures), size)
 
     def advance(search: _Search) -> _Search:
         e = search.exposures
@@ -230,7 +245,7 @@ def maximum_likelihood(
             # few compiled programs: a block is filled up to a power of two with samples without counts
             short = max(_LEAST_BLOCK, 1 << (len(arrays[0]) - 1).bit_length()) - len(arrays[0])
             block = [np.concatenate([a, np.zeros((short, *a.shape[1:]), a.dtype)]) for a in arrays]
-            state = _search(block[0], s, block[1], block[2], given, options)
+            state = newton_search(block[0], s, block[1], block[2], given, options)
             found.append([np.asarray(v)[: len(arrays[0])] for v in state[:3]])
     exposures, value, gap = (np.concatenate(columns) for columns in zip(*found, strict=True))
     return Maximum(exposures, value, gap)

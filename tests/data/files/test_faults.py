@@ -18,9 +18,10 @@ import pytest
 from vaebench.cli.main import main
 from vaebench.data import checked, read_catalogue, read_table
 from vaebench.data.files.arrays import array_from_npy
+from vaebench.data.files.matrix import matrix_layout
 from vaebench.data.files.opening import _Limited
 from vaebench.data.files.table import table_from_file
-from vaebench.errors import InputError, one_line
+from vaebench.errors import InputError, one_line, user_path
 from vaebench.evaluation.external import read_embedding
 
 
@@ -72,7 +73,13 @@ KINDS = {
     "json": (lambda f: b'{"a": [1, 2]}', "JSON", "table"),
     "mtx": (lambda f: b"%%MatrixMarket matrix coordinate\n1 1 1\n", "MatrixMarket", ".h5ad"),
     "vcf": (lambda f: b"##fileformat=VCFv4.2\n#CHROM\tPOS\n1\t2\n", "VCF", "vaebench count"),
-    "latin-1": (lambda f: "sample,µ\ns1,1\n".encode("latin-1"), "UTF-8", "0xb5", "iconv"),
+    "no windows-1252": (lambda f: b"sample,\x81\ns1,1\n", "UTF-8", "0x81", "save it as UTF-8"),
+    "no windows-1252 below": (lambda f: b"sample,a\n" + b"s1,1\n" * 50 + b"\x81,1\n", "UTF-8", "0x81"),
+    "binary": (lambda f: b"\x0b\x0e\xc1a,b\n1,2\n", "binary data"),
+    "sas": (lambda f: bytes(12) + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf\n", "SAS", "CSV"),
+    "old stata": (lambda f: b"r\2\1\0", "Stata", "CSV"),
+    "spaces within": (lambda f: b"type a b\nx lung cancer 1 2\ny kidney 2 3\n", "5 fields", "names hold spaces"),
+    "points": (lambda f: b"s;a;b\nx;1.234;250\ny;987;2.345\nz;12;3.456\n", "'1.234'", "thousands"),
     "title": (lambda f: b"Table S1. Expression\nsample,A,B\ns1,1,2\n", "title"),
     "one sample": (lambda f: b"ENSG01\t5\nENSG02\t7\n", "one sample", "header"),
     "gdc": (lambda f: b"# gene-model\ngene_id\tgene_name\tunstranded\tstranded_first\nE1\tA\t5\t2\n", "one sample"),
@@ -220,6 +227,11 @@ def test_counts_that_are_no_numbers(tmp_path, text):
     sentence(lambda: read_catalogue(tmp_path / "c.csv"), "c.csv")
 
 
+def test_no_path_holds_a_nul(tmp_path):
+    sentence(lambda: read_table(f"{tmp_path}/a\0b"), "NUL character")
+    sentence(lambda: user_path("a\0b"), "NUL character")
+
+
 def test_names_of_files_that_cannot_be(tmp_path, capsys):
     long = tmp_path / ("x" * 300 + ".csv")
     sentence(lambda: table_from_file(long), "cannot be opened", "...")
@@ -237,6 +249,45 @@ def test_nested_configuration(tmp_path, capsys):
         message = capsys.readouterr().err
         assert message.startswith("error: ")
         assert message.count("\n") == 1
+
+
+def test_text_of_windows_is_read_with_a_note(tmp_path):
+    plain = "sample;Gewebe;A;B\n" + "".join(
+        f"s{i};{'Brustdrüse' if i % 2 else 'Lunge'};{i},5;{i * i}\n" for i in range(60)
+    )
+    late = plain.replace("Brustdrüse", "Haut", 25)
+    for text, samples_in in ((plain, "rows"), (late, "rows"), ("g;Zürich;b\nA;1;2\nB;3;5\n", "columns")):
+        tables = []
+        for encoding in ("utf-8", "cp1252"):
+            (tmp_path / "t.csv").write_text(text, encoding=encoding)
+            tables.append(table_from_file(tmp_path / "t.csv", samples_in))
+        for name, values in tables[0].columns.items():
+            np.testing.assert_array_equal(tables[1].columns[name], values)
+        (note,) = set(tables[1].notes) - set(tables[0].notes)
+        assert "windows-1252" in note
+        assert ("ü" in note) == (text != late)
+    (tmp_path / "m.csv").write_text("g;Zürich;b\nA;1;2\nB;3;5\n", encoding="cp1252")
+    assert matrix_layout(tmp_path / "m.csv").samples == ["Zürich", "b"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "x;1.234;250\ny;987;2.345\nz;0.123;3.456\n",
+        "x;1.234;250\ny;9870;2.345\nz;12;3.456\n",
+        "x;1.23;250\ny;9;2.345\nz;1;3.456\n",
+        "x;1.234;250\ny;0;2.345\nz;3.456;0\nw;0;1.125\n",
+    ],
+)
+def test_points_of_decimals_are_read(tmp_path, rows):
+    (tmp_path / "t.csv").write_text("s;a;b\n" + rows)
+    assert table_from_file(tmp_path / "t.csv").columns["b"][0] == 250
+
+
+def test_a_folder_of_cells_says_how_to_read_it(tmp_path):
+    (tmp_path / "matrix.mtx.gz").touch()
+    sentence(lambda: read_table(tmp_path), "10x Genomics", "read_10x_mtx")
+    sentence(lambda: checked(tmp_path), "10x Genomics", "read_10x_mtx")
 
 
 def test_pipes_are_refused(tmp_path):

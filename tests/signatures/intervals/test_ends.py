@@ -194,3 +194,16 @@ def test_r_hat_sees_chains_that_have_not_met():
 def test_scatter_of_the_cohort_is_poisson():
     x, signatures = cohort(2, 300)
     assert scatter(x, signatures, maximum_likelihood(x, signatures).exposures).dispersion == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("size", [None, pytest.param(10.0, marks=pytest.mark.slow)])
+def test_profile_likelihood_ends_alike_where_few_of_many_are_fitted(monkeypatch, size):
+    rng = np.random.default_rng(3)
+    signatures = rng.dirichlet(np.full(96, 0.2), 20)
+    x = rng.poisson(rng.gamma(1, 300, (3, 20)) * (rng.random((3, 20)) < 0.3) @ signatures).astype(float)
+    fit, noise = maximum_likelihood(x, signatures, size=size), POISSON._replace(size=size or np.inf)
+    every = profile_likelihood(x, signatures, fit, noise)
+    monkeypatch.setattr("vaebench.signatures.intervals.ends.FEWEST", 0)
+    some = profile_likelihood(x, signatures, fit, noise)
+    for one, other in zip(some, every, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=0.02)

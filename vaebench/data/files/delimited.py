@@ -51,9 +51,9 @@ class _Growing:
         return self.flat.reshape(-1, self.width) if self.width else self.flat.reshape(0, 0)
 
 
-def delimited_rows(file: Path, duplicates: str, as_text: Callable[[str], bool]) -> Table:
+def delimited_rows(file: Path, duplicates: str, as_text: Callable[[str], bool], encoding: str = "") -> Table:
     """Reads a table with samples in rows; see :func:`vaebench.data.files.table.table_from_file`."""
-    layout = text_layout(file)
+    layout = text_layout(file, encoding)
     given = layout.names
     named_columns = [i for i, name in enumerate(given) if name or not i]
     names, repeats = unique_names(file, "feature", [given[i] for i in named_columns], duplicates)
@@ -136,9 +136,9 @@ def refuse_large(layout: TextLayout, block: LineBlock, values: np.ndarray, colum
             )
 
 
-def delimited_columns(file: Path, duplicates: str) -> Table:
+def delimited_columns(file: Path, duplicates: str, encoding: str = "") -> Table:
     """Reads a table with samples in columns; see :func:`vaebench.data.files.table.table_from_file`."""
-    layout = text_layout(file)
+    layout = text_layout(file, encoding)
     columns = gene_columns(file.name, layout.names, layout.rows)
     if not columns.samples:
         raise InputError(f"line {layout.line} of {file} names no sample; a header of sample names is needed")

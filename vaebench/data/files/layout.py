@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from vaebench.data.files.genes import names_genes
-from vaebench.data.files.opening import opened
+from vaebench.data.files.opening import WINDOWS, opened
 from vaebench.data.files.text import as_number, delimiter_of, field_count, has_comma, with_point
 from vaebench.errors import InputError, shortened
 
@@ -18,6 +18,9 @@ _SEEN = 40  # lines from which the layout is told
 _SEEN_BYTES = 1 << 26
 _POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")  # no text has them
+_POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")  # 1.234 for 1,234
+_FEW_POINTS = 3  # such numbers, and whole ones beside them, from which points are taken for separators
 _SEPARATOR = re.compile(r'"?sep=.?"?', re.IGNORECASE)  # a first line for Excel
 _ONE_SAMPLE = re.compile(r"ENS[A-Z]*[GT]\d|N_unmapped$|__no_feature$")
 
@@ -42,6 +45,7 @@ class TextLayout(NamedTuple):
         line: number of lines up to and including the header.
         rows: the fields of the first lines after the header.
         notes: decisions that a user should know of, one sentence each.
+        encoding: of text that is not UTF-8 or UTF-16, else ``""``.
     """
 
     file: Path
@@ -51,10 +55,13 @@ class TextLayout(NamedTuple):
     line: int
     rows: list[list[str]]
     notes: tuple[str, ...]
+    encoding: str = ""
 
 
-def text_layout(file: Path) -> TextLayout:
+def text_layout(file: Path, encoding: str = "") -> TextLayout:
     """Reads the beginning of a text table.
+
+    Text that is not UTF-8 there is read as windows-1252, with a note; ``encoding`` asks for this if it is not so further down.
 
     Before the header, lines that begin with ``#``, or with ``!`` and ``^`` (GEO), are comments, unless the last of them is the
     header, and so is Excel's ``sep=;``. R omits the header of the row names; a header that is one name short gets an unnamed
@@ -63,12 +70,17 @@ def text_layout(file: Path) -> TextLayout:
     Raises:
         InputError: the header is missing or empty, or does not match the first line of values.
     """
-    with opened(file) as stream:
-        comments, lines, before = _beginning(file, stream)
+    try:
+        with opened(file, encoding=encoding) as stream:
+            comments, lines, before = _beginning(file, stream)
+    except UnicodeDecodeError:
+        if encoding:
+            raise
+        return text_layout(file, WINDOWS)
     if not lines:
         raise InputError(f"{file} is empty; a header line with column names is needed")
     first = lines[0]
-    if "\0" in first:
+    if "\0" in first or (encoding and _BINARY.search(first)):
         raise InputError(f"{file} is not a CSV, TSV or Parquet table (its first line holds binary data)")
     if "\r" in first.rstrip("\r\n"):
         raise InputError(f"{file} ends its lines with a carriage return alone; save it with line feeds")
@@ -87,8 +99,16 @@ def text_layout(file: Path) -> TextLayout:
         more = (f"{file.name}: a second header line was left out, {shortened(second)!r} in all columns",)
         size += next(i for i, line in enumerate(lines[size:], start=1) if line.strip())
         rows = rows[1:]
+    _refuse_points(file, rows)
     comma, notes = _decimal_comma(file, rows, delimiter)
-    return TextLayout(file, names, delimiter, comma, before + size, rows, more + notes)
+    if encoding:
+        more += (_recoded_note(file, [*names, *(field for row in rows for field in row)]),)
+    return TextLayout(file, names, delimiter, comma, before + size, rows, more + notes, encoding)
+
+
+def _recoded_note(file: Path, fields: list[str]) -> str:
+    example = next((f", such as {shortened(field)!r}" for field in fields if not field.isascii()), "")
+    return f"{file.name}: text that is not UTF-8 was read as {WINDOWS}{example}; if names look wrong, save the file as UTF-8"
 
 
 def _second_header(rows: list[list[str]]) -> str:
@@ -172,6 +192,30 @@ def _matched(file: Path, names: list[str], rows: list[list[str]], line: int, del
     if len(names) < 2:
         raise InputError(f"{file} has 1 column; at least 2 are needed, separated by tabs, commas or semicolons")
     return names
+
+
+def _refuse_points(file: Path, rows: list[list[str]]) -> None:
+    """Raises ``InputError`` for whole numbers with points between thousands, as 12.345 and 678 in one column.
+
+    Every number with a point then has three digits after each, no 0 before it, and no whole number beside them reaches 1,000.
+    """
+    mixed: set[str] = set()
+    points = whole = 0
+    for column in zip(*(row[1:] for row in rows if len(row) == len(rows[0])), strict=True):
+        pointed = [field.strip() for field in column if "." in field and _is_number(field.replace(".", ""))]
+        if not all(_POINTS.fullmatch(field) for field in pointed):
+            return
+        plain = [field.strip() for field in column if field.strip().isdigit()] if pointed else []
+        if any(len(field) > 3 for field in plain):
+            return
+        points += len(pointed) if plain else 0
+        whole += sum(len(field) > 1 for field in plain)  # decimals are rarely whole, but for 0 and a few
+        mixed.update(pointed[:1])
+    if points >= _FEW_POINTS <= whole:
+        raise InputError(
+            f"{file} holds {min(mixed)!r} beside whole numbers below 1,000, so that its point may separate thousands; write "
+            "numbers without separators, and decimals of such columns in full (5.000)"
+        )
 
 
 def _decimal_comma(file: Path, rows: list[list[str]], delimiter: str) -> tuple[bool, tuple[str, ...]]:

@@ -21,7 +21,7 @@ from vaebench.data.files.opening import opened
 from vaebench.data.files.text import ABSENT, field_count, number_of, with_point
 from vaebench.errors import InputError
 
-_CHUNK = 1 << 24  # bytes of text parsed at once
+_CHUNK = 1 << 23  # bytes of text parsed at once
 _INSIDE = "\x1f"  # stands for a delimiter within a quoted field
 
 
@@ -60,11 +60,14 @@ def line_blocks(layout: TextLayout, text_columns: Collection[int]) -> Iterator[L
                 block.bodies.append(body)
         if block.lines:
             yield block
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()  # what parsing took, before the table is worked on
 
 
 def _numbered(layout: TextLayout) -> Iterator[list[tuple[int, bytes]]]:
     """Lines after the header with their numbers; a line whose quotes are open goes on in the next."""
-    with opened(layout.file) as stream:
+    with opened(layout.file, encoding=layout.encoding) as stream:
         for _ in range(layout.line):
             stream.readline()
         number, start, unclosed = layout.line, 0, b""

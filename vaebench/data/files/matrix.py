@@ -134,6 +134,12 @@ def _layout(text: TextLayout, leads: int, declared: tuple[int, int] | None, abou
     )
 
 
+def is_parquet(file: Path) -> bool:
+    """Returns true for a file in Parquet, by its content."""
+    with refusing_broken(file, "a table"):
+        return starts_with(file, b"PAR1")
+
+
 def row_names(layout: Layout, count: int) -> list[str]:
     """Reads the names of the first ``count`` rows, or of all rows when there are fewer."""
     names: list[str] = []

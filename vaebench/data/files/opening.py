@@ -30,6 +30,7 @@ DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, No
 
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _R = 'an R object (.rds or .RData); in R write its table with write.csv(x, "table.csv") and read that'
+_OTHER = "of MATLAB, SPSS, Stata or SAS; write it as CSV"
 _FOREIGN = (
     (0, (b"X\n\0\0", b"A\n2\n", b"A\n3\n", b"RDX2\n", b"RDX3\n", b"RDA2\n", b"RDA3\n"), _R),
     (0, (b"\x89HDF\r\n",), "an HDF5 file; if it is AnnData, its name must end in .h5ad, else write it as a table"),
@@ -44,7 +45,9 @@ _FOREIGN = (
     (0, (b"7z\xbc\xaf", b"Rar!"), "a 7z or RAR archive; unpack it first"),
     (0, (b"\x1f\x9d", b"\x04\x22\x4d\x18", b"]\0\0"), "packed with compress, lz4 or lzma; unpack it first"),
     (0, (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0"), "an image; a table is needed"),
-    (0, (b"MATLAB 5.0", b"$FL2", b"<stata_dta", b"HEADER RECORD*"), "of MATLAB, SPSS, Stata or SAS; write it as CSV"),
+    (0, (b"MATLAB 5.0", b"$FL2", b"<stata_dta", b"HEADER RECORD*"), _OTHER),
+    (0, tuple(bytes((version, order, 1, 0)) for version in range(0x69, 0x74) for order in (1, 2)), _OTHER),  # old Stata
+    (12, (b"\xc2\xea\x81\x60\xb3\x14\x11\xcf",), _OTHER),  # SAS
     (0, (b"%PDF",), "a PDF; save its table as CSV"),
     (0, (b"SQLite format 3",), "an SQLite database; write its table as CSV"),
     (0, (b"\x1f\x8b", b"BZh9", b"\xfd7zXZ\0", b"PK\x03\x04"), "packed twice; unpack it once first"),
@@ -61,8 +64,12 @@ _FOREIGN = (
 _VCF = b"##fileformat=VCF"
 
 
+WINDOWS = "windows-1252"
+"""The encoding of text that is not UTF-8, as Excel writes it in western Europe and America."""
+
+
 @contextmanager
-def opened(file: Path, *, variants: bool = False) -> Iterator[IO[bytes]]:
+def opened(file: Path, *, variants: bool = False, encoding: str = "") -> Iterator[IO[bytes]]:
     """Opens a file for reading as UTF-8 bytes, by its content and whatever its name.
 
     gzip, bzip2, xz and a zip archive of one file are unpacked, UTF-16 is recoded, and the first sheet of an Excel file
@@ -71,9 +78,11 @@ def opened(file: Path, *, variants: bool = False) -> Iterator[IO[bytes]]:
     Args:
         file: the file.
         variants: a VCF is welcome.
+        encoding: of text that is neither UTF-8 nor UTF-16, ``""`` to leave its bytes as they are.
 
     Raises:
         InputError: the file is of a kind that is no table, or unpacks to far more than its size.
+        UnicodeDecodeError: later, from reading: a byte is not of the ``encoding``.
     """
     with ExitStack() as stack:
         plain = stack.enter_context(open(file, "rb"))
@@ -82,7 +91,7 @@ def opened(file: Path, *, variants: bool = False) -> Iterator[IO[bytes]]:
         _refuse_foreign(file, head)
         if head.startswith(_VCF) and not variants:
             raise InputError(f"{file} is a VCF file of variants; vaebench count makes a catalogue of them")
-        if encoding := _other_encoding(head):
+        if encoding := _other_encoding(head) or encoding:
             stream = io.BufferedReader(_Recoded(stream, encoding))
         yield stream
 
@@ -246,8 +255,7 @@ def refusing_broken(file: Path, needed: str) -> Iterator[None]:
     except UnicodeDecodeError as error:
         found = f"byte 0x{error.object[error.start]:02x}" if isinstance(error.object, bytes) else "a byte"
         raise InputError(
-            f"{file} is not {needed} in UTF-8 (it holds {found}); save it as UTF-8, for example with "
-            "iconv -f windows-1252 -t utf-8"
+            f"{file} is not {needed} in UTF-8 or windows-1252 (it holds {found}); save it as UTF-8"
         ) from error
     except csv.Error as error:
         raise InputError(f"{file} is not {needed} ({shortened(error)})") from error
@@ -266,10 +274,19 @@ def _refuse_unusable(file: Path, needed: str) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{shortened(file)} cannot be opened ({reason}); {needed} is needed") from None
+    refuse_cells(file)
     if stat.S_ISDIR(mode):
         raise InputError(f"{file} is a folder; {needed} is needed")
     if not stat.S_ISREG(mode):
         raise InputError(f"{file} is a pipe or device, which cannot be read twice; save its content to a file first")
+
+
+def refuse_cells(folder: Path) -> None:
+    """Raises ``InputError`` for a folder of 10x Genomics, with how to make a file of it."""
+    if any((folder / name).exists() for name in ("matrix.mtx.gz", "matrix.mtx")):
+        raise InputError(
+            f"{folder} is a folder of 10x Genomics; make one file of it: scanpy.read_10x_mtx(folder).write_h5ad('cells.h5ad')"
+        )
 
 
 def _readable_lines(file: Path) -> int:

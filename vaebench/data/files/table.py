@@ -17,7 +17,7 @@ from vaebench.data.files.content import (
     unique_names,
 )
 from vaebench.data.files.delimited import delimited_columns, delimited_rows
-from vaebench.data.files.opening import refusing_broken, starts_with
+from vaebench.data.files.opening import WINDOWS, refusing_broken, starts_with
 from vaebench.data.files.parquet import parquet_table
 from vaebench.errors import user_path
 
@@ -60,6 +60,15 @@ def table_from_file(
     with refusing_broken(file, "a CSV, TSV or Parquet table"):
         if starts_with(file, b"PAR1"):
             return parquet_table(file, samples_in, duplicates, as_text)
-        if samples_in == "rows":
-            return delimited_rows(file, duplicates, as_text)
-        return delimited_columns(file, duplicates)
+        try:
+            return _delimited(file, samples_in, duplicates, as_text)
+        except UnicodeDecodeError:  # further down than the layout is told from
+            return _delimited(file, samples_in, duplicates, as_text, WINDOWS)
+
+
+def _delimited(
+    file: Path, samples_in: str, duplicates: str, as_text: Callable[[str], bool], encoding: str = ""
+) -> Table:
+    if samples_in == "rows":
+        return delimited_rows(file, duplicates, as_text, encoding)
+    return delimited_columns(file, duplicates, encoding)

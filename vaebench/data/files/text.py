@@ -88,6 +88,8 @@ def field_count(file: Path, line: int, found: int, wanted: int, text: str, delim
     mixed = ""
     if others and wanted > 1:
         mixed = f"; the header is separated by {_NAMES[delimiter]} and this line by {_NAMES[others[0]]}"
+    elif delimiter == " " and found != wanted:
+        mixed = "; if names hold spaces, separate by tabs or commas"
     elif found == 1 and wanted > 2:
         mixed = "; is it a note below the table, which must go?"
     return InputError(f"line {line} of {file} has {found} fields; it must have {wanted}, as the header{mixed}")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import chi2
 
+from vaebench.signatures.active_set import FEWEST, few_of_many
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.intervals.options import BOOTSTRAP, PROFILE, BootstrapOptions, ProfileOptions
 from vaebench.signatures.likelihood import BACKGROUND, Maximum, maximum_likelihood, slope_by_mean
@@ -99,7 +100,10 @@ def _end(
         free = np.ones(begin.shape, bool)
         free[np.arange(len(active)), held[active]] = False
         # the other exposures adapt to the one that is held
-        fit = maximum_likelihood(x[owner[active]], signatures, size=size, start=begin, free=free)
+        if count < FEWEST:
+            fit = maximum_likelihood(x[owner[active]], signatures, size=size, start=begin, free=free)
+        else:
+            fit = few_of_many(x[owner[active]], signatures, begin, free, size=size)
         start[active] = fit.exposures
         lacking = target[active] - fit.log_likelihood
         by_mean = slope_by_mean(x[owner[active]], fit.exposures @ signatures, size)
@@ -136,22 +140,21 @@ def _first(
     mean = exposures @ signatures
     variance = mean + BACKGROUND + (0.0 if size is None else mean**2 / size)
     gradient = slope_by_mean(x, mean, size) @ signatures.T
-    information = np.einsum("kc,tc,lc->tkl", signatures, 1 / variance, signatures, optimize=True)
-    count = len(signatures)
-    free = exposures > 0
+    diagonal = (1 / variance) @ np.square(signatures).T
     found = np.empty_like(exposures)
-    for k in range(count):
-        others = free.copy()
-        others[:, k] = False
-        both = others[:, :, None] & others[:, None, :]
-        inner = np.where(both, information, 0.0) + (~others)[:, :, None] * np.eye(count)
-        inner = inner + 1e-9 * np.einsum("tkk->tk", information)[:, :, None] * np.eye(count)
-        row = np.where(others, information[:, k], 0.0)
+    for t in range(len(x)):
+        free = np.flatnonzero(exposures[t] > 0)
+        weighted = signatures[free] / variance[t]
+        inner = weighted @ signatures[free].T
+        inner[np.diag_indices_from(inner)] *= 1 + 1e-9
+        inverse = np.linalg.inv(inner)
+        rows = weighted @ signatures.T
         # information about e_k once the other exposures are fitted: a Schur complement
-        left = information[:, k, k] - np.einsum("tk,tk->t", row, np.linalg.solve(inner, row[..., None])[..., 0])
-        left = np.maximum(left, 1e-12 * information[:, k, k])
-        slope = np.where(free[:, k], 0.0, np.minimum(gradient[:, k], 0.0))
-        found[:, k] = exposures[:, k] + side * (slope + np.sqrt(slope**2 + 2 * left * cut)) / left
+        left = diagonal[t] - np.einsum("kl,kl->l", rows, inverse @ rows)
+        left[free] = 1 / np.diagonal(inverse) - 1e-9 * diagonal[t, free]
+        left = np.maximum(left, 1e-12 * diagonal[t])
+        slope = np.where(exposures[t] > 0, 0.0, np.minimum(gradient[t], 0.0))
+        found[t] = exposures[t] + side * (slope + np.sqrt(slope**2 + 2 * left * cut[t])) / left
     return found
 
 
