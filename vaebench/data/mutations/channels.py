@@ -135,7 +135,7 @@ def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
         if name is None:
             raise InputError(
                 f"{source} has the unknown channel {str(label)!r}; the {len(channels)} channels of {context} are written "
-                f"{channels[0]}, ..., {channels[-1]}"
+                f"{channels[0]}, ..., {channels[-1]}; leave out what is no channel"
             )
     _refuse_doubled(pd.Index(found), "channel", source)
     there = set(found)
@@ -178,7 +178,8 @@ def _numbers(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
     values = given.astype(np.float64)
     bad = np.argwhere(~(np.isfinite(values) & (values >= 0)))
     if len(bad):
-        raise InputError(f"{_place(frame, bad[0], kind, source)}; values must be finite numbers, 0 or more")
+        missing = "; write 0 where there is none" if np.isnan(values[tuple(bad[0])]) else ""
+        raise InputError(f"{_place(frame, bad[0], kind, source)}; values must be finite numbers, 0 or more{missing}")
     if len(large := np.argwhere(values > LARGEST)):
         raise InputError(f"{_place(frame, large[0], kind, source)}; values must be at most 3.4e38")
     return pd.DataFrame(values, index=frame.index, columns=frame.columns)
@@ -199,5 +200,5 @@ def _place(frame: pd.DataFrame, cell: np.ndarray, kind: str, source: str) -> str
     """The start of a message about one cell: its row, value and column."""
     row, column = (int(i) for i in cell)
     value = frame.iloc[row, column]
-    shown = f"{value:g}" if isinstance(value, float) else repr(value)
+    shown = "no value" if value != value else f"{value:g}" if isinstance(value, float) else repr(value)
     return f"{kind} {str(frame.index[row])!r} of {source} has {shown} in {str(frame.columns[column])!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def is_list_of_mutations(path: str | Path) -> bool:
         return True
     try:
         return _is_vcf(file) or has_columns_of_mutations(file)
-    except (*DAMAGED, ValueError):
+    except (*DAMAGED, ValueError, csv.Error):  # Parquet, whose bytes are no lines of text, or damaged
         return False  # the reader of tables says what is wrong
 
 
