@@ -200,5 +200,5 @@ def _place(frame: pd.DataFrame, cell: np.ndarray, kind: str, source: str) -> str
     """The start of a message about one cell: its row, value and column."""
     row, column = (int(i) for i in cell)
     value = frame.iloc[row, column]
-    shown = "no value" if value != value else f"{value:g}" if isinstance(value, float) else repr(value)
+    shown = f"{value:g}" if isinstance(value, float) else repr(value)
     return f"{kind} {str(frame.index[row])!r} of {source} has {shown} in {str(frame.columns[column])!r}"

@@ -10,6 +10,7 @@ from vaebench.data.files.table import Table
 from vaebench.data.mutations.channel_labels import recognised
 from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.labels import name_columns, texts_of
+from vaebench.errors import InputError, shortened
 
 _COUNTS = re.compile(
     r"(n|num|number|counts?|freq|frequency|mutations?|values?|exposures?|contributions?|probability|weight)"
@@ -17,15 +18,19 @@ _COUNTS = re.compile(
 _MOST = 12  # columns of such a table
 
 
-def long_frame(table: Table) -> tuple[pd.DataFrame, str] | None:
+def long_frame(table: Table, source: str) -> tuple[pd.DataFrame, str] | None:
     """Returns a table of rows (sample, channel, count) with samples in rows and channels in columns.
 
     Args:
         table: any table.
+        source: its name in messages.
 
     Returns:
         The frame [T, M], with 0 where a sample has no row for a channel, and a note that says so. ``None`` if the table has
-        no column of channels that repeat, no column of samples, not one column of numbers, or a pair twice.
+        no column of channels that repeat, no column of samples, or not one column of numbers.
+
+    Raises:
+        InputError: a sample has two rows for one channel.
     """
     if len(table.columns) > _MOST:
         return None
@@ -43,8 +48,13 @@ def long_frame(table: Table) -> tuple[pd.DataFrame, str] | None:
     if samples is None or len(called or numbers) != 1:
         return None
     rows, columns = pd.Index(texts[samples]), pd.Index(texts[channels])
-    if pd.MultiIndex.from_arrays([rows, columns]).duplicated().any():
-        return None
+    twice = pd.MultiIndex.from_arrays([rows, columns]).duplicated()
+    if twice.any():
+        first = int(twice.argmax())
+        raise InputError(
+            f"{source} has {shortened(str(columns[first]))!r} of {shortened(str(rows[first]))!r} in more than one row; a sample "
+            "and a channel need one row"
+        )
     # channels that no sample has are there too; a value that is missing stays missing, and is refused later
     read = recognised(columns.unique())
     names = [*columns.unique(), *(name for name in CONTEXTS[read.context] if name not in read.channels)]

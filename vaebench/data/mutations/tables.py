@@ -254,7 +254,7 @@ def _by_channel(path: str | Path, kind: str) -> tuple[pd.DataFrame, list[str]]:
     if read.context:
         refuse_both_strands(str(path), header)
         frame = labelled_frame(table, *sample_rows(table))
-    elif long := long_frame(table):
+    elif long := long_frame(table, str(path)):
         return long[0], [*table.notes, long[1]]
     else:
         refuse_lists(str(path), header)
