@@ -110,9 +110,11 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 
 def text(value: object) -> str:
-    """Format a value for people: mappings and sequences in one line, large and small numbers short."""
+    """Format a value for people: mappings and sequences in one line, without what is empty, large and small numbers short."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {text(inner)}" for name, inner in value.items())
+        return ", ".join(
+            f"{name}: {text(inner)}" for name, inner in value.items() if inner not in (None, "", [], {}, ())
+        )
     if isinstance(value, list | tuple):
         return ", ".join(map(text, value))
     return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else str(value)
