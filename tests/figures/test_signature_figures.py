@@ -467,8 +467,9 @@ def test_a_page_follows_the_dark_and_quotes_its_command(cohort, tmp_path):
     assert "<code>vaebench calibrate &#x27;my file.csv&#x27;</code>" in text
     assert "<dt>seed</dt><dd>0</dd>" in text
     # an option is not broken at the end of a line
-    info = {"command": ["vaebench", "calibrate", "my file.csv", "--k-max", "3"]}
-    assert '<span class="option">--k-max</span> 3</code>' in definitions(info)
+    info = {"command": ["vaebench", "extract", "--tsv", "--k-max", "3", "--out", "a/very/long/folder/of/results"]}
+    marked = '<span class="option">--tsv</span> <span class="option">--k-max 3</span> <span class="option">--out</span> a/very'
+    assert marked in definitions(info)
 
 
 def test_a_figure_for_the_dark_keeps_the_colours_of_channels(cohort):

@@ -107,6 +107,9 @@ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-sr
 <title>{title}</title><style>{css}</style></head><body><main>{body}</main><script>{js}</script></body></html>
 """
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+_WITH_VALUE = re.compile(rf"{_OPTION.pattern}(?: (?!--)\S{{1,16}}(?=\s|$))?")
+"""An option and its value, if that is short enough for the line of a phone."""
+_WHOLE = r'<span class="option">\g<0></span>'
 
 
 def text(value: object) -> str:
@@ -131,12 +134,12 @@ def _value(name: str, value: object) -> str:
     if name != "command":
         return escape(text(value))
     typed = shlex.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return f"<code>{whole_options(escape(typed))}</code>"
+    return f"<code>{_WITH_VALUE.sub(_WHOLE, escape(typed))}</code>"
 
 
 def whole_options(html: str) -> str:
     """Return HTML in which no option of the command line is broken at the end of a line, where it would be two words."""
-    return _OPTION.sub(r'<span class="option">\g<0></span>', html)
+    return _OPTION.sub(_WHOLE, html)
 
 
 def head(name: str, numeric: bool, down: bool = False) -> str:
