@@ -105,5 +105,8 @@ def test_lists_of_mutations_and_catalogues_are_told_apart(calls, tmp_path):
     ):
         (tmp_path / f"{name}.vcf").write_text(start + "#CHROM\tPOS\tID\tREF\tALT\n", encoding="utf-8")
         assert is_list_of_mutations(tmp_path / f"{name}.vcf")
+    # whether the bytes of a table of Parquet have a carriage return in what looks like a line is chance
+    (tmp_path / "t.parquet").write_bytes(b"PAR1\x15\x04\ra,b\rc\n\xff\0")
+    assert not is_list_of_mutations(tmp_path / "t.parquet")
     (tmp_path / "note.tsv").write_text("## made by a program\nMutationType\ta\nA[C>A]A\t1\n")
     assert not is_list_of_mutations(tmp_path / "note.tsv")

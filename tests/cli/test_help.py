@@ -66,10 +66,26 @@ def test_list_prints_the_names(kind, capsys):
     assert json.loads(last) == {kind: [line.split()[0] for line in lines]} == {kind: list(names_of(kind))}
 
 
+def test_lists_and_settings_fit_a_terminal(capsys, monkeypatch):
+    assert max(map(len, settings_text(80).splitlines())) <= 80
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert main(["list", "variants"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) > len(VARIANTS)
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(VARIANTS)
+
+
 def test_an_unknown_list_is_one_sentence(capsys):
     assert main(["list", "variant"]) == 2
     assert "did you mean 'variants'" in capsys.readouterr().err
     assert allowed_names("out") == ()
+
+
+def test_a_variant_in_place_of_a_protocol_is_told_where_its_settings_are(capsys):
+    assert main(["describe", "beta_vae"]) == 2
+    assert "beta_vae is a variant" in capsys.readouterr().err
 
 
 def test_settings_are_described():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_hex, to_rgb, to_rgba
 from scipy.stats import binomtest, poisson
 
 from vaebench.data.mutations.channel_names import CONTEXTS
@@ -22,6 +22,7 @@ from vaebench.figures.channels import DOUBLET_COLOURS, INDEL_COLOURS, SUBSTITUTI
 from vaebench.figures.samples import burden, one_sample_exposures, present_by_size, stacked_exposures
 from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra, spectrum_comparison
 from vaebench.report.notes import ADVICE, advice, notes_html
+from vaebench.report.page import definitions
 from vaebench.report.signatures import calibration_page, extraction_page, interval_section, refit_page, table
 from vaebench.signatures.decomposition import decompose
 from vaebench.signatures.matching import cosines, matches
@@ -453,6 +454,9 @@ def test_notes_say_what_to_do_once(cohort):
     assert "What to do:" in html
     assert "x &lt; y" in html
     assert advice("x < y") == ""
+    html = notes_html(["A prior of `sparse` takes them apart (--prior-weight 100)."])
+    assert "of <code>sparse</code> takes" in html
+    assert '<span class="option">--prior-weight</span> 100' in html
 
 
 def test_a_page_follows_the_dark_and_quotes_its_command(cohort, tmp_path):
@@ -462,6 +466,10 @@ def test_a_page_follows_the_dark_and_quotes_its_command(cohort, tmp_path):
     assert "prefers-color-scheme:dark" in text
     assert "<code>vaebench calibrate &#x27;my file.csv&#x27;</code>" in text
     assert "<dt>seed</dt><dd>0</dd>" in text
+    # an option is not broken at the end of a line
+    info = {"command": ["vaebench", "extract", "--tsv", "--k-max", "3", "--out", "a/very/long/folder/of/results"]}
+    marked = '<span class="option">--tsv</span> <span class="option">--k-max 3</span> <span class="option">--out</span> a/very'
+    assert marked in definitions(info)
 
 
 def test_a_figure_for_the_dark_keeps_the_colours_of_channels(cohort):
@@ -482,6 +490,16 @@ def test_colours_as_dark_as_a_dark_page_are_brighter_there():
     assert (found**2.2 @ [0.2126, 0.7152, 0.0722]).min() > 0.09
     assert to_hex(found[0]).upper() == DOUBLET_COLOURS["AC"]
     assert to_hex(found[-1]).upper() != DOUBLET_COLOURS["TT"]
+
+
+def test_dots_that_let_the_dark_through_stand_out_from_it():
+    names = list("ABCDEF")
+    drawn = drawn_exposures.sample_map(np.arange(12.0).reshape(6, 2), pd.Series(["x", "y"] * 3, names), "a map")
+    page = np.array(to_rgb(style.DARK))
+    seen = [to_rgba(c) for dots in style.darkened(drawn).axes[0].collections for c in dots.get_facecolor()]
+    mixed = np.array([np.array(c[:3]) * c[3] + (1 - c[3]) * page for c in seen])
+    assert {c[3] for c in seen} == {0.7}
+    assert (mixed**2.2 @ [0.2126, 0.7152, 0.0722]).min() > 0.16
 
 
 def test_a_calibration_names_the_sources_that_it_has(tmp_path):

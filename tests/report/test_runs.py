@@ -13,7 +13,8 @@ from vaebench.cli.text import table_text, with_asked_scores
 from vaebench.errors import InputError
 from vaebench.metrics.leiden import LeidenOptions, leiden_clusters
 from vaebench.report.maps import latent_map
-from vaebench.report.ranked import further_scores, ranked_settings
+from vaebench.report.page import text as text_of
+from vaebench.report.ranked import further_scores, mean_text, ranked_settings
 from vaebench.report.runs import best_point, report_title, survival_note, write_report
 from vaebench.types import Dataset, Survival
 
@@ -224,6 +225,22 @@ def test_survival_is_drawn_by_label_and_by_cluster_where_the_embedding_is_at_han
     with pytest.raises(InputError, match="the embedding has 89 rows; data set 'toy' has 90"):
         write_report(tmp_path, rows, INFO, dataset=data, embedding=z[1:])
     assert best_point(fail(rows, slice(None))) is None
+
+
+def test_spreads_have_the_decimals_of_their_mean():
+    def shown(mean, sd):
+        return mean_text({"loss/valid/mean": mean, "loss/valid/sd": sd}, "loss/valid")
+
+    assert shown(128.41, 2.564) == "128.4 ± 2.6"
+    assert shown(1763.2, 0.5916) == "1763 ± 1"
+    assert shown(0.04321, 0.5) == "0.04321 ± 0.50000"
+    assert shown(np.nan, np.nan) == "–"
+
+
+def test_what_is_empty_is_left_out_of_provenance():
+    assert text_of({"where": None, "ignore": "", "factors": [], "top": 0, "tumours_only": False}) == (
+        "top: 0, tumours_only: False"
+    )
 
 
 def test_every_metric_that_was_asked_for_is_in_the_table():

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import math
 import re
+import shutil
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -36,13 +37,29 @@ def list_names(options: ListNames, command: str) -> dict[str, Any]:
     """Print the names of a registry."""
     found = names_of(options.subject)
     if not options.quiet:
-        width = max(map(len, found))
-        print("\n".join(f"{name:<{width}}  {about}".rstrip() for name, about in found.items()))
+        left = max(map(len, found)) + 2
+        # a line each for other programs; people read it in a terminal, which would break words
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        for name, about in found.items():
+            print("\n".join(_hanging(f"{name:<{left}}", about, width)))
     return {options.subject: list(found)}
 
 
-def settings_text() -> str:
-    """Return every setting of a training with its default and meaning, and the weights of each variant."""
+def _hanging(head: str, text: str, width: int) -> list[str]:
+    """Lines of ``head`` and, beside it, the text; with a ``width`` of 0 it is one line, however long."""
+    first, *others = (textwrap.wrap(text, max(width - len(head), 40), break_on_hyphens=False) if width else [text]) or [
+        ""
+    ]
+    return [f"{head}{first}".rstrip(), *(" " * len(head) + line for line in others)]
+
+
+def settings_text(width: int | None = None) -> str:
+    """Return every setting of a training with its default and meaning, and the weights of each variant.
+
+    Args:
+        width: of a line; that of the terminal by default, at most 110.
+    """
+    width = width or min(shutil.get_terminal_size((110, 24)).columns, 110)
     from vaebench.space import Point
     from vaebench.variants import VARIANTS
 
@@ -51,7 +68,7 @@ def settings_text() -> str:
     for field in dataclasses.fields(Point):
         if field.name not in ("variant", "shape", "hyper", "study"):
             rows.append((field.name, _shown(field.default), about[field.name]))
-    lines = ["settings of every variant: --set NAME=VALUE[,VALUE...]", *_table(rows), ""]
+    lines = ["settings of every variant: --set NAME=VALUE[,VALUE...]", *_table(rows, width), ""]
     lines.append("settings of one variant")
     own = []
     for name, found in VARIANTS.items():
@@ -60,7 +77,7 @@ def settings_text() -> str:
         values = dataclasses.asdict(shape) if shape is not None else {}
         values |= found.hyper(shape)._asdict()
         own += [(name, setting, _shown(value)) for setting, value in values.items()]
-    return "\n".join([*lines, *_table(own)])
+    return "\n".join([*lines, *_table(own, width)])
 
 
 def _meanings(docstring: str) -> dict[str, str]:
@@ -96,14 +113,9 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
 
 
-def _table(rows: list[tuple[str, str, str]]) -> list[str]:
+def _table(rows: list[tuple[str, str, str]], width: int) -> list[str]:
     widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-    left = " " * (sum(widths) + 6)
-    lines = []
-    for a, b, c in rows:
-        first, *others = textwrap.wrap(c, max(110 - len(left), 40)) or [""]
-        lines += [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {first}".rstrip(), *(left + line for line in others)]
-    return lines
+    return [line for a, b, c in rows for line in _hanging(f"  {a:<{widths[0]}}  {b:<{widths[1]}}  ", c, width)]
 
 
 def _first_line(module: str) -> str:

@@ -19,6 +19,7 @@ from vaebench.metrics.leiden import LeidenOptions
 from vaebench.protocols import plan, protocol
 from vaebench.space import Point, group_by_static, product
 from vaebench.types import Dataset
+from vaebench.variants import VARIANTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -191,6 +192,10 @@ def describe(options: Describe, command: str) -> dict[str, Any]:
         if not options.quiet:
             print(settings_text())
         return {"settings": [field.name for field in dataclasses.fields(Point)]}
+    if options.protocol in VARIANTS:
+        raise InputError(
+            f"{options.protocol} is a variant, and protocols are described; see: vaebench describe settings"
+        )
     chosen, lanes = protocol(options.protocol), _lanes(options.lanes)
     data = run_data(options, chosen) if options.data else None
     # the number of programs does not depend on the data; a batch size chosen for them does

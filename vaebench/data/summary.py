@@ -338,4 +338,4 @@ def summary_text(summary: Summary) -> str:
     lines.append(f"missing values: {values.missing} in {values.features_with_missing} features")
     lines.append(f"values: {values.low:.6g} to {values.high:.6g}; {values.constant} features are constant")
     lines.append(f"scale: {summary.scale or 'all features are constant'}")
-    return "\n".join(lines + [f"warning: {warning}" for warning in summary.warnings])
+    return "\n".join(lines + [f"note: {warning}" for warning in summary.warnings])

@@ -205,7 +205,9 @@ def darkened(figure: Figure) -> Figure:
         flip = grey & ((value < 0.6) | (value > 0.95))
         found[flip, :3] = 1 - (1 - to_rgba_array(DARK)[0, 0]) * found[flip, :3]
         for _ in range(8):
-            dark = ~grey & (found[:, :3] ** 2.2 @ _LUMINANCE < _SEEN)
+            opacity = found[:, 3:]  # what the eye gets is mixed with the page
+            mixed = opacity * found[:, :3] + (1 - opacity) * to_rgba_array(DARK)[0, :3]
+            dark = ~grey & (opacity[:, 0] > 0) & (mixed**2.2 @ _LUMINANCE < _SEEN)
             found[dark, :3] += 0.1 * (1 - found[dark, :3])
         return found
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-"""An option of the command line, which a line break would make two words of."""
+from vaebench.report.page import whole_options
+
+_NAME = re.compile(r"`([^`]+)`")
 
 ADVICE = {
     "is the largest that was tried": "The true number may be higher. Extract again with a larger --k-max (k in Python).",
@@ -43,6 +44,6 @@ def notes_html(notes: Iterable[str]) -> str:
         found = advice(note)
         todo = f"<small><b>What to do:</b> {escape(found)}</small>" if found else ""
         words = f"<p>{escape(note)}</p>{todo}"
-        whole = _OPTION.sub(r'<span class="option">\g<0></span>', words)
-        parts.append(f'<div class="hint">{whole}</div>')
+        named = _NAME.sub(r"<code>\1</code>", whole_options(words))
+        parts.append(f'<div class="hint">{named}</div>')
     return "".join(parts)

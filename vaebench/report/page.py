@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -41,13 +42,13 @@ font-size:.875rem;max-width:46rem}dl{display:grid;grid-template-columns:minmax(8
 font-size:.9rem}dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere;min-width:0}
 dd code{font-size:.85rem;white-space:pre-wrap;user-select:all}button{font:inherit;color:inherit;margin:.6rem 0;
 padding:.3rem .8rem;border:1px solid var(--line);border-radius:4px;background:var(--head)}
-input.filter{font:inherit;color:inherit;background:var(--paper);margin:.6rem 0;padding:.3rem .6rem;width:24rem;
+input.filter{display:block;font:inherit;color:inherit;background:var(--paper);margin:.6rem 0;padding:.3rem .6rem;width:24rem;
 max-width:100%;border:1px solid var(--line);border-radius:4px}
 @media screen and (min-width:98rem){figure{display:inline-block;vertical-align:top;margin-right:2rem;max-width:750px}}
 @media (max-width:36rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}h1{font-size:1.35rem}
 figcaption::after{content:" Swipe the figure sideways for the rest."}}
 @media print{body{max-width:none;padding:0;font-size:10pt}.wide,.plot{overflow:visible;border:0}
-.plot img,.spots{min-width:0}button,input.filter{display:none}
+.plot img,.spots{min-width:0}.plot img{width:auto;max-height:23cm}button,input.filter{display:none}
 .wide[data-more]:not([data-more=""])::after{content:"and " attr(data-more) " more lines, on the screen";font-size:8pt}
 table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr,.explain,.hint{break-inside:avoid}
 h2{break-after:avoid}}
@@ -105,12 +106,18 @@ _PAGE = """<!DOCTYPE html>
 content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>{title}</title><style>{css}</style></head><body><main>{body}</main><script>{js}</script></body></html>
 """
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+_WITH_VALUE = re.compile(rf"{_OPTION.pattern}(?: (?!--)\S{{1,16}}(?=\s|$))?")
+"""An option and its value, if that is short enough for the line of a phone."""
+_WHOLE = r'<span class="option">\g<0></span>'
 
 
 def text(value: object) -> str:
-    """Format a value for people: mappings and sequences in one line, large and small numbers short."""
+    """Format a value for people: mappings and sequences in one line, without what is empty, large and small numbers short."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {text(inner)}" for name, inner in value.items())
+        return ", ".join(
+            f"{name}: {text(inner)}" for name, inner in value.items() if inner not in (None, "", [], {}, ())
+        )
     if isinstance(value, list | tuple):
         return ", ".join(map(text, value))
     return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else str(value)
@@ -127,7 +134,12 @@ def _value(name: str, value: object) -> str:
     if name != "command":
         return escape(text(value))
     typed = shlex.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return f"<code>{escape(typed)}</code>"
+    return f"<code>{_WITH_VALUE.sub(_WHOLE, escape(typed))}</code>"
+
+
+def whole_options(html: str) -> str:
+    """Return HTML in which no option of the command line is broken at the end of a line, where it would be two words."""
+    return _OPTION.sub(_WHOLE, html)
 
 
 def head(name: str, numeric: bool, down: bool = False) -> str:

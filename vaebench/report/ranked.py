@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -21,9 +22,12 @@ _HEADS = {ARI: "ARI", AIC: "Cox AIC", DELTA_AIC: "ΔAIC", "loss/valid": "validat
 _FORMATS = {ARI: ".3f", AIC: ".1f", DELTA_AIC: "+.1f"}
 
 
-def _number(value: float, score: str) -> str:
-    text = format(value, _FORMATS.get(score, ".4g")) if np.isfinite(value) else "–"
-    return text.replace("-", "−")
+def _number(value: float, score: str, beside: float | None = None) -> str:
+    """Format a value of a score; where the score has no number of decimals of its own, with those of the value ``beside``."""
+    form = _FORMATS.get(score, ".4g")
+    if score not in _FORMATS and beside is not None and 1e-3 <= abs(beside) < 1e4:
+        form = f".{3 - math.floor(math.log10(abs(beside)))}f"
+    return format(value, form).replace("-", "−") if np.isfinite(value) else "–"
 
 
 def score_name(score: str) -> str:
@@ -34,8 +38,8 @@ def score_name(score: str) -> str:
 
 def mean_text(line: Mapping[Any, Any], score: str) -> str:
     """Format a score of a line of the settings table as mean ± standard deviation."""
-    sd = line[f"{score}/sd"]
-    return _number(line[f"{score}/mean"], score) + (f" ± {_number(sd, score).lstrip('+')}" if np.isfinite(sd) else "")
+    mean, sd = line[f"{score}/mean"], line[f"{score}/sd"]
+    return _number(mean, score, mean) + (f" ± {_number(sd, score, mean).lstrip('+')}" if np.isfinite(sd) else "")
 
 
 def _cell(value: float | None, numeric: bool, shown: str = "") -> str:
@@ -43,8 +47,8 @@ def _cell(value: float | None, numeric: bool, shown: str = "") -> str:
 
 
 def _score_cell(line: Mapping[Any, Any], score: str) -> str:
-    low, high, used = (line[f"{score}/{part}"] for part in ("low", "high", "n_used"))
-    reach = f"{_number(low, score)} … {_number(high, score)} " if np.isfinite(low) else ""
+    low, high, used, mean = (line[f"{score}/{part}"] for part in ("low", "high", "n_used", "mean"))
+    reach = f"{_number(low, score, mean)} … {_number(high, score, mean)} " if np.isfinite(low) else ""
     some = "" if used in (0, line["n"]) else f"(n {used})"  # PCA has no loss
     return _cell(line[f"{score}/mean"], True, f"{mean_text(line, score)}<small>{reach}{some}</small>")
 

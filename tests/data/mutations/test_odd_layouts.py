@@ -57,6 +57,65 @@ def test_layouts_of_catalogues(tmp_path, layout):
     assert bool(notes) == ("total" in layout)
 
 
+@pytest.mark.parametrize("form", ["tidy", "zeros left out", "a value missing", "a pair twice"])
+def test_a_row_for_each_sample_and_channel(tmp_path, form):
+    """As R's tidyr writes them; samples that look like numbers stay names."""
+    counts = COUNTS.set_axis(["007", "8", "S2"], axis=1).rename_axis("MutationType")
+    long = (
+        counts.reset_index().melt("MutationType", var_name="Sample", value_name="Count").sample(frac=1, random_state=0)
+    )
+    zeros = long["Count"] == 0
+    if form == "zeros left out":
+        long = long[~zeros]
+    elif form == "a value missing":
+        long = long.astype({"Count": object})
+        long.iloc[5, 2] = "NA"
+    elif form == "a pair twice":
+        long = pd.concat([long, long.iloc[:1]])
+    long.to_csv(tmp_path / "c.csv", index=False)
+    if form in ("a value missing", "a pair twice"):
+        with pytest.raises(
+            InputError, match="has nan in .*; write 0 where" if "missing" in form else "in more than one row"
+        ):
+            read_catalogue(tmp_path / "c.csv")
+        return
+    found = read_catalogue(tmp_path / "c.csv")
+    np.testing.assert_array_equal(found.loc[["007", "8", "S2"]], COUNTS.T)
+    said = f"{zeros.sum()} pairs without a row" if form == "zeros left out" else "one row for each sample and channel"
+    assert said in found.attrs["notes"][0]
+
+
+@pytest.mark.parametrize("name", ["row_sum", "Sum", "nMut", "Total mutations", "mutation_count", "TMB", "Grand.Total"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_totals_have_many_names(tmp_path, name, turned):
+    table = COUNTS.T.assign(**{name: COUNTS.sum()}) if turned else COUNTS.assign(**{name: COUNTS.sum(axis=1)})
+    (tmp_path / "c.tsv").write_text(text(table, title="Samples" if turned else "MutationType"))
+    found = read_catalogue(tmp_path / "c.tsv")
+    np.testing.assert_array_equal(found, COUNTS.T)
+    assert f"{name!r} holds the sums" in found.attrs["notes"][0]
+
+
+def test_two_columns_of_totals_are_both_left_out(tmp_path):
+    table = COUNTS.assign(Total=COUNTS.sum(axis=1), Sum=COUNTS.sum(axis=1))
+    (tmp_path / "c.tsv").write_text(text(table))
+    np.testing.assert_array_equal(read_catalogue(tmp_path / "c.tsv"), COUNTS.T)
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_channels_in_the_last_of_many_columns(tmp_path, numbered):
+    table = pd.concat([COUNTS.add_prefix(f"{i}_") for i in range(9)], axis=1)
+    table.assign(MutationType=table.index).reset_index(drop=True).to_csv(tmp_path / "c.csv", index=numbered)
+    found = read_catalogue(tmp_path / "c.csv")
+    np.testing.assert_array_equal(found, table.T)
+    assert found.index.tolist() == table.columns.tolist()
+
+
+def test_values_that_are_missing_are_said(tmp_path):
+    (tmp_path / "c.tsv").write_text(text(COUNTS.where(COUNTS > 0).rename_axis("MutationType")))
+    with pytest.raises(InputError, match=r"has nan in .*; write 0 where there is none"):
+        read_catalogue(tmp_path / "c.tsv")
+
+
 def test_signatures_with_decimal_commas(tmp_path):
     shares = COUNTS / COUNTS.sum()
     (tmp_path / "s.csv").write_text(text(shares, ";").replace(".", ","))

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from vaebench.data.files.text import ABSENT
 from vaebench.data.mutations import tables as mutations
@@ -200,6 +201,21 @@ def test_a_pair_that_does_not_fit_is_named(tmp_path):
     rows = rows_of(["s1"], np.ones((1, 96)), "pair", np.arange(96))
     rows[3][1] = "ATC"
     refused(tmp_path, pd.DataFrame(rows[1:], columns=rows[0]).set_index("Mutation type"), "unknown channel 'C>A,ATC'")
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_anndata_objects_are_tables(sparse):
+    """Samples in obs and channels in var, as muon's and salamander's users keep them; counts may be sparse."""
+    anndata = pytest.importorskip("anndata")
+    table = pd.DataFrame(np.random.default_rng(0).poisson(0.3, (3, 96)).astype(float), list("ABC"), list(CHANNELS))
+    adata = anndata.AnnData(
+        csr_matrix(table) if sparse else table.to_numpy(), table.index.to_frame(), table.T.iloc[:, :0]
+    )
+    pd.testing.assert_frame_equal(checked_catalogue(adata), table, check_names=False)
+    pd.testing.assert_frame_equal(checked_catalogue(adata.T.copy()), table, check_names=False)
+    shares = table.div(table.sum(axis=1), axis=0)
+    found = checked_signatures(anndata.AnnData(shares), source="mine")
+    pd.testing.assert_frame_equal(found, shares, check_names=False)
 
 
 @pytest.mark.parametrize("turned", [False, True])

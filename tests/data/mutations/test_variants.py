@@ -198,6 +198,17 @@ def test_files_that_are_no_list_of_mutations(tmp_path):
         assert len(str(caught.value).replace(str(tmp_path), "")) < 300, name
 
 
+def test_a_folder_of_tables_of_counts_names_the_table(tmp_path):
+    """SigProfilerMatrixGenerator writes PROJECT/output/SBS/PROJECT.SBS96.all and others beside it."""
+    made = tmp_path / "p" / "output" / "SBS"
+    made.mkdir(parents=True)
+    for name in ("p.SBS1536.all", "p.SBS6.all", "p.SBS96.all"):
+        (made / name).write_text("MutationType\tS\n")
+    for folder in (tmp_path / "p", made.parent, made):
+        with pytest.raises(InputError, match=r"give the table itself, such as .*SBS/p\.SBS96\.all"):
+            count(folder, GENOME)
+
+
 def test_what_is_missing_is_said(tmp_path):
     file = vcf(tmp_path, "T.vcf", ("1", 5, "C", "T", "PASS"))
     with pytest.raises(InputError, match="the reference genome is missing"):

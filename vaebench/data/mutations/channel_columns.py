@@ -12,7 +12,7 @@ from vaebench.data.mutations.contexts import refuse_both_strands, refuse_other_c
 from vaebench.data.mutations.labels import row_numbers, texts_of
 from vaebench.errors import InputError
 
-_FIRST = 5  # columns among which the names of channels are
+_FIRST = 5  # columns at the beginning, and columns of text after them, among which the names of channels are
 _BASE = "[ACGT]"
 _CHANGE = f"{_BASE}[>/]?{_BASE}"
 _PARTS = (
@@ -39,7 +39,9 @@ def channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[s
     Raises:
         InputError: the table names no channels, or those of a context that is not read.
     """
-    texts = {name: texts_of(table, name) for name in list(table.columns)[:_FIRST]}
+    names = list(table.columns)
+    later = [name for name in names[_FIRST:] if table.columns[name].dtype.kind == "O"]
+    texts = {name: texts_of(table, name) for name in [*names[:_FIRST], *later[-_FIRST:]]}
     single = {name: recognised(values) for name, values in texts.items()}
     whole = [name for name, read in single.items() if read.context]
     joined = [] if _has_strands(table, whole) else _joined(texts)

@@ -6,6 +6,7 @@ Rows and columns are identified by their labels, never by position.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from vaebench.data.files.text import LARGEST, as_number
 from vaebench.data.mutations.channel_labels import channel, recognised
 from vaebench.data.mutations.channel_names import CHANNELS, CONTEXTS, SUBSTITUTIONS
 from vaebench.errors import InputError
+from vaebench.types.frames import is_anndata_object
 
 __all__ = [
     "CHANNELS",
@@ -63,7 +65,8 @@ def checked_catalogue(
     """Checks a catalogue of mutation counts and brings it into the standard form.
 
     Args:
-        catalogue: counts [T, M] or [M, T], labelled by sample and channel, of any context of :data:`CONTEXTS`.
+        catalogue: counts [T, M] or [M, T], labelled by sample and channel, of any context of :data:`CONTEXTS`; a DataFrame, or
+            an AnnData object with them in ``X``.
         fractions: allow counts that are not whole numbers.
         source: name of the table in messages.
 
@@ -87,7 +90,8 @@ def checked_signatures(
     """Checks mutational signatures and brings them into the standard form.
 
     Args:
-        signatures: probabilities [S, M] or [M, S], labelled by signature and channel, of any context.
+        signatures: probabilities [S, M] or [M, S], labelled by signature and channel, of any context; a DataFrame, or an
+            AnnData object with them in ``X``.
         normalised: divide each signature by its sum. The sum must be within 2% of 1: published tables are rounded, and
             sums from 0.9986 to 1.0005 occur. ``False`` keeps the values.
         source: name of the table in messages.
@@ -120,10 +124,7 @@ def checked_exposures(exposures: pd.DataFrame, *, source: str = "the exposure ta
 
 def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
     """Returns ``frame`` as float64 [., M]: samples or signatures in rows, and the channels in order in columns."""
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(
-            f"{source} is a {type(frame).__name__}; it must be a DataFrame with labels that name the channels"
-        )
+    frame = _frame_of(frame, source)
     read = recognised(frame.columns)
     if not read.context:
         turned = recognised(frame.index)
@@ -135,7 +136,7 @@ def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
         if name is None:
             raise InputError(
                 f"{source} has the unknown channel {str(label)!r}; the {len(channels)} channels of {context} are written "
-                f"{channels[0]}, ..., {channels[-1]}"
+                f"{channels[0]}, ..., {channels[-1]}; leave out what is no channel"
             )
     _refuse_doubled(pd.Index(found), "channel", source)
     there = set(found)
@@ -151,6 +152,17 @@ def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
     hint = "; names='types' (--names types) reads cancer types as names" if kind == "sample" else ""
     _refuse_doubled(aligned.index, kind, source, hint)
     return _numbers(aligned, kind, source)
+
+
+def _frame_of(given: Any, source: str) -> pd.DataFrame:
+    """The table that was given: a DataFrame, or the samples, channels and ``X`` of an AnnData object."""
+    if is_anndata_object(given):
+        return given.to_df()
+    if not isinstance(given, pd.DataFrame):
+        raise InputError(
+            f"{source} is a {type(given).__name__}; it must be a DataFrame with labels that name the channels"
+        )
+    return given
 
 
 def _refuse_doubled(names: pd.Index, kind: str, source: str, hint: str = "") -> None:
@@ -178,7 +190,8 @@ def _numbers(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
     values = given.astype(np.float64)
     bad = np.argwhere(~(np.isfinite(values) & (values >= 0)))
     if len(bad):
-        raise InputError(f"{_place(frame, bad[0], kind, source)}; values must be finite numbers, 0 or more")
+        missing = "; write 0 where there is none" if np.isnan(values[tuple(bad[0])]) else ""
+        raise InputError(f"{_place(frame, bad[0], kind, source)}; values must be finite numbers, 0 or more{missing}")
     if len(large := np.argwhere(values > LARGEST)):
         raise InputError(f"{_place(frame, large[0], kind, source)}; values must be at most 3.4e38")
     return pd.DataFrame(values, index=frame.index, columns=frame.columns)

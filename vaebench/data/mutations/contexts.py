@@ -46,7 +46,11 @@ _CONTEXTS = (
 """Pattern of a channel, the kind of catalogue, and what to do."""
 _FEW = 6  # labels of one kind from which a table counts as of that kind
 _MAF = ("hugosymbol", "chromosome", "tumorsamplebarcode")
-_TOTAL = re.compile(r"(grand |row |column )?(total|sum|all|totals)( mutations| counts?)?", re.IGNORECASE)
+_TOTAL = re.compile(
+    r"(grand|row|column|col|n)?(total|sum)s?(of)?(mutation|mut|count|snv|sbs|indel)?s?|all"
+    r"|(n|num|number)?(of)?(mutation|mut|snv)s?(count|burden|load)?s?|(mutational)?burden|tmb|counts?"
+)
+"""Letters of the name of a row or column of totals."""
 
 
 def refuse_lists(source: str, header: Sequence[str]) -> None:
@@ -102,7 +106,7 @@ def _kind(labels: Sequence[str]) -> tuple[str, str, str] | None:
 
 
 def without_totals(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Leaves out a row or column that is called total, sum or all and holds the sums of the others.
+    """Leaves out rows and columns that are called total, sum, mutations or the like and hold the sums of the others.
 
     Sums of values that were rounded afterwards may be off by half of the last digit for each value.
 
@@ -115,16 +119,18 @@ def without_totals(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     found = []
     for axis in (0, 1):
         labels = [str(label) for label in (frame.index if axis == 0 else frame.columns)]
-        places = [i for i, label in enumerate(labels) if _TOTAL.fullmatch(label.strip())]
-        if len(places) == 1 and len(labels) > 1:
-            values = np.array([[_value(value) for value in row] for row in frame.to_numpy().tolist()])
-            rest = np.delete(values, places[0], axis)
-            off = _last_digit(values) * (rest.shape[axis] + 1) / 2
-            if np.allclose(rest.sum(axis), np.take(values, places[0], axis), rtol=1e-6, atol=max(off, 1e-6)):
-                found.append(labels[places[0]])
-                frame = (
-                    frame.drop(frame.index[places[0]]) if axis == 0 else frame.drop(columns=frame.columns[places[0]])
-                )
+        places = [i for i, label in enumerate(labels) if _TOTAL.fullmatch(re.sub(r"[^a-z]", "", label.lower()))]
+        if not places or len(places) == len(labels):
+            continue
+        values = np.array([[_value(value) for value in row] for row in frame.to_numpy().tolist()])
+        rest = np.delete(values, places, axis)
+        off = _last_digit(values) * (rest.shape[axis] + 1) / 2
+        sums = [
+            i for i in places if np.allclose(rest.sum(axis), np.take(values, i, axis), rtol=1e-6, atol=max(off, 1e-6))
+        ]
+        found += [labels[i] for i in sums]
+        kept = [i for i in range(len(labels)) if i not in sums]
+        frame = frame.iloc[kept] if axis == 0 else frame.iloc[:, kept]
     return frame, found
 
 

@@ -39,6 +39,7 @@ from vaebench.data.mutations.labels import (
     sample_rows,
     texts_of,
 )
+from vaebench.data.mutations.long_tables import long_frame
 from vaebench.errors import InputError
 
 __all__ = [
@@ -71,8 +72,8 @@ def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "s
     The context may be any of :data:`vaebench.data.mutations.CONTEXTS`. Channels may be in one column such as ``Type`` or
     ``MutationType`` (``A[C>A]A``: SigProfiler, COSMIC, MUSE-XAE), in several such as ``Mutation type`` and ``Trinucleotide``
     (``C>A``, ``ACA``: ICAMS, mSigHdp), or in the header, as SigProfiler, ICAMS, MutationalPatterns, sigfit, signeR,
-    SomaticSignatures, helmsman and R write them. If there is a column of cancer types, samples are named ``type::sample``.
-    Samples without mutations are kept.
+    SomaticSignatures, helmsman and R write them. A table may also have a row for each sample and channel. If there is a column
+    of cancer types, samples are named ``type::sample``. Samples without mutations are kept.
 
     Args:
         path: the file.
@@ -253,6 +254,8 @@ def _by_channel(path: str | Path, kind: str) -> tuple[pd.DataFrame, list[str]]:
     if read.context:
         refuse_both_strands(str(path), header)
         frame = labelled_frame(table, *sample_rows(table))
+    elif long := long_frame(table, str(path)):
+        return long[0], [*table.notes, long[1]]
     else:
         refuse_lists(str(path), header)
         labels, keys, read = channel_rows(table, kind, str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def is_list_of_mutations(path: str | Path) -> bool:
         return True
     try:
         return _is_vcf(file) or has_columns_of_mutations(file)
-    except (*DAMAGED, ValueError):
+    except (*DAMAGED, ValueError, csv.Error):  # Parquet, whose bytes are no lines of text, or damaged
         return False  # the reader of tables says what is wrong
 
 
@@ -76,10 +77,22 @@ def _files(path: Path) -> list[Path]:
     found = [file for file in seen if file.name.lower().endswith(ENDINGS)]
     if not found:
         held = f"it holds {len(seen)} other files such as {seen[0].name}" if seen else "it holds no file"
+        if table := _matrix_in(path):
+            raise InputError(
+                f"{path} has no VCF or MAF file, but tables of counts; give the table itself, such as {table}"
+            )
         inner = sum(1 for inner in path.iterdir() if inner.is_dir())
         deeper = f" and {inner} folders, which are not searched" if inner else ""
         raise InputError(f"{path} has no VCF or MAF file ({held}{deeper}); names must end in {', '.join(ENDINGS[:5])}")
     return found
+
+
+def _matrix_in(folder: Path) -> Path | None:
+    """A table of counts in SigProfilerMatrixGenerator's folders ``PROJECT/output/SBS``, or in one above; SBS96 if it is there."""
+    for pattern in ("*.all", "*/*.all", "*/*/*.all"):
+        if found := sorted(folder.glob(pattern)):
+            return next((file for file in found if ".SBS96." in file.name), found[0])
+    return None
 
 
 def _refuse_kind(file: Path) -> None:
