@@ -170,8 +170,7 @@ def read_table(
         names_from = GENE_NAMES.index(genes)
         study = Study(name, file, known, roles, treatment, duplicates, annotation_sample_column, names_from=names_from)
         return _annotated_dataset(study, cache, samples_in)
-    table = table_from_file(file, samples_in, duplicates)
-    return _table_dataset(table, file, roles, treatment, duplicates, name)
+    return _table_dataset(table_from_file(file, samples_in, duplicates), file, roles, treatment, duplicates, name)
 
 
 def _annotated_dataset(study: Study, cache: bool | str | Path, samples_in: str) -> Dataset:
