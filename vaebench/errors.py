@@ -127,7 +127,7 @@ def user_path(path: str | os.PathLike[str]) -> Path:
         InputError: it is the home of no user, an address of the web, or holds a NUL character.
     """
     if "\0" in str(path):
-        raise InputError(f"{shortened(str(path))!r} is no path: it holds a NUL character")
+        raise InputError(f"{shortened(str(path))!r} cannot be opened: it holds a NUL character")
     if str(path).startswith(("http://", "https://", "ftp://", "s3://", "gs://")):
         raise InputError(f"{shortened(str(path))} is an address of the web; download the file and give its path")
     try:

@@ -23,19 +23,8 @@ _OPERATORS = {
 }
 _PATTERN = re.compile(r"^\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$")
 
-_CODES = (
-    -1,
-    -9,
-    -99,
-    -999,
-    -9999,
-    -99999,
-    99,
-    999,
-    9999,
-    99999,
-    999999,
-)  # for missing values, in SPSS, SAS and registries
+# for missing values, in SPSS, SAS and registries
+_CODES = (-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999)
 
 Comparison = tuple[str, str, str]
 """Column, operator and value."""

@@ -239,12 +239,8 @@ def _feature_notes(known: Survey, kept: np.ndarray, treatment: Treatment, proven
     options, counts = provenance.get("options", {}), provenance.get("counts", {})
     summed = counts.get("features_with_a_repeated_name", 0) if options.get("duplicates") == "sum" else 0
     kind = known.profile.scale if known.profile else ""
-    if (
-        summed
-        and treatment.transform == "none"
-        and not options.get("logged")
-        and kind in ("log", "z-score", "sample z-score", "unit")
-    ):
+    as_read = treatment.transform == "none" and not options.get("logged")
+    if summed and as_read and kind in ("log", "z-score", "sample z-score", "unit"):
         notes.append(
             f"{summed} repeated {'feature was' if summed == 1 else 'features were'} summed, which is right for counts and other "
             "linear values only, and these are none: "

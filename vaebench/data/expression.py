@@ -169,13 +169,20 @@ def read_table(
         name = stem(file.name) if name is None else name
         names_from = GENE_NAMES.index(genes)
         study = Study(name, file, known, roles, treatment, duplicates, annotation_sample_column, names_from=names_from)
-        if not is_parquet(file):
-            try:
-                return study_dataset(study, cache)
-            except TurnedError:
-                samples_in = "rows"
-    table = table_from_file(file, samples_in, duplicates)
-    return _table_dataset(table, file, roles, treatment, duplicates, name, known, annotation_sample_column)
+        return _annotated_dataset(study, cache, samples_in)
+    return _table_dataset(table_from_file(file, samples_in, duplicates), file, roles, treatment, duplicates, name)
+
+
+def _annotated_dataset(study: Study, cache: bool | str | Path, samples_in: str) -> Dataset:
+    """The data set of a matrix, or of a table with samples in rows, or of Parquet, and its annotation."""
+    if not is_parquet(study.expression):
+        try:
+            return study_dataset(study, cache)
+        except TurnedError:
+            samples_in = "rows"
+    table = table_from_file(study.expression, samples_in, study.duplicates)
+    about = (study.annotation, study.sample)
+    return _table_dataset(table, study.expression, study.roles, study.treatment, study.duplicates, study.name, *about)
 
 
 READER_OPTIONS = tuple(inspect.signature(read_table).parameters)[1:]
@@ -208,8 +215,8 @@ def _table_dataset(
     treatment: Treatment,
     duplicates: str,
     name: str | None,
-    annotation: Path | None,
-    annotation_column: str | None,
+    annotation: Path | None = None,
+    annotation_column: str | None = None,
 ) -> Dataset:
     table, notes = without_gene_columns(without_index(table))
     about, counts = set[str](), dict[str, int]()

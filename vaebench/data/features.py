@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from vaebench.data.barcodes import barcode, samples_across
 from vaebench.data.comparisons import nearly_number
 from vaebench.data.files.genes import counts_no_gene, describes_genes, names_genes
+from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import Table, column_from
 from vaebench.data.raw_features import RawFeatures, only
 from vaebench.data.repeats import renamed_repeats
@@ -110,6 +111,19 @@ def clinical_names(names: Iterable[str], asked: Iterable[str]) -> list[str]:
     """Returns the names that are clinical and not asked for."""
     wanted = set(asked)
     return [name for name in names if name not in wanted and is_clinical(name)]
+
+
+def genes_only(
+    blocks: Iterable[Block], positions: np.ndarray, asked: Sequence[str], out: list[str], held: list[str]
+) -> Iterator[Block]:
+    """Yields blocks of the samples at ``positions`` without clinical names, which go to ``out``; the others go to ``held``."""
+    for names, block in blocks:
+        clinical = set(clinical_names(names, asked))
+        out += [name for name in names if name in clinical]
+        rows = [row for row, name in enumerate(names) if name not in clinical]
+        held += [names[row] for row in rows]
+        if rows:
+            yield [names[row] for row in rows], (block if len(rows) == len(names) else block[rows])[:, positions]
 
 
 def feature_notes(features: Sequence[str], out: Sequence[str], asked: Iterable[str]) -> list[str]:

@@ -26,8 +26,8 @@ from vaebench.data.columns import (
 from vaebench.data.covariates import covariate_notes
 from vaebench.data.expression import feature_block, without_features
 from vaebench.data.features import (
-    clinical_names,
     feature_notes,
+    genes_only,
     nearly_numbers,
     refuse_long,
     sample_notes,
@@ -156,7 +156,7 @@ def checked(
     chosen = selected(table, dataclasses.replace(roles, label=None), contents.names)
     table, names = chosen.table, None if contents.names is None else contents.names[chosen.positions]
     out, held = list(contents.out), []
-    values = profile_of(_genes_only(contents.blocks, chosen.positions, roles.features, out, held))
+    values = profile_of(genes_only(contents.blocks, chosen.positions, roles.features, out, held))
     outcome = survival_of_roles(table, roles, names)
     column = np.empty(0) if roles.label is None else table.columns[roles.label]
     labels = dict(sorted(Counter(texts(column[present(column)])).items()))
@@ -188,19 +188,6 @@ class _Contents(NamedTuple):
     blocks: Iterable[Block]
     out: Sequence[str] = ()
     notes: Sequence[str] = ()
-
-
-def _genes_only(
-    blocks: Iterable[Block], positions: np.ndarray, asked: Sequence[str], out: list[str], held: list[str]
-) -> Iterator[Block]:
-    """Yields blocks of the samples at ``positions`` without clinical names, which go to ``out``; the others go to ``held``."""
-    for names, block in blocks:
-        clinical = set(clinical_names(names, asked))
-        out += [name for name in names if name in clinical]
-        rows = [row for row, name in enumerate(names) if name not in clinical]
-        held += [names[row] for row in rows]
-        if rows:
-            yield [names[row] for row in rows], (block if len(rows) == len(names) else block[rows])[:, positions]
 
 
 def _auxiliary_warnings(table: Table, roles: Roles) -> list[str]:

@@ -316,6 +316,14 @@ def test_small_files_that_unpack_to_much(tmp_path, monkeypatch):
     sentence(lambda: read_table(path), "line 2", "shorter lines")
 
 
+def test_a_sheet_of_many_cells_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "t.xlsx", "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("xl/workbook.xml", "")
+        made.writestr("xl/worksheets/sheet1.xml", "<c><v>0</v></c>" * 140_000)
+    monkeypatch.setenv("VAEBENCH_MAX_GIB", "0.01")
+    sentence(lambda: read_table(tmp_path / "t.xlsx"), "16.0 MiB of memory for its cells", "VAEBENCH_MAX_GIB=1")
+
+
 def test_memory_limit(tmp_path, monkeypatch):
     rows = [["s", *(f"G{i}" for i in range(100))], *([f"s{i}", *map(str, range(i, i + 100))] for i in range(50))]
     path = tmp_path / "t.csv"

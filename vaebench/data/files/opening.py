@@ -28,6 +28,7 @@ from vaebench.errors import InputError, shortened
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
 """Errors of reading and unpacking a file that is cut off or damaged."""
 
+_CELLS = 8  # bytes of memory for a byte of a sheet: 16 million cells of 240 MB took 2.1 GB
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _R = 'an R object (.rds or .RData); in R write its table with write.csv(x, "table.csv") and read that'
 _OTHER = "of MATLAB, SPSS, Stata or SAS; write it as CSV"
@@ -119,6 +120,7 @@ def _from_zip(file: Path, archive: zipfile.ZipFile, stack: ExitStack) -> Any:
     names = {entry.filename for entry in held}
     refuse_oversized(file, sum(entry.file_size for entry in held), "its content")
     if names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml"}:
+        refuse_oversized(file, _CELLS * sum(entry.file_size for entry in held), "its cells")
         return io.BytesIO(sheet_text(file))
     if any(name.endswith(".npy") for name in names):
         raise InputError(f"{file} is a NumPy archive (.npz); save one array with numpy.save, or write a table")
