@@ -32,8 +32,8 @@ class LeidenOptions:
         neighbours: size of a neighbourhood.
         include_self: the sample counts as one of its ``neighbours`` (15 means 14 others).
         weights: ``"binary"``, or ``"fuzzy"`` (UMAP's smooth memberships, as scanpy uses).
-        engine: ``"leidenalg"`` (the reference), or ``"igraph"`` (another implementation, 10 to 20 times faster; its clusters
-            differ, and leidenalg started from them stays there: results/benchmarks.md).
+        engine: ``"leidenalg"`` (the reference), or ``"igraph"`` (another implementation, 8 to 10 times as fast; its clusters
+            differ, and its mean ARI by less than the spread over seeds: results/benchmarks.md).
         resolution: 1 is modularity; larger values give more clusters (Reichardt & Bornholdt 2006).
         iterations: passes over the graph; -1 repeats them until nothing improves.
         seeds: of Leiden's random order; scores are means over them.

@@ -26,7 +26,7 @@ from vaebench.sweep.worker import Task, given_of
 from vaebench.training.auxiliary import with_auxiliary_rows
 from vaebench.training.pool import finished_lane, lane_inputs
 from vaebench.training.train import make_train
-from vaebench.types import Dataset
+from vaebench.types import Dataset, Tree
 
 EPOCHS = 2
 """Epochs that are timed."""
@@ -73,11 +73,16 @@ def timed_epochs(point: Point, task: Task, dataset: Dataset, ready: Callable[[],
     values += jax.tree.leaves((item.z, given.posterior, given.reconstruction))
     values += [value for name, value in flat.items() if "seconds" not in name]
     values += [metric.compute.keywords for metric in chosen if isinstance(metric.compute, functools.partial)]
+    return Timed(seconds / EPOCHS, _digest(values))
+
+
+def _digest(values: Tree) -> str:
+    """Return a digest of the numbers in a tree, to the last bit."""
     digest = hashlib.sha256()
     for value in jax.tree.leaves(values):
         if isinstance(value, bool | int | float | np.ndarray | np.generic | jax.Array):
             digest.update(np.asarray(value).tobytes())
-    return Timed(seconds / EPOCHS, digest.hexdigest())
+    return digest.hexdigest()
 
 
 def timed_there(point: Point, task: Task, folder: Path, digest: str, pool: Executor, count: int) -> list[Timed]:

@@ -142,9 +142,11 @@ def free_memory() -> float:
     with contextlib.suppress(OSError, ValueError):  # another system
         lines = Path("/proc/meminfo").read_text().splitlines()
         found += [1024.0 * float(line.split()[1]) for line in lines if line.startswith("MemAvailable")]
-    with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit ("max")
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text() for name in ("max", "current"))
-        found.append(float(limit) - float(used))
+    with contextlib.suppress(OSError, ValueError, KeyError):  # no container, or one without a limit ("max")
+        limit, used, parts = (Path(f"/sys/fs/cgroup/memory.{name}").read_text() for name in ("max", "current", "stat"))
+        # files that were read count as used, and are dropped when memory is wanted
+        files = dict(line.split() for line in parts.splitlines())["inactive_file"]
+        found.append(float(limit) - float(used) + float(files))
     return min(found)
 
 
