@@ -127,6 +127,7 @@ def test_pandas_polars_and_duckdb_read_a_folder_as_it_stands(folder):
     assert mean == pytest.approx(ours[score].mean())
 
 
+@pytest.mark.slow
 def test_only_columns_with_a_value_are_read_and_scores_in_any_case(folder):
     rows = read_rows(folder)
     assert not {"hyper/lambda_sw", "shape/kernel"} & set(rows.columns)

@@ -142,6 +142,7 @@ def test_nothing_to_draw_is_said():
     assert survival_curves(names, days).axes[0].get_xlabel() == "days"
 
 
+@pytest.mark.slow
 def test_pyplot_is_not_used_and_arguments_stay_as_they_are():
     code = (
         "import sys; import numpy as np; from vaebench.figures import survival_curves\n"

@@ -414,6 +414,7 @@ def test_kept_embeddings_and_models_are_those_of_the_rows(tmp_path, tiny):
     assert kept_embedding(tmp_path, "another") is None
 
 
+@pytest.mark.slow
 def test_the_best_model_of_every_program_is_kept(tmp_path, tiny):
     points = product(BASE, latent=[2, 3], seed=range(3))
     rows = run(points[:5], tiny, metrics=["leiden"], out=tmp_path, lanes=2, keep_models="best", quiet=True)

@@ -179,6 +179,7 @@ def seen() -> tuple[str | None, str | None]:
     return os.environ.get("PJRT_NPROC"), jax.config.values[CACHE]
 
 
+@pytest.mark.slow
 def test_a_process_shares_the_cache_and_hands_its_one_thread_to_nobody(tmp_path):
     before = jax.config.values[CACHE]
     jax.config.update(CACHE, str(tmp_path))

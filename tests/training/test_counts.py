@@ -155,6 +155,7 @@ def test_a_scaling_of_a_lane_changes_no_expected_count(data):
         np.testing.assert_allclose(logs, np.log(data.counts.values + 1), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_writes_the_settings_and_other_points_keep_their_rows(data, tmp_path):
     """Points of both likelihoods in one folder: those without have the scores and identities that they have alone."""
     points = [COUNTED, POINT]
@@ -179,6 +180,7 @@ def test_rows_of_a_version_without_the_settings_give_their_points_back():
         assert point_of(row | dict.fromkeys(later, nothing)) == POINT
 
 
+@pytest.mark.slow
 def test_a_warm_up_lets_latents_into_use(data):
     kl = [vb.fit(data, point=point(POINT, kl_warmup=epochs, epochs=6)).losses["valid_kl"] for epochs in (1, 10_000)]
     assert kl[1] > 1.2 * kl[0]

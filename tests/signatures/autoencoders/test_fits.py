@@ -165,6 +165,7 @@ def test_errors_are_of_the_normalised_catalogue_through_the_mean():
     np.testing.assert_allclose(found.losses[1], residual**2 / x.size, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_restarts_differ_and_are_reproducible():
     one, two = trained(3), trained(3)
     np.testing.assert_array_equal(one.signatures, two.signatures)
