@@ -254,7 +254,7 @@ def test_measured_processes_give_the_rows_of_one(monkeypatch, tiny, tmp_path):
     monkeypatch.setattr(workers, "usable_cores", lambda: 2)
     asked = ["leiden", "cox", "reconstruction"]
     for name, number in (("one", 1), ("two", 2), ("auto", "auto")):
-        run(SHORT, tiny, asked, tmp_path / name, workers=number, quiet=True)
+        run(SHORT, tiny, asked, tmp_path / name, workers=number, evaluators=1, quiet=True)
     assert read_run_json(tmp_path / "auto")["workers"]["reason"].startswith("2 processes of one thread each train: ")
     one = rows_of(tmp_path / "one")
     assert rows_of(tmp_path / "two").equals(one)
