@@ -46,7 +46,7 @@ def cohort(kind: str, samples: int = 40) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def found(counts: pd.DataFrame):
     x, s = counts.to_numpy(), SIGNATURES.to_numpy()
-    ground = published_ground(x, NAMES)
+    ground = published_ground(x, SIGNATURES)[0]
     assert ground is not None
     return adaptation_of(x, s, ground, scatter(x, s, maximum_likelihood(x, s).exposures))
 
@@ -103,12 +103,12 @@ def test_few_samples_unknown_signatures_and_wrong_names():
     counts, _ = cohort("shared")
     assert adapted(counts.to_numpy(), SIGNATURES, None).factors is None
     few = counts.iloc[: ADAPTATION.samples - 1].to_numpy()
-    small = adapted(few, SIGNATURES, published_ground(few, NAMES))
+    small = adapted(few, SIGNATURES, published_ground(few, SIGNATURES)[0])
     assert small.factors is None
     assert small.gain is None
     assert [len(note) < 300 and "from 20 samples on, and here are 19" in note for note in small.notes] == [True]
-    assert adapted(few, SIGNATURES, published_ground(few, NAMES), "none").notes == ()
+    assert adapted(few, SIGNATURES, published_ground(few, SIGNATURES)[0], "none").notes == ()
     right = cohort("right", 12)[0].to_numpy()
-    assert adapted(right, SIGNATURES, published_ground(right, NAMES)).notes == ()
+    assert adapted(right, SIGNATURES, published_ground(right, SIGNATURES)[0]).notes == ()
     with pytest.raises(InputError, match="unknown adapt 'always'"):
         refit(counts, SIGNATURES, adapt="always")

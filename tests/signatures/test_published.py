@@ -17,11 +17,16 @@ from vaebench.signatures.published import (
 )
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.priors import weak_ground
+from vaebench.signatures.sampler.priors import Ground, weak_ground
 
 X = np.full((4, 96), 20.0)
 QUICK = SamplerOptions(learning=40, draws=400, chain=20, longest=1)
 """Short chains: one tumour has sixteen of them."""
+
+
+def ground_of(x: np.ndarray, names: list[str], tissue: str | None = None) -> Ground | None:
+    """The ground with flat spectra: counts then resemble no type more than another."""
+    return published_ground(x, pd.DataFrame(1 / 96, pd.Index(names), list(CHANNELS)), tissue)[0]
 
 
 def test_the_table_holds_facts_of_genomes_and_exomes():
@@ -35,14 +40,15 @@ def test_the_table_holds_facts_of_genomes_and_exomes():
 
 def test_a_tissue_weighs_more_than_all_types_and_both_more_than_nothing():
     names = ["SBS4", "SBS7a", "SBS1", "SBS99"]
-    lung, skin = (published_ground(X, names, tissue) for tissue in ("Lung-SCC", "Skin-Melanoma"))
-    every = published_ground(X, names)
+    lung, skin = (ground_of(X, names, tissue) for tissue in ("Lung-SCC", "Skin-Melanoma"))
+    every = ground_of(X, names)
     assert lung.presence[0] > 0.85 > 0.3 > every.presence[0] > skin.presence[0]
     assert skin.presence[1] > 0.8
     assert lung.presence[1] < 0.01
     assert every.presence[2] > 0.8
     assert (np.asarray(lung.presence_weight) == 10).all()
-    assert (np.asarray(every.presence_weight) == 1).all()
+    assert (np.asarray(every.presence_weight)[:3] < 5).all()  # types differ, so all of them say little
+    assert [every.presence_weight[3], every.mean_weight[3], every.variance_weight[3]] == [1, 1, 4]
     assert every.presence[3] == 0.01
     np.testing.assert_allclose(every.log_mean[3], weak_ground(X, 4).log_mean[3])
 
@@ -50,10 +56,15 @@ def test_a_tissue_weighs_more_than_all_types_and_both_more_than_nothing():
 def test_the_belief_of_a_tissue_is_the_average_of_its_samples_and_all_types():
     table = published_exposures()
     row = table[(table["type"] == "Liver-HCC") & (table["signature"] == "SBS4")].iloc[0]
-    every, liver = (published_ground(X, ["SBS4", "SBS5"], tissue) for tissue in (None, "Liver-HCC"))
-    expected = (row["present"] + 3 * every.presence[0]) / (row["samples"] + 3)
-    assert liver.presence[0] == pytest.approx(expected)
-    mean = (row["present"] * row["log_share_mean"] + 3 * (every.log_mean[0] - np.log(1920))) / (row["present"] + 3)
+    liver = ground_of(X, ["SBS4", "SBS5"], "Liver-HCC")
+    # all types: 2 of the weak prior's 3 samples are put to the sums of the table
+    whole = table[(table["assay"] == "genome")]
+    samples, mine = whole.groupby("type")["samples"].first().sum(), whole[whole["signature"] == "SBS4"]
+    presence = (mine["present"].sum() + 3 * 0.5) / (samples + 3)
+    weak = np.log(1920 / 2) - np.log(1920)
+    share = ((mine["present"] * mine["log_share_mean"]).sum() + 3 * weak) / (mine["present"].sum() + 3)
+    assert liver.presence[0] == pytest.approx((row["present"] + 3 * presence) / (row["samples"] + 3))
+    mean = (row["present"] * row["log_share_mean"] + 3 * share) / (row["present"] + 3)
     assert liver.log_mean[0] == pytest.approx(mean + np.log(1920))
 
 
@@ -65,31 +76,31 @@ def test_samples_of_unequal_burden_have_exposures_of_wider_spread():
     assert burden_variance(rng.poisson(np.full((4000, 96), 1.0)).astype(float)) < 0.002  # Poisson counts of one burden
     # exposures = burden x share: the variances of the logarithms add up
     names = ["SBS4", "SBS5", "SBS99"]
-    same, apart = (published_ground(v, names, "Liver-HCC") for v in (X, x))
+    same, apart = (ground_of(v, names, "Liver-HCC") for v in (X, x))
     np.testing.assert_allclose(
         apart.variance - same.variance, [burden_variance(x)] * 2 + [0.0], atol=1e-3
     )  # a little weak prior is in both
 
 
 def test_split_signatures_inherit():
-    old, new = published_ground(X, ["SBS40", "SBS22"]), published_ground(X, ["SBS40a", "SBS22b"])
+    old, new = ground_of(X, ["SBS40", "SBS22"]), ground_of(X, ["SBS40a", "SBS22b"])
     for a, b in zip(old, new, strict=True):
         np.testing.assert_allclose(a, b)
-    assert published_ground(X, ["SBS10c", "SBS1"]).presence[0] < 0.2
+    assert ground_of(X, ["SBS10c", "SBS1"]).presence[0] < 0.2
 
 
 def test_names_that_nobody_published_have_the_weak_prior():
-    assert published_ground(X, ["S1", "S2"]) is None
+    assert ground_of(X, ["S1", "S2"]) is None
     with pytest.raises(InputError, match="SBS1"):
-        published_ground(X, ["S1", "S2"], "Liver-HCC")
+        ground_of(X, ["S1", "S2"], "Liver-HCC")
     with pytest.raises(InputError, match="Liver-HCC"):
-        published_ground(X, ["SBS1"], "liver hcc")
-    for a, b in zip(published_ground(X, ["SBS1"], "lihc"), published_ground(X, ["SBS1"], "LIHC"), strict=True):
+        ground_of(X, ["SBS1"], "liver hcc")
+    for a, b in zip(ground_of(X, ["SBS1"], "lihc"), ground_of(X, ["SBS1"], "LIHC"), strict=True):
         np.testing.assert_allclose(a, b)
 
 
 def test_disagreement_is_found_where_the_data_are_clear():
-    ground = published_ground(X, ["SBS1", "SBS4", "SBS5"], "Breast-AdenoCA")
+    ground = ground_of(X, ["SBS1", "SBS4", "SBS5"], "Breast-AdenoCA")
     as_expected = np.tile([1.0, 0.0, 1.0], (50, 1))
     assert disagreements(ground, ["SBS1", "SBS4", "SBS5"], as_expected) == []
     smoking = np.tile([1.0, 1.0, 1.0], (50, 1))
@@ -118,6 +129,36 @@ def test_a_refit_says_which_prior_it_has_and_leaves_out_what_is_excluded():
         catalogue, signatures, intervals="spike_slab", prior="none", include=["SBS1", "SBS5", "SBS4"], options=QUICK
     )
     assert not any("published" in note for note in plain.notes)
+
+
+def test_without_a_tissue_the_types_that_the_counts_resemble_are_the_prior_and_are_said():
+    # tumours with what PCAWG found in lungs (SBS4, 5) or livers (SBS12, 5), of spectra that nobody published
+    rng = np.random.default_rng(3)
+    names = ["SBS4", "SBS5", "SBS7a", "SBS12"]
+    signatures = pd.DataFrame(rng.dirichlet(np.full(96, 0.2), 4), pd.Index(names), list(CHANNELS))
+    lungs = ["Lung-SCC", "Lung-AdenoCA"]
+    for tissue, alikes, shares in (
+        ("Lung-SCC", lungs, [0.7, 0.3, 0, 0]),
+        ("Liver-HCC", ["Liver-HCC"], [0, 0.7, 0, 0.3]),
+    ):
+        mean = rng.gamma(4, 20, (30, 1)) * (np.array(shares) @ signatures.to_numpy())
+        x = rng.poisson(mean).astype(float)
+        ground, alike = published_ground(x, signatures)
+        assert ground is not None
+        assert next(iter(alike)) in alikes
+        assert sum(alike.values()) == pytest.approx(1)
+        assert sum(alike[name] for name in alikes) > 0.75
+        named, _ = published_ground(x, signatures, tissue)
+        flat = ground_of(x, names)
+        assert named is not None
+        assert flat is not None
+        apart = [np.abs(np.log(np.asarray(v.presence) / np.asarray(named.presence))).sum() for v in (ground, flat)]
+        assert apart[0] < 0.5 * apart[1]
+        assert (np.asarray(ground.presence_weight) > np.asarray(flat.presence_weight)).sum() >= 4
+    fit = refit(
+        pd.DataFrame(x[:3], ["A", "B", "C"], signatures.columns), signatures, intervals="spike_slab", options=QUICK
+    )
+    assert sum("these counts resemble (Liver-HCC" in note for note in fit.notes) == 1
 
 
 def test_wrong_priors_are_refused_in_a_sentence():

@@ -190,7 +190,7 @@ def calibrate(
     x, s = counts[some], known.to_numpy()
     progress = progress or no_progress
     noise, fit, _, found = fitted_noise(x.to_numpy(), s, noise)
-    ground = prior_ground(x.to_numpy(), known.index, "spike_slab", None, "published")
+    ground, _ = prior_ground(x.to_numpy(), known, "spike_slab", None, "published")
     chains = {"groups": groups[some], "ground": ground, "level": level, "seed": seed, "options": sampler}
     posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
     cohort = _FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)

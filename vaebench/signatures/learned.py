@@ -125,9 +125,11 @@ def learned_ground(
 
 
 def prior_ground(
-    x: np.ndarray, names: pd.Index, intervals: str | None, tissue: str | None, prior: str | pd.DataFrame
-) -> Ground | None:
-    """Ground of the prior of ``spike_slab``; ``None`` for the weak one, and for methods without a prior.
+    x: np.ndarray, signatures: pd.DataFrame, intervals: str | None, tissue: str | None, prior: str | pd.DataFrame
+) -> tuple[Ground | None, dict[str, float]]:
+    """Ground of the prior of ``spike_slab``, and the tumour types that the samples resemble where these make it.
+
+    The ground is ``None`` for the weak one, and for methods without a prior.
 
     Raises:
         InputError: for a prior that is not known, or a tissue beside ``"none"``.
@@ -135,13 +137,13 @@ def prior_ground(
     if not isinstance(prior, pd.DataFrame) and prior not in PRIORS:
         raise unknown_name("prior", prior, PRIORS)
     if isinstance(prior, pd.DataFrame):
-        found = learned_ground(x, list(map(str, names)), prior, tissue)
-        return found if intervals == "spike_slab" else None
+        found = learned_ground(x, list(map(str, signatures.index)), prior, tissue)
+        return (found if intervals == "spike_slab" else None), {}
     if tissue is not None and prior == "none":
         raise InputError(f'tissue={tissue!r} is not allowed with prior="none"; it is a prior of its own')
     if prior == "none" or intervals != "spike_slab":
-        return None
-    return published_ground(x, list(map(str, names)), tissue)
+        return None, {}
+    return published_ground(x, signatures, tissue)
 
 
 def learned_sentence(prior: pd.DataFrame, tissue: str | None) -> str:

@@ -19,8 +19,12 @@ import numpy as np
 import pandas as pd
 
 from vaebench.errors import InputError
+from vaebench.signatures.resemblance import Facts, averaged, resembled
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
+
+ALL_TYPES = "all types"
+"""Name of the facts of all types together, among those that a cohort may resemble."""
 
 PRIORS = ("published", "none")
 """Names of priors: what was published of the signatures, or the same for each of them."""
@@ -56,6 +60,7 @@ _SAME: dict[str, str] = {
 
 _FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's counts must be able to say so
 _UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
+_LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
 
 
@@ -135,6 +140,17 @@ def _parents(name: str, table: pd.Index) -> list[str]:
     )
 
 
+@functools.cache
+def _inherited(names: tuple[str, ...]) -> np.ndarray:
+    """[S, P]: the share of each of ``names`` that comes from each signature of the table; rows of 0 for unknown ones."""
+    every = pd.Index(published_exposures()["signature"].unique())
+    shares = np.zeros((len(names), len(every)))
+    for k, name in enumerate(names):
+        parents = _parents(name, every)
+        shares[k, every.get_indexer(pd.Index(parents))] = 1 / max(len(parents), 1)
+    return shares
+
+
 def _belief(rows: pd.DataFrame, names: list[str], ground: _Belief, few: float) -> _Belief:
     """``ground`` updated by the facts ``rows`` of one type or of all; it counts as ``few`` samples."""
     samples = float(rows.groupby("type")["samples"].first().sum())
@@ -143,43 +159,42 @@ def _belief(rows: pd.DataFrame, names: list[str], ground: _Belief, few: float) -
         squares=rows["present"] * (rows["log_share_mean"] ** 2 + rows["log_share_sd"].fillna(1.0) ** 2),
     )
     by_name = sums.groupby("signature")[["present", "total", "squares"]].sum()
+    inherited = _inherited(tuple(names))
+    known = inherited.any(1)
     every = pd.Index(published_exposures()["signature"].unique())
-    presence, log_mean, variance = (v.copy() for v in ground[:3])
-    for k, name in enumerate(names):
-        parents = _parents(name, every)
-        if not parents:
-            continue
-        there, total, squares = by_name.reindex(parents).fillna(0.0).mean().to_numpy()
-        presence[k] = (there + few * ground.presence[k]) / (samples + few)
-        log_mean[k] = (total + few * ground.log_mean[k]) / (there + few)
-        second = squares + few * (ground.variance[k] + ground.log_mean[k] ** 2)
-        variance[k] = max(second / (there + few) - log_mean[k] ** 2, 0.05)
-    return _Belief(presence, log_mean, variance, np.array([bool(_parents(name, every)) for name in names]))
+    there, total, squares = (inherited @ by_name.reindex(every).fillna(0.0).to_numpy()).T
+    presence = (there + few * ground.presence) / (samples + few)
+    log_mean = (total + few * ground.log_mean) / (there + few)
+    second = (squares + few * (ground.variance + ground.log_mean**2)) / (there + few)
+    updated = (presence, log_mean, np.maximum(second - log_mean**2, 0.05))
+    return _Belief(*(np.where(known, new, old) for new, old in zip(updated, ground[:3], strict=True)), known)
 
 
 def published_ground(
-    x: np.ndarray, names: list[str], tissue: str | None = None, options: SamplerOptions = SAMPLER
-) -> Ground | None:
-    """Ground of the prior of the signatures ``names`` in samples with counts x [T, M], from published exposures.
+    x: np.ndarray, signatures: pd.DataFrame, tissue: str | None = None, options: SamplerOptions = SAMPLER
+) -> tuple[Ground | None, dict[str, float]]:
+    """Ground of the prior of ``signatures`` in samples with counts x [T, M], from published exposures.
 
-    All types together make the prior of any sample. It counts as little as types differ. The facts of ``tissue`` count as
-    ``options.few`` samples, however many they come from: laboratories and methods differ more than samples. A cohort outweighs
-    either as it grows. Signatures that the table does not know keep the weak prior. Shares become mutations by mean and variance
-    of ln(mutations) of x.
+    The facts of ``tissue`` count as ``options.few`` samples, however many they come from: laboratories and methods differ more
+    than samples. Without a tissue those of all genomes' types are averaged, by how much the counts resemble each type, and count
+    the less the more these types differ (:mod:`vaebench.signatures.resemblance`). A cohort outweighs either as it grows.
+    Signatures that the table does not know keep the weak prior. Shares become mutations by mean and variance of ln(mutations) of
+    x.
 
     Args:
         x: counts.
-        names: of the signatures.
-        tissue: a tumour type of :func:`tissues`; ``None`` for all types.
+        signatures: [S, M], a row for each.
+        tissue: a tumour type of :func:`tissues`; ``None`` for those that the counts resemble.
         options: constants of the sampler.
 
     Returns:
-        The ground of the prior, arrays [S]; ``None`` if fewer than half of the names are known and there is no tissue.
+        The ground of the prior, arrays [S], ``None`` if fewer than half of the names are known and there is no tissue; and the
+        types that the cohort resembles, each with the share of its samples, largest first (none if there is a tissue).
 
     Raises:
         InputError: for a tissue that the table does not have, or for names that it does not know beside a tissue.
     """
-    table = published_exposures()
+    table, names = published_exposures(), list(map(str, signatures.index))
     if tissue is not None:
         tissue = checked_name("tissue", tissue, tissues())
     weak = weak_ground(x, len(names), options)
@@ -191,20 +206,40 @@ def published_ground(
         np.zeros(len(names), bool),
     )
     assay = table.loc[table["type"] == tissue, "assay"].iloc[0] if tissue else "genome"
-    found = _belief(table[table["assay"] == assay], names, start, _BORROWED)
-    if tissue is None and 2 * found.known.sum() < len(names):
-        return None
-    if not found.known.any():
+    every = _belief(table[table["assay"] == assay], names, start, _BORROWED)
+    if tissue is None and 2 * every.known.sum() < len(names):
+        return None, {}
+    if not every.known.any():
         raise _says_nothing(str(tissue), names)
-    weights = np.array([weak.presence_weight[0], 1.0, 4.0])  # type: ignore[index]
+    alike: dict[str, float] = {}
     if tissue is not None:
-        found = _belief(table[table["type"] == tissue], names, found, _BORROWED)
-        weights = np.full(3, options.few)
-    unseen = ~found.known
+        found = Facts(*_belief(table[table["type"] == tissue], names, every, _BORROWED)[:3])
+        samples = np.full((3, len(names)), options.few)
+    else:
+        found, samples, alike = _of_resembled(x, signatures, every, options)
+    unseen = ~every.known
     presence = np.where(unseen, np.minimum(found.presence, _UNSEEN), np.maximum(found.presence, _FLOOR))
     variance = np.where(unseen, found.variance, found.variance + burden_variance(x))
-    parts = (np.minimum(presence, 1 - _FLOOR), found.log_mean + burden.mean(), variance)
-    return Ground(*parts, *(np.full(len(names), w) for w in weights))
+    return Ground(np.minimum(presence, 1 - _FLOOR), found.log_mean + burden.mean(), variance, *samples), alike
+
+
+def _of_resembled(
+    x: np.ndarray, signatures: pd.DataFrame, every: _Belief, options: SamplerOptions
+) -> tuple[Facts, np.ndarray, dict[str, float]]:
+    """Facts of the genomes' types that x resembles, the samples [3, S] that they count for, and the types' shares."""
+    table, names = published_exposures(), list(map(str, signatures.index))
+    table = table[table["assay"] == "genome"]
+    kinds = {ALL_TYPES: Facts(*every[:3])}  # a cohort may be of none of the types
+    kinds |= {
+        str(kind): Facts(*_belief(rows, names, every, _BORROWED)[:3]) for kind, rows in table.groupby("type", sort=True)
+    }
+    # of signatures that the table does not know nothing can be drawn
+    drawn = [Facts(np.where(every.known, v.presence, 0.0), v.log_mean, v.variance) for v in kinds.values()]
+    shares = resembled(x, signatures.to_numpy(), drawn)
+    found, samples = averaged(list(kinds.values()), shares, options.few, _LEAST)
+    samples = np.where(every.known, samples, np.array(_LEAST)[:, None])
+    order = np.argsort(-shares, kind="stable")
+    return found, samples, {list(kinds)[k]: float(shares[k]) for k in order}
 
 
 def burden_variance(x: np.ndarray) -> float:

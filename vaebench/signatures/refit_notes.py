@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -106,16 +107,17 @@ def sum_notes(signatures: pd.DataFrame, samples: pd.Index, estimates: Estimates,
 
 
 def prior_notes(
-    ground: Ground | None, names: pd.Index, tissue: str | None, estimates: Estimates, prior: str | pd.DataFrame
+    ground: Ground | None,
+    names: pd.Index,
+    tissue: str | None,
+    estimates: Estimates,
+    prior: str | pd.DataFrame,
+    alike: Mapping[str, float],
 ) -> list[str]:
     """Sentences about the published or learned prior, and about how far the data disagree with it."""
     if ground is None:
         return [] if isinstance(prior, str) else ["The learned prior is not used: only spike_slab has a prior."]
-    source = (
-        f"published exposures of {tissue}"
-        if tissue
-        else "published exposures of all tumour types; name the tissue for more"
-    )
+    source = f"published exposures of {tissue}" if tissue else _types_alike(alike)
     notes = [f"The prior is from {source}." if isinstance(prior, str) else learned_sentence(prior, tissue)]
     found = disagreements(ground, list(map(str, names)), estimates.presence)
     if found:
@@ -123,6 +125,14 @@ def prior_notes(
         more = f" and {len(found) - 4} more" if len(found) > 4 else ""
         notes.append(f"Signatures found more or less often than the prior expects: {listed}{more}.")
     return notes
+
+
+def _types_alike(alike: Mapping[str, float]) -> str:
+    """Clause about the types that make the prior where no tissue is named."""
+    listed = ", ".join(f"{kind} {share:.0%}" for kind, share in list(alike.items())[:3] if share >= 0.05)
+    return (
+        f"published exposures of the tumour types that these counts resemble ({listed}); name the tissue if you know it"
+    )
 
 
 def sample_notes(samples: pd.DataFrame, diagnostics: dict[str, Any], checks: RefitChecks) -> list[str]:

@@ -266,7 +266,7 @@ def refit(
     seen_in = None if isinstance(prior, pd.DataFrame) else tissue
     known, left_out, yields, said = offered_at(counts, known, include, exclude, seen_in, opportunities)
     x, estimates = counts.to_numpy(), None
-    ground = prior_ground(x[some], known.index, intervals, tissue, prior)
+    ground, alike = prior_ground(x[some], known, intervals, tissue, prior)
     known, factors, changes, gain = adapted(x[some], known, ground, adapt, seed)
     s, exposures = known.to_numpy(), np.zeros((len(x), len(known)))
     fitted = fitted_noise(x[some], s, noise)
@@ -280,7 +280,7 @@ def refit(
     frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
     notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks) + twin_notes(known, checks)
     if estimates is not None:
-        notes += prior_notes(ground, known.index, tissue, estimates, prior)
+        notes += prior_notes(ground, known.index, tissue, estimates, prior, alike)
         notes += sum_notes(known, counts.index[some], estimates, checks)
     shown = frame if estimates is None else shown_exposures(frame, estimates, some, checks)
     return RefitResult(

@@ -1,0 +1,98 @@
+"""Tumour types that a cohort looks like: the prior where nobody names the tissue.
+
+All published types together are a poor prior of any one cohort: most signatures are in few types, and often there. But the
+counts say which types a cohort resembles:
+
+  1. tumours     of each type are drawn from its published facts (presence, and log-normal shares given presence)
+  2. evidence    of a type for a sample: mean multinomial likelihood of the sample's counts over the type's tumours
+  3. weights     of the types in the cohort by expectation-maximisation of the mixture
+  4. ground      of the prior: the types' facts averaged by these weights; it counts for as many samples as agreement allows
+
+Many mutations fit no drawn tumour exactly, so the likelihood of a sample is that of :data:`_MUTATIONS` of its mutations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import logsumexp, softmax
+
+_TUMOURS = (
+    400  # drawn for each type: then the mean likelihood of a sample of 80 mutations is known to a fifth of itself
+)
+_MUTATIONS = 100.0  # of a sample that speak for a type
+_SAMPLES = 500  # that are looked at; more would not change the weights
+_STEPS = 30  # of expectation-maximisation
+
+
+class Facts(NamedTuple):
+    """What is known of one tumour type: P(present) and mean and variance of ln(share) given presence, arrays [S]."""
+
+    presence: np.ndarray
+    log_mean: np.ndarray
+    variance: np.ndarray
+
+
+def resembled(x: np.ndarray, signatures: np.ndarray, facts: Sequence[Facts], seed: int = 0) -> np.ndarray:
+    """Weights [K] of K tumour types in a cohort, which sum to 1: the expected share of its samples that are of each type.
+
+    Args:
+        x: counts [T, M].
+        signatures: [S, M], of any scale.
+        facts: of each type.
+        seed: of the tumours that are drawn.
+    """
+    x = x[np.linspace(0, len(x) - 1, min(len(x), _SAMPLES)).astype(int)]
+    tempered = x * np.minimum(1.0, _MUTATIONS / np.maximum(x.sum(1, keepdims=True), 1.0))
+    rng = np.random.default_rng(seed)
+    evidence = np.stack([_evidence(tempered, signatures, one, rng) for one in facts], 1)
+    weights = np.full(len(facts), 1 / len(facts))
+    for _ in range(_STEPS):
+        shares = softmax(evidence + np.log(weights), axis=1).mean(0)
+        weights = (len(x) * shares + 1) / (len(x) + len(facts))  # one pseudo-sample of each type
+    return shares
+
+
+def _evidence(x: np.ndarray, signatures: np.ndarray, facts: Facts, rng: np.random.Generator) -> np.ndarray:
+    """Log of the mean multinomial likelihood [T] of x over tumours of a type, without the coefficient that all types share."""
+    shape = (_TUMOURS, len(facts.presence))
+    shares = np.exp(facts.log_mean + np.sqrt(facts.variance) * rng.standard_normal(shape))
+    spectra = (shares * (rng.random(shape) < facts.presence)) @ signatures
+    total = spectra.sum(1, keepdims=True)
+    spectra = np.where(total > 0, spectra, signatures.mean(0))  # a tumour of which nothing was drawn
+    spectra = spectra / spectra.sum(1, keepdims=True)
+    return logsumexp(x @ np.log(np.maximum(spectra, 1e-9)).T, axis=1) - np.log(_TUMOURS)
+
+
+def averaged(
+    facts: Sequence[Facts], weights: np.ndarray, few: float, least: tuple[float, float, float]
+) -> tuple[Facts, np.ndarray]:
+    """Facts of a cohort that is of one of the types, but nobody knows which, and the samples that they count for.
+
+    The facts of each type count for ``few`` samples. Their average counts for as many as give the distributions of P(present)
+    and of the mean of ln(share) the variance that they have over the types, and at least for ``least``.
+
+    Args:
+        facts: of K types.
+        weights: [K], probabilities of the types.
+        few: samples that the facts of one type count for.
+        least: samples that presence, mean and variance count for at least.
+
+    Returns:
+        The facts, and numbers of samples [3, S] for presence, mean and variance.
+    """
+    presence, log_mean, variance = (np.stack(part) for part in zip(*facts, strict=True))
+    w = weights[:, None]
+    p = (w * presence).sum(0)
+    by = w * presence / np.maximum(p, 1e-12)  # the type of a sample that has the signature
+    mean, within = (by * log_mean).sum(0), (by * variance).sum(0)
+    apart = (w * ((presence - p) ** 2 + presence * (1 - presence) / (few + 1))).sum(0)
+    between = (by * (log_mean - mean) ** 2).sum(0)
+    samples = [
+        p * (1 - p) / np.maximum(apart, 1e-12) - 1,
+        within / np.maximum(between + within / few, 1e-12),
+        np.full(len(p), few * float(np.square(weights).sum())),
+    ]
+    return Facts(p, mean, within), np.clip(samples, np.array(least)[:, None], few)
