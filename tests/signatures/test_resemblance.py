@@ -46,7 +46,7 @@ def test_averages_are_the_moments_of_a_mixture_of_types():
     rng = np.random.default_rng(1)
     facts = [Facts(np.array([p]), np.array([m]), np.array([v])) for p, m, v in ((0.9, -1.0, 0.2), (0.2, -3.0, 0.4))]
     weights, few = np.array([0.6, 0.4]), 10.0
-    found, samples = averaged(facts, weights, few, (0.01, 0.01, 0.01))
+    found, samples = averaged(facts, weights, (few, 40.0, few), (0.01, 0.01, 0.01))
     kind = rng.choice(2, 400_000, p=weights)
     p = rng.beta(few * np.array([0.9, 0.2])[kind], few * np.array([0.1, 0.8])[kind])
     assert found.presence[0] == pytest.approx(p.mean(), abs=0.003)
@@ -54,11 +54,11 @@ def test_averages_are_the_moments_of_a_mixture_of_types():
     mean = p.mean()
     assert samples[0, 0] == pytest.approx(mean * (1 - mean) / p.var() - 1, rel=0.03)
     own = kind[rng.random(len(p)) < np.array([0.9, 0.2])[kind]]
-    means = rng.normal(np.array([-1.0, -3.0])[own], np.sqrt(np.array([0.2, 0.4])[own] / few))
+    means = rng.normal(np.array([-1.0, -3.0])[own], np.sqrt(np.array([0.2, 0.4])[own] / 40.0))
     assert found.log_mean[0] == pytest.approx(means.mean(), abs=0.01)
     assert found.variance[0] / samples[1, 0] == pytest.approx(means.var(), rel=0.03)
     # one type alone: as many samples as asked for; where types differ, no fewer than the least
-    alone, many = averaged(facts, np.array([1.0, 0.0]), few, (1, 1, 4))
+    alone, many = averaged(facts, np.array([1.0, 0.0]), (few, 40.0, 20.0), (1, 1, 4))
     np.testing.assert_allclose([float(v[0]) for v in alone], [0.9, -1.0, 0.2])
-    np.testing.assert_allclose(many[:, 0], few)
-    assert (averaged(facts, weights, few, (1, 1, 4))[1][:, 0] >= [1, 1, 4]).all()
+    np.testing.assert_allclose(many[:, 0], [few, 40.0, 20.0])
+    assert (averaged(facts, weights, (few, few, few), (1, 1, 4))[1][:, 0] >= [1, 1, 4]).all()

@@ -60,6 +60,7 @@ _SAME: dict[str, str] = {
 
 _FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's counts must be able to say so
 _UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
+_SIZES = 4.0  # what a type's sizes count for beside its frequencies: few mutations of a cohort hardly show them
 _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
 
@@ -175,11 +176,11 @@ def published_ground(
 ) -> tuple[Ground | None, dict[str, float]]:
     """Ground of the prior of ``signatures`` in samples with counts x [T, M], from published exposures.
 
-    The facts of ``tissue`` count as ``options.few`` samples, however many they come from: laboratories and methods differ more
-    than samples. Without a tissue those of all genomes' types are averaged, by how much the counts resemble each type, and count
-    the less the more these types differ (:mod:`vaebench.signatures.resemblance`). A cohort outweighs either as it grows.
-    Signatures that the table does not know keep the weak prior. Shares become mutations by mean and variance of ln(mutations) of
-    x.
+    How often a signature is found in ``tissue`` counts as ``options.few`` samples, however many it comes from: laboratories and
+    methods differ more than samples. Its exposures, where it is present, count as four times as many. Without a tissue the facts
+    of all types of genomes are averaged by how much the counts resemble each type, and count the less the more these types
+    differ (:mod:`vaebench.signatures.resemblance`). A cohort outweighs either as it grows. Signatures that the table does not
+    know keep the weak prior. Shares become mutations by mean and variance of ln(mutations) of x.
 
     Args:
         x: counts.
@@ -214,13 +215,18 @@ def published_ground(
     alike: dict[str, float] = {}
     if tissue is not None:
         found = Facts(*_belief(table[table["type"] == tissue], names, every, _BORROWED)[:3])
-        samples = np.full((3, len(names)), options.few)
+        samples = np.repeat(_samples(options)[:, None], len(names), 1)
     else:
         found, samples, alike = _of_resembled(x, signatures, every, options)
     unseen = ~every.known
     presence = np.where(unseen, np.minimum(found.presence, _UNSEEN), np.maximum(found.presence, _FLOOR))
     variance = np.where(unseen, found.variance, found.variance + burden_variance(x))
     return Ground(np.minimum(presence, 1 - _FLOOR), found.log_mean + burden.mean(), variance, *samples), alike
+
+
+def _samples(options: SamplerOptions) -> np.ndarray:
+    """Samples that a type's presence, mean and variance count for."""
+    return options.few * np.array([1.0, _SIZES, _SIZES])
 
 
 def _of_resembled(
@@ -236,7 +242,7 @@ def _of_resembled(
     # of signatures that the table does not know nothing can be drawn
     drawn = [Facts(np.where(every.known, v.presence, 0.0), v.log_mean, v.variance) for v in kinds.values()]
     shares = resembled(x, signatures.to_numpy(), drawn)
-    found, samples = averaged(list(kinds.values()), shares, options.few, _LEAST)
+    found, samples = averaged(list(kinds.values()), shares, _samples(options), _LEAST)
     samples = np.where(every.known, samples, np.array(_LEAST)[:, None])
     order = np.argsort(-shares, kind="stable")
     return found, samples, {list(kinds)[k]: float(shares[k]) for k in order}

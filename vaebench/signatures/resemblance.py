@@ -67,18 +67,18 @@ def _evidence(x: np.ndarray, signatures: np.ndarray, facts: Facts, rng: np.rando
 
 
 def averaged(
-    facts: Sequence[Facts], weights: np.ndarray, few: float, least: tuple[float, float, float]
+    facts: Sequence[Facts], weights: np.ndarray, few: Sequence[float], least: Sequence[float]
 ) -> tuple[Facts, np.ndarray]:
     """Facts of a cohort that is of one of the types, but nobody knows which, and the samples that they count for.
 
-    The facts of each type count for ``few`` samples. Their average counts for as many as give the distributions of P(present)
-    and of the mean of ln(share) the variance that they have over the types, and at least for ``least``.
+    The average of the types' facts counts for as many samples as give the distributions of P(present) and of the mean of
+    ln(share) the variance that they have over the types.
 
     Args:
         facts: of K types.
         weights: [K], probabilities of the types.
-        few: samples that the facts of one type count for.
-        least: samples that presence, mean and variance count for at least.
+        few: samples that presence, mean and variance of one type count for; their average counts for no more.
+        least: samples that presence, mean and variance of the average count for at least.
 
     Returns:
         The facts, and numbers of samples [3, S] for presence, mean and variance.
@@ -88,11 +88,11 @@ def averaged(
     p = (w * presence).sum(0)
     by = w * presence / np.maximum(p, 1e-12)  # the type of a sample that has the signature
     mean, within = (by * log_mean).sum(0), (by * variance).sum(0)
-    apart = (w * ((presence - p) ** 2 + presence * (1 - presence) / (few + 1))).sum(0)
+    apart = (w * ((presence - p) ** 2 + presence * (1 - presence) / (few[0] + 1))).sum(0)
     between = (by * (log_mean - mean) ** 2).sum(0)
     samples = [
         p * (1 - p) / np.maximum(apart, 1e-12) - 1,
-        within / np.maximum(between + within / few, 1e-12),
-        np.full(len(p), few * float(np.square(weights).sum())),
+        within / np.maximum(between + within / few[1], 1e-12),
+        np.full(len(p), few[2] * float(np.square(weights).sum())),
     ]
-    return Facts(p, mean, within), np.clip(samples, np.array(least)[:, None], few)
+    return Facts(p, mean, within), np.clip(samples, np.array(least)[:, None], np.array(few)[:, None])
