@@ -97,7 +97,8 @@ class RefitOptions(Seeded, Compiled):
     leaves them as they are."""
     tissue: str | None = None
     """Tumour type, "Liver-HCC" (genomes), "LIHC" (exomes), ...: only signatures that PCAWG or TCGA have seen in it, and its
-    published exposures as the prior of "spike_slab". Without it, those of all types. Of an extraction, one of its own types."""
+    published exposures as the prior of "spike_slab". Without it, those of the types that the counts resemble. Of an extraction,
+    one of its own types."""
     prior: str = "published"
     """Prior of "spike_slab": "published" (of an extraction: what it learned), or "none" for the same weak prior for each
     signature."""

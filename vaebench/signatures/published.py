@@ -1,4 +1,4 @@
-"""Prior of exposures from what was published: tumour type -> all types -> weak.
+"""Prior of exposures from what was published: a tumour type, or those that the counts resemble -> all types -> weak.
 
 ``known_exposures.csv`` beside this file holds, for each tumour type and signature, how many samples were analysed, how many had
 the signature, and mean and standard deviation of ln(share of the sample's mutations) in these. The facts are those of PCAWG's
