@@ -13,7 +13,6 @@ import functools
 import re
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -63,15 +62,6 @@ _UNSEEN = 0.01  # of a signature that was not known when the table was made: rar
 _SIZES = 4.0  # what a type's sizes count for beside its frequencies: few mutations of a cohort hardly show them
 _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
-
-
-class _Belief(NamedTuple):
-    """Expected P(present), mean and variance of ln(share), arrays [S], and which signatures [S] the table knows."""
-
-    presence: np.ndarray
-    log_mean: np.ndarray
-    variance: np.ndarray
-    known: np.ndarray
 
 
 @functools.cache
@@ -152,7 +142,7 @@ def _inherited(names: tuple[str, ...]) -> np.ndarray:
     return shares
 
 
-def _belief(rows: pd.DataFrame, names: list[str], ground: _Belief, few: float) -> _Belief:
+def _belief(rows: pd.DataFrame, names: list[str], ground: Facts, few: float) -> Facts:
     """``ground`` updated by the facts ``rows`` of one type or of all; it counts as ``few`` samples."""
     samples = float(rows.groupby("type")["samples"].first().sum())
     sums = rows.assign(
@@ -161,14 +151,12 @@ def _belief(rows: pd.DataFrame, names: list[str], ground: _Belief, few: float) -
     )
     by_name = sums.groupby("signature")[["present", "total", "squares"]].sum()
     inherited = _inherited(tuple(names))
-    known = inherited.any(1)
     every = pd.Index(published_exposures()["signature"].unique())
     there, total, squares = (inherited @ by_name.reindex(every).fillna(0.0).to_numpy()).T
-    presence = (there + few * ground.presence) / (samples + few)
     log_mean = (total + few * ground.log_mean) / (there + few)
     second = (squares + few * (ground.variance + ground.log_mean**2)) / (there + few)
-    updated = (presence, log_mean, np.maximum(second - log_mean**2, 0.05))
-    return _Belief(*(np.where(known, new, old) for new, old in zip(updated, ground[:3], strict=True)), known)
+    updated = ((there + few * ground.presence) / (samples + few), log_mean, np.maximum(second - log_mean**2, 0.05))
+    return Facts(*(np.where(inherited.any(1), new, old) for new, old in zip(updated, ground, strict=True)))
 
 
 def published_ground(
@@ -195,57 +183,54 @@ def published_ground(
     Raises:
         InputError: for a tissue that the table does not have, or for names that it does not know beside a tissue.
     """
+    found = published_facts(x, signatures, tissue, options)
+    if found is None:
+        return None, {}
+    types, shares, known = found
+    mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
+    facts, samples = averaged(list(types.values()), shares, options.few * np.array([1.0, _SIZES, _SIZES]), _LEAST)
+    if tissue is None:
+        samples = np.where(known, samples, np.array(_LEAST)[:, None])
+    presence = np.where(known, np.maximum(facts.presence, _FLOOR), np.minimum(facts.presence, _UNSEEN))
+    variance = np.where(known, facts.variance + burden_variance(x), facts.variance)
+    ground = Ground(np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance, *samples)
+    order = np.argsort(-shares, kind="stable")
+    return ground, {} if tissue else {list(types)[k]: float(shares[k]) for k in order}
+
+
+def published_facts(
+    x: np.ndarray, signatures: pd.DataFrame, tissue: str | None = None, options: SamplerOptions = SAMPLER
+) -> tuple[dict[str, Facts], np.ndarray, np.ndarray] | None:
+    """Facts of the tumour types that samples with counts x [T, M] may be of, from published exposures.
+
+    Arguments and errors are those of :func:`published_ground`.
+
+    Returns:
+        Facts by type, the share of the samples [K] that are of each type, and which of the signatures [S] the table knows.
+        ``None`` if fewer than half of the names are known and there is no tissue.
+    """
     table, names = published_exposures(), list(map(str, signatures.index))
     if tissue is not None:
         tissue = checked_name("tissue", tissue, tissues())
     weak = weak_ground(x, len(names), options)
-    burden = np.log(np.maximum(x.sum(1), 1.0))
-    start = _Belief(
-        np.asarray(weak.presence),
-        np.asarray(weak.log_mean) - burden.mean(),
-        np.asarray(weak.variance),
-        np.zeros(len(names), bool),
-    )
+    burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
+    start = (np.asarray(weak.presence), np.asarray(weak.log_mean) - burden, np.asarray(weak.variance))
     assay = table.loc[table["type"] == tissue, "assay"].iloc[0] if tissue else "genome"
-    every = _belief(table[table["assay"] == assay], names, start, _BORROWED)
-    if tissue is None and 2 * every.known.sum() < len(names):
-        return None, {}
-    if not every.known.any():
+    table = table[table["assay"] == assay]
+    known = _inherited(tuple(names)).any(1)
+    if tissue is None and 2 * known.sum() < len(names):
+        return None
+    if not known.any():
         raise _says_nothing(str(tissue), names)
-    alike: dict[str, float] = {}
+    every = _belief(table, names, Facts(*start), _BORROWED)
     if tissue is not None:
-        found = Facts(*_belief(table[table["type"] == tissue], names, every, _BORROWED)[:3])
-        samples = np.repeat(_samples(options)[:, None], len(names), 1)
-    else:
-        found, samples, alike = _of_resembled(x, signatures, every, options)
-    unseen = ~every.known
-    presence = np.where(unseen, np.minimum(found.presence, _UNSEEN), np.maximum(found.presence, _FLOOR))
-    variance = np.where(unseen, found.variance, found.variance + burden_variance(x))
-    return Ground(np.minimum(presence, 1 - _FLOOR), found.log_mean + burden.mean(), variance, *samples), alike
-
-
-def _samples(options: SamplerOptions) -> np.ndarray:
-    """Samples that a type's presence, mean and variance count for."""
-    return options.few * np.array([1.0, _SIZES, _SIZES])
-
-
-def _of_resembled(
-    x: np.ndarray, signatures: pd.DataFrame, every: _Belief, options: SamplerOptions
-) -> tuple[Facts, np.ndarray, dict[str, float]]:
-    """Facts of the genomes' types that x resembles, the samples [3, S] that they count for, and the types' shares."""
-    table, names = published_exposures(), list(map(str, signatures.index))
-    table = table[table["assay"] == "genome"]
-    kinds = {ALL_TYPES: Facts(*every[:3])}  # a cohort may be of none of the types
-    kinds |= {
-        str(kind): Facts(*_belief(rows, names, every, _BORROWED)[:3]) for kind, rows in table.groupby("type", sort=True)
-    }
+        own = table[table["type"] == tissue]
+        return {tissue: _belief(own, names, every, _BORROWED)}, np.ones(1), known
+    types = {ALL_TYPES: every}  # a cohort may be of none of the types
+    types |= {str(kind): _belief(rows, names, every, _BORROWED) for kind, rows in table.groupby("type", sort=True)}
     # of signatures that the table does not know nothing can be drawn
-    drawn = [Facts(np.where(every.known, v.presence, 0.0), v.log_mean, v.variance) for v in kinds.values()]
-    shares = resembled(x, signatures.to_numpy(), drawn)
-    found, samples = averaged(list(kinds.values()), shares, _samples(options), _LEAST)
-    samples = np.where(every.known, samples, np.array(_LEAST)[:, None])
-    order = np.argsort(-shares, kind="stable")
-    return found, samples, {list(kinds)[k]: float(shares[k]) for k in order}
+    drawn = [v._replace(presence=np.where(known, v.presence, 0.0)) for v in types.values()]
+    return types, resembled(x, signatures.to_numpy(), drawn), known
 
 
 def burden_variance(x: np.ndarray) -> float:

@@ -229,7 +229,7 @@ def refit(
         tissue: tumour type, a name of :func:`vaebench.signatures.published.tissues` like ``"Liver-HCC"`` (genomes) or
             ``"LIHC"`` (exomes): signatures that PCAWG and TCGA have not seen in this tissue are left out, and its published
             exposures are the prior of ``spike_slab``. ``None`` for those of the types that the counts resemble. With a learned
-            prior, a type of its own.
+            prior, one of its own.
         prior: ``"published"``, ``"none"`` for the same weak prior for each signature, or a table of
             :func:`vaebench.signatures.learned.learned_prior`, an extraction's ``prior.csv``. Signatures that are not named as
             COSMIC's have the weak prior.

@@ -57,13 +57,21 @@ def resembled(x: np.ndarray, signatures: np.ndarray, facts: Sequence[Facts], see
 
 def _evidence(x: np.ndarray, signatures: np.ndarray, facts: Facts, rng: np.random.Generator) -> np.ndarray:
     """Log of the mean multinomial likelihood [T] of x over tumours of a type, without the coefficient that all types share."""
-    shape = (_TUMOURS, len(facts.presence))
-    shares = np.exp(facts.log_mean + np.sqrt(facts.variance) * rng.standard_normal(shape))
-    spectra = (shares * (rng.random(shape) < facts.presence)) @ signatures
-    total = spectra.sum(1, keepdims=True)
-    spectra = np.where(total > 0, spectra, signatures.mean(0))  # a tumour of which nothing was drawn
+    spectra = drawn_shares(facts, _TUMOURS, rng) @ signatures
     spectra = spectra / spectra.sum(1, keepdims=True)
     return logsumexp(x @ np.log(np.maximum(spectra, 1e-9)).T, axis=1) - np.log(_TUMOURS)
+
+
+def drawn_shares(facts: Facts, tumours: int, rng: np.random.Generator) -> np.ndarray:
+    """Shares [tumours, S] of the mutations of tumours of a type, each row with a sum of 1.
+
+    A tumour of which nothing was drawn has even shares of all signatures.
+    """
+    shape = (tumours, len(facts.presence))
+    shares = np.exp(facts.log_mean + np.sqrt(facts.variance) * rng.standard_normal(shape))
+    shares = shares * (rng.random(shape) < facts.presence)
+    shares[~shares.any(1)] = 1.0
+    return shares / shares.sum(1, keepdims=True)
 
 
 def averaged(
