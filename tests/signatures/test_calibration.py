@@ -10,6 +10,7 @@ from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
 from vaebench.signatures import calibration
 from vaebench.signatures.calibration import SOURCES, calibrate, worst_sentence
+from vaebench.signatures.published import published_exposures, published_facts
 from vaebench.signatures.sampler.options import SamplerOptions
 
 SHORT = SamplerOptions(learning=60, draws=200)
@@ -107,6 +108,39 @@ def test_truths_are_what_the_sources_say():
     np.testing.assert_array_equal(e, truth.exposures)
     expected = (e**2) @ (s * (1 - s)) / 51
     assert ((mean - e @ s) ** 2).sum() / expected.sum() == pytest.approx(1, abs=0.1)
+
+
+def test_published_exposures_are_the_prior_of_signatures_that_are_cosmics():
+    names = ["SBS1", "SBS4", "SBS5", "SBS7a"]
+    catalogue, truth = simulate_catalogue(2, tumours=400, signatures=4, types=1)
+    x, signatures = catalogue.to_numpy(), truth.signatures.set_axis(names)
+    found = published_facts(x, signatures, "Lung-SCC")
+    assert found is not None
+    facts, shares, _ = found
+    cohort = calibration._FittedCounts(
+        x, signatures.to_numpy(), x[None], None, calibration.TruthOptions(), (list(facts.values()), shares)
+    )
+    made, mean = SOURCES["prior"](cohort, 0, np.random.default_rng(0))
+    np.testing.assert_allclose(made.sum(1), x.sum(1))
+    np.testing.assert_allclose(mean, made @ signatures.to_numpy())
+    # as PCAWG found them: SBS4 in most squamous lung cancers and as large as SBS5, SBS7a in none
+    rows = published_exposures().set_index(["type", "signature"]).loc["Lung-SCC"]
+    there = (made > 0).mean(0)
+    assert there[1] == pytest.approx(rows.loc["SBS4", "present"] / rows.loc["SBS4", "samples"], abs=0.1)
+    assert there[3] < 0.02
+    both = made[(made[:, 1] > 0) & (made[:, 2] > 0)]
+    assert np.mean(np.log(both[:, 1] / both[:, 2])) == pytest.approx(
+        rows.loc["SBS4", "log_share_mean"] - rows.loc["SBS5", "log_share_mean"], abs=0.08
+    )
+
+
+@pytest.mark.usefixtures("blind")
+def test_a_tissue_leaves_out_what_was_never_seen_in_it():
+    catalogue, truth = simulate_catalogue(1, tumours=40, signatures=4, types=1)
+    signatures = truth.signatures.set_axis(["SBS1", "SBS22a", "SBS5", "SBS4"])
+    table = calibrate(catalogue, signatures, draws=1, tissue="Lung-SCC", sources=["prior"])
+    assert "SBS22a" not in set(table["group"])
+    assert {"SBS1", "SBS4", "SBS5"} <= set(table["group"])
 
 
 def test_an_unknown_source_is_said():

@@ -182,7 +182,9 @@ class Calibrate(Seeded, Compiled):
     """Number of simulated cohorts from each source."""
     sources: str = "fit,neighbours,prior,spectra"
     """Sources of the true exposures, separated by commas: "fit" (posterior draws), "neighbours" (fits of resampled counts,
-    without a prior), "prior" (random signatures in each sample) and "spectra" (posterior draws, spectra that vary)."""
+    without a prior), "prior" (tumours from published exposures) and "spectra" (posterior draws, spectra that vary)."""
+    tissue: str | None = None
+    """Tumour type, as for refit: the signatures that are offered, the prior, and the source "prior"."""
     noise: str = "auto"
     """Distribution of the counts: "poisson" (one dispersion), "dirichlet" (dispersion grows with a sample's mutations),
     "negative_binomial" (variance grows with a channel's mean), or "auto" (the one that explains the scatter best)."""

@@ -215,6 +215,7 @@ def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
         sources=listed(options.sources),
         seed=options.seed,
         types=mutations.cancer_types(catalogue.index, options.types),
+        tissue=options.tissue,
         fractions=options.fractions,
         opportunities=read_target(options, catalogue, options.signatures),
         progress=StepDisplay(options.quiet),

@@ -6,8 +6,9 @@ the simulated tumours do not have it either. So truths come from several sources
   fit         posterior draws of the exposures, given the catalogue
   neighbours  exposures by maximum likelihood of a Poisson resample of the catalogue, of the signatures of a posterior draw: they
               fit as well, and no prior has had a say in how large they are
-  prior       a few signatures in each tumour, drawn at random, with even shares on average: a cohort of which the fit of this
-              catalogue knows nothing but the numbers of mutations
+  prior       tumours of the tissue, or of the types that the counts resemble, drawn from published exposures
+              (:mod:`vaebench.signatures.resemblance`); where the signatures are not COSMIC's, a few signatures in each tumour at
+              random, with even shares on average: the fit has no say but in the numbers of mutations
   spectra     posterior draws, but in each tumour the spectrum of each signature is drawn about the given one
 """
 
@@ -31,8 +32,10 @@ from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions, checked_options
 from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.opportunities import Given, converted
+from vaebench.signatures.opportunities import Given, offered_at
+from vaebench.signatures.published import published_facts
 from vaebench.signatures.refitting import refit
+from vaebench.signatures.resemblance import Facts, drawn_shares
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.tables import OnProgress, checked_tables, no_progress
@@ -43,8 +46,8 @@ class TruthOptions:
     """Constants of the simulated truths.
 
     Attributes:
-        active: signatures of a tumour from the source ``prior``, on average, if the table has twice as many: PCAWG published
-            a median of 5 a genome.
+        active: signatures of a tumour from the source ``prior``, on average, where nothing is published of them and the table
+            has twice as many: PCAWG published a median of 5 a genome.
         concentration: of the Dirichlet distribution of a spectrum in a tumour, from the source ``spectra``: at 1,000 a tumour of
             10,000 mutations scatters about 4 times as much as Poisson counts, as PCAWG's do about their published fit.
         present: mutations from which an exposure of a neighbour counts as present: half a mutation rounds to one.
@@ -62,13 +65,17 @@ TRUTHS = TruthOptions()
 
 
 class _FittedCounts(NamedTuple):
-    """Fit that truths are drawn from: counts [T, M], signatures [S, M], posterior draws [n, T, S], noise, constants."""
+    """Fit that truths are drawn from: counts [T, M], signatures [S, M], posterior draws [n, T, S], noise, constants.
+
+    And the facts of the types that the samples may be of with the share of each type, if there are any.
+    """
 
     counts: np.ndarray
     signatures: np.ndarray
     draws: np.ndarray
     noise: Scatter
     options: TruthOptions
+    types: tuple[Sequence[Facts], np.ndarray] | None = None
 
 
 _Truth = tuple[np.ndarray, np.ndarray]
@@ -92,11 +99,16 @@ def _neighbours(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Tru
 
 def _prior(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
     samples, count = len(cohort.counts), len(cohort.signatures)
+    totals = cohort.counts.sum(1, keepdims=True)
+    if cohort.types is not None:
+        kinds = rng.choice(len(cohort.types[1]), samples, p=cohort.types[1])
+        truth = np.concatenate([drawn_shares(cohort.types[0][kind], 1, rng) for kind in kinds]) * totals
+        return truth, truth @ cohort.signatures
     there = rng.random((samples, count)) < min(0.5, cohort.options.active / count)
     none = np.flatnonzero(~there.any(1))
     there[none, rng.integers(count, size=len(none))] = True
     shares = rng.gamma(1.0, 1.0, (samples, count)) * there
-    truth = shares / shares.sum(1, keepdims=True) * cohort.counts.sum(1, keepdims=True)
+    truth = shares / shares.sum(1, keepdims=True) * totals
     return truth, truth @ cohort.signatures
 
 
@@ -128,6 +140,7 @@ def calibrate(
     draws: int = 5,
     seed: int = 0,
     types: pd.Series | None = None,
+    tissue: str | None = None,
     fractions: bool = False,
     sampler: SamplerOptions = SAMPLER,
     options: MethodOptions | None = None,
@@ -155,6 +168,7 @@ def calibrate(
         draws: number of simulated cohorts from each source, from 1 to ``sampler.kept`` (10).
         seed: of everything random.
         types: cancer type by sample.
+        tissue: tumour type, as in :func:`vaebench.signatures.refitting.refit`: which signatures are offered, and the prior.
         fractions: allow counts that are not whole numbers.
         sampler: constants of the sampler that draws the true exposures.
         options: constants of the interval method; ``None`` for its defaults.
@@ -186,15 +200,25 @@ def calibrate(
     if not sources:
         raise InputError(f"sources={sources!r} is not allowed; give one or more of {', '.join(SOURCES)}")
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
-    known, yields, _ = converted(opportunities, counts, known)
+    known, _, yields, _ = offered_at(counts, known, None, None, tissue, opportunities)
     x, s = counts[some], known.to_numpy()
     progress = progress or no_progress
     noise, fit, _, found = fitted_noise(x.to_numpy(), s, noise)
-    ground, _ = prior_ground(x.to_numpy(), known, "spike_slab", None, "published")
+    ground, _ = prior_ground(x.to_numpy(), known, "spike_slab", tissue, "published")
+    facts = published_facts(x.to_numpy(), known, tissue)
     chains = {"groups": groups[some], "ground": ground, "level": level, "seed": seed, "options": sampler}
     posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
     cohort = _FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
-    named = {"intervals": intervals, "noise": noise, "level": level, "types": types, "options": options}
+    if facts is not None:
+        cohort = cohort._replace(types=(list(facts[0].values()), facts[1]))
+    named = {
+        "intervals": intervals,
+        "noise": noise,
+        "level": level,
+        "types": types,
+        "tissue": tissue,
+        "options": options,
+    }
     total, tables = len(sources) * draws, []
     for place, source in enumerate(sources):
         made = _refitted(cohort, source, x, known, draws, seed, named, progress, place * draws, total)
