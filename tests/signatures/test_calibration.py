@@ -116,9 +116,8 @@ def test_published_exposures_are_the_prior_of_signatures_that_are_cosmics():
     x, signatures = catalogue.to_numpy(), truth.signatures.set_axis(names)
     found = published_facts(x, signatures, "Lung-SCC")
     assert found is not None
-    facts, shares, _ = found
     cohort = calibration._FittedCounts(
-        x, signatures.to_numpy(), x[None], None, calibration.TruthOptions(), (list(facts.values()), shares)
+        x, signatures.to_numpy(), x[None], None, calibration.TruthOptions(), (list(found.types.values()), found.shares)
     )
     made, mean = SOURCES["prior"](cohort, 0, np.random.default_rng(0))
     np.testing.assert_allclose(made.sum(1), x.sum(1))

@@ -7,8 +7,7 @@ the simulated tumours do not have it either. So truths come from several sources
   neighbours  exposures by maximum likelihood of a Poisson resample of the catalogue, of the signatures of a posterior draw: they
               fit as well, and no prior has had a say in how large they are
   prior       tumours of the tissue, or of the types that the counts resemble, drawn from published exposures
-              (:mod:`vaebench.signatures.resemblance`); where the signatures are not COSMIC's, a few signatures in each tumour at
-              random, with even shares on average: the fit has no say but in the numbers of mutations
+              (:mod:`vaebench.signatures.resemblance`); of signatures that are not COSMIC's a few at random in each tumour
   spectra     posterior draws, but in each tumour the spectrum of each signature is drawn about the given one
 """
 
@@ -34,8 +33,9 @@ from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.opportunities import Given, offered_at
 from vaebench.signatures.published import published_facts
+from vaebench.signatures.refit_notes import CHECKS
 from vaebench.signatures.refitting import refit
-from vaebench.signatures.resemblance import Facts, drawn_shares
+from vaebench.signatures.resemblance import Facts, drawn_tumours
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.tables import OnProgress, checked_tables, no_progress
@@ -65,10 +65,7 @@ TRUTHS = TruthOptions()
 
 
 class _FittedCounts(NamedTuple):
-    """Fit that truths are drawn from: counts [T, M], signatures [S, M], posterior draws [n, T, S], noise, constants.
-
-    And the facts of the types that the samples may be of with the share of each type, if there are any.
-    """
+    """Fit that truths are drawn from: counts [T, M], signatures [S, M], posterior draws [n, T, S], noise, constants, types."""
 
     counts: np.ndarray
     signatures: np.ndarray
@@ -101,8 +98,7 @@ def _prior(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
     samples, count = len(cohort.counts), len(cohort.signatures)
     totals = cohort.counts.sum(1, keepdims=True)
     if cohort.types is not None:
-        kinds = rng.choice(len(cohort.types[1]), samples, p=cohort.types[1])
-        truth = np.concatenate([drawn_shares(cohort.types[0][kind], 1, rng) for kind in kinds]) * totals
+        truth = drawn_tumours(*cohort.types, totals[:, 0], rng)
         return truth, truth @ cohort.signatures
     there = rng.random((samples, count)) < min(0.5, cohort.options.active / count)
     none = np.flatnonzero(~there.any(1))
@@ -209,8 +205,7 @@ def calibrate(
     chains = {"groups": groups[some], "ground": ground, "level": level, "seed": seed, "options": sampler}
     posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
     cohort = _FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
-    if facts is not None:
-        cohort = cohort._replace(types=(list(facts[0].values()), facts[1]))
+    cohort = cohort._replace(types=None if facts is None else (list(facts.types.values()), facts.shares))
     named = {
         "intervals": intervals,
         "noise": noise,
@@ -248,7 +243,10 @@ def _refitted(
         truth, mean = SOURCES[source](cohort, i, rng)
         drawn = np.round(mean) if cohort.noise.rounding else parametric_resample(rng, mean, cohort.noise)
         simulated = pd.DataFrame(drawn, x.index, x.columns)
-        again = refit(simulated, known, seed=seed + i + 1, fractions=True, **named)
+        # refits of simulated tumours need no simulation of their own
+        again = refit(
+            simulated, known, seed=seed + i + 1, fractions=True, checks=dataclasses.replace(CHECKS, checked=0), **named
+        )
         assert again.intervals is not None
         tables.append(again.intervals.assign(sample=[f"{i}/{name}" for name in again.intervals["sample"]]))
         truths.append(pd.DataFrame(truth, pd.Index([f"{i}/{name}" for name in x.index]), known.index))

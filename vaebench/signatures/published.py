@@ -13,6 +13,7 @@ import functools
 import re
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -62,6 +63,20 @@ _UNSEEN = 0.01  # of a signature that was not known when the table was made: rar
 _SIZES = 4.0  # what a type's sizes count for beside its frequencies: few mutations of a cohort hardly show them
 _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
+
+
+class KnownTypes(NamedTuple):
+    """Tumour types that samples may be of.
+
+    Attributes:
+        types: facts of each, arrays [S].
+        shares: of the samples that are of each type, [K].
+        known: signatures [S] of which something is published.
+    """
+
+    types: dict[str, Facts]
+    shares: np.ndarray
+    known: np.ndarray
 
 
 @functools.cache
@@ -186,28 +201,37 @@ def published_ground(
     found = published_facts(x, signatures, tissue, options)
     if found is None:
         return None, {}
-    types, shares, known = found
-    mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
-    facts, samples = averaged(list(types.values()), shares, options.few * np.array([1.0, _SIZES, _SIZES]), _LEAST)
-    if tissue is None:
+    ground = ground_of_types(x, found, tissue is None, options)
+    order = np.argsort(-found.shares, kind="stable")
+    return ground, {} if tissue else {list(found.types)[k]: float(found.shares[k]) for k in order}
+
+
+def ground_of_types(x: np.ndarray, found: KnownTypes, unsure: bool, options: SamplerOptions = SAMPLER) -> Ground:
+    """Ground of the prior of samples with counts x [T, M] from the facts of their types.
+
+    Args:
+        x: counts.
+        found: of :func:`published_facts`.
+        unsure: true if nobody named the tissue.
+        options: constants of the sampler.
+    """
+    known, few = found.known, options.few * np.array([1.0, _SIZES, _SIZES])
+    facts, samples = averaged(list(found.types.values()), found.shares, few, _LEAST)
+    if unsure:
         samples = np.where(known, samples, np.array(_LEAST)[:, None])
     presence = np.where(known, np.maximum(facts.presence, _FLOOR), np.minimum(facts.presence, _UNSEEN))
     variance = np.where(known, facts.variance + burden_variance(x), facts.variance)
-    ground = Ground(np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance, *samples)
-    order = np.argsort(-shares, kind="stable")
-    return ground, {} if tissue else {list(types)[k]: float(shares[k]) for k in order}
+    mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
+    return Ground(np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance, *samples)
 
 
 def published_facts(
     x: np.ndarray, signatures: pd.DataFrame, tissue: str | None = None, options: SamplerOptions = SAMPLER
-) -> tuple[dict[str, Facts], np.ndarray, np.ndarray] | None:
+) -> KnownTypes | None:
     """Facts of the tumour types that samples with counts x [T, M] may be of, from published exposures.
 
-    Arguments and errors are those of :func:`published_ground`.
-
-    Returns:
-        Facts by type, the share of the samples [K] that are of each type, and which of the signatures [S] the table knows.
-        ``None`` if fewer than half of the names are known and there is no tissue.
+    ``None`` if fewer than half of the names are known and there is no tissue. Arguments and errors are those of
+    :func:`published_ground`.
     """
     table, names = published_exposures(), list(map(str, signatures.index))
     if tissue is not None:
@@ -225,12 +249,12 @@ def published_facts(
     every = _belief(table, names, Facts(*start), _BORROWED)
     if tissue is not None:
         own = table[table["type"] == tissue]
-        return {tissue: _belief(own, names, every, _BORROWED)}, np.ones(1), known
+        return KnownTypes({tissue: _belief(own, names, every, _BORROWED)}, np.ones(1), known)
     types = {ALL_TYPES: every}  # a cohort may be of none of the types
     types |= {str(kind): _belief(rows, names, every, _BORROWED) for kind, rows in table.groupby("type", sort=True)}
     # of signatures that the table does not know nothing can be drawn
     drawn = [v._replace(presence=np.where(known, v.presence, 0.0)) for v in types.values()]
-    return types, resembled(x, signatures.to_numpy(), drawn), known
+    return KnownTypes(types, resembled(x, signatures.to_numpy(), drawn), known)
 
 
 def burden_variance(x: np.ndarray) -> float:

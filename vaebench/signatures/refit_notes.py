@@ -31,6 +31,8 @@ class RefitChecks:
         alike: cosine of two signatures from which counts can hardly ever tell them apart.
         r_hat: R-hat of the worst hundredth of the exposures above which the sampler is noted as slow.
         effective: effective draws of the worst hundredth below which it is.
+        checked: samples up to which a refit with a published prior is checked on simulated tumours
+            (:mod:`vaebench.signatures.self_check`), which takes about as long as the refit of 20; 0 for never.
     """
 
     unusual: float = 0.001
@@ -41,6 +43,7 @@ class RefitChecks:
     alike: float = 0.99
     r_hat: float = 1.1
     effective: float = 50.0
+    checked: int = 10
 
 
 CHECKS = RefitChecks()

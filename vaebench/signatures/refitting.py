@@ -42,6 +42,7 @@ from vaebench.signatures.refit_tables import (
     sums_table,
 )
 from vaebench.signatures.sampler.options import SamplerOptions
+from vaebench.signatures.self_check import self_check, self_check_note
 from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
 from vaebench.types.shown import one_line, tables_page
 
@@ -125,20 +126,9 @@ class RefitResult(NamedTuple):
         growth = {"growth": self.growth} if self.growth else {}
         gone = {"left_out": list(self.left_out)} if self.left_out else {}
         gain = {} if self.adaptation_gain is None else {"adaptation_gain": self.adaptation_gain}
-        return (
-            growth
-            | gone
-            | gain
-            | {
-                "found": list(self.found),
-                "method": self.method,
-                "level": self.level,
-                "dispersion": self.dispersion,
-                "noise": self.noise,
-                "psi": self.psi,
-                "size": self.size if math.isfinite(self.size) else None,
-            }
-        )
+        noise = {"dispersion": self.dispersion, "noise": self.noise, "psi": self.psi}
+        noise["size"] = self.size if math.isfinite(self.size) else None
+        return growth | gone | gain | {"found": list(self.found), "method": self.method, "level": self.level} | noise
 
     def save(
         self,
@@ -283,6 +273,9 @@ def refit(
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior, alike)
         notes += sum_notes(known, counts.index[some], estimates, checks)
+        if ground is not None and isinstance(prior, str) and len(x[some]) <= checks.checked:
+            tried = self_check(x[some], known, found, tissue, level, seed, chosen, progress or no_progress)
+            notes.append(self_check_note(tried, level))
     shown = frame if estimates is None else shown_exposures(frame, estimates, some, checks)
     return RefitResult(
         exposures=shown,

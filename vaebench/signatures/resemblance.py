@@ -45,14 +45,24 @@ def resembled(x: np.ndarray, signatures: np.ndarray, facts: Sequence[Facts], see
         seed: of the tumours that are drawn.
     """
     x = x[np.linspace(0, len(x) - 1, min(len(x), _SAMPLES)).astype(int)]
-    tempered = x * np.minimum(1.0, _MUTATIONS / np.maximum(x.sum(1, keepdims=True), 1.0))
-    rng = np.random.default_rng(seed)
-    evidence = np.stack([_evidence(tempered, signatures, one, rng) for one in facts], 1)
-    weights = np.full(len(facts), 1 / len(facts))
+    return weights_of(evidence(x, signatures, facts, seed))
+
+
+def weights_of(evidence: np.ndarray) -> np.ndarray:
+    """Weights [K] of the types in a cohort of the samples with :func:`evidence` [T, K]."""
+    samples, types = evidence.shape
+    weights = shares = np.full(types, 1 / types)
     for _ in range(_STEPS):
         shares = softmax(evidence + np.log(weights), axis=1).mean(0)
-        weights = (len(x) * shares + 1) / (len(x) + len(facts))  # one pseudo-sample of each type
+        weights = (samples * shares + 1) / (samples + types)  # one pseudo-sample of each type
     return shares
+
+
+def evidence(x: np.ndarray, signatures: np.ndarray, facts: Sequence[Facts], seed: int = 0) -> np.ndarray:
+    """Log likelihood [T, K] of each sample under each type; arguments as in :func:`resembled`."""
+    tempered = x * np.minimum(1.0, _MUTATIONS / np.maximum(x.sum(1, keepdims=True), 1.0))
+    rng = np.random.default_rng(seed)
+    return np.stack([_evidence(tempered, signatures, one, rng) for one in facts], 1)
 
 
 def _evidence(x: np.ndarray, signatures: np.ndarray, facts: Facts, rng: np.random.Generator) -> np.ndarray:
@@ -72,6 +82,14 @@ def drawn_shares(facts: Facts, tumours: int, rng: np.random.Generator) -> np.nda
     shares = shares * (rng.random(shape) < facts.presence)
     shares[~shares.any(1)] = 1.0
     return shares / shares.sum(1, keepdims=True)
+
+
+def drawn_tumours(
+    facts: Sequence[Facts], weights: np.ndarray, totals: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Exposures [T, S] of tumours with ``totals`` [T] mutations, each of a type drawn by ``weights`` [K]."""
+    kinds = rng.choice(len(weights), len(totals), p=weights)
+    return np.concatenate([drawn_shares(facts[kind], 1, rng) for kind in kinds]) * totals[:, None]
 
 
 def averaged(

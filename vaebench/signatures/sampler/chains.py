@@ -37,6 +37,7 @@ class ChainData(NamedTuple):
         seed: of the chains.
         similarity: [S, S], cosines of the signatures.
         tables: the visits of each block.
+        separate: the groups are cohorts that share nothing, and the ground is [G, S].
     """
 
     blocks: list[Held]
@@ -47,6 +48,7 @@ class ChainData(NamedTuple):
     seed: int
     similarity: np.ndarray
     tables: list[Timetable]
+    separate: bool = False
 
 
 class ChainRun(NamedTuple):
@@ -180,7 +182,7 @@ def _prior(cohort: ChainData, exposures: np.ndarray, sweep: int, options: Sample
     """The prior [C, G, S] of a sweep: at first the one expected, then drawn given the exposures [C, T, S]."""
     if sweep >= options.ignored:
         rng = np.random.default_rng([cohort.seed, sweep])
-        return drawn_prior(rng, exposures, cohort.groups, cohort.ground, options)
+        return drawn_prior(rng, exposures, cohort.groups, cohort.ground, options, cohort.separate)
     ground = cohort.ground
     shape = (len(exposures), cohort.groups.shape[1], exposures.shape[2])
     parts = (ground.presence, ground.log_mean, np.sqrt(ground.variance))

@@ -131,6 +131,7 @@ def sampled(
     *,
     groups: np.ndarray | None = None,
     ground: Ground | None = None,
+    separate: bool = False,
     level: float = 0.95,
     seed: int = 0,
     options: SamplerOptions = SAMPLER,
@@ -145,6 +146,7 @@ def sampled(
         scatter: of the counts about them.
         groups: [T, G], the samples' cancer types as 0 and 1; ``None`` for one prior.
         ground: of the prior, arrays [S]; ``None`` for a weak one.
+        separate: the groups are cohorts that share nothing, and arrays of the ground are [G, S].
         level: nominal coverage of the intervals.
         seed: of the chains.
         options: constants of the sampler.
@@ -156,7 +158,7 @@ def sampled(
     length = max(-(-options.draws // chains), options.chain if chains > 2 else 0)
     length += length % 2  # half of them are dropped where the chains go on
     ground = weak_ground(x, len(signatures), options) if ground is None else ground
-    cohort = cohort_of(problem, noise, groups, ground, seed, chains, BLOCK)
+    cohort = cohort_of(problem, noise, groups, ground, seed, chains, BLOCK)._replace(separate=separate)
     total = options.learning + length
     limit = options.learning + length * 2 ** int(np.log2(max(options.longest, 1)))
 

@@ -105,6 +105,7 @@ def drawn_prior(
     groups: np.ndarray,
     ground: Ground,
     options: SamplerOptions = SAMPLER,
+    separate: bool = False,
 ) -> Prior:
     """Draw the prior [C, G, S] from its distribution given exposures of C chains.
 
@@ -118,6 +119,7 @@ def drawn_prior(
         groups: [T, G], cancer types as 0 and 1.
         ground: of the prior.
         options: constants of the sampler.
+        separate: the groups are cohorts that share nothing, each with its own row of the ground.
 
     Deviates: a group's own samples count in the whole cohort's prior and again in its own.
     """
@@ -125,7 +127,7 @@ def drawn_prior(
     logs = np.log(np.where(present, exposures, 1.0))
     sums = [np.matmul(groups.T, v) for v in (present.astype(np.float64), logs, logs**2)]
     weight = groups.sum(0)[:, None]
-    if len(weight) > 1:
+    if len(weight) > 1 and not separate:
         whole = _conditional(rng, [v.sum(1, keepdims=True) for v in sums], weight.sum(), ground, options)
         few = options.few
         ground = Ground(whole.presence, whole.log_mean, np.square(whole.log_sd), few, few, few)

@@ -1,0 +1,126 @@
+"""A quick check of a refit of few samples: intervals of simulated tumours like them, counted.
+
+Where samples are few the prior decides much, and it is right only on average. So tumours of the types that the counts resemble
+are drawn from published exposures, as many mutations in each as in the samples, and refitted as the samples were. Twenty tumours
+are enough to see an interval that fails, not to tell 93% from 96%: that is :func:`vaebench.signatures.calibration.calibrate`.
+
+Cohorts of the size of the one that is checked share nothing, but are drawn side by side.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import beta
+
+from vaebench.signatures.dispersion import Scatter
+from vaebench.signatures.intervals.ends import parametric_resample
+from vaebench.signatures.likelihood import maximum_likelihood
+from vaebench.signatures.published import KnownTypes, ground_of_types, published_facts
+from vaebench.signatures.resemblance import drawn_tumours, evidence, weights_of
+from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
+from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.tables import OnProgress, no_progress
+
+TUMOURS = 20
+"""Samples that a check simulates, about."""
+
+
+class SelfCheck(NamedTuple):
+    """Exposures above 0 of simulated tumours, and how many of them are in their intervals."""
+
+    exposures: int
+    held: int
+    tumours: int
+
+    def interval(self) -> tuple[float, float]:
+        """95% interval of the coverage (Clopper and Pearson 1934), as if exposures were independent."""
+        low, high = beta.ppf(
+            [0.025, 0.975], [self.held, self.held + 1], [self.exposures - self.held + 1, self.exposures - self.held]
+        )
+        return float(np.nan_to_num(low, nan=0.0)), float(np.nan_to_num(high, nan=1.0))
+
+
+def self_check(
+    x: np.ndarray,
+    signatures: pd.DataFrame,
+    scatter: Scatter,
+    tissue: str | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    options: SamplerOptions = SAMPLER,
+    progress: OnProgress = no_progress,
+) -> SelfCheck:
+    """Intervals by ``spike_slab`` of about :data:`TUMOURS` simulated tumours, in cohorts as large as x [T, M].
+
+    Args:
+        x: counts.
+        signatures: [S, M], as they were fitted, of which exposures are published.
+        scatter: of the counts.
+        tissue: as in the refit; ``None`` for the types that the counts resemble.
+        level: of the intervals.
+        seed: of everything random.
+        options: of the sampler; longer chains than twice the least are not run.
+        progress: see :data:`vaebench.signatures.tables.OnProgress`.
+    """
+    found = published_facts(x, signatures, tissue)
+    assert found is not None
+    s, rng = signatures.to_numpy(), np.random.default_rng([seed, len(x), len(signatures)])
+    cohorts = max(1, TUMOURS // len(x))
+    totals = np.tile(x.sum(1), cohorts)
+    truth = drawn_tumours(list(found.types.values()), found.shares, totals, rng)
+    counts = parametric_resample(rng, truth @ s, scatter)
+    for t in np.flatnonzero(~counts.any(1)):  # a refit has no samples without mutations
+        counts[t] = rng.multinomial(1, truth[t] @ s / truth[t].sum())
+    groups = np.repeat(np.eye(cohorts), len(x), 0)
+    ground = _grounds(counts, s, found, cohorts, tissue is None, options)
+    if cohorts == 1:
+        ground = Ground(*(np.asarray(v)[0] for v in ground))
+    # imported where it is needed, as it compiles
+    from vaebench.signatures.sampler.posterior import sampled
+
+    posterior = sampled(
+        counts,
+        s,
+        maximum_likelihood(counts, s).exposures,
+        scatter,
+        groups=groups,
+        ground=ground,
+        separate=cohorts > 1,
+        level=level,
+        seed=seed,
+        options=dataclasses.replace(options, longest=min(options.longest, 2)),
+        progress=lambda _, done, total: progress("checking on simulated tumours", done, total),
+    )
+    there = truth > 0
+    held = (posterior.lower <= truth) & (truth <= posterior.upper) & there
+    return SelfCheck(int(there.sum()), int(held.sum()), len(truth))
+
+
+def _grounds(
+    counts: np.ndarray, signatures: np.ndarray, found: KnownTypes, cohorts: int, unsure: bool, options: SamplerOptions
+) -> Ground:
+    """Grounds [cohorts, S] of the cohorts, each from the types that its own counts resemble."""
+    parts = []
+    drawn = [v._replace(presence=np.where(found.known, v.presence, 0.0)) for v in found.types.values()]
+    clear = evidence(counts, signatures, drawn) if unsure else np.zeros((len(counts), 1))
+    for rows in np.split(np.arange(len(counts)), cohorts):
+        own = found._replace(shares=weights_of(clear[rows]))
+        parts.append(ground_of_types(counts[rows], own, unsure, options))
+    return Ground(*(np.stack([np.asarray(v) for v in part]) for part in zip(*parts, strict=True)))
+
+
+def self_check_note(found: SelfCheck, level: float) -> str:
+    """Sentence about a check, and what to do where intervals fail."""
+    low, high = found.interval()
+    share = found.held / max(found.exposures, 1)
+    said = (
+        f"Checked on {found.tumours} simulated tumours of the types in the prior, with as many mutations: {share:.0%} "
+        f"[{low:.0%}, {high:.0%}] of their exposures above 0 are in their {level:.0%} intervals."
+    )
+    if high >= level:
+        return said
+    return f"{said} So they are too narrow here: name the tissue, or refit these samples in a larger cohort."
