@@ -15,9 +15,11 @@ from vaebench.signatures.published import (
     published_ground,
     tissues,
 )
+from vaebench.signatures.refit_notes import prior_notes
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
+from vaebench.signatures.tables import Estimates
 
 X = np.full((4, 96), 20.0)
 QUICK = SamplerOptions(learning=40, draws=400, chain=20, longest=1)
@@ -155,10 +157,17 @@ def test_without_a_tissue_the_types_that_the_counts_resemble_are_the_prior_and_a
         apart = [np.abs(np.log(np.asarray(v.presence) / np.asarray(named.presence))).sum() for v in (ground, flat)]
         assert apart[0] < 0.5 * apart[1]
         assert (np.asarray(ground.presence_weight) > np.asarray(flat.presence_weight)).sum() >= 4
-    fit = refit(
-        pd.DataFrame(x[:3], ["A", "B", "C"], signatures.columns), signatures, intervals="spike_slab", options=QUICK
+    notes = prior_notes(ground, signatures.index, None, Estimates(*(np.ones((30, 4)),) * 4, {}), "published", alike)
+    assert "these counts resemble (Liver-HCC" in notes[0]
+    # a sample's counts are no prior of themselves
+    one, weights = published_ground(x[:1], signatures)
+    assert one is not None
+    assert np.ptp(list(weights.values())) < 1e-9
+    assert (np.asarray(one.presence_weight) < np.asarray(ground.presence_weight)).all()
+    assert (
+        "exposures of all tumour types"
+        in prior_notes(one, signatures.index, None, Estimates(*(np.ones((1, 4)),) * 4, {}), "published", weights)[0]
     )
-    assert sum("these counts resemble (Liver-HCC" in note for note in fit.notes) == 1
 
 
 def test_wrong_priors_are_refused_in_a_sentence():

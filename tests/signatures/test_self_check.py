@@ -15,7 +15,7 @@ from vaebench.signatures.refit_notes import RefitChecks
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, drawn_prior
-from vaebench.signatures.self_check import SelfCheck, self_check, self_check_note
+from vaebench.signatures.self_check import SelfCheck, self_check, self_check_notes
 
 QUICK = SamplerOptions(learning=40, draws=400, chain=20, longest=1)
 NAMES = ["SBS1", "SBS5", "SBS4", "SBS40a"]
@@ -63,20 +63,25 @@ def test_a_prior_that_is_wrong_for_the_tumours_is_seen(tumour, monkeypatch):
     catalogue, signatures = tumour
     x, s = catalogue.to_numpy(), signatures.to_numpy()
 
-    def sure(counts: np.ndarray, found: object, unsure: bool, options: SamplerOptions) -> Ground:
+    def sure(counts: np.ndarray, found: object, unsure: bool, options: SamplerOptions) -> tuple[Ground, np.ndarray]:
         """That every tumour has 200 mutations of SBS40a and next to nothing else."""
         weight = np.full(4, 1e4)
-        return Ground(
-            np.array([0.001, 0.001, 0.001, 0.999]), np.log(np.full(4, 200.0)), np.full(4, 0.01), weight, weight, weight
-        )
+        expected = (np.array([0.001, 0.001, 0.001, 0.999]), np.log(np.full(4, 200.0)), np.full(4, 0.01))
+        return Ground(*expected, weight, weight, weight), np.ones(1)
 
     monkeypatch.setattr(checked, "ground_of_types", sure)
     found = self_check(x, signatures, scatter(x, s, maximum_likelihood(x, s).exposures), "Lung-SCC", options=QUICK)
     assert found.held < 0.7 * found.exposures
 
 
-def test_what_a_check_says():
-    good, bad = (self_check_note(SelfCheck(100, held, 20), 0.95) for held in (93, 80))
+def test_what_a_check_says(monkeypatch):
+    said = []
+    for held in (93, 80):
+        monkeypatch.setattr(checked, "self_check", lambda *_, held=held: SelfCheck(100, held, 20))
+        said += self_check_notes(
+            True, RefitChecks(), np.ones((1, 96)), pd.DataFrame(), scatter, None, 0.95, 0, QUICK, None
+        )
+    good, bad = said
     assert "93% [86%, 97%]" in good
     assert "too narrow" not in good
     assert "80% [71%, 87%]" in bad
@@ -88,9 +93,7 @@ def test_what_a_check_says():
 def test_a_refit_of_few_samples_says_what_its_check_found(tumour, monkeypatch):
     catalogue, signatures = tumour
     asked = []
-    monkeypatch.setattr(
-        "vaebench.signatures.refitting.self_check", lambda x, *_: asked.append(len(x)) or SelfCheck(50, 30, 20)
-    )
+    monkeypatch.setattr(checked, "self_check", lambda x, *_: asked.append(len(x)) or SelfCheck(50, 30, 20))
     how = {"intervals": "spike_slab", "options": QUICK}
     notes = refit(catalogue, signatures, **how).notes
     assert sum("60% [45%, 74%] of their exposures" in note for note in notes) == 1

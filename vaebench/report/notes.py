@@ -17,6 +17,7 @@ ADVICE = {
     "have no mutations": "Nothing can be said about these samples. Check their files, or leave them out.",
     "cannot separate them": "Read the exposures of these signatures with care, and compare their spectra with the reference.",
     "are near none": "Before you call one new, look for it in another cohort or by another method.",
+    "published exposures of all tumour types": "If all samples are of one type, name it with --tissue (tissue in Python).",
     "that these counts resemble": "If all samples are of one type, name it with --tissue (tissue in Python).",
     "more or less often than the prior expects": "Look at their spectra and residuals. Leave out, with --exclude, what cannot "
     "occur in this tissue.",

@@ -206,14 +206,8 @@ def calibrate(
     posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
     cohort = _FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
     cohort = cohort._replace(types=None if facts is None else (list(facts.types.values()), facts.shares))
-    named = {
-        "intervals": intervals,
-        "noise": noise,
-        "level": level,
-        "types": types,
-        "tissue": tissue,
-        "options": options,
-    }
+    named = {"intervals": intervals, "noise": noise, "level": level, "types": types, "options": options}
+    named["tissue"] = tissue
     total, tables = len(sources) * draws, []
     for place, source in enumerate(sources):
         made = _refitted(cohort, source, x, known, draws, seed, named, progress, place * draws, total)

@@ -193,7 +193,7 @@ def published_ground(
 
     Returns:
         The ground of the prior, arrays [S], ``None`` if fewer than half of the names are known and there is no tissue; and the
-        types that the cohort resembles, each with the share of its samples, largest first (none if there is a tissue).
+        types that the prior is of, each with its weight, largest first.
 
     Raises:
         InputError: for a tissue that the table does not have, or for names that it does not know beside a tissue.
@@ -201,13 +201,18 @@ def published_ground(
     found = published_facts(x, signatures, tissue, options)
     if found is None:
         return None, {}
-    ground = ground_of_types(x, found, tissue is None, options)
-    order = np.argsort(-found.shares, kind="stable")
-    return ground, {} if tissue else {list(found.types)[k]: float(found.shares[k]) for k in order}
+    ground, weights = ground_of_types(x, found, tissue is None, options)
+    order = np.argsort(-weights, kind="stable")
+    return ground, {list(found.types)[k]: float(weights[k]) for k in order}
 
 
-def ground_of_types(x: np.ndarray, found: KnownTypes, unsure: bool, options: SamplerOptions = SAMPLER) -> Ground:
-    """Ground of the prior of samples with counts x [T, M] from the facts of their types.
+def ground_of_types(
+    x: np.ndarray, found: KnownTypes, unsure: bool, options: SamplerOptions = SAMPLER
+) -> tuple[Ground, np.ndarray]:
+    """Ground of the prior of samples with counts x [T, M] from the facts of their types, and the weights [K] of these.
+
+    A sample's counts are no prior of the same counts. So the weights are those that the other samples would give it, of which
+    there are T - 1, and one of an unknown type: all types alike for one sample, those that a cohort resembles for many.
 
     Args:
         x: counts.
@@ -215,14 +220,15 @@ def ground_of_types(x: np.ndarray, found: KnownTypes, unsure: bool, options: Sam
         unsure: true if nobody named the tissue.
         options: constants of the sampler.
     """
-    known, few = found.known, options.few * np.array([1.0, _SIZES, _SIZES])
-    facts, samples = averaged(list(found.types.values()), found.shares, few, _LEAST)
+    known, few = found.known, (options.few, options.few * _SIZES, options.few * _SIZES)
+    weights = ((len(x) - 1) * found.shares + 1 / len(found.shares)) / len(x)
+    facts, samples = averaged(list(found.types.values()), weights, few, _LEAST)
     if unsure:
         samples = np.where(known, samples, np.array(_LEAST)[:, None])
     presence = np.where(known, np.maximum(facts.presence, _FLOOR), np.minimum(facts.presence, _UNSEEN))
     variance = np.where(known, facts.variance + burden_variance(x), facts.variance)
     mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
-    return Ground(np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance, *samples)
+    return Ground(np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance, *samples), weights
 
 
 def published_facts(
@@ -241,7 +247,7 @@ def published_facts(
     start = (np.asarray(weak.presence), np.asarray(weak.log_mean) - burden, np.asarray(weak.variance))
     assay = table.loc[table["type"] == tissue, "assay"].iloc[0] if tissue else "genome"
     table = table[table["assay"] == assay]
-    known = _inherited(tuple(names)).any(1)
+    known = np.any(_inherited(tuple(names)), axis=1, keepdims=True)[:, 0]
     if tissue is None and 2 * known.sum() < len(names):
         return None
     if not known.any():

@@ -133,6 +133,8 @@ def prior_notes(
 def _types_alike(alike: Mapping[str, float]) -> str:
     """Clause about the types that make the prior where no tissue is named."""
     listed = ", ".join(f"{kind} {share:.0%}" for kind, share in list(alike.items())[:3] if share >= 0.05)
+    if not listed:  # one sample is no prior of itself
+        return "published exposures of all tumour types; name the tissue for more"
     return (
         f"published exposures of the tumour types that these counts resemble ({listed}); name the tissue if you know it"
     )

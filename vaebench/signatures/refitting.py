@@ -42,7 +42,7 @@ from vaebench.signatures.refit_tables import (
     sums_table,
 )
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.self_check import self_check, self_check_note
+from vaebench.signatures.self_check import self_check_notes
 from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
 from vaebench.types.shown import one_line, tables_page
 
@@ -273,17 +273,14 @@ def refit(
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior, alike)
         notes += sum_notes(known, counts.index[some], estimates, checks)
-        if ground is not None and isinstance(prior, str) and len(x[some]) <= checks.checked:
-            tried = self_check(x[some], known, found, tissue, level, seed, chosen, progress or no_progress)
-            notes.append(self_check_note(tried, level))
+        notes += self_check_notes(bool(alike), checks, x[some], known, found, tissue, level, seed, chosen, progress)
     shown = frame if estimates is None else shown_exposures(frame, estimates, some, checks)
     return RefitResult(
         exposures=shown,
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
-        diagnostics=diagnostics,
         notes=(*notes, *probability_notes(per_mutation, intervals, estimates)),
-        **_settings_of(fitted, intervals, level),
+        **_settings_of(fitted, intervals, level, diagnostics),
         channel_factors=factors,
         adaptation_gain=gain,
         sums=sums_table(known.index, counts.index[some], estimates),
@@ -295,11 +292,11 @@ def refit(
     )
 
 
-def _settings_of(fitted: NoiseFit, intervals: str | None, level: float) -> dict[str, Any]:
+def _settings_of(fitted: NoiseFit, intervals: str | None, level: float, diagnostics: dict[str, Any]) -> dict[str, Any]:
     """The fields of :class:`RefitResult` that describe method and noise."""
     poisson, found = fitted.poisson, fitted.found
     fields = {"method": intervals or "", "level": level, "dispersion": poisson.dispersion, "psi": poisson.rounding}
-    return fields | {"size": found.size, "noise": fitted.noise, "growth": found.growth}
+    return fields | {"size": found.size, "noise": fitted.noise, "growth": found.growth, "diagnostics": diagnostics}
 
 
 def _method_options(

@@ -28,7 +28,7 @@ _STEPS = 30  # of expectation-maximisation
 
 
 class Facts(NamedTuple):
-    """What is known of one tumour type: P(present) and mean and variance of ln(share) given presence, arrays [S]."""
+    """Published facts of one tumour type: P(present) and mean and variance of ln(share) given presence, arrays [S]."""
 
     presence: np.ndarray
     log_mean: np.ndarray
@@ -87,7 +87,7 @@ def drawn_shares(facts: Facts, tumours: int, rng: np.random.Generator) -> np.nda
 def drawn_tumours(
     facts: Sequence[Facts], weights: np.ndarray, totals: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Exposures [T, S] of tumours with ``totals`` [T] mutations, each of a type drawn by ``weights`` [K]."""
+    """Draw exposures [T, S] of tumours with ``totals`` [T] mutations, each of a type drawn by ``weights`` [K]."""
     kinds = rng.choice(len(weights), len(totals), p=weights)
     return np.concatenate([drawn_shares(facts[kind], 1, rng) for kind in kinds]) * totals[:, None]
 
@@ -95,7 +95,7 @@ def drawn_tumours(
 def averaged(
     facts: Sequence[Facts], weights: np.ndarray, few: Sequence[float], least: Sequence[float]
 ) -> tuple[Facts, np.ndarray]:
-    """Facts of a cohort that is of one of the types, but nobody knows which, and the samples that they count for.
+    """Average the facts of a cohort that is of one of the types, but nobody knows which, and the samples that they count for.
 
     The average of the types' facts counts for as many samples as give the distributions of P(present) and of the mean of
     ln(share) the variance that they have over the types.

@@ -20,6 +20,7 @@ from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.published import KnownTypes, ground_of_types, published_facts
+from vaebench.signatures.refit_notes import RefitChecks
 from vaebench.signatures.resemblance import drawn_tumours, evidence, weights_of
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground
@@ -52,7 +53,7 @@ def self_check(
     level: float = 0.95,
     seed: int = 0,
     options: SamplerOptions = SAMPLER,
-    progress: OnProgress = no_progress,
+    progress: OnProgress | None = None,
 ) -> SelfCheck:
     """Intervals by ``spike_slab`` of about :data:`TUMOURS` simulated tumours, in cohorts as large as x [T, M].
 
@@ -79,6 +80,7 @@ def self_check(
     ground = _grounds(counts, s, found, cohorts, tissue is None, options)
     if cohorts == 1:
         ground = Ground(*(np.asarray(v)[0] for v in ground))
+    told = progress or no_progress
     # imported where it is needed, as it compiles
     from vaebench.signatures.sampler.posterior import sampled
 
@@ -93,7 +95,7 @@ def self_check(
         level=level,
         seed=seed,
         options=dataclasses.replace(options, longest=min(options.longest, 2)),
-        progress=lambda _, done, total: progress("checking on simulated tumours", done, total),
+        progress=lambda _, done, total: told("checking on simulated tumours", done, total),
     )
     there = truth > 0
     held = (posterior.lower <= truth) & (truth <= posterior.upper) & there
@@ -109,18 +111,38 @@ def _grounds(
     clear = evidence(counts, signatures, drawn) if unsure else np.zeros((len(counts), 1))
     for rows in np.split(np.arange(len(counts)), cohorts):
         own = found._replace(shares=weights_of(clear[rows]))
-        parts.append(ground_of_types(counts[rows], own, unsure, options))
+        parts.append(ground_of_types(counts[rows], own, unsure, options)[0])
     return Ground(*(np.stack([np.asarray(v) for v in part]) for part in zip(*parts, strict=True)))
 
 
-def self_check_note(found: SelfCheck, level: float) -> str:
-    """Sentence about a check, and what to do where intervals fail."""
+def self_check_notes(
+    published: bool,
+    checks: RefitChecks,
+    x: np.ndarray,
+    signatures: pd.DataFrame,
+    scatter: Scatter,
+    tissue: str | None,
+    level: float,
+    seed: int,
+    options: SamplerOptions,
+    progress: OnProgress | None,
+) -> list[str]:
+    """Sentence about a check, and what to do where intervals fail; none where samples are many, or the prior is no published one.
+
+    Args:
+        published: whether the prior is from published exposures.
+        checks: says how many samples are few.
+        x: and the rest: arguments of :func:`self_check`.
+    """
+    if not published or len(x) > checks.checked:
+        return []
+    found = self_check(x, signatures, scatter, tissue, level, seed, options, progress)
     low, high = found.interval()
-    share = found.held / max(found.exposures, 1)
     said = (
-        f"Checked on {found.tumours} simulated tumours of the types in the prior, with as many mutations: {share:.0%} "
-        f"[{low:.0%}, {high:.0%}] of their exposures above 0 are in their {level:.0%} intervals."
+        f"Checked on {found.tumours} simulated tumours of the types in the prior, with as many mutations: "
+        f"{found.held / max(found.exposures, 1):.0%} [{low:.0%}, {high:.0%}] of their exposures above 0 are in their "
+        f"{level:.0%} intervals."
     )
     if high >= level:
-        return said
-    return f"{said} So they are too narrow here: name the tissue, or refit these samples in a larger cohort."
+        return [said]
+    return [f"{said} So they are too narrow here: name the tissue, or refit these samples in a larger cohort."]
