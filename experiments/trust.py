@@ -341,7 +341,7 @@ def run(options: argparse.Namespace, field: Field, regimes: Sequence[str]) -> li
     paths = [options.out / f"{name}.csv" for name in ("rows", "signatures", "reliability", "notes")]
     tables: list[pd.DataFrame] = [pd.read_csv(path) if path.exists() else pd.DataFrame() for path in paths]
     done = set(tables[0][KEYS].itertuples(index=False, name=None)) if len(tables[0]) else set()
-    for draw in range(options.draws):
+    for draw in range(options.first_draw, options.first_draw + options.draws):
         for regime in regimes:
             for kind in options.types:
                 if (regime, kind, draw) in done:
@@ -370,6 +370,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--regimes", type=comma(), default=["*"], help="names, * for any: " + ", ".join(REGIMES))
     parser.add_argument("--types", type=comma(), default=["Breast-AdenoCA", "Liver-HCC"], help="cancer types of PCAWG")
     parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--first-draw", type=int, default=0, help="its number, which is its seed")
     parser.add_argument("--set", nargs="*", default=[], help="options of the refit, NAME=VALUE")
     options = parser.parse_args(arguments)
     options.set = _settings(options.set)
