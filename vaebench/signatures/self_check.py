@@ -139,7 +139,7 @@ def self_check_notes(
     found = self_check(x, signatures, scatter, tissue, level, seed, options, progress)
     low, high = found.interval()
     said = (
-        f"Checked on {found.tumours} simulated tumours of the types in the prior, with as many mutations: "
+        f"Checked on {found.tumours} tumours simulated from published exposures, with as many mutations: "
         f"{found.held / max(found.exposures, 1):.0%} [{low:.0%}, {high:.0%}] of their exposures above 0 are in their "
         f"{level:.0%} intervals."
     )
