@@ -212,7 +212,7 @@ def ground_of_types(
     """Ground of the prior of samples with counts x [T, M] from the facts of their types, and the weights [K] of these.
 
     A sample's counts are no prior of the same counts. So the weights are those that the other samples would give it, of which
-    there are T - 1, and one of an unknown type: all types alike for one sample, those that a cohort resembles for many.
+    there are T - 1, and one that may be of any type: all types together for one sample, those that a cohort resembles for many.
 
     Args:
         x: counts.
@@ -221,10 +221,12 @@ def ground_of_types(
         options: constants of the sampler.
     """
     known, few = found.known, (options.few, options.few * _SIZES, options.few * _SIZES)
-    weights = ((len(x) - 1) * found.shares + 1 / len(found.shares)) / len(x)
+    others, least = (len(x) - 1) / len(x), np.array(_LEAST)[:, None]
+    weights = others * found.shares
+    weights[0] += 1 - others  # all types together; or the tissue, which is alone
     facts, samples = averaged(list(found.types.values()), weights, few, _LEAST)
     if unsure:
-        samples = np.where(known, samples, np.array(_LEAST)[:, None])
+        samples = np.where(known, least + others * (samples - least), least)
     presence = np.where(known, np.maximum(facts.presence, _FLOOR), np.minimum(facts.presence, _UNSEEN))
     variance = np.where(known, facts.variance + burden_variance(x), facts.variance)
     mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())

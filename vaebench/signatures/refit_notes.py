@@ -13,7 +13,7 @@ import pandas as pd
 
 from vaebench.signatures.dispersion import NoiseFit
 from vaebench.signatures.learned import learned_sentence
-from vaebench.signatures.published import disagreements
+from vaebench.signatures.published import ALL_TYPES, disagreements
 from vaebench.signatures.sampler.priors import Ground
 from vaebench.signatures.tables import Estimates
 
@@ -132,9 +132,9 @@ def prior_notes(
 
 def _types_alike(alike: Mapping[str, float]) -> str:
     """Clause about the types that make the prior where no tissue is named."""
-    listed = ", ".join(f"{kind} {share:.0%}" for kind, share in list(alike.items())[:3] if share >= 0.05)
-    if not listed:  # one sample is no prior of itself
+    if alike.get(ALL_TYPES, 0.0) > 0.5:  # as of one sample, which is no prior of itself
         return "published exposures of all tumour types; name the tissue for more"
+    listed = ", ".join(f"{kind} {share:.0%}" for kind, share in list(alike.items())[:3] if share >= 0.05)
     return (
         f"published exposures of the tumour types that these counts resemble ({listed}); name the tissue if you know it"
     )
