@@ -20,6 +20,7 @@ import columns
 import commands
 import faces
 import outputs
+from mdit_py_plugins.anchors.index import slugify
 
 import vaebench
 from vaebench.metrics import METRICS
@@ -50,7 +51,7 @@ html_static_path = ["_static"]
 html_css_files = ["doors.css"]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["substitution", "colon_fence", "dollarmath"]
+myst_enable_extensions = ["substitution", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"  # a notebook that fails, or is slow, fails the build
 nb_execution_raise_on_error = True
@@ -68,9 +69,18 @@ python_use_unqualified_type_names = True
 suppress_warnings = ["ref.python"]
 
 
-def _table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], lines: list[tuple[str, ...]], widths: str = "auto") -> str:
     cells = [head, ("---",) * len(head), *lines]
-    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+    text = "\n".join("| " + " | ".join(line) + " |" for line in cells)
+    return f":::{{table}}\n:widths: {widths}\n\n{text}\n:::"
+
+
+def results_text() -> str:
+    """Return a list of the parts of the page of results, each a link."""
+    titles = []
+    for path in re.findall(r"\{include\} (\S+)", Path(__file__).with_name("results.md").read_text(encoding="utf-8")):
+        titles.append((Path(__file__).parent / path).read_text(encoding="utf-8").splitlines()[0].removeprefix("# "))
+    return "\n".join(f"* [{title}](#{slugify(title)})" for title in titles)
 
 
 def _variant_line(name: str) -> tuple[str, ...]:
@@ -98,6 +108,7 @@ myst_substitutions = {
     "variants_table": _table(
         ("Variant", "Trains on", "Recipes", "Weights and their defaults", "Source"),
         [_variant_line(n) for n in VARIANTS],
+        "20 12 13 20 35",
     ),
     "metrics_table": _table(
         ("Metric", "Needs", "Scores", "Source"),
@@ -114,7 +125,7 @@ myst_substitutions = {
             if not name.endswith(("_scaled", "_textbook"))
         ],
     ),
-    "experiments_table": _table(("Script", "What it does", "Machine and time"), _experiment_lines()),
+    "experiments_table": _table(("Script", "What it does", "Machine and time"), _experiment_lines(), "20 45 35"),
 }
 
 
@@ -127,7 +138,13 @@ _CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
 
 
 def _escaped(app: Any, what: str, name: str, member: object, options: Any, lines: list[str]) -> None:
-    """Escape |x| and E_, which docstrings write as mathematics does and which reStructuredText reads as marks."""
+    """Escape |x| and E_, which docstrings write as mathematics does and which reStructuredText reads as marks.
+
+    What precedes a colon in the first line of a constant's text is not its type, so napoleon gets one word as its first line.
+    """
+    if what == "attribute" and lines and " " in lines[0]:
+        lines[:1] = lines[0].split(" ", 1)
+    lines[:] = [line for line in lines if not line.startswith("    self:")]  # functions that classes take as methods
     parts = _CODE.split("\n".join(lines))
     parts[::2] = [re.sub(r"\||(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
     lines[:] = "".join(parts).split("\n")
@@ -148,6 +165,7 @@ _GENERATED = {
     "<!-- columns -->": columns.columns_text,
     "<!-- commands -->": commands.commands_text,
     "<!-- files -->": outputs.files_text,
+    "<!-- results -->": results_text,
 }
 
 
