@@ -20,6 +20,7 @@ import columns
 import commands
 import faces
 import outputs
+from docutils import nodes
 from mdit_py_plugins.anchors.index import slugify
 
 import vaebench
@@ -69,10 +70,9 @@ python_use_unqualified_type_names = True
 suppress_warnings = ["ref.python"]
 
 
-def _table(head: tuple[str, ...], lines: list[tuple[str, ...]], widths: str = "auto") -> str:
+def _table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
     cells = [head, ("---",) * len(head), *lines]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in cells)
-    return f":::{{table}}\n:widths: {widths}\n\n{text}\n:::"
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells)
 
 
 def results_text() -> str:
@@ -108,7 +108,6 @@ myst_substitutions = {
     "variants_table": _table(
         ("Variant", "Trains on", "Recipes", "Weights and their defaults", "Source"),
         [_variant_line(n) for n in VARIANTS],
-        "20 12 13 20 35",
     ),
     "metrics_table": _table(
         ("Metric", "Needs", "Scores", "Source"),
@@ -125,7 +124,7 @@ myst_substitutions = {
             if not name.endswith(("_scaled", "_textbook"))
         ],
     ),
-    "experiments_table": _table(("Script", "What it does", "Machine and time"), _experiment_lines(), "20 45 35"),
+    "experiments_table": _table(("Script", "What it does", "Machine and time"), _experiment_lines()),
 }
 
 
@@ -161,6 +160,18 @@ def _linked(app: Any, env: Any, node: Any, text: Any) -> Any:
     return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, text)
 
 
+def _readable_tables(app: Any, doctree: nodes.document) -> None:
+    """Give columns of sentences room, and keep a number of a table on one line with its spread."""
+    for table in doctree.findall(nodes.table):
+        for column in zip(*(row.children for row in table.findall(nodes.row)), strict=False):
+            if max(len(entry.astext()) for entry in column) > 60:
+                for entry in column:
+                    entry["classes"].append("prose")
+    for text in [text for entry in doctree.findall(nodes.entry) for text in entry.findall(nodes.Text)]:
+        if " ± " in text:
+            text.parent.replace(text, nodes.Text(text.replace(" ± ", "\u00a0±\u00a0")))
+
+
 _GENERATED = {
     "<!-- columns -->": columns.columns_text,
     "<!-- commands -->": commands.commands_text,
@@ -180,4 +191,5 @@ def setup(app: Any) -> None:
     app.connect("autodoc-skip-member", _skipped)
     app.connect("autodoc-process-docstring", _escaped, priority=400)  # before napoleon, which writes marks of its own
     app.connect("source-read", _expanded)
+    app.connect("doctree-read", _readable_tables)
     app.connect("missing-reference", _linked)
