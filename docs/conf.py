@@ -133,16 +133,28 @@ def _skipped(app: Any, what: str, name: str, member: object, skip: bool, options
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
+def _without_type(line: str) -> list[str]:
+    """Break a line so that no colon is in its first part."""
+    indent = line[: len(line) - len(line.lstrip())]
+    first, _, rest = line.strip().partition(" ")
+    if first in ("*", "-"):
+        return [f"{indent}\\", "", line]
+    if ":" in first:
+        return [f"{indent}\\", line]
+    return [f"{indent}{first}", f"{indent}{rest}"] if rest else [line]
+
+
 _CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
 
 
 def _escaped(app: Any, what: str, name: str, member: object, options: Any, lines: list[str]) -> None:
     """Escape |x| and E_, which docstrings write as mathematics does and which reStructuredText reads as marks.
 
-    What precedes a colon in the first line of a constant's text is not its type, so napoleon gets one word as its first line.
+    What precedes a colon in the first line of a constant, a property or of Returns is not its type, for which napoleon takes it.
     """
-    if what == "attribute" and lines and " " in lines[0]:
-        lines[:1] = lines[0].split(" ", 1)
+    places = [i + 1 for i, line in enumerate(lines[:-1]) if line == "Returns:"]
+    for i in reversed([0, *places] if what in ("attribute", "property") and lines else places):
+        lines[i : i + 1] = _without_type(lines[i])
     lines[:] = [line for line in lines if not line.startswith("    self:")]  # functions that classes take as methods
     parts = _CODE.split("\n".join(lines))
     parts[::2] = [re.sub(r"\||(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
