@@ -172,8 +172,11 @@ def _linked(app: Any, env: Any, node: Any, text: Any) -> Any:
     return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, text)
 
 
-def _readable_tables(app: Any, doctree: nodes.document) -> None:
-    """Give columns of sentences room, and keep a number of a table on one line with its spread."""
+def _readable(app: Any, doctree: nodes.document) -> None:
+    """Mark long words of code, give columns of sentences room, and keep a number of a table on one line with its spread."""
+    for literal in doctree.findall(nodes.literal):
+        if max(map(len, literal.astext().split()), default=0) > 28:
+            literal["classes"].append("long")
     for table in doctree.findall(nodes.table):
         for column in zip(*(row.children for row in table.findall(nodes.row)), strict=False):
             if max(len(entry.astext()) for entry in column) > 60:
@@ -203,5 +206,5 @@ def setup(app: Any) -> None:
     app.connect("autodoc-skip-member", _skipped)
     app.connect("autodoc-process-docstring", _escaped, priority=400)  # before napoleon, which writes marks of its own
     app.connect("source-read", _expanded)
-    app.connect("doctree-read", _readable_tables)
+    app.connect("doctree-read", _readable)
     app.connect("missing-reference", _linked)
