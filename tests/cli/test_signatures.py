@@ -74,7 +74,7 @@ def test_one_signature_has_a_page_without_a_map(tables, tmp_path):
 
 @pytest.mark.slow
 def test_extract_passes_an_autoencoders_settings_on(tables, tmp_path):
-    folder, _, _ = tables
+    folder, catalogue, _ = tables
     text = "--method weibull_vae --k-min 2 --k-max 2 --restarts 2 --augmentation 1 --rule criterion"
     text += " --set hidden=16-8 beta=0.3 learning_rate=0.01 epochs=9"
     arguments = [str(folder / "catalogue.csv"), *text.split()]
