@@ -174,7 +174,9 @@ def _two_lanes() -> list[str]:
     inputs = jax.tree.map(lambda *lanes: jnp.stack(lanes), *(lane_inputs(point, data) for point in points))
     lowered = jax.jit(jax.vmap(lane, in_axes=(0, 0, None))).lower(*inputs, jnp.asarray(data.x))
     # XLA's older emitters of CPU kernels compile in half the time; other devices have no such option
-    quick = {"xla_cpu_use_fusion_emitters": False} if jax.default_backend() == "cpu" else None
+    quick: dict[str, str | bool] | None = (
+        {"xla_cpu_use_fusion_emitters": False} if jax.default_backend() == "cpu" else None
+    )
     try:
         program = lowered.compile(quick)
     except jax.errors.JaxRuntimeError:  # a version of JAX that has no such option any more
