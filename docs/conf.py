@@ -20,6 +20,8 @@ import columns
 import commands
 import faces
 import outputs
+from docutils import nodes
+from mdit_py_plugins.anchors.index import slugify
 
 import vaebench
 from vaebench.metrics import METRICS
@@ -50,7 +52,7 @@ html_static_path = ["_static"]
 html_css_files = ["doors.css"]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["substitution", "colon_fence", "dollarmath"]
+myst_enable_extensions = ["substitution", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"  # a notebook that fails, or is slow, fails the build
 nb_execution_raise_on_error = True
@@ -71,6 +73,14 @@ suppress_warnings = ["ref.python"]
 def _table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
     cells = [head, ("---",) * len(head), *lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in cells)
+
+
+def results_text() -> str:
+    """Return a list of the parts of the page of results, each a link."""
+    titles = []
+    for path in re.findall(r"\{include\} (\S+)", Path(__file__).with_name("results.md").read_text(encoding="utf-8")):
+        titles.append((Path(__file__).parent / path).read_text(encoding="utf-8").splitlines()[0].removeprefix("# "))
+    return "\n".join(f"* [{title}](#{slugify(title)})" for title in titles)
 
 
 def _variant_line(name: str) -> tuple[str, ...]:
@@ -123,11 +133,29 @@ def _skipped(app: Any, what: str, name: str, member: object, skip: bool, options
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
+def _without_type(line: str) -> list[str]:
+    """Break a line so that no colon is in its first part."""
+    indent = line[: len(line) - len(line.lstrip())]
+    first, _, rest = line.strip().partition(" ")
+    if first in ("*", "-"):
+        return [f"{indent}\\", "", line]
+    if ":" in first:
+        return [f"{indent}\\", line]
+    return [f"{indent}{first}", f"{indent}{rest}"] if rest else [line]
+
+
 _CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
 
 
 def _escaped(app: Any, what: str, name: str, member: object, options: Any, lines: list[str]) -> None:
-    """Escape |x| and E_, which docstrings write as mathematics does and which reStructuredText reads as marks."""
+    """Escape |x| and E_, which docstrings write as mathematics does and which reStructuredText reads as marks.
+
+    What precedes a colon in the first line of a constant, a property or of Returns is not its type, for which napoleon takes it.
+    """
+    places = [i + 1 for i, line in enumerate(lines[:-1]) if line == "Returns:"]
+    for i in reversed([0, *places] if what in ("attribute", "property") and lines else places):
+        lines[i : i + 1] = _without_type(lines[i])
+    lines[:] = [line for line in lines if not line.startswith("    self:")]  # functions that classes take as methods
     parts = _CODE.split("\n".join(lines))
     parts[::2] = [re.sub(r"\||(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
     lines[:] = "".join(parts).split("\n")
@@ -144,10 +172,26 @@ def _linked(app: Any, env: Any, node: Any, text: Any) -> Any:
     return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, text)
 
 
+def _readable(app: Any, doctree: nodes.document) -> None:
+    """Mark long words of code, give columns of sentences room, and keep a number of a table on one line with its spread."""
+    for literal in doctree.findall(nodes.literal):
+        if max(map(len, literal.astext().split()), default=0) > 28:
+            literal["classes"].append("long")
+    for table in doctree.findall(nodes.table):
+        for column in zip(*(row.children for row in table.findall(nodes.row)), strict=False):
+            if max(len(entry.astext()) for entry in column) > 60:
+                for entry in column:
+                    entry["classes"].append("prose")
+    for text in [text for entry in doctree.findall(nodes.entry) for text in entry.findall(nodes.Text)]:
+        if " ± " in text:
+            text.parent.replace(text, nodes.Text(text.replace(" ± ", "\u00a0±\u00a0")))
+
+
 _GENERATED = {
     "<!-- columns -->": columns.columns_text,
     "<!-- commands -->": commands.commands_text,
     "<!-- files -->": outputs.files_text,
+    "<!-- results -->": results_text,
 }
 
 
@@ -162,4 +206,5 @@ def setup(app: Any) -> None:
     app.connect("autodoc-skip-member", _skipped)
     app.connect("autodoc-process-docstring", _escaped, priority=400)  # before napoleon, which writes marks of its own
     app.connect("source-read", _expanded)
+    app.connect("doctree-read", _readable)
     app.connect("missing-reference", _linked)

@@ -328,3 +328,15 @@ def test_the_example_metric_keeps_its_promises(tiny, metric_example):
     plain = np.mean([[tiny.labels[j] == tiny.labels[i] for j in near[i]] for i in range(60)])
     assert scores["purity"] == pytest.approx(plain)
     assert evaluate(noise * 0, tiny, ["purity"])["purity"]["status"].startswith("COLLAPSED")
+
+
+def test_code_of_pages_fits_their_width():
+    """A page shows about 90 characters; what is longer is cut until it is scrolled."""
+    wide = [
+        (path.name, line)
+        for path in [*(ROOT / "docs" / "guides").glob("*.md"), *(ROOT / "docs" / "notebooks").glob("*.md")]
+        for block in re.findall(r"^```.*?$(.*?)^```$", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        for line in block.splitlines()
+        if len(line) > 90
+    ]
+    assert wide == []

@@ -185,6 +185,7 @@ default = Protocol(
     grid={},
     data={"top": 5000, "deviation": "mean", "scaling": "zscore"},
 )
+"""No grid: the default settings on the 5,000 genes of largest deviation."""
 
 eltager2023 = Protocol(
     name="eltager2023",
@@ -218,6 +219,7 @@ eltager2023 = Protocol(
     embedding="sample",
     per_variant={"beta_tc_vae": {"decay": 1.0}, "dip_vae": {"decay": 0.97}, "logcosh_vae": {"decay": 0.97}},
 )
+"""Six models, their latents, learning rates, initialisations, optimizers and activations (Eltager et al. 2023)."""
 
 _THESES = Point(
     recipe="benchmarked",  # inferred: the theses' code is not available
@@ -258,6 +260,7 @@ korkic2021 = Protocol(
     data=_THESES_DATA,
     per_variant={"info_vae": {"clip": 0.8}},
 )
+"""Four models, their latents, learning rates and optimizers (Korkic 2021)."""
 
 kroskinski2021 = Protocol(
     name="kroskinski2021",
@@ -280,6 +283,7 @@ kroskinski2021 = Protocol(
     data=_THESES_DATA,
     per_variant={"info_vae": {"clip": 0.8}},
 )
+"""Four models and five initialisations (Kroskinski 2021)."""
 
 kroskinski2021_deep = dataclasses.replace(
     kroskinski2021,
@@ -287,6 +291,7 @@ kroskinski2021_deep = dataclasses.replace(
     base=dataclasses.replace(kroskinski2021.base, study="kroskinski2021_deep", hidden=(1024, 512, 256)),
     grid={**kroskinski2021.grid, "variant": ("vae",)},
 )
+"""As :data:`kroskinski2021`, of the VAE with three hidden layers."""
 
 kroskinski2021_zscore = dataclasses.replace(
     kroskinski2021,
@@ -295,6 +300,7 @@ kroskinski2021_zscore = dataclasses.replace(
     base=dataclasses.replace(kroskinski2021.base, study="kroskinski2021_zscore", output="identity"),
     data={**_THESES_DATA, "scaling": "zscore"},
 )
+"""As :data:`kroskinski2021`, on z-scores and with an output without bounds."""
 
 _STUDIES = (
     (eltager2023, 120),

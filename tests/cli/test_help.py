@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 
+import jax.numpy as jnp
 import pytest
 
 from vaebench.cli import doctor
@@ -22,6 +23,7 @@ from vaebench.nn.optimizers import NAMED, OPTIMIZERS
 from vaebench.protocols import PROTOCOLS
 from vaebench.signatures.methods import METHODS
 from vaebench.space import Point
+from vaebench.training.lane import DIVERGED
 from vaebench.variants import VARIANTS
 from vaebench.version import __version__, commit, version_text
 
@@ -157,8 +159,15 @@ def test_doctor_prints_what_an_issue_needs(capsys, monkeypatch):
     assert {"vaebench", "python", "packages", "devices", "cores", "cache", "self-test"} <= set(facts)
     assert facts["self-test"].startswith("passed: two lanes trained in")
     assert len(lines) == len(facts)
-    monkeypatch.setattr("vaebench.training.pool.trained_points", lambda *a, **k: iter(()))
-    with pytest.raises(RunError, match="ended as nothing"):
+    monkeypatch.setattr("vaebench.training.train.make_epoch", lambda *options: lambda lane, x: lane)
+    with pytest.raises(RunError, match="ended as running, running"):
+        doctor.self_test()
+
+    def broken(*options):
+        return lambda lane, x: lane._replace(status=jnp.full_like(lane.status, DIVERGED))
+
+    monkeypatch.setattr("vaebench.training.train.make_epoch", broken)
+    with pytest.raises(RunError, match="ended as diverged, diverged"):
         doctor.self_test()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 
 import numpy as np
@@ -129,6 +130,19 @@ def test_refit_without_intervals_has_exposures_only(tables, tmp_path, capsys):
     assert summary(capsys)["method"] == ""
     assert (tmp_path / "exposures.csv").is_file()
     assert not (tmp_path / "intervals.csv").exists()
+
+
+def test_what_was_decided_while_reading_is_in_the_report_and_in_fit_json(tables, tmp_path, capsys):
+    folder, _, _ = tables
+    with_total = pd.read_csv(folder / "catalogue.csv", index_col=0)
+    with_total.assign(Total=with_total.sum(axis=1)).to_csv(tmp_path / "total.csv")
+    arguments = [str(tmp_path / "total.csv"), str(folder / "signatures.csv"), "--intervals", "none"]
+    assert main(["refit", *arguments, "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    said = [note for note in json.loads((tmp_path / "out" / "fit.json").read_text())["notes"] if "Total" in note]
+    assert len(said) == 1
+    assert printed.count(said[0]) == 1
+    assert "'Total' holds the sums" in html.unescape((tmp_path / "out" / "report.html").read_text())
 
 
 @pytest.mark.slow

@@ -557,3 +557,19 @@ def test_names_of_few_samples_lie_flat_and_numbers_of_signatures_are_whole(cohor
     labels = [t.get_text() for t in figure.axes[0].get_xticklabels()]
     assert "3" in labels
     assert all(label.isdigit() for label in labels)
+
+
+def test_names_of_few_signatures_are_level_and_as_large_as_other_texts():
+    few, many = (pd.DataFrame(np.eye(n), columns=[f"SBS{i}" for i in range(n)]) for n in (3, 20))
+    for drawn, turn, size in ((few, 0, style.SMALL), (many, 90, style.SMALL - 2)):
+        label = drawn_exposures.exposures_by_type(drawn, None).axes[0].get_xticklabels()[0]
+        assert (label.get_rotation(), label.get_fontsize()) == (turn, size)
+
+
+def test_burdens_are_plain_numbers():
+    figure = burden(pd.Series([0.3, 0.7, 2.5, 4.0]) * 2800, megabases=2800)
+    figure.draw_without_rendering()
+    axis = figure.axes[0].yaxis
+    texts = {label.get_text() for label in [*axis.get_majorticklabels(), *axis.get_minorticklabels()]}
+    assert {"0.5", "1", "2"} <= texts
+    assert not any("$" in text for text in texts)

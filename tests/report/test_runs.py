@@ -94,6 +94,9 @@ def test_contents_and_files(tmp_path):
     assert "--out &lt;out&gt;" in text
     assert "width=device-width" in text
     assert "@media print" in text
+    assert (
+        "td small{font-size:6.5pt;white-space:nowrap}" in text
+    )  # intervals below means are smaller than they in print too
     assert text.count("<circle ") == text.count("<title>") - 1 > 20
 
 

@@ -61,6 +61,9 @@ def test_a_tissue_offers_what_either_study_saw_in_it():
     assert any("Liver-HCC" in note and "SBS7a" in note for note in left.notes)
     named = offered(TABLE, ["SBS1", "SBS7a", "APOBEC"], None, "Liver-HCC")
     assert "SBS7a" in named.signatures.index  # asked for by its name
+    one = offered(TABLE, "SBS7a", ["artefacts", "SBS2"], "Liver-HCC")
+    assert set(one.signatures.index) == {*left.signatures.index, "SBS7a"}  # beside those of the tissue
+    assert list(offered(TABLE, "SBS7a").signatures.index) == ["SBS7a"]
     with pytest.raises(InputError, match="leave no signature"):
         offered(TABLE, ["UV"], ["UV"], None)
 

@@ -56,7 +56,8 @@ def count_mutations(options: Count, command: str) -> dict[str, Any]:
     summary = found.summary() | {"out": str(options.out)}
     if not options.quiet:
         counts = ", ".join(f"{name} {total}" for name, total in found.totals().items())
-        print(f"{summary['samples']} samples: {counts}")
+        plural = "" if summary["samples"] == 1 else "s"
+        print(f"{summary['samples']} sample{plural}: {counts}")
         for reason, number in found.reasons().items():
             print(f"dropped {number}: {reason}")
         print("\n".join([*found.notes, f"written: {options.out}"]))

@@ -103,7 +103,7 @@ class RefitOptions(Seeded, Compiled):
     """Prior of "spike_slab": "published" (of an extraction: what it learned), or "none" for the same weak prior for each
     signature."""
     include: tuple[str, ...] = ()
-    """Signatures or groups to fit: --include SBS1 SBS5 APOBEC. Without it, all."""
+    """Signatures or groups to fit: --include SBS1 SBS5 APOBEC. Without it, all; with --tissue, beside those of the tissue."""
     exclude: tuple[str, ...] = ()
     """Signatures or groups to leave out: --exclude artefacts,treatment,UV SBS27. Groups are COSMIC's: MMR_deficiency,
     POL_deficiency, HR_deficiency, BER_deficiency, chemotherapy, immunosuppressants, treatment, APOBEC, tobacco, UV, AA,

@@ -184,9 +184,10 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     )
     seconds = time.perf_counter() - started
     info = run_info(command, seconds, options.seed, catalogue)
+    read = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *(kept.notes if kept else ())]
+    fit = fit._replace(notes=(*read, *fit.notes))  # the report and fit.json say what was decided while reading, too
     page = fit.save(options.out, types=types, info=info, tsv=options.tsv)
-    notes = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *(kept.notes if kept else ())]
-    notes += fit.notes
+    notes = list(fit.notes)
     if fit.per_mutation is not None:
         notes += write_variants(options, fit.per_mutation, options.out, "refit")
     if not options.quiet:

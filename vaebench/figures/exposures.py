@@ -55,10 +55,12 @@ def exposures_by_type(exposures: pd.DataFrame, types: pd.Series | None) -> Figur
         )
     if points is not None:
         figure.colorbar(points, ax=ax, label="median share", shrink=0.8)
-    ax.set_xticks(range(len(drawn)), [style.plain(str(c), 14) for c in drawn], rotation=90)
-    ax.set_yticks(range(len(kinds)), [f"{style.plain(str(k), 24)} ({int((labels == k).sum())})" for k in kinds])
+    style.name_ticks(
+        ax,
+        [style.plain(str(c), 14) for c in drawn],
+        [f"{style.plain(str(k), 24)} ({int((labels == k).sum())})" for k in kinds],
+    )
     ax.set_ylim(len(kinds) - 0.5, -0.5)
-    ax.tick_params(labelsize=7)
     ax.set_xlim(-0.7, len(drawn) - 0.3)
     rest = labels.nunique() - len(kinds)
     style.add_footnote(
@@ -177,7 +179,8 @@ def interval_panels(
     signatures = signatures[:PANEL_SHOWN] if least else signatures
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
-    figure, axes = style.new_figure(rows * (0.17 * len(signatures) + 0.7) + 1.0, rows, columns)
+    roomy = columns == 1 or len(signatures) <= 12
+    figure, axes = style.new_figure(rows * ((0.22 if roomy else 0.17) * len(signatures) + 0.7) + 1.0, rows, columns)
     for ax in axes[len(chosen) :]:
         ax.set_axis_off()
     for place, (ax, sample) in enumerate(zip(axes, chosen, strict=False)):
@@ -189,9 +192,9 @@ def interval_panels(
         ax.scatter(lines["exposure"], y, s=14, c=shade, zorder=3)
         ax.set_yticks(y, [style.plain(str(s), 14) for s in signatures] if place % columns == 0 else [""] * len(y))
         ax.set_ylim(len(y) - 0.5, -0.5)
-        ax.tick_params(labelsize=6)
+        ax.tick_params(labelsize=style.SMALL - 1 if roomy else 6)
         ax.locator_params(axis="x", nbins=4)
-        ax.set_title(style.plain(str(sample), 30), fontsize=7, loc="left")
+        ax.set_title(style.plain(str(sample), 30), fontsize=style.SMALL if columns == 1 else 7, loc="left")
     rest, hidden = len(names) - len(chosen), len(known) - len(signatures)
     style.add_footnote(
         figure,

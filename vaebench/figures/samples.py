@@ -180,8 +180,13 @@ def burden(mutations: pd.Series, types: pd.Series | None = None, *, megabases: f
     ax.set_xticks(
         range(len(order)), [n.replace("\n", ", ") for n in names] if turn else names, rotation=90 if turn else 0
     )
-    ax.tick_params(axis="x", labelsize=7, length=0)
+    ax.tick_params(axis="x", labelsize=7 if turn else style.SMALL, length=0)
     ax.set_xlim(-0.5, len(order) - 0.5)
+    # numbers as they are said, also between the powers of ten where the axis is short
+    wide = seen.max() > 30 * seen.min()
+    ax.yaxis.set_major_formatter(lambda v, _: f"{v:,.12g}")
+    ax.yaxis.set_minor_formatter(lambda v, _: f"{v:,.12g}" if f"{v:e}"[0] in "25" and not wide else "")
+    ax.tick_params(axis="y", which="minor", labelsize=style.SMALL)
     ax.set_ylabel("mutations per megabase" if megabases else "mutations in a sample")
     none = int((values <= 0).sum())
     style.add_footnote(

@@ -170,10 +170,13 @@ def similarity(extracted: pd.DataFrame, reference: pd.DataFrame) -> Figure:
     image = ax.imshow(shown, vmin=0, vmax=1, cmap="Greys", aspect="auto")
     ax.grid(visible=False)
     for i, j in np.argwhere(shown >= 0.8):
-        ax.text(j, i, f"{shown[i, j]:.2f}", ha="center", va="center", fontsize=6, color="white")
-    ax.set_xticks(range(len(columns)), [style.plain(str(reference.index[c]), 14) for c in columns], rotation=90)
-    ax.set_yticks(range(len(a)), [style.plain(str(name), 20) for name in extracted.index])
-    ax.tick_params(labelsize=7)
+        size = style.SMALL if len(columns) <= 10 else 6
+        ax.text(j, i, f"{shown[i, j]:.2f}", ha="center", va="center", fontsize=size, color="white")
+    style.name_ticks(
+        ax,
+        [style.plain(str(reference.index[c]), 14) for c in columns],
+        [style.plain(str(name), 20) for name in extracted.index],
+    )
     figure.colorbar(image, ax=ax, label="cosine similarity", shrink=0.8)
     style.add_footnote(
         figure, "The three closest reference signatures of each extracted one; cosines of at least 0.80 are written."

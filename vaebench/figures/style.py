@@ -222,6 +222,15 @@ def darkened(figure: Figure) -> Figure:
     return figure
 
 
+def name_ticks(ax: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
+    """Name columns 0, 1, ... and rows 0, 1, ... of a table that is drawn: level and as large as other texts if they are few."""
+    few = len(columns) <= 10 and max(map(len, columns), default=0) <= 8
+    ax.set_xticks(range(len(columns)), columns, rotation=0 if few else 90)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(axis="x", labelsize=SMALL if few else SMALL - 2)
+    ax.tick_params(axis="y", labelsize=SMALL if len(rows) <= 10 else SMALL - 2)
+
+
 def add_footnote(figure: Figure, *sentences: str) -> None:
     """Write sentences under the figure; the layout keeps room for them."""
     text = textwrap.fill(" ".join(s for s in sentences if s), 98, break_on_hyphens=False)

@@ -50,7 +50,8 @@ figcaption::after{content:" Swipe the figure sideways for the rest."}}
 @media print{body{max-width:none;padding:0;font-size:10pt}.wide,.plot{overflow:visible;border:0}
 .plot img,.spots{min-width:0}.plot img{width:auto;max-height:23cm}button,input.filter{display:none}
 .wide[data-more]:not([data-more=""])::after{content:"and " attr(data-more) " more lines, on the screen";font-size:8pt}
-table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}figure,tr,.explain,.hint{break-inside:avoid}
+table{font-size:7.5pt}th,td{padding:.15rem .3rem;white-space:normal}td small{font-size:6.5pt;white-space:nowrap}
+figure,tr,.explain,.hint{break-inside:avoid}
 h2{break-after:avoid}}
 """
 

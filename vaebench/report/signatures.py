@@ -127,8 +127,10 @@ def _exposures(folder: Path, exposures: pd.DataFrame, types: pd.Series | None, s
 def interval_section(folder: Path, intervals: pd.DataFrame, level: float) -> str:
     """Panels of the first samples, and a table of what is there; what is small or absent is counted, not listed."""
     ordered = intervals_by_size(intervals)
-    number = min(SAMPLES_SHOWN, ordered["sample"].nunique())
-    caption = "Exposures of the sample." if number == 1 else f"The first {number} samples of the table."
+    there = ordered["sample"].nunique()
+    number = min(SAMPLES_SHOWN, there)
+    caption = f"The first {number} samples of the table." if number < there else "Exposures of all samples."
+    caption = "Exposures of the sample." if there == 1 else caption
     drawn = figure_html(folder, "intervals", interval_panels(ordered, level, least=LEAST), caption)
     share = ordered["exposure"] / ordered.groupby("sample")["exposure"].transform("sum").replace(0.0, np.nan)
     there = (ordered["upper"] > 0) & ((share > LEAST) | (ordered["lower"] > 0) | (ordered["presence"] >= 0.5))

@@ -42,8 +42,8 @@ def offered(
 
     Args:
         signatures: the whole table.
-        include: names of signatures or groups (:func:`vaebench.signatures.cosmic_groups.subgroups`); ``None`` for all. One that
-            is named by itself stays, whatever the tissue.
+        include: names of signatures or groups (:func:`vaebench.signatures.cosmic_groups.subgroups`); ``None`` for all. With a
+            tissue they are offered beside those seen in it.
         exclude: names of signatures or groups to leave out.
         tissue: a tumour type; signatures that PCAWG and TCGA have not seen in it are left out.
 
@@ -53,7 +53,8 @@ def offered(
     every = [str(name) for name in signatures.index]
     wanted = None if include is None else named_signatures("include", include, every)
     unwanted = named_signatures("exclude", exclude or (), every)
-    kept = every if wanted is None else [name for name in every if any(name in names for names in wanted.values())]
+    named = {name for names in (wanted or {}).values() for name in names}
+    kept = every if wanted is None or tissue is not None else [name for name in every if name in named]
     notes = []
     for asked, names in unwanted.items():
         gone = [name for name in kept if name in names]
@@ -65,13 +66,12 @@ def offered(
             notes.append(f"Left out: {gone[0]}.")
     if tissue is not None:
         seen, types = seen_in(tissue, kept)
-        named = {names[0] for asked, names in (wanted or {}).items() if names and names[0].lower() == asked.lower()}
         gone = [name for name in kept if name not in seen and name not in named]
         kept = [name for name in kept if name not in gone]
         if gone:
             notes.append(
                 f"Left out, since PCAWG and TCGA have not seen them in {' and '.join(types)}: {_listed(gone)}. "
-                "--include keeps one by its name."
+                "--include NAME keeps one."
             )
     if not kept:
         raise InputError("include, exclude and tissue leave no signature; at least one is needed")

@@ -224,6 +224,7 @@ def refit(
             :func:`vaebench.signatures.learned.learned_prior`, an extraction's ``prior.csv``. Signatures that are not named as
             COSMIC's have the weak prior.
         include: the signatures to fit, or groups of them (:func:`vaebench.signatures.cosmic_groups.subgroups`); ``None`` for all.
+            With a tissue they are offered beside those seen in it.
         exclude: signatures or groups to leave out. Samples that do not fit without one are named in a note.
         settings: of the autoencoder behind ``posterior_percentile``, ``posterior_released`` and ``conformal``: ``variant``
             (default ``folded_normal_vae``), and the settings of

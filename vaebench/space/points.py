@@ -92,10 +92,13 @@ def _own_settings(chosen: Variant) -> set[str]:
 
 
 RECIPES = ("textbook", "benchmarked")
+"""Losses of the papers' equations, and those of the studies' released code."""
 STOPPING = ("patience", "relative", "fixed")
 """Stopping rules, in the order of the traced index; see :func:`vaebench.training.train.make_train`."""
 SCALING_FROM = ("all", "train")
+"""Samples whose statistics scale the features."""
 VALIDATION = ("batches", "whole")
+"""Parts in which the validation loss is computed."""
 _CHOICES = {"recipe": RECIPES, "norm": NORMS, "output": OUTPUTS, "init": INITS, "activation": ACTIVATIONS}
 _CHOICES |= {"likelihood": LIKELIHOODS, "stopping": STOPPING, "scaling_from": SCALING_FROM, "validation": VALIDATION}
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}

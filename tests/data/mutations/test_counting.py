@@ -214,6 +214,9 @@ def test_another_build_is_refused_and_few_mismatches_are_dropped():
         count(made, {"1": text})
     with pytest.raises(InputError, match=r"variants say they are of GRCh38 \(hg38\)"):
         count(made._replace(builds=["file:///data/GRCh38.d1.vd1.fa"]), {"1": text})
+    from_0 = [(s, c, p - 1, ref, alt) for s, c, p, ref, alt in rows if p > 2]
+    with pytest.raises(InputError, match="are those of the next position: positions are counted from 0 here; add 1"):
+        count(variants(from_0), {"1": text})
     with pytest.raises(InputError, match="no chromosome of the variants, such as 'II'; its first is '1'"):
         count(variants([("s", "II", 5, "A", "C")]), {"1": text})
     beyond = variants([("s", "1", 6000, "A", "C")])

@@ -242,3 +242,64 @@ def test_lists_of_mutations_and_genomes_are_unpacked_like_tables(tmp_path, pack)
     for name in ("T.vcf", "S.maf"):
         counted = count(tmp_path / name, tmp_path / "g.fa.packed")
         assert counted.catalogues["SBS96"].iloc[0]["T[C>T]G"] == 1, name
+
+
+SS = '##{}=<ID=SS,Number=1,Type=String,Description="Somatic status of variant (0=Reference,1=Germline,2=Somatic,3=LOH)">\n'
+
+
+def test_germline_and_lost_alleles_of_varscan_and_somaticsniper_are_not_counted(tmp_path):
+    lines = [f"1\t{pos}\t.\t{r}\t{a}\t.\tPASS" for pos, r, a in ((5, "C", "T"), (8, "C", "A"), (14, "C", "G"))]
+    info = [f"{line}\tDP=9;SS={s};SSC=1\tGT\t0/0\t0/1" for line, s in zip(lines, (2, 1, 3), strict=True)]
+    fields = [f"{line}\t.\tGT:SS\t0/0:.\t0/1:{s}" for line, s in zip(lines, (2, 1, 3), strict=True)]
+    for column, rows in (("INFO", info), ("FORMAT", fields)):
+        head = HEAD + SS.format(column) + FIXED + "\tFORMAT\tNORMAL\tTUMOR\n"
+        (tmp_path / f"{column}.vcf").write_text(head + "\n".join(rows) + "\n")
+        counted = count(tmp_path / f"{column}.vcf", GENOME)
+        assert sums(counted) == {column: 1}
+        assert counted.reasons() == {"not somatic": 2}
+    # another field of this name says nothing of the kind
+    text = (tmp_path / "INFO.vcf").read_text().replace("Somatic status", "Splice site").replace("=Germline", "")
+    (tmp_path / "other.vcf").write_text(text)
+    assert sums(count(tmp_path / "other.vcf", GENOME)) == {"other": 3}
+
+
+@pytest.mark.parametrize("names", [("P1-N", "P1-T"), ("P1n", "P1t")])
+def test_a_normal_beside_its_tumour_is_no_sample(tmp_path, names):
+    row = ("1", 5, "C", "T", "PASS", "0/0:9", "0/1:9")
+    found = read_variants(vcf(tmp_path, "pair.vcf", row, samples=names))
+    assert found.samples == [names[1]]
+    assert found.notes == [f"pair.vcf: the normal sample '{names[0]}' was left out"]
+    assert read_variants(vcf(tmp_path, "two.vcf", row, samples=("AN", "BT"))).samples == ["AN", "BT"]
+
+
+def test_files_that_all_call_their_sample_tumor_are_called_by_their_names(tmp_path):
+    head = MAF.format("Tumor_Sample_Barcode")
+    for name in ("P1", "P2"):
+        (tmp_path / f"{name}.maf").write_text(f"{head}\nA\tb\t1\t5\tC\tC\tT\tTUMOR\n")
+    counted = count(tmp_path, GENOME)
+    assert sums(counted) == {"P1": 1, "P2": 1}
+    assert counted.notes == ["2 files call their only sample 'TUMOR': it is called by the name of the file"]
+    assert sums(count(tmp_path / "P1.maf", GENOME)) == {"TUMOR": 1}
+
+
+def test_a_packed_file_names_its_sample(tmp_path):
+    plain = vcf(tmp_path, "T5.vcf", ("1", 5, "C", "T", "PASS"))
+    (tmp_path / "T5.vcf.bz2").write_bytes(bz2.compress(plain.read_bytes()))
+    assert read_variants(tmp_path / "T5.vcf.bz2").samples == ["T5"]
+
+
+R_TABLES = {
+    "tab.tsv": '"sample"\t"chrom"\t"pos"\t"ref"\t"alt"\n"1"\t"a"\t"chr1"\t5\t"C"\t"T"\n"2"\t"b"\t"chr2"\t4\t"T"\t"G"\n',
+    "no_names.tsv": '"sample"\t"chrom"\t"pos"\t"ref"\t"alt"\n"a"\t"chr1"\t5\t"C"\t"T"\n"b"\t"chr2"\t4\t"T"\t"G"\n',
+    "plain.tsv": "sample\tchrom\tpos\tref\talt\n1\ta\t1\t5\tC\tT\n2\tb\t2\t4\tT\tG\n",
+    "space.txt": "sample chrom pos ref alt\n1 a 1 5 C T\n2 b 2 4 T G\n",
+    "write.csv": '"","sample","chrom","pos","ref","alt"\n"1","a","1",5,"C","T"\n"2","b","2",4,"T","G"\n',
+    "aligned.txt": "sample  chrom  pos  ref  alt\na       chr1   5    C    T\nb       chr2   4    T    G\n",
+    "trailing.tsv": "sample\tchrom\tpos\tref\talt\na\t1\t5\tC\tT\t\nb\t2\t4\tT\tG\t\n",
+}
+
+
+@pytest.mark.parametrize("name", R_TABLES)
+def test_tables_as_r_writes_them(tmp_path, name):
+    (tmp_path / name).write_text(R_TABLES[name])
+    assert sums(count(tmp_path / name, GENOME)) == {"a": 1, "b": 1}

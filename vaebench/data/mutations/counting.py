@@ -23,7 +23,7 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.doublets import CLUSTER, doublets
 from vaebench.data.mutations.events import NO_CHROMOSOME, WRONG, Events, found_events
-from vaebench.data.mutations.genome import Genome, build_of, named_build, open_genome
+from vaebench.data.mutations.genome import BASES, Genome, build_of, matched_chromosomes, named_build, open_genome
 from vaebench.data.mutations.records import Variants, shown
 from vaebench.data.mutations.strand import Genes, read_genes
 from vaebench.data.mutations.variants import is_list_of_mutations, read_variants
@@ -186,6 +186,11 @@ def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray,
     if not len(wrong) or len(wrong) <= MOST_WRONG * events.checked:
         return
     row = variants.records.iloc[int(wrong[0])]
+    if genome is not None and _counted_from_0(variants.records.iloc[wrong], genome):
+        raise InputError(
+            f"{len(wrong)} of {events.checked} reference alleles differ from {genome.name}, first {row['chrom']}:{row['pos']}, "
+            "and are those of the next position: positions are counted from 0 here; add 1 to each"
+        )
     name = "their CONTEXT" if genome is None else genome.name
     here = build_of(genome) if genome else ""
     stated = next(filter(None, map(named_build, variants.builds)), "")
@@ -200,6 +205,17 @@ def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray,
         f"{len(wrong)} of {events.checked} reference alleles differ from {name}, first {row['chrom']}:{row['pos']} with REF "
         f"{shown(row['ref'])[:24]}; at most 0.1% may: {likely}"
     )
+
+
+def _counted_from_0(wrong: pd.DataFrame, genome: Genome) -> bool:
+    """Returns true if the reference bases of the first chromosome's wrong records are those one position further."""
+    some = wrong[(wrong["ref"].str.len() == 1) & (wrong["chrom"] == wrong["chrom"].iloc[0])].head(1000)
+    if len(some) < 5:
+        return False
+    bases = genome.read(next(iter(matched_chromosomes([str(some["chrom"].iloc[0])], genome).values())))
+    at = some["pos"].to_numpy(np.int64)
+    codes = BASES[np.frombuffer("".join(some["ref"]).encode(), np.uint8)]
+    return bool((at < len(bases)).all() and (bases[at] == codes).mean() > 0.99)
 
 
 def _catalogues(samples: list[str], events: Events, contexts: list[str], notes: list[str]) -> dict[str, pd.DataFrame]:

@@ -145,13 +145,14 @@ def plain_chromosome(name: str) -> str:
     """Returns the name of a chromosome without ``chr``, ``MT`` for the mitochondrion, and numbers for RefSeq accessions.
 
     Example:
-        >>> [plain_chromosome(name) for name in ("chr1", "X", "chrM", "NC_000023.11")]
-        ['1', 'X', 'MT', 'X']
+        >>> [plain_chromosome(name) for name in ("chr1", "X", "chrM", "NC_000023.11", "7.0")]
+        ['1', 'X', 'MT', 'X', '7']
     """
     text = re.sub(r"^chr(omosome)?[_ ]?", "", name.strip(), flags=re.IGNORECASE)
     if match := re.fullmatch(r"NC_0000(\d\d)\.\d+", text):
         number = int(match[1])
         return {23: "X", 24: "Y"}.get(number, str(number))
+    text = re.sub(r"^(\d+)\.0$", r"\1", text)  # as pandas and R write a column of numbers
     if text.upper() in ("M", "MT", "MTDNA", "MITO") or text.startswith("NC_012920"):
         return "MT"
     return text.upper() if text.lower() in ("x", "y") else text

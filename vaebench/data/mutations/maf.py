@@ -35,12 +35,16 @@ _NONE = frozenset(("-", "--", "."))
 
 
 class _MutationColumns(NamedTuple):
-    """Role -> name of the column, of those that the file has; and the number of lines above the records."""
+    """Role -> name of the column, of those that the file has; and the number of lines above the records.
+
+    ``quoted``: names of columns stand in quotes, as R writes them; so do texts.
+    """
 
     names: dict[str, str]
     all: list[str]
     delimiter: str
     lines: int
+    quoted: bool
 
 
 def read_table_of_mutations(file: Path, ignore_filter: bool) -> Variants:
@@ -95,20 +99,30 @@ def has_columns_of_mutations(file: Path) -> bool:
 def _header(file: Path) -> _MutationColumns:
     """Finds the header, below lines that begin with ``#``, and those of the columns that the file has."""
     line, above = "", 0
-    for line in text_lines(file):
+    lines = text_lines(file)
+    for line in lines:
         above += 1
         if not line.startswith("#") or line.lower().startswith(("#chr", "#sample", "#hugo")):
             break
     line = line.lstrip("#")
     delimiter = next((mark for mark in "\t,; " if mark in line), "\t")
-    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    names = [name.strip() for name in _fields(line, delimiter)]
+    below = next(lines, "")
+    first = _fields(below, delimiter) if '"' in line or delimiter != "\t" else below.split("\t")
+    if len(first) == len(names) + 1 and first[-1].strip():
+        names.insert(0, "")  # R's names of rows, above which R writes nothing
     plain = [re.sub(r"[^a-z0-9]", "", name.lower()) for name in names]
     found = {}
     for role, known in _COLUMNS.items():
         place = next((plain.index(name) for name in known if name in plain), None)
         if place is not None:
             found[role] = names[place]
-    return _MutationColumns(found, names, delimiter, above)
+    return _MutationColumns(found, names, delimiter, above, '"' in line)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    """Fields of a line; several spaces are one mark between them."""
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=delimiter == " "), [])
 
 
 def _columns(file: Path) -> _MutationColumns:
@@ -142,9 +156,10 @@ def _rows(file: Path, columns: _MutationColumns) -> pd.DataFrame:
             stream.readline()
         try:
             table = pd.read_csv(
-                stream, sep=columns.delimiter, header=None, names=range(len(columns.all)), usecols=places, dtype=str,
-                keep_default_na=False, quoting=3 if columns.delimiter == "\t" else 0, skip_blank_lines=False,
-                index_col=False, encoding_errors="replace", skipinitialspace=columns.delimiter == " ",
+                stream, sep=r"\s+" if columns.delimiter == " " else columns.delimiter, header=None,
+                names=range(len(columns.all)), usecols=places, dtype=str, keep_default_na=False,
+                quoting=3 if columns.delimiter == "\t" and not columns.quoted else 0, skip_blank_lines=False,
+                index_col=False, encoding_errors="replace",
             )  # fmt: skip
         except pd.errors.EmptyDataError:
             table = pd.DataFrame(columns=places, dtype=str)

@@ -37,6 +37,12 @@ class Variants(NamedTuple):
     notes: list[str]
 
 
+NO_NAME = re.compile(
+    r"tumou?r|primary|sample|sample_?1|_*unknown_*|case|t|20|none|tumou?r_sample(_barcode)?", re.IGNORECASE
+)
+"""Names that callers give to the only tumour of a file, and that tell no sample from another."""
+
+
 def records_frame(columns: dict[str, object], rows: int) -> pd.DataFrame:
     """Builds a frame of records from some of :data:`FIELDS`; the others are empty."""
     given = {name: columns.get(name, "") for name in FIELDS}
@@ -69,4 +75,4 @@ def shown(value: object) -> str:
 
 def sample_of(file: Path) -> str:
     """Name of the sample of a file without sample names: that of the file, without its ending."""
-    return re.sub(r"(\.(vcf|maf|txt|tsv|csv))?(\.b?gz)?$", "", file.name, flags=re.IGNORECASE) or file.name
+    return re.sub(r"(\.(vcf|maf|txt|tsv|csv))?(\.(b?gz|bz2|xz|zip))?$", "", file.name, flags=re.IGNORECASE) or file.name

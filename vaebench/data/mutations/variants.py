@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from vaebench.data.files.opening import DAMAGED, opened, refusing_broken, text_lines
 from vaebench.data.mutations.maf import has_columns_of_mutations, read_table_of_mutations
-from vaebench.data.mutations.records import Variants, shown
+from vaebench.data.mutations.records import NO_NAME, Variants, sample_of, shown
 from vaebench.data.mutations.vcf import read_vcf
 from vaebench.errors import InputError
 
@@ -45,7 +46,7 @@ def read_variants(paths: str | Path | Iterable[str | Path], *, ignore_filter: bo
         with refusing_broken(file, _NEEDED):
             _refuse_kind(file)
             found.append((read_vcf if _is_vcf(file) else read_table_of_mutations)(file, ignore_filter))
-    return _joined(found)
+    return _joined(_named_by_file(found))
 
 
 def is_list_of_mutations(path: str | Path) -> bool:
@@ -105,6 +106,23 @@ def _refuse_kind(file: Path) -> None:
         raise InputError(f"{file} is empty; {_NEEDED} is needed")
 
 
+def _named_by_file(parts: list[Variants]) -> list[Variants]:
+    """Files of one sample each that all call it ``TUMOR`` or the like (vcf2maf's default) give it the name of the file."""
+    alone = [part.samples[0] if len(part.samples) == 1 and len(part.records) else "" for part in parts]
+    often = [name for name, files in Counter(alone).items() if files > 1 and NO_NAME.fullmatch(name)]
+    found = []
+    for part, name in zip(parts, alone, strict=True):
+        if name in often:
+            file = sample_of(Path(str(part.records["file"].iloc[0])))
+            records = part.records.assign(sample=part.records["sample"].where(part.records["sample"] != name, file))
+            part = part._replace(records=records, samples=[file])
+        found.append(part)
+    for name in often[:1]:
+        note = f"{alone.count(name)} files call their only sample {shown(name)}: it is called by the name of the file"
+        found[0] = found[0]._replace(notes=[*found[0].notes, note])
+    return found
+
+
 def _joined(parts: Sequence[Variants]) -> Variants:
     """All files as one list; a sample of several files is one sample."""
     homes: dict[str, int] = {}
@@ -114,8 +132,9 @@ def _joined(parts: Sequence[Variants]) -> Variants:
     notes = [note for part in parts for note in part.notes]
     several = [name for name, files in homes.items() if files > 1]
     if several:
+        who = "1 sample is" if len(several) == 1 else f"{len(several)} samples are"
         notes.append(
-            f"{len(several)} samples are in more than one file, such as {shown(several[0])}: their records are counted together"
+            f"{who} in more than one file, such as {shown(several[0])}: records of all its files are counted together"
         )
     if not homes:
         raise InputError("the files name no sample; a MAF or table needs at least one row")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from vaebench.data.files.opening import opened, text_lines
 from vaebench.data.mutations.records import (
+    NO_NAME,
     Variants,
     failed_filter,
     positions,
@@ -22,11 +23,19 @@ from vaebench.errors import InputError
 
 _FIXED = ["CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
 _NORMAL = re.compile(r"(.*[-_.])?(normal|control|germline|blood|matched_normal)|TCGA-..-....-1[0-4].*", re.IGNORECASE)
-_NO_NAME = re.compile(r"tumou?r|primary|sample|sample_?1|unknown|case|t|20|none", re.IGNORECASE)
+
+
+_STATUS = re.compile(r"##(INFO|FORMAT)=<ID=SS,.*(somatic status|variant status).*germline.*", re.IGNORECASE)
+_SOMATIC = ("2", "", ".")
+"""Values of ``SS`` that do not say that a record is germline, loss of heterozygosity or nothing."""
 
 
 class _Header(NamedTuple):
-    """The header of a VCF: its columns, the number of lines above the records, and what the lines with ## tell."""
+    """The header of a VCF: its columns, the number of lines above the records, and what the lines with ## tell.
+
+    ``status`` is the column, ``INFO`` or ``FORMAT``, whose field ``SS`` tells somatic records from others (VarScan,
+    SomaticSniper): such files list all of them as passed.
+    """
 
     columns: list[str]
     lines: int
@@ -34,6 +43,7 @@ class _Header(NamedTuple):
     normal: str
     names: dict[str, str]
     build: str
+    status: str
 
 
 def read_vcf(file: Path, ignore_filter: bool) -> Variants:
@@ -58,8 +68,9 @@ def read_vcf(file: Path, ignore_filter: bool) -> Variants:
         "row": np.arange(len(table)),
         "reason": "",
     }
+    base["reason"] = np.where(_not_somatic(table, header.status, list(tumours)), "not somatic", "").astype(object)
     if "FILTER" in table and not ignore_filter:
-        base["reason"] = np.where(failed_filter(table["FILTER"]), "FILTER is not PASS", "")
+        base["reason"][failed_filter(table["FILTER"])] = "FILTER is not PASS"
     alleles = _alleles(pd.DataFrame(base, index=pd.RangeIndex(len(table))), table["ALT"])
     if not tumours:
         parts = [alleles.assign(sample=sample_of(file))]
@@ -77,7 +88,7 @@ def read_vcf(file: Path, ignore_filter: bool) -> Variants:
 
 def _header(file: Path) -> _Header:
     """Reads the lines up to ``#CHROM``."""
-    found = {"tumour": "", "normal": "", "build": ""}
+    found = {"tumour": "", "normal": "", "build": "", "status": ""}
     names: dict[str, str] = {}
     for number, line in enumerate(text_lines(file), 1):
         if line.startswith("#CHROM"):
@@ -98,12 +109,15 @@ def _header(file: Path) -> _Header:
             names[match[1]] = match[2].strip("\"' ")
         elif match := re.match(r"##(reference=|assembly=|contig=<.*\bassembly=)([^,>]+)", line):
             found["build"] = found["build"] or match[2].strip("\"' ")
+        elif match := _STATUS.match(line):
+            found["status"] = match[1].upper()
     raise InputError(f"{file} has no line #CHROM; a VCF needs one above its records")
 
 
 def _table(file: Path, header: _Header) -> pd.DataFrame:
     """The records as text, indexed by their place below the header."""
-    kept = [i for i, name in enumerate(header.columns) if i >= len(_FIXED) or name not in ("ID", "QUAL", "INFO")]
+    unused = {"ID", "QUAL", "INFO"} - {header.status}
+    kept = [i for i, name in enumerate(header.columns) if i >= len(_FIXED) or name not in unused]
     names = [f"{i}" for i in range(len(header.columns))]  # names of samples may be repeated
     with opened(file, variants=True) as stream:
         for _ in range(header.lines):
@@ -130,6 +144,24 @@ def _table(file: Path, header: _Header) -> pd.DataFrame:
     return table
 
 
+def _not_somatic(table: pd.DataFrame, column: str, tumours: list[str]) -> np.ndarray:
+    """True where the field ``SS`` says that a record is not somatic: in INFO, or for every tumour."""
+    somatic = np.zeros(len(table), bool)
+    if column == "INFO" and "INFO" in table:
+        values = table["INFO"].str.extract(r"(?:^|;)SS=([^;]*)", expand=False).fillna("")
+        return ~values.isin(_SOMATIC).to_numpy(bool)
+    if column != "FORMAT" or not tumours:
+        return somatic
+    codes, formats = pd.factorize(table["FORMAT"])
+    places = np.array([text.split(":").index("SS") if "SS" in text.split(":") else -1 for text in formats])
+    for tumour in tumours:
+        for place in np.unique(places):
+            rows = np.flatnonzero(places[codes] == place)
+            values = table[tumour].iloc[rows].str.split(":").str[place].fillna("") if place >= 0 else None
+            somatic[rows] |= True if values is None else values.isin(_SOMATIC).to_numpy(bool)
+    return ~somatic
+
+
 def _short(file: Path, line: int) -> InputError:
     return InputError(f"line {line} of {file} has fewer fields than the header; the file may be cut off")
 
@@ -141,16 +173,25 @@ def _tumours(file: Path, header: _Header, notes: list[str]) -> dict[str, str]:
     doubled = [name for name in columns.values() if list(columns.values()).count(name) > 1]
     if doubled:
         raise InputError(f"{file} has the sample {shown(doubled[0])} more than once; samples must be unique")
-    normal = [c for c, name in columns.items() if name == header.normal or _NORMAL.fullmatch(name)]
+    normal = [
+        c
+        for c, name in columns.items()
+        if name == header.normal or _NORMAL.fullmatch(name) or _beside_tumour(name, set(columns.values()))
+    ]
     if normal and len(normal) < len(columns):
         notes.append(f"{file.name}: the normal sample {shown(columns[normal[0]])} was left out")
         columns = {c: name for c, name in columns.items() if c not in normal}
     columns = {c: header.names.get(name, name) for c, name in columns.items()}
     if len(columns) == 1:
         ((column, name),) = columns.items()
-        if not name or _NO_NAME.fullmatch(name):
+        if not name or NO_NAME.fullmatch(name):
             return {column: header.tumour or sample_of(file)}
     return columns
+
+
+def _beside_tumour(name: str, names: set[str]) -> bool:
+    """Returns true for ``P1-N`` beside ``P1-T``, and the like."""
+    return name[-1:] in ("N", "n") and len(name) > 1 and name[:-1] + {"N": "T", "n": "t"}[name[-1]] in names
 
 
 def _alleles(records: pd.DataFrame, alts: pd.Series) -> pd.DataFrame:
