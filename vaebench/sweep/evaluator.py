@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vaebench.errors import RunError
 from vaebench.evaluation.scores import evaluate_flat, light, prepared_metrics, skipped_scores
 from vaebench.results import compact, write_rows
 from vaebench.rows import column_types
@@ -154,11 +155,21 @@ class EvaluationQueue:
         self.executor = self._pool()
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
+        self._check_parts()
         self.parts.append(write_rows(rows, self.out, column_types(self.metrics)))
         self.done += len(rows)
         self.failed += sum(row["status"] != "OK" for row in rows)
         if len(self.parts) >= _PARTS:
             self.parts = [compact(self.out, self.parts)]
+
+    def _check_parts(self) -> None:
+        """Raise :class:`RunError` if rows that were written are gone: nobody but this process deletes its parts."""
+        gone = sum(not part.exists() for part in self.parts)
+        if gone:
+            raise RunError(
+                f"{self.out} was removed or changed while the command ran: {gone} of its {len(self.parts)} files of rows are "
+                "gone; see what is left there, and run the command again, into a new folder if in doubt"
+            )
 
     def __enter__(self) -> EvaluationQueue:
         return self
@@ -178,5 +189,7 @@ class EvaluationQueue:
                 self.executor.shutdown(wait=kind is None, kill_workers=kind is not None)  # pyright: ignore
             else:
                 self.executor.shutdown(wait=kind is None, cancel_futures=True)
+        if kind is None:
+            self._check_parts()
         if len(self.parts) > 1:
             self.parts = [compact(self.out, self.parts)]
