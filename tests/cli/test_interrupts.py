@@ -38,6 +38,8 @@ SCRIPT = """
             finally:
                 print("cleaning", flush=True)
                 time.sleep(60)
+        if sys.argv[1] == "exec":  # as while a dataclass is made
+            exec("print('ready', flush=True); import time; time.sleep(60)")
         print("ready", flush=True)
         if sys.argv[1] == "error":
             try:
@@ -72,7 +74,7 @@ def started(kind: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("kind", ["never", "once", "error"])
+@pytest.mark.parametrize("kind", ["never", "once", "error", "exec"])
 def test_an_interrupt_ends_the_command_also_if_it_is_swallowed(kind, number):
     process = started(kind)
     process.send_signal(number)

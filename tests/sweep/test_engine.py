@@ -13,7 +13,7 @@ import sys
 import textwrap
 import time
 import types
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -25,6 +25,7 @@ import pytest
 from vaebench.errors import InputError, RunError
 from vaebench.results import finished, read_costs, read_rows, read_run_json, write_rows
 from vaebench.space import Point, point, point_id, product
+from vaebench.sweep import evaluator
 from vaebench.sweep import worker as task
 from vaebench.sweep.evaluator import EvaluationQueue
 from vaebench.sweep.progress import summary
@@ -392,14 +393,15 @@ def test_a_folder_that_is_removed_meanwhile_is_said(tmp_path, tiny):
 
     def evaluated(*names):
         with EvaluationQueue(tiny, ["leiden"], out, 0) as queue:
-            for name in names:
-                shutil.rmtree(out, ignore_errors=True)
+            for number, name in enumerate(names):
+                if number == 2:
+                    shutil.rmtree(out)
                 queue.submit({"point": name, "status": "OK"}, scores)
                 queue.drain()
 
-    evaluated("one")
-    with pytest.raises(RunError, match=r"out was removed or changed while the command ran: 1 of its 1 files of rows"):
-        evaluated("one", "two")
+    evaluated("one", "two")
+    with pytest.raises(RunError, match=r"out was removed or changed while the command ran: 2 of its 2 files of rows"):
+        evaluated("one", "two", "three")
     assert not out.exists()
 
 
@@ -434,6 +436,39 @@ def test_an_evaluation_that_kills_its_process_is_a_failed_row(tmp_path, tiny, mo
     assert rows["status"].to_dict() == {"good": "OK", "bad": "FAILED", "later": "OK"}
     assert "process died 2 times" in rows.loc["bad", "metric/leiden/status"]
     assert np.isfinite(rows.loc["later", "metric/leiden/ari"])
+
+
+def test_embeddings_of_a_pool_that_dies_again_and_again_are_evaluated_alone(tmp_path, tiny, monkeypatch):
+    """The out-of-memory killer takes workers at random: only the embedding that dies alone has failed."""
+
+    class Mortal(Executor):
+        def __init__(self, count, host_only):
+            self.dead = count > 1
+
+        def submit(self, fn, z, *rest):
+            future = Future()
+            self.dead = self.dead or z[0, 0] == 7.0
+            if self.dead:
+                future.set_exception(BrokenExecutor("killed"))
+            else:
+                future.set_result(fn(z, *rest))
+            return future
+
+        def shutdown(self, wait=True, kill_workers=False):
+            pass
+
+    monkeypatch.setattr(evaluator, "process_pool", Mortal)
+    scores = np.random.default_rng(0).normal(size=(60, 2))
+    with EvaluationQueue(tiny, ["leiden"], tmp_path, 2) as queue:
+        for name in "abcd":
+            queue.submit({"point": name, "status": "OK"}, np.where(name == "b", 7.0, scores))
+            queue.collect()
+    assert read_rows(tmp_path).set_index("point")["status"].to_dict() == {
+        "a": "OK",
+        "b": "FAILED",
+        "c": "OK",
+        "d": "OK",
+    }
 
 
 # --- what is kept --------------------------------------------------------------------------------------------------
