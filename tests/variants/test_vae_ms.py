@@ -13,7 +13,6 @@ from vaebench.nn.count_autoencoder import normalised, signatures_of
 from vaebench.signatures.autoencoders.fits import trained_signatures
 from vaebench.signatures.autoencoders.started import started, with_rates
 from vaebench.signatures.autoencoders.training import restart_seeds, split_of_rows, study_point
-from vaebench.signatures.extraction import extract
 from vaebench.space import Point, point, static_of, traced_of
 from vaebench.types import Context
 from vaebench.variants import variant
@@ -29,23 +28,22 @@ from vaebench.variants.vae_ms import (
     with_start,
 )
 
-DRAWS = 40_000
+DRAWS = 10_000
 
 
-@pytest.mark.parametrize("temperature", [0.01, 0.2])
-@pytest.mark.parametrize("rate", [0.3, 4.0, 15.9])
+@pytest.mark.parametrize(("rate", "temperature"), [(0.3, 0.01), (15.9, 0.01), (4.0, 0.2)])
 def test_relaxed_draws_have_the_moments_of_campbells_theorem(rate, temperature):
     z = np.asarray(relaxed_poisson(jax.random.key(0), jnp.full(DRAWS, rate), temperature, 40), np.float64)
     soft, step = np.logaddexp(0, 1 / temperature), 1 / (1 + np.exp(-1 / temperature))
     mean, variance = rate * temperature * soft, rate * temperature * (soft - step)
     assert abs(z.mean() - mean) < 5 * np.sqrt(variance / DRAWS)
-    assert z.var() == pytest.approx(variance, rel=0.04)
+    assert z.var() == pytest.approx(variance, rel=0.08)
     if temperature == 0.01:
         assert mean == pytest.approx(rate, rel=1e-3)
         assert variance == pytest.approx(rate, rel=0.02)
         # as a sum of steps: the probabilities are the Poisson's
         whole = np.bincount(np.round(z).astype(int), minlength=40)[:40] / DRAWS
-        np.testing.assert_allclose(whole, stats.poisson.pmf(np.arange(40), rate), atol=0.012)
+        np.testing.assert_allclose(whole, stats.poisson.pmf(np.arange(40), rate), atol=0.025)
 
 
 def test_large_rates_are_drawn_and_have_derivatives():
@@ -56,10 +54,10 @@ def test_large_rates_are_drawn_and_have_derivatives():
 
     z = np.asarray(draws(rates), np.float64)
     np.testing.assert_allclose(z.mean(0), rates, atol=5 * np.sqrt(9000 / DRAWS))
-    np.testing.assert_allclose(z.var(0), rates, rtol=0.04)
+    np.testing.assert_allclose(z.var(0), rates, rtol=0.08)
     # the mean of the derivative is the derivative of the mean, on both sides of the limit
     slopes = jax.grad(lambda rate: draws(rate).mean(0).sum())(jnp.array([2.0, 15.0, 400.0]))
-    np.testing.assert_allclose(slopes, 1, atol=0.03)
+    np.testing.assert_allclose(slopes, 1, atol=0.06)
 
 
 def test_the_divergence_is_its_sum():
@@ -122,7 +120,7 @@ def test_rates_beside_the_counts_are_those_that_the_model_computes(model):
     beside, _ = made.loss(variables, with_rates(x, spectra), *arguments)
     assert alone == pytest.approx(float(beside), rel=1e-5)
     np.testing.assert_array_equal(signatures_of(variables), variables["batch_stats"]["started"]["kernel"])
-    np.testing.assert_array_equal(aux.batch_stats["started"]["kernel"], variables["batch_stats"]["started"]["kernel"])
+    np.testing.assert_array_equal(aux.statistics["started"]["kernel"], variables["batch_stats"]["started"]["kernel"])
 
 
 def test_embeddings_are_on_the_scale_of_normalised_counts(model):
@@ -131,9 +129,8 @@ def test_embeddings_are_on_the_scale_of_normalised_counts(model):
     rate, scale = made.posterior(variables, x, traced.activation)
     np.testing.assert_allclose(made.embed(variables, x, traced.activation), rate * scale, rtol=1e-6)
     np.testing.assert_allclose(scale[:, 0], normalised(x).sum(1) / x.sum(1), rtol=1e-5)
-    drawn = np.mean(
-        [made.sample(variables, x, k, traced.activation) for k in jax.random.split(jax.random.key(6), 400)], 0
-    )
+    draws = jax.jit(jax.vmap(lambda key: made.sample(variables, x, key, traced.activation)))
+    drawn = draws(jax.random.split(jax.random.key(6), 400)).mean(0)
     np.testing.assert_allclose(drawn, rate * scale, rtol=0.15)
 
 
@@ -152,11 +149,13 @@ def test_restarts_have_starts_of_their_own_and_their_own_rows():
 
 
 def test_signatures_of_a_cohort_are_found():
-    catalogue, truth = simulate_catalogue(0, tumours=60, signatures=3, types=2)
-    found = extract(catalogue, k=3, method="vae_ms", restarts=2, augmentation=1, epochs=30, reference=truth.signatures)
-    assert found.matches is not None
-    assert found.matches["cosine"].min() > 0.95
-    assert np.isfinite(found.selection["latent_kl"]).all()
-    one = trained_signatures(0, catalogue.to_numpy(), 3, 1, variant="vae_ms", augmentation=0, epochs=3)
-    np.testing.assert_allclose(one.scales, 1, rtol=1e-5)
-    assert one.statuses == ("OK",)
+    rng = np.random.default_rng(0)
+    spectra = rng.dirichlet(np.full(96, 0.1), 3)
+    counts = rng.poisson(rng.gamma(0.7, 800, (60, 3)) @ spectra).astype(float)
+    found = trained_signatures(0, counts, 3, 2, variant="vae_ms", augmentation=5, epochs=600)
+    assert found.statuses == ("OK", "OK")
+    np.testing.assert_allclose(found.scales, 1, rtol=1e-5)
+    assert np.isfinite(found.latent_kl).all()
+    for own in found.signatures:
+        cosines = own @ spectra.T / np.linalg.norm(own, axis=1)[:, None] / np.linalg.norm(spectra, axis=1)
+        assert cosines.max(axis=0).min() > 0.95

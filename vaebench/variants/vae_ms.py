@@ -132,9 +132,14 @@ def _unit(rows: jax.Array) -> jax.Array:
 
 def with_start(variables: Tree, signatures: np.ndarray) -> Tree:
     """Return ``variables`` with ``signatures`` [L, D] as the decoder's first weights and as those of the prior's rates."""
-    started = {"kernel": _unit(jnp.asarray(signatures, jnp.float32))}
-    params = {**variables["params"], "decoder": started}
-    return {**variables, "params": params, "batch_stats": {**variables["batch_stats"], "started": started}}
+    rows = _unit(jnp.asarray(signatures, jnp.float32))
+    params = {**variables["params"], "decoder": {"kernel": rows}}
+    # a copy: a program may not be given one array twice
+    return {
+        **variables,
+        "params": params,
+        "batch_stats": {**variables["batch_stats"], "started": {"kernel": rows.copy()}},
+    }
 
 
 def textbook(outputs: RateOutputs, hyper: Hyper, context: Context) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -209,7 +214,7 @@ def build(static: Static) -> Model:
 
 
 def _no_draws(key: jax.Array, samples: int) -> jax.Array:
-    raise InputError("the prior of vae_ms is that of each sample: it has no draws without one")
+    raise InputError("the prior of vae_ms is learned from each sample: it has no draws without one")
 
 
 VARIANT = Variant(
