@@ -10,7 +10,7 @@ from scipy import optimize, stats
 
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.nn.count_autoencoder import normalised, signatures_of
-from vaebench.signatures.autoencoders.fits import trained_signatures
+from vaebench.signatures.autoencoders.fits import posterior_draws, refit_by_encoder, trained_signatures
 from vaebench.signatures.autoencoders.started import started, with_rates
 from vaebench.signatures.autoencoders.training import restart_seeds, split_of_rows, study_point
 from vaebench.space import Point, point, static_of, traced_of
@@ -152,10 +152,23 @@ def test_signatures_of_a_cohort_are_found():
     rng = np.random.default_rng(0)
     spectra = rng.dirichlet(np.full(96, 0.1), 3)
     counts = rng.poisson(rng.gamma(0.7, 800, (60, 3)) @ spectra).astype(float)
-    found = trained_signatures(0, counts, 3, 2, variant="vae_ms", augmentation=5, epochs=600)
-    assert found.statuses == ("OK", "OK")
+    found = trained_signatures(0, counts, 3, 1, variant="vae_ms", augmentation=5, epochs=800, patience=800)
+    assert found.statuses == ("OK",)
     np.testing.assert_allclose(found.scales, 1, rtol=1e-5)
     assert np.isfinite(found.latent_kl).all()
     for own in found.signatures:
         cosines = own @ spectra.T / np.linalg.norm(own, axis=1)[:, None] / np.linalg.norm(spectra, axis=1)
         assert cosines.max(axis=0).min() > 0.95
+
+
+def test_a_refit_keeps_the_signatures_that_are_given():
+    rng = np.random.default_rng(4)
+    spectra = rng.dirichlet(np.full(24, 0.1), 2)
+    truth = rng.gamma(2.0, 150, (30, 2))
+    counts = rng.poisson(truth @ spectra).astype(float)
+    fit = refit_by_encoder(0, counts, spectra, variant="vae_ms", settings={"batch": 15}, epochs=600, patience=600)
+    np.testing.assert_allclose(signatures_of(fit.variables), spectra, rtol=1e-6)
+    np.testing.assert_allclose(fit.exposures.sum(1), counts.sum(1), rtol=1e-5)
+    assert np.corrcoef(fit.exposures.ravel(), truth.ravel())[0, 1] > 0.9
+    draws = posterior_draws(jax.random.key(1), fit, 200)
+    np.testing.assert_allclose(draws.mean(0), fit.exposures, atol=5 * np.sqrt(fit.exposures.max() / 200))
