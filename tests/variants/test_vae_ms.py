@@ -148,6 +148,7 @@ def test_restarts_have_starts_of_their_own_and_their_own_rows():
     np.testing.assert_array_equal(begun.rows[split.train], with_rates(rows, begun.start_of(points[1])))
 
 
+@pytest.mark.slow
 def test_signatures_of_a_cohort_are_found():
     rng = np.random.default_rng(0)
     spectra = rng.dirichlet(np.full(96, 0.1), 3)
@@ -166,7 +167,8 @@ def test_a_refit_keeps_the_signatures_that_are_given():
     spectra = rng.dirichlet(np.full(24, 0.1), 2)
     truth = rng.gamma(2.0, 150, (30, 2))
     counts = rng.poisson(truth @ spectra).astype(float)
-    fit = refit_by_encoder(0, counts, spectra, variant="vae_ms", settings={"batch": 15}, epochs=600, patience=600)
+    fast = {"batch": 15, "learning_rate": 0.01}
+    fit = refit_by_encoder(0, counts, spectra, variant="vae_ms", settings=fast, epochs=600, patience=600)
     np.testing.assert_allclose(signatures_of(fit.variables), spectra, rtol=1e-6)
     np.testing.assert_allclose(fit.exposures.sum(1), counts.sum(1), rtol=1e-5)
     assert np.corrcoef(fit.exposures.ravel(), truth.ravel())[0, 1] > 0.9
