@@ -16,7 +16,7 @@ from vaebench.variants.vae_ms import capped, exposures_to
 
 
 class Started(NamedTuple):
-    """What restarts begin with.
+    """First rows and signatures of restarts.
 
     Attributes:
         rows: for each restart its counts and their exposures, [R N, M + S].
