@@ -406,13 +406,13 @@ def test_a_folder_that_is_removed_meanwhile_is_said(tmp_path, tiny):
 
 
 def test_rows_are_all_there_at_the_end(tmp_path, capsys):
-    write_rows([{"point": "a"}, {"point": "b"}], tmp_path)
-    rows = all_rows(tmp_path, ["a", "b"], {"lanes": 2})
+    write_rows([{"point": point_id(p, "d")} for p in POINTS[:2]], tmp_path)
+    rows = all_rows(tmp_path, POINTS[:2], "d", {"lanes": 2})
     assert len(rows) == 2
     assert read_run_json(tmp_path) == {"lanes": 2}
     assert "run.json was removed while the command ran, and has been written again" in capsys.readouterr().err
     with pytest.raises(RunError, match="the rows of 1 of 2 points are gone; the same command trains them again"):
-        all_rows(tmp_path, ["a", "c"], {})
+        all_rows(tmp_path, POINTS[1:3], "d", {})
 
 
 def kill_own_process(z, dataset, metrics, given):

@@ -151,8 +151,7 @@ def run(
             cost = carry_out_chosen(chosen, task, dataset, evaluators, shown.show, **watch)
         shown.end(cost)
         write_cost(cost, folder)
-        wanted = [point_id(p, dataset.digest) for p in task.points]
-        return all_rows(folder, wanted, {**record, "notes": told})
+        return all_rows(folder, task.points, dataset.digest, {**record, "notes": told})
 
 
 def _chosen(task: Task, dataset: Dataset, quiet: bool) -> Workers:

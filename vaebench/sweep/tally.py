@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vaebench.errors import RunError
 from vaebench.results import read_rows, write_run_json
-from vaebench.space import Point
+from vaebench.space import Point, point_id
 from vaebench.sweep.evaluator import EvaluationQueue
 from vaebench.sweep.progress import RunProgress, show_notes
 from vaebench.training.pool import Tick
@@ -18,26 +18,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def all_rows(out: Path, wanted: Sequence[str], record: Mapping[str, Any]) -> pd.DataFrame:
+def all_rows(out: Path, points: Sequence[Point], digest: str, record: Mapping[str, Any]) -> pd.DataFrame:
     """Return all rows of a folder at the end of a run, which somebody may have removed or changed in the meantime.
 
     Args:
         out: the folder.
-        wanted: identities of the points that were trained, or had a row before.
+        points: those that were trained, or had a row before.
+        digest: of the data set.
         record: what its ``run.json`` held; it is written again, with a note, if it is gone, for rows without it cannot be
             continued.
 
     Raises:
-        RunError: rows of wanted points are gone.
+        RunError: rows of these points are gone.
     """
     if not (out / "run.json").exists():
         write_run_json(record, out)
         show_notes([f"{out / 'run.json'} was removed while the command ran, and has been written again"])
     rows = read_rows(out)
-    gone = len(set(wanted) - set(rows["point"]))
+    gone = len({point_id(point, digest) for point in points} - set(rows["point"]))
     if gone:
         raise RunError(
-            f"{out} was removed or changed while the command ran: the rows of {gone} of {len(wanted)} points are gone; the same "
+            f"{out} was removed or changed while the command ran: the rows of {gone} of {len(points)} points are gone; the same "
             "command trains them again"
         )
     return rows
