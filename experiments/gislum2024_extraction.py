@@ -10,8 +10,8 @@ catalogue as shipped, without sampling noise; setting P redraws it as Poisson(ex
 Numbers of signatures tried: preset `cpu`, sparse and nmf 2 to 15 (scenario 14: 2 to 25), autoencoders the brackets of the
 report (2 to 5, 8 to 13, 18 to 23); ten restarts (autoencoders five, 20 redraws, as the report). Preset `short`, for vae_ms:
 scenario 8 with 2 to 5 signatures, three restarts, 2 redraws, at most 200 epochs (5 minutes on a busy machine); scenario 14 with
-21, two restarts, 1 redraw, at most 300 epochs (9 minutes). Scores: matches by Hungarian assignment on the cosine; areas under precision,
-sensitivity and F1 over cut-offs 0.8 to 1; means over scenarios.
+21, two restarts, 1 redraw, at most 300 epochs (9 minutes). Scores: matches by Hungarian assignment on the cosine; areas under
+precision, sensitivity and F1 over cut-offs 0.8 to 1; means over scenarios.
 
 Machine: 1 CPU core. Minutes of one repeat of one setting, sparse: scenarios 2, 4, 6 about 2 each, 8 about 1, 14 about 12;
 nmf about the same; muse_xae and exponential_vae 3 to 6, folded_normal_vae 3 to 10 (scenario 14 more).
