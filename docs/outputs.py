@@ -270,6 +270,7 @@ OUTPUTS: dict[str, tuple[File, ...]] = {
             ),
         ),
         File("counts.json", "totals, dropped records by reason, notes"),
+        _MANIFEST,
     ),
     "run": (
         File("rows/*.parquet", "one row for each training and baseline: the columns below"),

@@ -180,17 +180,17 @@ def test_a_part_merged_while_reading_is_read_from_its_new_place(tmp_path, monkey
     import vaebench.results as results
 
     parts = [write_rows([row(p)], tmp_path) for p in "abc"]
-    real, calls = results._table, []
+    real, calls = results.read_part, []
 
     def merging(path, columns):
         if not calls:
             calls.append(path)
             with monkeypatch.context() as patch:
-                patch.setattr(results, "_table", real)
+                patch.setattr(results, "read_part", real)
                 compact(tmp_path, parts)
         return real(path, columns)
 
-    monkeypatch.setattr(results, "_table", merging)
+    monkeypatch.setattr(results, "read_part", merging)
     assert read_rows(tmp_path)["point"].tolist() == list("abc")
     assert calls
 
@@ -200,19 +200,19 @@ def test_parts_removed_one_by_one_while_they_are_listed(tmp_path, monkeypatch):
     import vaebench.results as results
 
     parts = [write_rows([row(f"p{i:02d}")], tmp_path) for i in range(30)]
-    real, left = results._table, sorted(parts)
+    real, left = results.read_part, sorted(parts)
 
     def removing(path, columns):
         if left:
             if len(left) == len(parts):
                 with monkeypatch.context() as patch:
-                    patch.setattr(results, "_table", real)
+                    patch.setattr(results, "read_part", real)
                     patch.setattr(type(path), "unlink", lambda self: None)
                     compact(tmp_path, parts)
             left.pop(0).unlink()
         return real(path, columns)
 
-    monkeypatch.setattr(results, "_table", removing)
+    monkeypatch.setattr(results, "read_part", removing)
     assert finished(tmp_path) == {f"p{i:02d}" for i in range(30)}
 
 
@@ -255,6 +255,28 @@ def test_columns_that_cannot_be_joined_are_named(tmp_path):
     write_rows([row("b", v="x")], tmp_path)
     with pytest.raises(InputError, match=r"different types in different part files: .*v"):
         read_rows(tmp_path)
+    last = write_rows([row("c", v=2)], tmp_path)
+    pq.write_table(pa.table({"schema": [SCHEMA], "point": ["x"], "v": [[1.0]]}), last)
+    with pytest.raises(InputError, match=rf"v is \S+ in {tmp_path}\S*, and \S+ in others; move that file away"):
+        read_rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"schema": [SCHEMA], "point": [1]}, "a row with point 1, which must be a text"),
+        ({"schema": [SCHEMA], "point": pa.array([None], pa.string())}, "a row with point None"),
+        ({"schema": [str(SCHEMA)], "point": ["x"]}, f"has schema '{SCHEMA}', this version reads {SCHEMA}"),
+        ({"schema": [SCHEMA], "point": ["x"], "data/digest": ["other"]}, r"rows of other data \(digest other\)"),
+    ],
+)
+def test_a_part_of_something_else_is_named(tmp_path, columns, words):
+    part = write_rows([row("a")], tmp_path)
+    write_run_json({"digest": "own"}, tmp_path)
+    pq.write_table(pa.table(columns), part)
+    with pytest.raises(InputError, match=words) as found:
+        read_rows(tmp_path)
+    assert part.name in str(found.value)
 
 
 def test_no_rows_is_bad_input(tmp_path):

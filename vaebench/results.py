@@ -18,10 +18,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaebench.atomic import create, replacing
+from vaebench.atomic import create, read_json, replacing
 from vaebench.errors import InputError, shortened, user_path
 from vaebench.types import SCHEMA
 from vaebench.types.flat import arrow_type, flat_value
+from vaebench.types.row_parts import check_data, joined_parts, read_part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,11 +90,17 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
         numpy arrays.
 
     Raises:
-        InputError: no rows at all, a part that cannot be read, or another schema version.
+        InputError: no rows at all, a part that cannot be read or is of other data than ``run.json`` says, or another schema
+            version.
     """
-    table = _first_by_point(_joined(_tables(user_path(folder), None)))
+    place = user_path(folder)
+    tables = _tables(place, None)
+    digest = (read_json(place / "run.json") or {}).get("digest")
+    if isinstance(digest, str):
+        check_data(tables, digest)
+    table = _first_by_point(joined_parts(tables))
     if not table.num_rows:
-        raise InputError(f"no rows in {user_path(folder) / 'rows'}: nothing was run there yet")
+        raise InputError(f"no rows in {place / 'rows'}: nothing was run there yet")
     held = [
         name for name in table.column_names if name.startswith("metric/") or table[name].null_count < table.num_rows
     ]
@@ -145,7 +152,7 @@ def compact(folder: str | Path, paths: Sequence[str | Path]) -> Path:
     """
     if not (parts := [user_path(path) for path in paths]):
         raise InputError("compact needs at least one part file")
-    table = _first_by_point(_joined([_table(path, None) for path in parts]))
+    table = _first_by_point(joined_parts([read_part(path, None) for path in parts]))
     merged = _write_part(table, user_path(folder), min(path.name for path in parts).split("-")[1])
     for path in parts:
         path.unlink()
@@ -256,42 +263,8 @@ def _tables(folder: Path, columns: list[str] | None) -> list[Any]:
         for path in new:
             read[path] = None
             with suppress(FileNotFoundError):
-                read[path] = _table(path, columns)
+                read[path] = read_part(path, columns)
     return [read[path] for path in sorted(read) if read[path] is not None]
-
-
-def _table(path: Path, columns: list[str] | None) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        # through an open file: given a path, pyarrow would infer partitions from the names of its folders
-        with path.open("rb") as file:
-            table = pq.ParquetFile(file).read(columns)
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} cannot be read ({error}); delete it and resume to compute its rows again") from error
-    if "schema" not in table.column_names or "point" not in table.column_names:
-        raise InputError(f"{path} is not a file of results: it has no columns 'schema' and 'point'")
-    other = set(table["schema"].to_pylist()) - {SCHEMA}
-    if other:
-        raise InputError(
-            f"{path} has schema {min(other, key=str)}, this version reads {SCHEMA}: "
-            "read it with the version that wrote it, or run into a new folder"
-        )
-    return table
-
-
-def _joined(tables: list[Any]) -> Any:
-    import pyarrow as pa
-
-    if not tables:
-        return pa.table({"schema": pa.array([], pa.int64()), "point": pa.array([], pa.string())})
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise InputError(f"a column has different types in different part files: {error}") from error
 
 
 def _first_by_point(table: Any) -> Any:

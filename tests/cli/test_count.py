@@ -42,7 +42,14 @@ def test_count_writes_catalogues_that_are_read(calls, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "2 samples: SBS96 222, DBS78 0, ID83 0" in printed
     assert "dropped 1: structural variant" in printed
-    assert {path.name for path in out.iterdir()} == {"SBS96.csv", "DBS78.csv", "ID83.csv", "dropped.csv", "counts.json"}
+    assert {path.name for path in out.iterdir()} == {
+        "SBS96.csv",
+        "DBS78.csv",
+        "ID83.csv",
+        "dropped.csv",
+        "counts.json",
+        "manifest.json",
+    }
     assert read_catalogue(out / "SBS96.csv").sum(axis=1).to_dict() == {"T1": 222, "T2": 0}
     assert pd.read_csv(out / "ID83.csv").columns.tolist() == ["MutationType", "T1", "T2"]
     assert pd.read_csv(out / "dropped.csv")["reason"].tolist() == ["structural variant"]

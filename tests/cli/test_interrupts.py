@@ -38,6 +38,8 @@ SCRIPT = """
             finally:
                 print("cleaning", flush=True)
                 time.sleep(60)
+        if sys.argv[1] == "exec":  # as while a dataclass is made
+            exec("print('ready', flush=True); import time; time.sleep(60)")
         print("ready", flush=True)
         if sys.argv[1] == "error":
             try:
@@ -63,9 +65,11 @@ SCRIPT = """
 """
 
 
-def started(kind: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", textwrap.dedent(SCRIPT), kind]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def started(kind: str, module: Path | None = None) -> subprocess.Popen[str]:
+    """The script, or the module that holds it, once it is at work."""
+    command = [sys.executable, *(["-c", textwrap.dedent(SCRIPT)] if module is None else ["-m", module.stem]), kind]
+    place = None if module is None else module.parent
+    process = subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
@@ -77,6 +81,15 @@ def test_an_interrupt_ends_the_command_also_if_it_is_swallowed(kind, number):
     process = started(kind)
     process.send_signal(number)
     process.send_signal(number)  # as `timeout` does, to the process and to its group
+    _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (130, "\ninterrupted\n")
+
+
+def test_an_interrupt_within_pythons_exec_ends_with_the_code_too(tmp_path):
+    module = tmp_path / "commanded.py"
+    module.write_text(textwrap.dedent(SCRIPT), encoding="utf-8")
+    process = started("exec", module)  # as `python -m vaebench`, which would end by the signal
+    process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=20)
     assert (process.returncode, said) == (130, "\ninterrupted\n")
 

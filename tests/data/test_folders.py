@@ -235,3 +235,18 @@ def test_formulas_are_quoted_when_asked_for(tmp_path, monkeypatch, recwarn):
     assert not recwarn
     write_frame(frame, tmp_path / "x.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "x.parquet"), frame)
+
+
+def test_results_of_another_command_at_the_same_time_are_said(tmp_path, recwarn):
+    out = tmp_path / "out"
+    make(out, FIRST)
+    check_results_folder(out, "extract")
+    make(out, SECOND)
+    assert not recwarn.list
+    check_results_folder(out, "extract")
+    other = json.loads((out / MANIFEST).read_text())
+    os.utime(out / MANIFEST, ns=(1, 1))
+    with pytest.warns(UserWarning, match="another vaebench extract has written to .* in the meantime"):
+        make(out, FIRST)
+    assert content(out) == FIRST
+    assert other["files"] == sorted(SECOND)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from vaebench.data.mutations.simulate import simulate_catalogue
-from vaebench.signatures import restarts
+from vaebench.signatures import restarts, steps
 from vaebench.signatures.extraction import extract
 from vaebench.signatures.sparse import pipeline
 from vaebench.signatures.steps import keeping_steps, kept
@@ -54,8 +54,29 @@ def test_a_step_is_computed_once_for_equal_arguments(tmp_path):
             path.write_bytes(path.read_bytes()[:-3])
         found(x, key, 1, None)
         assert calls == [1, 2, 1, 1, 1, 1]
+        for path in tmp_path.iterdir():  # one bit of a number, which can be decoded
+            data = bytearray(path.read_bytes())
+            data[data.index(np.float32(4).tobytes())] ^= 1
+            path.write_bytes(data)
+        np.testing.assert_array_equal(found(x, key, 1, None).spectra, np.asarray(x))
+        assert calls == [1, 2, 1, 1, 1, 1, 1]
     found(x, key, 1, None)
-    assert len(calls) == 7
+    assert len(calls) == 8
+
+
+def test_a_folder_that_another_command_has_swapped_away_is_made_again(tmp_path, monkeypatch):
+    real, gone = steps.replacing, []
+
+    def swapped(path):
+        if not gone:
+            gone.append(path)
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return real(path)
+
+    monkeypatch.setattr(steps, "replacing", swapped)
+    with keeping_steps(tmp_path / "steps"):
+        found(jax.numpy.arange(6.0), jax.random.key(0), 1, None)
+    assert len(list((tmp_path / "steps").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ import errno
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
 import types
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -22,19 +23,21 @@ import pandas as pd
 import pytest
 
 from vaebench.errors import InputError, RunError
-from vaebench.results import finished, read_costs, read_rows
+from vaebench.results import finished, read_costs, read_rows, read_run_json, write_rows
 from vaebench.space import Point, point, point_id, product
+from vaebench.sweep import evaluator
 from vaebench.sweep import worker as task
 from vaebench.sweep.evaluator import EvaluationQueue
 from vaebench.sweep.progress import summary
 from vaebench.sweep.runner import run, sharded
+from vaebench.sweep.tally import all_rows
 from vaebench.training import cost as cost_module
-from vaebench.training.checkpoint import LANES, load_lanes
+from vaebench.training.checkpoint import LANES, load_lanes, save_lanes
 from vaebench.training.cost import chosen_lanes, estimated, program_memory, programs
 from vaebench.training.engine import Engine
 from vaebench.training.lane import RUNNING
 from vaebench.training.model import kept_embedding, kept_embeddings, kept_models
-from vaebench.training.pool import trained_points
+from vaebench.training.pool import Saved, trained_points
 
 pytestmark = pytest.mark.long
 
@@ -152,6 +155,17 @@ def test_checkpoints_are_written_used_and_removed(tmp_path, tiny, undisturbed):
     assert not load_lanes(tmp_path / LANES)
     one, two = comparable(read_rows(tmp_path)), comparable(undisturbed)
     assert one["loss/valid"].equals(two.loc[one.index, "loss/valid"])
+
+
+def test_a_checkpoint_that_is_not_what_was_written_is_refused(tmp_path):
+    path = tmp_path / "lanes.safetensors"
+    save_lanes(path, {"p": Saved({"w": np.arange(3.0)}, [0.5])})
+    np.testing.assert_array_equal(load_lanes(tmp_path)["p"][0], np.arange(3.0))
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"lanes.safetensors is damaged: .*; delete it to continue without it"):
+        load_lanes(tmp_path)
 
 
 # --- shards, workers, executors ------------------------------------------------------------------------------------
@@ -373,6 +387,34 @@ def test_a_full_disk_is_reported_and_earlier_rows_stay(tmp_path, tiny, monkeypat
     assert len(run(POINTS, tiny, metrics=["leiden"], out=tmp_path, quiet=True)) == 7
 
 
+def test_a_folder_that_is_removed_meanwhile_is_said(tmp_path, tiny):
+    out = tmp_path / "out"
+    scores = np.random.default_rng(0).normal(size=(60, 2))
+
+    def evaluated(*names):
+        with EvaluationQueue(tiny, ["leiden"], out, 0) as queue:
+            for number, name in enumerate(names):
+                if number == 2:
+                    shutil.rmtree(out)
+                queue.submit({"point": name, "status": "OK"}, scores)
+                queue.drain()
+
+    evaluated("one", "two")
+    with pytest.raises(RunError, match=r"out was removed or changed while the command ran: 2 of its 2 files of rows"):
+        evaluated("one", "two", "three")
+    assert not out.exists()
+
+
+def test_rows_are_all_there_at_the_end(tmp_path, capsys):
+    write_rows([{"point": point_id(p, "d")} for p in POINTS[:2]], tmp_path)
+    rows = all_rows(tmp_path, POINTS[:2], "d", {"lanes": 2})
+    assert len(rows) == 2
+    assert read_run_json(tmp_path) == {"lanes": 2}
+    assert "run.json was removed while the command ran, and has been written again" in capsys.readouterr().err
+    with pytest.raises(RunError, match="the rows of 1 of 2 points are gone; the same command trains them again"):
+        all_rows(tmp_path, POINTS[1:3], "d", {})
+
+
 def kill_own_process(z, dataset, metrics, given):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -394,6 +436,39 @@ def test_an_evaluation_that_kills_its_process_is_a_failed_row(tmp_path, tiny, mo
     assert rows["status"].to_dict() == {"good": "OK", "bad": "FAILED", "later": "OK"}
     assert "process died 2 times" in rows.loc["bad", "metric/leiden/status"]
     assert np.isfinite(rows.loc["later", "metric/leiden/ari"])
+
+
+def test_embeddings_of_a_pool_that_dies_again_and_again_are_evaluated_alone(tmp_path, tiny, monkeypatch):
+    """The out-of-memory killer takes workers at random: only the embedding that dies alone has failed."""
+
+    class Mortal(Executor):
+        def __init__(self, count, host_only):
+            self.dead = count > 1
+
+        def submit(self, fn, z, *rest):
+            future = Future()
+            self.dead = self.dead or z[0, 0] == 7.0
+            if self.dead:
+                future.set_exception(BrokenExecutor("killed"))
+            else:
+                future.set_result(fn(z, *rest))
+            return future
+
+        def shutdown(self, wait=True, kill_workers=False):
+            pass
+
+    monkeypatch.setattr(evaluator, "process_pool", Mortal)
+    scores = np.random.default_rng(0).normal(size=(60, 2))
+    with EvaluationQueue(tiny, ["leiden"], tmp_path, 2) as queue:
+        for name in "abcd":
+            queue.submit({"point": name, "status": "OK"}, np.where(name == "b", 7.0, scores))
+            queue.collect()
+    assert read_rows(tmp_path).set_index("point")["status"].to_dict() == {
+        "a": "OK",
+        "b": "FAILED",
+        "c": "OK",
+        "d": "OK",
+    }
 
 
 # --- what is kept --------------------------------------------------------------------------------------------------

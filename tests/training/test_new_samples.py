@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -322,3 +324,30 @@ def test_rows_that_were_chosen_keep_their_names(tmp_path):
     x = preprocessed(some, data.preprocessing)
     assert x.index.tolist() == some["sample"].tolist()
     np.testing.assert_allclose(x, data.x[some.index], rtol=1e-5)
+
+
+def test_weights_that_are_not_what_was_written(cohort, tmp_path):
+    _, weights = saved(cohort[2], tmp_path)
+    data = bytearray(weights.read_bytes())
+    data[-3] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(InputError, match=r"weights.safetensors is damaged: .*; save the model again"):
+        load_model(tmp_path)
+
+
+def test_a_save_that_is_killed_leaves_no_card_of_an_earlier_model(cohort, tmp_path, monkeypatch):
+    card, _ = saved(cohort[2], tmp_path)
+    real = os.replace
+
+    def killed(source, target):
+        if Path(target) == card:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cohort[2].save(tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"model.json is missing"):
+        load_model(tmp_path)
+    assert len(os.listdir(tmp_path)) == 1

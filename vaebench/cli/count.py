@@ -38,11 +38,12 @@ COUNT_HANDLERS: dict[type, str] = {Count: "count:count_mutations"}
 
 def count_mutations(options: Count, command: str) -> dict[str, Any]:
     """Count mutations, write the catalogues and the dropped records, and print how many there are."""
-    from vaebench.cli.parsing import check_out, listed
+    from vaebench.cli.parsing import listed
+    from vaebench.data.files.folders import check_results_folder
     from vaebench.data.mutations.counting import count
     from vaebench.errors import InputError
 
-    check_out(options.out)
+    check_results_folder(options.out, "count")
     if not options.variants:
         raise InputError("count needs a FILE or FOLDER: VCF, MAF or tables with sample, chrom, pos, ref and alt")
     found = count(

@@ -111,6 +111,7 @@ METHODS = {
         ExtractionMethod("weibull_vae", _AUTOENCODER, "Weibull posterior", trains=True),
         ExtractionMethod("spike_slab_vae", _AUTOENCODER, "spike-and-slab posterior", trains=True),
         ExtractionMethod("folded_mixture_vae", _AUTOENCODER, "folded-normal posterior, learned prior", trains=True),
+        ExtractionMethod("vae_ms", _AUTOENCODER, "Poisson posterior started by KL-NMF, VAE-MS", trains=True),
     )
 }
 

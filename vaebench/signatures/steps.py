@@ -2,7 +2,8 @@
 
 A step is a call of a function that is marked with :func:`kept`. Inside :func:`keeping_steps` its result is written to a file
 named by a digest of the function and its arguments, and read from there when the same call comes again. So a step of other
-data or other options is never taken, and the results are the same with and without. A damaged file is computed again.
+data or other options is never taken, and the results are the same with and without. A file begins with
+the SHA-256 of its content, so a damaged one is computed again.
 """
 
 from __future__ import annotations
@@ -61,15 +62,34 @@ def kept(function: Callable[_P, _T]) -> Callable[_P, _T]:
         path = folder / f"{function.__name__.strip('_')}-{digest.hexdigest()[:24]}.msgpack"
         try:
             wanted = typing.get_type_hints(function)["return"]
-            return msgspec.msgpack.decode(path.read_bytes(), type=wanted, dec_hook=_array)
+            return msgspec.msgpack.decode(_unsealed(path.read_bytes()), type=wanted, dec_hook=_array)
         except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError):
             pass  # not there yet, or damaged
         result = function(*args, **kwargs)
-        with replacing(path) as unfinished:
-            unfinished.write_bytes(msgspec.msgpack.encode(result, enc_hook=_plain))
+        _write(path, msgspec.msgpack.encode(result, enc_hook=_plain))
         return result
 
     return step
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a step with its digest."""
+    for last in (False, True):
+        try:
+            with replacing(path) as unfinished:
+                unfinished.write_bytes(hashlib.sha256(content).digest() + content)
+            return
+        except FileNotFoundError:  # another command has just swapped in the folder of its results
+            if last:
+                raise
+
+
+def _unsealed(data: bytes) -> bytes:
+    """Return the content of a step; raise ``ValueError`` if it is not what was written."""
+    size = hashlib.sha256().digest_size
+    if hashlib.sha256(data[size:]).digest() != data[:size]:
+        raise ValueError("a damaged step")
+    return data[size:]
 
 
 def _update(digest: Any, value: Any) -> None:  # noqa: ANN401  (of hashlib; any argument)

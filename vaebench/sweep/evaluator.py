@@ -1,7 +1,8 @@
 """Evaluation on the host while the device trains: a pool of processes, whose results are written as rows when they are complete.
 
-The processes only compute; the training process writes a row once its evaluation is back. An evaluation whose process was killed
-is tried again, then recorded as failed, so one bad embedding cannot stop a run. An error of the evaluation itself is raised.
+The processes only compute; the training process writes a row once its evaluation is back. Evaluations whose pool was killed are
+tried again one by one, and the one that kills its process again is recorded as failed, so that a bad embedding cannot stop a run.
+An error of the evaluation itself is raised.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vaebench.errors import RunError
 from vaebench.evaluation.scores import evaluate_flat, light, prepared_metrics, skipped_scores
 from vaebench.results import compact, write_rows
 from vaebench.rows import column_types
@@ -23,19 +25,18 @@ from vaebench.types import Dataset, Given, Metric
 
 _QUEUED = 8
 """Waiting embeddings per evaluator above which the training waits: bounds the memory if the host is slower than the device."""
-_TRIES = 2
-"""Attempts at an embedding whose process was killed: a pool dies as a whole, so another embedding may have been the cause."""
+_DIED = "FAILED: the evaluation's process died 2 times"
+"""Status of an embedding whose process was killed in the pool, which dies as a whole, and then in a process of its own."""
 _PARTS = 200
 """Number of part files of a process at which they are merged into one."""
 
 
 class _Waiting(NamedTuple):
-    """An embedding under evaluation: the other columns of its row, z, its inputs, and the number of attempts."""
+    """An embedding under evaluation: the other columns of its row, z, and its inputs."""
 
     row: Mapping[str, Any]
     z: np.ndarray
     given: Given
-    tries: int
 
 
 def _lacks(metric: Metric, given: Given) -> bool:
@@ -96,7 +97,7 @@ class EvaluationQueue:
         beside = [m for m in self.metrics if m.where == "lane" and m not in lacking]
         if beside:
             row = {**row, **evaluate_flat(z, self.whole, beside, given)}
-        self._submit(_Waiting(row, z, given._replace(reconstruction=None), 0))
+        self._submit(_Waiting(row, z, given._replace(reconstruction=None)))
 
     def collect(self, wait: Callable[[], None] = lambda: None) -> None:
         """Write the rows of all finished evaluations; while too many are queued, call ``wait`` and wait for one more."""
@@ -112,15 +113,18 @@ class EvaluationQueue:
     def _pool(self) -> Executor:
         return process_pool(self.evaluators, host_only=True) if self.evaluators else ThreadPoolExecutor(1)
 
-    def _submit(self, item: _Waiting) -> None:
+    def _work(self, item: _Waiting) -> tuple[np.ndarray, Dataset, list[Metric], Given]:
         chosen = [m for m in self.metrics if m.where == "host" and not _lacks(m, item.given)]
-        work = (item.z, self.dataset, chosen, item.given)
+        return item.z, self.dataset, chosen, item.given
+
+    def _submit(self, item: _Waiting) -> None:
+        work = self._work(item)
         try:
             future = self.executor.submit(evaluate_flat, *work)
         except BrokenExecutor:
             self._replace_pool()
             future = self.executor.submit(evaluate_flat, *work)
-        self.pending[future] = item._replace(tries=item.tries + 1)
+        self.pending[future] = item
 
     def _wait_for_one(self, wait: Callable[[], None]) -> None:
         wait()
@@ -128,7 +132,7 @@ class EvaluationQueue:
         self._harvest()
 
     def _harvest(self) -> None:
-        rows, again = [], []
+        rows, again = [], list[_Waiting]()
         for future in [future for future in self.pending if future.done()]:
             item = self.pending.pop(future)
             error = None if future.cancelled() else future.exception()
@@ -136,29 +140,52 @@ class EvaluationQueue:
                 rows.append({**item.row, **future.result()})
             elif not isinstance(error, BrokenExecutor) and error is not None:
                 raise error
-            elif item.tries < _TRIES:
-                again.append(item)
             else:
-                reason = f"FAILED: the evaluation's process died {_TRIES} times"
-                rows.append({**skipped_scores(self.metrics, reason), **item.row, "status": "FAILED"})
+                again.append(item)
         if rows:
             self._write(rows)
         if again:
-            # a killed worker breaks its whole pool: all its evaluations are submitted again to a new one
             self._replace_pool()
-            for item in again:
-                self._submit(item)
+            self._evaluate_alone(again)
+
+    def _evaluate_alone(self, items: Sequence[_Waiting]) -> None:
+        """Evaluate embeddings of a pool that died, one after another in a process of their own, and write their rows.
+
+        A killed process breaks its whole pool, whichever embedding was the cause; here the one whose process dies is.
+        """
+        pool = process_pool(1, host_only=True)
+        try:
+            for item in items:
+                try:
+                    row = {**item.row, **pool.submit(evaluate_flat, *self._work(item)).result()}
+                except BrokenExecutor:
+                    row = {**skipped_scores(self.metrics, _DIED), **item.row, "status": "FAILED"}
+                    pool.shutdown(wait=False)
+                    pool = process_pool(1, host_only=True)
+                self._write([row])
+        finally:
+            pool.shutdown(wait=False, kill_workers=True)  # pyright: ignore[reportCallIssue]  (loky's)
 
     def _replace_pool(self) -> None:
         self.executor.shutdown(wait=False)
         self.executor = self._pool()
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
+        self._check_parts()
         self.parts.append(write_rows(rows, self.out, column_types(self.metrics)))
         self.done += len(rows)
         self.failed += sum(row["status"] != "OK" for row in rows)
         if len(self.parts) >= _PARTS:
             self.parts = [compact(self.out, self.parts)]
+
+    def _check_parts(self) -> None:
+        """Raise :class:`RunError` if rows that were written are gone: nobody but this process deletes its parts."""
+        gone = sum(not part.exists() for part in self.parts)
+        if gone:
+            raise RunError(
+                f"{self.out} was removed or changed while the command ran: {gone} of its {len(self.parts)} files of rows are "
+                "gone; see what is left there, and run the command again, into a new folder if in doubt"
+            )
 
     def __enter__(self) -> EvaluationQueue:
         return self
@@ -178,5 +205,7 @@ class EvaluationQueue:
                 self.executor.shutdown(wait=kind is None, kill_workers=kind is not None)  # pyright: ignore
             else:
                 self.executor.shutdown(wait=kind is None, cancel_futures=True)
-        if len(self.parts) > 1:
+        if kind is None:
+            self._check_parts()
+        if len(self.parts) > 1 and all(part.exists() for part in self.parts):
             self.parts = [compact(self.out, self.parts)]

@@ -24,11 +24,12 @@ from vaebench.data.files.folders import MANIFEST, check_folder
 from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.evaluation.scores import DEFAULT_METRICS, allowed_metrics, check_installed, check_metrics
 from vaebench.metrics import METRICS, metric
-from vaebench.results import finished, joined_notes, read_rows, read_run_json, write_cost, write_run_json
+from vaebench.results import finished, joined_notes, read_run_json, write_cost, write_run_json
 from vaebench.rows import device_name, matmul_precision_of
 from vaebench.space import Point, chain, point_id
 from vaebench.sweep.executor import through_executor
 from vaebench.sweep.progress import display, show_notes
+from vaebench.sweep.tally import all_rows
 from vaebench.sweep.worker import KEEP_MODELS, Task
 from vaebench.sweep.workers import Workers, carry_out_chosen, chosen_workers
 from vaebench.training.cost import check_memory, chosen_lanes
@@ -150,7 +151,7 @@ def run(
             cost = carry_out_chosen(chosen, task, dataset, evaluators, shown.show, **watch)
         shown.end(cost)
         write_cost(cost, folder)
-        return read_rows(folder)
+        return all_rows(folder, task.points, dataset.digest, {**record, "notes": told})
 
 
 def _chosen(task: Task, dataset: Dataset, quiet: bool) -> Workers:

@@ -1,15 +1,47 @@
-"""Counts of the work of one process, for its progress and its cost."""
+"""Counts of the work of one process, for its progress and its cost, and of the rows that are there at its end."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vaebench.space import Point
+from vaebench.errors import RunError
+from vaebench.results import read_rows, write_run_json
+from vaebench.space import Point, point_id
 from vaebench.sweep.evaluator import EvaluationQueue
-from vaebench.sweep.progress import RunProgress
+from vaebench.sweep.progress import RunProgress, show_notes
 from vaebench.training.pool import Tick
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def all_rows(out: Path, points: Sequence[Point], digest: str, record: Mapping[str, Any]) -> pd.DataFrame:
+    """Return all rows of a folder at the end of a run, which somebody may have removed or changed in the meantime.
+
+    Args:
+        out: the folder.
+        points: those that were trained, or had a row before.
+        digest: of the data set.
+        record: what its ``run.json`` held; it is written again, with a note, if it is gone, for rows without it cannot be
+            continued.
+
+    Raises:
+        RunError: rows of these points are gone.
+    """
+    if not (out / "run.json").exists():
+        write_run_json(record, out)
+        show_notes([f"{out / 'run.json'} was removed while the command ran, and has been written again"])
+    rows = read_rows(out)
+    gone = len({point_id(point, digest) for point in points} - set(rows["point"]))
+    if gone:
+        raise RunError(
+            f"{out} was removed or changed while the command ran: the rows of {gone} of {len(points)} points are gone; the same "
+            "command trains them again"
+        )
+    return rows
 
 
 class Tally(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from vaebench.types import Tree
 
 LANES, EMBEDDINGS, MODELS = "checkpoints", "embeddings", "models"
 """Subfolders of a run's folder."""
+DIGEST = "sha256"
+"""Key of a file's metadata for :func:`digest_of` its arrays; files of earlier versions, and of kept points, have none."""
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
@@ -45,6 +48,26 @@ def read_arrays(
         raise InputError(f"{path} cannot be read ({error}); {hint}") from error
 
 
+def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of names, types, shapes and values of arrays, as hex digits."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        value = np.asarray(arrays[name], order="C")
+        digest.update(f"{name} {value.dtype.str} {value.shape};".encode() + value.tobytes())
+    return digest.hexdigest()
+
+
+def check_digest(
+    path: Path,
+    arrays: Mapping[str, np.ndarray],
+    metadata: Mapping[str, str],
+    hint: str = "delete it to continue without it",
+) -> None:
+    """Raise :class:`InputError` unless the arrays read from a file are those that were written, as far as it says."""
+    if metadata.get(DIGEST, "") not in ("", digest_of(arrays)):
+        raise InputError(f"{path} is damaged: it does not hold what was written; {hint}")
+
+
 def _read_if_there(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read a file as :func:`read_arrays`; empty if another process has removed it in the meantime."""
     try:
@@ -61,17 +84,21 @@ def save_lanes(path: Path, lanes: Mapping[str, Saved]) -> None:
     for point, (lane, history) in lanes.items():
         arrays |= {f"{point}/{i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(lane))}
         arrays[f"{point}/history"] = np.asarray(history, np.float64)
-    write_arrays(path, arrays)
+    write_arrays(path, arrays, {DIGEST: digest_of(arrays)})
 
 
 def load_lanes(folder: Path) -> dict[str, list[np.ndarray]]:
     """Read all checkpoints in ``folder``: point id -> the leaves of its lane, then its losses.
 
     Of a point in several files the lane with the most epochs is returned.
+
+    Raises:
+        InputError: a file cannot be read, or does not hold what was written.
     """
     found: dict[str, list[np.ndarray]] = {}
     for path in sorted(folder.glob("*.safetensors")):
-        arrays, _ = _read_if_there(path)
+        arrays, metadata = _read_if_there(path)
+        check_digest(path, arrays, metadata)
         for point in {name.split("/")[0] for name in arrays}:
             leaves = [arrays[name] for name in sorted(arrays) if name.split("/")[0] == point]
             if point not in found or len(leaves[-1]) > len(found[point][-1]):

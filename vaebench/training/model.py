@@ -12,7 +12,7 @@ import numpy as np
 from vaebench.errors import InputError, user_path
 from vaebench.space import Point
 from vaebench.space import point as make_point
-from vaebench.training.checkpoint import EMBEDDINGS, MODELS, kept, kept_array, read_arrays
+from vaebench.training.checkpoint import EMBEDDINGS, MODELS, check_digest, kept, kept_array, read_arrays
 from vaebench.training.engine import check_device
 from vaebench.training.pool import Finished, trained_points
 from vaebench.training.stored import (
@@ -138,11 +138,11 @@ def load_model(folder: str | os.PathLike[str]) -> Trained:
     for name in (MODEL_CARD, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(f"no model in {str(folder)!r}: {name} is missing")
-    return model_from(
-        read_arrays(folder / WEIGHTS, "it may be cut off: save the model again")[0],
-        read_card(folder / MODEL_CARD),
-        str(folder),
-    )
+    hint = "it may be cut off: save the model again"
+    arrays, metadata = read_arrays(folder / WEIGHTS, hint)
+    model = model_from(arrays, read_card(folder / MODEL_CARD), str(folder))
+    check_digest(folder / WEIGHTS, arrays, metadata, "save the model again")
+    return model
 
 
 def kept_models(folder: str | os.PathLike[str]) -> dict[str, Trained]:

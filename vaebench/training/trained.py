@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.atomic import write_json
+from vaebench.atomic import replacing, write_json
 from vaebench.data.auxiliary import coding_of
 from vaebench.data.preprocessing import Preprocessing, settings_of
 from vaebench.errors import InputError, user_path
 from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
 from vaebench.space import Point, static_of
-from vaebench.training.checkpoint import write_arrays
+from vaebench.training.checkpoint import DIGEST, digest_of, write_arrays
 from vaebench.training.engine import DEFAULT
 from vaebench.training.pool import Finished
 from vaebench.training.stored import (
@@ -196,10 +196,12 @@ class Trained:
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``weights.safetensors`` and ``model.json`` into ``folder``, and return the folder; see :func:`load_model`."""
-        folder = user_path(folder)
-        # weights first, so that a folder with a card is complete
-        write_arrays(folder / WEIGHTS, arrays_of(self))
-        write_json(folder / MODEL_CARD, card_of(self), indent=1)
+        folder, arrays = user_path(folder), arrays_of(self)
+        with replacing(folder / MODEL_CARD) as card, replacing(folder / WEIGHTS) as weights:
+            write_json(card, card_of(self), indent=1)
+            write_arrays(weights, arrays, {DIGEST: digest_of(arrays)})
+            # a process that is killed between the two leaves no card of an earlier model beside the new weights
+            (folder / MODEL_CARD).unlink(missing_ok=True)
         return folder
 
     def posterior(self, x: np.ndarray | pd.DataFrame, auxiliary: AuxiliaryValues | None = None) -> Posterior | None:

@@ -37,6 +37,7 @@ _FILES = (
     "identifiable_vae",
     "semi_supervised_vae",
     "constrained_vae",
+    "vae_ms",
 )
 VARIANTS: dict[str, Variant] = {name: importlib.import_module(f"{__name__}.{name}").VARIANT for name in _FILES}
 """Name -> variant, in the order in which variants are listed."""

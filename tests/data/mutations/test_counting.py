@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vaebench.data.files.folders import check_results_folder
 from vaebench.data.mutations.channel_names import CONTEXTS, reverse_complement
 from vaebench.data.mutations.counting import count
 from vaebench.data.mutations.records import Variants
@@ -254,3 +255,21 @@ def test_round_trip_of_a_simulated_catalogue():
     pd.testing.assert_frame_equal(counted.catalogues["SBS96"], catalogue, check_names=False)
     assert counted.totals()["DBS78"] == 0
     assert not len(counted.dropped)
+
+
+def test_a_second_count_replaces_the_files_of_the_first(tmp_path):
+    genome = {"1": "ACGTACGTACGT"}
+    counted = count(variants([("s", "1", 6, "C", "A")]), genome, contexts=("SBS96", "DBS78"))
+    out = counted.save(tmp_path / "counts", "vaebench count")
+    (out / "mine.txt").write_text("kept")
+    count(variants([("s", "1", 6, "C", "T")]), genome, contexts=("SBS96",)).save(out)
+    assert sorted(p.name for p in out.iterdir()) == [
+        "SBS96.csv", "counts.json", "dropped.csv", "manifest.json", "mine.txt",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="holds the results of vaebench count"):
+        check_results_folder(out, "extract")
+    (out / "manifest.json").unlink()  # a folder of an earlier version
+    (out / "DBS78.csv").write_text("old")
+    check_results_folder(out, "count")
+    counted._replace(catalogues={"SBS96": counted.catalogues["SBS96"]}).save(out)
+    assert not (out / "DBS78.csv").exists()

@@ -10,6 +10,7 @@ import ctypes
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,14 @@ _OLD: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "calibrate": ("calibration.json", ("coverage.csv", "calibration.json", "report.html")),
     "match": ("matches.csv", ("matches.csv",)),
     "power": ("power.json", ("power.csv", "power.json")),
+    "count": (
+        "counts.json",
+        (
+            "counts.json",
+            "dropped.csv",
+            *(f"{name}.csv" for name in ("SBS96", "SBS288", "SBS384", "SBS1536", "DBS78", "ID83")),
+        ),
+    ),
 }
 """Command -> the file by which its folders of before there were manifests are known, and all its files but the figures."""
 _FIGURES = ("signatures", "selection", "exposures", "reconstruction", "intervals", "map", "similarity", "coverage")
@@ -69,6 +78,18 @@ def check_results_folder(folder: Path, command: str) -> None:
                 f"{folder} holds a {own[0]} that was not made by vaebench {command}; choose another --out, or move the file"
             )
     sweep_unfinished(folder)
+    _SEEN[Path(os.path.realpath(folder))] = _stamp(folder)
+
+
+_SEEN: dict[Path, int] = {}
+"""Folder -> time of its manifest when a command of this process began."""
+
+
+def _stamp(folder: Path) -> int:
+    try:
+        return (folder / MANIFEST).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @contextmanager
@@ -92,6 +113,11 @@ def whole_folder(folder: str | Path, command: str) -> Iterator[Path]:
     stage = _stage(target)
     try:
         yield stage
+        if _stamp(target) not in (0, _SEEN.get(target, _stamp(target))):
+            warnings.warn(
+                f"another vaebench {command} has written to {folder} in the meantime; its results are replaced by these",
+                stacklevel=3,
+            )
         made = sorted(
             p.relative_to(stage).as_posix() for p in stage.rglob("*") if p.is_file() and p != stage / MANIFEST
         )
@@ -166,6 +192,8 @@ def _made_before(mark: Path, maker: str, command: str) -> bool:
     record = read_json(mark) or {}
     if maker == "extract":
         return str(record.get("command", "")).startswith("vaebench extract")
+    if maker == "count":
+        return {"mutations", "dropped", "samples"} <= set(record)
     return {"method", "level"} <= set(record)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
+from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.doublets import CLUSTER, doublets
@@ -27,7 +28,7 @@ from vaebench.data.mutations.genome import BASES, Genome, build_of, matched_chro
 from vaebench.data.mutations.records import Variants, shown
 from vaebench.data.mutations.strand import Genes, read_genes
 from vaebench.data.mutations.variants import is_list_of_mutations, read_variants
-from vaebench.errors import InputError, unknown_name
+from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.version import __version__
 
 __all__ = ["DEFAULT_CONTEXTS", "MOST_WRONG", "Counted", "count", "counted_catalogue", "is_list_of_mutations"]
@@ -55,22 +56,27 @@ class Counted(NamedTuple):
     def save(self, folder: str | Path, command: str = "") -> Path:
         """Writes ``SBS96.csv``, ..., ``dropped.csv`` and ``counts.json``; channels are in rows and samples in columns.
 
+        They replace all files of an earlier count, which ``manifest.json`` names, in one step; other files stay.
+
         Args:
             folder: the folder; it is made where it is missing.
             command: the command line that is recorded in ``counts.json``.
 
         Returns:
             The folder.
+
+        Raises:
+            InputError: ``folder`` holds the results of another command.
         """
-        place = Path(folder)
-        for name, catalogue in self.catalogues.items():
-            frame = catalogue.T.astype(np.int64)
-            frame.insert(0, "MutationType", frame.index.astype(str), allow_duplicates=True)
-            write_frame(frame, place / f"{name}.csv")
-        write_frame(self.dropped, place / "dropped.csv")
-        made = {"command": command, "version": __version__} if command else {"version": __version__}
-        write_json(place / "counts.json", made | self.summary(), **STRICT_JSON)
-        return place
+        with whole_folder(folder, "count") as new:
+            for name, catalogue in self.catalogues.items():
+                frame = catalogue.T.astype(np.int64)
+                frame.insert(0, "MutationType", frame.index.astype(str), allow_duplicates=True)
+                write_frame(frame, new / f"{name}.csv")
+            write_frame(self.dropped, new / "dropped.csv")
+            made = {"command": command, "version": __version__} if command else {"version": __version__}
+            write_json(new / "counts.json", made | self.summary(), **STRICT_JSON)
+        return user_path(folder)
 
     def totals(self) -> dict[str, int]:
         """Returns the number of mutations of each context."""

@@ -5,7 +5,8 @@ Extraction of S signatures (:func:`vaebench.signatures.autoencoders.fits.trained
     1. redraws     every sample's counts are redrawn ``augmentation`` times from Multinomial(n, x / n), once for all restarts
                    (training.multinomial_resample)
     2. training    each restart trains an autoencoder, whose decoder is one non-negative matrix, on the redraws, and stops by
-                   its loss on the counts themselves; restarts are lanes of one program (training.trained_lanes)
+                   its loss on the counts themselves; restarts are lanes of one program (training.trained_lanes). The decoder of
+                   ``vae_ms`` begins with a KL-NMF of the catalogue (started.started)
     3. signatures  rows of the decoder, scaled to sum to 1; a row of zeros makes the restart a ``DEAD_SIGNATURE``
     4. measures    both errors of the reconstruction, KL divergence per latent, and number of latents in use (fits)
 

@@ -12,6 +12,7 @@ import numpy as np
 from vaebench.errors import InputError, whole_number
 from vaebench.nn.count_autoencoder import normalised, signatures_of
 from vaebench.nn.losses import poisson_loss
+from vaebench.signatures.autoencoders.started import started, with_rates
 from vaebench.signatures.autoencoders.training import (
     checked_counts,
     checked_settings,
@@ -131,7 +132,11 @@ def trained_signatures(
         split = split._replace(train=np.arange(samples, len(rows)))
     changed = {"epochs": epochs, "patience": patience, **checked_settings(settings, len(split.train))}
     points = [study_point(variant, k, {**changed, "seed": own}) for own in restart_seeds(seed, restarts)]
-    finished = trained_lanes(points, counts, rows, lambda point: split, None, lanes, progress)
+    if variant == "vae_ms":
+        begun = started(points, counts, rows, split)
+        finished = trained_lanes(points, counts, begun.rows, begun.split_of, None, lanes, progress, begun.start_of)
+    else:
+        finished = trained_lanes(points, counts, rows, lambda point: split, None, lanes, progress)
     return _collected([_measured(item, counts) for item in finished])
 
 
@@ -170,6 +175,7 @@ def refit_by_encoder(
     point = study_point(variant, len(signatures), {**changed, "frozen": True, "seed": restart_seeds(seed, 1)[0]})
     split = split_of_rows(np.arange(len(counts)), np.arange(len(counts)))
     rows = jnp.asarray(counts, jnp.float32)
+    rows = with_rates(rows, signatures) if variant == "vae_ms" else rows
     (item,) = trained_lanes([point], counts, rows, lambda point: split, signatures, 1, no_progress)
     diverged = item.z is None
     z = np.full((len(counts), len(signatures)), np.nan) if item.z is None else item.z.astype(np.float64)

@@ -21,6 +21,7 @@ from vaebench.training.train import Train
 from vaebench.types import Dataset, Static
 from vaebench.variants import VARIANTS
 from vaebench.variants import variant as variant_named
+from vaebench.variants.vae_ms import with_start
 
 LANES_CPU = 5
 """Restarts side by side on a CPU. More lanes are no cheaper each, and wait longer for the slowest."""
@@ -40,6 +41,8 @@ _REPORT = Point(
 _CHOSEN = {"folded_normal_vae": {"beta": 0.0}}
 """Weights that a study chose in place of the variant's defaults: with a beta above 0 the latents of the report collapse."""
 
+_VAE_MS = Point(variant="vae_ms", hidden=(60, 40), norm="batch", batch=64, activation="relu", init="kaiming_uniform")
+
 _DECIDED = {
     "variant": "the method is the variant",
     "latent": "it is the number of signatures",
@@ -52,8 +55,8 @@ def study_point(variant: str, latent: int, changed: Mapping[str, Any]) -> Point:
     """Settings of a study for a variant of counts.
 
     MUSE-XAE (recipe ``benchmarked``): 96-128-64-32, ELU, batch normalisation. All others (recipe ``textbook``) as the VAE of
-    gislum2024: 96-96-48-24, GELU, layer normalisation, and for ``folded_normal_vae`` its beta of 0. Both: Adam 1e-3, batch
-    64, at most 1,000 epochs, patience 30.
+    gislum2024: 96-96-48-24, GELU, layer normalisation, and for ``folded_normal_vae`` its beta of 0. VAE-MS: 96-60-40, ReLU,
+    batch normalisation. All: Adam 1e-3, batch 64, at most 1,000 epochs, patience 30.
 
     Args:
         variant: a variant of counts.
@@ -69,7 +72,7 @@ def study_point(variant: str, latent: int, changed: Mapping[str, Any]) -> Point:
             f"variant {variant!r} is for expression data, but this is a catalogue of mutations; use {known}"
         )
     common = {"epochs": 1000, "patience": 30, "min_epochs": 1, "validation": "whole"}
-    base = _MUSE if variant == "muse_xae" else _REPORT
+    base = {"muse_xae": _MUSE, "vae_ms": _VAE_MS}.get(variant, _REPORT)
     chosen = _CHOSEN.get(variant, {})
     return make_point(base, **{**common, "variant": variant, "latent": latent, **chosen, **changed})
 
@@ -135,6 +138,7 @@ def trained_lanes(
     signatures: np.ndarray | None,
     lanes: int | None,
     progress: OnProgress,
+    start_of: Callable[[Point], np.ndarray] | None = None,
 ) -> list[Finished]:
     """Train ``points`` on ``rows`` [N, M] (or [N, 192], see :func:`vaebench.nn.count_autoencoder.signature_model`).
 
@@ -146,6 +150,7 @@ def trained_lanes(
         signatures: [S, M] of a frozen decoder; ``None`` where the decoder is trained.
         lanes: points trained side by side; ``None`` chooses.
         progress: called with "training", the number of finished points whenever it grows, and the number of points.
+        start_of: returns the signatures [S, M] that a point begins with, for a variant that begins with some.
 
     Returns:
         The trained points, in the order of ``points``, with their variables.
@@ -153,6 +158,8 @@ def trained_lanes(
 
     def begin(program: Train, point: Point) -> Lane:
         lane = program.start(on_device(traced_of(point)), on_device(split_of(point)))
+        if start_of is not None:
+            return lane._replace(variables=with_start(lane.variables, start_of(point)))
         if signatures is None:
             return lane
         return lane._replace(variables=with_signatures(lane.variables, signatures))
