@@ -137,7 +137,7 @@ def test_shapes_of_embedding_sample_reconstruction_and_prior(key, name, recipe, 
 
 
 def test_forms_change_the_program_and_defaults_are_the_studies():
-    assert len({(name, recipe, form) for name, recipe, form in FORMS}) == len(FORMS) == 47
+    assert len({(name, recipe, form) for name, recipe, form in FORMS}) == len(FORMS) == 48
     assert dict(point(variant="beta_vae", recipe="benchmarked").shape) == {"form": "capacity"}
     assert dict(point(variant="beta_tc_vae", recipe="benchmarked").shape) == {"estimator": "stratified", "anneal": True}
     assert dict(point(variant="beta_tc_vae").hyper) == {"alpha": 1, "beta": 6, "gamma": 1}
