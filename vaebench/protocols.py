@@ -233,11 +233,8 @@ _THESES = Point(
     stratified=False,
 )
 _THESES_VARIANTS = ("vae", "iwae", "info_vae", "logcosh_vae")
-_THESES_DATA = {
-    "top": 5000,
-    "deviation": "mean",
-    "scaling": "unit",
-}  # [0, 1] is inferred from the sigmoid for korkic2021
+# [0, 1] is inferred from the sigmoid for korkic2021
+_THESES_DATA = {"top": 5000, "deviation": "mean", "scaling": "unit"}
 
 korkic2021 = Protocol(
     name="korkic2021",
@@ -275,11 +272,7 @@ kroskinski2021 = Protocol(
         valid_fraction=0.2,
         validation="whole",
     ),
-    grid={
-        "variant": _THESES_VARIANTS,
-        "init": tuple(INITS[:5]),
-        "seed": tuple(range(10)),
-    },
+    grid={"variant": _THESES_VARIANTS, "init": tuple(INITS[:5]), "seed": tuple(range(10))},
     data=_THESES_DATA,
     per_variant={"info_vae": {"clip": 0.8}},
 )
