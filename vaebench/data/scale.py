@@ -19,15 +19,11 @@ if TYPE_CHECKING:
 
 _LOG_MOST = 50.0  # log2 of any count is below this
 _LOG_OF_ONE_MORE = 25.0  # log2(x + 1) of expression is below this; log2 intensities of proteins reach 40
-_EXPRESSED, _FEWEST = (
-    0.1,
-    10,
-)  # share of the features, those of largest mean, and their least number, that show the scale
+# share of the features, those of largest mean, and their least number, that show the scale
+_EXPRESSED, _FEWEST = 0.1, 10
 _SPREAD = 0.45  # sd of ln x of a gene between samples: most vary more between tumours, and between cell lines
-_STEADY, _VARIABLE = (
-    0.25,
-    0.4,
-)  # sd / mean of the features of largest mean: rarely more in logs; rarely less in linear values
+# sd / mean of the features of largest mean: rarely more in logs; rarely less in linear values
+_STEADY, _VARIABLE = 0.25, 0.4
 _FORGOTTEN, _FORGOTTEN_SHARE = 5, 0.05  # most columns, or share of them, that were forgotten among features
 _CODES = (-99.0, -999.0, -9999.0, -99999.0, -999999.0)
 _BLOCK = 64  # features at once, so that their copies in float64 stay in the processor's cache
