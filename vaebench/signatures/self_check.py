@@ -18,6 +18,7 @@ from scipy.stats import beta
 
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.intervals.ends import parametric_resample
+from vaebench.signatures.intervals.methods import MethodOptions
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.published import KnownTypes, ground_of_types, published_facts
 from vaebench.signatures.refit_notes import RefitChecks
@@ -124,7 +125,7 @@ def self_check_notes(
     tissue: str | None,
     level: float,
     seed: int,
-    options: SamplerOptions,
+    options: MethodOptions | None,
     progress: OnProgress | None,
 ) -> list[str]:
     """Sentence about a check, and what to do where intervals fail; none where samples are many, or the prior is no published one.
@@ -136,6 +137,7 @@ def self_check_notes(
     """
     if not published or len(x) > checks.checked:
         return []
+    assert isinstance(options, SamplerOptions)  # no other method has a published prior
     found = self_check(x, signatures, scatter, tissue, level, seed, options, progress)
     low, high = found.interval()
     said = (
