@@ -71,7 +71,7 @@ def programs_forgotten():
 def evaluated_in_a_thread():
     """Runs that do not ask for evaluation processes have none: starting them takes longer than most tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vaebench.sweep.runner.default_evaluators", lambda: 0)
+        patch.setattr("vaebench.sweep.runner.default_evaluators", lambda points=0: 0)
         yield
 
 

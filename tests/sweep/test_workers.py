@@ -56,7 +56,7 @@ def chosen(monkeypatch, task, tiny, there=THERE):
 
     monkeypatch.setattr(workers, "usable_cores", lambda: 2)
     monkeypatch.setattr(workers, "WORTHWHILE_SECONDS", 0.0)
-    monkeypatch.setattr(workers, "timed_epochs", lambda *arguments: HERE)
+    monkeypatch.setattr(workers, "timed_epochs", lambda *arguments, **how: HERE)
     monkeypatch.setattr(workers, "timed_there", elsewhere)
     monkeypatch.setattr(workers, "process_pool", lambda count, threads: pool)
     found = chosen_workers(task, tiny)
@@ -143,7 +143,7 @@ def test_nothing_is_timed_where_processes_cannot_pay(monkeypatch, task, tiny, ch
 def test_a_run_that_is_long_by_a_guess_may_be_short(monkeypatch, task, tiny):
     monkeypatch.setattr(workers, "usable_cores", lambda: 2)
     monkeypatch.setattr(workers, "_FLOPS", 1.0)
-    monkeypatch.setattr(workers, "timed_epochs", lambda *arguments: Timed(1e-3, ""))
+    monkeypatch.setattr(workers, "timed_epochs", lambda *arguments, **how: Timed(1e-3, ""))
     assert chosen_workers(task, tiny) == Workers(1, (), "one process trains: the run is too short for others")
     assert not (task.out / "dataset").exists()
 

@@ -135,7 +135,9 @@ def run(
             record=record,
             baselines=tuple(sorted({p.latent for p in points})) if shard[0] == 1 else (),
             # several training processes occupy the cores already, so each evaluates in a thread of its own
-            evaluators=evaluators if evaluators is not None else 0 if several else default_evaluators(),
+            evaluators=evaluators if evaluators is not None else 0 if several else default_evaluators(len(points)),
+            # processes of this machine share its cores
+            threads=1 if several and executor is None else None,
             keep_embeddings=keep_embeddings,
             keep_models=keep_models,
             checkpoint_minutes=checkpoint_minutes,
@@ -180,9 +182,12 @@ def _check_folder(out: Path) -> None:
     sweep_unfinished(out)
 
 
-def default_evaluators() -> int:
-    """Return the number of evaluation processes of a training process that has the machine to itself."""
-    return min(4, os.cpu_count() or 1)
+def default_evaluators(points: int = 10**6) -> int:
+    """Return the number of evaluation processes of a training process that has the machine to itself.
+
+    Each spends some ten seconds on imports and on compiling its own programs, as long as it then takes for about 50 ``points``.
+    """
+    return min(4, os.cpu_count() or 1, 1 + points // 50)
 
 
 def sharded(points: Sequence[Point], digest: str, shard: tuple[int, int]) -> list[Point]:

@@ -23,6 +23,7 @@ from vaebench.evaluation.scores import evaluate_flat, prepared_metrics
 from vaebench.space import Point, static_of
 from vaebench.space import point as make_point
 from vaebench.sweep.worker import Task, given_of
+from vaebench.threads import side_by_side
 from vaebench.training.auxiliary import with_auxiliary_rows
 from vaebench.training.pool import finished_lane, lane_inputs
 from vaebench.training.train import make_train
@@ -41,7 +42,9 @@ class Timed(NamedTuple):
     digest: str
 
 
-def timed_epochs(point: Point, task: Task, dataset: Dataset, ready: Callable[[], None] = lambda: None) -> Timed:
+def timed_epochs(
+    point: Point, task: Task, dataset: Dataset, ready: Callable[[], None] = lambda: None, threads: int = 1
+) -> Timed:
     """Train a point for a few epochs, and again with a clock.
 
     Args:
@@ -49,17 +52,18 @@ def timed_epochs(point: Point, task: Task, dataset: Dataset, ready: Callable[[],
         task: the task, for the metrics and the engine.
         dataset: the data set.
         ready: called when all is compiled, before the clock starts.
+        threads: lanes that are trained at the same time under the clock; the seconds are those for one epoch of one of them.
     """
     static = static_of(point, dataset.x.shape[1], dataset.auxiliary_widths)
     program = make_train(static, 1, task.engine)
     inputs = lane_inputs(make_point(point, epochs=2**30, stopping="fixed"), dataset)
     x = with_auxiliary_rows(jnp.asarray(dataset.x), static, dataset)
     lane, history = program.advance(program.start(*inputs), x, EPOCHS)
-    lane, again = jax.block_until_ready((lane, program.start(*inputs)))
+    lane, *again = jax.block_until_ready([lane, *(program.start(*inputs) for _ in range(threads))])
     ready()
     started = time.perf_counter()
-    jax.block_until_ready(program.advance(again, x, EPOCHS))
-    seconds = time.perf_counter() - started
+    side_by_side(*(lambda each=each: jax.block_until_ready(program.advance(each, x, EPOCHS)) for each in again))
+    seconds = (time.perf_counter() - started) / threads
     # what a row or a kept model can hold, as far as a training process computes it
     record, rest = task.record, {"options": task.metric_options, "label_covariate": task.record["label_covariate"]}
     chosen = prepared_metrics(record["metrics"], dataset, **rest)

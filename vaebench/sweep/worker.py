@@ -7,7 +7,9 @@ the point is on disk, and a point without a row is trained again, from its check
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+import itertools
 import time
 import uuid
 import warnings
@@ -28,8 +30,10 @@ from vaebench.rows import row_of_baseline, row_of_model
 from vaebench.space import Point, group_by_static, point_id, static_of
 from vaebench.sweep.claims import Claims
 from vaebench.sweep.evaluator import EvaluationQueue
+from vaebench.sweep.machine import training_threads
 from vaebench.sweep.progress import RunProgress
 from vaebench.sweep.tally import Tally
+from vaebench.training.ahead import CompilerThread, compile_program
 from vaebench.training.checkpoint import (
     EMBEDDINGS,
     LANES,
@@ -64,6 +68,7 @@ class Task:
         record: ``run.json``, the options fixed for the folder.
         baselines: numbers of dimensions at which PCA is evaluated too.
         evaluators: processes for the evaluation; 0 evaluates in a thread of this process.
+        threads: pools that are trained at the same time; ``None`` chooses (:func:`vaebench.sweep.machine.training_threads`).
         keep_embeddings: store z of every point.
         keep_models: ``"none"``, ``"best"`` (lowest validation loss of each group) or ``"all"``.
         checkpoint_minutes: minutes between two checkpoints of the running lanes; 0 for none.
@@ -76,6 +81,7 @@ class Task:
     record: Mapping[str, Any]
     baselines: tuple[int, ...] = ()
     evaluators: int = 2
+    threads: int | None = None
     keep_embeddings: bool = False
     keep_models: str = "none"
     checkpoint_minutes: float = 0.0
@@ -97,17 +103,24 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] 
     with (
         EvaluationQueue(dataset, metrics, task.out, task.evaluators, label, task.metric_options) as queue,
         Claims(task.out, dataset.digest) as claims,
+        CompilerThread() as compiler,
     ):
         _submit_baselines(baselines, dataset, queue)
         x = on_all_devices(dataset.x) if groups else None
         left, told = list(waiting), False
         while left:
-            groups, postponed = group_by_static(left, dataset.x.shape[1]), []
-            for group in groups.values():
+            groups = list(group_by_static(left, dataset.x.shape[1], dataset.auxiliary_widths).values())
+            postponed = list[Point]()
+            for group, following in itertools.zip_longest(groups, groups[1:]):
                 mine, others = claims.take(group, queue.parts)
                 postponed += others
                 tally = tally.shared(group, mine, others)
                 if mine:
+                    compiler.wait()
+                    if (
+                        following and len(jax.local_devices()) == 1
+                    ):  # several: arrays that are placed have other programs
+                        compiler.start(functools.partial(_compile_ahead, task, following[0], dataset, x))
                     tally = _train_group(task, mine, dataset, x, queue, tally, show)
                 claims.keep({item.row["point"] for item in queue.pending.values()})
             if len(postponed) == len(left):
@@ -121,6 +134,12 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] 
     if task.checkpoint_minutes:
         forget_lanes(task.out / LANES, finished(task.out))
     return tally.cost()
+
+
+def _compile_ahead(task: Task, point: Point, dataset: Dataset, x: jax.Array) -> None:
+    """Compile the program of ``point`` as :func:`_group_ticks` will call it."""
+    lanes, sample = _lanes(task, group_name(point, dataset)), task.record["embedding"] == "sample"
+    compile_program(point, dataset, x, lanes, sample=sample, engine=task.engine)
 
 
 def _train_group(
@@ -181,13 +200,7 @@ def _group_ticks(
 ) -> Iterator[tuple[int, Tick]]:
     """Train one group and yield (lanes, tick); if the first call exceeds the memory it is repeated with half the lanes."""
     assert x is not None
-    place = task.out / "lanes" / f"{name}.json"
-    known = read_json(place)
-    lanes = (task.record if known is None else known).get("lanes")
-    if type(lanes) is not int or lanes < 1:
-        raise InputError(
-            f"{place} has lanes {str(lanes)[:60]}; it must be a whole number of at least 1: delete this file"
-        )
+    lanes = _lanes(task, name)
     checkpoint = task.out / LANES / f"{uuid.uuid4().hex}.safetensors"
     saved = _saved(task, group, dataset) if (task.out / LANES).is_dir() else {}
     while True:
@@ -196,6 +209,7 @@ def _group_ticks(
             dataset,
             x,
             lanes,
+            threads=task.threads or training_threads(group[0], dataset, lanes, task.engine),
             sample=task.record["embedding"] == "sample",
             keep=lambda point: keep,
             saved=saved,
@@ -211,7 +225,7 @@ def _group_ticks(
                 raise
             # stored, so that a resumed run uses the same number of lanes and rounds in the same way
             lanes = smaller
-            write_json(place, {"lanes": lanes})
+            write_json(_lanes_file(task, name), {"lanes": lanes})
     yield lanes, first
     written = time.perf_counter()
     for tick in ticks:
@@ -224,6 +238,22 @@ def _group_ticks(
                 checkpoint.unlink(missing_ok=True)
             written = time.perf_counter()
     checkpoint.unlink(missing_ok=True)
+
+
+def _lanes_file(task: Task, name: str) -> Path:
+    return task.out / "lanes" / f"{name}.json"
+
+
+def _lanes(task: Task, name: str) -> int:
+    """Return the lanes of a group: those of the run, or fewer where these did not fit into the memory before."""
+    place = _lanes_file(task, name)
+    known = read_json(place)
+    lanes = (task.record if known is None else known).get("lanes")
+    if type(lanes) is not int or lanes < 1:
+        raise InputError(
+            f"{place} has lanes {str(lanes)[:60]}; it must be a whole number of at least 1: delete this file"
+        )
+    return lanes
 
 
 def _saved(task: Task, group: Sequence[Point], dataset: Dataset) -> dict[Point, Saved]:

@@ -3,7 +3,7 @@
 Products of small matrices gain nothing from a second thread, so small networks train faster in a process a core. One thread
 may add up a large product in another order, which changes last bits. Both are measured, of one program after another:
 
-  1. here     train two epochs, then time two, in this process with all cores
+  1. here     train two epochs, then time two, in this process with all cores, as many points at a time as it trains
   2. there    the same in a process a core with one thread each, all at the same time
   3. choose   the processes, for the programs that they train :data:`GAIN` times as fast and in which no bit differs: of the
               whole lane, of its embedding, and of what else is evaluated
@@ -14,7 +14,6 @@ Nothing is measured where processes cannot pay (:func:`obstacle`).
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import shutil
@@ -23,7 +22,6 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -33,6 +31,7 @@ from vaebench.errors import RunError
 from vaebench.results import finished
 from vaebench.space import Point, group_by_static, point_id
 from vaebench.sweep.executor import DATASET, through_executor
+from vaebench.sweep.machine import free_memory, training_threads, usable_cores
 from vaebench.sweep.processes import process_pool
 from vaebench.sweep.progress import RunProgress
 from vaebench.sweep.timing import EPOCHS, Timed, timed_epochs, timed_there
@@ -91,7 +90,7 @@ def chosen_workers(task: Task, dataset: Dataset) -> Workers:
     longest, guess = groups[0]
     if guess < WORTHWHILE_SECONDS:
         return _one(_SHORT)
-    here = timed_epochs(longest[0], task, dataset)
+    here = _timed_here(longest, task, dataset)
     seconds = here.seconds * _epochs(longest)
     if seconds < WORTHWHILE_SECONDS:
         return _one(_SHORT)
@@ -101,6 +100,12 @@ def chosen_workers(task: Task, dataset: Dataset) -> Workers:
     # the length of the other programs follows from their arithmetic
     worth = [group for group, other in groups[1:] if other * seconds / guess >= WORTHWHILE_SECONDS]
     return _measured(task, dataset, [longest, *worth], here, count)
+
+
+def _timed_here(group: Sequence[Point], task: Task, dataset: Dataset) -> Timed:
+    """Time a program in this process, which trains several points at the same time too."""
+    threads = task.threads or training_threads(group[0], dataset, 1, task.engine)
+    return timed_epochs(group[0], task, dataset, threads=min(threads, len(group)))
 
 
 _SHORT = "the run is too short for others"
@@ -125,29 +130,6 @@ def obstacle(task: Task) -> str:
         if holds:
             return reason
     return ""
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use, by its affinity and the limits of its container."""
-    try:
-        import loky
-    except ImportError:  # without it there are no other processes
-        return 1
-    return loky.cpu_count()
-
-
-def free_memory() -> float:
-    """Return the bytes of memory that further processes may use; infinite where the system does not say."""
-    found = [float("inf")]
-    with contextlib.suppress(OSError, ValueError):  # another system
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        found += [1024.0 * float(line.split()[1]) for line in lines if line.startswith("MemAvailable")]
-    with contextlib.suppress(OSError, ValueError, KeyError):  # no container, or one without a limit ("max")
-        limit, used, parts = (Path(f"/sys/fs/cgroup/memory.{name}").read_text() for name in ("max", "current", "stat"))
-        # files that were read count as used, and are dropped when memory is wanted
-        files = dict(line.split() for line in parts.splitlines())["inactive_file"]
-        found.append(float(limit) - float(used) + float(files))
-    return min(found)
 
 
 def _epochs(points: Sequence[Point]) -> int:
@@ -175,7 +157,7 @@ def _measured(task: Task, dataset: Dataset, groups: Sequence[Sequence[Point]], h
     kept, judged = False, list[_Judged]()
     try:
         for group in groups:
-            here = timed_epochs(group[0], task, dataset) if judged else here
+            here = _timed_here(group, task, dataset) if judged else here
             there = timed_there(group[0], task, folder, dataset.digest, pool, count)
             gain = len(group) / -(-len(group) // count) * here.seconds / statistics.fmean(t.seconds for t in there)
             judged.append(_Judged(group, gain, {t.digest for t in there} == {here.digest}))
@@ -225,7 +207,9 @@ def carry_out_chosen(
     """
     if chosen.pool is None:
         return carry_out(task, dataset, show)
-    share = dataclasses.replace(task, points=chosen.points, evaluators=1 if evaluators is None else evaluators)
+    share = dataclasses.replace(
+        task, points=chosen.points, evaluators=1 if evaluators is None else evaluators, threads=1
+    )
     watch = {"running": chosen.pool, "silent_minutes": silent_minutes, "quiet": quiet}
     done = finished(task.out)
     total = sum(point_id(p, dataset.digest) not in done for p in task.points)

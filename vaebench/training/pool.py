@@ -1,17 +1,16 @@
 """A pool of lanes for one compiled program, kept full until every point is trained; no input or output.
 
 1. Waiting points, the longest first, are put into free slots.
-2. The program trains every running lane for a few epochs.
+2. The program trains every running lane for a few epochs (:mod:`vaebench.training.slots`).
 3. The host fetches status, epochs and losses of all lanes in one transfer.
 4. Lanes that have stopped are embedded, taken out and yielded; their slots are free.
 
 The number of epochs between two fetches decides how long a finished lane waits, never a result: a lane that has stopped keeps
-its values.
+its values. On a CPU several pools do this at the same time.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,8 +25,9 @@ from vaebench.errors import InputError
 from vaebench.space import Point, static_of, traced_of
 from vaebench.training.auxiliary import check_auxiliary, with_auxiliary_rows
 from vaebench.training.engine import DEFAULT, Engine
-from vaebench.training.lane import RUNNING, STOP_NAMES, Lane, Split
-from vaebench.training.train import MAX_CALL_EPOCHS, Train, make_train
+from vaebench.training.lane import STOP_NAMES, Lane, Split
+from vaebench.training.slots import Saved, Slots, calls, snapshot
+from vaebench.training.train import Train, make_train
 from vaebench.types import Dataset, Traced, Tree
 from vaebench.types.auxiliary import AuxiliaryRows
 from vaebench.types.shown import one_line
@@ -60,13 +60,6 @@ class Finished(NamedTuple):
     z: np.ndarray | None
     variables: Any
     split: Split
-
-
-class Saved(NamedTuple):
-    """A running lane as numpy arrays (its key as raw data), and its validation losses so far."""
-
-    lane: Lane
-    history: list[float]
 
 
 class Tick(NamedTuple):
@@ -180,70 +173,28 @@ def lane_inputs(point: Point, dataset: Dataset) -> tuple[Traced, Split]:
     return on_device(traced_of(point)), on_device(make_split(point, dataset))
 
 
-class _Slots:
-    """State of a pool on the host: the point in every slot, and its losses so far."""
-
-    def __init__(
-        self, program: Train, lanes: int, begin: Callable[[Train, Point], Lane], saved: Mapping[Point, Saved]
-    ) -> None:
-        self.program = program
-        self.begin = begin
-        self.saved = saved
-        self.points: list[Point | None] = [None] * lanes
-        self.history: list[list[float]] = [[] for _ in range(lanes)]
-        self.epochs = np.zeros(lanes, np.int32)
-        self.pool: Any = None
-
-    def fill(self, waiting: deque[Point]) -> None:
-        """Put waiting points into free slots; shapes do not change, so nothing is compiled again."""
-        for slot, point in enumerate(self.points):
-            if point is None and waiting:
-                self.points[slot] = waiting.popleft()
-                lane, self.history[slot] = self._lane(self.points[slot])
-                if self.pool is None:  # the first lane gives the shapes of the pool
-                    self.pool = self.program.idle(lane)
-                    self.epochs[:] = len(self.history[slot])
-                self.epochs[slot] = len(self.history[slot])
-                self.pool = self.program.put(self.pool, slot, lane)
-
-    def _lane(self, point: Point | None) -> tuple[Lane, list[float]]:
-        assert point is not None
-        if point in self.saved:
-            lane, history = self.saved[point]
-            lane = jax.tree.map(jnp.asarray, lane)
-            return lane._replace(key=jax.random.wrap_key_data(lane.key)), list(history)
-        return self.begin(self.program, point), []
-
-    def snapshot(self) -> dict[Point, Saved]:
-        """Return the running lanes as numpy arrays."""
-        lanes = {}
-        for slot, point in enumerate(self.points):
-            if point is not None:
-                lane = self.program.take(self.pool, slot)
-                lane = lane._replace(key=jax.random.key_data(lane.key))
-                lanes[point] = Saved(jax.tree.map(np.asarray, lane), list(self.history[slot]))
-        return lanes
-
-
 def trained_points(
     points: Iterable[Point],
     dataset: Dataset,
     x: jax.Array,
     lanes: int,
     *,
+    threads: int = 1,
     sample: bool = False,
     keep: Callable[[Point], bool] = lambda point: False,
     saved: Mapping[Point, Saved] | None = None,
     begin: Callable[[Train, Point], Lane] | None = None,
     engine: Engine = DEFAULT,
 ) -> Iterator[Tick]:
-    """Train all ``points`` in a pool of ``lanes``, and yield a :class:`Tick` after every call of the program.
+    """Train all ``points`` in pools of ``lanes``, and yield a :class:`Tick` after every call of the program.
 
     Args:
         points: at least one, of equal static shape and split sizes, in any order; long ones are started first.
         dataset: the data set, from which splits and scaling are made.
         x: ``dataset.x`` [N, D] on the device, shared by all pools. The lanes' splits are positions of its rows.
         lanes: R.
+        threads: pools that are trained at the same time, each called from a thread of its own. The results are the same to
+            the last bit.
         sample: embed with one posterior draw in place of the posterior mean.
         keep: ``point -> bool``, true to copy its variables to the host.
         saved: point -> lane of a snapshot; these points continue from there, to the same result.
@@ -265,32 +216,18 @@ def trained_points(
 
     rows = with_auxiliary_rows(x, static, dataset)
     embedded = rows if begin is None else jnp.asarray(dataset.x)
-    slots = _Slots(program, lanes, begin or begun, saved or {})
-    epoch_seconds = math.inf
-    while waiting or any(slots.points):
-        started = time.perf_counter()
-        slots.fill(waiting)
-        # k is traced, so any number of epochs uses the same program
-        epochs = int(np.clip(engine.call_seconds / epoch_seconds, 1, MAX_CALL_EPOCHS))
-        called = time.perf_counter()
-        slots.pool, losses = program.advance(slots.pool, rows, epochs)
-        # one transfer for everything the host needs: waiting for the device once per call is the whole overhead of the engine
-        seen = jax.device_get((slots.pool.status, slots.pool.epoch, losses))
-        status, after, losses = (np.reshape(part, (lanes, -1)) for part in seen)
-        done = after[:, 0] - slots.epochs
-        slots.epochs = after[:, 0].copy()
-        # the first call includes compilation: it overestimates an epoch, which makes the second call short and corrects itself
-        epoch_seconds = (time.perf_counter() - called) / max(1, done.max())
+    pools = [Slots(program, lanes, begin or begun, saved or {}) for _ in range(min(threads, -(-len(waiting) // lanes)))]
+    started = time.perf_counter()
+    for pool, call in calls(pools, waiting, rows, engine):
         finished = []
-        for slot, point in enumerate(slots.points):
-            if point is None:
-                continue
-            slots.history[slot] += [float(v) for v in losses[slot, : done[slot]]]
-            if status[slot, 0] != RUNNING:
-                lane = program.take(slots.pool, slot)
-                finished.append(finished_lane(point, lane, program, embedded, slots.history[slot], sample, keep(point)))
-                slots.points[slot] = None
-        yield Tick(finished, int(done.sum()), int(done.max()) * lanes, time.perf_counter() - started, slots.snapshot)
+        for slot, lane in pool.stopped(call.status):
+            point = pool.points[slot]
+            assert point is not None
+            finished.append(finished_lane(point, lane, program, embedded, pool.history[slot], sample, keep(point)))
+            pool.points[slot] = None
+        now = time.perf_counter()
+        yield Tick(finished, int(call.done.sum()), int(call.done.max()) * lanes, now - started, lambda: snapshot(pools))
+        started = time.perf_counter()
 
 
 def finished_lane(

@@ -24,7 +24,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from vaebench.nn.optimizers import clipped, coefficients, transformation
 from vaebench.training.auxiliary import rows_of_shape, taken
-from vaebench.training.engine import DEFAULT, Engine
+from vaebench.training.engine import DEFAULT, Engine, compiler_options
 from vaebench.training.lane import IDLE, RUNNING, Lane, Split, lane_sharding, scaled, stopped
 from vaebench.types import Aux, Context, Model, Static, Traced, Tree
 from vaebench.variants import variant
@@ -285,25 +285,26 @@ def _made(static: Static, lanes: int, engine: Engine) -> Train:
             return model.sample(lane.variables, rows, key, lane.traced.activation, lane.traced.hyper)
         return model.embed(lane.variables, rows, lane.traced.activation)
 
+    jit = functools.partial(jax.jit, compiler_options=compiler_options())
     if lanes == 1:
         return Train(
-            start=jax.jit(start),
+            start=jit(start),
             idle=lambda lane: lane,
             put=lambda pool, slot, lane: lane,
             take=lambda pool, slot: pool,
-            advance=jax.jit(advance, donate_argnums=0),
-            embed=jax.jit(embed, static_argnums=2),
+            advance=jit(advance, donate_argnums=0),
+            embed=jit(embed, static_argnums=2),
         )
     # several devices of one machine: the lane axis is sharded, the data are replicated
     layout = lane_sharding(lanes)
     whole = None if layout is None else NamedSharding(layout.mesh, PartitionSpec())
     return Train(
-        start=jax.jit(start),
-        idle=jax.jit(idle, out_shardings=layout),
-        put=jax.jit(put, donate_argnums=0, out_shardings=layout),
-        take=jax.jit(take, out_shardings=whole),
-        advance=jax.jit(jax.vmap(advance, in_axes=(0, None, None)), donate_argnums=0, out_shardings=layout),
-        embed=jax.jit(embed, static_argnums=2),
+        start=jit(start),
+        idle=jit(idle, out_shardings=layout),
+        put=jit(put, donate_argnums=0, out_shardings=layout),
+        take=jit(take, out_shardings=whole),
+        advance=jit(jax.vmap(advance, in_axes=(0, None, None)), donate_argnums=0, out_shardings=layout),
+        embed=jit(embed, static_argnums=2),
     )
 
 

@@ -26,9 +26,9 @@ from vaebench.signatures.sparse.criterion import Score, deviances, score_fit
 from vaebench.signatures.sparse.known import KnownSignatures, missing_known, targets
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import SpectrumPrior, refine
-from vaebench.signatures.sparse.threads import side_by_side
 from vaebench.signatures.steps import kept
 from vaebench.signatures.tables import Array
+from vaebench.threads import side_by_side
 
 
 class Observed(NamedTuple):

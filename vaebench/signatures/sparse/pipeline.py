@@ -47,9 +47,9 @@ from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
 from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, swap_signatures
 from vaebench.signatures.sparse.one_number import best_fit
 from vaebench.signatures.sparse.options import SparseOptions
-from vaebench.signatures.sparse.threads import started
 from vaebench.signatures.sparse.weighted import WeightedCounts, rescored, reweighted, unweighted, weighted
 from vaebench.signatures.sparse.weights import excess_of_start
+from vaebench.threads import started
 
 
 class PathRow(NamedTuple):

@@ -1,4 +1,4 @@
-"""Independent fits at the same time: XLA runs most loops of a fit on one core, and lets other threads compute meanwhile."""
+"""Work at the same time in threads: XLA uses one core for most loops and for compilation, and lets other threads run."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def started(executor: Executor, task: Callable[[], _T]) -> Future[_T]:
     return executor.submit(context.run, run)
 
 
-def side_by_side(first: Callable[[], _T], second: Callable[[], _T]) -> tuple[_T, _T]:
-    """Results of two tasks, computed at the same time."""
-    with ThreadPoolExecutor(1) as executor:
-        other = started(executor, second)
-        return first(), other.result()
+def side_by_side(first: Callable[[], _T], *others: Callable[[], _T]) -> list[_T]:
+    """Results of tasks, computed at the same time."""
+    with ThreadPoolExecutor(max(1, len(others))) as executor:
+        running = [started(executor, other) for other in others]
+        return [first(), *(other.result() for other in running)]
