@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from types import TracebackType
 from typing import TypeVar
 
 import jax
@@ -29,3 +30,33 @@ def side_by_side(first: Callable[[], _T], *others: Callable[[], _T]) -> list[_T]
     with ThreadPoolExecutor(max(1, len(others))) as executor:
         running = [started(executor, other) for other in others]
         return [first(), *(other.result() for other in running)]
+
+
+class CompilerThread:
+    """One thread that compiles programs before they are called; as a context manager it ends with the last compilation.
+
+    The compiler takes several seconds for a large program, on one core. A compiled program is found again by its shapes, so
+    what the thread compiles is what the call would compile.
+    """
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(1, "vaebench-compiler")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> CompilerThread:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._executor.shutdown()
+
+    def start(self, compilation: Callable[[], None]) -> None:
+        """Start a compilation."""
+        self._last = started(self._executor, compilation)
+
+    def wait(self) -> None:
+        """Wait for the last compilation: a program that is asked for meanwhile would be compiled twice."""
+        if self._last is not None:
+            # what fails here fails again where the program is called, which says so
+            self._last.exception()

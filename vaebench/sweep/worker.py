@@ -33,7 +33,8 @@ from vaebench.sweep.evaluator import EvaluationQueue
 from vaebench.sweep.machine import training_threads
 from vaebench.sweep.progress import RunProgress
 from vaebench.sweep.tally import Tally
-from vaebench.training.ahead import CompilerThread, compile_program
+from vaebench.threads import CompilerThread
+from vaebench.training.ahead import compile_program
 from vaebench.training.checkpoint import (
     EMBEDDINGS,
     LANES,

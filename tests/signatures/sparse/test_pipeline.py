@@ -118,7 +118,7 @@ def test_padding_changes_nothing(small, key):
     np.testing.assert_allclose(narrow[0][:3], padded[0][:3], atol=1e-5)
     np.testing.assert_allclose(narrow[1][:, :3], padded[1][:, :3], rtol=1e-3, atol=0.1)
     assert np.asarray(padded[0])[3:].sum() == np.asarray(padded[1])[:, 3:].sum() == 0
-    fit = saem.refine(key, x, wide, f32(np.pad(exposures, ((0, 0), (0, 5)))), 20, OPTIONS)
+    fit = saem.refine(key, x, wide, f32(np.pad(exposures, ((0, 0), (0, 5)))), 20, OPTIONS, jnp.ones_like(x))
     assert np.asarray(fit.signatures)[3:].sum() == np.asarray(fit.exposures)[:, 3:].sum() == 0
     assert np.isfinite(np.asarray(fit.signatures)).all()
 
@@ -127,7 +127,7 @@ def test_quadratic_step_is_nnls():
     rng = np.random.default_rng(0)
     a, target = rng.normal(size=(96, 12, 3)), rng.normal(size=(96, 12))
     products, projections = np.einsum("cij,cik->cjk", a, a), np.einsum("cij,ci->cj", a, target)
-    found = saem.quadratic_minimum(jnp.ones((3, 96)), f32(products), f32(projections), rounds=200)
+    found = saem.quadratic_minimum(jnp.ones((3, 96)), f32(products), f32(projections), rounds=200, count=3)
     expected = np.array([nnls(a[c], target[c])[0] for c in range(96)]).T
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -137,7 +137,7 @@ def test_stochastic_fit_moves_towards_the_truth(key):
     counts, signatures, exposures = arrays(1, tumours=200, signatures=4)
     rng = np.random.default_rng(0)
     begin = 0.7 * signatures + 0.3 * rng.dirichlet(np.ones(96), 4)
-    fit = saem.refine(key, f32(counts), f32(begin), f32(exposures), 300, OPTIONS)
+    fit = saem.refine(key, f32(counts), f32(begin), f32(exposures), 300, OPTIONS, jnp.ones(counts.shape))
     before, after = (np.diag(cosines(s, signatures)) for s in (begin, np.asarray(fit.signatures)))
     assert before.min() < 0.97
     assert after.min() > 0.985

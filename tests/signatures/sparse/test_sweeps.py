@@ -10,7 +10,8 @@ import pytest
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures.kl_nmf import padded
 from vaebench.signatures.sampler import gibbs
-from vaebench.signatures.sparse import sweeps, threads
+from vaebench import threads
+from vaebench.signatures.sparse import sweeps
 from vaebench.signatures.sparse.options import SparseOptions
 
 OPTIONS = SparseOptions()

@@ -88,7 +88,9 @@ def fit_signatures(
     if known is not None:
         wanted = targets(np.asarray(start, np.float64), known, options)
         prior = SpectrumPrior(jnp.asarray(wanted, jnp.float32), known.weight)
-    fit = refine(key, x, start, active, options.draws if draws is None else draws, options, prior, weight)
+    # ones in place of none: the program takes longer to compile than the products by one
+    each = jnp.ones_like(x) if weight is None else weight
+    fit = refine(key, x, start, active, options.draws if draws is None else draws, options, each, prior)
     # Two supports are scored. Signatures that are likely one by one may not be so together: of two similar ones each may
     # have a probability below a half although one of them is needed; the last draw has one of them.
     likely = jnp.where(fit.presence > options.likely, fit.exposures, 0.0)

@@ -47,9 +47,10 @@ from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
 from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, swap_signatures
 from vaebench.signatures.sparse.one_number import best_fit
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.signatures.sparse.saem import compile_refine
 from vaebench.signatures.sparse.weighted import WeightedCounts, rescored, reweighted, unweighted, weighted
 from vaebench.signatures.sparse.weights import excess_of_start
-from vaebench.threads import started
+from vaebench.threads import CompilerThread, started
 
 
 class PathRow(NamedTuple):
@@ -119,8 +120,13 @@ def sparse_path(
         (3, 96)
     """
     chosen_options = options or SparseOptions()
-    with jax.default_matmul_precision("highest"):
-        return _sparse_path(counts, numbers, restarts, seed, chosen_options, known, tell)
+    padding = chosen_options.padding
+    first = padding * -(-min(numbers[0], chosen_options.grown_from) // padding)
+    weight = None if known is None else known.weight
+    with jax.default_matmul_precision("highest"), CompilerThread() as compiler:
+        # the largest program, while the random starts are made
+        compiler.start(functools.partial(compile_refine, counts.shape, first, chosen_options, weight))
+        return _sparse_path(counts, numbers, restarts, seed, chosen_options, known, tell, compiler.wait)
 
 
 def _sparse_path(
@@ -131,6 +137,7 @@ def _sparse_path(
     options: SparseOptions,
     known: KnownSignatures | None,
     tell: Callable[[str, int, int], None],
+    ready: Callable[[], None],
 ) -> SparsePath:
     steps = len(numbers) + 1
     early, last, base = jax.random.split(jax.random.key(seed), 3)
@@ -149,6 +156,7 @@ def _sparse_path(
             for k in numbers
             if k != few[0].shape[1]
         ]
+        ready()
         data = weighted(counts, *excess_of_start(counts, _best_start(*few), options))
         larger = None  # a fit of the previous number plus one, a start for this one
         if numbers[0] > options.grown_from:

@@ -75,8 +75,8 @@ def refine(
     exposures: jax.Array,
     iterations: int,
     options: SparseOptions,
+    weight: jax.Array,
     known: SpectrumPrior | None = None,
-    weight: jax.Array | None = None,
 ) -> AveragedFit:
     """Refine signatures by ``iterations`` draws of stochastic approximation EM.
 
@@ -92,8 +92,8 @@ def refine(
         exposures: [T, S] to start from, with exact zeros where nothing is present.
         iterations: number of draws.
         options: those of stochastic approximation EM are used.
+        weight: [T, M], of each count, by which its variance is divided.
         known: prior on the signatures; ``None`` for none.
-        weight: [T, M], of each count, by which its variance is divided; 1 without.
     """
     there = (signatures.sum(1) > 0).astype(jnp.float32)
     count, channels = signatures.shape
@@ -110,9 +110,26 @@ def refine(
 
     def one(i: jax.Array, state: _Averages) -> _Averages:
         step = jnp.where(i < burn, 1.0, (jnp.maximum(i - burn, 0) + 1.0) ** -options.step_power)
-        return _iteration(state, x, there, step, options, known, weight)
+        return _iteration(state, x, there, step, options, weight, known)
 
     return jax.lax.fori_loop(0, iterations, one, state).fit
+
+
+def compile_refine(shape: tuple[int, int], signatures: int, options: SparseOptions, known: float | None) -> None:
+    """Compile :func:`refine` for counts of ``shape`` [T, M] and so many signatures, padding included; later calls find it.
+
+    ``known`` is the weight of a prior on the signatures; ``None`` for none.
+    """
+    samples, channels = shape
+
+    def of(*shape: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+    spectra, prior = of(signatures, channels), None
+    if known is not None:
+        prior = SpectrumPrior(spectra, known)  # pyright: ignore[reportArgumentType]  (a shape stands for an array)
+    counts = of(samples, channels)
+    refine.lower(jax.random.key(0), counts, spectra, of(samples, signatures), 1, options, counts, prior).compile()
 
 
 def _iteration(
@@ -121,14 +138,12 @@ def _iteration(
     there: jax.Array,
     step: jax.Array,
     options: SparseOptions,
+    weight: jax.Array,
     known: SpectrumPrior | None,
-    weight: jax.Array | None,
 ) -> _Averages:
     """One iteration as in the module's docstring; ``there`` [S] is 0 for padding."""
     fit, count = state.fit, len(there)
-    variance = jnp.maximum(state.mean, options.variance_floor)
-    if weight is not None:
-        variance = variance / weight
+    variance = jnp.maximum(state.mean, options.variance_floor) / weight
     key, own = jax.random.split(state.key)
     last = jnp.max(jnp.where(there > 0, jnp.arange(count) + 1, 0))
     # 1
@@ -145,7 +160,7 @@ def _iteration(
     with_prior = products, projections
     if known is not None:
         with_prior = _with_prior(products, projections, jnp.sum(fit.presence, 0), known)
-    signatures = quadratic_minimum(fit.signatures, *with_prior, options.coordinate_rounds) * there[:, None]
+    signatures = quadratic_minimum(fit.signatures, *with_prior, options.coordinate_rounds, last) * there[:, None]
     sums = signatures.sum(1)
     sums = jnp.where(sums > 1e-12, sums, 1.0)
     signatures, exposures = signatures / sums[:, None], exposures * sums[None, :]
@@ -177,16 +192,18 @@ def _with_prior(
     return products.at[:, place, place].add(extra), projections + extra * known.spectra.T
 
 
-def quadratic_minimum(signatures: jax.Array, products: jax.Array, projections: jax.Array, rounds: int) -> jax.Array:
+def quadratic_minimum(
+    signatures: jax.Array, products: jax.Array, projections: jax.Array, rounds: int, count: jax.Array | int
+) -> jax.Array:
     """Minimum over S >= 0 of sum_c S_c' A_c S_c / 2 - B_c' S_c, by coordinate descent from ``signatures``.
 
     Args:
         signatures: [S, M].
         products: A [M, S, S] = sum_t e e' / v_tc.
         projections: B [M, S] = sum_t e x_tc / v_tc.
-        rounds: number of passes over all signatures.
+        rounds: number of passes over the signatures.
+        count: signatures that are not padding, which come first.
     """
-    count = len(signatures)
 
     def one(i: jax.Array, signatures: jax.Array) -> jax.Array:
         k = i % count
