@@ -11,11 +11,11 @@ import pytest
 
 from vaebench.errors import InputError
 from vaebench.space import Point, point, product
-from vaebench.sweep import machine
-from vaebench.sweep.machine import training_threads
 from vaebench.threads import CompilerThread
+from vaebench.training import machine
 from vaebench.training.ahead import compile_program
 from vaebench.training.engine import DEFAULT, Engine, compiler_options
+from vaebench.training.machine import training_threads
 from vaebench.training.pool import trained_points
 from vaebench.training.slots import Slots
 

@@ -30,7 +30,6 @@ from vaebench.rows import row_of_baseline, row_of_model
 from vaebench.space import Point, group_by_static, point_id, static_of
 from vaebench.sweep.claims import Claims
 from vaebench.sweep.evaluator import EvaluationQueue
-from vaebench.sweep.machine import training_threads
 from vaebench.sweep.progress import RunProgress
 from vaebench.sweep.tally import Tally
 from vaebench.threads import CompilerThread
@@ -48,6 +47,7 @@ from vaebench.training.checkpoint import (
 )
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import lane_sharding
+from vaebench.training.machine import training_threads
 from vaebench.training.pool import Finished, Saved, Tick, lane_inputs, trained_points
 from vaebench.training.train import make_start
 from vaebench.training.trained import arrays_of, card_of, trained
@@ -69,7 +69,7 @@ class Task:
         record: ``run.json``, the options fixed for the folder.
         baselines: numbers of dimensions at which PCA is evaluated too.
         evaluators: processes for the evaluation; 0 evaluates in a thread of this process.
-        threads: pools that are trained at the same time; ``None`` chooses (:func:`vaebench.sweep.machine.training_threads`).
+        threads: pools that are trained at the same time; ``None`` chooses (:func:`vaebench.training.machine.training_threads`).
         keep_embeddings: store z of every point.
         keep_models: ``"none"``, ``"best"`` (lowest validation loss of each group) or ``"all"``.
         checkpoint_minutes: minutes between two checkpoints of the running lanes; 0 for none.

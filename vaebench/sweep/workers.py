@@ -31,12 +31,12 @@ from vaebench.errors import RunError
 from vaebench.results import finished
 from vaebench.space import Point, group_by_static, point_id
 from vaebench.sweep.executor import DATASET, through_executor
-from vaebench.sweep.machine import free_memory, training_threads, usable_cores
 from vaebench.sweep.processes import process_pool
 from vaebench.sweep.progress import RunProgress
 from vaebench.sweep.timing import EPOCHS, Timed, timed_epochs, timed_there
 from vaebench.sweep.worker import Task, carry_out
 from vaebench.training.cost import programs
+from vaebench.training.machine import free_memory, training_threads, usable_cores
 from vaebench.types import Dataset
 
 GAIN = 1.2

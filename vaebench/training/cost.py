@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import time
@@ -14,9 +15,11 @@ import jax.numpy as jnp
 from vaebench.errors import InputError
 from vaebench.space import Point, group_by_static, static_of
 from vaebench.space import point as make_point
+from vaebench.threads import side_by_side
 from vaebench.training.auxiliary import rows_of_shape, with_auxiliary_rows
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import Lane
+from vaebench.training.machine import training_threads
 from vaebench.training.pool import lane_inputs
 from vaebench.training.train import Train, make_start, make_train
 from vaebench.types import Dataset
@@ -183,21 +186,26 @@ def estimated(
     lane = program.start(*lane_inputs(forever, dataset))
     x = with_auxiliary_rows(jnp.asarray(dataset.x), static, dataset)
 
-    def epoch() -> float:
-        """Time one epoch of fresh lanes in seconds; a lane that has diverged would cost nothing."""
+    def fresh() -> Lane:
+        """Return a pool of fresh lanes; a lane that has diverged would cost nothing."""
         pool = program.idle(lane)
         for slot in range(lanes):
             pool = program.put(pool, slot, jax.tree.map(jnp.copy, lane))
-        jax.block_until_ready(pool)
+        return jax.block_until_ready(pool)
+
+    def epoch(pools: int = 1) -> float:
+        """Time one epoch, in seconds, of pools that are trained at the same time."""
+        tasks = [functools.partial(program.advance, fresh(), x, 1) for _ in range(pools)]
         started = time.perf_counter()
-        jax.block_until_ready(program.advance(pool, x, 1))
+        side_by_side(*(lambda task=task: jax.block_until_ready(task()) for task in tasks))
         return time.perf_counter() - started
 
-    compiled, spent = epoch(), [epoch()]
-    while sum(spent) < _CALIBRATION_SECONDS and len(spent) < 20:
-        spent.append(epoch())
-    per_lane_epoch = sum(spent) / len(spent) / lanes
     found = programs(points, dataset)
+    together = min(training_threads(point, dataset, lanes, engine), max(p.points for p in found))
+    compiled, spent = epoch(), [epoch(together)]
+    while sum(spent) < _CALIBRATION_SECONDS and len(spent) < 20:
+        spent.append(epoch(together))
+    per_lane_epoch = sum(spent) / len(spent) / (lanes * together)
     work = max(p.work for p in found)
     total = sum(p.points * per_lane_epoch * p.work / work for p in found)
     return Estimate(found, lanes, need, limit, max(0.0, compiled - per_lane_epoch * lanes), total)
