@@ -22,9 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.space import Point, static_of, traced_of
-from vaebench.threads import side_by_side
 from vaebench.training.lane import Lane, Split
 from vaebench.training.pool import on_device
+from vaebench.training.threads import side_by_side
 from vaebench.training.train import make_train
 
 

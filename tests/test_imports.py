@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "vaebench"
 
 FLOORS = (
-    {"errors", "version", "atomic", "threads"},
+    {"errors", "version", "atomic"},
     {"types"},
     {"nn", "data", "metrics", "results"},
     {"variants", "analysis"},

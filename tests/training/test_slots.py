@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +12,13 @@ import pytest
 
 from vaebench.errors import InputError
 from vaebench.space import Point, point, product
-from vaebench.threads import CompilerThread
 from vaebench.training import machine
 from vaebench.training.ahead import compile_program
 from vaebench.training.engine import DEFAULT, Engine, compiler_options
 from vaebench.training.machine import training_threads
 from vaebench.training.pool import trained_points
 from vaebench.training.slots import Slots
+from vaebench.training.threads import CompilerThread
 
 BASE = Point(latent=3, hidden=(7,), norm="none", batch=8, epochs=12, patience=2, learning_rate=1e-2)
 POINTS = product(BASE, seed=range(5), learning_rate=[1e-2, 1e-1])
@@ -55,6 +56,7 @@ def test_a_snapshot_waits_for_the_calls_and_goes_on_to_the_same_bits(tiny, alone
         if number == 25:
             saved = tick.snapshot()
             break
+    assert isinstance(ticks, Generator)
     ticks.close()
     assert 1 <= len(saved) <= 3
     assert all(len(lane.history) == lane.lane.epoch for lane in saved.values())

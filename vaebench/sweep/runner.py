@@ -183,10 +183,8 @@ def _check_folder(out: Path) -> None:
 
 
 def default_evaluators(points: int = 10**6) -> int:
-    """Return the number of evaluation processes of a training process that has the machine to itself.
-
-    Each spends some ten seconds on imports and on compiling its own programs, as long as it then takes for about 50 ``points``.
-    """
+    """Return the number of evaluation processes of a training process that has the machine to itself."""
+    # each spends some ten seconds on imports and on compiling, as long as it then takes for about 50 points
     return min(4, os.cpu_count() or 1, 1 + points // 50)
 
 

@@ -23,9 +23,9 @@ from vaebench.evaluation.scores import evaluate_flat, prepared_metrics
 from vaebench.space import Point, static_of
 from vaebench.space import point as make_point
 from vaebench.sweep.worker import Task, given_of
-from vaebench.threads import side_by_side
 from vaebench.training.auxiliary import with_auxiliary_rows
 from vaebench.training.pool import finished_lane, lane_inputs
+from vaebench.training.threads import side_by_side
 from vaebench.training.train import make_train
 from vaebench.types import Dataset, Tree
 

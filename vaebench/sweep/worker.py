@@ -32,7 +32,6 @@ from vaebench.sweep.claims import Claims
 from vaebench.sweep.evaluator import EvaluationQueue
 from vaebench.sweep.progress import RunProgress
 from vaebench.sweep.tally import Tally
-from vaebench.threads import CompilerThread
 from vaebench.training.ahead import compile_program
 from vaebench.training.checkpoint import (
     EMBEDDINGS,
@@ -49,6 +48,7 @@ from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import lane_sharding
 from vaebench.training.machine import training_threads
 from vaebench.training.pool import Finished, Saved, Tick, lane_inputs, trained_points
+from vaebench.training.threads import CompilerThread
 from vaebench.training.train import make_start
 from vaebench.training.trained import arrays_of, card_of, trained
 from vaebench.types import Dataset, Given
@@ -137,8 +137,9 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] 
     return tally.cost()
 
 
-def _compile_ahead(task: Task, point: Point, dataset: Dataset, x: jax.Array) -> None:
+def _compile_ahead(task: Task, point: Point, dataset: Dataset, x: jax.Array | None) -> None:
     """Compile the program of ``point`` as :func:`_group_ticks` will call it."""
+    assert x is not None
     lanes, sample = _lanes(task, group_name(point, dataset)), task.record["embedding"] == "sample"
     compile_program(point, dataset, x, lanes, sample=sample, engine=task.engine)
 

@@ -15,12 +15,12 @@ import jax.numpy as jnp
 from vaebench.errors import InputError
 from vaebench.space import Point, group_by_static, static_of
 from vaebench.space import point as make_point
-from vaebench.threads import side_by_side
 from vaebench.training.auxiliary import rows_of_shape, with_auxiliary_rows
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import Lane
 from vaebench.training.machine import training_threads
 from vaebench.training.pool import lane_inputs
+from vaebench.training.threads import side_by_side
 from vaebench.training.train import Train, make_start, make_train
 from vaebench.types import Dataset
 from vaebench.types.auxiliary import AuxiliaryRows

@@ -1,4 +1,4 @@
-"""What this machine lends to a run: cores, memory, and from both the pools of a CPU that are trained at the same time."""
+"""Cores and memory of this machine, and from both the pools of a CPU that are trained at the same time."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.space import Point
-from vaebench.threads import started
 from vaebench.training.engine import Engine
 from vaebench.training.lane import RUNNING, Lane
+from vaebench.training.threads import started
 from vaebench.training.train import MAX_CALL_EPOCHS, Train
 from vaebench.types.auxiliary import AuxiliaryRows
 
@@ -34,7 +34,7 @@ class Saved(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What the host sees of one call of the program: status [R] of the lanes after it, and epochs [R] trained in it."""
+    """Result of one call of the program on the host: status [R] of the lanes after it, and epochs [R] trained in it."""
 
     status: np.ndarray
     done: np.ndarray

@@ -73,7 +73,7 @@ def test_the_prior_is_worth_its_number_of_samples(spectra):
     projections = products[:, :, 0] * data[:, None]
     known = saem.SpectrumPrior(jnp.asarray(wanted[None], jnp.float32), 10.0)
     loss = saem._with_prior(*(jnp.asarray(v, jnp.float32) for v in (products, projections)), jnp.array([30.0]), known)
-    found = saem.quadratic_minimum(jnp.ones((1, 96)) / 96, *loss, 5)
+    found = saem.quadratic_minimum(jnp.ones((1, 96)) / 96, *loss, rounds=5, count=1)
     np.testing.assert_allclose(found[0], (samples * data + 10 * wanted) / (samples + 10), atol=1e-5)
     none = saem.SpectrumPrior(jnp.zeros((1, 96)), 10.0)
     same = saem._with_prior(jnp.asarray(products), jnp.asarray(projections), jnp.array([30.0]), none)

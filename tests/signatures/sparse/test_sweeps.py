@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vaebench import threads
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures.kl_nmf import padded
 from vaebench.signatures.sampler import gibbs
 from vaebench.signatures.sparse import sweeps
 from vaebench.signatures.sparse.options import SparseOptions
+from vaebench.training import threads
 
 OPTIONS = SparseOptions()
 

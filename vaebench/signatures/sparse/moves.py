@@ -28,7 +28,7 @@ from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import SpectrumPrior, refine
 from vaebench.signatures.steps import kept
 from vaebench.signatures.tables import Array
-from vaebench.threads import side_by_side
+from vaebench.training.threads import side_by_side
 
 
 class Observed(NamedTuple):

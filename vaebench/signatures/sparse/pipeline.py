@@ -50,7 +50,7 @@ from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import compile_refine
 from vaebench.signatures.sparse.weighted import WeightedCounts, rescored, reweighted, unweighted, weighted
 from vaebench.signatures.sparse.weights import excess_of_start
-from vaebench.threads import CompilerThread, started
+from vaebench.training.threads import CompilerThread, started
 
 
 class PathRow(NamedTuple):

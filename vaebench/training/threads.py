@@ -25,11 +25,11 @@ def started(executor: Executor, task: Callable[[], _T]) -> Future[_T]:
     return executor.submit(context.run, run)
 
 
-def side_by_side(first: Callable[[], _T], *others: Callable[[], _T]) -> list[_T]:
+def side_by_side(first: Callable[[], _T], *others: Callable[[], _T]) -> tuple[_T, ...]:
     """Results of tasks, computed at the same time."""
     with ThreadPoolExecutor(max(1, len(others))) as executor:
         running = [started(executor, other) for other in others]
-        return [first(), *(other.result() for other in running)]
+        return (first(), *(other.result() for other in running))
 
 
 class CompilerThread:
