@@ -81,7 +81,9 @@ def through_executor(
         left = tuple(p for key, p in wanted.items() if key not in done)
         if not left:
             break
-        pieces = pieces_of(dataclasses.replace(task, points=left, baselines=()), dataset, 1 if executor else workers)
+        # processes of this machine share its cores
+        cut = dataclasses.replace(task, points=left, baselines=(), threads=task.threads if executor else 1)
+        pieces = pieces_of(cut, dataset, 1 if executor else workers)
         pool = executor or running or process_pool(min(workers, len(pieces)), **own)
         running = None
         futures: list[Future[dict[str, Any]]] = []

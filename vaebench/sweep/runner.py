@@ -136,8 +136,6 @@ def run(
             baselines=tuple(sorted({p.latent for p in points})) if shard[0] == 1 else (),
             # several training processes occupy the cores already, so each evaluates in a thread of its own
             evaluators=evaluators if evaluators is not None else 0 if several else default_evaluators(len(points)),
-            # processes of this machine share its cores
-            threads=1 if several and executor is None else None,
             keep_embeddings=keep_embeddings,
             keep_models=keep_models,
             checkpoint_minutes=checkpoint_minutes,
