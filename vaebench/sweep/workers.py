@@ -207,9 +207,7 @@ def carry_out_chosen(
     """
     if chosen.pool is None:
         return carry_out(task, dataset, show)
-    share = dataclasses.replace(
-        task, points=chosen.points, evaluators=1 if evaluators is None else evaluators, threads=1
-    )
+    share = dataclasses.replace(task, points=chosen.points, evaluators=1 if evaluators is None else evaluators)
     watch = {"running": chosen.pool, "silent_minutes": silent_minutes, "quiet": quiet}
     done = finished(task.out)
     total = sum(point_id(p, dataset.digest) not in done for p in task.points)
