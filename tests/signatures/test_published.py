@@ -15,8 +15,9 @@ from vaebench.signatures.published import (
     published_exposures,
     published_ground,
     tissues,
+    usual,
 )
-from vaebench.signatures.refit_notes import prior_notes
+from vaebench.signatures.refit_notes import CHECKS, prior_notes, repeat_notes, usual_notes
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
@@ -111,6 +112,33 @@ def test_disagreement_is_found_where_the_data_are_clear():
     assert [name for name, _, _ in found] == ["SBS4"]
 
 
+def test_signatures_that_most_such_tumours_have_and_the_table_lacks_are_said():
+    tables = [pd.DataFrame(index=pd.Index(names)) for names in (["SBS1", "SBS2", "SBS40a"], ["SBS4"])]
+    (note,) = usual_notes({"Eso-AdenoCA": 0.9, ALL_TYPES: 0.1}, *tables, CHECKS)
+    table = published_exposures().query("type == 'Eso-AdenoCA' and signature == 'SBS5'").iloc[0]
+    assert "SBS5 (" in note
+    assert "SBS40" not in note  # SBS40a inherits from it
+    assert len(note) < 300
+    assert usual({"Eso-AdenoCA": 1.0})["SBS5"] == pytest.approx(table["present"] / table["samples"])
+    genomes = published_exposures().query("assay == 'genome'")
+    five = genomes[genomes["signature"] == "SBS5"]["present"].sum() / genomes.groupby("type")["samples"].first().sum()
+    assert usual({ALL_TYPES: 1.0})["SBS5"] == pytest.approx(five)
+    every = [*dict.fromkeys(genomes["signature"])]
+    assert usual_notes({"Eso-AdenoCA": 1.0}, tables[0], pd.DataFrame(index=pd.Index(every)), CHECKS) == []
+    assert usual_notes({}, *tables, CHECKS) == []  # no published prior
+
+
+def test_samples_that_are_there_twice_are_said():
+    rng = np.random.default_rng(1)
+    counts = pd.DataFrame(rng.poisson(2.0, (5, 96)), [f"T{t}" for t in range(5)])
+    assert repeat_notes(counts, CHECKS) == []
+    counts.loc["T3"] = counts.loc["T1"]
+    assert "1 sample has the counts of another one (first: T3 those of T1)" in repeat_notes(counts, CHECKS)[0]
+    few = counts * 0
+    few[0] = 1  # one mutation in each, which is chance
+    assert repeat_notes(few, CHECKS) == []
+
+
 def one_tumour(times: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
     rng = np.random.default_rng(0)
     names = ["SBS1", "SBS5", "SBS4", "SBS40a"]
@@ -124,6 +152,7 @@ def test_a_refit_says_which_prior_it_has_and_leaves_out_what_is_excluded():
     catalogue, signatures = one_tumour()
     fit = refit(catalogue, signatures, intervals="spike_slab", tissue="Liver-HCC", exclude=["SBS4"], options=QUICK)
     assert any("published exposures of Liver-HCC" in note for note in fit.notes)
+    assert any("SBS12" in note and "not among the signatures" in note for note in fit.notes)
     assert list(fit.exposures.columns) == ["SBS1", "SBS5", "SBS40a"]
     absent = fit.intervals.set_index("signature")["presence"] < 0.5
     assert (fit.exposures.iloc[0][absent] == 0).all()

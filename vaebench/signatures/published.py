@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -110,6 +110,23 @@ def seen_in(tissue: str, names: Sequence[str]) -> tuple[set[str], list[str]]:
     seen = set(table.loc[table["type"].isin(types) & (table["present"] > 0), "signature"])
     own = {name for name in names if seen.intersection(_parents(name, every))}
     return own | {name for name in names if not re.fullmatch(r"SBS\d+[a-z]?", name)}, types
+
+
+def usual(types: Mapping[str, float]) -> pd.Series:
+    """Share of the tumours of ``types``, weights by type, in which each signature was found; :data:`ALL_TYPES` is any genome."""
+    table = published_exposures()
+    total = pd.Series(0.0, table["signature"].unique())
+    for kind, weight in types.items():
+        rows = table[table["assay"] == "genome"] if kind == ALL_TYPES else table[table["type"] == kind]
+        samples = rows.groupby("type")["samples"].first().sum()
+        total = total.add(weight * rows.groupby("signature")["present"].sum() / samples, fill_value=0.0)
+    return total
+
+
+def without_heir(names: Sequence[str]) -> list[str]:
+    """Signatures of the table that none of ``names`` is, or inherits from."""
+    every = pd.Index(published_exposures()["signature"].unique())
+    return list(every[~_inherited(tuple(map(str, names))).any(0)])
 
 
 def _says_nothing(tissue: str, names: Sequence[str]) -> InputError:

@@ -29,9 +29,11 @@ from vaebench.signatures.refit_notes import (
     noise_notes,
     prior_notes,
     probability_notes,
+    repeat_notes,
     sample_notes,
     sum_notes,
     twin_notes,
+    usual_notes,
 )
 from vaebench.signatures.refit_tables import (
     found_signatures,
@@ -268,12 +270,17 @@ def refit(
         estimates = METHODS[intervals].compute(FittedCohort(*given, progress or no_progress, ground=ground))
         exposures[some] = estimates.exposures
     samples = samples_table(counts, exposures @ s, found, some, checks)
-    notes = [*said, *changes, *needs_added(samples, x[some], known, left_out, fitted, checks)]
+    notes = [
+        *said,
+        *changes,
+        *needs_added(samples, x[some], known, left_out, fitted, checks),
+        *repeat_notes(counts, checks),
+    ]
     frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
     notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks) + twin_notes(known, checks)
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior, alike)
-        notes += sum_notes(known, counts.index[some], estimates, checks)
+        notes += usual_notes(alike, known, left_out, checks) + sum_notes(known, counts.index[some], estimates, checks)
         notes += self_check_notes(bool(alike), checks, x[some], known, found, tissue, level, seed, chosen, progress)
     shown = frame if estimates is None else shown_exposures(frame, estimates, some, checks)
     return RefitResult(
