@@ -270,12 +270,7 @@ def refit(
         estimates = METHODS[intervals].compute(FittedCohort(*given, progress or no_progress, ground=ground))
         exposures[some] = estimates.exposures
     samples = samples_table(counts, exposures @ s, found, some, checks)
-    notes = [
-        *said,
-        *changes,
-        *needs_added(samples, x[some], known, left_out, fitted, checks),
-        *repeat_notes(counts, checks),
-    ]
+    notes = [*said, *changes, *needs_added(samples, x[some], known, left_out, fitted, checks)]
     frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
     notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks) + twin_notes(known, checks)
     if estimates is not None:
@@ -287,7 +282,7 @@ def refit(
         exposures=shown,
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
-        notes=(*notes, *probability_notes(per_mutation, intervals, estimates)),
+        notes=(*notes, *repeat_notes(counts, checks), *probability_notes(per_mutation, intervals, estimates)),
         **_settings_of(fitted, intervals, level, diagnostics),
         channel_factors=factors,
         adaptation_gain=gain,
