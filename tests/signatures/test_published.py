@@ -91,6 +91,11 @@ def test_split_signatures_inherit():
     for a, b in zip(old, new, strict=True):
         np.testing.assert_allclose(a, b)
     assert ground_of(X, ["SBS10c", "SBS1"]).presence[0] < 0.2
+    # of three the first stands for what was published: it is not there three times
+    three, one = ground_of(X, ["SBS40a", "SBS40b", "SBS40c"]), ground_of(X, ["SBS40"])
+    assert three.presence[0] == pytest.approx(one.presence[0])
+    assert three.presence[1:] == pytest.approx([0.1 * one.presence[0]] * 2, rel=0.2)
+    np.testing.assert_allclose(three.log_mean, one.log_mean[0], atol=0.1)
 
 
 def test_names_that_nobody_published_have_the_weak_prior():

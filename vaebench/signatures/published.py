@@ -60,6 +60,9 @@ _SAME: dict[str, str] = {
 
 _FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's counts must be able to say so
 _UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
+_LATER = (
+    0.1  # of SBS40 that SBS40b and c inherit beside SBS40a, which most types have of the three (Senkin et al. 2024)
+)
 _SIZES = 4.0  # what a type's sizes count for beside its frequencies: few mutations of a cohort hardly show them
 _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
@@ -170,7 +173,9 @@ def _inherited(names: tuple[str, ...]) -> np.ndarray:
     shares = np.zeros((len(names), len(every)))
     for k, name in enumerate(names):
         parents = _parents(name, every)
-        shares[k, every.get_indexer(pd.Index(parents))] = 1 / max(len(parents), 1)
+        base = re.sub("[b-z]$", "", name)
+        later = name != base and parents == [base] and base + "a" in names
+        shares[k, every.get_indexer(pd.Index(parents))] = _LATER if later else 1 / max(len(parents), 1)
     return shares
 
 
