@@ -78,11 +78,14 @@ def test_samples_of_unequal_burden_have_exposures_of_wider_spread():
     x = rng.poisson(burden[:, None] * np.full(96, 1 / 96)).astype(float)
     assert burden_variance(x) == pytest.approx(0.36, abs=0.03)
     assert burden_variance(rng.poisson(np.full((4000, 96), 1.0)).astype(float)) < 0.002  # Poisson counts of one burden
+    # one sample does not show how burdens differ, nor is its own total known better than Poisson counts tell
+    assert burden_variance(x[:1]) == 0.6
+    assert burden_variance(np.full((4, 96), 20.0)) == pytest.approx(0.15)
     # exposures = burden x share: the variances of the logarithms add up
     names = ["SBS4", "SBS5", "SBS99"]
     same, apart = (ground_of(v, names, "Liver-HCC") for v in (X, x))
     np.testing.assert_allclose(
-        apart.variance - same.variance, [burden_variance(x)] * 2 + [0.0], atol=1e-3
+        apart.variance - same.variance, [burden_variance(x) - burden_variance(X)] * 2 + [0.0], atol=1e-3
     )  # a little weak prior is in both
 
 

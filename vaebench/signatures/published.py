@@ -63,6 +63,7 @@ _UNSEEN = 0.01  # of a signature that was not known when the table was made: rar
 _LATER = (
     0.1  # of SBS40 that SBS40b and c inherit beside SBS40a, which most types have of the three (Senkin et al. 2024)
 )
+_BURDENS = 0.6  # variance of ln(mutations) within a tumour type: median of the 26 types of PCAWG with 20 genomes
 _SIZES = 4.0  # what a type's sizes count for beside its frequencies: few mutations of a cohort hardly show them
 _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
@@ -290,10 +291,12 @@ def published_facts(
 def burden_variance(x: np.ndarray) -> float:
     """Variance of ln(mutations) between samples with counts x [T, M], beyond that of Poisson counts.
 
-    Published spreads are those of shares; a prior of mutations needs that of the samples' totals as well.
+    Published spreads are those of shares; a prior of mutations needs that of the samples' totals as well. One sample does not
+    show it, and its own total is no prior of its total: it has the usual one, which counts as one sample in a cohort.
     """
     total = np.maximum(x.sum(1), 1.0)
-    return max(float(np.var(np.log(total)) - np.mean(1 / total)), 0.0)
+    between = max(float(np.var(np.log(total)) - np.mean(1 / total)), 0.0)
+    return ((len(x) - 1) * between + _BURDENS) / len(x)
 
 
 def disagreements(ground: Ground, names: list[str], presence: np.ndarray) -> list[tuple[str, float, float]]:
