@@ -130,7 +130,8 @@ def usual(types: Mapping[str, float]) -> pd.Series:
 def without_heir(names: Sequence[str]) -> list[str]:
     """Signatures of the table that none of ``names`` is, or inherits from."""
     every = pd.Index(published_exposures()["signature"].unique())
-    return list(every[~_inherited(tuple(map(str, names))).any(0)])
+    heirs = _inherited(tuple(map(str, names)))
+    return [str(name) for name, share in zip(every, heirs.T, strict=True) if not share.any()]
 
 
 def _says_nothing(tissue: str, names: Sequence[str]) -> InputError:
