@@ -3,6 +3,7 @@
     python experiments/trust.py --exposures PCAWG_EXPOSURES --catalogue PCAWG_CATALOGUE --cosmic COSMIC --out runs/trust
     ... --regimes 'exome_*,panel_*' --types Liver-HCC --draws 3                     # a part of the table
     ... --set prior=pcawg tissue=TYPE                           # options of the refit; TYPE is the cancer type of the cohort
+    ... --types made-up-1,made-up-2                             # exposures that no real type has, with a prior that is wrong
     python experiments/trust.py --preset smoke --out runs/smoke                     # made-up signatures, under a minute
 
 Data: the exposures that PCAWG published (a row a tumour, columns `Cancer Types`, `Sample Names`, `SBS1`, ...), its catalogue,
@@ -76,6 +77,8 @@ REGIMES = (
 RENAMED = {"SBS40": "SBS40a", "SBS22": "SBS22a"}
 """Published names (2019) -> names of COSMIC v3.4 for what was divided since."""
 BINS = 10
+MADE_UP = 8
+"""Signatures of a made-up type."""
 
 
 class Field(NamedTuple):
@@ -122,6 +125,24 @@ def real_field(options: argparse.Namespace) -> Field:
     table = table.loc[[name for name in table.index if name in catalogue.index]]
     mutations = catalogue.loc[table.index].to_numpy().sum(1)
     return Field(table[known].astype(float), table["Cancer Types"].to_numpy(str), mutations, signatures)
+
+
+def with_made_up(field: Field, types: Sequence[str]) -> Field:
+    """``field`` with 300 tumours of each type ``made-up-SEED``: eight signatures, of gamma exposures, as no real type has."""
+    for kind in types:
+        if re.fullmatch(r"made-up-\d+", kind):
+            rng = np.random.default_rng(int(kind[8:]))
+            names = rng.choice(field.signatures.index, MADE_UP, replace=False)
+            shape, share = rng.uniform(0.5, 3.0, MADE_UP), rng.lognormal(0.0, 0.7, MADE_UP)
+            there = rng.random((300, MADE_UP)) < rng.uniform(0.05, 0.95, MADE_UP)
+            own = 1000 * there * rng.gamma(shape, share / shape, (300, MADE_UP))
+            new = pd.DataFrame(own, [f"{kind}::{i}" for i in range(300)], names)
+            exposures = pd.concat([field.exposures, new]).fillna(0.0)
+            kinds = np.concatenate([field.types, np.full(300, kind)])
+            field = field._replace(
+                exposures=exposures, types=kinds, mutations=np.concatenate([field.mutations, own.sum(1)])
+            )
+    return field
 
 
 def made_up_field() -> Field:
@@ -368,7 +389,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(__doc__, "runs/trust")
     add_files(parser)
     parser.add_argument("--regimes", type=comma(), default=["*"], help="names, * for any: " + ", ".join(REGIMES))
-    parser.add_argument("--types", type=comma(), default=["Breast-AdenoCA", "Liver-HCC"], help="cancer types of PCAWG")
+    parser.add_argument(
+        "--types",
+        type=comma(),
+        default=["Breast-AdenoCA", "Liver-HCC"],
+        help="cancer types of PCAWG, or made-up-1, ...",
+    )
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--first-draw", type=int, default=0, help="its number, which is its seed")
     parser.add_argument("--set", nargs="*", default=[], help="options of the refit, NAME=VALUE")
@@ -384,7 +410,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not regimes:
         raise InputError(f"--regimes {','.join(options.regimes)[:60]}: no regime has such a name; see --help")
     field = made_up_field() if options.preset == "smoke" else real_field(options)
-    rows, signatures, bins, _ = run(options, field, regimes)
+    rows, signatures, bins, _ = run(options, with_made_up(field, options.types), regimes)
     table = pooled(rows, signatures, bins)
     keep(table, options.out / "table.csv")
     text = markdown(table)

@@ -88,3 +88,18 @@ def test_a_wrong_regime_is_one_sentence(capsys, tmp_path, regime):
 def test_missing_files_are_said(capsys, tmp_path):
     assert scripts.entry(trust.main, ["--out", str(tmp_path), "--cosmic", str(tmp_path / "no.txt")]) == 2
     assert "there is no such file" in capsys.readouterr().err
+
+
+def test_made_up_types_have_signatures_and_exposures_of_their_own():
+    field = trust.with_made_up(FIELD, ["Liver-HCC", "made-up-1", "made-up-2"])
+    own = {
+        kind: field.exposures.loc[field.types == kind].to_numpy() for kind in ("made-up-1", "made-up-2", "Liver-HCC")
+    }
+    assert [len(own["made-up-1"]), len(own["made-up-2"])] == [300, 300]
+    assert not np.array_equal(own["made-up-1"], own["made-up-2"])
+    assert np.isfinite(field.exposures.to_numpy()).all()
+    assert len(field.mutations) == len(field.types) == len(field.exposures)
+    again = trust.with_made_up(FIELD, ["made-up-2"])
+    np.testing.assert_array_equal(again.exposures[again.types == "made-up-2"].to_numpy(), own["made-up-2"])
+    cohort = trust.drawn(field, "exome_20_all", "made-up-1", np.random.default_rng(0))
+    assert np.median(cohort.counts.sum(axis=1)) == pytest.approx(trust.MEDIANS["exome"], rel=0.5)

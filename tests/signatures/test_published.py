@@ -15,8 +15,9 @@ from vaebench.signatures.published import (
     published_exposures,
     published_ground,
     tissues,
+    usual,
 )
-from vaebench.signatures.refit_notes import prior_notes
+from vaebench.signatures.refit_notes import CHECKS, prior_notes, repeat_notes, usual_notes
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
@@ -77,11 +78,14 @@ def test_samples_of_unequal_burden_have_exposures_of_wider_spread():
     x = rng.poisson(burden[:, None] * np.full(96, 1 / 96)).astype(float)
     assert burden_variance(x) == pytest.approx(0.36, abs=0.03)
     assert burden_variance(rng.poisson(np.full((4000, 96), 1.0)).astype(float)) < 0.002  # Poisson counts of one burden
+    # one sample does not show how burdens differ, nor is its own total known better than Poisson counts tell
+    assert burden_variance(x[:1]) == 0.6
+    assert burden_variance(np.full((4, 96), 20.0)) == pytest.approx(0.15)
     # exposures = burden x share: the variances of the logarithms add up
     names = ["SBS4", "SBS5", "SBS99"]
     same, apart = (ground_of(v, names, "Liver-HCC") for v in (X, x))
     np.testing.assert_allclose(
-        apart.variance - same.variance, [burden_variance(x)] * 2 + [0.0], atol=1e-3
+        apart.variance - same.variance, [burden_variance(x) - burden_variance(X)] * 2 + [0.0], atol=1e-3
     )  # a little weak prior is in both
 
 
@@ -90,6 +94,11 @@ def test_split_signatures_inherit():
     for a, b in zip(old, new, strict=True):
         np.testing.assert_allclose(a, b)
     assert ground_of(X, ["SBS10c", "SBS1"]).presence[0] < 0.2
+    # of three the first stands for what was published: it is not there three times
+    three, one = ground_of(X, ["SBS40a", "SBS40b", "SBS40c"]), ground_of(X, ["SBS40"])
+    assert three.presence[0] == pytest.approx(one.presence[0])
+    assert three.presence[1:] == pytest.approx([0.1 * one.presence[0]] * 2, rel=0.2)
+    np.testing.assert_allclose(three.log_mean, one.log_mean[0], atol=0.1)
 
 
 def test_names_that_nobody_published_have_the_weak_prior():
@@ -111,6 +120,33 @@ def test_disagreement_is_found_where_the_data_are_clear():
     assert [name for name, _, _ in found] == ["SBS4"]
 
 
+def test_signatures_that_most_such_tumours_have_and_the_table_lacks_are_said():
+    tables = [pd.DataFrame(index=pd.Index(names)) for names in (["SBS1", "SBS2", "SBS40a"], ["SBS4"])]
+    (note,) = usual_notes({"Eso-AdenoCA": 0.9, ALL_TYPES: 0.1}, *tables, CHECKS)
+    table = published_exposures().query("type == 'Eso-AdenoCA' and signature == 'SBS5'").iloc[0]
+    assert "SBS5 (" in note
+    assert "SBS40" not in note  # SBS40a inherits from it
+    assert len(note) < 300
+    assert usual({"Eso-AdenoCA": 1.0})["SBS5"] == pytest.approx(table["present"] / table["samples"])
+    genomes = published_exposures().query("assay == 'genome'")
+    five = genomes[genomes["signature"] == "SBS5"]["present"].sum() / genomes.groupby("type")["samples"].first().sum()
+    assert usual({ALL_TYPES: 1.0})["SBS5"] == pytest.approx(five)
+    every = [*dict.fromkeys(genomes["signature"])]
+    assert usual_notes({"Eso-AdenoCA": 1.0}, tables[0], pd.DataFrame(index=pd.Index(every)), CHECKS) == []
+    assert usual_notes({}, *tables, CHECKS) == []  # no published prior
+
+
+def test_samples_that_are_there_twice_are_said():
+    rng = np.random.default_rng(1)
+    counts = pd.DataFrame(rng.poisson(2.0, (5, 96)), [f"T{t}" for t in range(5)])
+    assert repeat_notes(counts, CHECKS) == []
+    counts.loc["T3"] = counts.loc["T1"]
+    assert "1 sample has the counts of another one (first: T3 those of T1)" in repeat_notes(counts, CHECKS)[0]
+    few = counts * 0
+    few[0] = 1  # one mutation in each, which is chance
+    assert repeat_notes(few, CHECKS) == []
+
+
 def one_tumour(times: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
     rng = np.random.default_rng(0)
     names = ["SBS1", "SBS5", "SBS4", "SBS40a"]
@@ -124,6 +160,7 @@ def test_a_refit_says_which_prior_it_has_and_leaves_out_what_is_excluded():
     catalogue, signatures = one_tumour()
     fit = refit(catalogue, signatures, intervals="spike_slab", tissue="Liver-HCC", exclude=["SBS4"], options=QUICK)
     assert any("published exposures of Liver-HCC" in note for note in fit.notes)
+    assert any("SBS12" in note and "not among the signatures" in note for note in fit.notes)
     assert list(fit.exposures.columns) == ["SBS1", "SBS5", "SBS40a"]
     absent = fit.intervals.set_index("signature")["presence"] < 0.5
     assert (fit.exposures.iloc[0][absent] == 0).all()

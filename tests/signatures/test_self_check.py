@@ -64,9 +64,9 @@ def test_a_prior_that_is_wrong_for_the_tumours_is_seen(tumour, monkeypatch):
     x, s = catalogue.to_numpy(), signatures.to_numpy()
 
     def sure(counts: np.ndarray, found: object, unsure: bool, options: SamplerOptions) -> tuple[Ground, np.ndarray]:
-        """That every tumour has 200 mutations of SBS40a and next to nothing else."""
+        """That every tumour has 200 mutations of SBS40a, and two of any other signature where there is one."""
         weight = np.full(4, 1e4)
-        expected = (np.array([0.001, 0.001, 0.001, 0.999]), np.log(np.full(4, 200.0)), np.full(4, 0.01))
+        expected = (np.array([0.001, 0.001, 0.001, 0.999]), np.log([2.0, 2.0, 2.0, 200.0]), np.full(4, 0.01))
         return Ground(*expected, weight, weight, weight), np.ones(1)
 
     monkeypatch.setattr(checked, "ground_of_types", sure)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -60,6 +60,10 @@ _SAME: dict[str, str] = {
 
 _FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's counts must be able to say so
 _UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
+_LATER = (
+    0.1  # of SBS40 that SBS40b and c inherit beside SBS40a, which most types have of the three (Senkin et al. 2024)
+)
+_BURDENS = 0.6  # variance of ln(mutations) within a tumour type: median of the 26 types of PCAWG with 20 genomes
 _SIZES = 4.0  # what a type's sizes count for beside its frequencies: few mutations of a cohort hardly show them
 _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
@@ -112,6 +116,24 @@ def seen_in(tissue: str, names: Sequence[str]) -> tuple[set[str], list[str]]:
     return own | {name for name in names if not re.fullmatch(r"SBS\d+[a-z]?", name)}, types
 
 
+def usual(types: Mapping[str, float]) -> pd.Series:
+    """Share of the tumours of ``types``, weights by type, in which each signature was found; :data:`ALL_TYPES` is any genome."""
+    table = published_exposures()
+    total = pd.Series(0.0, table["signature"].unique())
+    for kind, weight in types.items():
+        rows = table[table["assay"] == "genome"] if kind == ALL_TYPES else table[table["type"] == kind]
+        samples = rows.groupby("type")["samples"].first().sum()
+        total = total.add(weight * rows.groupby("signature")["present"].sum() / samples, fill_value=0.0)
+    return total
+
+
+def without_heir(names: Sequence[str]) -> list[str]:
+    """Signatures of the table that none of ``names`` is, or inherits from."""
+    every = pd.Index(published_exposures()["signature"].unique())
+    heirs = _inherited(tuple(map(str, names)))
+    return [str(name) for name, share in zip(every, heirs.T, strict=True) if not share.any()]
+
+
 def _says_nothing(tissue: str, names: Sequence[str]) -> InputError:
     return InputError(
         f"tissue={tissue!r} says nothing of {names[0]!r}: only exposures of COSMIC's SBS1, SBS2 and so on are published"
@@ -153,7 +175,9 @@ def _inherited(names: tuple[str, ...]) -> np.ndarray:
     shares = np.zeros((len(names), len(every)))
     for k, name in enumerate(names):
         parents = _parents(name, every)
-        shares[k, every.get_indexer(pd.Index(parents))] = 1 / max(len(parents), 1)
+        base = re.sub("[b-z]$", "", name)
+        later = name != base and parents == [base] and base + "a" in names
+        shares[k, every.get_indexer(pd.Index(parents))] = _LATER if later else 1 / max(len(parents), 1)
     return shares
 
 
@@ -268,10 +292,12 @@ def published_facts(
 def burden_variance(x: np.ndarray) -> float:
     """Variance of ln(mutations) between samples with counts x [T, M], beyond that of Poisson counts.
 
-    Published spreads are those of shares; a prior of mutations needs that of the samples' totals as well.
+    Published spreads are those of shares; a prior of mutations needs that of the samples' totals as well. One sample does not
+    show it, and its own total is no prior of its total: it has the usual one, which counts as one sample in a cohort.
     """
     total = np.maximum(x.sum(1), 1.0)
-    return max(float(np.var(np.log(total)) - np.mean(1 / total)), 0.0)
+    between = max(float(np.var(np.log(total)) - np.mean(1 / total)), 0.0)
+    return ((len(x) - 1) * between + _BURDENS) / len(x)
 
 
 def disagreements(ground: Ground, names: list[str], presence: np.ndarray) -> list[tuple[str, float, float]]:

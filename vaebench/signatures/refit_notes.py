@@ -13,7 +13,7 @@ import pandas as pd
 
 from vaebench.signatures.dispersion import NoiseFit
 from vaebench.signatures.learned import learned_sentence
-from vaebench.signatures.published import ALL_TYPES, disagreements
+from vaebench.signatures.published import ALL_TYPES, disagreements, usual, without_heir
 from vaebench.signatures.sampler.priors import Ground
 from vaebench.signatures.tables import Estimates
 
@@ -31,6 +31,8 @@ class RefitChecks:
         alike: cosine of two signatures from which counts can hardly ever tell them apart.
         r_hat: R-hat of the worst hundredth of the exposures above which the sampler is noted as slow.
         effective: effective draws of the worst hundredth below which it is.
+        usual: share of the published tumours of a type that have a signature from which its absence from the table is noted.
+        repeated: mutations from which two samples with the same counts are taken for one sample. Fewer may be chance.
         checked: samples up to which a refit with a published prior is checked on simulated tumours
             (:mod:`vaebench.signatures.self_check`), which takes about as long as the refit of 20; 0 for never.
     """
@@ -43,6 +45,8 @@ class RefitChecks:
     alike: float = 0.99
     r_hat: float = 1.1
     effective: float = 50.0
+    usual: float = 0.5
+    repeated: int = 20
     checked: int = 10
 
 
@@ -128,6 +132,41 @@ def prior_notes(
         more = f" and {len(found) - 4} more" if len(found) > 4 else ""
         notes.append(f"Signatures found more or less often than the prior expects: {listed}{more}.")
     return notes
+
+
+def usual_notes(
+    types: Mapping[str, float], signatures: pd.DataFrame, left_out: pd.DataFrame, checks: RefitChecks
+) -> list[str]:
+    """Sentence about signatures that most tumours of the ``types`` of the prior have, and that neither table has."""
+    found = (
+        usual(types).reindex(without_heir([*signatures.index, *left_out.index])).sort_values(ascending=False)
+        if types
+        else pd.Series(dtype=float)
+    )
+    found = found[found >= checks.usual]
+    if found.empty:
+        return []
+    listed = ", ".join(f"{name} ({share:.0%})" for name, share in found.iloc[:4].items())
+    one = len(found) == 1
+    return [
+        f"Most published tumours of such types have {listed}, which {'is' if one else 'are'} not among the signatures. Where "
+        f"these samples have {'it' if one else 'them'}, other signatures get the mutations, and their intervals are wrong: add "
+        f"{'it' if one else 'them'}."
+    ]
+
+
+def repeat_notes(counts: pd.DataFrame, checks: RefitChecks) -> list[str]:
+    """Sentence about samples that have the counts of another one."""
+    own = counts[counts.sum(axis=1) >= checks.repeated]
+    again = own[own.duplicated()]
+    if again.empty:
+        return []
+    first = own.index[(own == again.iloc[0]).all(axis=1)][0]
+    one = len(again) == 1
+    return [
+        f"{len(again)} sample{' has' if one else 's have'} the counts of another one (first: {str(again.index[0])[:40]} those of "
+        f"{str(first)[:40]}). A sample that counts twice makes the prior too sure, and intervals too narrow: keep one of each."
+    ]
 
 
 def _types_alike(alike: Mapping[str, float]) -> str:

@@ -29,9 +29,11 @@ from vaebench.signatures.refit_notes import (
     noise_notes,
     prior_notes,
     probability_notes,
+    repeat_notes,
     sample_notes,
     sum_notes,
     twin_notes,
+    usual_notes,
 )
 from vaebench.signatures.refit_tables import (
     found_signatures,
@@ -273,14 +275,14 @@ def refit(
     notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks) + twin_notes(known, checks)
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior, alike)
-        notes += sum_notes(known, counts.index[some], estimates, checks)
+        notes += usual_notes(alike, known, left_out, checks) + sum_notes(known, counts.index[some], estimates, checks)
         notes += self_check_notes(bool(alike), checks, x[some], known, found, tissue, level, seed, chosen, progress)
     shown = frame if estimates is None else shown_exposures(frame, estimates, some, checks)
     return RefitResult(
         exposures=shown,
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
-        notes=(*notes, *probability_notes(per_mutation, intervals, estimates)),
+        notes=(*notes, *repeat_notes(counts, checks), *probability_notes(per_mutation, intervals, estimates)),
         **_settings_of(fitted, intervals, level, diagnostics),
         channel_factors=factors,
         adaptation_gain=gain,

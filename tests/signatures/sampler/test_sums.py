@@ -8,6 +8,8 @@ from scipy import stats
 
 from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.limits import upper_limits
+from vaebench.signatures.sampler.options import SAMPLER
+from vaebench.signatures.sampler.posterior import ExposurePosterior, _with_limits
 from vaebench.signatures.sampler.sums import inseparable
 
 
@@ -49,3 +51,39 @@ def test_upper_limits_are_those_of_the_likelihood_and_the_slab():
     mass = np.exp(fit - fit.max()).sum(0)
     exact = b[np.argmax(np.cumsum(mass) / mass.sum() >= 0.975)]
     assert found == pytest.approx(exact, rel=0.2)
+
+
+@pytest.mark.parametrize("noise", ["poisson", "negative_binomial", "gaussian"])
+def test_upper_limits_of_a_few_counts_are_those_of_the_likelihood_itself(noise):
+    """No mutation in the channels of a signature: the quantile by quadrature, far from that of a Gaussian likelihood."""
+    signatures = np.zeros((2, 96))
+    signatures[0, :90], signatures[1, 90:] = 1 / 90, 1 / 6
+    x = np.concatenate([np.full(90, 1.0), np.zeros(6)])[None]
+    mean, presence = np.array([[90.0, 0.0]]), np.array([[1.0, 0.0]])
+    problem = Problem(x, signatures, mean @ signatures + 0.1, 1.0, 5.0)
+    rare = Prior(np.full((1, 2), 1e-4), np.full((1, 2), np.log(3.0)), np.full((1, 2), 1.5))
+    found = upper_limits(problem, mean, presence, rare, 0.95, slice(0, 1), noise)[0, 1]
+    e = np.linspace(1e-4, 30, 30_000)
+    fit = {"poisson": -e, "negative_binomial": -30 * np.log1p(e / 30), "gaussian": -0.5 * e**2 / 0.6}[noise]
+    mass = np.exp(fit) * stats.lognorm(1.5, scale=3.0).pdf(e)
+    assert found == pytest.approx(e[np.argmax(np.cumsum(mass) / mass.sum() >= 0.975)], rel=0.05)
+    # nor is a signature said to be 0 because the prior of the cohort has hardly any
+    ends = dict.fromkeys(("lower", "upper", "r_hat", "effective"), np.zeros((1, 2)))
+    ends |= {"mean": mean, "presence": presence}
+    nothing = ExposurePosterior(**ends, kept=mean[None], prior=rare, draws=500, sweeps=9, sums=[])
+    assert _with_limits(nothing, problem, np.ones((1, 1)), 0.95, SAMPLER, noise)[0, 1] == found
+
+
+def test_upper_limits_end_where_what_gives_way_is_used_up():
+    """A signature with the spectrum of the one that is present may replace all of it, and no more than Poisson counts allow."""
+    rng = np.random.default_rng(3)
+    signatures = np.tile(rng.dirichlet(np.full(96, 20.0)), (2, 1))
+    x = rng.poisson(100 * signatures[0]).astype(float)[None]
+    n = x.sum()
+    mean = np.array([[n, 0.0]])
+    problem = Problem(x, signatures, mean @ signatures + 0.1)
+    prior = Prior(np.full((1, 2), 0.5), np.full((1, 2), np.log(100.0)), np.full((1, 2), 3.0))
+    found = upper_limits(problem, mean, np.array([[1.0, 0.0]]), prior, 0.95, slice(0, 1))[0, 1]
+    e = np.linspace(0.01, 200, 20_000)
+    mass = np.exp(n * np.log(np.maximum(e, n) / n) - np.maximum(e - n, 0)) * stats.lognorm(3.0, scale=100.0).pdf(e)
+    assert found == pytest.approx(e[np.argmax(np.cumsum(mass) / mass.sum() >= 0.975)], rel=0.05)

@@ -21,6 +21,6 @@ probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2). Each cancer type has its own 
                    with P(present) above ``judged`` is good, as many sweeps again, and every second draw of all is kept, up to
                    ``longest`` times as many
     5. intervals   quantiles of the draws; the upper end is at least that of the exposure given that it is present
-                   (posterior.read_off), from the likelihood where too few draws are above 0 (limits.upper_limits)
+                   (posterior.read_off), and what the counts allow where it is likely absent (limits.upper_limits)
     6. sums        intervals of the sums of signatures that the counts of a sample cannot tell apart (sums.inseparable)
 """

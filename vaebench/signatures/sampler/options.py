@@ -23,8 +23,7 @@ class SamplerOptions:
         kept: draws that are returned as they are, far apart; a calibration takes its truths from them.
         considered: P(present) from which the upper end is at least that of the exposure given that it is present. Below it
             the few draws above 0 say too little.
-        scarce: draws above 0 below which they do not give an upper end: the likelihood of the exposure alone does then, if
-            P(present) is above ``considered`` in the prior of the cohort.
+        scarce: draws above 0 below which they do not give an upper end: the counts alone do then.
         spread: mutations added to the variance that shapes proposals: few counts are far from Gaussian.
         few: weight, in samples, of the whole cohort's prior in the prior of each cancer type.
         visits: visits of a signature per sweep, relative to P(present); one that is present in an eighth of the draws is visited

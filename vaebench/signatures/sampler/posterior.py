@@ -183,7 +183,7 @@ def sampled(
             prior = Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True)))
             sums = [s for first, own in draws.blocks() for s in inseparable(_joined(own), level, first)]
             found = found._replace(prior=prior, sweeps=done, sums=sums, limit=limit)
-            return found._replace(upper=_with_limits(found, problem, groups, level, options))
+            return found._replace(upper=_with_limits(found, problem, groups, level, options, noise))
         # every second draw so far, and as many from as many sweeps again
         draws.thin()
         total += length * thin
@@ -193,15 +193,23 @@ def sampled(
 
 
 def _with_limits(
-    found: ExposurePosterior, problem: Problem, groups: np.ndarray, level: float, options: SamplerOptions
+    found: ExposurePosterior,
+    problem: Problem,
+    groups: np.ndarray,
+    level: float,
+    options: SamplerOptions,
+    noise: str,
 ) -> np.ndarray:
-    """Upper ends [T, S], at least the limits of signatures that may be present but hardly are in any draw."""
+    """Upper ends [T, S], at least what the counts allow of signatures that are present in hardly any draw.
+
+    That a prior thinks a signature rare is no reason to say that it is 0: the prior may be wrong of this cohort.
+    """
     prior = Prior(*(groups @ v for v in found.prior))
-    scarce = (found.presence * found.draws < options.scarce) & (prior.presence > options.considered)
+    scarce = found.presence * found.draws < options.scarce
     upper = found.upper.copy()
     for rows in (slice(i, i + _SUMMARISED) for i in range(0, len(upper), _SUMMARISED)):
         if scarce[rows].any():
-            limits = upper_limits(problem, found.mean, found.presence, prior, level, rows)
+            limits = upper_limits(problem, found.mean, found.presence, prior, level, rows, noise)
             upper[rows] = np.where(scarce[rows], np.maximum(upper[rows], limits), upper[rows])
     return upper
 
