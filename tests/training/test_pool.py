@@ -18,6 +18,7 @@ from vaebench.space import Point, group_by_static, point, product, static_of
 from vaebench.training.cost import check_memory
 from vaebench.training.model import fit
 from vaebench.training.pool import make_split, trained_points
+from vaebench.training.train import forget_programs
 from vaebench.variants import VARIANTS
 
 BASE = Point(latent=3, hidden=(8,), batch=8, epochs=30, patience=2, learning_rate=1e-2)
@@ -105,6 +106,7 @@ def mixed_sweep() -> list[Point]:
 
 def compiled(points: list[Point], caplog) -> int:
     """Programs that training the points compiles: what the compiler itself says."""
+    forget_programs()  # of other tests
     rng = np.random.default_rng(0)
     data = dataset_from_arrays(rng.normal(size=(24, 6)), auxiliary={"sex": ["f", "m"] * 12, "age": np.arange(24.0)})
     x, seen = jnp.asarray(data.x), 0
