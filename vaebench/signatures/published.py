@@ -60,9 +60,8 @@ _SAME: dict[str, str] = {
 
 _FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's counts must be able to say so
 _UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
-_LATER = (
-    0.1  # of SBS40 that SBS40b and c inherit beside SBS40a, which most types have of the three (Senkin et al. 2024)
-)
+# of SBS40 that SBS40b and c inherit beside SBS40a, the one of the three that tumours of most types have (Senkin et al. 2024)
+_LATER = 0.1
 _BURDENS = 0.6  # variance of ln(mutations) within a tumour type: median of the 26 types of PCAWG with 20 genomes
 _SIZES = 4.0  # what a type's sizes count for beside its frequencies: few mutations of a cohort hardly show them
 _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
