@@ -65,7 +65,7 @@ class Engine:
 def compiler_options() -> dict[str, int] | None:
     """Return the options of XLA's compiler for training programs; ``None`` for its defaults.
 
-    On a CPU, optimisation level 1: programs are compiled in two thirds of the time and are as fast (``results/benchmarks.md``).
+    On a CPU, optimisation level 1: programs are compiled in 0.7 to 0.9 of the time and are as fast (``results/benchmarks.md``).
     A level in the variable ``XLA_FLAGS`` comes first. Other devices keep their defaults.
     """
     named = "xla_backend_optimization_level"
