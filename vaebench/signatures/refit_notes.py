@@ -138,11 +138,9 @@ def usual_notes(
     types: Mapping[str, float], signatures: pd.DataFrame, left_out: pd.DataFrame, checks: RefitChecks
 ) -> list[str]:
     """Sentence about signatures that most tumours of the ``types`` of the prior have, and that neither table has."""
-    found = (
-        usual(types).reindex(without_heir([*signatures.index, *left_out.index])).sort_values(ascending=False)
-        if types
-        else pd.Series(dtype=float)
-    )
+    if not types:
+        return []
+    found = usual(types).reindex(without_heir([*signatures.index, *left_out.index])).sort_values(ascending=False)
     found = found[found >= checks.usual]
     if found.empty:
         return []

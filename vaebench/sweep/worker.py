@@ -118,9 +118,8 @@ def carry_out(task: Task, dataset: Dataset, show: Callable[[RunProgress], None] 
                 tally = tally.shared(group, mine, others)
                 if mine:
                     compiler.wait()
-                    if (
-                        following and len(jax.local_devices()) == 1
-                    ):  # several: arrays that are placed have other programs
+                    # on several devices arrays are placed, and have other programs
+                    if following and len(jax.local_devices()) == 1:
                         compiler.start(functools.partial(_compile_ahead, task, following[0], dataset, x))
                     tally = _train_group(task, mine, dataset, x, queue, tally, show)
                 claims.keep({item.row["point"] for item in queue.pending.values()})
