@@ -72,7 +72,9 @@ def test_one_program_learns_and_draws(samples):
 
 @pytest.mark.slow
 def test_blocks_of_a_larger_cohort_are_its_own_rows(monkeypatch):
-    monkeypatch.setattr(sampling, "_BLOCK", 8)  # of 31 samples: three blocks, and seven that are filled up
+    # of 31 samples: three blocks, and seven that are filled up, of the chain and of its draws
+    monkeypatch.setattr(sampling, "BLOCK", 8)
+    monkeypatch.setattr("vaebench.signatures.sampler.draws._ROWS", 8)
     catalogue, truth = simulate_catalogue(4, tumours=31, signatures=3, types=1)
     fit = refit(catalogue, truth.signatures, intervals="spike_slab", options=SHORT)
     np.testing.assert_allclose(fit.exposures.sum(axis=1), catalogue.sum(axis=1), rtol=0.15)
