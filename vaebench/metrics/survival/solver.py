@@ -59,6 +59,26 @@ class Solution(NamedTuple):
     iterations: np.ndarray
 
 
+def _running_sum(values: jax.Array, backwards: bool = False) -> jax.Array:
+    """Return the sums of the values [n, ...] up to each row, or ``backwards`` from it on.
+
+    On a CPU one after the other: compiled in a quarter of the time of ``cumsum``'s tree of sums, and two to four times as fast.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    def add(total: jax.Array, row: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return total + row, total + row
+
+    def in_turn(v: jax.Array) -> jax.Array:
+        return jax.lax.scan(add, jnp.zeros_like(v[0]), v, reverse=backwards)[1]
+
+    def as_tree(v: jax.Array) -> jax.Array:
+        return jax.lax.cumsum(v, axis=0, reverse=backwards)
+
+    return jax.lax.platform_dependent(values, cpu=in_turn, default=as_tree)
+
+
 def _log_likelihood(eta: jax.Array, risk: Risk) -> tuple[Any, Any, Any]:
     """Return Efron's log partial likelihood at linear predictors eta [N], exp(eta) up to a factor, and 1 / denominators [E].
 
@@ -70,7 +90,7 @@ def _log_likelihood(eta: jax.Array, risk: Risk) -> tuple[Any, Any, Any]:
     eta = jnp.where(risk.inside > 0, eta, -jnp.inf)
     top = jnp.max(eta)
     weight = jnp.exp(eta - top)
-    at_risk = jnp.cumsum(weight[::-1])[::-1][risk.start]
+    at_risk = _running_sum(weight, backwards=True)[risk.start]
     groups = len(risk.first)
     tied = jax.ops.segment_sum(risk.use * weight[risk.row], risk.group, groups, indices_are_sorted=True)[risk.group]
     denominator = jnp.where(risk.use > 0, at_risk - risk.fraction * tied, 1.0)
@@ -83,7 +103,7 @@ def _sample_weights(weight: jax.Array, share: jax.Array, risk: Risk) -> jax.Arra
     import jax
     import jax.numpy as jnp
 
-    hazard = jnp.concatenate([jnp.zeros(1, share.dtype), jnp.cumsum(share)])[risk.upto]
+    hazard = jnp.concatenate([jnp.zeros(1, share.dtype), _running_sum(share)])[risk.upto]
     groups = len(risk.first)
     corrected = jax.ops.segment_sum(risk.fraction * share, risk.group, groups, indices_are_sorted=True)[risk.group]
     return weight * hazard.at[risk.row].add(-risk.use * corrected)
@@ -100,7 +120,7 @@ def _information(x: jax.Array, w: jax.Array, weight: jax.Array, share: jax.Array
 
     weighted, groups = weight[:, None] * x, len(risk.first)
     between = jax.ops.segment_sum(weighted, risk.past, groups + 1, indices_are_sorted=True)
-    at_risk = jnp.cumsum(between[::-1], axis=0)[::-1][1:]
+    at_risk = _running_sum(between, backwards=True)[1:]
     dead = risk.use[:, None] * weighted[risk.row]
     tied = jax.ops.segment_sum(dead, risk.group, groups, indices_are_sorted=True)
     means = share[:, None] * (at_risk[risk.group] - risk.fraction[:, None] * tied[risk.group])
@@ -155,13 +175,16 @@ def _newton(x: jax.Array, whiten: jax.Array, risk: Risk, penalty: jax.Array) -> 
         # some slack: at the maximum the value changes by rounding only
         floor = here.value - 1e-12 * jnp.abs(here.value)
 
-        def stepped(length: jax.Array) -> tuple[Any, _Place]:
+        def halved(tried: tuple[Any, _Place]) -> tuple[Any, _Place]:
+            length = 0.5 * tried[0]
             return length, at(here.beta + length * direction, here.eta + length * along)
 
         def worse(tried: tuple[Any, _Place]) -> jax.Array:
             return ~(tried[1].value >= floor) & (tried[0] > 1e-6)
 
-        length, there = jax.lax.while_loop(worse, lambda tried: stepped(0.5 * tried[0]), stepped(jnp.ones_like(gain)))
+        # twice the step stands for none that was tried: the loop then holds the only copy of the likelihood's program
+        none = 2.0 * jnp.ones_like(gain), here._replace(value=-jnp.inf * jnp.ones_like(gain))
+        length, there = jax.lax.while_loop(worse, halved, none)
         step = jnp.max(jnp.abs(risk.inside * along)) * length
         iteration = state.iteration + 1
         # The step that follows a small gain is the last one, and ends far below that gain. Near the maximum gains decrease as
