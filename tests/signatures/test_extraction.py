@@ -122,7 +122,7 @@ def test_sparse_finds_number_and_signatures(simulated):
 
 @pytest.mark.slow
 def test_what_counts_leave_open_is_noted_by_name(simulated, monkeypatch):
-    def decided(signatures, exposures, options, fixed):
+    def decided(signatures, exposures, options, fixed, weight):
         most, least = (int(position(exposures.sum(0))) for position in (np.argmax, np.argmin))
         return signatures, exposures, (Reassignment(least, most, 0.25, 9.0), Reassignment(most, least, 0.01, 3.0))
 

@@ -108,7 +108,11 @@ def test_draws_by_a_timetable_do_not_depend_on_the_threads(monkeypatch):
     again = chain_run(cohort, start, 0, 20, 2)
     np.testing.assert_array_equal(first.draws, again.draws)
     room = np.zeros((2, 10, 40, 3), np.float32)
-    chain_run(cohort, start, 0, 20, 2, into=room)
+
+    def kept(place, exposures):
+        room[:, place] = exposures
+
+    chain_run(cohort, start, 0, 20, 2, into=kept)
     np.testing.assert_array_equal(room, first.draws)
 
 
