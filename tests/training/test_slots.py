@@ -14,7 +14,8 @@ from vaebench.errors import InputError
 from vaebench.space import Point, point, product
 from vaebench.training import machine
 from vaebench.training.ahead import compile_program
-from vaebench.training.engine import DEFAULT, Engine, compiler_options
+from vaebench.training.compiled import compiler_options
+from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.machine import training_threads
 from vaebench.training.pool import trained_points
 from vaebench.training.slots import Slots

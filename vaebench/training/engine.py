@@ -62,18 +62,6 @@ class Engine:
         return traced
 
 
-def compiler_options() -> dict[str, int] | None:
-    """Return the options of XLA's compiler for training programs; ``None`` for its defaults.
-
-    On a CPU, optimisation level 1: programs are compiled in 0.7 to 0.9 of the time and are as fast (``results/benchmarks.md``).
-    A level in the variable ``XLA_FLAGS`` comes first. Other devices keep their defaults.
-    """
-    named = "xla_backend_optimization_level"
-    if named in os.environ.get("XLA_FLAGS", "") or jax.default_backend() != "cpu":
-        return None
-    return {named: 1}
-
-
 def check_device() -> None:
     """Raise :class:`InputError` if JAX cannot start the devices that the variable ``JAX_PLATFORMS`` asks for."""
     asked = os.environ.get("JAX_PLATFORMS")

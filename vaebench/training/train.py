@@ -24,7 +24,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from vaebench.nn.optimizers import clipped, coefficients, transformation
 from vaebench.training.auxiliary import rows_of_shape, taken
-from vaebench.training.engine import DEFAULT, Engine, compiler_options
+from vaebench.training.compiled import compiler_options
+from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.lane import IDLE, RUNNING, Lane, Split, lane_sharding, scaled, stopped
 from vaebench.types import Aux, Context, Model, Static, Traced, Tree
 from vaebench.variants import variant

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.kl_nmf import TINY, even_exposures, padded, updated_exposures, updated_factors
+from vaebench.signatures.kl_nmf import even_exposures, padded, updated_exposures, updated_factors
 from vaebench.signatures.sparse.criterion import score_start
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.steps import kept
+from vaebench.training.compiled import compiled
 
 
 @kept
@@ -27,11 +26,11 @@ def random_restarts(
         key: random key.
         options: ``shapes``, ``start_iterations`` and ``present`` are used.
     """
-    size = len(
-        padded(np.zeros((count, x.shape[1])))
-    )  # not to options.padding: many starts take longer than a compilation
-    starts = [_random_start(x, key, count, size) for key in jax.random.split(key, restarts)]
-    # in numpy: every number of restarts and size would be a compiled program that only copies
+    # not to options.padding: many starts take longer than a compilation
+    size = len(padded(np.zeros((count, x.shape[1]))))
+    # numpy's generator: that of JAX would take a second to compile for each size
+    streams = np.random.default_rng(np.asarray(jax.random.key_data(key))).spawn(restarts)
+    starts = [_random_start(np.asarray(x), rng, count, size) for rng in streams]
     signatures, exposures = (jnp.asarray(np.stack(part)) for part in zip(*starts, strict=True))
     for shape in options.shapes:
         signatures, exposures = _all_updated(x, signatures, exposures, shape, options.start_iterations)
@@ -41,18 +40,16 @@ def random_restarts(
     return np.asarray(signatures)[:, :count], np.array(objectives)
 
 
-@functools.partial(jax.jit, static_argnames="size")
-def _random_start(x: jax.Array, key: jax.Array, count: int, size: int) -> tuple[jax.Array, jax.Array]:
+def _random_start(x: np.ndarray, rng: np.random.Generator, count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Signatures [size, M] and exposures [T, size]; those from ``count`` on are padding."""
-    first, second = jax.random.split(key)
-    there = (jnp.arange(size) < count).astype(jnp.float32)
-    signatures = jax.random.exponential(first, (size, x.shape[1])) * there[:, None]
-    shares = jax.random.exponential(second, (len(x), size)) * there[None, :]
-    signatures = signatures / jnp.maximum(signatures.sum(1, keepdims=True), TINY)
-    return signatures, shares / shares.sum(1, keepdims=True) * x.sum(1, keepdims=True)
+    signatures = np.zeros((size, x.shape[1]), np.float32)
+    signatures[:count] = rng.dirichlet(np.ones(x.shape[1]), count)
+    exposures = np.zeros((len(x), size), np.float32)
+    exposures[:, :count] = rng.dirichlet(np.ones(count), len(x)) * x.sum(1, keepdims=True)
+    return signatures, exposures
 
 
-@jax.jit
+@compiled()
 def _all_updated(
     x: jax.Array, signatures: jax.Array, exposures: jax.Array, shape: float, iterations: int
 ) -> tuple[jax.Array, jax.Array]:

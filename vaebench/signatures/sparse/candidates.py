@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -13,6 +12,7 @@ from vaebench.signatures.kl_nmf import TINY, exposure_update
 from vaebench.signatures.sparse.criterion import deviances
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.tables import Array
+from vaebench.training.compiled import compiled
 
 
 class CandidateSignature(NamedTuple):
@@ -52,7 +52,7 @@ def candidate_spectra(x: np.ndarray, mean: np.ndarray, order: np.ndarray, option
     return shares / shares.sum(1, keepdims=True)
 
 
-@functools.partial(jax.jit, static_argnames="options")
+@compiled("options")
 def _update_candidates(
     x: jax.Array,
     signatures: jax.Array,

@@ -28,6 +28,7 @@ from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import SpectrumPrior, refine
 from vaebench.signatures.steps import kept
 from vaebench.signatures.tables import Array
+from vaebench.training.compiled import compiled
 from vaebench.training.threads import side_by_side
 
 
@@ -205,7 +206,7 @@ def swap_signatures(
     return fit, larger, swaps
 
 
-@functools.partial(jax.jit, static_argnames="options")
+@compiled("options")
 def _exposures_without_each(
     x: jax.Array, signatures: jax.Array, exposures: jax.Array, options: SparseOptions, weight: jax.Array | None
 ) -> jax.Array:

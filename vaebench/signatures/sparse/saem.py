@@ -15,7 +15,6 @@ Everything is in float32: draws are noisier than its rounding.
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple, TypeVar
 
 import jax
@@ -25,6 +24,7 @@ from vaebench.signatures.sampler.gibbs import GibbsState, Prior
 from vaebench.signatures.sampler.priors import updated_prior
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.sweeps import pair_positions, pair_products, sparse_sweep
+from vaebench.training.compiled import compiled
 
 _LEAST_PRESENCE = 1e-9
 """Prior presence of padding, a guard: it must have a logarithm."""
@@ -67,7 +67,7 @@ class _Averages(NamedTuple):
     fit: AveragedFit
 
 
-@functools.partial(jax.jit, static_argnames="options")
+@compiled("options")
 def refine(
     key: jax.Array,
     x: jax.Array,
@@ -129,7 +129,9 @@ def compile_refine(shape: tuple[int, int], signatures: int, options: SparseOptio
     if known is not None:
         prior = SpectrumPrior(spectra, known)  # pyright: ignore[reportArgumentType]  (a shape stands for an array)
     counts = of(samples, channels)
-    refine.lower(jax.random.key(0), counts, spectra, of(samples, signatures), 1, options, counts, prior).compile()
+    refine.program.lower(
+        jax.random.key(0), counts, spectra, of(samples, signatures), 1, options, counts, prior
+    ).compile()
 
 
 def _iteration(
