@@ -14,7 +14,7 @@ from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.refit_notes import RefitChecks
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, drawn_prior
+from vaebench.signatures.sampler.priors import Ground, drawn_prior, log_sums
 from vaebench.signatures.self_check import SelfCheck, self_check, self_check_notes
 
 QUICK = SamplerOptions(learning=40, draws=400, chain=20, longest=1)
@@ -39,14 +39,14 @@ def test_separate_cohorts_are_drawn_as_if_each_were_alone():
         )
     )
     both = Ground(*(np.repeat(np.asarray(v), 3, 1) for v in both))
-    found = drawn_prior(np.random.default_rng(1), exposures, np.eye(2), both, separate=True)
+    found = drawn_prior(np.random.default_rng(1), log_sums(exposures, np.eye(2)), both, separate=True)
     for g in (0, 1):
         alone = Ground(*(np.asarray(v)[g] for v in both))
-        one = drawn_prior(np.random.default_rng(2), exposures[:, [g]], np.ones((1, 1)), alone)
+        one = drawn_prior(np.random.default_rng(2), log_sums(exposures[:, [g]], np.ones((1, 1))), alone)
         for a, b in zip(found, one, strict=True):
             np.testing.assert_allclose(a[:, g].mean(0), b[:, 0].mean(0), rtol=0.05)
             np.testing.assert_allclose(a[:, g].std(0), b[:, 0].std(0), rtol=0.1)
-    shared = drawn_prior(np.random.default_rng(1), exposures, np.eye(2), alone)
+    shared = drawn_prior(np.random.default_rng(1), log_sums(exposures, np.eye(2)), alone)
     assert np.abs(shared.presence[:, 0].mean() - found.presence[:, 0].mean()) > 0.05
 
 

@@ -11,7 +11,7 @@ from vaebench.signatures.sampler.chains import chain_run, cohort_of
 from vaebench.signatures.sampler.gibbs import Problem
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
-from vaebench.signatures.sampler.priors import Ground, drawn_prior, weak_ground
+from vaebench.signatures.sampler.priors import Ground, drawn_prior, log_sums, weak_ground
 
 GROUND = Ground(*(np.array([v, v]) for v in (0.3, 2.0, 0.8, 1.5, 0.7, 3.0)))
 WIDE = SamplerOptions(least_sd=1e-4, largest_sd=1e4)
@@ -22,7 +22,7 @@ def cohorts(exposures, groups=None, options=WIDE, seed=0):
     """Draw many priors given the same exposures [T, S]."""
     groups = np.ones((len(exposures), 1)) if groups is None else groups
     copies = np.broadcast_to(exposures, (4000, *exposures.shape))
-    return drawn_prior(np.random.default_rng(seed), copies, groups, GROUND, options)
+    return drawn_prior(np.random.default_rng(seed), log_sums(copies, groups), GROUND, options)
 
 
 def test_drawn_priors_follow_the_conjugate_distributions():
@@ -124,7 +124,7 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform():
     ground = Ground(*(np.array(v) for v in ([0.5, 0.3, 0.4], [3.0, 4, 3], [0.5] * 3, [2.0] * 3, [1.0] * 3, [4.0] * 3)))
     options = SamplerOptions()
     sets, samples = 500, 3
-    prior = drawn_prior(rng, np.zeros((sets, 0, 3)), np.ones((0, 1)), ground, options)
+    prior = drawn_prior(rng, log_sums(np.zeros((sets, 0, 3)), np.ones((0, 1))), ground, options)
     on = rng.random((sets, samples, 3)) < prior.presence
     truth = np.where(on, np.exp(prior.log_mean + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
     x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)

@@ -11,7 +11,7 @@ from scipy import stats
 from vaebench.signatures.sampler.chains import chain_run, cohort_of, with_timetable
 from vaebench.signatures.sampler.gibbs import Prior, Problem, held
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, drawn_prior, weak_ground
+from vaebench.signatures.sampler.priors import Ground, drawn_prior, log_sums, weak_ground
 from vaebench.signatures.sampler.proposals import slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
@@ -127,7 +127,7 @@ def test_ranks_of_exposures_are_uniform_by_an_uneven_timetable():
     )
     options = SamplerOptions()
     sets, samples = 500, 3
-    prior = drawn_prior(rng, np.zeros((sets, 0, 4)), np.ones((0, 1)), ground, options)
+    prior = drawn_prior(rng, log_sums(np.zeros((sets, 0, 4)), np.ones((0, 1))), ground, options)
     on = rng.random((sets, samples, 4)) < prior.presence
     truth = np.where(on, np.exp(prior.log_mean + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
     x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)

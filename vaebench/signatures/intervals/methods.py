@@ -81,7 +81,8 @@ class IntervalMethod(NamedTuple):
 
 
 def _spike_slab(cohort: FittedCohort) -> Estimates:
-    from vaebench.signatures.sampler.posterior import mixing, sampled
+    from vaebench.signatures.sampler.mixing import mixing
+    from vaebench.signatures.sampler.posterior import sampled
 
     options: SamplerOptions = cohort.options
     found = sampled(

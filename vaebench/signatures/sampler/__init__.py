@@ -18,8 +18,8 @@ probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2). Each cancer type has its own 
                    c. after each, one pair of signatures, similar ones more often: draw their shares given the sum of their
                       exposures (proposals.shared); each draw of b and c corrected by a Metropolis step (visits.visited)
     4. checks      split R-hat and effective sample size of every exposure (diagnostics); until the worst hundredth of those
-                   with P(present) above ``judged`` is good, as many sweeps again, and every second draw of all is kept, up to
-                   ``longest`` times as many
+                   with P(present) above ``judged`` is good, as many sweeps again of the samples that are not (mixing), of whom
+                   every second draw is kept, up to ``longest`` times as many
     5. intervals   quantiles of the draws; the upper end is at least that of the exposure given that it is present
                    (posterior.read_off), and what the counts allow where it is likely absent (limits.upper_limits)
     6. sums        intervals of the sums of signatures that the counts of a sample cannot tell apart (sums.inseparable)

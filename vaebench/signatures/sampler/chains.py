@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from vaebench.signatures.sampler.gibbs import Held, Prior, Problem, held
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, drawn_prior
+from vaebench.signatures.sampler.priors import Ground, LogSums, drawn_prior, log_sums
 from vaebench.signatures.sampler.proposals import Slab, slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
@@ -38,6 +38,8 @@ class ChainData(NamedTuple):
         similarity: [S, S], cosines of the signatures.
         tables: the visits of each block.
         separate: the groups are cohorts that share nothing, and the ground is [G, S].
+        others: sums of samples of the cohort whose chains have ended, by draw; the prior of a sweep is drawn from one of them
+            and the exposures of those that go on.
     """
 
     blocks: list[Held]
@@ -49,6 +51,7 @@ class ChainData(NamedTuple):
     similarity: np.ndarray
     tables: list[Timetable]
     separate: bool = False
+    others: Sequence[LogSums] = ()
 
 
 class ChainRun(NamedTuple):
@@ -68,16 +71,23 @@ class ChainRun(NamedTuple):
 
 
 def cohort_of(
-    problem: Problem, noise: str, groups: np.ndarray, ground: Ground, seed: int, chains: int, most: int
+    problem: Problem,
+    noise: str,
+    groups: np.ndarray,
+    ground: Ground,
+    seed: int,
+    chains: int,
+    most: int,
+    size: int | None = None,
 ) -> ChainData:
-    """Lay out ``problem`` [T, ...] for ``chains`` chains, at most ``most`` rows to a block.
+    """Lay out ``problem`` [T, ...] for ``chains`` chains, at most ``most`` rows to a block, or ``size`` rows if that is given.
 
     All blocks have the same number of rows, so that one program is compiled. Their layout does not depend on the machine:
     the same seed gives the same draws.
     """
     samples = len(problem.x)
     total = chains * samples
-    size = total if total <= min(_ALONE, most) else min(most, -(-total // 2))
+    size = size or (total if total <= min(_ALONE, most) else min(most, -(-total // 2)))
     rows = np.resize(np.arange(total), (-(-total // size), size))
     with jax.enable_x64(True):
         given = Problem(*(jnp.asarray(v, jnp.float64) for v in problem))
@@ -182,7 +192,11 @@ def _prior(cohort: ChainData, exposures: np.ndarray, sweep: int, options: Sample
     """The prior [C, G, S] of a sweep: at first the one expected, then drawn given the exposures [C, T, S]."""
     if sweep >= options.ignored:
         rng = np.random.default_rng([cohort.seed, sweep])
-        return drawn_prior(rng, exposures, cohort.groups, cohort.ground, options, cohort.separate)
+        sums = log_sums(exposures, cohort.groups)
+        if cohort.others:
+            ended = cohort.others[sweep % len(cohort.others)]
+            sums = LogSums(*(moving + still for moving, still in zip(sums, ended, strict=True)))
+        return drawn_prior(rng, sums, cohort.ground, options, cohort.separate)
     ground = cohort.ground
     shape = (len(exposures), cohort.groups.shape[1], exposures.shape[2])
     parts = (ground.presence, ground.log_mean, np.sqrt(ground.variance))

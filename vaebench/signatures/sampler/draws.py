@@ -28,10 +28,25 @@ class Draws:
     def put(self, place: int, exposures: np.ndarray) -> None:
         """Take the exposures [C, T, S] as draw ``place`` of each chain."""
         for chain, own in enumerate(exposures.astype(np.float32, copy=False)):
-            there = own != 0
-            counts = np.add.reduceat(there.sum(1), np.arange(0, len(own), _ROWS))
-            before = np.concatenate([[0], np.cumsum(counts)])
-            self.held[chain, place] = _Packed(np.packbits(there, axis=1), own[there], before)
+            self.held[chain, place] = _packed(own)
+
+    def at(self, place: int) -> np.ndarray:
+        """Return draw ``place`` of each chain, [C, T, S]."""
+        return np.stack([self._unpacked(self.held[chain, place]) for chain in range(self.shape[0])])
+
+    def of(self, rows: np.ndarray) -> Draws:
+        """Return the draws of the samples in ``rows``."""
+        chains, length, _, signatures = self.shape
+        part = Draws(chains, length, len(rows), signatures)
+        part.held = {key: _packed(self._unpacked(held)[rows]) for key, held in self.held.items()}
+        return part
+
+    def replace(self, rows: np.ndarray, part: Draws) -> None:
+        """Take the draws in ``part`` as those of the samples in ``rows``."""
+        for key, held in self.held.items():
+            own = self._unpacked(held)
+            own[rows] = part._unpacked(part.held[key])
+            self.held[key] = _packed(own)
 
     def thin(self) -> None:
         """Keep every second draw, as the first half of them."""
@@ -50,10 +65,20 @@ class Draws:
 
     def every(self, step: int, most: int) -> np.ndarray:
         """Draws [at most ``most``, T, S], each ``step`` after the one before; those of the first chain come first."""
-        chains, length, samples, signatures = self.shape
+        chains, length = self.shape[:2]
         places = [divmod(i, length) for i in range(0, chains * length, step)][:most]
-        found = np.zeros((len(places), samples, signatures), np.float32)
-        for own, place in zip(found, places, strict=True):
-            held = self.held[place]
-            own[np.unpackbits(held.bits, axis=1, count=signatures).view(bool)] = held.values
+        return np.stack([self._unpacked(self.held[place]) for place in places])
+
+    def _unpacked(self, held: _Packed) -> np.ndarray:
+        """Exposures [T, S]."""
+        found = np.zeros(self.shape[2:], np.float32)
+        found[np.unpackbits(held.bits, axis=1, count=self.shape[3]).view(bool)] = held.values
         return found
+
+
+def _packed(exposures: np.ndarray) -> _Packed:
+    """Exposures [T, S] in float32 without their zeros."""
+    there = exposures != 0
+    counts = np.add.reduceat(there.sum(1), np.arange(0, len(exposures), _ROWS))
+    before = np.concatenate([[0], np.cumsum(counts)])
+    return _Packed(np.packbits(there, axis=1), exposures[there], before)

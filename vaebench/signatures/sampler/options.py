@@ -13,9 +13,11 @@ class SamplerOptions:
         learning: sweeps of each chain before its draws count. Chains start at the maximum likelihood, so few are needed.
         draws: least number of draws of all chains together. A 2.5% quantile then has about 12 draws below it.
         longest: factor by which the chains may grow until they have mixed: each time they have not, as many sweeps follow as
-            were kept from, and every second, fourth, ... draw of all is kept.
+            were kept from, of the samples that have not (:mod:`vaebench.signatures.sampler.mixing`), and every second, fourth,
+            ... draw of theirs is kept.
         r_hat: R-hat of the worst hundredth of the exposures below which chains have mixed.
         effective: effective draws of the worst hundredth above which they have.
+        independent: samples of a cancer type from which they go on one by one. Fewer go on together.
         judged: P(present) from which an exposure is judged by these two. The interval of a rarer one begins at 0, and its
             presence is known to a few hundredths however slowly it mixes.
         chain: least number of draws of one chain: R-hat of less is itself uncertain.
@@ -43,6 +45,7 @@ class SamplerOptions:
     longest: int = 8
     r_hat: float = 1.1
     effective: float = 50.0
+    independent: int = 50
     judged: float = 0.05
     chain: int = 100
     width: int = 16

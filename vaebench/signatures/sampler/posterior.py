@@ -13,6 +13,7 @@ from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.limits import upper_limits
+from vaebench.signatures.sampler.mixing import Moving, has_mixed, narrowed, rows_to_continue, slow_samples
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
 from vaebench.signatures.sampler.sums import Sum, inseparable
@@ -162,34 +163,47 @@ def sampled(
     total = options.learning + length
     limit = options.learning + length * 2 ** int(np.log2(max(options.longest, 1)))
 
-    draws = Draws(chains, length, *start.shape)
+    everyone = np.arange(len(x))
+    moving = Moving(cohort, everyone, _starts(x, start, chains), Draws(chains, length, *start.shape))
+    draws, done, thin = moving.draws, 0, 1
 
-    def run(exposures: np.ndarray, done: int, n: int, keep: int, place: int = 0) -> ChainRun:
+    def run(moving: Moving, n: int, keep: int, place: int = 0) -> ChainRun:
         step = lambda i: progress("sampling", done + i, total)  # noqa: E731
-        return chain_run(cohort, exposures, done, n, keep, options, step, lambda i, e: draws.put(place + i, e))
+        take = lambda i, e: moving.draws.put(place + i, e)  # noqa: E731
+        return chain_run(moving.cohort, moving.exposures, done, n, keep, options, step, take)
 
-    exposures, done, thin = _starts(x, start, chains), 0, 1
     # the timetable follows what the chains find, until draws are kept
     for end in sorted({min(v, options.learning) for v in (5, 10, 25, 60)} | {options.learning}):
-        state = run(exposures, done, end - done, 0)
-        exposures, done = state.exposures, end
-        cohort = with_timetable(cohort, state.presence if end >= options.ignored else None, end, options)
-    state = run(exposures, done, length, 1)
-    priors = [state.prior]
-    while True:
+        state = run(moving, end - done, 0)
+        done = end
+        cohort = with_timetable(moving.cohort, state.presence if end >= options.ignored else None, end, options)
+        moving = moving._replace(cohort=cohort, exposures=state.exposures)
+    presence, state = state.presence, run(moving, length, 1)
+    found, priors = _summary(draws, level, options), [state.prior]
+    while 2 * thin <= options.longest and not has_mixed(found, options):
         done = options.learning + length * thin
-        found = _summary(draws, level, options)
-        if 2 * thin > options.longest or has_mixed(found, options):
-            prior = Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True)))
-            sums = [s for first, own in draws.blocks() for s in inseparable(_joined(own), level, first)]
-            found = found._replace(prior=prior, sweeps=done, sums=sums, limit=limit)
-            return found._replace(upper=_with_limits(found, problem, groups, level, options, noise))
+        total = done + length * thin
+        moving = moving._replace(exposures=state.exposures)
+        slow = slow_samples(found, groups, options)
+        rows = rows_to_continue(found, slow, moving.rows, groups, options)
+        if len(rows) < len(moving.rows):
+            moving = narrowed(moving, rows, draws, problem, presence, groups, options)
         # every second draw so far, and as many from as many sweeps again
-        draws.thin()
-        total += length * thin
-        state = run(state.exposures, done, length * thin, 2 * thin, length // 2)
+        moving.draws.thin()
+        state = run(moving, length * thin, 2 * thin, length // 2)
         priors = [Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True))), state.prior]
+        found = _with_rows(found, _summary(moving.draws, level, options), moving.rows)
+        if moving.draws is not draws:
+            draws.replace(moving.rows, moving.draws)
         thin *= 2
+    return found._replace(
+        upper=_with_limits(found, problem, groups, level, options, noise),
+        kept=draws.every(max(chains * length // options.kept, 1), options.kept),
+        prior=Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True))),
+        sweeps=options.learning + length * thin,
+        sums=[s for first, own in draws.blocks() for s in inseparable(_joined(own), level, first)],
+        limit=limit,
+    )
 
 
 def _with_limits(
@@ -220,23 +234,8 @@ def _starts(x: np.ndarray, start: np.ndarray, chains: int) -> np.ndarray:
     return np.stack([sparse if c % 2 else start for c in range(chains)])
 
 
-def mixing(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> tuple[float, float]:
-    """R-hat and effective draws of the worst hundredth of the exposures whose P(present) is ``options.judged`` or more."""
-    judged = found.presence >= options.judged
-    if not judged.any():
-        return 1.0, float(found.draws)
-    worst = np.quantile(found.r_hat[judged], 0.99, method="higher")
-    return float(worst), float(np.quantile(found.effective[judged], 0.01))
-
-
-def has_mixed(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> bool:
-    """True if the worst hundredth of the exposures that are judged reaches the R-hat and effective draws of ``options``."""
-    worst, effective = mixing(found, options)
-    return worst <= options.r_hat and effective >= options.effective
-
-
 def _summary(draws: Draws, level: float, options: SamplerOptions) -> ExposurePosterior:
-    """Posterior without its prior and sums; a few samples at a time, for sorts take memory."""
+    """Posterior without its prior, sums and draws; a few samples at a time, for sorts take memory."""
     count, n, samples, signatures = draws.shape
     shape = (samples, signatures)
     parts = [np.full(shape, v) for v in (0.0, 0.0, 0.0, 0.0, 1.0, float(count * n))]
@@ -250,9 +249,17 @@ def _summary(draws: Draws, level: float, options: SamplerOptions) -> ExposurePos
             found = (both.mean(0, dtype=np.float64), *read_off(both, level, options), r_hat(mine), effective_size(mine))
             for part, values in zip(parts, found, strict=True):
                 part[rows][moving] = values
-    kept = draws.every(max(count * n // options.kept, 1), options.kept)
     unknown = Prior(*(np.full((1, signatures), np.nan) for _ in Prior._fields))
-    return ExposurePosterior(*parts, kept=kept, prior=unknown, draws=count * n, sweeps=n, sums=[])
+    return ExposurePosterior(*parts, kept=np.zeros((0, *shape)), prior=unknown, draws=count * n, sweeps=n, sums=[])
+
+
+def _with_rows(found: ExposurePosterior, new: ExposurePosterior, rows: np.ndarray) -> ExposurePosterior:
+    """``found`` with the summary ``new`` of the samples in ``rows``."""
+    if len(rows) == len(found.mean):
+        return new
+    for name in ("mean", "lower", "upper", "presence", "r_hat", "effective"):
+        getattr(found, name)[rows] = getattr(new, name)
+    return found
 
 
 def _joined(draws: np.ndarray) -> np.ndarray:

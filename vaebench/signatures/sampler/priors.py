@@ -99,10 +99,33 @@ def weak_ground(x: np.ndarray, count: int, options: SamplerOptions = SAMPLER) ->
     return Ground(*(np.full(count, part) for part in parts))
 
 
+class LogSums(NamedTuple):
+    """What a prior learns from exposures of C chains: sums over the samples of each of G groups.
+
+    Attributes:
+        present: [C, G, S], samples with an exposure above 0.
+        logs: [C, G, S], of ln e over them.
+        squares: [C, G, S], of (ln e)^2.
+        samples: [G], all samples.
+    """
+
+    present: np.ndarray
+    logs: np.ndarray
+    squares: np.ndarray
+    samples: np.ndarray
+
+
+def log_sums(exposures: np.ndarray, groups: np.ndarray) -> LogSums:
+    """Return the sums of exposures [C, T, S] over ``groups`` [T, G] of 0 and 1."""
+    present = exposures > 0
+    logs = np.log(np.where(present, exposures, 1.0))
+    sums = [np.matmul(groups.T, v) for v in (present.astype(np.float64), logs, logs**2)]
+    return LogSums(*sums, samples=groups.sum(0))
+
+
 def drawn_prior(
     rng: np.random.Generator,
-    exposures: np.ndarray,
-    groups: np.ndarray,
+    sums: LogSums,
     ground: Ground,
     options: SamplerOptions = SAMPLER,
     separate: bool = False,
@@ -115,23 +138,20 @@ def drawn_prior(
 
     Args:
         rng: of the draw.
-        exposures: [C, T, S], of each chain.
-        groups: [T, G], cancer types as 0 and 1.
+        sums: of the exposures, over the samples of each cancer type.
         ground: of the prior.
         options: constants of the sampler.
         separate: the groups are cohorts that share nothing, each with its own row of the ground.
 
     Deviates: a group's own samples count in the whole cohort's prior and again in its own.
     """
-    present = exposures > 0
-    logs = np.log(np.where(present, exposures, 1.0))
-    sums = [np.matmul(groups.T, v) for v in (present.astype(np.float64), logs, logs**2)]
-    weight = groups.sum(0)[:, None]
+    *parts, samples = sums
+    weight = samples[:, None]
     if len(weight) > 1 and not separate:
-        whole = _conditional(rng, [v.sum(1, keepdims=True) for v in sums], weight.sum(), ground, options)
+        whole = _conditional(rng, [v.sum(1, keepdims=True) for v in parts], weight.sum(), ground, options)
         few = options.few
         ground = Ground(whole.presence, whole.log_mean, np.square(whole.log_sd), few, few, few)
-    return _conditional(rng, sums, weight, ground, options)
+    return _conditional(rng, parts, weight, ground, options)
 
 
 def _conditional(

@@ -1,0 +1,126 @@
+"""Which chains go on: those of samples whose exposures have not mixed, while the others keep the draws that they have.
+
+Chains end when the worst hundredth of all exposures has mixed. In a cohort a few samples mix slowly. Their chains alone are continued; the prior of each sweep is then drawn given their
+exposures and, of the samples whose chains have ended, one of their draws after the other. So the prior is still drawn from
+its posterior, up to what a few slow samples tell of it: a cancer type with fewer than ``options.independent`` samples goes on as
+a whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from vaebench.signatures.sampler.chains import BLOCK, ChainData, cohort_of, with_timetable
+from vaebench.signatures.sampler.draws import Draws
+from vaebench.signatures.sampler.gibbs import Problem
+from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
+from vaebench.signatures.sampler.priors import log_sums
+
+if TYPE_CHECKING:
+    from vaebench.signatures.sampler.posterior import ExposurePosterior
+
+_LEAST = 32  # samples that go on: fewer take as long
+_ROWS = 128  # rows of a block of those that go on, whatever their number, so that one program is compiled
+
+
+class Moving(NamedTuple):
+    """Chains that go on.
+
+    Attributes:
+        cohort: their data.
+        rows: [t], their samples, in increasing order.
+        exposures: [C, t, S], their state.
+        draws: those kept of them.
+    """
+
+    cohort: ChainData
+    rows: np.ndarray
+    exposures: np.ndarray
+    draws: Draws
+
+
+def mixing(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> tuple[float, float]:
+    """R-hat and effective draws of the worst hundredth of the exposures whose P(present) is ``options.judged`` or more."""
+    return _worst(found, np.ones(len(found.mean), bool), options)
+
+
+def has_mixed(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> bool:
+    """True if the worst hundredth of the exposures that are judged reaches the R-hat and effective draws of ``options``."""
+    worst, effective = mixing(found, options)
+    return worst <= options.r_hat and effective >= options.effective
+
+
+def _worst(found: ExposurePosterior, rows: np.ndarray, options: SamplerOptions) -> tuple[float, float]:
+    judged = found.presence[rows] >= options.judged
+    if not judged.any():
+        return 1.0, float(found.draws)
+    worst = np.quantile(found.r_hat[rows][judged], 0.99, method="higher")
+    return float(worst), float(np.quantile(found.effective[rows][judged], 0.01))
+
+
+def slow_samples(found: ExposurePosterior, groups: np.ndarray, options: SamplerOptions = SAMPLER) -> np.ndarray:
+    """Samples [T] whose chains have not mixed, as booleans.
+
+    In cancer types (``groups`` [T, G]) with ``options.independent`` samples and more, those with an exposure that misses the
+    R-hat or the effective draws of ``options``; of smaller ones all samples, if the worst hundredth of their exposures does.
+    """
+    judged = found.presence >= options.judged
+    missed = (found.r_hat > options.r_hat) | (found.effective < options.effective)
+    slow = (judged & missed).any(1)
+    for own in groups.T.astype(bool):
+        if own.sum() < options.independent:
+            worst, effective = _worst(found, own, options)
+            slow[own] = worst > options.r_hat or effective < options.effective
+    return slow
+
+
+def rows_to_continue(
+    found: ExposurePosterior, slow: np.ndarray, rows: np.ndarray, groups: np.ndarray, options: SamplerOptions = SAMPLER
+) -> np.ndarray:
+    """The samples that go on, of those in ``rows``: the ``slow`` [T] ones, or all if the others would save little.
+
+    Their number is a power of two where it can be, so that few programs are compiled: the next slowest go on with them, but
+    for those of the small cancer types that have ended.
+    """
+    judged = found.presence >= options.judged
+    least = np.where(judged, found.effective, np.inf).min(1)
+    large = (groups @ (groups.sum(0) >= options.independent)) > 0
+    able = rows[(slow | large)[rows]]
+    number = max(_LEAST, 1 << int(np.ceil(np.log2(slow.sum()))))
+    if 2 * number > len(rows):
+        return rows
+    order = np.lexsort((least[able], ~slow[able]))
+    return np.sort(able[order[:number]])
+
+
+def narrowed(
+    moving: Moving,
+    rows: np.ndarray,
+    draws: Draws,
+    problem: Problem,
+    presence: np.ndarray,
+    groups: np.ndarray,
+    options: SamplerOptions = SAMPLER,
+) -> Moving:
+    """The chains of the samples in ``rows`` alone.
+
+    Args:
+        moving: chains of more samples.
+        rows: [t], in increasing order.
+        draws: of all samples.
+        problem: of all samples.
+        presence: [T, S], P(present) from which the timetable is made.
+        groups: [T, G], cancer types of all samples.
+        options: constants of the sampler.
+    """
+    before, chains = moving.cohort, draws.shape[0]
+    x, variance, dispersion = problem.x, problem.variance, np.broadcast_to(problem.dispersion, len(problem.x))
+    own = problem._replace(x=np.asarray(x)[rows], variance=np.asarray(variance)[rows], dispersion=dispersion[rows])
+    cohort = cohort_of(own, before.noise, groups[rows], before.ground, before.seed, chains, BLOCK, _ROWS)
+    ended = np.setdiff1d(np.arange(len(groups)), rows)
+    others = [log_sums(draws.at(place)[:, ended].astype(np.float64), groups[ended]) for place in range(draws.shape[1])]
+    cohort = with_timetable(cohort, presence[rows], options.learning, options)
+    cohort = cohort._replace(separate=before.separate, others=others)
+    return Moving(cohort, rows, moving.exposures[:, np.searchsorted(moving.rows, rows)], draws.of(rows))
