@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +17,7 @@ from vaebench.metrics.cox_heldout import heldout_scores
 from vaebench.metrics.survival.causes import reason_without_fit
 from vaebench.metrics.survival.cohort import survival_cohort
 from vaebench.metrics.survival.risk_sets import risk_sets
-from vaebench.metrics.survival.solver import solve
+from vaebench.metrics.survival.solver import running_sum, solve
 from vaebench.types import Dataset, Given, Survival
 
 
@@ -530,6 +532,18 @@ def test_many_embeddings_in_one_program_equal_one_by_one():
         alone = solve(design, risk)
         np.testing.assert_allclose(together.coefficients[i], alone.coefficients, atol=1e-9)
         assert together.log_likelihood[i] == pytest.approx(float(alone.log_likelihood), abs=1e-9)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_running_sums_are_those_of_numpy_and_of_other_devices_too(backwards):
+    values = np.random.default_rng(0).normal(size=(300, 4))
+    wanted = np.cumsum(values[::-1], 0)[::-1] if backwards else np.cumsum(values, 0)
+    sums = jax.jit(functools.partial(running_sum, backwards=backwards))
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(sums(values), wanted)
+        other = sums.trace(values).lower(lowering_platforms=("cuda",)).as_text()
+        assert "while" not in other  # one after the other would take a kernel each
+        assert "while" in sums.lower(values).as_text()
 
 
 @pytest.mark.slow

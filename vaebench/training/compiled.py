@@ -25,7 +25,7 @@ def compiler_options() -> dict[str, int] | None:
     return {named: 1}
 
 
-class Compiled(Generic[_P, _T]):
+class CompiledFunction(Generic[_P, _T]):
     """``jax.jit`` of a function with :func:`compiler_options`, which are asked for at the first call, when a device is needed.
 
     Only for calls from outside of other compiled functions: XLA has one set of options for a program.
@@ -45,6 +45,6 @@ class Compiled(Generic[_P, _T]):
         return self.program(*arguments, **named)
 
 
-def compiled(*static: str) -> Callable[[Callable[_P, _T]], Compiled[_P, _T]]:
-    """Return a decorator that makes a function :class:`Compiled`; arguments named in ``static`` are constants of the program."""
-    return lambda function: Compiled(function, static)
+def compiled(*static: str) -> Callable[[Callable[_P, _T]], CompiledFunction[_P, _T]]:
+    """Return a decorator that makes a :class:`CompiledFunction`; arguments in ``static`` are constants of the program."""
+    return lambda function: CompiledFunction(function, static)

@@ -59,10 +59,10 @@ class Solution(NamedTuple):
     iterations: np.ndarray
 
 
-def _running_sum(values: jax.Array, backwards: bool = False) -> jax.Array:
+def running_sum(values: jax.Array, backwards: bool = False) -> jax.Array:
     """Return the sums of the values [n, ...] up to each row, or ``backwards`` from it on.
 
-    On a CPU one after the other: compiled in a quarter of the time of ``cumsum``'s tree of sums, and two to four times as fast.
+    On a CPU one after the other: compiled in a quarter of the time of ``cumsum``'s tree, and two to four times as fast.
     """
     import jax
     import jax.numpy as jnp
@@ -73,9 +73,7 @@ def _running_sum(values: jax.Array, backwards: bool = False) -> jax.Array:
     def in_turn(v: jax.Array) -> jax.Array:
         return jax.lax.scan(add, jnp.zeros_like(v[0]), v, reverse=backwards)[1]
 
-    def as_tree(v: jax.Array) -> jax.Array:
-        return jax.lax.cumsum(v, axis=0, reverse=backwards)
-
+    as_tree = functools.partial(jax.lax.cumsum, axis=0, reverse=backwards)
     return jax.lax.platform_dependent(values, cpu=in_turn, default=as_tree)
 
 
@@ -90,7 +88,7 @@ def _log_likelihood(eta: jax.Array, risk: Risk) -> tuple[Any, Any, Any]:
     eta = jnp.where(risk.inside > 0, eta, -jnp.inf)
     top = jnp.max(eta)
     weight = jnp.exp(eta - top)
-    at_risk = _running_sum(weight, backwards=True)[risk.start]
+    at_risk = running_sum(weight, backwards=True)[risk.start]
     groups = len(risk.first)
     tied = jax.ops.segment_sum(risk.use * weight[risk.row], risk.group, groups, indices_are_sorted=True)[risk.group]
     denominator = jnp.where(risk.use > 0, at_risk - risk.fraction * tied, 1.0)
@@ -103,7 +101,7 @@ def _sample_weights(weight: jax.Array, share: jax.Array, risk: Risk) -> jax.Arra
     import jax
     import jax.numpy as jnp
 
-    hazard = jnp.concatenate([jnp.zeros(1, share.dtype), _running_sum(share)])[risk.upto]
+    hazard = jnp.concatenate([jnp.zeros(1, share.dtype), running_sum(share)])[risk.upto]
     groups = len(risk.first)
     corrected = jax.ops.segment_sum(risk.fraction * share, risk.group, groups, indices_are_sorted=True)[risk.group]
     return weight * hazard.at[risk.row].add(-risk.use * corrected)
@@ -120,7 +118,7 @@ def _information(x: jax.Array, w: jax.Array, weight: jax.Array, share: jax.Array
 
     weighted, groups = weight[:, None] * x, len(risk.first)
     between = jax.ops.segment_sum(weighted, risk.past, groups + 1, indices_are_sorted=True)
-    at_risk = _running_sum(between, backwards=True)[1:]
+    at_risk = running_sum(between, backwards=True)[1:]
     dead = risk.use[:, None] * weighted[risk.row]
     tied = jax.ops.segment_sum(dead, risk.group, groups, indices_are_sorted=True)
     means = share[:, None] * (at_risk[risk.group] - risk.fraction[:, None] * tied[risk.group])

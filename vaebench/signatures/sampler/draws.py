@@ -42,7 +42,9 @@ class Draws:
         return part
 
     def replace(self, rows: np.ndarray, part: Draws) -> None:
-        """Take the draws in ``part`` as those of the samples in ``rows``."""
+        """Take the draws in ``part`` as those of the samples in ``rows``; nothing changes where they are these very draws."""
+        if part is self:
+            return
         for key, held in self.held.items():
             own = self._unpacked(held)
             own[rows] = part._unpacked(part.held[key])

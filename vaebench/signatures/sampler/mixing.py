@@ -1,9 +1,9 @@
-"""Which chains go on: those of samples whose exposures have not mixed, while the others keep the draws that they have.
+"""Chains that go on: those of samples whose exposures have not mixed, while the others keep the draws that they have.
 
-Chains end when the worst hundredth of all exposures has mixed. In a cohort a few samples mix slowly. Their chains alone are continued; the prior of each sweep is then drawn given their
-exposures and, of the samples whose chains have ended, one of their draws after the other. So the prior is still drawn from
-its posterior, up to what a few slow samples tell of it: a cancer type with fewer than ``options.independent`` samples goes on as
-a whole.
+Chains end when the worst hundredth of all exposures has mixed. In a cohort a few samples mix slowly. Their chains alone are
+continued; the prior of each sweep is then drawn given their exposures and, of the samples whose chains have ended, one of their
+draws after the other. So the prior is still drawn from its posterior, up to what a few slow samples tell of it: a cancer type
+with fewer than ``options.independent`` samples goes on as a whole.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def slow_samples(found: ExposurePosterior, groups: np.ndarray, options: SamplerO
     """
     judged = found.presence >= options.judged
     missed = (found.r_hat > options.r_hat) | (found.effective < options.effective)
-    slow = (judged & missed).any(1)
+    slow = np.asarray(np.any(judged & missed, axis=1))
     for own in groups.T.astype(bool):
         if own.sum() < options.independent:
             worst, effective = _worst(found, own, options)

@@ -161,11 +161,8 @@ def sampled(
     ground = weak_ground(x, len(signatures), options) if ground is None else ground
     cohort = cohort_of(problem, noise, groups, ground, seed, chains, BLOCK)._replace(separate=separate)
     total = options.learning + length
-    limit = options.learning + length * 2 ** int(np.log2(max(options.longest, 1)))
-
-    everyone = np.arange(len(x))
-    moving = Moving(cohort, everyone, _starts(x, start, chains), Draws(chains, length, *start.shape))
-    draws, done, thin = moving.draws, 0, 1
+    draws, done, thin = Draws(chains, length, *start.shape), 0, 1
+    moving = Moving(cohort, np.arange(len(x)), _starts(x, start, chains), draws)
 
     def run(moving: Moving, n: int, keep: int, place: int = 0) -> ChainRun:
         step = lambda i: progress("sampling", done + i, total)  # noqa: E731
@@ -184,26 +181,28 @@ def sampled(
         done = options.learning + length * thin
         total = done + length * thin
         moving = moving._replace(exposures=state.exposures)
-        slow = slow_samples(found, groups, options)
-        rows = rows_to_continue(found, slow, moving.rows, groups, options)
+        rows = rows_to_continue(found, slow_samples(found, groups, options), moving.rows, groups, options)
         if len(rows) < len(moving.rows):
             moving = narrowed(moving, rows, draws, problem, presence, groups, options)
         # every second draw so far, and as many from as many sweeps again
         moving.draws.thin()
         state = run(moving, length * thin, 2 * thin, length // 2)
-        priors = [Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True))), state.prior]
+        priors = [_mean_prior(priors), state.prior]
         found = _with_rows(found, _summary(moving.draws, level, options), moving.rows)
-        if moving.draws is not draws:
-            draws.replace(moving.rows, moving.draws)
+        draws.replace(moving.rows, moving.draws)
         thin *= 2
     return found._replace(
         upper=_with_limits(found, problem, groups, level, options, noise),
         kept=draws.every(max(chains * length // options.kept, 1), options.kept),
-        prior=Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True))),
+        prior=_mean_prior(priors),
         sweeps=options.learning + length * thin,
         sums=[s for first, own in draws.blocks() for s in inseparable(_joined(own), level, first)],
-        limit=limit,
+        limit=options.learning + length * 2 ** int(np.log2(max(options.longest, 1))),
     )
+
+
+def _mean_prior(priors: list[Prior]) -> Prior:
+    return Prior(*(np.mean(parts, 0) for parts in zip(*priors, strict=True)))
 
 
 def _with_limits(

@@ -100,7 +100,7 @@ def weak_ground(x: np.ndarray, count: int, options: SamplerOptions = SAMPLER) ->
 
 
 class LogSums(NamedTuple):
-    """What a prior learns from exposures of C chains: sums over the samples of each of G groups.
+    """Sums over the samples of each of G groups, from which a prior is learned, of exposures of C chains.
 
     Attributes:
         present: [C, G, S], samples with an exposure above 0.

@@ -104,8 +104,9 @@ def best_candidate(
     rows = order[: options.worst_samples]
     start = jnp.asarray(candidate_spectra(counts, found @ known, order, options), jnp.float32)
     own = None if share is None else share[rows]
+    given = None if own is None else jnp.asarray(own)
     new, moved = _update_candidates(
-        jnp.asarray(counts[rows]), jnp.asarray(signatures), jnp.asarray(found[rows]), start, options, own
+        jnp.asarray(counts[rows]), jnp.asarray(signatures), jnp.asarray(found[rows]), start, options, given
     )
     spectra, row_exposures = np.asarray(new), np.asarray(moved)
     saved = np.array(
