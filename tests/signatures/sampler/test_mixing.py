@@ -123,5 +123,6 @@ def test_samples_that_have_mixed_keep_their_draws_and_the_others_get_better(coho
         np.testing.assert_array_equal(getattr(then, name)[ended], getattr(first, name)[ended])
     judged = first.presence[slow] >= options.judged
     assert np.median(then.effective[slow][judged]) > 1.2 * np.median(first.effective[slow][judged])
+    assert np.isfinite(then.upper).all()
     assert then.sweeps == 40 + 60 * 2 ** len(went_on)
     assert stats.spearmanr(then.mean.ravel(), first.mean.ravel()).statistic > 0.99

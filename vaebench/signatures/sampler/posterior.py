@@ -191,14 +191,14 @@ def sampled(
         found = _with_rows(found, _summary(moving.draws, level, options), moving.rows)
         draws.replace(moving.rows, moving.draws)
         thin *= 2
-    return found._replace(
-        upper=_with_limits(found, problem, groups, level, options, noise),
+    found = found._replace(
         kept=draws.every(max(chains * length // options.kept, 1), options.kept),
         prior=_mean_prior(priors),
         sweeps=options.learning + length * thin,
         sums=[s for first, own in draws.blocks() for s in inseparable(_joined(own), level, first)],
         limit=options.learning + length * 2 ** int(np.log2(max(options.longest, 1))),
     )
+    return found._replace(upper=_with_limits(found, problem, groups, level, options, noise))
 
 
 def _mean_prior(priors: list[Prior]) -> Prior:
