@@ -102,7 +102,7 @@ def test_the_prior_of_those_that_go_on_is_drawn_as_from_all_samples(cohort, monk
 
 def test_samples_that_have_mixed_keep_their_draws_and_the_others_get_better(cohort, monkeypatch):
     x, signatures, exposures = cohort
-    options = SamplerOptions(learning=40, draws=120, independent=20, effective=40.0, longest=1)
+    options = SamplerOptions(learning=40, draws=120, independent=20, effective=20.0, longest=1)
     scatter = Scatter(1.0, 0.0, np.inf, np.ones(80), np.full(80, 20.0))
     first = sampled(x, signatures, exposures, scatter, seed=3, options=options)
     went_on = []

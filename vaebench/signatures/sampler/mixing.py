@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vaebench.signatures.sampler.posterior import ExposurePosterior
 
 _LEAST = 32  # samples that go on: fewer take as long
+_SURE = 2.0  # times the effective draws of the worst hundredth that each exposure has when its sample ends
 _ROWS = 128  # rows of a block of those that go on, whatever their number, so that one program is compiled
 
 
@@ -64,10 +65,11 @@ def slow_samples(found: ExposurePosterior, groups: np.ndarray, options: SamplerO
     """Samples [T] whose chains have not mixed, as booleans.
 
     In cancer types (``groups`` [T, G]) with ``options.independent`` samples and more, those with an exposure that misses the
-    R-hat or the effective draws of ``options``; of smaller ones all samples, if the worst hundredth of their exposures does.
+    R-hat of ``options`` or twice their effective draws; of smaller ones all samples, if the worst hundredth of their exposures
+    has not mixed.
     """
     judged = found.presence >= options.judged
-    missed = (found.r_hat > options.r_hat) | (found.effective < options.effective)
+    missed = (found.r_hat > options.r_hat) | (found.effective < _SURE * options.effective)
     slow = np.asarray(np.any(judged & missed, axis=1))
     for own in groups.T.astype(bool):
         if own.sum() < options.independent:
