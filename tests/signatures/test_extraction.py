@@ -109,7 +109,7 @@ def test_the_largest_number_is_called_doubtful(simulated):
 @pytest.mark.slow
 def test_sparse_finds_number_and_signatures(simulated):
     catalogue, truth = simulated
-    found = extract(catalogue, k=range(2, 5), restarts=3, reference=truth.signatures, options=FEWER)
+    found = extract(catalogue, k=range(2, 8), restarts=3, reference=truth.signatures, options=FEWER)
     table = found.selection
     assert list(table.loc[table["chosen"], "k"]) == [3]
     assert table["criterion"].idxmin() == 1
@@ -117,7 +117,12 @@ def test_sparse_finds_number_and_signatures(simulated):
     assert (found.exposures.loc["TYPE01::empty"] == 0).all()
     present = found.exposures.drop("TYPE01::empty")[found.matches.set_index("reference")["extracted"]].to_numpy() > 0
     assert (present == (truth.exposures.to_numpy() > 0)).mean() > 0.9
-    assert set(table["status"]) <= {"OK", "NOT_FITTED: the criterion had risen before"}
+    # no number is started when two before it were no better
+    left = table["status"] == "NOT_FITTED: the criterion had risen before"
+    assert list(table.loc[left, "k"]) == [6, 7]
+    assert table.loc[left, ["mean_silhouette", "error", "criterion"]].isna().all(axis=None)
+    assert table.loc[~left, ["mean_silhouette", "error", "criterion"]].notna().all(axis=None)
+    assert set(table.loc[~left, "status"]) == {"OK"}
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ def _candidate(row: PathRow, seed: int) -> CandidateNumber:
     """One number of signatures; silhouettes say how well the random starts agree, from the best of which the fit went on."""
     alive = row.restarts[lost_no_signature(row.restarts)]
     widths = consensus_of(alive, seed).silhouettes if len(alive) else np.zeros(0)
-    error = float(np.mean(row.objectives))
+    error = float(np.mean(row.objectives)) if len(row.objectives) else math.nan
     if row.fit is None:
         status = "NOT_FITTED: the criterion had risen before"
         return CandidateNumber(row.count, widths, error, math.nan, math.nan, math.nan, status)

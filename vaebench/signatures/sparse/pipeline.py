@@ -58,7 +58,7 @@ class PathRow(NamedTuple):
 
     Attributes:
         count: number of signatures K.
-        restarts: [R, K, M] signatures of the random starts.
+        restarts: [R, K, M] signatures of the random starts; none where the search had stopped.
         objectives: [R] of the random starts.
         fit: signatures in decreasing order of exposures, which are in mutations; ``None`` where the search had stopped.
             Deviance and criterion are at the last weights of the samples, for the chosen number those before the last refit.
@@ -150,7 +150,7 @@ def _sparse_path(
     keys = {k: jax.random.split(jax.random.fold_in(base, k), 5) for k in numbers}
     executor = ThreadPoolExecutor(1)
     try:
-        # 2: meanwhile, and also of numbers that are not fitted, for their silhouettes
+        # 2: meanwhile
         waiting = [
             started(executor, functools.partial(random_restarts, scaled, k, restarts, keys[k][0], options))
             for k in numbers
@@ -164,9 +164,9 @@ def _sparse_path(
         rows: list[PathRow] = []
         least, worse = np.inf, 0
         for k in numbers:
-            found = few if k == few[0].shape[1] else waiting.pop(0).result()
-            row = PathRow(k, *found, fit=None, swaps=0)
+            row = PathRow(k, np.zeros((0, k, counts.shape[1])), np.zeros(0), fit=None, swaps=0)
             if worse < options.patience:
+                found = few if k == few[0].shape[1] else waiting.pop(0).result()
                 fit = best_fit(data.observed, _best_start(*found), larger, keys[k][1], options, known)  # 3
                 fit, larger, swaps = swap_signatures(data.observed, fit, keys[k][2], options, known)  # 4
                 worse = worse + 1 if fit.score.criterion >= least else 0  # 6
@@ -180,7 +180,10 @@ def _sparse_path(
                         )
                         swaps += more
                     least = fit.score.criterion
-                row = row._replace(fit=unweighted(fit, data.weights), swaps=swaps)
+                row = PathRow(k, *found, fit=unweighted(fit, data.weights), swaps=swaps)
+            else:
+                for start in waiting:
+                    start.cancel()
             rows.append(row)
             tell(_line(row, best_so_far=worse == 0), len(rows), steps)
     finally:
@@ -259,5 +262,5 @@ def _ordered(fit: SparseFit, order: np.ndarray) -> SparseFit:
 def _line(row: PathRow, best_so_far: bool) -> str:
     """Progress after one number of signatures; criteria are not told, for they are at weights that still change."""
     if row.fit is None:
-        return f"{row.count} signatures: random starts only"
+        return f"{row.count} signatures: not fitted, the criterion had risen"
     return f"{row.count} signatures: {'the best number so far' if best_so_far else 'no better'}, {row.swaps} swapped"
