@@ -81,6 +81,10 @@ class KnownTypes(NamedTuple):
     shares: np.ndarray
     known: np.ndarray
 
+    def without_unknown(self) -> list[Facts]:
+        """Return the facts of each type with signatures of which nothing is published absent: nothing can be drawn of them."""
+        return [v._replace(presence=np.where(self.known, v.presence, 0.0)) for v in self.types.values()]
+
 
 @functools.cache
 def published_exposures() -> pd.DataFrame:
@@ -283,9 +287,8 @@ def published_facts(
         return KnownTypes({tissue: _belief(own, names, every, _BORROWED)}, np.ones(1), known)
     types = {ALL_TYPES: every}  # a cohort may be of none of the types
     types |= {str(kind): _belief(rows, names, every, _BORROWED) for kind, rows in table.groupby("type", sort=True)}
-    # of signatures that the table does not know nothing can be drawn
-    drawn = [v._replace(presence=np.where(known, v.presence, 0.0)) for v in types.values()]
-    return KnownTypes(types, resembled(x, signatures.to_numpy(), drawn), known)
+    found = KnownTypes(types, np.full(len(types), 1 / len(types)), known)
+    return found._replace(shares=resembled(x, signatures.to_numpy(), found.without_unknown()))
 
 
 def burden_variance(x: np.ndarray) -> float:

@@ -108,8 +108,7 @@ def _grounds(
 ) -> Ground:
     """Grounds [cohorts, S] of the cohorts, each from the types that its own counts resemble."""
     parts = []
-    drawn = [v._replace(presence=np.where(found.known, v.presence, 0.0)) for v in found.types.values()]
-    clear = evidence(counts, signatures, drawn) if unsure else np.zeros((len(counts), 1))
+    clear = evidence(counts, signatures, found.without_unknown()) if unsure else np.zeros((len(counts), 1))
     for rows in np.split(np.arange(len(counts)), cohorts):
         own = found._replace(shares=weights_of(clear[rows]))
         parts.append(ground_of_types(counts[rows], own, unsure, options)[0])
