@@ -55,6 +55,7 @@ def test_a_power_of_two_goes_on_the_next_slowest_beside_the_slow_ones():
     others = np.setdiff1d(np.arange(195), rows)
     added = np.setdiff1d(rows, np.flatnonzero(slow))
     assert effective[added].min(1).max() < effective[others].min(1).min()
+    assert len(rows_to_continue(found, np.zeros(200, bool), np.arange(200), groups, OPTIONS)) == 32
     slow[:120] = True  # more than half: all go on
     assert len(rows_to_continue(found, slow, np.arange(200), groups, OPTIONS)) == 200
 

@@ -90,7 +90,7 @@ def rows_to_continue(
     least = np.where(judged, found.effective, np.inf).min(1)
     large = (groups @ (groups.sum(0) >= options.independent)) > 0
     able = rows[(slow | large)[rows]]
-    number = max(_LEAST, 1 << int(np.ceil(np.log2(slow.sum()))))
+    number = max(_LEAST, 1 << int(slow.sum() - 1).bit_length())
     if 2 * number > len(rows):
         return rows
     order = np.lexsort((least[able], ~slow[able]))

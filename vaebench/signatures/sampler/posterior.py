@@ -256,9 +256,11 @@ def _with_rows(found: ExposurePosterior, new: ExposurePosterior, rows: np.ndarra
     """``found`` with the summary ``new`` of the samples in ``rows``."""
     if len(rows) == len(found.mean):
         return new
-    for name in ("mean", "lower", "upper", "presence", "r_hat", "effective"):
-        getattr(found, name)[rows] = getattr(new, name)
-    return found
+    names = ("mean", "lower", "upper", "presence", "r_hat", "effective")
+    whole = {name: getattr(found, name).copy() for name in names}
+    for name, values in whole.items():
+        values[rows] = getattr(new, name)
+    return found._replace(**whole)
 
 
 def _joined(draws: np.ndarray) -> np.ndarray:
