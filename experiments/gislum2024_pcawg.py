@@ -8,7 +8,7 @@ Data: 2,780 whole genomes of 37 cancer types (Alexandrov et al. 2020), DATA/sign
 disagreement no error. Every cancer type is divided in two at random (seed), and each half is extracted by itself. What both
 halves show again does not depend on single samples. `sparse`, 2 to 45 signatures, ten restarts.
 
-Machine: 1 CPU core; all genomes about an hour, each half 40 minutes.
+Machine: 2 CPU cores with other work; all genomes under an hour, each half 10 minutes.
 Expected: signatures of many genomes are found in all three and match a published one; flat ones separate last.
 
 Writes OUT/signatures_PART.csv, OUT/exposures_PART.csv and OUT/selection_PART.csv (`all`, `first`, `second`), each when it is
