@@ -42,23 +42,26 @@ class Moving(NamedTuple):
     draws: Draws
 
 
-def mixing(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> tuple[float, float]:
-    """R-hat and effective draws of the worst hundredth of the exposures whose P(present) is ``options.judged`` or more."""
-    return _worst(found, np.ones(len(found.mean), bool), options)
+def mixing(
+    found: ExposurePosterior, options: SamplerOptions = SAMPLER, rows: np.ndarray | slice = slice(None)
+) -> tuple[float, float]:
+    """R-hat and effective draws of the worst hundredth of the exposures whose P(present) is ``options.judged`` or more.
 
-
-def has_mixed(found: ExposurePosterior, options: SamplerOptions = SAMPLER) -> bool:
-    """True if the worst hundredth of the exposures that are judged reaches the R-hat and effective draws of ``options``."""
-    worst, effective = mixing(found, options)
-    return worst <= options.r_hat and effective >= options.effective
-
-
-def _worst(found: ExposurePosterior, rows: np.ndarray, options: SamplerOptions) -> tuple[float, float]:
+    ``rows`` are the samples that are asked about, all by default.
+    """
     judged = found.presence[rows] >= options.judged
     if not judged.any():
         return 1.0, float(found.draws)
     worst = np.quantile(found.r_hat[rows][judged], 0.99, method="higher")
     return float(worst), float(np.quantile(found.effective[rows][judged], 0.01))
+
+
+def has_mixed(
+    found: ExposurePosterior, options: SamplerOptions = SAMPLER, rows: np.ndarray | slice = slice(None)
+) -> bool:
+    """True if the worst hundredth of the exposures that are judged reaches the R-hat and effective draws of ``options``."""
+    worst, effective = mixing(found, options, rows)
+    return worst <= options.r_hat and effective >= options.effective
 
 
 def slow_samples(found: ExposurePosterior, groups: np.ndarray, options: SamplerOptions = SAMPLER) -> np.ndarray:
@@ -73,8 +76,7 @@ def slow_samples(found: ExposurePosterior, groups: np.ndarray, options: SamplerO
     slow = np.asarray(np.any(judged & missed, axis=1))
     for own in groups.T.astype(bool):
         if own.sum() < options.independent:
-            worst, effective = _worst(found, own, options)
-            slow[own] = worst > options.r_hat or effective < options.effective
+            slow[own] = not has_mixed(found, options, own)
     return slow
 
 

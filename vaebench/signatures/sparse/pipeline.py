@@ -181,9 +181,6 @@ def _sparse_path(
                         swaps += more
                     least = fit.score.criterion
                 row = PathRow(k, *found, fit=unweighted(fit, data.weights), swaps=swaps)
-            else:
-                for start in waiting:
-                    start.cancel()
             rows.append(row)
             tell(_line(row, best_so_far=worse == 0), len(rows), steps)
     finally:
