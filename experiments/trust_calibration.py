@@ -6,9 +6,9 @@
     python experiments/trust_calibration.py --preset smoke --out runs/smoke
 
 Data, simulator and regimes: those of experiments/trust.py. `vb.signatures.calibrate` gets the counts of the cohorts of draw 0
-of a regime (ten if a cohort is one tumour) and simulates --draws cohorts from each of its sources. `measured` is what the rows
-of trust.py in --measured say of the regime: the share of the non-zero exposures held, all draws together. Predictions are
-averages over the cohorts. `worst` is the least of the sources' averages.
+of a regime (ten if a cohort is one tumour) and simulates --draws cohorts like each from each of its sources: as many as have
+100 tumours in all. `measured` is what the rows of trust.py in --measured say of the regime: the share of the non-zero exposures
+held, all draws together. Predictions are averages over the cohorts. `worst` is the least of the sources' averages.
 
 Machine: 1 CPU core, one to five minutes a regime of up to 20 tumours, longer for 200.
 Measured: results/trust/README.md.
@@ -33,15 +33,18 @@ from trust import Field, add_files, drawn, made_up_field, parts_of, real_field
 from vaebench.errors import InputError
 from vaebench.signatures.calibration import SOURCES, calibrate
 
+TUMOURS = 100
 REGIMES = ("genome_1_tissue", "exome_1_tissue", "panel_1_tissue", "few_1_all", "genome_20_tissue", "exome_20_tissue")
 
 
-def predicted(field: Field, regime: str, kind: str, draws: int) -> dict[str, Any]:
+def predicted(field: Field, regime: str, kind: str, draws: int | None) -> dict[str, Any]:
     """Coverage of exposures above 0 that `calibrate` predicts, by source, over the cohorts of draw 0 of trust.py."""
     samples = parts_of(regime)[1]
     rng = np.random.default_rng([0, *f"{regime} {kind}".encode()])
     started, found = time.process_time(), []
-    for i in range(10 if samples == 1 else max(1, 10 // samples)):
+    cohorts = 10 if samples == 1 else max(1, 10 // samples)
+    draws = draws or max(2, -(-TUMOURS // (samples * cohorts)))
+    for i in range(cohorts):
         cohort = drawn(field, regime, kind, rng)
         table = calibrate(cohort.counts, cohort.offered, draws=draws, seed=i)
         found.append(table.loc[table["group"] == "non-zero", [f"coverage_{name}" for name in SOURCES]].iloc[0])
@@ -79,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--measured", type=Path, default=None, help="rows.csv of experiments/trust.py")
     parser.add_argument("--regimes", type=comma(), default=list(REGIMES), help="as those of experiments/trust.py")
     parser.add_argument("--types", type=comma(), default=["Breast-AdenoCA", "Liver-HCC"], help="cancer types of PCAWG")
-    parser.add_argument("--draws", type=int, default=3, help="simulated cohorts of each source")
+    parser.add_argument("--draws", type=int, default=None, help="simulated cohorts like each, of each source")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     smoke = options.preset == "smoke"

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vaebench.data.mutations.channels import CHANNELS
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
-from vaebench.signatures import calibration
+from vaebench.signatures import calibration, truths
 from vaebench.signatures.calibration import SOURCES, calibrate, worst_sentence
 from vaebench.signatures.published import published_exposures, published_facts
 from vaebench.signatures.sampler.options import SamplerOptions
@@ -47,7 +48,7 @@ def test_a_method_that_covers_too_little_is_found_out():
     assert table.loc["non-zero", "coverage"] < 0.945
 
 
-@pytest.mark.parametrize("draws", [0, 11])
+@pytest.mark.parametrize("draws", [0, 201, 2.5])
 def test_number_of_cohorts_is_limited(draws):
     catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)
     with pytest.raises(InputError, match="draws"):
@@ -94,9 +95,7 @@ def test_what_the_fit_does_not_know_is_seen_from_other_sources():
 def test_truths_are_what_the_sources_say():
     catalogue, truth = simulate_catalogue(2, tumours=400, signatures=8, types=1)
     x, s = catalogue.to_numpy(), truth.signatures.to_numpy()
-    cohort = calibration._FittedCounts(
-        x, s, truth.exposures.to_numpy()[None], None, calibration.TruthOptions(concentration=50)
-    )
+    cohort = truths.FittedCounts(x, s, truth.exposures.to_numpy()[None], None, truths.TruthOptions(concentration=50))
     made = {name: SOURCES[name](cohort, 0, np.random.default_rng(0)) for name in SOURCES}
     for name in ("fit", "neighbours", "prior"):
         np.testing.assert_allclose(made[name][1], made[name][0] @ s)
@@ -116,8 +115,8 @@ def test_published_exposures_are_the_prior_of_signatures_that_are_cosmics():
     x, signatures = catalogue.to_numpy(), truth.signatures.set_axis(names)
     found = published_facts(x, signatures, "Lung-SCC")
     assert found is not None
-    cohort = calibration._FittedCounts(
-        x, signatures.to_numpy(), x[None], None, calibration.TruthOptions(), (list(found.types.values()), found.shares)
+    cohort = truths.FittedCounts(
+        x, signatures.to_numpy(), x[None], None, truths.TruthOptions(), (list(found.types.values()), found.shares)
     )
     made, mean = SOURCES["prior"](cohort, 0, np.random.default_rng(0))
     np.testing.assert_allclose(made.sum(1), x.sum(1))
@@ -140,6 +139,58 @@ def test_a_tissue_leaves_out_what_was_never_seen_in_it():
     table = calibrate(catalogue, signatures, draws=1, tissue="Lung-SCC", sources=["prior"])
     assert "SBS22a" not in set(table["group"])
     assert {"SBS1", "SBS4", "SBS5"} <= set(table["group"])
+
+
+def test_cohorts_side_by_side_have_the_intervals_that_a_refit_of_each_has():
+    quick = SamplerOptions(learning=60, draws=3000, chain=20, longest=1)
+    rng = np.random.default_rng(3)
+    names = ["SBS1", "SBS4", "SBS5", "SBS7a"]
+    signatures = pd.DataFrame(rng.dirichlet(np.full(96, 0.3), 4), pd.Index(names), list(CHANNELS))
+    cohorts = []
+    for samples, size, present, dispersion in (
+        (3, 20.0, [1, 1, 1, 0], 1),
+        (5, 10.0, [1, 0, 1, 0], 1),
+        (1, 300.0, [1, 0, 1, 1], 4),
+    ):
+        mean = rng.gamma(9, size, (samples, 4)) * present @ signatures.to_numpy()
+        counts = dispersion * rng.poisson(mean / dispersion).astype(float)
+        cohorts.append(pd.DataFrame(counts, pd.Index([f"T{i}" for i in range(samples)]), signatures.columns))
+    cohorts[1].iloc[2] = 0.0  # a sample without mutations
+    facts = published_facts(np.concatenate([v.to_numpy() for v in cohorts]), signatures)
+    named = {"level": 0.95, "tissue": None, "options": quick}
+    together = calibration._side_by_side(cohorts, signatures, facts, 0, lambda *_: None, **named)
+    each = calibration._one_by_one(
+        cohorts, signatures, 0, lambda *_: None, named | {"intervals": "spike_slab", "noise": "poisson", "types": None}
+    )
+    for a, b in zip(together, each, strict=True):
+        np.testing.assert_array_equal(a[["sample", "signature"]], b[["sample", "signature"]])
+        # ends of 3,000 draws are known to about a twentieth of the interval
+        width = (b["upper"] - b["lower"]).to_numpy() + 1
+        for name in ("exposure", "lower", "upper"):
+            assert np.abs(a[name] - b[name]).max() < 0.15 * width.max()
+            assert (np.abs(a[name] - b[name]) / width).mean() < 0.05
+        assert np.nanmax(np.abs(a["presence"] - b["presence"])) < 0.12
+    silent = together[1][together[1]["sample"] == "T2"]
+    assert not silent["exposure"].any()
+    np.testing.assert_allclose(silent["upper"], -np.log(0.05))
+
+
+def test_few_samples_are_simulated_as_often_as_gives_a_hundred_tumours(monkeypatch):
+    asked = []
+
+    def counted(cohorts, known, *_, **__):
+        asked.append((len(cohorts), len(cohorts[0])))
+        names = [(sample, name) for sample in cohorts[0].index for name in known.index]
+        rows = pd.DataFrame(names, columns=["sample", "signature"])
+        return [rows.assign(exposure=0.0, lower=0.0, upper=1e9, presence=0.5)] * len(cohorts)
+
+    monkeypatch.setattr(calibration, "_side_by_side", counted)
+    monkeypatch.setattr(calibration, "_one_by_one", counted)
+    for samples, cohorts in ((1, 100), (7, 15), (30, 5)):
+        catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)
+        table = calibrate(catalogue.iloc[:samples], truth.signatures, sources=["fit"], sampler=SHORT)
+        assert asked.pop() == (cohorts, samples)
+        assert table["count"].iloc[0] == 2 * samples * cohorts
 
 
 def test_an_unknown_source_is_said():

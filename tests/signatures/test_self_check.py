@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 
 from vaebench.data.mutations.channels import CHANNELS
 from vaebench.signatures import self_check as checked
+from vaebench.signatures import separate_cohorts
 from vaebench.signatures.dispersion import scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.refit_notes import RefitChecks
@@ -69,7 +70,7 @@ def test_a_prior_that_is_wrong_for_the_tumours_is_seen(tumour, monkeypatch):
         expected = (np.array([0.001, 0.001, 0.001, 0.999]), np.log([2.0, 2.0, 2.0, 200.0]), np.full(4, 0.01))
         return Ground(*expected, weight, weight, weight), np.ones(1)
 
-    monkeypatch.setattr(checked, "ground_of_types", sure)
+    monkeypatch.setattr(separate_cohorts, "ground_of_types", sure)
     found = self_check(x, signatures, scatter(x, s, maximum_likelihood(x, s).exposures), "Lung-SCC", options=QUICK)
     assert found.held < 0.7 * found.exposures
 

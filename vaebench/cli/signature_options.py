@@ -178,8 +178,8 @@ class Calibrate(Seeded, Compiled):
     """Method of the intervals."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
-    draws: int = 5
-    """Number of simulated cohorts from each source."""
+    draws: int | None = None
+    """Number of simulated cohorts from each source, 1 to 200: 5 or, of fewer than 20 samples, as many as have 100 tumours."""
     sources: str = "fit,neighbours,prior,spectra"
     """Sources of the true exposures, separated by commas: "fit" (posterior draws), "neighbours" (fits of resampled counts,
     without a prior), "prior" (tumours from published exposures) and "spectra" (posterior draws, spectra that vary)."""

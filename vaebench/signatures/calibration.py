@@ -1,22 +1,17 @@
 """Calibration: the coverage to expect of intervals on a cohort like this one, from simulated cohorts.
 
 A simulation from the fit alone cannot see what is wrong with the fit: where the prior has learned that a signature is absent,
-the simulated tumours do not have it either. So truths come from several sources (:data:`SOURCES`), and the worst counts:
-
-  fit         posterior draws of the exposures, given the catalogue
-  neighbours  exposures by maximum likelihood of a Poisson resample of the catalogue, of the signatures of a posterior draw: they
-              fit as well, and no prior has had a say in how large they are
-  prior       tumours of the tissue, or of the types that the counts resemble, drawn from published exposures
-              (:mod:`vaebench.signatures.resemblance`); of signatures that are not COSMIC's a few at random in each tumour
-  spectra     posterior draws, but in each tumour the spectrum of each signature is drawn about the given one
+the simulated tumours do not have it either. So truths come from several sources (:mod:`vaebench.signatures.truths`), and the
+worst counts. Enough cohorts are simulated that chance does not decide which source is the worst.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,106 +19,25 @@ import pandas as pd
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
-from vaebench.errors import InputError, unknown_name, user_path
+from vaebench.errors import InputError, unknown_name, user_path, whole_number
+from vaebench.signatures.adaptation import ADAPTATION
 from vaebench.signatures.coverage import coverage_table
-from vaebench.signatures.dispersion import Scatter, fitted_noise
+from vaebench.signatures.dispersion import fitted_noise
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions, checked_options
 from vaebench.signatures.learned import prior_ground
-from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.opportunities import Given, offered_at
-from vaebench.signatures.published import published_facts
+from vaebench.signatures.published import KnownTypes, published_facts
 from vaebench.signatures.refit_notes import CHECKS
 from vaebench.signatures.refitting import refit
-from vaebench.signatures.resemblance import Facts, drawn_tumours
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
-from vaebench.signatures.tables import OnProgress, checked_tables, no_progress
+from vaebench.signatures.separate_cohorts import separate_posteriors
+from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
+from vaebench.signatures.truths import SOURCES, TRUTHS, FittedCounts, TruthOptions
 
-
-@dataclasses.dataclass(frozen=True)
-class TruthOptions:
-    """Constants of the simulated truths.
-
-    Attributes:
-        active: signatures of a tumour from the source ``prior``, on average, where nothing is published of them and the table
-            has twice as many: PCAWG published a median of 5 a genome.
-        concentration: of the Dirichlet distribution of a spectrum in a tumour, from the source ``spectra``: at 1,000 a tumour of
-            10,000 mutations scatters about 4 times as much as Poisson counts, as PCAWG's do about their published fit.
-        present: mutations from which an exposure of a neighbour counts as present: half a mutation rounds to one.
-        judged: exposures above 0 from which a group counts in the worst: the coverage of fewer is mostly chance.
-    """
-
-    active: float = 5.0
-    concentration: float = 1000.0
-    present: float = 0.5
-    judged: int = 30
-
-
-TRUTHS = TruthOptions()
-"""The defaults."""
-
-
-class _FittedCounts(NamedTuple):
-    """Fit that truths are drawn from: counts [T, M], signatures [S, M], posterior draws [n, T, S], noise, constants, types."""
-
-    counts: np.ndarray
-    signatures: np.ndarray
-    draws: np.ndarray
-    noise: Scatter
-    options: TruthOptions
-    types: tuple[Sequence[Facts], np.ndarray] | None = None
-
-
-_Truth = tuple[np.ndarray, np.ndarray]
-"""True exposures [T, S] and the mean [T, M] of the counts."""
-
-
-def _fit(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
-    truth = cohort.draws[i].astype(np.float64)
-    return truth, truth @ cohort.signatures
-
-
-def _neighbours(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
-    again = rng.poisson(cohort.counts).astype(np.float64)
-    again[again.sum(1) == 0] = cohort.counts[again.sum(1) == 0]
-    there = cohort.draws[i] > 0  # of all signatures maximum likelihood has a little of each, as no tumour has
-    start = np.where(there, again.sum(1, keepdims=True) / np.maximum(there.sum(1, keepdims=True), 1), 0.0)
-    truth = maximum_likelihood(again, cohort.signatures, start=start, free=there).exposures
-    truth = np.where(truth < cohort.options.present, 0.0, truth)
-    return truth, truth @ cohort.signatures
-
-
-def _prior(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
-    samples, count = len(cohort.counts), len(cohort.signatures)
-    totals = cohort.counts.sum(1, keepdims=True)
-    if cohort.types is not None:
-        truth = drawn_tumours(*cohort.types, totals[:, 0], rng)
-        return truth, truth @ cohort.signatures
-    there = rng.random((samples, count)) < min(0.5, cohort.options.active / count)
-    none = np.flatnonzero(~there.any(1))
-    there[none, rng.integers(count, size=len(none))] = True
-    shares = rng.gamma(1.0, 1.0, (samples, count)) * there
-    truth = shares / shares.sum(1, keepdims=True) * totals
-    return truth, truth @ cohort.signatures
-
-
-def _spectra(cohort: _FittedCounts, i: int, rng: np.random.Generator) -> _Truth:
-    truth = cohort.draws[i].astype(np.float64)
-    shapes = np.maximum(cohort.options.concentration * cohort.signatures, 1e-6)
-    mean = np.zeros_like(cohort.counts)
-    for k, shape in enumerate(shapes):
-        mean += truth[:, [k]] * rng.dirichlet(shape, len(truth))
-    return truth, mean
-
-
-SOURCES: dict[str, Callable[[_FittedCounts, int, np.random.Generator], _Truth]] = {
-    "fit": _fit,
-    "neighbours": _neighbours,
-    "prior": _prior,
-    "spectra": _spectra,
-}
-"""Sources of the simulated truths, described in the docstring of the module."""
+COHORTS, TUMOURS, MOST = 5, 100, 200
+"""Cohorts that are simulated from each source at least; tumours in all; most cohorts that may be asked for."""
 
 
 def calibrate(
@@ -133,7 +47,7 @@ def calibrate(
     intervals: str = "spike_slab",
     noise: str = "auto",
     level: float = 0.95,
-    draws: int = 5,
+    draws: int | None = None,
     seed: int = 0,
     types: pd.Series | None = None,
     tissue: str | None = None,
@@ -147,7 +61,7 @@ def calibrate(
 ) -> pd.DataFrame:
     """Coverage to expect of an interval method on a cohort like this one, from simulated cohorts.
 
-    1. Draw true exposures from each source (the docstring of the module). Posterior draws are of the spike-and-slab model
+    1. Draw true exposures from each source (:mod:`vaebench.signatures.truths`). Posterior draws are of the spike-and-slab model
        whatever the method: some exposures are 0, as in tumours.
     2. Draw ``draws`` cohorts from each, with the noise estimated from the catalogue.
     3. Refit these counts and compare the intervals with the truth.
@@ -161,7 +75,8 @@ def calibrate(
         intervals: a name in :data:`vaebench.signatures.intervals.methods.METHODS`.
         noise: as in :func:`vaebench.signatures.refitting.refit`, as are ``level``, ``types`` and ``fractions``.
         level: nominal coverage.
-        draws: number of simulated cohorts from each source, from 1 to ``sampler.kept`` (10).
+        draws: number of simulated cohorts from each source, from 1 to 200; ``None`` for 5 or, of fewer than 20 samples, as
+            many as have 100 tumours: about 500 exposures above 0, whose coverage is known to 1 or 2 points.
         seed: of everything random.
         types: cancer type by sample.
         tissue: tumour type, as in :func:`vaebench.signatures.refitting.refit`: which signatures are offered, and the prior.
@@ -188,8 +103,8 @@ def calibrate(
         vb.signatures.save_calibration("results/calibrate", table, intervals="spike_slab", level=0.95)
     """
     checked_options(intervals, noise, level, seed)
-    if not 1 <= draws <= sampler.kept or int(draws) != draws:
-        raise InputError(f"draws={draws!r} is not allowed; it must be a whole number from 1 to {sampler.kept}")
+    if draws is not None:
+        draws = whole_number("draws", draws, 1, MOST)
     for source in sources:
         if source not in SOURCES:
             raise unknown_name("source", source, SOURCES)
@@ -198,53 +113,105 @@ def calibrate(
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     known, _, yields, _ = offered_at(counts, known, None, None, tissue, opportunities)
     x, s = counts[some], known.to_numpy()
-    progress = progress or no_progress
+    draws = draws or max(COHORTS, -(-TUMOURS // len(x)))
+    sampler = dataclasses.replace(sampler, kept=max(sampler.kept, draws))  # which changes no draw
     noise, fit, _, found = fitted_noise(x.to_numpy(), s, noise)
     ground, _ = prior_ground(x.to_numpy(), known, "spike_slab", tissue, "published")
     facts = published_facts(x.to_numpy(), known, tissue)
     chains = {"groups": groups[some], "ground": ground, "level": level, "seed": seed, "options": sampler}
     posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
-    cohort = _FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
+    cohort = FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
     cohort = cohort._replace(types=None if facts is None else (list(facts.types.values()), facts.shares))
-    named = {"intervals": intervals, "noise": noise, "level": level, "types": types, "options": options}
-    named["tissue"] = tissue
-    total, tables = len(sources) * draws, []
+    few = len(x) < ADAPTATION.samples and types is None and intervals == "spike_slab"
+    few = few and noise == "poisson" and not found.rounding and isinstance(options, SamplerOptions | None)
+    named = {"level": level, "tissue": tissue, "options": options}
+    tables, progress = [], progress or no_progress
     for place, source in enumerate(sources):
-        made = _refitted(cohort, source, x, known, draws, seed, named, progress, place * draws, total)
-        tables.append(coverage_table(*made, yields))
-    progress("simulating and refitting", total, total)
+        made = [_simulated(cohort, source, i, seed, x) for i in range(draws)]
+        tell = functools.partial(_told, progress, place * draws, draws, len(sources) * draws)
+        if few:
+            frames = _side_by_side([counts for counts, _ in made], known, facts, seed, tell, **named)
+        else:
+            more = {"intervals": intervals, "noise": noise, "types": types}
+            frames = _one_by_one([counts for counts, _ in made], known, seed, tell, named | more)
+        tables.append(coverage_table(*_numbered(frames, [truth for _, truth in made], known), yields))
+    progress("simulating and refitting", len(sources) * draws, len(sources) * draws)
     return _compared(tables, sources, truths)
 
 
-def _refitted(
-    cohort: _FittedCounts,
-    source: str,
-    x: pd.DataFrame,
-    known: pd.DataFrame,
-    draws: int,
-    seed: int,
-    named: dict[str, Any],
-    progress: OnProgress,
-    done: int,
-    total: int,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Intervals of the cohorts of one source, as a long table, and their true exposures."""
-    tables, truths = [], []
+def _told(progress: OnProgress, before: int, draws: int, total: int, what: str, done: int, steps: int) -> None:
+    """Progress of one source: ``done`` of ``steps`` as a share of its cohorts."""
+    progress("simulating and refitting", before + draws * done // max(steps, 1), total)
+
+
+def _simulated(
+    cohort: FittedCounts, source: str, i: int, seed: int, x: pd.DataFrame
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Counts of the cohort ``i`` of one source, in the layout of ``x``, and its true exposures."""
     number = list(SOURCES).index(source)
-    for i in range(draws):
-        progress("simulating and refitting", done + i, total)
-        rng = np.random.default_rng([seed, i, number] if number else [seed, i])
-        truth, mean = SOURCES[source](cohort, i, rng)
-        drawn = np.round(mean) if cohort.noise.rounding else parametric_resample(rng, mean, cohort.noise)
-        simulated = pd.DataFrame(drawn, x.index, x.columns)
-        # refits of simulated tumours need no simulation of their own
-        again = refit(
-            simulated, known, seed=seed + i + 1, fractions=True, checks=dataclasses.replace(CHECKS, checked=0), **named
-        )
+    rng = np.random.default_rng([seed, i, number] if number else [seed, i])
+    truth, mean = SOURCES[source](cohort, i, rng)
+    drawn = np.round(mean) if cohort.noise.rounding else parametric_resample(rng, mean, cohort.noise)
+    return pd.DataFrame(drawn, x.index, x.columns), truth
+
+
+def _one_by_one(
+    cohorts: Sequence[pd.DataFrame], known: pd.DataFrame, seed: int, tell: OnProgress, named: Mapping[str, Any]
+) -> list[pd.DataFrame]:
+    """The table of intervals of each cohort."""
+    found, checks = [], dataclasses.replace(CHECKS, checked=0)  # a simulated tumour needs no simulation of its own
+    for i, counts in enumerate(cohorts):
+        tell("", i, len(cohorts))
+        again = refit(counts, known, seed=seed + i + 1, fractions=True, checks=checks, **named)
         assert again.intervals is not None
-        tables.append(again.intervals.assign(sample=[f"{i}/{name}" for name in again.intervals["sample"]]))
-        truths.append(pd.DataFrame(truth, pd.Index([f"{i}/{name}" for name in x.index]), known.index))
-    return pd.concat(tables), pd.concat(truths)
+        found.append(again.intervals)
+    return found
+
+
+def _side_by_side(
+    cohorts: Sequence[pd.DataFrame],
+    known: pd.DataFrame,
+    facts: KnownTypes | None,
+    seed: int,
+    tell: OnProgress,
+    *,
+    level: float,
+    tissue: str | None,
+    options: SamplerOptions | None,
+) -> list[pd.DataFrame]:
+    """Return what :func:`_one_by_one` does, of cohorts of few samples with Poisson counts, up to the chance of the chains.
+
+    So few samples are not adapted to, and the prior and the dispersion are all that a refit learns from them.
+    """
+    x, s = [counts.to_numpy() for counts in cohorts], known.to_numpy()
+    some = [v.sum(1) > 0 for v in x]
+    used = [i for i, rows in enumerate(some) if rows.any()]
+    counts = [x[i][some[i]] for i in used]
+    noise = [fitted_noise(v, s, "poisson").found._replace(rounding=0.0) for v in counts]
+    chosen = options or SAMPLER
+    found = separate_posteriors(
+        counts, known, noise, facts, tissue is None, level=level, seed=seed + 1, options=chosen, progress=tell
+    )
+    frames, first = [], 0
+    for i, frame in enumerate(cohorts):
+        rows = slice(first, first := first + int(some[i].sum()))
+        own = Estimates(found.mean[rows], found.lower[rows], found.upper[rows], found.presence[rows], {})
+        exposures = np.zeros((len(frame), len(s)))
+        exposures[some[i]] = own.exposures
+        frames.append(long_table(pd.DataFrame(exposures, frame.index, known.index), own, some[i], level))
+    return frames
+
+
+def _numbered(
+    frames: Sequence[pd.DataFrame], truths: Sequence[np.ndarray], known: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Intervals of all cohorts as one long table, and their true exposures; samples carry the number of their cohort."""
+    tables, true = [], []
+    for i, (frame, truth) in enumerate(zip(frames, truths, strict=True)):
+        tables.append(frame.assign(sample=[f"{i}/{name}" for name in frame["sample"]]))
+        names = frame["sample"].to_numpy()[:: len(known)]
+        true.append(pd.DataFrame(truth, pd.Index([f"{i}/{name}" for name in names]), known.index))
+    return pd.concat(tables), pd.concat(true)
 
 
 def _compared(tables: list[pd.DataFrame], sources: Sequence[str], truths: TruthOptions) -> pd.DataFrame:

@@ -19,12 +19,10 @@ from scipy.stats import beta
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions
-from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.published import KnownTypes, ground_of_types, published_facts
+from vaebench.signatures.published import published_facts
 from vaebench.signatures.refit_notes import RefitChecks
-from vaebench.signatures.resemblance import drawn_tumours, evidence, weights_of
+from vaebench.signatures.resemblance import drawn_tumours
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground
 from vaebench.signatures.tables import OnProgress, no_progress
 
 TUMOURS = 20
@@ -77,22 +75,16 @@ def self_check(
     counts = parametric_resample(rng, truth @ s, scatter)
     for t in np.flatnonzero(~counts.any(1)):  # a refit has no samples without mutations
         counts[t] = rng.multinomial(1, truth[t] @ s / truth[t].sum())
-    groups = np.repeat(np.eye(cohorts), len(x), 0)
-    ground = _grounds(counts, s, found, cohorts, tissue is None, options)
-    if cohorts == 1:
-        ground = Ground(*(np.asarray(v)[0] for v in ground))
     told = progress or no_progress
     # imported where it is needed, as it compiles
-    from vaebench.signatures.sampler.posterior import sampled
+    from vaebench.signatures.separate_cohorts import separate_posteriors
 
-    posterior = sampled(
-        counts,
-        s,
-        maximum_likelihood(counts, s).exposures,
-        scatter,
-        groups=groups,
-        ground=ground,
-        separate=cohorts > 1,
+    posterior = separate_posteriors(
+        np.split(counts, cohorts),
+        signatures,
+        [scatter] * cohorts,
+        found,
+        tissue is None,
         level=level,
         seed=seed,
         options=dataclasses.replace(options, longest=min(options.longest, 2)),
@@ -101,18 +93,6 @@ def self_check(
     there = truth > 0
     held = (posterior.lower <= truth) & (truth <= posterior.upper) & there
     return SelfCheck(int(there.sum()), int(held.sum()), len(truth))
-
-
-def _grounds(
-    counts: np.ndarray, signatures: np.ndarray, found: KnownTypes, cohorts: int, unsure: bool, options: SamplerOptions
-) -> Ground:
-    """Grounds [cohorts, S] of the cohorts, each from the types that its own counts resemble."""
-    parts = []
-    clear = evidence(counts, signatures, found.without_unknown()) if unsure else np.zeros((len(counts), 1))
-    for rows in np.split(np.arange(len(counts)), cohorts):
-        own = found._replace(shares=weights_of(clear[rows]))
-        parts.append(ground_of_types(counts[rows], own, unsure, options)[0])
-    return Ground(*(np.stack([np.asarray(v) for v in part]) for part in zip(*parts, strict=True)))
 
 
 def self_check_notes(

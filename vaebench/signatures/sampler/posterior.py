@@ -63,6 +63,7 @@ def noise_and_problem(
     mean: np.ndarray,
     scatter: Scatter,
     options: SamplerOptions = SAMPLER,
+    dispersion: np.ndarray | None = None,
 ) -> tuple[str, Problem]:
     """Choose the likelihood of the sampler: Gaussian for rounded means, else Poisson or negative binomial.
 
@@ -72,6 +73,7 @@ def noise_and_problem(
         mean: [T, M], of the maximum-likelihood fit.
         scatter: of the counts about that fit.
         options: constants of the sampler.
+        dispersion: [T] of Poisson counts; that of ``scatter`` unless given.
 
     Returns:
         A name in :data:`vaebench.signatures.sampler.gibbs.NOISES`, and the problem.
@@ -80,7 +82,7 @@ def noise_and_problem(
         variance = _dispersion_beyond_rounding(x, mean, scatter) * mean + scatter.rounding
         return "gaussian", Problem(x, signatures, variance)
     if np.isinf(scatter.size):
-        dispersion = scatter.dispersion_of(x)
+        dispersion = scatter.dispersion_of(x) if dispersion is None else dispersion
         return "poisson", Problem(x, signatures, dispersion[:, None] * (mean + options.spread), dispersion, 1.0)
     variance = mean + mean**2 / scatter.size + options.spread
     return "negative_binomial", Problem(x, signatures, variance, 1.0, scatter.size)
@@ -130,6 +132,7 @@ def sampled(
     start: np.ndarray,
     scatter: Scatter,
     *,
+    dispersion: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     ground: Ground | None = None,
     separate: bool = False,
@@ -145,6 +148,7 @@ def sampled(
         signatures: [S, M].
         start: [T, S], the maximum-likelihood exposures.
         scatter: of the counts about them.
+        dispersion: [T] of Poisson counts; that of ``scatter`` unless given.
         groups: [T, G], the samples' cancer types as 0 and 1; ``None`` for one prior.
         ground: of the prior, arrays [S]; ``None`` for a weak one.
         separate: the groups are cohorts that share nothing, and arrays of the ground are [G, S].
@@ -153,7 +157,7 @@ def sampled(
         options: constants of the sampler.
         progress: see :data:`vaebench.signatures.tables.OnProgress`.
     """
-    noise, problem = noise_and_problem(x, signatures, start @ signatures, scatter, options)
+    noise, problem = noise_and_problem(x, signatures, start @ signatures, scatter, options, dispersion)
     groups = np.ones((len(x), 1)) if groups is None else groups
     chains = max(2, options.width // len(x))
     length = max(-(-options.draws // chains), options.chain if chains > 2 else 0)

@@ -1,0 +1,106 @@
+"""Sources of the true exposures of simulated cohorts, from the fit of a real one and from what it may be wrong about.
+
+fit         posterior draws of the exposures, given the catalogue
+neighbours  exposures by maximum likelihood of a Poisson resample of the catalogue, of the signatures of a posterior draw: they
+            fit as well, and no prior has had a say in how large they are
+prior       tumours of the tissue, or of the types that the counts resemble, drawn from published exposures
+            (:mod:`vaebench.signatures.resemblance`); of signatures that are not COSMIC's a few at random in each tumour
+spectra     posterior draws, but in each tumour the spectrum of each signature is drawn about the given one
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from vaebench.signatures.dispersion import Scatter
+from vaebench.signatures.likelihood import maximum_likelihood
+from vaebench.signatures.resemblance import Facts, drawn_tumours
+
+
+@dataclasses.dataclass(frozen=True)
+class TruthOptions:
+    """Constants of the simulated truths.
+
+    Attributes:
+        active: signatures of a tumour from the source ``prior``, on average, where nothing is published of them and the table
+            has twice as many: PCAWG published a median of 5 a genome.
+        concentration: of the Dirichlet distribution of a spectrum in a tumour, from the source ``spectra``: at 1,000 a tumour of
+            10,000 mutations scatters about 4 times as much as Poisson counts, as PCAWG's do about their published fit.
+        present: mutations from which an exposure of a neighbour counts as present: half a mutation rounds to one.
+        judged: exposures above 0 from which a group counts in the worst: the coverage of fewer is mostly chance.
+    """
+
+    active: float = 5.0
+    concentration: float = 1000.0
+    present: float = 0.5
+    judged: int = 30
+
+
+TRUTHS = TruthOptions()
+"""The defaults."""
+
+
+class FittedCounts(NamedTuple):
+    """Fit that truths are drawn from: counts [T, M], signatures [S, M], posterior draws [n, T, S], noise, constants, types."""
+
+    counts: np.ndarray
+    signatures: np.ndarray
+    draws: np.ndarray
+    noise: Scatter
+    options: TruthOptions
+    types: tuple[Sequence[Facts], np.ndarray] | None = None
+
+
+Truth = tuple[np.ndarray, np.ndarray]
+"""True exposures [T, S] and the mean [T, M] of the counts."""
+
+
+def _fit(cohort: FittedCounts, i: int, rng: np.random.Generator) -> Truth:
+    truth = cohort.draws[i].astype(np.float64)
+    return truth, truth @ cohort.signatures
+
+
+def _neighbours(cohort: FittedCounts, i: int, rng: np.random.Generator) -> Truth:
+    again = rng.poisson(cohort.counts).astype(np.float64)
+    again[again.sum(1) == 0] = cohort.counts[again.sum(1) == 0]
+    there = cohort.draws[i] > 0  # of all signatures maximum likelihood has a little of each, as no tumour has
+    start = np.where(there, again.sum(1, keepdims=True) / np.maximum(there.sum(1, keepdims=True), 1), 0.0)
+    truth = maximum_likelihood(again, cohort.signatures, start=start, free=there).exposures
+    truth = np.where(truth < cohort.options.present, 0.0, truth)
+    return truth, truth @ cohort.signatures
+
+
+def _prior(cohort: FittedCounts, i: int, rng: np.random.Generator) -> Truth:
+    samples, count = len(cohort.counts), len(cohort.signatures)
+    totals = cohort.counts.sum(1, keepdims=True)
+    if cohort.types is not None:
+        truth = drawn_tumours(*cohort.types, totals[:, 0], rng)
+        return truth, truth @ cohort.signatures
+    there = rng.random((samples, count)) < min(0.5, cohort.options.active / count)
+    none = np.flatnonzero(~there.any(1))
+    there[none, rng.integers(count, size=len(none))] = True
+    shares = rng.gamma(1.0, 1.0, (samples, count)) * there
+    truth = shares / shares.sum(1, keepdims=True) * totals
+    return truth, truth @ cohort.signatures
+
+
+def _spectra(cohort: FittedCounts, i: int, rng: np.random.Generator) -> Truth:
+    truth = cohort.draws[i].astype(np.float64)
+    shapes = np.maximum(cohort.options.concentration * cohort.signatures, 1e-6)
+    mean = np.zeros_like(cohort.counts)
+    for k, shape in enumerate(shapes):
+        mean += truth[:, [k]] * rng.dirichlet(shape, len(truth))
+    return truth, mean
+
+
+SOURCES: dict[str, Callable[[FittedCounts, int, np.random.Generator], Truth]] = {
+    "fit": _fit,
+    "neighbours": _neighbours,
+    "prior": _prior,
+    "spectra": _spectra,
+}
+"""Sources of the simulated truths, described in the docstring of the module."""
