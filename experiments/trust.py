@@ -25,8 +25,8 @@ Measured: results/trust/README.md.
 
 Writes OUT/rows.csv, a row a (regime, type, draw), OUT/signatures.csv, OUT/reliability.csv and OUT/notes.csv, all when a row is
 done; finished rows are not repeated. Then OUT/table.csv and OUT/table.md, draws pooled: shares of non-zero and zero exposures
-inside their 95% intervals, the least coverage of a signature with 30 exposures, the share of the estimate on absent signatures
-(of non-negative least squares too), precision and recall of P(present) above 0.5, expected calibration error (ECE) and worst bin
+inside their 95% intervals, the least coverage of a signature with 30 exposures, the share of the estimates on absent signatures
+(of those that exposures.csv shows, P(present) above 0.5, and of non-negative least squares too), precision and recall of P(present) above 0.5, expected calibration error (ECE) and worst bin
 with 100 cases, the largest ratio of a sample's exposures to its mutations, the share of cohorts with a note, seconds.
 """
 
@@ -270,6 +270,8 @@ def counted(table: pd.DataFrame) -> dict[str, float]:
         "zero_held": int(table.loc[~there, "held"].sum()),
         "estimate": float(table["exposure"].sum()),
         "estimate_absent": float(table.loc[~there, "exposure"].sum()),
+        "shown": float(table.loc[called, "exposure"].sum()),
+        "shown_absent": float(table.loc[called & ~there, "exposure"].sum()),
         "error": float((table["exposure"] - table["true"]).abs().sum()),
         "true": float(table["true"].sum()),
         "called": int(called.sum()),
@@ -314,6 +316,7 @@ def pooled(rows: pd.DataFrame, signatures: pd.DataFrame, bins: pd.DataFrame) -> 
         line |= {"above": sums["nonzero_above"] / sums["nonzero"], "zero": _share(sums["zero_held"], sums["zero"])}
         line |= {"least": shares.min() if len(shares) else np.nan, "least_of": shares.idxmin() if len(shares) else ""}
         line |= {"absent": sums["estimate_absent"] / sums["estimate"]}
+        line |= {"absent_shown": _share(sums.get("shown_absent", np.nan), sums.get("shown", np.nan))}
         line |= {"absent_nnls": sums["nnls_absent"] / sums["nnls_estimate"]}
         line |= {"error": sums["error"] / sums["true"]}
         line |= {"precision": _share(sums["called_right"], sums["called"])}
@@ -341,15 +344,17 @@ def _share(part: float, whole: float) -> float:
 
 def markdown(table: pd.DataFrame) -> str:
     """The table for people."""
-    head = (
-        "| regime | type | draws | non-zero held | zeros held | least signature | on absent (NNLS) | precision, recall "
-    )
+    head = "| regime | type | draws | non-zero held | zeros held | least signature | on absent (shown; NNLS) | precision, recall "
     head += "| ECE, worst bin | exposures / mutations, at most | cohorts with a note | s |"
     lines = [head, "|" + "---|" * head.count("|", 1)]
     for row in table.to_dict("records"):
         least = "" if pd.isna(row["least"]) else f"{row['least_of']} {row['least']:.0%}"
         cells = [row["regime"], row["type"], row["draws"], f"{row['non_zero']:.1%} of {row['exposures']:,}"]
-        cells += [f"{row['zero']:.1%}", least, f"{row['absent']:.1%} ({row['absent_nnls']:.0%})"]
+        cells += [
+            f"{row['zero']:.1%}",
+            least,
+            f"{row['absent']:.1%} ({row['absent_shown']:.1%}; {row['absent_nnls']:.0%})",
+        ]
         cells += [f"{row['precision']:.2f}, {row['recall']:.2f}", f"{row['ece']:.3f}, {row['worst_bin']:.2f}"]
         cells += [f"{row['largest_sum']:.2f}", f"{row['noted']:.0%}", f"{row['seconds']:.0f}"]
         lines.append("| " + " | ".join(str(cell).replace("nan", "-") for cell in cells) + " |")

@@ -70,6 +70,7 @@ def test_scores_are_counted_by_hand():
     assert (found["zero"], found["zero_held"]) == (3, 2)
     assert (found["estimate"], found["estimate_absent"]) == (14, 4)
     assert (found["called"], found["called_right"]) == (2, 1)
+    assert (found["shown"], found["shown_absent"]) == (12, 3)
     assert found["error"] == pytest.approx(1 + 1 + 3 + 3 + 1)
     bins = trust.reliability(table).set_index("bin")
     assert (bins.loc[9, "predicted"], bins.loc[9, "observed"], bins.loc[9, "count"]) == (0.9, 1, 1)
