@@ -6,13 +6,15 @@
 The textbook VAE on a complete grid of two or more levels each: hidden layers 128, 256, 512, 1024 and 512-256; latents 10 and 50;
 learning rate 1e-2 and 1e-3; Kaiming uniform and U(0,1); Adam and RMSprop; tanh and ReLU. 160 settings, two seeds, at most 60
 epochs with a patience of 10, on the 500 genes of largest deviation. The variance of each score over the grid is divided among
-the hyperparameters and their pairs (functional ANOVA).
+the hyperparameters and their pairs (functional ANOVA), over all of the grid and again without U(0,1): wide networks do not train
+from it, so that its cells are missing.
 
-Machine: not measured; the full grid was not run yet. A run that is stopped continues.
-Expected: not known before it is run; the network of the released code is fixed at 512 units.
+Machine: one CPU core, 7 minutes for metagsca. A run that is stopped continues.
+Measured: results/hidden_widths/README.md. The network of the released code is fixed at 512 units.
 
-Writes OUT/shares.csv (score, effect, share without noise, interval over seeds), OUT/widths.csv (mean, standard deviation and
-best of every score by width) and OUT/shares_ari.png.
+Writes OUT/shares.csv (grid, score, effect, share without noise, interval), OUT/widths.csv (grid, and mean, standard deviation,
+least and largest of every score by width), OUT/failures.csv (failed trainings by width and each other hyperparameter) and
+OUT/shares_ari.png, of the grid without U(0,1).
 """
 
 from __future__ import annotations
@@ -75,17 +77,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = trained_rows(planned, tumours(options), ["leiden", "cox"], options.out / "run", options)
     if rows is None:
         return
-    models, shares, widths = rows[~is_baseline(rows)], [], []
-    for score in (*present_score(rows), LOSS):
-        found = importance(rows, score, hyperparameters(rows), ranks=score == LOSS)
-        about = {"rest": found.rest, "cells": found.cells, "missing": found.missing, "intervals": found.resampled}
-        shares.append(found.table.assign(score=score, ranks=score == LOSS, **about))
-        values = usable(models, score).groupby(models["static/hidden"])
-        widths.append(values.agg(["count", "mean", "std", "min", "max"]).reset_index().assign(score=score))
-        if score == ARI:
-            write(options.out, "shares_ari", figure=shares_figure(found, "Leiden ARI", described(rows)))
+    models = rows[~is_baseline(rows)]
+    grids = {"all": models, "kaiming_uniform": models[models["traced/init"] == "kaiming_uniform"]}
+    shares, widths = [], []
+    for grid, part in grids.items():
+        for score in (*present_score(rows), LOSS):
+            found = importance(part, score, hyperparameters(part), ranks=score == LOSS)
+            about = {"rest": found.rest, "cells": found.cells, "missing": found.missing, "intervals": found.resampled}
+            named = {"grid": grid, "score": score}
+            shares.append(found.table.assign(**named, ranks=score == LOSS, **about))
+            values = usable(part, score).groupby(part["static/hidden"])
+            widths.append(values.agg(["count", "mean", "std", "min", "max"]).reset_index().assign(**named))
+            if score == ARI:
+                figure = shares_figure(found, "Leiden ARI", described(rows))
+    write(options.out, "shares_ari", figure=figure)
     write(options.out, "shares", pd.concat(shares))
     write(options.out, "widths", pd.concat(widths))
+    write(options.out, "failures", failures_by_width(models))
+
+
+def failures_by_width(models: pd.DataFrame) -> pd.DataFrame:
+    """Failed trainings and all, by width and the level of each other hyperparameter."""
+    failed, width, tables = models["status"] != "OK", models["static/hidden"].astype(str), []
+    for name in hyperparameters(models):
+        if name != "static/hidden":
+            counts = failed.groupby([width, models[name].astype(str)]).agg(["sum", "size"])
+            counts = counts.set_axis(["failed", "of"], axis=1).rename_axis(["hidden", "level"]).reset_index()
+            tables.append(counts.assign(hyperparameter=name))
+    return pd.concat(tables)
 
 
 if __name__ == "__main__":
