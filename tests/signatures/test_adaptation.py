@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 
 from vaebench.data.mutations.channels import CHANNELS
 from vaebench.errors import InputError
-from vaebench.signatures.adaptation import ADAPTATION, adaptation_of, adapted, with_factors
+from vaebench.signatures.adaptation import ADAPTATION, adaptation_of, adapted, read_channel_factors, with_factors
 from vaebench.signatures.dispersion import scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.published import published_ground
@@ -112,3 +113,52 @@ def test_few_samples_unknown_signatures_and_wrong_names():
     assert adapted(right, SIGNATURES, published_ground(right, SIGNATURES)[0]).notes == ()
     with pytest.raises(InputError, match="unknown adapt 'always'"):
         refit(counts, SIGNATURES, adapt="always")
+
+
+TRUE = pd.Series(FACTORS, list(CHANNELS), name="factor")
+
+
+def test_a_sample_can_be_given_the_factors_of_an_earlier_cohort(tmp_path):
+    counts, truth = cohort("shared", 5)
+    plain, given = (refit(counts, SIGNATURES, adapt=adapt) for adapt in ("none", TRUE[::-1]))
+    np.testing.assert_allclose(given.signatures, with_factors(SIGNATURES.to_numpy(), FACTORS))
+    pd.testing.assert_series_equal(given.channel_factors, TRUE)
+    assert given.adaptation_gain is None
+    errors = [(fit.exposures - truth).abs().to_numpy().sum() for fit in (plain, given)]
+    assert errors[1] < 0.5 * errors[0]
+    said = [note for note in given.notes if "factors of another cohort" in note]
+    assert len(said) == 1
+    assert f"is {given.dispersion:.2f}, without {plain.dispersion:.2f}." in said[0]
+    assert "leave the factors out" not in said[0]
+    other = refit(cohort("right", 5)[0], SIGNATURES, adapt=TRUE)
+    assert any("leave the factors out (adapt none)" in note for note in other.notes)
+    given.save(tmp_path / "refit")
+    for path in (tmp_path / "refit", tmp_path / "refit" / "channel_factors.csv"):
+        pd.testing.assert_series_equal(read_channel_factors(path), TRUE.rename_axis("channel"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (TRUE.iloc[1:], "no positive number for channel 'A[C>A]A'"),
+        (TRUE.where(TRUE.index != "T[T>G]T", 0.0), "no positive number for channel 'T[T>G]T'"),
+        (TRUE.astype(object).where(TRUE.index != "A[C>A]C", "x"), "no positive number for channel 'A[C>A]C'"),
+        (pd.concat([TRUE, TRUE.iloc[:1]]), "have channel 'A[C>A]A' twice"),
+    ],
+)
+def test_factors_that_are_not_of_these_channels_are_one_sentence(wrong, said):
+    with pytest.raises(InputError, match=re.escape(said)):
+        refit(cohort("right", 2)[0], SIGNATURES, adapt=wrong)
+
+
+def test_files_that_hold_no_factors_are_one_sentence(tmp_path):
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "empty.csv").write_text("")
+    for path, said in (
+        (tmp_path, "has no channel_factors.csv"),
+        (tmp_path / "table.csv", "has no column 'channel'"),
+        (tmp_path / "empty.csv", "cannot be read"),
+        (tmp_path / "none.csv", "No such file"),
+    ):
+        with pytest.raises(InputError, match=said):
+            read_channel_factors(path)

@@ -94,7 +94,7 @@ class RefitOptions(Seeded, Compiled):
     "negative_binomial" (variance grows with a channel's mean), or "auto" (the one that explains the scatter best)."""
     adapt: str = "auto"
     """Signatures of a cohort whose counts deviate from them in the same channels in all samples: "auto" adapts them, "none"
-    leaves them as they are."""
+    leaves them as they are; for few samples, channel_factors.csv of an earlier cohort or the folder of its refit."""
     tissue: str | None = None
     """Tumour type, "Liver-HCC" (genomes), "LIHC" (exomes), ...: only signatures that PCAWG or TCGA have seen in it, and its
     published exposures as the prior of "spike_slab". Without it, those of the types that the counts resemble. Of an extraction,

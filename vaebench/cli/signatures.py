@@ -18,7 +18,7 @@ from vaebench.cli.signature_options import Calibrate, Extract, Match, Power, Ref
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
-from vaebench.errors import InputError, unknown_name, whole_number
+from vaebench.errors import InputError, unknown_name, user_path, whole_number
 from vaebench.sweep.progress import StepDisplay, duration
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         exclude=options.exclude or None,
         per_mutation=options.per_mutation or options.annotate_vcf,
         noise=options.noise,
-        adapt=options.adapt,
+        adapt=_adaptation(options.adapt),
         level=options.level,
         seed=options.seed,
         types=types,
@@ -196,6 +196,20 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         print(f"{len(fit.found)} of {len(signatures)} signatures found: {', '.join(fit.found) or 'none'}")
         print("\n".join([*notes, f"report: {page}"]))
     return fit.summary() | {"samples": len(catalogue), "notes": notes, "report": str(page)}
+
+
+def _adaptation(text: str) -> str | pd.Series:
+    """A name of :data:`vaebench.signatures.adaptation.ADAPT`, or the factors in the file or folder of that name."""
+    from vaebench.signatures.adaptation import ADAPT, read_channel_factors
+
+    if text in ADAPT:
+        return text
+    if not user_path(text).exists():
+        raise InputError(
+            f"--adapt {text!r}: it must be {', '.join(ADAPT)}, or the channel_factors.csv of an earlier refit, but there is "
+            "no such file"
+        )
+    return read_channel_factors(text)
 
 
 def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ _NAMES = {
     "per_mutation": "vaebench.signatures.attribution",
     "power": "vaebench.signatures.detection",
     "published_exposures": "vaebench.signatures.published",
+    "read_channel_factors": "vaebench.signatures.adaptation",
     "read_extraction": "vaebench.signatures.kept",
     "recovery": "vaebench.signatures.matching",
     "refit": "vaebench.signatures.refitting",
@@ -44,6 +45,7 @@ _NAMES = {
 }
 
 if TYPE_CHECKING:
+    from vaebench.signatures.adaptation import read_channel_factors
     from vaebench.signatures.anchoring import anchored, anchored_intervals
     from vaebench.signatures.attribution import per_mutation
     from vaebench.signatures.autoencoders.muse import muse_refit
@@ -81,6 +83,7 @@ __all__ = [
     "per_mutation",
     "power",
     "published_exposures",
+    "read_channel_factors",
     "read_extraction",
     "recovery",
     "refit",

@@ -13,19 +13,21 @@ with one factor f_c a channel for all samples and signatures.
          └ 2. the factors of highest posterior given the mean exposures
 
 Factors are used only if those of one half of the samples explain the counts of the other half. They do not where spectra vary
-from tumour to tumour, where counts are overdispersed, or where the signatures are right.
+from tumour to tumour, where counts are overdispersed, or where the signatures are right. Few samples cannot tell; they can be
+given the factors of an earlier cohort that was sequenced and called alike.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from vaebench.errors import unknown_name
+from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.sampler.chains import BLOCK, chain_run, cohort_of
@@ -35,6 +37,9 @@ from vaebench.signatures.sampler.priors import Ground
 
 ADAPT = ("auto", "none")
 """Names of what a refit does about a cohort that deviates: adapts its signatures where that explains it, or leaves them."""
+
+FACTORS = "channel_factors.csv"
+"""File of a refit's folder with the factors of its cohort."""
 
 _NEVER = 1_000_000  # sweeps after which the chain would learn its prior
 
@@ -89,7 +94,7 @@ class Adapted(NamedTuple):
         signatures: [S, M], rows sum to 1.
         factors: [M] by channel; ``None`` where the signatures are those that were given.
         notes: a sentence where they are not, or where the samples are too few to tell.
-        gain: that of :class:`Adaptation`; ``None`` where the signatures are those that were given.
+        gain: that of :class:`Adaptation`; ``None`` where the factors are not the cohort's own.
     """
 
     signatures: pd.DataFrame
@@ -99,7 +104,7 @@ class Adapted(NamedTuple):
 
 
 def adapted(
-    x: np.ndarray, signatures: pd.DataFrame, ground: Ground | None, adapt: str = "auto", seed: int = 0
+    x: np.ndarray, signatures: pd.DataFrame, ground: Ground | None, adapt: str | pd.Series = "auto", seed: int = 0
 ) -> Adapted:
     """``signatures`` [S, M] as the cohort with counts x [T, M] has them.
 
@@ -107,12 +112,14 @@ def adapted(
         x: counts.
         signatures: rows sum to 1.
         ground: of the prior of the exposures; without one nothing is adapted.
-        adapt: a name in :data:`ADAPT`.
+        adapt: a name in :data:`ADAPT`, or the factors of another cohort by channel (:func:`read_channel_factors`).
         seed: of the chains.
 
     Raises:
-        InputError: for an unknown ``adapt``.
+        InputError: for an unknown ``adapt``, or factors that are not positive numbers of the same channels.
     """
+    if isinstance(adapt, pd.Series):
+        return _with_given(x, signatures, adapt)
     if adapt not in ADAPT:
         raise unknown_name("adapt", adapt, ADAPT)
     known = signatures.to_numpy()
@@ -135,13 +142,69 @@ def adapted(
     return Adapted(changed, factors, (note,), found.gain)
 
 
+def _with_given(x: np.ndarray, signatures: pd.DataFrame, given: pd.Series) -> Adapted:
+    """``signatures`` times the factors of another cohort, and a sentence on how they fit the counts x [T, M]."""
+    if given.index.has_duplicates:
+        raise InputError(f"the channel factors have channel {str(given.index[given.index.duplicated()][0])!r} twice")
+    factors = pd.to_numeric(given.reindex(signatures.columns), errors="coerce").astype(np.float64).rename("factor")
+    wrong = factors.index[~((factors > 0) & np.isfinite(factors))]
+    if len(wrong):
+        raise InputError(
+            f"the channel factors have no positive number for channel {str(wrong[0])!r}; they must be of the channels of the "
+            "counts, as channel_factors.csv of a refit is"
+        )
+    known = signatures.to_numpy()
+    changed = with_factors(known, factors.to_numpy())
+    low, high = factors.idxmin(), factors.idxmax()
+    note = (
+        f"The signatures were multiplied by the factors of another cohort, from {factors[low]:.2g} times in {low} to "
+        f"{factors[high]:.2g} times in {high}."
+    )
+    before, after = (scatter(x, s, maximum_likelihood(x, s).exposures) for s in (known, changed))
+    if np.isfinite(before.error):
+        note += f" With them the dispersion of the counts is {after.dispersion:.2f}, without {before.dispersion:.2f}."
+        if after.dispersion > before.dispersion:
+            note += " So these samples do not deviate as that cohort does: leave the factors out (adapt none)."
+    return Adapted(pd.DataFrame(changed, signatures.index, signatures.columns), factors, (note,))
+
+
+def read_channel_factors(path: str | Path) -> pd.Series:
+    """Read the factors [M] by channel from ``channel_factors.csv``, or from the folder of the refit that wrote it.
+
+    Raises:
+        InputError: there is no such file, or it has no columns ``channel`` and ``factor``.
+
+    Example::
+
+        factors = vb.signatures.read_channel_factors("results/cohort")
+        fit = vb.signatures.refit(one_patient, cosmic, intervals="spike_slab", adapt=factors)
+    """
+    place = user_path(path)
+    if place.is_dir():
+        if not (place / FACTORS).is_file():
+            raise InputError(
+                f"{place} has no {FACTORS}: the signatures of its refit were not adapted, or it is no refit"
+            )
+        place = place / FACTORS
+    try:
+        table = pd.read_csv(place)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)[:60]
+        raise InputError(f"{place} cannot be read as channel factors ({reason})") from None
+    missing = [name for name in ("channel", "factor") if name not in table.columns]
+    if missing:
+        raise InputError(f"{place} has no column {missing[0]!r}; channel factors have the columns channel and factor")
+    return table.set_index(table["channel"].astype(str))["factor"]
+
+
 def _few_notes(samples: int, poisson: Scatter) -> tuple[str, ...]:
     """Sentence about a cohort that deviates from its signatures and is too small to adapt them to it."""
     if np.isinf(poisson.error) or poisson.dispersion < ADAPTATION.scatter + 2 * poisson.error:
         return ()
     return (
         f"The counts deviate from these signatures. They are adapted to a cohort from {ADAPTATION.samples} samples on, and here "
-        f"are {samples}: a signature that most samples have, but that is known of other tumour types, may be a misfit.",
+        f"are {samples}: a signature that most samples have, but that is known of other tumour types, may be a misfit. The "
+        "factors of an earlier cohort of the same laboratory can be given (adapt).",
     )
 
 

@@ -17,7 +17,7 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
 from vaebench.errors import InputError, user_path
 from vaebench.signatures import plots
-from vaebench.signatures.adaptation import adapted
+from vaebench.signatures.adaptation import FACTORS, adapted
 from vaebench.signatures.attribution import DRAWS
 from vaebench.signatures.dispersion import NoiseFit, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions, checked_options
@@ -79,9 +79,9 @@ class RefitResult(NamedTuple):
         yields: [S] of a refit with opportunities: mutations in the target for one in the genome; ``None`` without.
         signatures: those that were fitted [S, M]; ``None`` for a result of an earlier version.
         catalogue: the counts [T, M] that were fitted; ``None`` likewise.
-        channel_factors: [M], by which the signatures were adapted to the cohort; ``None`` where they were not.
+        channel_factors: [M], by which the signatures were multiplied; ``None`` where they were not.
         adaptation_gain: share of the scatter beyond Poisson's that the factors of one half of the samples explain in the other
-            half; ``None`` where the signatures were not adapted.
+            half; ``None`` where the factors are not the cohort's own.
     """
 
     __repr__ = one_line
@@ -175,7 +175,7 @@ class RefitResult(NamedTuple):
                 if table is not None:
                     write_frame(table, new / f"{name}.csv")
             if self.channel_factors is not None:
-                write_frame(self.channel_factors.rename_axis("channel").reset_index(), new / "channel_factors.csv")
+                write_frame(self.channel_factors.rename_axis("channel").reset_index(), new / FACTORS)
             if tsv:
                 write_sigprofiler(new, self.exposures, self.signatures, self.catalogue)
             write_json(new / "fit.json", self.summary() | {"notes": list(self.notes)} | info, **STRICT_JSON)
@@ -202,7 +202,7 @@ def refit(
     options: MethodOptions | None = None,
     checks: RefitChecks = CHECKS,
     per_mutation: bool = False,
-    adapt: str = "auto",
+    adapt: str | pd.Series = "auto",
     progress: OnProgress | None = None,
 ) -> RefitResult:
     """Exposures of every sample of ``catalogue`` to ``signatures``, in mutations, with intervals by any method.
@@ -241,7 +241,8 @@ def refit(
         per_mutation: also give the probability of each signature for the mutations of each sample and channel, with intervals
             where the method draws exposures.
         adapt: ``"auto"`` adapts the signatures to a cohort whose counts deviate from them in the same channels in all samples
-            (:mod:`vaebench.signatures.adaptation`), where the method has a prior; ``"none"`` leaves them as they are.
+            (:mod:`vaebench.signatures.adaptation`), where the method has a prior; ``"none"`` leaves them as they are. For few
+            samples, the factors of an earlier cohort (:func:`vaebench.signatures.adaptation.read_channel_factors`).
         progress: called with what is being done, the steps done, and the steps in all.
 
     Raises:
