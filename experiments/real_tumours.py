@@ -2,10 +2,13 @@
 
     python experiments/real_tumours.py --exposures PCAWG_EXPOSURES --catalogue PCAWG_CATALOGUE --cosmic COSMIC --out runs/real
     ... --types Liver-HCC --first 0 --samples 100
+    ... --alone 20                                                # and single genomes, given the factors of the others
     python experiments/real_tumours.py --preset smoke --out runs/smoke
 
 Data: as for experiments/trust.py. The genomes FIRST to FIRST + SAMPLES of each type are refitted to all signatures of COSMIC by
 `spike_slab`, in four ways: signatures as they are or adapted (adapt none and auto), without and with the tissue named.
+`--alone N`: the N genomes that follow these are refitted each by itself, as they are (`alone`) and with the channel factors of
+the genomes before them (`alone, earlier factors`), as a laboratory can that has had a cohort before.
 There is no truth for real tumours. PCAWG's published attributions say which signatures were found in a type at all; a
 signature that they found in none of its tumours, but that is present in most of them here, is likely a misfit with a name.
 
@@ -29,14 +32,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scripts import Parser, comma, entry, keep
-from trust import RENAMED, add_files, given_files
+from trust import RENAMED, UNCHECKED, add_files, given_files
 
 from vaebench.data.mutations.tables import read_catalogue, read_signatures
 from vaebench.errors import InputError
+from vaebench.signatures.adaptation import read_channel_factors
 from vaebench.signatures.refitting import RefitResult, refit
 
 TYPES = ("Liver-HCC", "Breast-AdenoCA", "Lung-AdenoCA", "Kidney-RCC", "Panc-AdenoCA")
 KEYS = ["type", "tissue", "adapt"]
+ALONE, EARLIER = "alone", "alone, earlier factors"
 
 
 def made_up(out: Path) -> dict[str, Path]:
@@ -102,6 +107,36 @@ def row_of(fit: RefitResult, seen: set[str], known: set[str]) -> dict[str, Any]:
     }
 
 
+def alone(counts: pd.DataFrame, signatures: pd.DataFrame, **named: Any) -> RefitResult:
+    """Refits of the samples one by one, as one result with the intervals of all and the worst diagnostics."""
+    fits = [
+        refit(counts.iloc[[i]], signatures, intervals="spike_slab", checks=UNCHECKED, **named)
+        for i in range(len(counts))
+    ]
+    worst = {"r_hat_99": max, "effective_draws_1": min}
+    return fits[0]._replace(
+        intervals=pd.concat([fit.intervals for fit in fits]),
+        dispersion=float(np.median([fit.dispersion for fit in fits])),
+        diagnostics={name: choose(fit.diagnostics[name] for fit in fits) for name, choose in worst.items()},
+    )
+
+
+def fit_of(
+    options: argparse.Namespace, counts: pd.DataFrame, signatures: pd.DataFrame, tissue: str, adapt: str
+) -> RefitResult | None:
+    """The refit of a row; ``None`` if the genomes before have no factors. Those of an adapted cohort are kept in OUT."""
+    kept, named = options.out / f"factors_{counts.index[0].split('::')[0]}_{tissue}.csv", {"tissue": tissue or None}
+    cohort, single = counts[: options.samples], counts[options.samples :]
+    if adapt == EARLIER:
+        return alone(single, signatures, adapt=read_channel_factors(kept), **named) if kept.exists() else None
+    if adapt == ALONE:
+        return alone(single, signatures, adapt="none", **named)
+    fit = refit(cohort, signatures, intervals="spike_slab", adapt=adapt, **named)
+    if fit.channel_factors is not None:
+        fit.channel_factors.rename_axis("channel").reset_index().to_csv(kept, index=False)
+    return fit
+
+
 def measured(options: argparse.Namespace, paths: dict[str, Path], kinds: Sequence[str]) -> pd.DataFrame:
     """A row a type, tissue and adaptation; rows of OUT/rows.csv are not made again."""
     table = pd.read_csv(paths["exposures"]).rename(columns=RENAMED)
@@ -110,17 +145,21 @@ def measured(options: argparse.Namespace, paths: dict[str, Path], kinds: Sequenc
     out = options.out / "rows.csv"
     rows = pd.read_csv(out, keep_default_na=False) if out.exists() else pd.DataFrame(columns=pd.Index(KEYS))
     done = set(rows[KEYS].itertuples(index=False, name=None))
-    for kind, tissue, adapt in ((k, t, a) for k in kinds for t in ("", k) for a in ("none", "auto")):
+    ways = ("none", "auto", *((ALONE, EARLIER) if options.alone else ()))
+    for kind, tissue, adapt in ((k, t, a) for k in kinds for t in ("", k) for a in ways):
         if (kind, tissue, adapt) in done:
             continue
         own = [name for name in catalogue.index if str(name).startswith(f"{kind}::")]
-        counts = catalogue.loc[own[options.first : options.first + options.samples]]
+        counts = catalogue.loc[own[options.first : options.first + options.samples + options.alone]]
         if not len(counts):
             raise InputError(f"--types {kind[:60]}: there are no such genomes from place {options.first}")
         mine = table.loc[table["Cancer Types"] == kind, sorted(known)]
         started = time.perf_counter()
-        fit = refit(counts, signatures, intervals="spike_slab", tissue=tissue or None, adapt=adapt)
-        row = {"type": kind, "tissue": tissue, "adapt": adapt, "genomes": len(counts)}
+        fit = fit_of(options, counts, signatures, tissue, adapt)
+        if fit is None:
+            continue
+        assert fit.intervals is not None
+        row = {"type": kind, "tissue": tissue, "adapt": adapt, "genomes": fit.intervals["sample"].nunique()}
         row |= row_of(fit, set(mine.columns[(mine > 0).any()]), known) | {"seconds": time.perf_counter() - started}
         rows = pd.concat([rows, pd.DataFrame([row])], ignore_index=True)
         keep(rows, out)
@@ -132,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = Parser(__doc__, "runs/real_tumours")
     add_genomes(parser, TYPES)
+    parser.add_argument("--alone", type=int, default=0, help="genomes of a type that are refitted each by itself")
     options = parser.parse_args(arguments)
     print(measured(options, *asked_for(options)).to_string())
 
