@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import entr
 
 from vaebench.signatures import likelihood
-from vaebench.signatures.kl_nmf import updated_exposures
 from vaebench.signatures.sparse.known import KnownSignatures, charges
+from vaebench.signatures.sparse.likeliest import likeliest_exposures
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.tables import Array
 
@@ -76,7 +76,7 @@ def score_fit(
         x: [T, M] counts.
         signatures: [S, M]; rows of zeros are padding and are left out of the result.
         supports: exposures [T, S], positive where a signature may be present; one support or more.
-        options: ``score_iterations``, ``present`` and ``least_samples`` are used.
+        options: ``score_cycles``, ``present`` and ``least_samples`` are used.
         known: prior on the spectra, which may make them cheaper (:func:`vaebench.signatures.sparse.known.charges`).
         weight: [T, M], of each count in the deviance; 1 without.
     """
@@ -84,7 +84,7 @@ def score_fit(
     per_exposure = np.log(x.shape[1])
     found, cost = np.zeros((len(x), len(signatures))), np.full(len(x), np.inf)
     for support in supports:
-        likeliest = np.asarray(updated_exposures(x, signatures, support, 1.0, options.score_iterations, weight))
+        likeliest = np.asarray(likeliest_exposures(x, signatures, support, options.score_cycles, weight))
         own = deviances(x, signatures, likeliest, weight) + np.sum(likeliest > options.present, 1) * per_exposure
         found, cost = np.where((own < cost)[:, None], likeliest, found), np.minimum(own, cost)
     nonzeros = np.sum(found > options.present, axis=0)[there]

@@ -206,6 +206,20 @@ def swap_signatures(
     return fit, larger, swaps
 
 
+def without_least_useful(
+    data: Observed,
+    fit: SparseFit,
+    key: jax.Array,
+    options: SparseOptions,
+    known: KnownSignatures | None = None,
+    bar: float = np.inf,
+) -> SparseFit:
+    """Fit without the signature of least :func:`usefulness`; a trial if it is hopeless beside the criterion ``bar``."""
+    useless = least_useful(data, fit, options)
+    left, exposures = np.delete(fit.signatures, useless, 0), np.delete(fit.score.exposures, useless, 1)
+    return best_of_two(data, left, exposures, key, options, known, bar)
+
+
 @compiled("options")
 def _exposures_without_each(
     x: jax.Array, signatures: jax.Array, exposures: jax.Array, options: SparseOptions, weight: jax.Array | None

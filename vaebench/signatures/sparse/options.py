@@ -50,6 +50,9 @@ class SparseOptions:
     start_total: float = 1000.0
     """Mutations to which larger samples are scaled down in the random starts: otherwise a few hypermutated samples would
     decide all signatures of a start."""
+    start_samples: int = 500
+    """Samples, drawn at random, that random starts are fitted to: they find the common signatures, which so many show, and rarer
+    ones are added later, so that their time need not grow with the cohort."""
     dispersion_slack: float = 0.1
     """Pearson dispersion above 1 that is not counted as overdispersion: even the largest fit to Poisson counts may keep it."""
     least_freedom: int = 20
@@ -121,8 +124,8 @@ class SparseOptions:
     """Mutations from which an exposure counts as present: half a mutation rounds to one."""
     likely: float = 0.5
     """Posterior probability above which an exposure may be present in the fit that is scored: the more likely case."""
-    score_iterations: int = 150
-    """Updates of the exposures before a fit is scored: a sample's deviance is then within 0.05 of the minimum (tested), far
+    score_cycles: int = 25
+    """Cycles of the exposures before a fit is scored: a sample's deviance is then within 0.05 of the minimum (tested), far
     less than the ln M that an exposure costs."""
     least_samples: int = 8
     """Samples from which a signature's 95 shares are charged at least: with the scatter of one or two samples, a signature

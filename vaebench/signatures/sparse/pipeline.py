@@ -3,8 +3,8 @@
   1. weights     a random start with the smallest number, fitted to all counts, gives the scatter of the counts beyond Poisson's
                  and so their weights (weights.excess_of_start)
 For each number K of signatures, the smallest first:
-  2. starts      random restarts of annealed KL-NMF, larger samples scaled down (annealing.random_restarts); keep the one with
-                 the lowest objective
+  2. starts      random restarts of annealed KL-NMF to at most 500 samples, larger ones scaled down
+                 (annealing.random_restarts); keep the one with the lowest objective
   3. candidates  (a) a fit from the best start, (b) the fit with one more signature that the previous number left, grown to K
                  (moves.add_signature); both by stochastic approximation EM (saem.refine); keep the lower criterion
                  (criterion.score_fit)
@@ -14,7 +14,9 @@ For each number K of signatures, the smallest first:
                  lower the criterion at these weights (weighted.reweighted)
   6. stop        fit no larger numbers after `options.patience` in a row that do not lower the criterion
 Then:
-  7. choose      the number with the lowest criterion at the last weights, and refit it with `options.final_draws` draws
+  7. choose      the number with the lowest criterion at the last weights, or one less if its fit without the least useful
+                 signature has a lower one, for the fit of that number was a poor one then; and refit it with
+                 `options.final_draws` draws
   8. ambiguity   decide by priors what the counts leave open between signatures that occur together
                  (ambiguity.resolve_ambiguity)
   9. unweight    exposures are in mutations again, signatures in decreasing order of theirs
@@ -44,7 +46,7 @@ import numpy as np
 from vaebench.signatures.sparse.ambiguity import Reassignment, resolve_ambiguity
 from vaebench.signatures.sparse.annealing import random_restarts
 from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
-from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, swap_signatures
+from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, swap_signatures, without_least_useful
 from vaebench.signatures.sparse.one_number import best_fit
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import compile_refine
@@ -141,8 +143,7 @@ def _sparse_path(
 ) -> SparsePath:
     steps = len(numbers) + 1
     early, last, base = jax.random.split(jax.random.key(seed), 3)
-    total = counts.sum(1)
-    scaled = jnp.asarray(counts * np.minimum(1, options.start_total / np.maximum(total[:, None], 1)), jnp.float32)
+    scaled = _counts_of_starts(counts, seed, options)
     # 1; one large number alone is grown up to, as if smaller ones had been fitted first
     first, second = jax.random.split(early)
     few = random_restarts(scaled, min(numbers[0], options.grown_from), restarts, first, options)
@@ -188,6 +189,15 @@ def _sparse_path(
     return _chosen(data, rows, last, options, known, lambda line: tell(line, steps, steps))
 
 
+def _counts_of_starts(counts: np.ndarray, seed: int, options: SparseOptions) -> jax.Array:
+    """Counts that random starts are fitted to: of some samples, the larger ones scaled down."""
+    if len(counts) > options.start_samples:
+        rng = np.random.default_rng(seed)
+        counts = counts[np.sort(rng.choice(len(counts), options.start_samples, replace=False))]
+    total = counts.sum(1, keepdims=True)
+    return jnp.asarray(counts * np.minimum(1, options.start_total / np.maximum(total, 1)), jnp.float32)
+
+
 def _chosen(
     data: WeightedCounts,
     rows: list[PathRow],
@@ -201,6 +211,14 @@ def _chosen(
     done = [row.fit for row in rows if row.fit is not None]  # the first rows, without a gap
     fits = [rescored(data, fit, options, known) for fit in done]
     chosen = int(np.argmin([fit.score.criterion for fit in fits]))
+    tried = jax.random.fold_in(key, 0)
+    while chosen > 0 and len(fits[chosen - 1].signatures) == len(fits[chosen].signatures) - 1 > 0:
+        bar = fits[chosen].score.criterion
+        fewer = without_least_useful(data.observed, fits[chosen], tried, options, known, bar)
+        if fewer.score.criterion >= bar:
+            break
+        chosen, tried = chosen - 1, jax.random.fold_in(tried, 0)
+        fits[chosen] = fewer
     best = fits[chosen]
     start = best.score.exposures
     final = fit_signatures(
