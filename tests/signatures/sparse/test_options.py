@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_every_field_is_used():
 
 
 def test_no_other_constant_is_left_in_the_method():
-    """Numerical guards apart: the prior presence of padding, and a table's range."""
+    """Numerical guards apart: the prior presence of padding, a table's range, and how far an extrapolation may go."""
     found = set()
     for tree in modules().values():
         for node in tree.body:
@@ -71,7 +72,7 @@ def test_no_other_constant_is_left_in_the_method():
             if any(isinstance(n, ast.Constant) and isinstance(n.value, int | float) for n in ast.walk(node.value)):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 found |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
-    assert found == {"_LEAST_PRESENCE", "_LOW", "_HIGH", "_POINTS"}
+    assert found == {"_LEAST", "_LEAST_PRESENCE", "_LOW", "_HIGH", "_POINTS"}
 
 
 def fit_with(value: float, count: int = 2) -> SparseFit:
@@ -97,6 +98,46 @@ def test_patience_ends_the_search(monkeypatch, patience, fitted, chosen):
     path = pipeline.sparse_path(np.ones((3, 96)), range(1, 6), restarts=1, options=SparseOptions(patience=patience))
     assert sum(row.fit is not None for row in path.rows) == fitted
     assert path.chosen == chosen
+
+
+def test_one_signature_less_is_chosen_where_its_fit_was_a_poor_one(monkeypatch):
+    """Three signatures beat two, but three without the least useful one beat both; then one is no better."""
+    monkeypatch.setattr(pipeline, "rescored", lambda data, fit, *_: fit)
+    monkeypatch.setattr(pipeline, "fit_signatures", lambda x, s, *_, **__: fit_with(0.0, len(s)))
+    monkeypatch.setattr(pipeline, "resolve_ambiguity", lambda s, e, *_: (s, e, ()))
+    asked = []
+
+    def fewer(data, fit, key, options, known, bar):
+        asked.append((len(fit.signatures), bar))
+        return fit_with({3: 4.0, 2: 9.0}[len(fit.signatures)], len(fit.signatures) - 1)
+
+    monkeypatch.setattr(pipeline, "without_least_useful", fewer)
+    rows = [
+        pipeline.PathRow(k, np.zeros((0, k, 96)), np.zeros(0), fit_with(value, k), 0)
+        for k, value in ((1, 8.0), (2, 7.0), (3, 5.0))
+    ]
+    data = pipeline.weighted(np.ones((3, 96)), Excess(1e-5), np.ones((3, 96)))
+    path = pipeline._chosen(data, rows, jax.random.key(0), SparseOptions(), None, lambda line: None)
+    assert asked == [(3, 5.0), (2, 4.0)]
+    assert path.chosen == 1
+    assert [row.fit.score.criterion for row in path.rows] == [8.0, 4.0, 5.0]
+    rows = [row._replace(count=2 * row.count, fit=fit_with(row.fit.score.criterion, 2 * row.count)) for row in rows]
+    assert pipeline._chosen(data, rows, jax.random.key(0), SparseOptions(), None, lambda line: None).chosen == 2
+    assert len(asked) == 2  # the number before is not one less
+
+
+def test_random_starts_see_some_samples_of_a_large_cohort_and_all_of_a_small_one():
+    counts = np.random.default_rng(0).poisson(30.0, (40, 96)).astype(float)
+    counts[::2] *= 10
+    few, all_of_them = (
+        np.asarray(pipeline._counts_of_starts(counts, 3, SparseOptions(start_samples=n))) for n in (12, 40)
+    )
+    assert few.shape == (12, 96)
+    assert len(np.unique(few, axis=0)) == 12
+    assert all_of_them.sum(1).max() <= 1000.5
+    for row in few:
+        assert (np.abs(all_of_them - row).max(1) == 0).any()
+    np.testing.assert_array_equal(few, pipeline._counts_of_starts(counts, 3, SparseOptions(start_samples=12)))
 
 
 @pytest.mark.parametrize(("slack", "draws"), [(100.0, [50, 50, 200]), (1.0, [50, 50])])
