@@ -50,7 +50,8 @@ def test_they_are_those_of_an_optimiser(fitted, weighted):
         ).x
         row = None if share is None else share[t : t + 1]
         least = deviances(x[t : t + 1], s[there], best[None], row)[0]
-        assert ours[t] < least + 0.05 + 1e-5 * least  # float32 knows a deviance of 25,000 to a tenth
+        # from exposures that are far away; and float32 knows a deviance of 25,000 to a tenth
+        assert ours[t] < least + 0.1 + 1e-5 * least
 
 
 def test_no_cycle_makes_a_sample_less_likely(fitted):
