@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             values = usable(part, score).groupby(part["static/hidden"])
             widths.append(values.agg(["count", "mean", "std", "min", "max"]).reset_index().assign(**named))
             if score == ARI:
-                figure = shares_figure(found, "Leiden ARI", described(rows))
+                figure = shares_figure(found, "Leiden ARI", described(part))
     write(options.out, "shares_ari", figure=figure)
     write(options.out, "shares", pd.concat(shares))
     write(options.out, "widths", pd.concat(widths))
