@@ -23,8 +23,8 @@ continues.
 Expected: told features are matched better than by `vae` in samples for which they were not told; models that are told
 nothing are not ahead of it, as the theorem of Locatello et al. 2019 says.
 
-Writes OUT/rows.csv (a line a training; those of other data sets stay), OUT/table.csv (means, and differences to `vae` paired by seed with 95% intervals),
-OUT/matched.png and OUT/price.png.
+Writes OUT/rows.csv (a line a training; those of other data sets stay), OUT/table.csv (means, and differences to `vae` paired by
+seed with 95% intervals), OUT/matched.png and OUT/price.png.
 """
 
 from __future__ import annotations
