@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from vaebench.signatures.kl_nmf import TINY, exposure_update
+from vaebench.training.compiled import compiled
 
 _LEAST = 0.1  # of an exposure that an extrapolation leaves at least: updates cannot leave 0, and a step may go too far
 
@@ -20,7 +21,7 @@ class _Cycle(NamedTuple):
     divergence: jax.Array
 
 
-@jax.jit
+@compiled()
 def likeliest_exposures(
     x: jax.Array, signatures: jax.Array, exposures: jax.Array, cycles: int, weight: jax.Array | None = None
 ) -> jax.Array:

@@ -23,6 +23,7 @@ from vaebench.signatures.kl_nmf import padded, updated_exposures
 from vaebench.signatures.sparse.annealing import anneal
 from vaebench.signatures.sparse.candidates import best_candidate
 from vaebench.signatures.sparse.criterion import Score, deviances, score_fit
+from vaebench.signatures.sparse.keys import split_key
 from vaebench.signatures.sparse.known import KnownSignatures, missing_known, targets
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import SpectrumPrior, refine
@@ -121,7 +122,7 @@ def best_of_two(
     common signature. Started from its exposures, the candidate stays in the samples that need it. Both are trials, of which
     the better one is finished (:func:`finished`).
     """
-    first, second, third = jax.random.split(key, 3)
+    first, second, third = split_key(key, 3)
     tried = functools.partial(fit_signatures, data, signatures, options=options, draws=options.trial_draws, known=known)
     both = side_by_side(lambda: tried(key=first), lambda: tried(key=second, exposures=exposures))
     return finished(data, min(both, key=lambda fit: fit.score.criterion), third, options, known, bar)
@@ -160,7 +161,7 @@ def add_signature(
         counts = np.asarray(data.x, np.float64)
         missing = missing_known(counts, fit.signatures, fit.score.exposures, known, options, data.weight)
         more += [] if missing is None else [missing]
-    keys = [key] if len(more) == 1 else jax.random.split(key, len(more))
+    keys = [key] if len(more) == 1 else split_key(key, len(more))
     fits = [
         best_of_two(data, np.vstack([fit.signatures, new[None]]), begin, own, options, known)
         for (new, begin), own in zip(more, keys, strict=True)
@@ -190,7 +191,7 @@ def swap_signatures(
     """
     count = len(fit.signatures)
     for swaps in range(options.swaps + 1):
-        key, add_key, drop_key = jax.random.split(key, 3)
+        key, add_key, drop_key = split_key(key, 3)
         larger = add_signature(data, fit, add_key, options, known)
         if swaps == options.swaps or len(larger.signatures) <= count:
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 
+from vaebench.signatures.sparse.keys import folded_key, split_key
 from vaebench.signatures.sparse.known import KnownSignatures
 from vaebench.signatures.sparse.moves import Observed, SparseFit, add_signature, finished, fit_signatures
 from vaebench.signatures.sparse.options import SparseOptions
@@ -24,8 +25,8 @@ def best_fit(
     # one attempt for each signature that is missing, although a candidate may die out again
     for attempt in range(len(start) if larger is None else len(larger.signatures), len(start)):
         assert larger is not None
-        larger = add_signature(data, larger, jax.random.fold_in(key, attempt), options, known)
-    first, second = jax.random.split(key)
+        larger = add_signature(data, larger, folded_key(key, attempt), options, known)
+    first, second = split_key(key)
     trial = fit_signatures(data, start, first, options, draws=options.trial_draws, known=known)
     if larger is None:
         return finished(data, trial, second, options, known)

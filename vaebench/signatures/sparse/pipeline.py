@@ -45,6 +45,7 @@ import numpy as np
 
 from vaebench.signatures.sparse.ambiguity import Reassignment, resolve_ambiguity
 from vaebench.signatures.sparse.annealing import random_restarts
+from vaebench.signatures.sparse.keys import folded_key, split_key
 from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
 from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, swap_signatures, without_least_useful
 from vaebench.signatures.sparse.one_number import best_fit
@@ -142,13 +143,13 @@ def _sparse_path(
     ready: Callable[[], None],
 ) -> SparsePath:
     steps = len(numbers) + 1
-    early, last, base = jax.random.split(jax.random.key(seed), 3)
+    early, last, base = split_key(jax.random.key(seed), 3)
     scaled = _counts_of_starts(counts, seed, options)
     # 1; one large number alone is grown up to, as if smaller ones had been fitted first
-    first, second = jax.random.split(early)
+    first, second = split_key(early)
     few = random_restarts(scaled, min(numbers[0], options.grown_from), restarts, first, options)
     # a key for each number, not for each position, so that a number's fit does not depend on the largest one that is tried
-    keys = {k: jax.random.split(jax.random.fold_in(base, k), 5) for k in numbers}
+    keys = {k: split_key(folded_key(base, k), 5) for k in numbers}
     executor = ThreadPoolExecutor(1)
     try:
         # 2: meanwhile
@@ -177,7 +178,7 @@ def _sparse_path(
                     if not rows and data.excess != old.excess and k > options.grown_from:
                         # what was grown up to at the weights of a few signatures has not been swapped at its own
                         fit, larger, more = swap_signatures(
-                            data.observed, fit, jax.random.fold_in(keys[k][2], 1), options, known
+                            data.observed, fit, folded_key(keys[k][2], 1), options, known
                         )
                         swaps += more
                     least = fit.score.criterion
@@ -211,13 +212,13 @@ def _chosen(
     done = [row.fit for row in rows if row.fit is not None]  # the first rows, without a gap
     fits = [rescored(data, fit, options, known) for fit in done]
     chosen = int(np.argmin([fit.score.criterion for fit in fits]))
-    tried = jax.random.fold_in(key, 0)
+    tried = folded_key(key, 0)
     while chosen > 0 and len(fits[chosen - 1].signatures) == len(fits[chosen].signatures) - 1 > 0:
         bar = fits[chosen].score.criterion
         fewer = without_least_useful(data.observed, fits[chosen], tried, options, known, bar)
         if fewer.score.criterion >= bar:
             break
-        chosen, tried = chosen - 1, jax.random.fold_in(tried, 0)
+        chosen, tried = chosen - 1, folded_key(tried, 0)
         fits[chosen] = fewer
     best = fits[chosen]
     start = best.score.exposures
