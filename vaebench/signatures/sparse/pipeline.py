@@ -158,8 +158,8 @@ def _sparse_path(
             for k in numbers
             if k != few[0].shape[1]
         ]
-        ready()
         data = weighted(counts, *excess_of_start(counts, _best_start(*few), options))
+        ready()  # what comes before needs no draws, and is compiled beside them
         larger = None  # a fit of the previous number plus one, a start for this one
         if numbers[0] > options.grown_from:
             larger = fit_signatures(data.observed, _best_start(*few), second, options, known=known)
