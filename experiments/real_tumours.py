@@ -125,13 +125,13 @@ def fit_of(
     options: argparse.Namespace, counts: pd.DataFrame, signatures: pd.DataFrame, tissue: str, adapt: str
 ) -> RefitResult | None:
     """The refit of a row; ``None`` if the genomes before have no factors. Those of an adapted cohort are kept in OUT."""
-    kept, named = options.out / f"factors_{counts.index[0].split('::')[0]}_{tissue}.csv", {"tissue": tissue or None}
+    kept, named = options.out / f"factors_{counts.index[0].split('::')[0]}_{tissue}.csv", tissue or None
     cohort, single = counts[: options.samples], counts[options.samples :]
     if adapt == EARLIER:
-        return alone(single, signatures, adapt=read_channel_factors(kept), **named) if kept.exists() else None
+        return alone(single, signatures, adapt=read_channel_factors(kept), tissue=named) if kept.exists() else None
     if adapt == ALONE:
-        return alone(single, signatures, adapt="none", **named)
-    fit = refit(cohort, signatures, intervals="spike_slab", adapt=adapt, **named)
+        return alone(single, signatures, adapt="none", tissue=named)
+    fit = refit(cohort, signatures, intervals="spike_slab", adapt=adapt, tissue=named)
     if fit.channel_factors is not None:
         fit.channel_factors.rename_axis("channel").reset_index().to_csv(kept, index=False)
     return fit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -20,4 +21,4 @@ def _derived(key: jax.Array, *path: int) -> jax.Array:
     """Key at ``path`` of numpy's tree of seeds with the words of ``key`` as its root."""
     words = np.asarray(jax.random.key_data(key)).ravel().tolist()
     drawn = np.random.SeedSequence(words, spawn_key=path).generate_state(2, np.uint32)
-    return jax.random.wrap_key_data(drawn, impl="threefry2x32")
+    return jax.random.wrap_key_data(jnp.asarray(drawn), impl="threefry2x32")
