@@ -56,9 +56,10 @@ def draw(options: argparse.Namespace) -> None:
             }
             for name, table in tables.items():
                 table.set_axis(labels).to_csv(folder / f"{name}.csv")
-            counts = tables["counts"].set_axis(labels).T.astype(int).rename_axis("MutationType")
+            # both sorted: it sorts the channels of the counts, and takes those of the signatures to be in that order
+            counts = tables["counts"].set_axis(labels).T.astype(int).sort_index().rename_axis("MutationType")
             counts.to_csv(folder / "counts.txt", sep="\t")
-            cohorts[0].offered.T.rename_axis("Type").to_csv(folder / "reference.txt", sep="\t")
+            cohorts[0].offered.T.sort_index().rename_axis("Type").to_csv(folder / "reference.txt", sep="\t")
             (folder / "ours.json").write_text(json.dumps({"cpu": seconds}))
             print(folder.name, f"{seconds:.0f} s", flush=True)
 
