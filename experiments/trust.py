@@ -26,7 +26,7 @@ Measured: results/trust/README.md.
 Writes OUT/rows.csv, a row a (regime, type, draw), OUT/signatures.csv, OUT/reliability.csv and OUT/notes.csv, all when a row is
 done; finished rows are not repeated. Then OUT/table.csv and OUT/table.md, draws pooled: shares of non-zero and zero exposures
 inside their 95% intervals, the least coverage of a signature with 30 exposures, the share of the estimates on absent signatures
-(of those that exposures.csv shows, P(present) above 0.5, and of non-negative least squares too), precision and recall of
+(of those that are shown, P(present) above 0.5, and of non-negative least squares too), precision and recall of
 P(present) above 0.5, expected calibration error (ECE) and worst bin with 100 cases, the largest ratio of a sample's exposures to
 its mutations, the share of cohorts with a note, seconds.
 """

@@ -190,6 +190,8 @@ def test_few_samples_are_simulated_as_often_as_gives_a_hundred_tumours(monkeypat
         catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)
         table = calibrate(catalogue.iloc[:samples], truth.signatures, sources=["fit"], sampler=SHORT)
         assert asked.pop() == (cohorts, samples)
+        calibrate(catalogue.iloc[:samples], truth.signatures, draws=3, sources=["fit"], sampler=SHORT)
+        assert asked.pop() == (3, samples)
         assert table["count"].iloc[0] == 2 * samples * cohorts
 
 

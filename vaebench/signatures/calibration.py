@@ -104,7 +104,7 @@ def calibrate(
     """
     checked_options(intervals, noise, level, seed)
     if draws is not None:
-        draws = whole_number("draws", draws, 1, MOST)
+        whole_number("draws", draws, 1, MOST)
     for source in sources:
         if source not in SOURCES:
             raise unknown_name("source", source, SOURCES)
