@@ -11,9 +11,10 @@
         --beta runs/beta/rows.csv --extraction runs/extraction/rows.csv --coverage runs/coverage/rows.csv --out results
     python experiments/claims.py --preset smoke --out runs/smoke
 
-A claim whose evidence is not given is "not tested yet". Verdicts follow the rules in claims_*.py. Their thresholds were fixed
-before real rows were looked at, and the rules are printed below the table. A verdict is about the data named next to it,
-not about the study's data. Under two minutes for complete grids.
+A claim whose evidence is not given is "not tested yet". `--features`, a run with all known features, is evidence for claims 15
+and 16 in place of `--disentangled`. Verdicts follow the rules in claims_*.py. Their thresholds were fixed before real rows were
+looked at, and the rules are printed below the table. A verdict is about the data named next to it, not about the study's data.
+Under two minutes for complete grids.
 
 Writes OUT/claims.md and OUT/claims.csv.
 """
@@ -31,7 +32,7 @@ import claims_signatures
 import claims_theses
 import pandas as pd
 from scripts import Parser, described, entry, rows_of, write
-from verdicts import FAILS, HOLDS, UNCLEAR, UNTESTED, Claim, judged
+from verdicts import FAILS, HOLDS, UNCLEAR, UNTESTED, Claim, evidence_name, judged
 
 from vaebench.atomic import replacing
 from vaebench.errors import InputError
@@ -47,8 +48,6 @@ FOLDERS = (
     "kroskinski_deep",
 )
 TABLES = ("shared", "beta", "extraction", "coverage")
-FEATURES = (15, 16)
-"""Claims that are judged by ``--features``, a run with all known features, in place of ``--disentangled`` where it is given."""
 STUDIES = {
     "eltager2023": "TCGA, 11,014 samples x 5,000 genes, and GTEx, 17,382 samples; ten restarts",
     "korkic2021": "TCGA x 5,000 genes, one run a setting",
@@ -111,10 +110,8 @@ def judgements(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
     texts, lines = {name: short_text(name, rows) for name, rows in found.items()}, []
     for claim in all_claims():
         verdict = judged(claim, found)
-        names = dict.fromkeys(n.partition(":")[0] for n in claim.needs)
-        experiment = claim.experiment
-        if claim.number in FEATURES and "features" in found:
-            names, experiment = {"features": None}, "tumour_factors.py"
+        names = dict.fromkeys(evidence_name(need, found) for need in claim.needs)
+        experiment = "tumour_factors.py" if "features" in names else claim.experiment
         used = [texts.get(name, "") for name in names]
         differs = "" if verdict.verdict == UNTESTED else f"{'; '.join(filter(None, used))}"
         differs += f" (study: {STUDIES[study_of(claim.number)]})" if differs else ""

@@ -54,10 +54,16 @@ class Claim(NamedTuple):
     rule: Callable[[Rows], Verdict]
 
 
+def evidence_name(need: str, rows: Rows) -> str:
+    """The evidence that a need NAME:COLUMN takes: of several names, FIRST|SECOND:COLUMN, the first one that is given."""
+    names = need.partition(":")[0].split("|")
+    return next((name for name in names if name in rows), names[-1])
+
+
 def judged(claim: Claim, rows: Rows) -> Verdict:
     """The verdict on a claim; ``UNTESTED`` where evidence or one of its columns is missing, never a guess."""
     for need in claim.needs:
-        name, _, column = need.partition(":")
+        name, column = evidence_name(need, rows), need.partition(":")[2]
         if name not in rows:
             return Verdict(UNTESTED, f"no rows of {name}")
         if column and column not in rows[name].columns:

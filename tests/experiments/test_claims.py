@@ -196,6 +196,7 @@ def test_claims_on_disentanglement():
     # a run with all features is used for 15 and 16 where it is given, and for nothing else
     both = {"disentangled": disentangled(falls, features=1), "features": bad}
     assert [verdict(n, **both).verdict for n in (14, 15, 16)] == [HOLDS, FAILS, FAILS]
+    assert [verdict(n, features=bad).verdict for n in (14, 15, 16)] == [UNTESTED, FAILS, FAILS]
 
 
 def test_shared_latents():
