@@ -9,7 +9,7 @@ epochs with a patience of 10, on the 500 genes of largest deviation. The varianc
 the hyperparameters and their pairs (functional ANOVA), over all of the grid and again without U(0,1): wide networks do not train
 from it, so that its cells are missing.
 
-Machine: one CPU core, 7 minutes for metagsca. A run that is stopped continues.
+Machine: one CPU core beside other work, 9 minutes for metagsca. A run that is stopped continues.
 Measured: results/hidden_widths/README.md. The network of the released code is fixed at 512 units.
 
 Writes OUT/shares.csv (grid, score, effect, share without noise, interval), OUT/widths.csv (grid, and mean, standard deviation,

@@ -18,7 +18,7 @@ gets a latent of its own, and |rho| is averaged. Nulls permute the samples of th
 different seeds, and `mcc_rotated` that of one of them and the other turned at random, which keeps the subspace and loses the
 axes. ARI, Cox AIC and R2 of the reconstruction are those of all samples.
 
-Machine: one CPU core, about 4 minutes for three seeds of one data set, 35 for ten of `porpoise`; a run that is stopped
+Machine: one CPU core, about 4 minutes for three seeds of one data set, 31 for ten of `porpoise`; a run that is stopped
 continues.
 Expected: told features are matched better than by `vae` in samples for which they were not told; models that are told
 nothing are not ahead of it, as the theorem of Locatello et al. 2019 says.

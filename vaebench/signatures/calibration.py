@@ -187,6 +187,7 @@ def _side_by_side(
     some = [v.sum(1) > 0 for v in x]
     used = [i for i, rows in enumerate(some) if rows.any()]
     counts = [x[i][some[i]] for i in used]
+    # the counts were drawn: one that looks rounded is so by chance, and side by side all have one noise model
     noise = [fitted_noise(v, s, "poisson").found._replace(rounding=0.0) for v in counts]
     chosen = options or SAMPLER
     found = separate_posteriors(

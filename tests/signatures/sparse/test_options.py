@@ -107,11 +107,13 @@ def test_one_signature_less_is_chosen_where_its_fit_was_a_poor_one(monkeypatch):
     monkeypatch.setattr(pipeline, "resolve_ambiguity", lambda s, e, *_: (s, e, ()))
     asked = []
 
-    def fewer(data, fit, key, options, known, bar):
+    def fewer(data, fit, place, key, options, known, bar):
+        assert place == 1
         asked.append((len(fit.signatures), bar))
         return fit_with({3: 4.0, 2: 9.0}[len(fit.signatures)], len(fit.signatures) - 1)
 
-    monkeypatch.setattr(pipeline, "without_least_useful", fewer)
+    monkeypatch.setattr(pipeline, "least_useful", lambda *_: 1)
+    monkeypatch.setattr(pipeline, "without_signature", fewer)
     rows = [
         pipeline.PathRow(k, np.zeros((0, k, 96)), np.zeros(0), fit_with(value, k), 0)
         for k, value in ((1, 8.0), (2, 7.0), (3, 5.0))

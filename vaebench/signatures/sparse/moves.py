@@ -199,25 +199,24 @@ def swap_signatures(
         if useless == count:  # the candidate itself
             break
         bar = fit.score.criterion - options.swap_gain
-        left, kept_exposures = np.delete(larger.signatures, useless, 0), np.delete(larger.score.exposures, useless, 1)
-        tried = best_of_two(data, left, kept_exposures, drop_key, options, known, bar)
+        tried = without_signature(data, larger, useless, drop_key, options, known, bar)
         if tried.score.criterion > bar:
             break
         fit = tried
     return fit, larger, swaps
 
 
-def without_least_useful(
+def without_signature(
     data: Observed,
     fit: SparseFit,
+    place: int,
     key: jax.Array,
     options: SparseOptions,
     known: KnownSignatures | None = None,
     bar: float = np.inf,
 ) -> SparseFit:
-    """Fit without the signature of least :func:`usefulness`; a trial if it is hopeless beside the criterion ``bar``."""
-    useless = least_useful(data, fit, options)
-    left, exposures = np.delete(fit.signatures, useless, 0), np.delete(fit.score.exposures, useless, 1)
+    """Fit without the signature at ``place``; a trial if it is hopeless beside the criterion ``bar``."""
+    left, exposures = np.delete(fit.signatures, place, 0), np.delete(fit.score.exposures, place, 1)
     return best_of_two(data, left, exposures, key, options, known, bar)
 
 

@@ -47,7 +47,7 @@ from vaebench.signatures.sparse.ambiguity import Reassignment, resolve_ambiguity
 from vaebench.signatures.sparse.annealing import random_restarts
 from vaebench.signatures.sparse.keys import folded_key, split_key
 from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
-from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, swap_signatures, without_least_useful
+from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, least_useful, swap_signatures, without_signature
 from vaebench.signatures.sparse.one_number import best_fit
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import compile_refine
@@ -215,7 +215,8 @@ def _chosen(
     tried = folded_key(key, 0)
     while chosen > 0 and len(fits[chosen - 1].signatures) == len(fits[chosen].signatures) - 1 > 0:
         bar = fits[chosen].score.criterion
-        fewer = without_least_useful(data.observed, fits[chosen], tried, options, known, bar)
+        useless = least_useful(data.observed, fits[chosen], options)
+        fewer = without_signature(data.observed, fits[chosen], useless, tried, options, known, bar)
         if fewer.score.criterion >= bar:
             break
         chosen, tried = chosen - 1, folded_key(tried, 0)
