@@ -14,7 +14,7 @@ import pytest
 
 import vaebench as vb
 from vaebench.errors import InputError
-from vaebench.signatures.sparse import criterion, moves, pipeline
+from vaebench.signatures.sparse import criterion, moves, one_number, pipeline
 from vaebench.signatures.sparse import options as options_module
 from vaebench.signatures.sparse.criterion import Score
 from vaebench.signatures.sparse.moves import SparseFit
@@ -153,9 +153,30 @@ def test_a_hopeless_trial_is_not_finished(monkeypatch, key, slack, draws):
     monkeypatch.setattr(moves, "fit_signatures", fitted)
     data = moves.Observed(jnp.ones((3, 96)))
     options = SparseOptions(trial_slack=slack)
-    fit = moves.best_of_two(data, np.full((2, 96), 1 / 96), np.ones((3, 2)), key, options, bar=100.0)
+    fit = moves.without_signature(data, fit_with(90.0, 3), 1, key, options, bar=100.0)
     assert fit.score.criterion == 150
     assert made == draws
+
+
+@pytest.mark.parametrize(
+    ("random", "grown", "draws", "least"),
+    [(500.0, 100.0, [50, 200], 90.0), (150.0, 100.0, [50, 200, 200], 90.0), (100.0, 500.0, [50, 200], 90.0)],
+)
+def test_a_start_of_a_number_that_is_hopeless_is_not_finished(monkeypatch, key, random, grown, draws, least):
+    """A fit with all draws has a criterion of 10 below its trial's."""
+    made = []
+
+    def fitted(data, signatures, key, options, *, exposures=None, draws=None, known=None):
+        made.append(options.draws if draws is None else draws)
+        return fit_with(random, 3) if draws else fit_with(min(random, grown) - 10 if len(made) == 2 else 400.0, 3)
+
+    for module in (moves, one_number):
+        monkeypatch.setattr(module, "fit_signatures", fitted)
+    start = np.full((3, 96), 1 / 96)
+    data = moves.Observed(jnp.ones((3, 96)))
+    fit = one_number.best_fit(data, start, fit_with(grown, 3), key, SparseOptions(), None)
+    assert made == draws
+    assert fit.score.criterion == least
 
 
 @pytest.mark.parametrize(("options", "swaps"), [({}, 0), ({"swap_gain": 9.0}, 3), ({"swap_gain": 9.0, "swaps": 1}, 1)])
@@ -169,7 +190,7 @@ def test_a_swap_must_gain_enough(monkeypatch, key, options, swaps):
         last[0] -= 10
         return fit_with(last[0])
 
-    monkeypatch.setattr(moves, "best_of_two", refitted)
+    monkeypatch.setattr(moves, "without_signature", refitted)
     fit, larger, made = moves.swap_signatures(
         moves.Observed(jnp.ones((3, 96))), fit_with(100.0), key, SparseOptions(**options)
     )

@@ -4,10 +4,12 @@ A swap (:func:`swap_signatures`) finds what a fit misses, typically a signature 
 
   1. candidates   residuals and spectra of the samples that fit worst; each is updated there with all exposures, and the one
                   that saves most is added (:func:`best_candidate`, :func:`add_signature`)
-  2. trial        from the new exposures, and annealed, with few draws; the better one stays (:func:`best_of_two`)
+  2. trial        from the new exposures, and annealed, with few draws; the better one stays (:func:`better_trial`)
   3. drop         the signature without which the samples that have it lose least (:func:`usefulness`)
   4. refit        as in 2, and with all draws unless hopeless (:func:`finished`); accepted if the criterion decreases by at
                   least ``options.swap_gain``
+
+What has one signature more stays a trial: only the next number of signatures needs it, and finishes it if it is the better start.
 """
 
 from __future__ import annotations
@@ -107,25 +109,23 @@ def padded_columns(exposures: np.ndarray, size: int) -> jax.Array:
     return jnp.asarray(np.pad(np.asarray(exposures, np.float32), ((0, 0), (0, size - exposures.shape[1]))))
 
 
-def best_of_two(
+def better_trial(
     data: Observed,
     signatures: np.ndarray,
     exposures: np.ndarray,
     key: jax.Array,
     options: SparseOptions,
     known: KnownSignatures | None = None,
-    bar: float = np.inf,
 ) -> SparseFit:
-    """The better of two fits from ``signatures`` [S, M]: annealed first, and from ``exposures`` [T, S].
+    """The better of two trials from ``signatures`` [S, M]: annealed first, and from ``exposures`` [T, S].
 
     Annealing separates signatures that share spectra, but turns a candidate that few samples have into a duplicate of a
-    common signature. Started from its exposures, the candidate stays in the samples that need it. Both are trials, of which
-    the better one is finished (:func:`finished`).
+    common signature. Started from its exposures, the candidate stays in the samples that need it.
     """
-    first, second, third = split_key(key, 3)
+    first, second = split_key(key)
     tried = functools.partial(fit_signatures, data, signatures, options=options, draws=options.trial_draws, known=known)
     both = side_by_side(lambda: tried(key=first), lambda: tried(key=second, exposures=exposures))
-    return finished(data, min(both, key=lambda fit: fit.score.criterion), third, options, known, bar)
+    return min(both, key=lambda fit: fit.score.criterion)
 
 
 def finished(
@@ -149,7 +149,7 @@ def finished(
 def add_signature(
     data: Observed, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None = None
 ) -> SparseFit:
-    """Fit with the best candidate added, or with the known signature that is missing most, whichever is better.
+    """Trial with the best candidate added, or with the known signature that is missing most, whichever is better.
 
     It may have no more signatures than before, since the candidate may die out.
     """
@@ -163,7 +163,7 @@ def add_signature(
         more += [] if missing is None else [missing]
     keys = [key] if len(more) == 1 else split_key(key, len(more))
     fits = [
-        best_of_two(data, np.vstack([fit.signatures, new[None]]), begin, own, options, known)
+        better_trial(data, np.vstack([fit.signatures, new[None]]), begin, own, options, known)
         for (new, begin), own in zip(more, keys, strict=True)
     ]
     return min(fits, key=lambda one: one.score.criterion)
@@ -186,7 +186,7 @@ def swap_signatures(
     signature fit badly. A swap repairs both at once.
 
     Returns:
-        The fit after the swaps, the fit with one more signature that was tried last (a start for the next number of
+        The fit after the swaps, the trial with one more signature that came last (a start for the next number of
         signatures), and the number of swaps.
     """
     count = len(fit.signatures)
@@ -217,25 +217,29 @@ def without_signature(
 ) -> SparseFit:
     """Fit without the signature at ``place``; a trial if it is hopeless beside the criterion ``bar``."""
     left, exposures = np.delete(fit.signatures, place, 0), np.delete(fit.score.exposures, place, 1)
-    return best_of_two(data, left, exposures, key, options, known, bar)
+    first, second = split_key(key)
+    return finished(data, better_trial(data, left, exposures, first, options, known), second, options, known, bar)
 
 
 @compiled("options")
 def _exposures_without_each(
     x: jax.Array, signatures: jax.Array, exposures: jax.Array, options: SparseOptions, weight: jax.Array | None
 ) -> jax.Array:
-    """Exposures [S, T, S] near the maximum of the likelihood when one signature after the other is dropped."""
+    """Exposures [S, T, S] near the maximum of the likelihood when one signature after the other is dropped; zeros for padding."""
     count = len(signatures)
     there = (signatures.sum(1) > 0).astype(jnp.float32)
     restored = options.restored_share
 
-    def one(k: jax.Array) -> jax.Array:
+    def one(k: jax.Array, found: jax.Array) -> jax.Array:
         left = there * (jnp.arange(count) != k)
         spread = x.sum(1, keepdims=True) * (left / jnp.maximum(left.sum(), 1.0))[None, :]
         start = (1 - restored) * exposures * left[None, :] + restored * spread
-        return updated_exposures(x, signatures * left[:, None], start, 1.0, options.dropped_iterations, weight)
+        without = updated_exposures(x, signatures * left[:, None], start, 1.0, options.dropped_iterations, weight)
+        return found.at[k].set(without)
 
-    return jax.lax.map(one, jnp.arange(count))
+    # padding, which comes last, is not dropped
+    last = there.sum().astype(jnp.int32)
+    return jax.lax.fori_loop(0, last, one, jnp.zeros((count, *exposures.shape), exposures.dtype))
 
 
 def usefulness(

@@ -21,14 +21,19 @@ def best_fit(
     options: SparseOptions,
     known: KnownSignatures | None,
 ) -> SparseFit:
-    """The better of the fit from a random ``start`` [S, M] and the fit ``larger``, grown until it has S signatures."""
+    """The better of the fit from a random ``start`` [S, M] and the trial ``larger``, grown until it has S signatures."""
     # one attempt for each signature that is missing, although a candidate may die out again
     for attempt in range(len(start) if larger is None else len(larger.signatures), len(start)):
         assert larger is not None
-        larger = add_signature(data, larger, folded_key(key, attempt), options, known)
-    first, second = split_key(key)
-    trial = fit_signatures(data, start, first, options, draws=options.trial_draws, known=known)
-    if larger is None:
-        return finished(data, trial, second, options, known)
-    fit = finished(data, trial, second, options, known, larger.score.criterion)
-    return min(fit, larger, key=lambda one: one.score.criterion)
+        grow, finish = split_key(folded_key(key, attempt))
+        larger = add_signature(data, finished(data, larger, finish, options, known), grow, options, known)
+    first, *rest = split_key(key, 3)
+    trials = [fit_signatures(data, start, first, options, draws=options.trial_draws, known=known)]
+    trials += [] if larger is None else [larger]
+    best = None
+    for trial, own in zip(sorted(trials, key=lambda one: one.score.criterion), rest, strict=False):
+        bar = np.inf if best is None else best.score.criterion
+        fit = finished(data, trial, own, options, known, bar)
+        best = fit if best is None or fit.score.criterion < bar else best
+    assert best is not None
+    return best

@@ -64,8 +64,9 @@ class SparseOptions:
     half_weight_total: float = 1e5
     """Mutations at which a sample's weight is a half at most: signatures are not known precisely enough to be judged by the
     millions of mutations of a single sample, which would be given a signature of its own."""
-    final_draws: int = 1600
-    """Draws of the last fit, of the chosen number: signatures without peaks separate slowly, and one fit is affordable."""
+    final_draws: int = 800
+    """Draws of the last fit, of the chosen number: signatures without peaks separate slowly, and one fit is affordable. Twice as
+    many were no nearer to the truth (scenarios 2 and 6 of gislum2024, three seeds each)."""
 
     padding: int = 16
     """Signatures are padded to a multiple of this: compilation takes longer than the fits of small numbers, and one program
