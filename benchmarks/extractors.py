@@ -13,6 +13,7 @@ which they are installed are left out. F1: area under precision and recall of th
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import resource
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from vaebench.signatures.matching import recovery
 
 RIVALS = Path(__file__).parent / "rival_extractors.py"
 STARTS = {"scikit-learn": 5, "salamander": 1, "SigProfilerExtractor": 1}
+MODULES = {"scikit-learn": "sklearn"}
 REPLICATES = 100
 """SigProfilerExtractor's default."""
 OURS = ("sparse", "nmf")
@@ -72,7 +74,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/extractors.csv"))
     options = parser.parse_args()
     counts, truth = read_catalogue(options.catalogue), read_signatures(options.truth)
-    interpreters = {"scikit-learn": sys.executable, **dict(each.split("=", 1) for each in options.interpreter)}
+    here = {name: sys.executable for name in STARTS if importlib.util.find_spec(MODULES.get(name, name))}
+    interpreters = here | dict(each.split("=", 1) for each in options.interpreter)
     rows, folder = [], Path(tempfile.mkdtemp(prefix="extractors-"))
     for name in (*OURS, *interpreters):
         if name in OURS:
