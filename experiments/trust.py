@@ -28,7 +28,8 @@ done; finished rows are not repeated. Then OUT/table.csv and OUT/table.md, draws
 inside their 95% intervals, the least coverage of a signature with 30 exposures, the share of the estimates on absent signatures
 (of those that are shown, P(present) above 0.5, and of non-negative least squares too), precision and recall of
 P(present) above 0.5, expected calibration error (ECE) and worst bin with 100 cases, the largest ratio of a sample's exposures to
-its mutations, the share of cohorts with a note, seconds.
+its mutations, the share of cohorts with a note, seconds. In brackets what chance alone does one time in twenty: the least
+signature where each is held in 95%, the worst bin where each P(present) is right.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ REGIMES = (
 )
 RENAMED = {"SBS40": "SBS40a", "SBS22": "SBS22a"}
 """Published names (2019) -> names of COSMIC v3.4 for what was divided since."""
+SIMULATED = 4000
+"""Of what chance alone does."""
 BINS = 10
 MADE_UP = 8
 """Signatures of a made-up type."""
@@ -316,6 +319,7 @@ def pooled(rows: pd.DataFrame, signatures: pd.DataFrame, bins: pd.DataFrame) -> 
         line |= {"non_zero": sums["nonzero_held"] / sums["nonzero"], "exposures": int(sums["nonzero"])}
         line |= {"above": sums["nonzero_above"] / sums["nonzero"], "zero": _share(sums["zero_held"], sums["zero"])}
         line |= {"least": shares.min() if len(shares) else np.nan, "least_of": shares.idxmin() if len(shares) else ""}
+        line |= {"least_by_chance": least_by_chance(each["nonzero"].to_numpy(int))}
         line |= {"absent": sums["estimate_absent"] / sums["estimate"]}
         line |= {"absent_shown": _share(sums.get("shown_absent", np.nan), sums.get("shown", np.nan))}
         line |= {"absent_nnls": sums["nnls_absent"] / sums["nnls_estimate"]}
@@ -332,11 +336,29 @@ def calibration(bins: pd.DataFrame) -> dict[str, float]:
     """Expected calibration error of P(present), and the largest error of a bin with 100 cases."""
     sums = bins.groupby("bin")[["predicted", "observed", "count"]].sum()
     errors = (sums["predicted"] - sums["observed"]).abs() / sums["count"]
-    many = errors[sums["count"] >= 100]
+    many = sums["count"] >= 100
     return {
         "ece": float((errors * sums["count"]).sum() / sums["count"].sum()),
-        "worst_bin": float(many.max()) if len(many) else np.nan,
+        "worst_bin": float(errors[many].max()) if many.any() else np.nan,
+        "worst_by_chance": worst_by_chance(sums[many]),
     }
+
+
+def least_by_chance(exposures: np.ndarray) -> float:
+    """What the least share of signatures with so many ``exposures`` [S] falls below one time in twenty, where 95% are held."""
+    if not len(exposures):
+        return np.nan
+    held = np.random.default_rng(0).binomial(exposures, 0.95, (SIMULATED, len(exposures)))
+    return float(np.quantile((held / exposures).min(axis=1), 0.05))
+
+
+def worst_by_chance(sums: pd.DataFrame) -> float:
+    """What the largest error of these bins exceeds one time in twenty, where every P(present) is right."""
+    if not len(sums):
+        return np.nan
+    count, mean = sums["count"].to_numpy(int), (sums["predicted"] / sums["count"]).to_numpy(float)
+    observed = np.random.default_rng(0).binomial(count, mean, (SIMULATED, len(count)))
+    return float(np.quantile(np.abs(observed / count - mean).max(axis=1), 0.95))
 
 
 def _share(part: float, whole: float) -> float:
@@ -349,14 +371,15 @@ def markdown(table: pd.DataFrame) -> str:
     head += "| ECE, worst bin | exposures / mutations, at most | cohorts with a note | s |"
     lines = [head, "|" + "---|" * head.count("|", 1)]
     for row in table.to_dict("records"):
-        least = "" if pd.isna(row["least"]) else f"{row['least_of']} {row['least']:.0%}"
+        least = "" if pd.isna(row["least"]) else f"{row['least_of']} {row['least']:.0%} ({row['least_by_chance']:.0%})"
         cells = [row["regime"], row["type"], row["draws"], f"{row['non_zero']:.1%} of {row['exposures']:,}"]
         cells += [
             f"{row['zero']:.1%}",
             least,
             f"{row['absent']:.1%} ({row['absent_shown']:.1%}; {row['absent_nnls']:.0%})",
         ]
-        cells += [f"{row['precision']:.2f}, {row['recall']:.2f}", f"{row['ece']:.3f}, {row['worst_bin']:.2f}"]
+        cells += [f"{row['precision']:.2f}, {row['recall']:.2f}"]
+        cells += [f"{row['ece']:.3f}, {row['worst_bin']:.2f} ({row['worst_by_chance']:.2f})"]
         cells += [f"{row['largest_sum']:.2f}", f"{row['noted']:.0%}", f"{row['seconds']:.0f}"]
         lines.append("| " + " | ".join(str(cell).replace("nan", "-") for cell in cells) + " |")
     return "\n".join(lines) + "\n"

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scripts
 import trust
+from scipy import stats
 
 FIELD = trust.made_up_field()
 
@@ -77,6 +78,20 @@ def test_scores_are_counted_by_hand():
     # |predicted - observed| of the bins 0 (C twice), 2, 4, 7 and 9
     errors = [abs(0 - 1), 0.2, abs(0.4 - 1), 0.7, 0.1]
     assert trust.calibration(trust.reliability(table))["ece"] == pytest.approx(sum(errors) / 6)
+
+
+def test_what_chance_does_is_that_of_binomials():
+    for exposures in (30, 37, 400):
+        assert trust.least_by_chance(np.array([exposures])) == stats.binom.ppf(0.05, exposures, 0.95) / exposures
+    both = trust.least_by_chance(np.array([30, 30]))  # the less of two falls below x where not both are above
+    assert stats.binom.cdf(30 * both, 30, 0.95) >= 1 - 0.95**0.5 > stats.binom.cdf(30 * both - 1, 30, 0.95)
+    bins = pd.DataFrame({"predicted": [60.0], "observed": [0], "count": [120]})
+    errors = np.abs(np.arange(121) / 120 - 0.5)
+    order = np.argsort(errors)
+    reached = np.cumsum(stats.binom.pmf(order, 120, 0.5)) >= 0.95
+    assert trust.worst_by_chance(bins) == pytest.approx(errors[order][reached][0], abs=1e-9)
+    assert np.isnan(trust.least_by_chance(np.array([])))
+    assert np.isnan(trust.worst_by_chance(bins[:0]))
 
 
 @pytest.mark.parametrize("regime", ["genome", "genome_x_all", "genome_5_some", "wgs_5_all", "genome_5_all_loud"])
