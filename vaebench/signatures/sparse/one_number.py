@@ -27,13 +27,12 @@ def best_fit(
         assert larger is not None
         grow, finish = split_key(folded_key(key, attempt))
         larger = add_signature(data, finished(data, larger, finish, options, known), grow, options, known)
-    first, *rest = split_key(key, 3)
+    first, second, third = split_key(key, 3)
     trials = [fit_signatures(data, start, first, options, draws=options.trial_draws, known=known)]
     trials += [] if larger is None else [larger]
-    best = None
-    for trial, own in zip(sorted(trials, key=lambda one: one.score.criterion), rest, strict=False):
-        bar = np.inf if best is None else best.score.criterion
-        fit = finished(data, trial, own, options, known, bar)
-        best = fit if best is None or fit.score.criterion < bar else best
-    assert best is not None
-    return best
+    better, *other = sorted(trials, key=lambda one: one.score.criterion)
+    fit = finished(data, better, second, options, known)
+    if not other:
+        return fit
+    rival = finished(data, other[0], third, options, known, fit.score.criterion)
+    return min(fit, rival, key=lambda one: one.score.criterion)
