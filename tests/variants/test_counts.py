@@ -377,7 +377,8 @@ def test_initial_decoders_are_not_negative_and_frozen_ones_are_statistics(key, n
     recipe = variant(name).recipes[-1]
     model, chosen, variables = built(name, recipe)
     params = jax.jit(model.init)(key, jnp.array(3))["params"]
-    assert params["decoder"]["kernel"].min() == 0
+    # draws below 0 are clamped; vae_ms takes their absolute values
+    assert (params["decoder"]["kernel"].min() > 0) if name == "vae_ms" else (params["decoder"]["kernel"].min() == 0)
     assert params["decoder"]["kernel"].max() > 0
     model, chosen, variables = built(name, recipe, (("frozen", True),))
     assert "decoder" not in variables["params"]
