@@ -164,8 +164,8 @@ def unseen(lines: pd.DataFrame, extracted: pd.DataFrame, refit: pd.DataFrame, pu
     never = [~held[name].reindex(classes).to_numpy() for name in lines["nearest"]]
     lines["unseen"] = [int(rows.sum()) for rows in never]
     for name, exposures in (("unseen_extracted", extracted), ("unseen_refit", refit)):
-        pairs = zip(lines["signature"], never, strict=True)
-        lines[name] = [(exposures.loc[rows, own] > 0).mean() for own, rows in pairs]
+        has = exposures[lines["signature"]].to_numpy(float) > 0
+        lines[name] = [has[rows, k].mean() if rows.any() else np.nan for k, rows in enumerate(never)]
     return lines
 
 
