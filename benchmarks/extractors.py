@@ -3,11 +3,12 @@
     python benchmarks/extractors.py CATALOGUE.csv --truth SIGNATURES.csv --out runs/extractors.csv
     ... --interpreter SigProfilerExtractor=ENV/bin/python --interpreter salamander=OTHER/bin/python
 
-`sparse` and `nmf` choose the number of signatures among 2 to 12. The rivals are given the true one, for only one of them chooses
-without many replicates: scikit-learn with five starts, salamander with its one, SigProfilerExtractor with ONE replicate. Its CPU
+`sparse` and `nmf` choose the number of signatures among 2 to 12. The rivals are given the true one, for they choose by many
+replicates or not at all: scikit-learn with five starts, salamander with its one, SigProfilerExtractor with ONE replicate. Its CPU
 seconds are also given for all the numbers with its 100 replicates, as if each took as long (smaller numbers take less, larger
-ones more). Each side is a process of its own on one core, imports and compilation included; rivals without an interpreter in
-which they are installed are left out. F1: area under precision and recall of the signatures over cosines from 0.80 to 0.99.
+ones more). Each side is a process of its own, imports and compilation included; for one core, run it under `taskset -c 0`.
+Rivals that are installed neither here nor in the environment of a given interpreter are left out. F1: that of precision and
+sensitivity averaged over cut-offs of the cosine from 0.80 to 1, as in gislum2024_extraction.py.
 """
 
 from __future__ import annotations

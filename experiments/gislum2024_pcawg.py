@@ -155,15 +155,18 @@ def refitted(catalogue: pd.DataFrame, signatures: pd.DataFrame, options: argpars
     return read_exposures(path)
 
 
-def unseen(lines: pd.DataFrame, extracted: pd.DataFrame, refit: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """``lines`` with the genomes of types that never had the nearest published signature, and how many of them have this one."""
+def unseen(lines: pd.DataFrame, extracted: pd.DataFrame, again: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """``lines`` with the genomes of types that never had the nearest published signature, and how many of them have this one.
+
+    ``extracted``, ``again`` (by the refit) and ``published`` are exposures [T, S].
+    """
     types = cancer_types(extracted.index)
     classes = np.zeros(len(extracted)) if types is None else types.to_numpy()
     held = published.groupby(classes).sum() > 0
-    lines["samples_refit"] = (refit > 0).sum().reindex(lines["signature"]).to_numpy()
+    lines["samples_refit"] = (again > 0).sum().reindex(lines["signature"]).to_numpy()
     never = [~held[name].reindex(classes).to_numpy() for name in lines["nearest"]]
     lines["unseen"] = [int(rows.sum()) for rows in never]
-    for name, exposures in (("unseen_extracted", extracted), ("unseen_refit", refit)):
+    for name, exposures in (("unseen_extracted", extracted), ("unseen_refit", again)):
         has = exposures[lines["signature"]].to_numpy(float) > 0
         lines[name] = [has[rows, k].mean() if rows.any() else np.nan for k, rows in enumerate(never)]
     return lines
