@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.errors import InputError, unknown_name
-from vaebench.signatures.published import PRIORS, burden_variance, checked_name, published_ground
+from vaebench.signatures.published import PRIORS, checked_name, published_ground
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
 
@@ -110,10 +110,10 @@ def learned_ground(
     samples, present, mean, sd = facts.to_numpy(np.float64).T
     weak = weak_ground(x, len(names), options)
     burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
-    few = [np.asarray(v, np.float64) for v in weak]
+    few = [np.asarray(v, np.float64) for v in weak[:6]]
     presence = (present + few[3] * few[0]) / (samples + few[3])
     log_mean = (present * (mean + burden) + few[4] * few[1]) / (present + few[4])
-    variance = (present * (sd**2 + burden_variance(x)) + few[5] * few[2]) / (present + few[5])
+    variance = (present * sd**2 + few[5] * few[2]) / (present + few[5])
     return Ground(
         np.clip(presence, _POSSIBLE, 1 - _POSSIBLE),
         log_mean,
@@ -121,6 +121,7 @@ def learned_ground(
         samples + few[3],
         present + few[4],
         present + few[5],
+        weak.burden,
     )
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 from vaebench.errors import InputError
 from vaebench.signatures.resemblance import Facts, averaged, resembled
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, weak_ground
+from vaebench.signatures.sampler.priors import Ground, burden_variance, weak_ground
 
 ALL_TYPES = "all types"
 """Name of the facts of all types together, among those that a cohort may resemble."""
@@ -62,7 +62,6 @@ _FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's
 _UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
 # of SBS40 that SBS40b and c inherit beside SBS40a, the one of the three that tumours of most types have (Senkin et al. 2024)
 _LATER = 0.1
-_BURDENS = 0.6  # variance of ln(mutations) within a tumour type: median of the 26 types of PCAWG with 20 genomes
 _SIZES = 4.0  # what a type's sizes count for beside its frequencies: few mutations of a cohort hardly show them
 _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
@@ -255,9 +254,9 @@ def ground_of_types(
     if unsure:
         samples = np.where(known, least + others * (samples - least), least)
     presence = np.where(known, np.maximum(facts.presence, _FLOOR), np.minimum(facts.presence, _UNSEEN))
-    variance = np.where(known, facts.variance + burden_variance(x), facts.variance)
     mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
-    return Ground(np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance, *samples), weights
+    expected = (np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, facts.variance)
+    return Ground(*expected, *samples, burden=burden_variance(x)), weights
 
 
 def published_facts(
@@ -289,17 +288,6 @@ def published_facts(
     types |= {str(kind): _belief(rows, names, every, _BORROWED) for kind, rows in table.groupby("type", sort=True)}
     found = KnownTypes(types, np.full(len(types), 1 / len(types)), known)
     return found._replace(shares=resembled(x, signatures.to_numpy(), found.without_unknown()))
-
-
-def burden_variance(x: np.ndarray) -> float:
-    """Variance of ln(mutations) between samples with counts x [T, M], beyond that of Poisson counts.
-
-    Published spreads are those of shares; a prior of mutations needs that of the samples' totals as well. One sample does not
-    show it, and its own total is no prior of its total: it has the usual one, which counts as one sample in a cohort.
-    """
-    total = np.maximum(x.sum(1), 1.0)
-    between = max(float(np.var(np.log(total)) - np.mean(1 / total)), 0.0)
-    return ((len(x) - 1) * between + _BURDENS) / len(x)
 
 
 def disagreements(ground: Ground, names: list[str], presence: np.ndarray) -> list[tuple[str, float, float]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from vaebench.signatures.sampler.gibbs import Held, Prior, Problem, held
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, LogSums, drawn_prior, log_sums
+from vaebench.signatures.sampler.priors import Ground, LogSums, drawn_burdens, drawn_prior, first_burdens, log_sums
 from vaebench.signatures.sampler.proposals import Slab, slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
@@ -62,12 +62,14 @@ class ChainRun(NamedTuple):
         draws: [C, n, T, S] in float32, those kept and not taken elsewhere.
         prior: [G, S], mean over chains and sweeps of the drawn priors.
         presence: [T, S], mean probability with which a visited exposure was drawn above 0; of stretches without draws.
+        burdens: [C, T] at its end (:func:`vaebench.signatures.sampler.priors.burden_moments`).
     """
 
     exposures: np.ndarray
     draws: np.ndarray
     prior: Prior
     presence: np.ndarray
+    burdens: np.ndarray
 
 
 def cohort_of(
@@ -126,6 +128,7 @@ def chain_run(
     options: SamplerOptions = SAMPLER,
     progress: Callable[[int], None] = lambda done: None,
     into: Callable[[int, np.ndarray], None] | None = None,
+    burdens: np.ndarray | None = None,
 ) -> ChainRun:
     """Run ``n`` sweeps of all chains.
 
@@ -138,6 +141,7 @@ def chain_run(
         options: constants of the sampler.
         progress: called with the number of sweeps done.
         into: takes the number and the exposures [C, T, S] of each draw that is kept; ``None`` to return the draws.
+        burdens: [C, T] at the start; ``None`` for those of the exposures.
     """
     chains, samples, count = exposures.shape
     flat = exposures.reshape(-1, count).astype(cohort.blocks[0].x.dtype)
@@ -149,16 +153,19 @@ def chain_run(
     sums = [np.zeros((cohort.groups.shape[1], count)) for _ in Prior._fields]
     chances, visits = np.zeros((2, *flat.shape), np.float32)
 
+    if burdens is None:
+        burdens = first_burdens(exposures, cohort.groups, cohort.ground.burden)
+
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
-            prior = _prior(cohort, flat.reshape(exposures.shape), i, options)
-            slabs = _slabs(prior, flat.dtype)
+            prior, burdens = _prior(cohort, flat.reshape(exposures.shape), burdens, i, options)
+            slabs, shift = _slabs(prior, flat.dtype), burdens.reshape(-1, 1).astype(flat.dtype)
 
             def drawn(
-                b: int, i: int = i, flat: np.ndarray = flat, slabs: Slab = slabs
+                b: int, i: int = i, flat: np.ndarray = flat, slabs: Slab = slabs, shift: np.ndarray = shift
             ) -> tuple[np.ndarray, np.ndarray]:
                 rows = cohort.rows[b]
-                mine = Slab(*(v[own[rows]] for v in slabs))
+                mine = _shifted(Slab(*(v[own[rows]] for v in slabs)), shift[rows])
                 with jax.enable_x64(True):
                     state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise)
                 return np.asarray(state.exposures), np.asarray(state.presence)
@@ -178,7 +185,7 @@ def chain_run(
                     into(place, kept)
             progress(i - first + 1)
     chances, visits = (v.reshape(exposures.shape).sum(0) for v in (chances, visits))
-    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), chances / np.maximum(visits, 1))
+    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), chances / np.maximum(visits, 1), burdens)
 
 
 def _slabs(prior: Prior, dtype: np.dtype) -> Slab:
@@ -188,16 +195,25 @@ def _slabs(prior: Prior, dtype: np.dtype) -> Slab:
     return Slab(*(np.asarray(v, dtype).reshape(-1, v.shape[-1]) for v in parts))  # type: ignore[arg-type]
 
 
-def _prior(cohort: ChainData, exposures: np.ndarray, sweep: int, options: SamplerOptions) -> Prior:
-    """The prior [C, G, S] of a sweep: at first the one expected, then drawn given the exposures [C, T, S]."""
+def _shifted(slab: Slab, burdens: np.ndarray) -> Slab:
+    """``slab`` [rows, S] of samples with ``burdens`` [rows, 1]."""
+    factor = np.exp(burdens)
+    return slab._replace(log_mean=slab.log_mean + burdens, low=slab.low * factor, high=slab.high * factor)
+
+
+def _prior(
+    cohort: ChainData, exposures: np.ndarray, burdens: np.ndarray, sweep: int, options: SamplerOptions
+) -> tuple[Prior, np.ndarray]:
+    """The prior [C, G, S] and the burdens [C, T] of a sweep: at first as expected, then drawn given the exposures [C, T, S]."""
     if sweep >= options.ignored:
         rng = np.random.default_rng([cohort.seed, sweep])
-        sums = log_sums(exposures, cohort.groups)
+        sums = log_sums(exposures, cohort.groups, burdens)
         if cohort.others:
             ended = cohort.others[sweep % len(cohort.others)]
             sums = LogSums(*(moving + still for moving, still in zip(sums, ended, strict=True)))
-        return drawn_prior(rng, sums, cohort.ground, options, cohort.separate)
+        prior = drawn_prior(rng, sums, cohort.ground, options, cohort.separate)
+        return prior, drawn_burdens(rng, exposures, prior, cohort.groups, cohort.ground.burden)
     ground = cohort.ground
     shape = (len(exposures), cohort.groups.shape[1], exposures.shape[2])
     parts = (ground.presence, ground.log_mean, np.sqrt(ground.variance))
-    return Prior(*(np.broadcast_to(np.asarray(v, np.float64), shape) for v in parts))
+    return Prior(*(np.broadcast_to(np.asarray(v, np.float64), shape) for v in parts)), burdens

@@ -16,7 +16,7 @@ from vaebench.signatures.sampler.chains import BLOCK, ChainData, cohort_of, with
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.gibbs import Problem
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import log_sums
+from vaebench.signatures.sampler.priors import Prior, drawn_burdens, log_sums
 
 if TYPE_CHECKING:
     from vaebench.signatures.sampler.posterior import ExposurePosterior
@@ -34,12 +34,14 @@ class Moving(NamedTuple):
         rows: [t], their samples, in increasing order.
         exposures: [C, t, S], their state.
         draws: those kept of them.
+        burdens: [C, t], ``None`` at the start.
     """
 
     cohort: ChainData
     rows: np.ndarray
     exposures: np.ndarray
     draws: Draws
+    burdens: np.ndarray | None = None
 
 
 def mixing(
@@ -106,6 +108,7 @@ def narrowed(
     problem: Problem,
     presence: np.ndarray,
     groups: np.ndarray,
+    prior: Prior,
     options: SamplerOptions = SAMPLER,
 ) -> Moving:
     """The chains of the samples in ``rows`` alone.
@@ -117,6 +120,7 @@ def narrowed(
         problem: of all samples.
         presence: [T, S], P(present) from which the timetable is made.
         groups: [T, G], cancer types of all samples.
+        prior: [G, S], mean of those drawn so far, given which the burdens of the samples that have ended are drawn.
         options: constants of the sampler.
     """
     before, chains = moving.cohort, draws.shape[0]
@@ -124,7 +128,14 @@ def narrowed(
     own = problem._replace(x=np.asarray(x)[rows], variance=np.asarray(variance)[rows], dispersion=dispersion[rows])
     cohort = cohort_of(own, before.noise, groups[rows], before.ground, before.seed, chains, BLOCK, _ROWS)
     ended = np.setdiff1d(np.arange(len(groups)), rows)
-    others = [log_sums(draws.at(place)[:, ended].astype(np.float64), groups[ended]) for place in range(draws.shape[1])]
+    rng, each = np.random.default_rng([before.seed, 2]), Prior(*(np.repeat(v[None], chains, 0) for v in prior))
+    others = []
+    for place in range(draws.shape[1]):
+        still = draws.at(place)[:, ended].astype(np.float64)
+        burdens = drawn_burdens(rng, still, each, groups[ended], before.ground.burden)
+        others.append(log_sums(still, groups[ended], burdens))
     cohort = with_timetable(cohort, presence[rows], options.learning, options)
     cohort = cohort._replace(separate=before.separate, others=others)
-    return Moving(cohort, rows, moving.exposures[:, np.searchsorted(moving.rows, rows)], draws.of(rows))
+    own = np.searchsorted(moving.rows, rows)
+    burdens = None if moving.burdens is None else moving.burdens[:, own]
+    return Moving(cohort, rows, moving.exposures[:, own], draws.of(rows), burdens)

@@ -15,7 +15,7 @@ from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.mixing import Moving, has_mixed, narrowed, rows_to_continue, slow_samples
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, weak_ground
+from vaebench.signatures.sampler.priors import Ground, burden_moments, weak_ground
 from vaebench.signatures.sampler.sums import Sum, inseparable
 from vaebench.signatures.tables import SMALL, OnProgress, no_progress
 from vaebench.types.shown import one_line
@@ -171,23 +171,23 @@ def sampled(
     def run(moving: Moving, n: int, keep: int, place: int = 0) -> ChainRun:
         step = lambda i: progress("sampling", done + i, total)  # noqa: E731
         take = lambda i, e: moving.draws.put(place + i, e)  # noqa: E731
-        return chain_run(moving.cohort, moving.exposures, done, n, keep, options, step, take)
+        return chain_run(moving.cohort, moving.exposures, done, n, keep, options, step, take, moving.burdens)
 
     # the timetable follows what the chains find, until draws are kept
     for end in sorted({min(v, options.learning) for v in (5, 10, 25, 60)} | {options.learning}):
         state = run(moving, end - done, 0)
         done = end
         cohort = with_timetable(moving.cohort, state.presence if end >= options.ignored else None, end, options)
-        moving = moving._replace(cohort=cohort, exposures=state.exposures)
+        moving = moving._replace(cohort=cohort, exposures=state.exposures, burdens=state.burdens)
     presence, state = state.presence, run(moving, length, 1)
     found, priors = _summary(draws, level, options), [state.prior]
     while 2 * thin <= options.longest and not has_mixed(found, options):
         done = options.learning + length * thin
         total = done + length * thin
-        moving = moving._replace(exposures=state.exposures)
+        moving = moving._replace(exposures=state.exposures, burdens=state.burdens)
         rows = rows_to_continue(found, slow_samples(found, groups, options), moving.rows, groups, options)
         if len(rows) < len(moving.rows):
-            moving = narrowed(moving, rows, draws, problem, presence, groups, options)
+            moving = narrowed(moving, rows, draws, problem, presence, groups, _mean_prior(priors), options)
         # every second draw so far, and as many from as many sweeps again
         moving.draws.thin()
         state = run(moving, length * thin, 2 * thin, length // 2)
@@ -202,7 +202,7 @@ def sampled(
         sums=[s for first, own in draws.blocks() for s in inseparable(_joined(own), level, first)],
         limit=options.learning + length * 2 ** int(np.log2(max(options.longest, 1))),
     )
-    return found._replace(upper=_with_limits(found, problem, groups, level, options, noise))
+    return found._replace(upper=_with_limits(found, problem, groups, ground, level, options, noise))
 
 
 def _mean_prior(priors: list[Prior]) -> Prior:
@@ -213,6 +213,7 @@ def _with_limits(
     found: ExposurePosterior,
     problem: Problem,
     groups: np.ndarray,
+    ground: Ground,
     level: float,
     options: SamplerOptions,
     noise: str,
@@ -221,7 +222,12 @@ def _with_limits(
 
     That a prior thinks a signature rare is no reason to say that it is 0: the prior may be wrong of this cohort.
     """
-    prior = Prior(*(groups @ v for v in found.prior))
+    there = np.maximum(found.presence, 1e-12)
+    logs = np.log(np.maximum(found.mean, 1e-12) / there)
+    every = Prior(*(v[None] for v in found.prior))
+    burden, spread = (v[0][:, None] for v in burden_moments(found.presence[None], logs[None], every, groups, ground.burden))
+    presence, log_mean, log_sd = (groups @ v for v in found.prior)
+    prior = Prior(presence, log_mean + burden, np.sqrt(np.square(log_sd) + spread))
     scarce = found.presence * found.draws < options.scarce
     upper = found.upper.copy()
     for rows in (slice(i, i + _SUMMARISED) for i in range(0, len(upper), _SUMMARISED)):

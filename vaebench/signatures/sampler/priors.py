@@ -18,6 +18,7 @@ from scipy.special import gammainc, gammaincinv
 from vaebench.signatures.sampler.gibbs import GibbsState, Prior
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 
+_BURDENS = 0.6  # variance of ln(mutations) within a tumour type: median of the 26 types of PCAWG with 20 genomes
 _POSSIBLE = (1e-12, 1 - 1e-9)  # P(present) that is drawn: both it and its complement have a logarithm
 
 _Moments = tuple[ArrayLike, ArrayLike, ArrayLike]
@@ -69,7 +70,7 @@ class Ground(NamedTuple):
     """Prior of the prior of each signature: its expectation, and how many samples each part of it counts for.
 
     P(present) ~ Beta(n p, n (1 - p)) with expectation p; s^2 ~ scaled inverse chi-squared about ``variance``;
-    m ~ N(log_mean, s^2 / n). Arrays [S] or [G, S].
+    m ~ N(log_mean, s^2 / n). Arrays [S] or [G, S]. Exposures are relative to the sample's burden: what all of its signatures share.
 
     Attributes:
         presence: expected P(present), between 0 and 1.
@@ -78,6 +79,7 @@ class Ground(NamedTuple):
         presence_weight: samples that ``presence`` counts for.
         mean_weight: samples with the signature that ``log_mean`` counts for.
         variance_weight: samples with the signature that ``variance`` counts for.
+        burden: variance of ln(mutations) between samples, a scalar or [G].
     """
 
     presence: ArrayLike
@@ -86,6 +88,18 @@ class Ground(NamedTuple):
     presence_weight: ArrayLike
     mean_weight: ArrayLike
     variance_weight: ArrayLike
+    burden: ArrayLike = 0.0
+
+
+def burden_variance(x: np.ndarray) -> float:
+    """Variance of ln(mutations) between samples with counts x [T, M], beyond that of Poisson counts.
+
+    One sample does not show it, and its own total is no prior of its total: it has the usual one, which counts as one sample in
+    a cohort.
+    """
+    total = np.maximum(x.sum(1), 1.0)
+    between = max(float(np.var(np.log(total)) - np.mean(1 / total)), 0.0)
+    return ((len(x) - 1) * between + _BURDENS) / len(x)
 
 
 def weak_ground(x: np.ndarray, count: int, options: SamplerOptions = SAMPLER) -> Ground:
@@ -96,7 +110,7 @@ def weak_ground(x: np.ndarray, count: int, options: SamplerOptions = SAMPLER) ->
     typical = max(float(np.mean(np.sum(x, 1))) / min(count, options.active + 2), 1.0)
     weights = (options.presence_weight, options.mean_weight, options.variance_weight)
     parts = (min(0.5, options.active / count), np.log(typical), 1.0, *weights)
-    return Ground(*(np.full(count, part) for part in parts))
+    return Ground(*(np.full(count, part) for part in parts), burden=burden_variance(x))
 
 
 class LogSums(NamedTuple):
@@ -104,7 +118,7 @@ class LogSums(NamedTuple):
 
     Attributes:
         present: [C, G, S], samples with an exposure above 0.
-        logs: [C, G, S], of ln e over them.
+        logs: [C, G, S], of ln e over them, relative to the burden.
         squares: [C, G, S], of (ln e)^2.
         samples: [G], all samples.
     """
@@ -115,12 +129,54 @@ class LogSums(NamedTuple):
     samples: np.ndarray
 
 
-def log_sums(exposures: np.ndarray, groups: np.ndarray) -> LogSums:
-    """Return the sums of exposures [C, T, S] over ``groups`` [T, G] of 0 and 1."""
+def log_sums(exposures: np.ndarray, groups: np.ndarray, burdens: ArrayLike = 0.0) -> LogSums:
+    """Return the sums of exposures [C, T, S], relative to ``burdens`` [C, T], over ``groups`` [T, G] of 0 and 1."""
     present = exposures > 0
-    logs = np.log(np.where(present, exposures, 1.0))
+    logs = np.log(np.where(present, exposures, 1.0)) - present * np.asarray(burdens)[..., None]
     sums = [np.matmul(groups.T, v) for v in (present.astype(np.float64), logs, logs**2)]
     return LogSums(*sums, samples=groups.sum(0))
+
+
+def burden_moments(
+    there: np.ndarray, logs: np.ndarray, prior: Prior, groups: np.ndarray, variance: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance [C, T] of the burden of each sample given the logarithms of its exposures.
+
+    A burden b_t ~ N(0, variance) is shared by all signatures of a sample, ln e_tk ~ N(m_k + b_t, s_k^2), as a tumour of many
+    mutations has more of each. So published shares, which vary less than exposures, say what share to expect of a sample.
+
+    Args:
+        there: [C, T, S], 1 for a signature that is present, or its probability.
+        logs: [C, T, S], ln e of those that are.
+        prior: [C, G, S].
+        groups: [T, G] of 0 and 1.
+        variance: of the burdens, a scalar or [G].
+    """
+    precision = 1 / np.square(prior.log_sd)
+    turned, centred = (np.swapaxes(v, -1, -2) for v in (precision, precision * prior.log_mean))
+    own = np.eye(groups.shape[1])[groups.argmax(1)]
+    information = np.sum(np.matmul(there, turned) * own, -1)
+    pull = np.sum((np.matmul(there * logs, turned) - np.matmul(there, centred)) * own, -1)
+    between = own @ np.broadcast_to(np.asarray(variance, np.float64), groups.shape[1])
+    spread = between / (1 + between * information)
+    return spread * pull, spread
+
+
+def drawn_burdens(
+    rng: np.random.Generator, exposures: np.ndarray, prior: Prior, groups: np.ndarray, variance: ArrayLike
+) -> np.ndarray:
+    """Draw the burdens [C, T] given exposures [C, T, S]; the other arguments are those of :func:`burden_moments`."""
+    there = exposures > 0
+    logs = np.log(np.where(there, exposures, 1.0))
+    mean, spread = burden_moments(there.astype(np.float64), logs, prior, groups, variance)
+    return mean + np.sqrt(spread) * rng.standard_normal(spread.shape)
+
+
+def first_burdens(exposures: np.ndarray, groups: np.ndarray, variance: ArrayLike) -> np.ndarray:
+    """Burdens [C, T] with which chains begin at exposures [C, T, S]: by the sums of the exposures; 0 where all burdens are."""
+    logs = np.log(np.maximum(exposures.sum(-1), 1.0))
+    mean = (logs @ groups / groups.sum(0)) @ groups.T
+    return (logs - mean) * (groups @ (np.broadcast_to(np.asarray(variance), groups.shape[1]) > 0))
 
 
 def drawn_prior(
@@ -163,7 +219,7 @@ def _conditional(
 ) -> Prior:
     """Draw from Beta and truncated normal-inverse-gamma, given counts, sums and sums of squares of ln e, [C, G, S] each."""
     count, total, squares = sums
-    presence, log_mean, variance, *weights = (np.asarray(v) for v in ground)
+    presence, log_mean, variance, *weights = (np.asarray(v) for v in ground[:6])
     mean = (total + weights[1] * log_mean) / (count + weights[1])
     within = squares - 2 * mean * total + count * mean**2
     spread = np.maximum(within, 0) + weights[2] * variance + weights[1] * (mean - log_mean) ** 2
