@@ -72,30 +72,34 @@ def cohort():
 
 
 def test_the_prior_of_those_that_go_on_is_drawn_as_from_all_samples(cohort, monkeypatch):
-    """With the others' draw beside the moving exposures, sums over types are those of the whole cohort."""
+    """With the others' draw beside the moving exposures, sums over types are those of the whole cohort, without burdens."""
     x, signatures, exposures = cohort
     mean = exposures @ signatures
     problem = Problem(x, signatures, mean + 0.1, np.ones(len(x)))
     groups = np.eye(2)[np.arange(80) % 2]
     whole = cohort_of(problem, "poisson", groups, weak_ground(x, 3), 1, 2, 500)
+    prior = Prior(*(np.full((2, 3), v) for v in (0.5, 4.0, 1.0)))
     draws = Draws(2, 2, 80, 3)
     for place in range(2):
         draws.put(place, np.stack([exposures * (1 + place), exposures * (3 + place)]))
     start = np.stack([exposures, exposures])
-    moving = Moving(whole, np.arange(80), start, draws)
-    rows = np.arange(10, 42)
-    own = narrowed(moving, rows, draws, problem, np.full((80, 3), 0.5), groups, OPTIONS)
+    burdens = np.random.default_rng(7).normal(0, 1, (2, 80))
+    moving = Moving(whole, np.arange(80), start, draws, burdens)
+    rows, ended = np.arange(10, 42), np.setdiff1d(np.arange(80), np.arange(10, 42))
+    monkeypatch.setattr("vaebench.signatures.sampler.mixing.drawn_burdens", lambda *arguments: burdens[:, ended])
+    own = narrowed(moving, rows, draws, problem, np.full((80, 3), 0.5), groups, prior, OPTIONS)
     seen = []
     monkeypatch.setattr("vaebench.signatures.sampler.chains.drawn_prior", lambda rng, sums, *rest: seen.append(sums) or Prior(
         *(np.full((2, 2, 3), v) for v in (0.5, 4.0, 1.0))
     ))  # fmt: skip
-    chain_run(own.cohort, own.exposures, 101, 1, 1, OPTIONS)
+    chain_run(own.cohort, own.exposures, 101, 1, 1, OPTIONS, burdens=own.burdens)
     held = draws.at(1).astype(float)
     held[:, rows] = own.exposures
     for g in range(2):
         mine = held[:, groups[:, g] > 0]
         np.testing.assert_array_equal(seen[0].present[:, g], (mine > 0).sum(1))
-        logs = np.where(mine > 0, np.log(np.where(mine > 0, mine, 1)), 0)
+        relative = mine * np.exp(-burdens[:, groups[:, g] > 0, None])
+        logs = np.where(mine > 0, np.log(np.where(mine > 0, relative, 1)), 0)
         np.testing.assert_allclose(seen[0].logs[:, g], logs.sum(1), rtol=1e-6)
         np.testing.assert_allclose(seen[0].squares[:, g], (logs**2).sum(1), rtol=1e-6)
     np.testing.assert_array_equal(seen[0].samples, [40, 40])

@@ -8,10 +8,18 @@ from scipy import stats
 
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler.chains import chain_run, cohort_of
-from vaebench.signatures.sampler.gibbs import Problem
+from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
-from vaebench.signatures.sampler.priors import Ground, drawn_prior, log_sums, weak_ground
+from vaebench.signatures.sampler.priors import (
+    Ground,
+    burden_moments,
+    drawn_burdens,
+    drawn_prior,
+    first_burdens,
+    log_sums,
+    weak_ground,
+)
 
 GROUND = Ground(*(np.array([v, v]) for v in (0.3, 2.0, 0.8, 1.5, 0.7, 3.0)))
 WIDE = SamplerOptions(least_sd=1e-4, largest_sd=1e4)
@@ -67,6 +75,43 @@ def test_a_small_group_leans_on_the_cohort_and_a_large_one_on_itself():
     assert (found.presence[:, 1].std(0) > np.sqrt(0.25 / 16) * 0.8).all()
 
 
+def test_burdens_follow_the_joint_normal_distribution():
+    """Mean and variance given the logarithms, by the covariance matrix of burden and logarithms, type by type."""
+    rng = np.random.default_rng(8)
+    prior = Prior(np.full((1, 2, 3), 0.5), rng.normal(3, 1, (1, 2, 3)), rng.uniform(0.2, 1.5, (1, 2, 3)))
+    groups, variance = np.eye(2)[[0, 1, 1]], np.array([0.4, 1.3])
+    there, logs = np.array([[1.0, 1, 1], [0, 1, 1], [0, 0, 0]]), rng.normal(3, 1, (3, 3))
+    mean, spread = burden_moments(there[None], logs[None], prior, groups, variance)
+    for t, g in enumerate([0, 1, 1]):
+        on = there[t] > 0
+        covariance = np.diag(prior.log_sd[0, g, on] ** 2) + variance[g]
+        gain = np.linalg.solve(covariance, np.full(on.sum(), variance[g]))
+        assert mean[0, t] == pytest.approx(gain @ (logs[t] - prior.log_mean[0, g])[on], abs=1e-12)
+        assert spread[0, t] == pytest.approx(variance[g] - gain.sum() * variance[g])
+    exposures = np.repeat(np.where(there, np.exp(logs), 0.0)[None], 40_000, 0)
+    drawn = drawn_burdens(rng, exposures, prior, groups, variance)
+    np.testing.assert_allclose(drawn.mean(0), mean[0], atol=0.02)
+    np.testing.assert_allclose(drawn.var(0), spread[0], rtol=0.03)
+    assert not drawn_burdens(rng, exposures[:1], prior, groups, 0.0).any()
+
+
+def test_sums_are_those_without_the_burdens():
+    rng = np.random.default_rng(9)
+    exposures = np.where(rng.random((2, 5, 3)) < 0.6, rng.gamma(3, 10, (2, 5, 3)), 0.0)
+    burdens, groups = rng.normal(0, 1, (2, 5)), np.eye(2)[[0, 0, 1, 1, 1]]
+    found = log_sums(exposures, groups, burdens)
+    alone = log_sums(exposures * np.exp(-burdens)[..., None], groups)
+    for a, b in zip(found, alone, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9)
+
+
+def test_chains_begin_with_the_burdens_of_their_exposures():
+    exposures = np.array([[[10.0, 0], [20, 20], [100, 100]]])
+    groups = np.eye(2)[[0, 0, 1]]
+    np.testing.assert_allclose(first_burdens(exposures, groups, 0.5)[0], [-np.log(2), np.log(2), 0])
+    assert not first_burdens(exposures, groups, 0.0).any()
+
+
 def test_a_signature_is_expected_less_often_where_more_are_offered():
     few, many = weak_ground(np.full((3, 96), 10.0), 4), weak_ground(np.full((3, 96), 10.0), 86)
     np.testing.assert_allclose([few.presence[0], many.presence[0]], [0.5, 6 / 86])
@@ -116,23 +161,34 @@ def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
 
 
 @pytest.mark.slow
-def test_ranks_of_exposures_of_small_cohorts_are_uniform():
+@pytest.mark.parametrize(("burden", "fewer", "weight"), [(0.0, 0.0, 4.0), (2.0, 1.5, 100.0)])
+def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight):
     """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts of three samples, counts."""
     rng = np.random.default_rng(5)
     signatures = rng.dirichlet(np.full(96, 0.3), 3)
     signatures[2] = 0.6 * signatures[1] + 0.4 * signatures[2]
-    ground = Ground(*(np.array(v) for v in ([0.5, 0.3, 0.4], [3.0, 4, 3], [0.5] * 3, [2.0] * 3, [1.0] * 3, [4.0] * 3)))
+    mean, weights = np.array([3.0, 4, 3]) - fewer, np.full(3, weight)  # few mutations leave the shares to the prior
+    ground = Ground(
+        np.array([0.5, 0.3, 0.4]),
+        mean,
+        np.full(3, 0.5 / np.sqrt(weight / 4)),
+        weights / 2,
+        weights / 4,
+        weights,
+        burden,
+    )
     options = SamplerOptions()
     sets, samples = 500, 3
     prior = drawn_prior(rng, log_sums(np.zeros((sets, 0, 3)), np.ones((0, 1))), ground, options)
     on = rng.random((sets, samples, 3)) < prior.presence
-    truth = np.where(on, np.exp(prior.log_mean + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
+    shared = np.sqrt(burden) * rng.standard_normal((sets, samples, 1))
+    truth = np.where(on, np.exp(prior.log_mean + shared + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
     x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)
     known = problem(x, signatures, (truth @ signatures).reshape(-1, 96))
     cohort = cohort_of(known, "poisson", np.ones((samples, 1)), ground, 0, 1, 750)
     start = np.repeat(x.sum(1).reshape(sets, samples, 1) / 3, 3, 2)
     state = chain_run(cohort, start, 0, 100, 0, options)
-    draws = chain_run(cohort, state.exposures, 100, 6 * 49, 6, options).draws
+    draws = chain_run(cohort, state.exposures, 100, 6 * 49, 6, options, burdens=state.burdens).draws
     ties = (draws == truth[:, None].astype(np.float32)).sum(1)  # at 0, broken at random
     ranks = (draws < truth[:, None]).sum(1) + rng.integers(0, ties + 1)
     for k in range(3):
@@ -176,4 +232,6 @@ def test_the_same_seed_gives_the_same_draws_whatever_the_threads(monkeypatch):
     assert first.draws.shape == (2, 10, 40, 2)
     # in two stretches as in one
     half = chain_run(cohort, start, 0, 10, 0)
-    np.testing.assert_array_equal(chain_run(cohort, half.exposures, 10, 10, 10).draws[:, 0], first.draws[:, -1])
+    rest = chain_run(cohort, half.exposures, 10, 10, 10, burdens=half.burdens)
+    np.testing.assert_array_equal(rest.draws[:, 0], first.draws[:, -1])
+    np.testing.assert_array_equal(rest.burdens, first.burdens)

@@ -10,6 +10,7 @@ from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.options import SAMPLER
 from vaebench.signatures.sampler.posterior import ExposurePosterior, _with_limits
+from vaebench.signatures.sampler.priors import weak_ground
 from vaebench.signatures.sampler.sums import inseparable
 
 
@@ -70,8 +71,12 @@ def test_upper_limits_of_a_few_counts_are_those_of_the_likelihood_itself(noise):
     # nor is a signature said to be 0 because the prior of the cohort has hardly any
     ends = dict.fromkeys(("lower", "upper", "r_hat", "effective"), np.zeros((1, 2)))
     ends |= {"mean": mean, "presence": presence}
+    ground = weak_ground(x, 2)._replace(burden=0.0)
     nothing = ExposurePosterior(**ends, kept=mean[None], prior=rare, draws=500, sweeps=9, sums=[])
-    assert _with_limits(nothing, problem, np.ones((1, 1)), 0.95, SAMPLER, noise)[0, 1] == found
+    assert _with_limits(nothing, problem, np.ones((1, 1)), ground, 0.95, SAMPLER, noise)[0, 1] == found
+    # in a sample of many more mutations than the prior's mean, more of each signature is expected
+    apart = ground._replace(burden=1.0)
+    assert _with_limits(nothing, problem, np.ones((1, 1)), apart, 0.95, SAMPLER, noise)[0, 1] > found
 
 
 def test_upper_limits_end_where_what_gives_way_is_used_up():

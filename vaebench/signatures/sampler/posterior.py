@@ -225,7 +225,9 @@ def _with_limits(
     there = np.maximum(found.presence, 1e-12)
     logs = np.log(np.maximum(found.mean, 1e-12) / there)
     every = Prior(*(v[None] for v in found.prior))
-    burden, spread = (v[0][:, None] for v in burden_moments(found.presence[None], logs[None], every, groups, ground.burden))
+    burden, spread = (
+        v[0][:, None] for v in burden_moments(found.presence[None], logs[None], every, groups, ground.burden)
+    )
     presence, log_mean, log_sd = (groups @ v for v in found.prior)
     prior = Prior(presence, log_mean + burden, np.sqrt(np.square(log_sd) + spread))
     scarce = found.presence * found.draws < options.scarce

@@ -70,7 +70,7 @@ class Ground(NamedTuple):
     """Prior of the prior of each signature: its expectation, and how many samples each part of it counts for.
 
     P(present) ~ Beta(n p, n (1 - p)) with expectation p; s^2 ~ scaled inverse chi-squared about ``variance``;
-    m ~ N(log_mean, s^2 / n). Arrays [S] or [G, S]. Exposures are relative to the sample's burden: what all of its signatures share.
+    m ~ N(log_mean, s^2 / n). Arrays [S] or [G, S]. Exposures e are relative to the sample's burden (:func:`burden_moments`).
 
     Attributes:
         presence: expected P(present), between 0 and 1.
