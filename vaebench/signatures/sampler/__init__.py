@@ -1,7 +1,8 @@
 """Posterior of exposures to known signatures, by Gibbs sampling with a spike-and-slab prior.
 
 Model: counts x_t have mean (E S)_t and Poisson, negative binomial or (for rounded means) Gaussian noise. An exposure is 0 with
-probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2). Each cancer type has its own (p, m, s).
+probability 1 - p_k, else ln e_tk ~ N(m_k + b_t, s_k^2). Each cancer type has its own (p, m, s), each sample a burden b_t, for a
+tumour of many mutations has more of each signature.
 
 :func:`vaebench.signatures.sampler.posterior.sampled` runs, with the constants of
 :class:`vaebench.signatures.sampler.options.SamplerOptions`::
@@ -12,7 +13,8 @@ probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2). Each cancer type has its own 
     3. chains      two or more per sample, from the maximum likelihood; ``learning`` sweeps, then ``draws`` in all
                    (chains.chain_run). A sweep is
                    a. the prior (p, m, s) of each signature and cancer type, drawn given all exposures of the chain
-                      (priors.drawn_prior): a few samples or a few mutations leave it uncertain, and so the intervals
+                      (priors.drawn_prior): a few samples or a few mutations leave it uncertain, and so the intervals;
+                      then the burden of each sample (priors.drawn_burdens)
                    b. the signatures in turn, those surely absent from a sample in every 16th sweep only (visits.timetable):
                       draw e_tk given the others, from an atom at 0 and a grid (proposals.single)
                    c. after each, one pair of signatures, similar ones more often: draw their shares given the sum of their

@@ -1,7 +1,7 @@
 """Gibbs sweeps over the exposures of known signatures, with a Metropolis step for each draw.
 
 Model: x_tc has mean (E S)_tc, and is Gaussian with variance v_tc, Poisson (log likelihood divided by the dispersion) or
-negative binomial; e_tk = 0 with probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2); (p, m, s) come from
+negative binomial; e_tk = 0 with probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2); (p, m, s), each sample's own, come from
 :mod:`vaebench.signatures.sampler.priors`.
 
 Samples are independent given the prior, so all of them are drawn side by side: arrays of a sweep are [S, T], and the loop runs

@@ -3,7 +3,8 @@
 Chains end when the worst hundredth of all exposures has mixed. In a cohort a few samples mix slowly. Their chains alone are
 continued; the prior of each sweep is then drawn given their exposures and, of the samples whose chains have ended, one of their
 draws after the other. So the prior is still drawn from its posterior, up to what a few slow samples tell of it: a cancer type
-with fewer than ``options.independent`` samples goes on as a whole.
+with fewer than ``options.independent`` samples goes on as a whole. Burdens are not kept with the draws; those of the samples that
+have ended are drawn again, given the exposures and the mean of the priors so far.
 """
 
 from __future__ import annotations
