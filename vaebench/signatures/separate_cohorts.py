@@ -77,4 +77,5 @@ def _grounds(
         rows = np.split(clear, np.cumsum([len(x) for x in cohorts])[:-1])
         own = [found._replace(shares=weights_of(part)) for part in rows]
         grounds = [ground_of_types(x, facts, unsure, options)[0] for x, facts in zip(cohorts, own, strict=True)]
-    return [Ground(*(np.asarray(v) for v in ground)) for ground in grounds]
+    loading = np.ones(len(signatures))
+    return [Ground(*map(np.asarray, ground))._replace(loading=loading * ground.loading) for ground in grounds]

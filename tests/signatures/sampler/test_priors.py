@@ -18,6 +18,7 @@ from vaebench.signatures.sampler.priors import (
     drawn_prior,
     first_burdens,
     log_sums,
+    shifts_of,
     weak_ground,
 )
 
@@ -79,30 +80,34 @@ def test_burdens_follow_the_joint_normal_distribution():
     """Mean and variance given the logarithms, by the covariance matrix of burden and logarithms, type by type."""
     rng = np.random.default_rng(8)
     prior = Prior(np.full((1, 2, 3), 0.5), rng.normal(3, 1, (1, 2, 3)), rng.uniform(0.2, 1.5, (1, 2, 3)))
-    groups, variance = np.eye(2)[[0, 1, 1]], np.array([0.4, 1.3])
+    groups = np.eye(2)[[0, 1, 1]]
+    ground = GROUND._replace(burden=np.array([0.4, 1.3]), loading=np.array([1.0, 0.5, 0.8]))
     there, logs = np.array([[1.0, 1, 1], [0, 1, 1], [0, 0, 0]]), rng.normal(3, 1, (3, 3))
-    mean, spread = burden_moments(there[None], logs[None], prior, groups, variance)
+    mean, spread = burden_moments(there[None], logs[None], prior, groups, ground)
     for t, g in enumerate([0, 1, 1]):
         on = there[t] > 0
-        covariance = np.diag(prior.log_sd[0, g, on] ** 2) + variance[g]
-        gain = np.linalg.solve(covariance, np.full(on.sum(), variance[g]))
+        own, variance = ground.loading[on], ground.burden[g]
+        covariance = np.diag(prior.log_sd[0, g, on] ** 2) + variance * np.outer(own, own)
+        gain = np.linalg.solve(covariance, variance * own)
         assert mean[0, t] == pytest.approx(gain @ (logs[t] - prior.log_mean[0, g])[on], abs=1e-12)
-        assert spread[0, t] == pytest.approx(variance[g] - gain.sum() * variance[g])
+        assert spread[0, t] == pytest.approx(variance - gain @ own * variance)
     exposures = np.repeat(np.where(there, np.exp(logs), 0.0)[None], 40_000, 0)
-    drawn = drawn_burdens(rng, exposures, prior, groups, variance)
+    drawn = drawn_burdens(rng, exposures, prior, groups, ground)
     np.testing.assert_allclose(drawn.mean(0), mean[0], atol=0.02)
     np.testing.assert_allclose(drawn.var(0), spread[0], rtol=0.03)
-    assert not drawn_burdens(rng, exposures[:1], prior, groups, 0.0).any()
+    assert not drawn_burdens(rng, exposures[:1], prior, groups, GROUND).any()
 
 
 def test_sums_are_those_without_the_burdens():
     rng = np.random.default_rng(9)
     exposures = np.where(rng.random((2, 5, 3)) < 0.6, rng.gamma(3, 10, (2, 5, 3)), 0.0)
     burdens, groups = rng.normal(0, 1, (2, 5)), np.eye(2)[[0, 0, 1, 1, 1]]
-    found = log_sums(exposures, groups, burdens)
-    alone = log_sums(exposures * np.exp(-burdens)[..., None], groups)
+    loading = np.array([[1.0, 0.5, 0.0], [0.2, 1.0, 0.7]])
+    found = log_sums(exposures, groups, shifts_of(burdens, groups, GROUND._replace(loading=loading)))
+    alone = log_sums(exposures * np.exp(-burdens[..., None] * loading[[0, 0, 1, 1, 1]]), groups)
     for a, b in zip(found, alone, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-9)
+    np.testing.assert_array_equal(shifts_of(burdens, groups, GROUND), burdens[..., None])  # every signature alike
 
 
 def test_chains_begin_with_the_burdens_of_their_exposures():
@@ -168,21 +173,17 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight):
     signatures = rng.dirichlet(np.full(96, 0.3), 3)
     signatures[2] = 0.6 * signatures[1] + 0.4 * signatures[2]
     mean, weights = np.array([3.0, 4, 3]) - fewer, np.full(3, weight)  # few mutations leave the shares to the prior
-    ground = Ground(
-        np.array([0.5, 0.3, 0.4]),
-        mean,
-        np.full(3, 0.5 / np.sqrt(weight / 4)),
-        weights / 2,
-        weights / 4,
-        weights,
-        burden,
+    expected, loading = (
+        (np.array([0.5, 0.3, 0.4]), mean, np.full(3, 0.5 / np.sqrt(weight / 4))),
+        np.array([1.0, 0.5, 1.0]),
     )
+    ground = Ground(*expected, weights / 2, weights / 4, weights, burden, loading)
     options = SamplerOptions()
     sets, samples = 500, 3
     prior = drawn_prior(rng, log_sums(np.zeros((sets, 0, 3)), np.ones((0, 1))), ground, options)
     on = rng.random((sets, samples, 3)) < prior.presence
     shared = np.sqrt(burden) * rng.standard_normal((sets, samples, 1))
-    truth = np.where(on, np.exp(prior.log_mean + shared + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
+    truth = np.where(on, np.exp(prior.log_mean + loading * shared + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
     x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)
     known = problem(x, signatures, (truth @ signatures).reshape(-1, 96))
     cohort = cohort_of(known, "poisson", np.ones((samples, 1)), ground, 0, 1, 750)

@@ -13,7 +13,15 @@ import numpy as np
 
 from vaebench.signatures.sampler.gibbs import Held, Prior, Problem, held
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, LogSums, drawn_burdens, drawn_prior, first_burdens, log_sums
+from vaebench.signatures.sampler.priors import (
+    Ground,
+    LogSums,
+    drawn_burdens,
+    drawn_prior,
+    first_burdens,
+    log_sums,
+    shifts_of,
+)
 from vaebench.signatures.sampler.proposals import Slab, slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
@@ -159,7 +167,8 @@ def chain_run(
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
             prior, burdens = _prior(cohort, flat.reshape(exposures.shape), burdens, i, options)
-            slabs, shift = _slabs(prior, flat.dtype), burdens.reshape(-1, 1).astype(flat.dtype)
+            slabs, shift = _slabs(prior, flat.dtype), shifts_of(burdens, cohort.groups, cohort.ground)
+            shift = shift.reshape(len(flat), -1).astype(flat.dtype)
 
             def drawn(
                 b: int, i: int = i, flat: np.ndarray = flat, slabs: Slab = slabs, shift: np.ndarray = shift
@@ -195,10 +204,10 @@ def _slabs(prior: Prior, dtype: np.dtype) -> Slab:
     return Slab(*(np.asarray(v, dtype).reshape(-1, v.shape[-1]) for v in parts))  # type: ignore[arg-type]
 
 
-def _shifted(slab: Slab, burdens: np.ndarray) -> Slab:
-    """``slab`` [rows, S] of samples with ``burdens`` [rows, 1]."""
-    factor = np.exp(burdens)
-    return slab._replace(log_mean=slab.log_mean + burdens, low=slab.low * factor, high=slab.high * factor)
+def _shifted(slab: Slab, shift: np.ndarray) -> Slab:
+    """``slab`` [rows, S] with ``shift`` [rows, S] or [rows, 1] added to the mean of ln e."""
+    factor = np.exp(shift)
+    return slab._replace(log_mean=slab.log_mean + shift, low=slab.low * factor, high=slab.high * factor)
 
 
 def _prior(
@@ -207,12 +216,12 @@ def _prior(
     """The prior [C, G, S] and the burdens [C, T] of a sweep: at first as expected, then drawn given the exposures [C, T, S]."""
     if sweep >= options.ignored:
         rng = np.random.default_rng([cohort.seed, sweep])
-        sums = log_sums(exposures, cohort.groups, burdens)
+        sums = log_sums(exposures, cohort.groups, shifts_of(burdens, cohort.groups, cohort.ground))
         if cohort.others:
             ended = cohort.others[sweep % len(cohort.others)]
             sums = LogSums(*(moving + still for moving, still in zip(sums, ended, strict=True)))
         prior = drawn_prior(rng, sums, cohort.ground, options, cohort.separate)
-        return prior, drawn_burdens(rng, exposures, prior, cohort.groups, cohort.ground.burden)
+        return prior, drawn_burdens(rng, exposures, prior, cohort.groups, cohort.ground)
     ground = cohort.ground
     shape = (len(exposures), cohort.groups.shape[1], exposures.shape[2])
     parts = (ground.presence, ground.log_mean, np.sqrt(ground.variance))

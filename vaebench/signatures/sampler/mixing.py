@@ -17,7 +17,7 @@ from vaebench.signatures.sampler.chains import BLOCK, ChainData, cohort_of, with
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.gibbs import Problem
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Prior, drawn_burdens, log_sums
+from vaebench.signatures.sampler.priors import Prior, drawn_burdens, log_sums, shifts_of
 
 if TYPE_CHECKING:
     from vaebench.signatures.sampler.posterior import ExposurePosterior
@@ -133,8 +133,8 @@ def narrowed(
     others = []
     for place in range(draws.shape[1]):
         still = draws.at(place)[:, ended].astype(np.float64)
-        burdens = drawn_burdens(rng, still, each, groups[ended], before.ground.burden)
-        others.append(log_sums(still, groups[ended], burdens))
+        burdens = drawn_burdens(rng, still, each, groups[ended], before.ground)
+        others.append(log_sums(still, groups[ended], shifts_of(burdens, groups[ended], before.ground)))
     cohort = with_timetable(cohort, presence[rows], options.learning, options)
     cohort = cohort._replace(separate=before.separate, others=others)
     own = np.searchsorted(moving.rows, rows)

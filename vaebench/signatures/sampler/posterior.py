@@ -15,7 +15,7 @@ from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.mixing import Moving, has_mixed, narrowed, rows_to_continue, slow_samples
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, burden_moments, weak_ground
+from vaebench.signatures.sampler.priors import Ground, burden_moments, shifts_of, weak_ground
 from vaebench.signatures.sampler.sums import Sum, inseparable
 from vaebench.signatures.tables import SMALL, OnProgress, no_progress
 from vaebench.types.shown import one_line
@@ -225,11 +225,10 @@ def _with_limits(
     there = np.maximum(found.presence, 1e-12)
     logs = np.log(np.maximum(found.mean, 1e-12) / there)
     every = Prior(*(v[None] for v in found.prior))
-    burden, spread = (
-        v[0][:, None] for v in burden_moments(found.presence[None], logs[None], every, groups, ground.burden)
-    )
+    burden, spread = burden_moments(found.presence[None], logs[None], every, groups, ground)
     presence, log_mean, log_sd = (groups @ v for v in found.prior)
-    prior = Prior(presence, log_mean + burden, np.sqrt(np.square(log_sd) + spread))
+    log_sd = np.sqrt(np.square(log_sd) + np.square(shifts_of(np.sqrt(spread), groups, ground)[0]))
+    prior = Prior(presence, log_mean + shifts_of(burden, groups, ground)[0], log_sd)
     scarce = found.presence * found.draws < options.scarce
     upper = found.upper.copy()
     for rows in (slice(i, i + _SUMMARISED) for i in range(0, len(upper), _SUMMARISED)):

@@ -80,6 +80,7 @@ class Ground(NamedTuple):
         mean_weight: samples with the signature that ``log_mean`` counts for.
         variance_weight: samples with the signature that ``variance`` counts for.
         burden: variance of ln(mutations) between samples, a scalar or [G].
+        loading: how each signature grows with the burden, a scalar, [S] or [G, S]: 1 as the mutations do, 0 not at all.
     """
 
     presence: ArrayLike
@@ -89,6 +90,7 @@ class Ground(NamedTuple):
     mean_weight: ArrayLike
     variance_weight: ArrayLike
     burden: ArrayLike = 0.0
+    loading: ArrayLike = 1.0
 
 
 def burden_variance(x: np.ndarray) -> float:
@@ -129,46 +131,53 @@ class LogSums(NamedTuple):
     samples: np.ndarray
 
 
-def log_sums(exposures: np.ndarray, groups: np.ndarray, burdens: ArrayLike = 0.0) -> LogSums:
-    """Return the sums of exposures [C, T, S], relative to ``burdens`` [C, T], over ``groups`` [T, G] of 0 and 1."""
+def log_sums(exposures: np.ndarray, groups: np.ndarray, shifts: ArrayLike = 0.0) -> LogSums:
+    """Return the sums of exposures [C, T, S], ln e less its ``shifts`` [C, T, S], over ``groups`` [T, G] of 0 and 1."""
     present = exposures > 0
-    logs = np.log(np.where(present, exposures, 1.0)) - present * np.asarray(burdens)[..., None]
+    logs = np.log(np.where(present, exposures, 1.0)) - present * np.asarray(shifts)
     sums = [np.matmul(groups.T, v) for v in (present.astype(np.float64), logs, logs**2)]
     return LogSums(*sums, samples=groups.sum(0))
 
 
+def shifts_of(burdens: np.ndarray, groups: np.ndarray, ground: Ground) -> np.ndarray:
+    """Return what ``burdens`` [C, T] add to the mean of ln e, [C, T, S]; scalars of the ground give [C, T, 1]."""
+    loading = np.atleast_1d(np.asarray(ground.loading, np.float64))
+    return burdens[..., None] * np.broadcast_to(loading, (groups.shape[1], loading.shape[-1]))[groups.argmax(1)]
+
+
 def burden_moments(
-    there: np.ndarray, logs: np.ndarray, prior: Prior, groups: np.ndarray, variance: ArrayLike
+    there: np.ndarray, logs: np.ndarray, prior: Prior, groups: np.ndarray, ground: Ground
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance [C, T] of the burden of each sample given the logarithms of its exposures.
 
-    A burden b_t ~ N(0, variance) is shared by all signatures of a sample, ln e_tk ~ N(m_k + b_t, s_k^2), as a tumour of many
-    mutations has more of each. So published shares, which vary less than exposures, say what share to expect of a sample.
+    A burden b_t ~ N(0, v) is shared by all signatures of a sample, ln e_tk ~ N(m_k + l_k b_t, s_k^2), as a tumour of many
+    mutations has more of most. So published shares, which vary less than exposures, say what share to expect of a sample.
 
     Args:
         there: [C, T, S], 1 for a signature that is present, or its probability.
         logs: [C, T, S], ln e of those that are.
         prior: [C, G, S].
         groups: [T, G] of 0 and 1.
-        variance: of the burdens, a scalar or [G].
+        ground: for v and l, its burden and loading.
     """
-    precision = 1 / np.square(prior.log_sd)
-    turned, centred = (np.swapaxes(v, -1, -2) for v in (precision, precision * prior.log_mean))
+    weight = np.asarray(ground.loading) / np.square(prior.log_sd)
+    parts = (weight * ground.loading, weight, weight * prior.log_mean)
+    precision, turned, centred = (np.swapaxes(v, -1, -2) for v in parts)
     own = np.eye(groups.shape[1])[groups.argmax(1)]
-    information = np.sum(np.matmul(there, turned) * own, -1)
+    information = np.sum(np.matmul(there, precision) * own, -1)
     pull = np.sum((np.matmul(there * logs, turned) - np.matmul(there, centred)) * own, -1)
-    between = own @ np.broadcast_to(np.asarray(variance, np.float64), groups.shape[1])
+    between = own @ np.broadcast_to(np.asarray(ground.burden, np.float64), groups.shape[1])
     spread = between / (1 + between * information)
     return spread * pull, spread
 
 
 def drawn_burdens(
-    rng: np.random.Generator, exposures: np.ndarray, prior: Prior, groups: np.ndarray, variance: ArrayLike
+    rng: np.random.Generator, exposures: np.ndarray, prior: Prior, groups: np.ndarray, ground: Ground
 ) -> np.ndarray:
     """Draw the burdens [C, T] given exposures [C, T, S]; the other arguments are those of :func:`burden_moments`."""
     there = exposures > 0
     logs = np.log(np.where(there, exposures, 1.0))
-    mean, spread = burden_moments(there.astype(np.float64), logs, prior, groups, variance)
+    mean, spread = burden_moments(there.astype(np.float64), logs, prior, groups, ground)
     return mean + np.sqrt(spread) * rng.standard_normal(spread.shape)
 
 
