@@ -262,7 +262,7 @@ def ground_of_types(
     presence = np.where(known, np.maximum(facts.presence, _FLOOR), np.minimum(facts.presence, _UNSEEN))
     mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
     burden, loading = burden_variance(x), np.where(presence < _SELDOM, 0.0, found.growth)
-    variance = facts.variance + np.square(1 - loading) * burden
+    variance = facts.variance + np.square(1 - found.growth) * burden
     expected = (np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance)
     return Ground(*expected, *samples, burden, loading), weights
 

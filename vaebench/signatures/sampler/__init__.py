@@ -1,8 +1,8 @@
 """Posterior of exposures to known signatures, by Gibbs sampling with a spike-and-slab prior.
 
 Model: counts x_t have mean (E S)_t and Poisson, negative binomial or (for rounded means) Gaussian noise. An exposure is 0 with
-probability 1 - p_k, else ln e_tk ~ N(m_k + b_t, s_k^2). Each cancer type has its own (p, m, s), each sample a burden b_t, for a
-tumour of many mutations has more of each signature.
+probability 1 - p_k, else ln e_tk ~ N(m_k + l_k b_t, s_k^2). Each cancer type has its own (p, m, s), each sample a burden b_t, for
+a tumour of many mutations has more of most signatures; l_k is 1 for those that grow as the mutations do.
 
 :func:`vaebench.signatures.sampler.posterior.sampled` runs, with the constants of
 :class:`vaebench.signatures.sampler.options.SamplerOptions`::
