@@ -264,7 +264,7 @@ def ground_of_types(
     burden, loading = burden_variance(x), np.where(presence < _SELDOM, 0.0, found.growth)
     variance = facts.variance + np.square(1 - found.growth) * burden
     expected = (np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance)
-    return Ground(*expected, *samples, burden, loading), weights
+    return Ground(*expected, *samples, burden=burden, loading=loading), weights
 
 
 def published_facts(
