@@ -115,6 +115,8 @@ def test_chains_begin_with_the_burdens_of_their_exposures():
     groups = np.eye(2)[[0, 0, 1]]
     np.testing.assert_allclose(first_burdens(exposures, groups, 0.5)[0], [-np.log(2), np.log(2), 0])
     assert not first_burdens(exposures, groups, 0.0).any()
+    empty = np.concatenate([groups, np.zeros((3, 1))], 1)  # a type of which no sample has mutations
+    np.testing.assert_array_equal(first_burdens(exposures, empty, 0.5), first_burdens(exposures, groups, 0.5))
 
 
 def test_a_signature_is_expected_less_often_where_more_are_offered():

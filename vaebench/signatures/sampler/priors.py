@@ -184,7 +184,7 @@ def drawn_burdens(
 def first_burdens(exposures: np.ndarray, groups: np.ndarray, variance: ArrayLike) -> np.ndarray:
     """Burdens [C, T] with which chains begin at exposures [C, T, S]: by the sums of the exposures; 0 where all burdens are."""
     logs = np.log(np.maximum(exposures.sum(-1), 1.0))
-    mean = (logs @ groups / groups.sum(0)) @ groups.T
+    mean = (logs @ groups / np.maximum(groups.sum(0), 1)) @ groups.T  # a type may have samples without mutations only
     return (logs - mean) * (groups @ (np.broadcast_to(np.asarray(variance), groups.shape[1]) > 0))
 
 
