@@ -605,5 +605,11 @@ def test_heldout_scores_are_those_of_the_training_coefficients():
     assert scores["valid_samples"] == len(valid)
     gain = (scores["log_likelihood"] - scores["log_likelihood_covariates"]) / scores["valid_events"]
     assert scores["gain_per_event"] == pytest.approx(gain)
+    # a covariate with the same levels leaves out the same samples, and makes the same indicator
+    stage = np.array(["I", "II", "III"])[labels]
+    by_stage = heldout_scores(
+        z, dataclasses.replace(data, labels=None, covariates={"age": age, "stage": stage}), Given(split=split)
+    )
+    assert by_stage == pytest.approx(scores)
     nobody = heldout_scores(z, survival_replaced(data, np.arange(120) < 70), Given(split=split))
     assert nobody["status"] == "TOO_FEW_EVENTS: 0 events among the validation samples"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -193,6 +195,14 @@ def test_few_samples_are_simulated_as_often_as_gives_a_hundred_tumours(monkeypat
         calibrate(catalogue.iloc[:samples], truth.signatures, draws=3, sources=["fit"], sampler=SHORT)
         assert asked.pop() == (3, samples)
         assert table["count"].iloc[0] == 2 * samples * cohorts
+
+
+def test_more_cohorts_than_the_sampler_has_draws_are_drawn():
+    catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)
+    few = dataclasses.replace(SHORT, draws=20, chain=10)
+    asked = {"intervals": "profile_likelihood", "noise": "poisson"}
+    table = calibrate(catalogue.iloc[:2], truth.signatures, draws=40, sources=["fit"], sampler=few, **asked)
+    assert table["count"].iloc[0] == 2 * 2 * 40
 
 
 def test_an_unknown_source_is_said():

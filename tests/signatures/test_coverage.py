@@ -81,6 +81,11 @@ def test_presence_calls_are_scored_as_scikit_learn_does():
     assert found["precision"] == pytest.approx(precision_score(present.ravel(), called))
     assert found["recall"] == pytest.approx(recall_score(present.ravel(), called))
     assert found["auc"] == pytest.approx(roc_auc_score(present.ravel(), presence.ravel()))
+    # a sample without mutations has no P(present), and changes nothing
+    presence[7] = np.nan
+    silent, rest = long(truth, 0, 1, presence=presence), np.delete(np.arange(200), 7)
+    assert presence_scores(silent, truth) == presence_scores(silent, truth.iloc[rest])
+    assert reliability(silent, truth)["count"].sum() == 3 * 199
 
 
 def test_reliable_probabilities_lie_on_the_diagonal():

@@ -36,6 +36,12 @@ def test_the_prior_holds_frequency_mean_and_spread_by_type():
     assert table.loc[("Y", "S1"), "present"] == 0
 
 
+def test_a_type_cannot_have_the_name_of_all_samples():
+    exposures = pd.DataFrame([[90.0, 10]], ["a"], ["S1", "S2"])
+    with pytest.raises(InputError, match="cancer type 'all' is not allowed"):
+        learned_prior(exposures, types=pd.Series(["all"], ["a"]))
+
+
 def test_intervals_count_by_their_probability_of_presence():
     exposures = pd.DataFrame([[50.0, 50.0], [100.0, 0.0]], ["a", "b"], ["S1", "S2"])
     long = pd.DataFrame(

@@ -9,7 +9,7 @@ import numpy as np
 
 from vaebench.errors import InputError
 from vaebench.metrics.cox import CoxOptions
-from vaebench.metrics.survival.cohort import survival_cohort, usable_latents
+from vaebench.metrics.survival.cohort import SurvivalCohort, survival_cohort, usable_latents
 from vaebench.metrics.survival.concordance import concordance, partial_log_likelihood
 from vaebench.metrics.survival.fits import fit_cox, fit_of_covariates
 from vaebench.metrics.survival.risk_sets import risk_sets
@@ -38,7 +38,8 @@ def heldout_scores(
     """Fit the model of ``cox`` on z [N, L] to the training part and judge it on the validation part.
 
     The AIC of ``cox`` is computed on samples that the VAE was trained on, and cannot show what latents learnt from just
-    those; this metric can. Samples of labels without a training event are left out of both parts.
+    those; this metric can. Samples of labels, or of levels of a categorical covariate, without a training event are left out of
+    both parts: nothing is known of their hazard.
 
     Returns:
         On the validation part, for the model and for the covariates alone (``_covariates``): ``concordance`` (Harrell's C,
@@ -60,8 +61,9 @@ def heldout_scores(
     valid = np.zeros(len(z), bool)
     train[given.split[0]], valid[given.split[1]] = True, True
     cohort = survival_cohort(dataset, options.label_covariate)
-    inside = _labels_with_events(dataset, options, train & cohort.keep)[cohort.keep]
-    train, valid = train[cohort.keep] & inside, valid[cohort.keep] & inside
+    train, valid = train[cohort.keep], valid[cohort.keep]
+    inside = _levels_with_events(dataset, options, cohort, train)
+    train, valid = train & inside, valid & inside
     scores: dict[str, Any] = dict.fromkeys(SCORES, math.nan) | {
         "train_events": int((cohort.event & train).sum()),
         "valid_events": int((cohort.event & valid).sum()),
@@ -90,12 +92,17 @@ def heldout_scores(
     return scores | results | {"gain_per_event": gain, "status": status}
 
 
-def _labels_with_events(dataset: Dataset, options: CoxOptions, train: np.ndarray) -> np.ndarray:
-    """Return a mask [N] of samples whose label has an event among the training samples; all if the label is no covariate."""
-    if dataset.labels is None or not options.label_covariate or dataset.survival is None:
-        return np.ones(len(train), bool)
-    dead = train & (np.nan_to_num(np.asarray(dataset.survival.event, np.float64)) > 0)
-    return np.isin(dataset.labels, dataset.labels[dead])
+def _levels_with_events(
+    dataset: Dataset, options: CoxOptions, cohort: SurvivalCohort, train: np.ndarray
+) -> np.ndarray:
+    """Return a mask [n] of samples of which the label and each categorical covariate have an event among the ``train`` [n]."""
+    inside = np.ones(len(train), bool)
+    levels = list(cohort.levels.values())
+    if dataset.labels is not None and options.label_covariate:
+        levels.append(dataset.labels[cohort.keep])
+    for values in levels:
+        inside &= np.isin(values, values[train & cohort.event])
+    return inside
 
 
 METRIC = Metric(

@@ -132,7 +132,7 @@ def adapted(
     if found is None:
         return Adapted(signatures)
     factors = pd.Series(found.factors, signatures.columns, name="factor")
-    changed = pd.DataFrame(with_factors(known, found.factors), signatures.index, signatures.columns)
+    changed = with_factors(signatures, factors)
     low, high = factors.idxmin(), factors.idxmax()
     note = (
         f"The counts deviate from these signatures in the same channels in all samples, from {factors[low]:.2g} times in {low} "
@@ -153,19 +153,18 @@ def _with_given(x: np.ndarray, signatures: pd.DataFrame, given: pd.Series) -> Ad
             f"the channel factors have no positive number for channel {str(wrong[0])!r}; they must be of the channels of the "
             "counts, as channel_factors.csv of a refit is"
         )
-    known = signatures.to_numpy()
-    changed = with_factors(known, factors.to_numpy())
+    changed = with_factors(signatures, factors)
     low, high = factors.idxmin(), factors.idxmax()
     note = (
         f"The signatures were multiplied by the factors of another cohort, from {factors[low]:.2g} times in {low} to "
         f"{factors[high]:.2g} times in {high}."
     )
-    before, after = (scatter(x, s, maximum_likelihood(x, s).exposures) for s in (known, changed))
+    before, after = (scatter(x, s, maximum_likelihood(x, s).exposures) for s in (signatures.to_numpy(), changed.to_numpy()))
     if np.isfinite(before.error):
         note += f" With them the dispersion of the counts is {after.dispersion:.2f}, without {before.dispersion:.2f}."
         if after.dispersion > before.dispersion:
             note += " So these samples do not deviate as that cohort does: leave the factors out (adapt none)."
-    return Adapted(pd.DataFrame(changed, signatures.index, signatures.columns), factors, (note,))
+    return Adapted(changed, factors, (note,))
 
 
 def read_channel_factors(path: str | Path) -> pd.Series:
@@ -208,8 +207,13 @@ def _few_notes(samples: int, poisson: Scatter) -> tuple[str, ...]:
     )
 
 
-def with_factors(signatures: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Signatures [S, M] times ``factors`` [M], rows summing to 1."""
+def with_factors(signatures: pd.DataFrame, factors: pd.Series) -> pd.DataFrame:
+    """Signatures [S, M] times ``factors`` [M] by channel, rows summing to 1."""
+    changed = _times(signatures.to_numpy(), factors.reindex(signatures.columns).to_numpy())
+    return pd.DataFrame(changed, signatures.index, signatures.columns)
+
+
+def _times(signatures: np.ndarray, factors: np.ndarray) -> np.ndarray:
     changed = signatures * factors
     return changed / changed.sum(1, keepdims=True)
 
@@ -258,7 +262,7 @@ def channel_factors(
     weights = np.minimum(1, np.median(total) / np.maximum(total, 1.0))[:, None]
     factors = np.ones(x.shape[1])
     for i in range(options.rounds):
-        changed = with_factors(signatures, factors)
+        changed = _times(signatures, factors)
         mean = exposures[0] @ changed
         variance = mean + mean**2 / options.size + SAMPLER.spread
         problem = Problem(x, changed, variance, 1.0, options.size)
@@ -300,6 +304,6 @@ def _explained(
     frequent = signatures[_core(ground, options)]
     before, after = (
         scatter(x, s, maximum_likelihood(x, s).exposures).dispersion
-        for s in (frequent, with_factors(frequent, factors))
+        for s in (frequent, _times(frequent, factors))
     )
     return (before - after) / (before - 1) if before > 1 else 0.0

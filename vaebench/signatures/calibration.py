@@ -114,7 +114,8 @@ def calibrate(
     known, _, yields, _ = offered_at(counts, known, None, None, tissue, opportunities)
     x, s = counts[some], known.to_numpy()
     draws = draws or max(COHORTS, -(-TUMOURS // len(x)))
-    sampler = dataclasses.replace(sampler, kept=max(sampler.kept, draws))  # which changes no draw
+    # more kept draws change no draw, unless more are asked for than there would be
+    sampler = dataclasses.replace(sampler, kept=max(sampler.kept, draws), draws=max(sampler.draws, draws))
     noise, fit, _, found = fitted_noise(x.to_numpy(), s, noise)
     ground, _ = prior_ground(x.to_numpy(), known, "spike_slab", tissue, "published")
     facts = published_facts(x.to_numpy(), known, tissue)

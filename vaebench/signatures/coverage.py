@@ -90,11 +90,12 @@ def presence_scores(intervals: pd.DataFrame, truth: pd.DataFrame, cut: float = 0
 
     Returns:
         ``precision`` and ``recall`` at ``cut``, and ``auc``, the area under the ROC curve: the probability that a present
-        exposure has a higher P(present) than an absent one, ties counting half. NaN where a score is not defined.
+        exposure has a higher P(present) than an absent one, ties counting half. NaN where a score is not defined. Samples
+        without mutations have no P(present) and do not count.
     """
     from scipy.stats import rankdata
 
-    presence, some = _aligned(intervals, truth, "presence").ravel(), truth.to_numpy().ravel() > 0
+    presence, some = _known(intervals, truth)
     called = presence >= cut
     positives, negatives, calls = int(some.sum()), int((~some).sum()), int(called.sum())
     hits = int((called & some).sum())
@@ -115,12 +116,21 @@ def reliability(intervals: pd.DataFrame, truth: pd.DataFrame, bins: int = 10) ->
         intervals: the table ``intervals`` of :class:`vaebench.signatures.refitting.RefitResult`.
         truth: exposures [T, S].
         bins: number of bins of equal width.
+
+    Samples without mutations have no P(present) and do not count.
     """
-    presence, some = _aligned(intervals, truth, "presence").ravel(), truth.to_numpy().ravel() > 0
+    presence, some = _known(intervals, truth)
     place = np.minimum((presence * bins).astype(int), bins - 1)
     frame = pd.DataFrame({"bin": place, "predicted": presence, "observed": some.astype(float), "count": 1})
     found = frame.groupby("bin").agg({"predicted": "mean", "observed": "mean", "count": "sum"})
     return found.reset_index(drop=True)
+
+
+def _known(intervals: pd.DataFrame, truth: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """P(present) of the exposures that have one, and whether their truth is above 0."""
+    presence, some = _aligned(intervals, truth, "presence").ravel(), truth.to_numpy().ravel() > 0
+    known = np.isfinite(presence)
+    return presence[known], some[known]
 
 
 def _aligned(intervals: pd.DataFrame, truth: pd.DataFrame, column: str) -> np.ndarray:

@@ -54,6 +54,7 @@ class Scatter(NamedTuple):
             enough degrees of freedom.
         growth: dispersion that every mutation of a sample adds: 1 + growth x mutations. Spectra that vary between tumours as
             a Dirichlet distribution scatter like this.
+        beyond: of rounded means, variance / mean on top of ``rounding``.
     """
 
     dispersion: float
@@ -63,6 +64,7 @@ class Scatter(NamedTuple):
     degrees: np.ndarray
     error: float = np.inf
     growth: float = 0.0
+    beyond: float = 0.0
 
     def dispersion_of(self, x: np.ndarray) -> np.ndarray:
         """Dispersion [T] of each sample of x [T, M], at least 1; 1 under the negative binomial."""
@@ -111,8 +113,26 @@ def scatter(
         return Scatter(1.0, 0.0, size, by_sample, degrees, np.inf, growth)
     dispersion = float(np.median(by_sample[enough]))
     error = _error(mean[enough], degrees[enough])
-    rounded = dispersion < options.rounded_below and dispersion < 1 - options.errors * error
-    return Scatter(dispersion, ROUNDING if rounded else 0.0, size, by_sample, degrees, error, growth)
+    found = Scatter(dispersion, 0.0, size, by_sample, degrees, error, growth)
+    if dispersion < options.rounded_below and dispersion < 1 - options.errors * error:
+        return found._replace(rounding=ROUNDING, beyond=_beyond_rounding(x, mean))
+    return found
+
+
+def _beyond_rounding(x: np.ndarray, mean: np.ndarray) -> float:
+    """Dispersion left after rounding: that at which the median chi-squared per channel is 1, or 0 if rounding is enough."""
+    from scipy.optimize import brentq
+
+    def excess(dispersion: float) -> float:
+        squares = np.sum((x - mean) ** 2 / (dispersion * mean + ROUNDING), 1)
+        return float(np.median(squares / x.shape[1])) - 1
+
+    if excess(0.0) <= 0:
+        return 0.0
+    most = 1.0
+    while excess(most) > 0:
+        most *= 2
+    return float(np.asarray(brentq(excess, 0.0, most)))
 
 
 def _error(mean: np.ndarray, degrees: np.ndarray) -> float:
@@ -210,13 +230,10 @@ def fitted_noise(
     if not poisson.dispersion > 1 + options.errors * poisson.error:
         return one
     others = [fitted_noise(x, signatures, name, options) for name in NOISES[2:]]
-    own = _quasi_likelihood(x, signatures, one)
-    gains = [
-        np.clip(_quasi_likelihood(x, signatures, other) - own, -options.heard, options.heard)[
-            poisson.degrees >= options.degrees
-        ].sum()
-        for other in others
-    ]
+    counted, enough = fit.exposures @ signatures >= 1, poisson.degrees >= options.degrees
+    own = _quasi_likelihood(x, signatures, one, counted)
+    better = [_quasi_likelihood(x, signatures, other, counted) - own for other in others]
+    gains = [np.clip(each, -options.heard, options.heard)[enough].sum() for each in better]
     best = int(np.argmax(gains))
     return others[best] if gains[best] > options.clearer else one
 
@@ -226,10 +243,9 @@ def _scattered(x: np.ndarray, signatures: np.ndarray, poisson: Scatter) -> tuple
     return fit, poisson, found
 
 
-def _quasi_likelihood(x: np.ndarray, signatures: np.ndarray, given: NoiseFit) -> np.ndarray:
-    """Extended quasi-likelihood [T] of the channels with a mean of at least 1, in nats."""
-    mean = given.fit.exposures @ signatures
+def _quasi_likelihood(x: np.ndarray, signatures: np.ndarray, given: NoiseFit, counted: np.ndarray) -> np.ndarray:
+    """Extended quasi-likelihood [T] of the ``counted`` [T, M] channels, the same ones for all that are compared; in nats."""
+    mean = np.maximum(given.fit.exposures @ signatures, BACKGROUND)
     variance = mean * given.found.dispersion_of(x)[:, None] + mean**2 / given.found.size
-    counted = mean >= 1
     safe = np.where(counted, variance, 1.0)
     return -0.5 * np.where(counted, (x - mean) ** 2 / safe + np.log(safe), 0.0).sum(1)

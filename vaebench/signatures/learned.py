@@ -58,6 +58,8 @@ def learned_prior(
     groups = {ALL: some}
     if types is not None:
         kinds = types.reindex(exposures.index).astype(str).to_numpy()
+        if ALL in kinds:
+            raise InputError(f"cancer type {ALL!r} is not allowed: the table calls all samples together so")
         groups |= {str(kind): some & (kinds == kind) for kind in np.unique(kinds)}
     rows = []
     for kind, mine in groups.items():
@@ -81,7 +83,7 @@ def learned_ground(
     """Ground of the prior of samples with counts x [T, M], from a table of :func:`learned_prior`.
 
     Every part weighs as many samples as it was learned from, beside the weak prior's own weight. Shares become mutations by the
-    mean of ln(mutations) of x, and their variance grows by that of ln(mutations). A signature that the table does not have
+    mean of ln(mutations) of x; how they vary with a sample's mutations is the burden's part. A signature that the table does not have
     keeps the weak prior.
 
     Args:

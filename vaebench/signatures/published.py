@@ -21,7 +21,7 @@ import pandas as pd
 from vaebench.errors import InputError
 from vaebench.signatures.resemblance import Facts, averaged, resembled
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, burden_variance, weak_ground
+from vaebench.signatures.sampler.priors import BURDENS, Ground, burden_variance, weak_ground
 
 ALL_TYPES = "all types"
 """Name of the facts of all types together, among those that a cohort may resemble."""
@@ -68,6 +68,7 @@ _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for w
 _GROWTH = {"SBS1": 0.5, "SBS5": 0.8}
 # expected P(present) below which nothing is known of a share: a misfit of all tumours would pass for a share that all have
 _SELDOM = 0.05
+_LEAST_VARIANCE = 0.05  # of ln(share): a few tumours that agree by chance say no less
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
 
 
@@ -202,7 +203,7 @@ def _belief(rows: pd.DataFrame, names: list[str], ground: Facts, few: float) -> 
     there, total, squares = (inherited @ by_name.reindex(every).fillna(0.0).to_numpy()).T
     log_mean = (total + few * ground.log_mean) / (there + few)
     second = (squares + few * (ground.variance + ground.log_mean**2)) / (there + few)
-    updated = ((there + few * ground.presence) / (samples + few), log_mean, np.maximum(second - log_mean**2, 0.05))
+    updated = ((there + few * ground.presence) / (samples + few), log_mean, np.maximum(second - log_mean**2, _LEAST_VARIANCE))
     return Facts(*(np.where(inherited.any(1), new, old) for new, old in zip(updated, ground, strict=True)))
 
 
@@ -262,7 +263,8 @@ def ground_of_types(
     presence = np.where(known, np.maximum(facts.presence, _FLOOR), np.minimum(facts.presence, _UNSEEN))
     mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
     burden, loading = burden_variance(x), np.where(presence < _SELDOM, 0.0, found.growth)
-    variance = facts.variance + np.square(1 - found.growth) * burden
+    # a share varies with the mutations of a tumour too, unless its signature grows as they do
+    variance = np.maximum(facts.variance - np.square(1 - found.growth) * BURDENS, _LEAST_VARIANCE)
     expected = (np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance)
     return Ground(*expected, *samples, burden=burden, loading=loading), weights
 

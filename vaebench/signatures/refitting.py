@@ -17,7 +17,7 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
 from vaebench.errors import InputError, user_path
 from vaebench.signatures import plots
-from vaebench.signatures.adaptation import FACTORS, adapted
+from vaebench.signatures.adaptation import FACTORS, adapted, with_factors
 from vaebench.signatures.attribution import DRAWS
 from vaebench.signatures.dispersion import NoiseFit, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions, checked_options
@@ -263,6 +263,8 @@ def refit(
     x, estimates = counts.to_numpy(), None
     ground, alike = prior_ground(x[some], known, intervals, tissue, prior)
     known, factors, changes, gain = adapted(x[some], known, ground, adapt, seed)
+    if factors is not None:
+        left_out = with_factors(left_out, factors)
     s, exposures = known.to_numpy(), np.zeros((len(x), len(known)))
     fitted = fitted_noise(x[some], s, noise)
     exposures[some], found = fitted.fit.exposures, fitted.found

@@ -119,13 +119,31 @@ def test_bootstrap_of_one_signature_has_poisson_quantiles():
         (POISSON, 50.0),
         (POISSON._replace(dispersion=3.0), 150.0),
         (POISSON._replace(size=10.0), 50 + 2500 / 10),
-        (POISSON._replace(dispersion=0.01, rounding=1 / 12), 0.5 + 1 / 12),
+        (POISSON._replace(dispersion=0.01, rounding=1 / 12, beyond=0.01), 0.5 + 1 / 12),
     ],
 )
 def test_counts_are_redrawn_with_the_noise_that_was_found(noise, variance):
     drawn = parametric_resample(np.random.default_rng(0), np.full((400, 96), 50.0), noise)
     assert drawn.mean() == pytest.approx(50, abs=0.5)
     assert drawn.var() == pytest.approx(variance, rel=0.04)
+
+
+def test_rounded_means_are_redrawn_with_the_error_of_rounding_alone():
+    rng = np.random.default_rng(1)
+    signatures = rng.dirichlet(np.ones(96), 3)
+    mean = rng.uniform(300, 900, (200, 3)) @ signatures
+    x = np.round(mean)
+    found = scatter(x, signatures, maximum_likelihood(x, signatures).exposures)
+    assert found.rounding == pytest.approx(1 / 12)
+    assert (parametric_resample(rng, mean, found) - mean).var() == pytest.approx((x - mean).var(), rel=0.1)
+
+
+def test_a_sample_without_mutations_leaves_the_scatter_of_the_others():
+    rng, mean = np.random.default_rng(2), np.full((400, 96), 10.0)
+    mean[7] = 0
+    drawn = parametric_resample(rng, mean, POISSON._replace(growth=0.01))
+    assert not drawn[7].any()
+    assert np.delete(drawn, 7, 0).var() == pytest.approx(10 * (1 + 0.01 * 960), rel=0.05)
 
 
 def test_posterior_percentiles():

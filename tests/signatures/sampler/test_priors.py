@@ -60,6 +60,15 @@ def test_standard_deviations_are_cut_and_not_piled_up():
     assert stats.kstest(found.log_sd[:, 0, 0] ** 2, cut).pvalue > 1e-3
 
 
+@pytest.mark.parametrize(("sd", "end"), [(5.0, 3.0), (0.02, 0.1)])
+@pytest.mark.parametrize("n", [200, 2000, 20_000])
+def test_standard_deviations_far_beyond_their_range_lie_at_its_end(n, sd, end):
+    rng = np.random.default_rng(n)
+    exposures = np.exp(2 + sd * rng.standard_normal((n, 2)))
+    found = drawn_prior(rng, log_sums(exposures[None], np.ones((n, 1))), GROUND)
+    np.testing.assert_allclose(found.log_sd, end, rtol=0.1)
+
+
 def test_a_small_group_leans_on_the_cohort_and_a_large_one_on_itself():
     rng = np.random.default_rng(0)
     exposures = np.where(rng.random((205, 2)) < 0.9, np.exp(rng.normal(5, 0.3, (205, 2))), 0.0)

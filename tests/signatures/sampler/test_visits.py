@@ -61,18 +61,41 @@ def test_posterior_by_an_uneven_timetable_is_that_summed_on_a_grid(noise):
     signatures[1] = 0.5 * signatures[0] + 0.5 * signatures[1]
     prior = Prior(np.array([0.6, 0.5]), np.log([40.0, 30.0]), np.array([0.8, 1.0]))
     mean = np.array([25.0, 8.0]) @ signatures
-    x = rng.poisson(mean).astype(float)
-    copies, variance = 1500, np.maximum(mean, 1.0) if noise == "gaussian" else mean + 0.1
+    variance = np.maximum(mean, 1.0) if noise == "gaussian" else mean + 0.1
+    draws_are_summed(rng.poisson(mean).astype(float), signatures, prior, variance, noise, 0.025)
+
+
+@pytest.mark.parametrize("noise", ["poisson", "negative_binomial"])
+@pytest.mark.parametrize("alike", [False, True])
+def test_posterior_of_channels_without_counts_is_that_summed_on_a_grid(noise, alike):
+    """Where nothing was counted a likelihood falls as e^-z, and has no peak that a Gaussian could be put on."""
+    signatures = np.zeros((2, 96))
+    signatures[0, :2], signatures[1, 2:] = (0.95, 0.05), 1 / 94
+    if alike:  # both may stand for the same counts, and each has a channel of its own without any
+        signatures[1] = 0.6 * signatures[1] + 0.4 * np.eye(96)[1]
+        signatures[0] = 0.5 * signatures[0] + 0.5 * signatures[1]
+    x = np.zeros(96)
+    x[4:70:6] = 2
+    prior = Prior(np.array([0.5, 0.8]), np.array([0.5, 3.0]), np.array([1.0, 1.0]))
+    mean = x.sum() * signatures[1] + 0.1
+    spread = mean**2 / 10 if noise == "negative_binomial" else 0.0
+    draws_are_summed(x, signatures, prior, mean + spread, noise, 0.012)
+
+
+def draws_are_summed(x, signatures, prior, variance, noise, atol):
+    """Draws of two exposures to x [96] have the distribution that is summed over a grid."""
+    copies = 1500
     singles = np.tile(np.array([0, 0, 0, 1] * 4, np.uint8)[:, None], (1, copies))
     table = Timetable(singles, np.zeros_like(singles), np.ones_like(singles), 1)
-    kept = []
+    kept, size = [], 10.0
     with jax.enable_x64(True):
-        known = held(Problem(jnp.tile(x, (copies, 1)), jnp.asarray(signatures), jnp.tile(variance, (copies, 1))))
+        tiled = (jnp.tile(x, (copies, 1)), jnp.asarray(signatures), jnp.tile(variance, (copies, 1)))
+        known = held(Problem(*tiled, size=jnp.asarray(size)))
         by_row = slab_of(*(jnp.tile(v, (copies, 1)) for v in prior))
-        state = jnp.full((copies, 2), 10.0)
+        state = jnp.tile(jnp.array([1.0, x.sum()]), (copies, 1))
         for i in range(100):
             state = visited(jax.random.key(1), i, state, known, by_row, table, noise).exposures
-            if i >= 40 and i % 6 == 0:
+            if i >= 30 and i % 3 == 0:
                 kept.append(np.asarray(state))
     draws = np.concatenate(kept)
     edges = np.concatenate([[0.0], np.geomspace(0.05, 400, 300)])
@@ -82,13 +105,17 @@ def test_posterior_by_an_uneven_timetable_is_that_summed_on_a_grid(noise):
         for p, m, s in zip(*prior, strict=True)
     ]
     mu = points[:, None, None] * signatures[0] + points[None, :, None] * signatures[1]
-    fits = {"gaussian": -0.5 * ((x - mu) ** 2 / variance), "poisson": x * np.log(mu + 1e-6) - mu}
+    fits = {
+        "gaussian": -0.5 * ((x - mu) ** 2 / variance),
+        "poisson": x * np.log(mu + 1e-6) - mu,
+        "negative_binomial": x * np.log(mu + 1e-6) - (x + size) * np.log(mu + 1e-6 + size),
+    }
     fit = fits[noise].sum(-1)
     joint = np.exp(fit - fit.max()) * masses[0][:, None] * masses[1][None, :]
     joint /= joint.sum()
     for k in range(2):
         found = np.searchsorted(np.sort(draws[:, k]), edges, side="right") / len(draws)
-        np.testing.assert_allclose(found, np.cumsum(joint.sum(1 - k)), atol=0.025)
+        np.testing.assert_allclose(found, np.cumsum(joint.sum(1 - k)), atol=atol)
 
 
 def _problem(x: np.ndarray, signatures: np.ndarray) -> Problem:

@@ -210,13 +210,6 @@ class _Recoded(io.RawIOBase):
         return len(given)
 
 
-@contextmanager
-def opened_text(file: Path) -> Iterator[IO[str]]:
-    """Opens a file as text; a byte-order mark is skipped and line ends are kept."""
-    with opened(file) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
-        yield text
-
-
 def text_lines(file: Path) -> Iterator[str]:
     """Yields the lines of a list of variants, genes or the like, without their ends and without a byte-order mark.
 

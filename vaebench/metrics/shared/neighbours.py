@@ -71,10 +71,9 @@ def nearest(z: np.ndarray, others: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the ``others`` nearest other samples of every sample by Euclidean distance.
 
     Blocks of products and ``top_k`` in float32 on the default device (for few samples numpy's on the host) give a few more
-    candidates than asked for; their
-    distances are computed again in float64 from differences. Where float32 rounding could hide a nearer sample (near
-    duplicates far from the centre) the row is searched again in float64, so the result is exact. Among samples at exactly
-    equal distance the first ones are taken.
+    candidates than asked for; their distances are computed again in float64 from differences. Where float32 rounding could hide
+    a nearer sample (near duplicates far from the centre) the row is searched again in float64, so the result is exact. Among
+    samples at exactly equal distance the first ones are taken.
 
     Args:
         z: [N, L] finite.

@@ -165,14 +165,16 @@ def parametric_resample(rng: np.random.Generator, mean: np.ndarray, scatter: Sca
     ``size``; overdispersed Poisson counts are the same with a variance of dispersion x mean.
     """
     if scatter.rounding:
-        spread = np.sqrt(scatter.dispersion * mean + scatter.rounding)
+        spread = np.sqrt(scatter.beyond * mean + scatter.rounding)
         return np.maximum(mean + spread * rng.standard_normal(mean.shape), 0.0)
     if not np.isinf(scatter.size):
         return rng.poisson(mean * rng.gamma(scatter.size, 1 / scatter.size, mean.shape)).astype(np.float64)
-    beyond = scatter.dispersion_of(mean)[:, None] - 1
-    if (beyond > 0).all():
-        return rng.poisson(rng.gamma(np.maximum(mean, 1e-9) / beyond, beyond)).astype(np.float64)
-    return rng.poisson(mean).astype(np.float64)
+    beyond = scatter.dispersion_of(mean)[:, None] - 1  # of a sample without mutations 0
+    if not beyond.any():
+        return rng.poisson(mean).astype(np.float64)
+    some = np.where(beyond > 0, beyond, 1.0)
+    drawn = rng.gamma(np.maximum(mean, 1e-9) / some, some)
+    return rng.poisson(np.where(beyond > 0, drawn, mean)).astype(np.float64)
 
 
 def bootstrap(

@@ -172,8 +172,10 @@ def _conformal(cohort: FittedCohort) -> Estimates:
     best = cohort.fit.exposures
     truth = np.where(best >= cohort.options.least_share * best.sum(1, keepdims=True), best, 0.0)
     counts = parametric_resample(np.random.default_rng(cohort.seed), truth @ cohort.signatures, cohort.scatter)
-    again = fit._replace(counts=counts, factors=fit.factors * counts.sum(1) / cohort.x.sum(1))
-    simulated = posterior_draws(jax.random.key(cohort.seed + 1), again, cohort.options.draws)
+    again = fit._replace(counts=counts, factors=np.ones(len(counts)))
+    drawn = posterior_draws(jax.random.key(cohort.seed + 1), again, cohort.options.draws)
+    # as the factors of the counts themselves: posterior means sum to the mutations
+    simulated = drawn * (counts.sum(1) / np.maximum(drawn.mean(0).sum(1), 1e-12))[:, None]
     ends, factors = conformal(draws, simulated, truth, cohort.level)
     return _by_ends(cohort, ends, epochs=fit.epochs, factors=factors.tolist())._replace(exposures=fit.exposures)
 

@@ -85,21 +85,24 @@ def known_of(x: ArrayLike, signatures: ArrayLike, exposures: ArrayLike, groups: 
     )
 
 
-def state_of(signatures: ArrayLike, exposures: ArrayLike, known: Known, options: JointOptions = JOINT) -> JointState:
-    """Initial state from signatures [S, C] and exposures [T, S].
+def state_of(
+    key: jax.Array, signatures: ArrayLike, exposures: ArrayLike, known: Known, options: JointOptions = JOINT
+) -> JointState:
+    """Initial state, its prior and spreads drawn with ``key``, from signatures [S, C] and exposures [T, S].
 
     Entries start at no less than a tenth of their standard deviation: an entry of 0 could not walk by its logarithm.
     """
     signatures = jnp.maximum(jnp.asarray(signatures, jnp.float32), 0.1 * known.step)
     signatures = signatures / signatures.sum(1, keepdims=True)
     exposures = jnp.asarray(exposures, jnp.float32)
-    prior = drawn_prior(jax.random.key(0), exposures, known, options)
+    one, two = jax.random.split(key)
+    prior = drawn_prior(one, exposures, known, options)
     number = len(signatures)
     return JointState(
         signatures,
         exposures,
         prior,
-        drawn_spreads(jax.random.key(1), signatures, options),
+        drawn_spreads(two, signatures, options),
         jnp.full((number, number), jnp.log(options.first_shear)),
     )
 

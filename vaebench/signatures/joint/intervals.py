@@ -218,8 +218,12 @@ def _run(
     """Run the chain on x [T, M] from the signatures ``start`` [S, M]."""
     exposures = starting_exposures(x, start)
     known = known_of(x, start, exposures, groups, dispersion)
-    state, settling = state_of(start, exposures, known, options), options.settling // options.every
-    _, draws = joint_chain(jax.random.key(seed), state, known, options.draws, options.every, settling, options)
+    first, key = jax.random.split(jax.random.key(seed))
+    settling = options.settling // options.every
+    # a GPU's default of 10 bits would move the determinants that decide which shears are accepted
+    with jax.default_matmul_precision("highest"):
+        state = state_of(first, start, exposures, known, options)
+        _, draws = joint_chain(key, state, known, options.draws, options.every, settling, options)
     return _Chain(*(np.asarray(v) for v in draws))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler.chains import BLOCK, ChainRun, chain_run, cohort_of, with_timetable
@@ -79,23 +78,13 @@ def noise_and_problem(
         A name in :data:`vaebench.signatures.sampler.gibbs.NOISES`, and the problem.
     """
     if scatter.rounding:
-        variance = _dispersion_beyond_rounding(x, mean, scatter) * mean + scatter.rounding
+        variance = scatter.beyond * mean + scatter.rounding
         return "gaussian", Problem(x, signatures, variance)
     if np.isinf(scatter.size):
         dispersion = scatter.dispersion_of(x) if dispersion is None else dispersion
         return "poisson", Problem(x, signatures, dispersion[:, None] * (mean + options.spread), dispersion, 1.0)
     variance = mean + mean**2 / scatter.size + options.spread
     return "negative_binomial", Problem(x, signatures, variance, 1.0, scatter.size)
-
-
-def _dispersion_beyond_rounding(x: np.ndarray, mean: np.ndarray, scatter: Scatter) -> float:
-    """Dispersion left after rounding: that at which the median chi-squared per channel is 1, or 0 if rounding is enough."""
-
-    def excess(dispersion: float) -> float:
-        squares = np.sum((x - mean) ** 2 / (dispersion * mean + scatter.rounding), 1)
-        return float(np.median(squares / x.shape[1])) - 1
-
-    return 0.0 if excess(0.0) <= 0 else float(np.asarray(brentq(excess, 0.0, scatter.dispersion + 1.0)))
 
 
 def read_off(

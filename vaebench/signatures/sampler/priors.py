@@ -13,12 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from scipy.special import gammainc, gammaincinv
+from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv
 
 from vaebench.signatures.sampler.gibbs import GibbsState, Prior
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 
-_BURDENS = 0.6  # variance of ln(mutations) within a tumour type: median of the 26 types of PCAWG with 20 genomes
+BURDENS = 0.6
+"""Variance of ln(mutations) within a tumour type: median of the 26 types of PCAWG with 20 genomes."""
 _POSSIBLE = (1e-12, 1 - 1e-9)  # P(present) that is drawn: both it and its complement have a logarithm
 
 _Moments = tuple[ArrayLike, ArrayLike, ArrayLike]
@@ -101,7 +102,7 @@ def burden_variance(x: np.ndarray) -> float:
     """
     total = np.maximum(x.sum(1), 1.0)
     between = max(float(np.var(np.log(total)) - np.mean(1 / total)), 0.0)
-    return ((len(x) - 1) * between + _BURDENS) / len(x)
+    return ((len(x) - 1) * between + BURDENS) / len(x)
 
 
 def weak_ground(x: np.ndarray, count: int, options: SamplerOptions = SAMPLER) -> Ground:
@@ -232,13 +233,29 @@ def _conditional(
     mean = (total + weights[1] * log_mean) / (count + weights[1])
     within = squares - 2 * mean * total + count * mean**2
     spread = np.maximum(within, 0) + weights[2] * variance + weights[1] * (mean - log_mean) ** 2
-    # spread / s^2 is chi-squared, cut where s leaves its range: by the inverse of its distribution function
-    shape = 0.5 * (count + weights[2])
-    low, high = (gammainc(shape, 0.5 * spread / end**2) for end in (options.largest_sd, options.least_sd))
-    half = gammaincinv(shape, low + (high - low) * rng.random(shape.shape))
-    with np.errstate(divide="ignore"):
-        log_sd = np.clip(np.sqrt(0.5 * spread / half), options.least_sd, options.largest_sd)
-    drawn = mean + log_sd / np.sqrt(count + weights[1]) * rng.standard_normal(shape.shape)
+    log_sd = _cut_sd(rng, count + weights[2], spread, options)
+    drawn = mean + log_sd / np.sqrt(count + weights[1]) * rng.standard_normal(log_sd.shape)
     on, off = count + weights[0] * presence, weight - count + weights[0] * (1 - presence)
     present = rng.beta(np.asarray(on), np.asarray(off))
     return Prior(np.clip(present, *_POSSIBLE), drawn, log_sd)
+
+
+def _cut_sd(
+    rng: np.random.Generator, degrees: np.ndarray, spread: np.ndarray, options: SamplerOptions
+) -> np.ndarray:
+    """Draw s where spread / s^2 is chi-squared with ``degrees``, cut where s leaves its range.
+
+    By the inverse of the distribution function, from the tail in which the range lies: the other one would round to 1. A range so
+    far out that this tail rounds to 0 too holds its mass at its end.
+    """
+    shape, halves = 0.5 * degrees, [0.5 * spread / end**2 for end in (options.largest_sd, options.least_sd)]
+    u = rng.random(np.shape(spread))
+    above, below = ([tail(shape, half) for half in halves] for tail in (gammaincc, gammainc))
+    far = halves[0] > shape
+    low, high = (np.where(far, *pair) for pair in zip(above, below, strict=True))
+    place = low + (high - low) * u
+    half = np.where(far, gammainccinv(shape, place), gammaincinv(shape, place))
+    end = np.where(far, options.largest_sd, options.least_sd)
+    with np.errstate(divide="ignore"):
+        inside = np.clip(np.sqrt(0.5 * spread / half), options.least_sd, options.largest_sd)
+    return np.where(low == high, end, inside)

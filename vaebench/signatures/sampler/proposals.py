@@ -1,6 +1,7 @@
 """Proposals for one exposure, and for two exposures that keep their sum, close to their full conditional distributions.
 
-1. The likelihood is approximated as Gaussian in the exposure, N(centre, sd^2).
+1. The likelihood is approximated as Gaussian in the exposure, N(centre, sd^2), but falls by no more than ``steepest`` a
+   mutation above the centre: a Poisson likelihood falls by at most 1 / dispersion, and where a channel has no counts it does.
 2. Likelihood times log-normal slab is evaluated at the middle of each of ``cells`` cells of a grid (:class:`GridOptions`);
    an exposure of exactly 0 is an atom in addition to the grid.
 3. A draw picks the atom or a cell in proportion to these weights, and a uniform place in the cell.
@@ -18,6 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 _HALF_LOG_TWO_PI = 0.9189385332046727
 
@@ -29,7 +31,7 @@ class GridOptions:
     Attributes:
         cells: cells of a grid: each is 0.6 standard deviations wide where the likelihood alone decides.
         wide: half width of the grid in standard deviations of the likelihood and of the slab: both densities are down to 4e-6
-            there.
+            there, and at the end of a likelihood that falls more slowly.
         narrow: smallest extent of a grid, for a likelihood and a prior that hardly overlap.
         nothing: standard deviations: the data cannot tell a smaller exposure from 0.
         lost: log weight of a cell, relative to the largest, that counts as off the grid.
@@ -112,10 +114,33 @@ def _chosen(uniform: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Arra
     return jnp.sum(passed.astype(jnp.int32), 0, keepdims=True), sums[-1]
 
 
+def _log_likelihood(z: jax.Array, bend: jax.Array) -> jax.Array:
+    """Log likelihood ``z`` standard deviations above the centre: that of a Gaussian, and a straight line above ``bend``."""
+    return jnp.where(z > bend, bend * (0.5 * bend - z), -0.5 * z * z)
+
+
+def _upper_end(centre: jax.Array, sd: jax.Array, bend: jax.Array, grid: GridOptions) -> jax.Array:
+    """Exposure at which the likelihood is down by ``grid.wide``^2 / 2 from its largest value among exposures of 0 and more."""
+    fall = 0.5 * grid.wide * grid.wide
+    root = jnp.sqrt(centre * centre + 2 * fall * sd * sd)
+    below = jnp.minimum(centre, 0)
+    curved = jnp.where(centre > 0, centre + grid.wide * sd, 2 * fall * sd * sd / (root - below))
+    knee = centre + bend * sd
+    left = fall + 0.5 * (jnp.square(below / sd) - bend * bend)  # after the knee
+    straight = jnp.where(knee > 0, knee + left * sd / bend, fall * sd / bend)
+    return jnp.where((left > 0) | (knee <= 0), straight, curved)
+
+
 def single(
-    uniforms: jax.Array, old: jax.Array, centre: jax.Array, sd: jax.Array, slab: Slab, grid: GridOptions = GRID
+    uniforms: jax.Array,
+    old: jax.Array,
+    centre: jax.Array,
+    sd: jax.Array,
+    slab: Slab,
+    grid: GridOptions = GRID,
+    steepest: ArrayLike = np.inf,
 ) -> Proposal:
-    """Propose one exposure with likelihood N(centre, sd^2): an atom at 0 and a grid over the slab.
+    """Propose one exposure with a likelihood near N(centre, sd^2): an atom at 0 and a grid over the slab.
 
     The grid is even in w with exposure = sd ln(1 + e^w): logarithmic well below sd, where the slab varies, and linear above
     it, where the likelihood varies. Everything is computed relative to ``centre``, which may be 1e6 standard deviations
@@ -128,10 +153,10 @@ def single(
         sd: [1, T], above 0.
         slab: prior of this signature.
         grid: constants of the grid.
+        steepest: scalar or [1, T], the most that the log likelihood falls in a mutation; infinite for a Gaussian one.
     """
-    reach = grid.wide * grid.wide * sd * sd
-    root = jnp.sqrt(centre * centre + reach)
-    upper = jnp.where(centre > 0, centre + grid.wide * sd, reach / (root - jnp.minimum(centre, 0)))
+    bend = sd * steepest
+    upper = _upper_end(centre, sd, bend, grid)
     low = jnp.maximum(jnp.maximum(centre - grid.wide * sd, slab.low), grid.nothing * sd)
     high = jnp.minimum(upper, slab.high)
     # where the two ranges do not overlap, the mass lies between them
@@ -160,7 +185,8 @@ def single(
     slope = jnp.where(w > 0, 1.0, decay) / (1 + decay)  # d (exposure / sd) / d w
     off = (origin - centre / sd).astype(small)  # 0 unless the centre is negative
     deviation = (log_scaled + log_sd_ - slab.log_mean.astype(small)) / slab.log_sd.astype(small)
-    log_weights = 0.5 * (off - origin_) ** 2 - 0.5 * (beyond + off) ** 2 - 0.5 * deviation**2
+    bend_ = bend.astype(small)
+    log_weights = _log_likelihood(beyond + off, bend_) - _log_likelihood(off - origin_, bend_) - 0.5 * deviation**2
     log_atom = (slab.log_absent - slab.log_present - jnp.log(step)).astype(small)
     top = jnp.maximum(jnp.max(log_weights, 0, keepdims=True), log_atom)
     weights = jnp.exp(log_weights - top) * slope / scaled
@@ -198,6 +224,7 @@ def shared(
     first: Slab,
     second: Slab,
     grid: GridOptions = GRID,
+    steepest: ArrayLike = np.inf,
 ) -> Proposal:
     """Propose the first of two exposures that keep their sum: atoms at 0 and at ``total``, a grid in between.
 
@@ -212,12 +239,11 @@ def shared(
         first: prior of the first exposure.
         second: prior of the second exposure.
         grid: constants of the grid.
+        steepest: as in :func:`single`, on either side.
     """
-    low = jnp.clip(centre - grid.wide * sd, 0, total)
-    high = jnp.clip(centre + grid.wide * sd, 0, total)
-    apart = high <= low  # likelihood beyond an end: the grid is one standard deviation wide there
-    low = jnp.where(apart, jnp.where(centre > 0, jnp.maximum(total - sd, 0), 0.0), low)
-    high = jnp.where(apart, jnp.where(centre > 0, total, jnp.minimum(total, sd)), high)
+    bend = sd * steepest
+    low = jnp.maximum(total - _upper_end(total - centre, sd, bend, grid), 0)
+    high = jnp.minimum(_upper_end(centre, sd, bend, grid), total)
     step = (high - low) / grid.cells
     small = jnp.float32
 
@@ -229,11 +255,15 @@ def shared(
     one, two = narrowed(first), narrowed(second)
     values = low_ + step_ * places
     least = total_ * 1e-7
-    fit = -0.5 * (((low - centre) / sd).astype(small) + (step / sd).astype(small) * places) ** 2
-    log_weights = fit + slab_log_density(jnp.maximum(values, least), one) + jnp.log(step_)
+
+    def fit(z: jax.Array) -> jax.Array:
+        return _log_likelihood(jnp.abs(z), bend).astype(small)
+
+    cells = fit(((low - centre) / sd).astype(small) + (step / sd).astype(small) * places)
+    log_weights = cells + slab_log_density(jnp.maximum(values, least), one) + jnp.log(step_)
     log_weights = log_weights + slab_log_density(jnp.maximum(total_ - values, least), two)
-    log_none = (-0.5 * (centre / sd) ** 2).astype(small) + one.log_absent + slab_log_density(total_, two)
-    log_all = (-0.5 * ((total - centre) / sd) ** 2).astype(small) + two.log_absent
+    log_none = fit(centre / sd) + one.log_absent + slab_log_density(total_, two)
+    log_all = fit((total - centre) / sd) + two.log_absent
     log_all = log_all + slab_log_density(total_, one)
     top = jnp.maximum(jnp.max(log_weights, 0, keepdims=True), jnp.maximum(log_none, log_all))
     log_weights, log_none, log_all = log_weights - top, log_none - top, log_all - top
