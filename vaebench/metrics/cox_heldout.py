@@ -92,9 +92,7 @@ def heldout_scores(
     return scores | results | {"gain_per_event": gain, "status": status}
 
 
-def _levels_with_events(
-    dataset: Dataset, options: CoxOptions, cohort: SurvivalCohort, train: np.ndarray
-) -> np.ndarray:
+def _levels_with_events(dataset: Dataset, options: CoxOptions, cohort: SurvivalCohort, train: np.ndarray) -> np.ndarray:
     """Return a mask [n] of samples of which the label and each categorical covariate have an event among the ``train`` [n]."""
     inside = np.ones(len(train), bool)
     levels = list(cohort.levels.values())

@@ -159,7 +159,9 @@ def _with_given(x: np.ndarray, signatures: pd.DataFrame, given: pd.Series) -> Ad
         f"The signatures were multiplied by the factors of another cohort, from {factors[low]:.2g} times in {low} to "
         f"{factors[high]:.2g} times in {high}."
     )
-    before, after = (scatter(x, s, maximum_likelihood(x, s).exposures) for s in (signatures.to_numpy(), changed.to_numpy()))
+    before, after = (
+        scatter(x, s, maximum_likelihood(x, s).exposures) for s in (signatures.to_numpy(), changed.to_numpy())
+    )
     if np.isfinite(before.error):
         note += f" With them the dispersion of the counts is {after.dispersion:.2f}, without {before.dispersion:.2f}."
         if after.dispersion > before.dispersion:
@@ -303,7 +305,6 @@ def _explained(
     """Share of the scatter beyond Poisson's of x [T, M] about the frequent signatures that ``factors`` explain."""
     frequent = signatures[_core(ground, options)]
     before, after = (
-        scatter(x, s, maximum_likelihood(x, s).exposures).dispersion
-        for s in (frequent, _times(frequent, factors))
+        scatter(x, s, maximum_likelihood(x, s).exposures).dispersion for s in (frequent, _times(frequent, factors))
     )
     return (before - after) / (before - 1) if before > 1 else 0.0

@@ -83,7 +83,7 @@ def learned_ground(
     """Ground of the prior of samples with counts x [T, M], from a table of :func:`learned_prior`.
 
     Every part weighs as many samples as it was learned from, beside the weak prior's own weight. Shares become mutations by the
-    mean of ln(mutations) of x; how they vary with a sample's mutations is the burden's part. A signature that the table does not have
+    mean of ln(mutations) of x; how they vary with the mutations is the burden's part. A signature that the table does not have
     keeps the weak prior.
 
     Args:

@@ -203,7 +203,11 @@ def _belief(rows: pd.DataFrame, names: list[str], ground: Facts, few: float) -> 
     there, total, squares = (inherited @ by_name.reindex(every).fillna(0.0).to_numpy()).T
     log_mean = (total + few * ground.log_mean) / (there + few)
     second = (squares + few * (ground.variance + ground.log_mean**2)) / (there + few)
-    updated = ((there + few * ground.presence) / (samples + few), log_mean, np.maximum(second - log_mean**2, _LEAST_VARIANCE))
+    updated = (
+        (there + few * ground.presence) / (samples + few),
+        log_mean,
+        np.maximum(second - log_mean**2, _LEAST_VARIANCE),
+    )
     return Facts(*(np.where(inherited.any(1), new, old) for new, old in zip(updated, ground, strict=True)))
 
 

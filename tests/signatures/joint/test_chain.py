@@ -170,7 +170,9 @@ def test_posterior_of_two_signatures_and_three_channels_is_that_summed_on_a_grid
         jnp.asarray(x), jnp.asarray(x + 1), groups, Prior(*(jnp.asarray(v, jnp.float32) for v in ground)),
         jnp.float32(0.5), jnp.float32(1), jnp.full((2, 3), 0.12),
     )  # fmt: skip
-    begin = state_of(jax.random.key(0), np.array([[0.6, 0.2, 0.2], [0.2, 0.4, 0.4]]), np.full((1, 2), 6.0), mine, options)
+    begin = state_of(
+        jax.random.key(0), np.array([[0.6, 0.2, 0.2], [0.2, 0.4, 0.4]]), np.full((1, 2), 6.0), mine, options
+    )
     begin = begin._replace(log_shear=jnp.full((2, 2), jnp.log(0.3)))
 
     def ran(key):

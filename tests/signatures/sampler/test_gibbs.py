@@ -9,9 +9,22 @@ import pytest
 from scipy import stats
 
 from vaebench.signatures.likelihood import BACKGROUND
-from vaebench.signatures.sampler.gibbs import GibbsState, Prior, Problem, run_chain
+from vaebench.signatures.sampler.gibbs import GibbsState, Prior, Problem, held, slabs_of, swept
 from vaebench.signatures.sampler.priors import updated_prior
 from vaebench.signatures.sampler.proposals import single, slab_of
+
+
+def run_chain(
+    key: jax.Array, exposures: jax.Array, problem: Problem, prior: Prior, n: int, noise: str = "gaussian"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws [n, T, S] of ``n`` sweeps from ``exposures`` [T, S], and the share of moves accepted [T]."""
+    draws, accepted = np.empty((n, *exposures.shape), np.float32), np.zeros(len(exposures))
+    known, slabs = held(problem), slabs_of(prior, exposures.dtype)
+    for i in range(n):
+        state = swept(key, i, exposures, known, slabs, noise)
+        draws[i], exposures = state.exposures, state.exposures
+        accepted += np.asarray(state.accepted) / n
+    return draws, accepted
 
 
 def spectra(rng: np.random.Generator, count: int, sharp: float = 0.3) -> np.ndarray:

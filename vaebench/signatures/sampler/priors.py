@@ -240,9 +240,7 @@ def _conditional(
     return Prior(np.clip(present, *_POSSIBLE), drawn, log_sd)
 
 
-def _cut_sd(
-    rng: np.random.Generator, degrees: np.ndarray, spread: np.ndarray, options: SamplerOptions
-) -> np.ndarray:
+def _cut_sd(rng: np.random.Generator, degrees: np.ndarray, spread: np.ndarray, options: SamplerOptions) -> np.ndarray:
     """Draw s where spread / s^2 is chi-squared with ``degrees``, cut where s leaves its range.
 
     By the inverse of the distribution function, from the tail in which the range lies: the other one would round to 1. A range so

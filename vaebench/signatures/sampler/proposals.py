@@ -1,7 +1,7 @@
 """Proposals for one exposure, and for two exposures that keep their sum, close to their full conditional distributions.
 
 1. The likelihood is approximated as Gaussian in the exposure, N(centre, sd^2), but falls by no more than ``steepest`` a
-   mutation above the centre: a Poisson likelihood falls by at most 1 / dispersion, and where a channel has no counts it does.
+   mutation above the centre: a Poisson likelihood falls by at most 1 / dispersion, and does so where nothing was counted.
 2. Likelihood times log-normal slab is evaluated at the middle of each of ``cells`` cells of a grid (:class:`GridOptions`);
    an exposure of exactly 0 is an atom in addition to the grid.
 3. A draw picks the atom or a cell in proportion to these weights, and a uniform place in the cell.
