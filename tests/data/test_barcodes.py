@@ -99,6 +99,11 @@ def test_columns_stand_in_for_barcodes(tmp_path):
     assert np.flatnonzero(usual_samples(cohort, everyone, False, True, "t")).tolist() == [1, 2, 4, 5, 6, 7]
     with pytest.raises(InputError, match=r"one_per_patient.*patient_id"):
         usual_samples(cohort_of(names, {}), everyone, False, True, "t")
+    with pytest.raises(InputError, match=r"--tumours-only.*sample_type"):
+        usual_samples(cohort_of(names, {}), everyone, True, False, "t")
+    definition = np.array(["Primary solid Tumor", "Solid Tissue Normal"] * 4, dtype=object)
+    known = cohort_of(names, {"definition": definition})
+    assert np.flatnonzero(usual_samples(known, everyone, True, False, "t")).tolist() == [0, 2, 4, 6]
     with pytest.raises(InputError, match=r"--tumours-only.*all are normal"):
         usual_samples(cohort._replace(normal=everyone), everyone, True, False, "t")
 
@@ -110,6 +115,9 @@ def test_sample_names_are_found_in_a_later_column(files, tmp_path):
     table.to_csv(tmp_path / "c.tsv", sep="\t", index=False)
     assert len(read_table(path, **options).samples) == 17
     table.to_csv(tmp_path / "c.tsv", sep="\t")  # pandas' index comes first
+    assert len(read_table(path, **options).samples) == 17
+    table.insert(0, "id", np.arange(12) + 1)  # a database's number
+    table.to_csv(tmp_path / "c.tsv", sep="\t", index=False)
     assert len(read_table(path, **options).samples) == 17
 
 

@@ -104,6 +104,19 @@ def test_text_in_other_columns_of_numbers_is_named(tmp_path, option):
         read_table(path, **options)
 
 
+def test_levels_of_a_covariate_that_differ_in_case_are_said(tmp_path):
+    path = written(tmp_path, sex=["male", "MALE", "female"] * 4)
+    notes = read_table(path, covariates=["sex"]).notes
+    assert "covariates: 'male' and 'MALE' of column 'sex' differ in case or spacing only, and count as two" in notes
+
+
+def test_a_factor_with_nothing_to_go_with_is_said(tmp_path):
+    path = written(tmp_path, flat=2.0, empty=np.nan)
+    notes = read_table(path, factors=["flat", "empty"]).notes
+    assert "factors: column 'flat' is 2 in all samples: no score can be computed of it" in notes
+    assert "factors: column 'empty' has no value: no score can be computed of it" in notes
+
+
 def test_labels_that_differ_in_case_are_said(tmp_path):
     notes = read_table(written(tmp_path, type=["LUAD", "Luad", " LUSC", "LUSC "] * 3), label="type").notes
     assert [note for note in notes if note.startswith("label")] == [

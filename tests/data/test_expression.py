@@ -371,7 +371,7 @@ def test_refuses_text_among_numbers(tmp_path, kind):
 
 
 def test_refuses_text_in_time_and_factor(tmp_path):
-    refused("time", "'sex'", "'F'", path=written(tmp_path), **ROLES | {"time": "sex"})
+    refused("time", "'sex'", "'F'", path=written(tmp_path), **ROLES | {"time": "sex", "covariates": []})
     refused("factors", "'sex'", "'F'", path=written(tmp_path), **ROLES | {"factors": ["sex"]})
 
 
@@ -404,7 +404,46 @@ def test_refuses_negative_time(tmp_path):
 @pytest.mark.parametrize(("column", "value"), [("dead", "2"), ("age", "50.5"), ("sex", "F")])
 def test_refuses_event_values(tmp_path, column, value):
     path = written(tmp_path, frame().assign(dead=2))
-    refused("event", f"'{column}'", f"'{value}'", "'s0'", "0, 1, true, false", path=path, **ROLES | {"event": column})
+    refused(
+        "event",
+        f"'{column}'",
+        f"'{value}'",
+        "'s0'",
+        "0, 1, true, false",
+        path=path,
+        **ROLES | {"event": column, "covariates": []},
+    )
+
+
+def test_refuses_survival_as_a_covariate(tmp_path):
+    path = written(tmp_path)
+    refused("'days'", "both time and covariates", path=path, **ROLES | {"covariates": ["days"]})
+    refused("'dead'", "both event and covariates", path=path, **ROLES | {"covariates": ["age", "dead"]})
+    refused("'dead'", "both event and auxiliary", path=path, **ROLES, auxiliary=["dead"])
+    refused("'dead'", "both event and time", path=path, **ROLES | {"time": "dead"})
+
+
+@pytest.mark.parametrize("samples_in", ["rows", "columns"])
+def test_refuses_a_table_without_a_header(tmp_path, samples_in):
+    values = np.random.default_rng(0).normal(7, 1, (8, 5)).round(3)
+    pd.DataFrame(values, [f"s{i}" for i in range(8)]).to_csv(tmp_path / "x.csv", header=False)
+    refused("x.csv", f"'{values[0, 0]:.3f}'", "header", path=tmp_path / "x.csv", samples_in=samples_in)
+    numbered = pd.DataFrame(values, [f"s{i}" for i in range(8)], [7157, 672, 675, 1956, 2064])  # Entrez identifiers
+    numbered.to_csv(tmp_path / "x.csv")
+    if samples_in == "rows":
+        assert read_table(tmp_path / "x.csv").features.tolist() == ["7157", "672", "675", "1956", "2064"]
+
+
+def test_missing_values_are_counted_and_empty_samples_refused(tmp_path):
+    table = frame()
+    table.loc[2, ["G1", "G2"]] = table.loc[5, "G2"] = table["G6"] = np.nan
+    notes = read_table(written(tmp_path, table), missing="impute", **ROLES).notes
+    assert "1 of 7 features is without a value in any sample and left out" in notes
+    (said,) = [note for note in notes if "missing" in note]
+    for words in (f"{3 + N} of {7 * N} values", "sample 's2' (3 of 7)", f"in 'G2' (2 of {N})"):
+        assert words in said
+    table.loc[2, [f"G{j}" for j in range(D)]] = np.nan
+    refused("'s2'", "no value in any of 7", path=written(tmp_path, table), **ROLES, missing="impute")
 
 
 @pytest.mark.parametrize("option", ["event", "time"])

@@ -128,6 +128,13 @@ def test_refuses(anndata, options, words):
         read_table(held(anndata), **options)
 
 
+def test_refuses_genes_in_obs(anndata):
+    data = held(anndata)
+    data.obs_names = [f"TCGA-A1-{1000 + i}-01A" for i in range(N)]
+    with pytest.raises(InputError, match=r"genes in obs, such as 'G0'.*adata\.T"):
+        read_table(data.T)
+
+
 def test_refuses_what_is_no_file(anndata, tmp_path):
     (tmp_path / "bad.h5ad").write_bytes(b"not at all")
     with pytest.raises(InputError, match=r"bad\.h5ad"):

@@ -24,14 +24,14 @@ NAMES = st.text(st.characters(codec="utf-8", categories=["L", "Nd"]), min_size=1
 
 @st.composite
 def tables(draw) -> tuple[list[str], list[str], np.ndarray]:
-    """Sample names, gene names, and values [N, D] with some missing, no gene constant or empty."""
+    """Sample names, gene names, and values [N, D] with some missing, no gene constant or empty and no sample empty."""
     n, d = draw(st.integers(2, 6)), draw(st.integers(1, 5))
     genes = [f"G{i}{name}" for i, name in enumerate(draw(st.lists(NAMES, min_size=d, max_size=d)))]
     samples = [f"s{i} {name}" for i, name in enumerate(draw(st.lists(NAMES, min_size=n, max_size=n)))]
     x = np.array(draw(st.lists(NUMBERS, min_size=n * d, max_size=n * d))).reshape(n, d)
     x[0], x[1] = -2e6, 2e6
     holes = np.array(draw(st.lists(st.booleans(), min_size=n * d, max_size=n * d))).reshape(n, d)
-    holes[:2] = False
+    holes[:2] = holes[holes.all(1)] = False  # a sample without any value is refused
     return samples, genes, np.where(holes, np.nan, x)
 
 

@@ -73,6 +73,20 @@ def test_what_does_not_fit_is_one_sentence(tmp_path):
         read_embedding(tmp_path / "twice.csv", SAMPLES[:1])
 
 
+def test_names_match_as_those_of_an_annotation_do(tmp_path):
+    barcodes = np.array([f"TCGA-A1-{1000 + i}-01A" for i in range(N)])
+    for kind in (lambda name: name.replace("-", "."), lambda name: name[:12]):
+        path = written(tmp_path, "csv", [kind(name) for name in barcodes])
+        np.testing.assert_allclose(read_embedding(path, barcodes), Z, rtol=1e-6)
+
+
+def test_a_name_stands_for_one_file(tmp_path, tiny):
+    evaluated_embedding(written(tmp_path, "csv"), tiny, ["leiden"], tmp_path / "out")
+    with pytest.raises(InputError, match=r"an embedding 'z' from a file of other contents \(z\.csv\); .*--name"):
+        evaluated_embedding(written(tmp_path, "csv", z=Z + 1), tiny, ["leiden"], tmp_path / "out")
+    assert len(read_rows(tmp_path / "out")) == 2
+
+
 def test_scores_are_those_of_evaluate_and_of_pca(tmp_path, tiny):
     rows = evaluated_embedding(written(tmp_path, "csv"), tiny, ["leiden", "cox"], tmp_path / "out", name="mine")
     assert rows["static/variant"].tolist() == ["mine", "pca"]

@@ -128,8 +128,12 @@ def test_another_option_in_an_old_folder_is_refused(folder, tiny, change, words)
 def test_other_data_in_an_old_folder_is_refused(folder, tiny):
     import dataclasses
 
-    with pytest.raises(InputError, match="digest"):
+    with pytest.raises(InputError, match=r"other data \(digest .*, now another\); choose another --out"):
         run(POINTS, dataclasses.replace(tiny, digest="another"), out=folder, quiet=True)
+    provenance = {**tiny.provenance, "options": {"scaling": "unit"}}
+    other = dataclasses.replace(tiny, digest="another", provenance=provenance)
+    with pytest.raises(InputError, match=r"other data \(.*scaling .*, now 'unit'"):
+        run(POINTS, other, out=folder, quiet=True)
 
 
 @pytest.mark.parametrize(

@@ -300,6 +300,16 @@ def test_ids_of_another_version_are_named(tmp_path, other):
     assert len(message) < 300
 
 
+def test_raw_values_are_no_input_of_embed():
+    table = np.log2(raw(0) + 1)
+    data = dataset_from_arrays(table)
+    model = fit(data, point=POINT)
+    z = model.embed_table(table)  # without a warning, which tests take for an error
+    np.testing.assert_allclose(z, model.embed(data.x), atol=1e-5)
+    with pytest.warns(UserWarning, match=r"lie far from .* scaled as Dataset\.x, and embed_table raw ones"):
+        model.embed(table)
+
+
 def test_values_on_another_scale_are_said(tmp_path):
     table = raw(0)
     table.to_csv(tmp_path / "t.csv")

@@ -150,12 +150,13 @@ def _estimate_values(estimate: Any) -> dict[str, Any]:
 def evaluate(options: Evaluate, command: str) -> dict[str, Any]:
     """Score an embedding of another program and PCA, and print the scores."""
     from vaebench.cli.text import scores_text
-    from vaebench.evaluation.external import evaluated_embedding
-    from vaebench.results import read_run_json
+    from vaebench.evaluation.external import checked_embedding_name, evaluated_embedding
+    from vaebench.results import read_rows, read_run_json
     from vaebench.sweep.progress import show_notes
 
     if options.embedding is None:
         raise InputError("--embedding is missing; give a table with one line per sample, or a .npy file")
+    checked_embedding_name(options.embedding, options.name)
     check_out(options.out)
     data = run_data(options, protocol(options.protocol))
     if not options.quiet:
@@ -174,7 +175,7 @@ def evaluate(options: Evaluate, command: str) -> dict[str, Any]:
     if not options.quiet:
         show_notes(notes)
         print(scores_text(rows))
-        print(f"{len(rows)} rows in {options.out / 'rows'}")
+        print(f"{len(rows)} rows written, {len(read_rows(options.out))} rows in {options.out / 'rows'}")
     return {
         "out": str(options.out),
         "notes": notes,

@@ -36,7 +36,10 @@ _PATIENT_COLUMNS = (
     ),
     *("subject", "subject_id", "subjid", "donor", "donor_id", "icgc_donor_id", "participant", "participant_id"),
 )
-_TYPE_COLUMNS = ("sample_type", "sample_type_samples", "tissue_type", "tissue_type_samples", "shortlettercode")
+_TYPE_COLUMNS = (
+    *("sample_type", "sample_type_samples", "tissue_type", "tissue_type_samples", "shortlettercode", "definition"),
+    *("sample_type_name", "tumor_normal", "tumour_normal", "tissue"),
+)
 _PAIRED = re.compile(
     r"(?P<patient>.*?[A-Za-z0-9])([._ -]?(?P<normal>NT|NAT|N|[Nn]ormal|NORMAL|[Aa]dj(acent)?)|"
     r"[._ -]?(T|TP|[Tt]umou?r|TUMOU?R|[Cc]ancer|[Pp]rimary))"
@@ -98,12 +101,14 @@ class Cohort(NamedTuple):
     Attributes:
         patients: [N] names, ``""`` where unknown.
         normal: [N] bool, true for normal tissue and controls.
+        told: something says of which tissue the samples are: a sample type in a barcode, a column, or names in pairs.
         order: [N] keys; of a patient's samples, the one with the lowest is the usual choice: a tumour before normal tissue,
             then the lowest sample type, vial and portion.
     """
 
     patients: np.ndarray
     normal: np.ndarray
+    told: bool
     order: list[tuple[bool, str, str]]
 
 
@@ -126,7 +131,8 @@ def cohort_of(names: Sequence[str], columns: dict[str, np.ndarray]) -> Cohort:
         patients[position] = patients[position] or name
         normal[position] = normal[position] or is_normal
     order = [(n, p.type if p else "", p.rest if p else "") for n, p in zip(normal, parts, strict=True)]
-    return Cohort(np.array(patients, dtype=object), np.array(normal, dtype=bool), order)
+    told = bool(known or paired) or any(p.type or p.normal for p in parts if p)
+    return Cohort(np.array(patients, dtype=object), np.array(normal, dtype=bool), told, order)
 
 
 def _paired(names: Sequence[str]) -> dict[int, tuple[str, bool]]:
@@ -166,6 +172,11 @@ def usual_samples(
     """
     kept = wanted.copy()
     if tumours_only:
+        if not cohort.told:
+            raise InputError(
+                f"tumours_only (--tumours-only) needs to know the tissues of {source}: TCGA or TARGET barcodes with a sample "
+                "type, or a column such as sample_type; where (--where) can leave samples out by any column"
+            )
         kept &= ~cohort.normal
         if not kept.any():
             raise InputError(

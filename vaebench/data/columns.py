@@ -39,7 +39,7 @@ sample_accession specimen_id icgc_specimen_id icgc_sample_id aliquot aliquot_id 
 SAMPLE_COLUMNS = frozenset(_SAMPLE_COLUMNS_NAMES.split())
 """Names, in lower case, by which a column of sample names is recognised."""
 
-_INDEX = re.compile(r"(unnamed: \d+|index|level_0|x|rownames|row\.names|)", re.IGNORECASE)
+_INDEX = re.compile(r"(unnamed: \d+|index|level_0|x|rownames|row\.names|id|no|nr|row|#|)", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +107,14 @@ def role_columns(table: Table, roles: Roles) -> set[str]:
             raise _unknown_column(table, option, column)
         if option != "ignore" and column in roles.ignore:
             raise InputError(f"column {column!r} is named by both {option} and ignore; it can be in one of them only")
+    followed = {column: option for option, column in named if option in ("event", "time") and column is not None}
+    if roles.time is not None and roles.time == roles.event:
+        raise InputError(f"column {roles.time!r} is named by both event and time; it can be one of them only")
+    for option, column in named:
+        if option in ("covariates", "auxiliary") and column in followed:
+            raise InputError(
+                f"column {column!r} is named by both {followed[column]} and {option}; survival cannot be explained by itself"
+            )
     return {column for _, column in named if column is not None} | set(roles.ignore)
 
 

@@ -26,8 +26,9 @@ from vaebench.data.preprocessing import Preprocessing
 from vaebench.data.raw_features import RawFeatures, array_features
 from vaebench.data.repeats import empty_notes, twin_notes
 from vaebench.data.survey import Survey, scaled, selected_features, surveyed, transform_notes
-from vaebench.errors import InputError, unknown_name
-from vaebench.types import Counts, Dataset, Survival
+from vaebench.data.value_notes import count_notes, feature_notes, missing_notes, refuse_missing
+from vaebench.errors import unknown_name
+from vaebench.types import Dataset, Survival
 from vaebench.types.auxiliary import Auxiliary
 from vaebench.types.frames import converted, in_order, is_frame, is_series, with_row_names
 
@@ -194,12 +195,13 @@ def dataset_from_features(
         source, profiled = checks.counted(source, names, library), False
     known = surveyed(source, names, treatment.top, treatment.deviation, treatment.transform, profiled)
     scale = transform_notes(known, count * size, names, treatment.scaling) if profiled else []
-    _refuse_missing(known, treatment.missing)
+    refuse_missing(known, treatment.missing, names)
     kept, chosen = selected_features(known, count, treatment.top)
     x, centre, spread = scaled(known, count, chosen, treatment.scaling)
     features = feature_names[chosen]
     fill = known.mean[chosen] if treatment.missing == "impute" else None
     counts = checks.counts_of(known.rows(chosen), names, library) if treatment.counts else None
+    gaps = missing_notes(known, chosen, names)
     twins = twin_notes(x, names) + empty_notes(x, names) if said else []
     dataset = Dataset(
         name=name,
@@ -220,49 +222,14 @@ def dataset_from_features(
             features, centre, spread, fill, treatment.transform, precision=source.precision.name
         ),
         notes=(
-            *notes([*scale, *_feature_notes(known, kept, treatment, provenance), *twins]),
-            *_count_notes(counts),
+            *notes([*scale, *feature_notes(known, kept, treatment, provenance), *gaps, *twins]),
+            *count_notes(counts),
             *auxiliary_notes(facts),
         ),
         auxiliary=facts,
         counts=counts,
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))
-
-
-def _feature_notes(known: Survey, kept: np.ndarray, treatment: Treatment, provenance: Mapping[str, Any]) -> list[str]:
-    """Returns notes on features without variation, and on sums of repeated ones whose values are no amounts."""
-    notes, constant = [], len(known.mean) - kept.size
-    if constant:
-        are = "is" if constant == 1 else "are"
-        notes.append(f"{constant} of {len(known.mean)} features {are} the same in all samples and left out")
-    options, counts = provenance.get("options", {}), provenance.get("counts", {})
-    summed = counts.get("features_with_a_repeated_name", 0) if options.get("duplicates") == "sum" else 0
-    kind = known.profile.scale if known.profile else ""
-    as_read = treatment.transform == "none" and not options.get("logged")
-    if summed and as_read and kind in ("log", "z-score", "sample z-score", "unit"):
-        notes.append(
-            f"{summed} repeated {'feature was' if summed == 1 else 'features were'} summed, which is right for counts and other "
-            "linear values only, and these are none: "
-            'give duplicates="apart" (--duplicates apart)'
-        )
-    return notes
-
-
-def _count_notes(counts: Counts | None) -> list[str]:
-    if counts is None:
-        return []
-    low, high = counts.library.min(), counts.library.max()
-    return [f"counts: raw counts are kept, {low:,.0f} to {high:,.0f} a sample, and models see log2(count + 1)"]
-
-
-def _refuse_missing(known: Survey, missing: str) -> None:
-    total = int(known.missing.sum())
-    if total and missing == "refuse":
-        raise InputError(
-            f'missing values: {total}, the first in {known.first_missing}; give missing="impute" (--missing impute) to use the '
-            "mean of the feature, or, if that is not a feature, name it under ignore (--ignore)"
-        )
 
 
 def _by_sample(

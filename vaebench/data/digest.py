@@ -51,3 +51,21 @@ def content_digest(dataset: Dataset) -> str:
     if dataset.counts is not None:
         add([dataset.counts.values, dataset.counts.library])
     return state.hexdigest()[:16]
+
+
+def data_difference(made: Mapping[str, Any], dataset: Dataset) -> str:
+    """Say how the data of a folder differ from ``dataset``: in their files and options, or else in their digests.
+
+    Args:
+        made: the record of the folder, with its ``provenance`` and ``digest``.
+        dataset: the data set of now.
+    """
+    before, now = (dict(v) for v in (made.get("provenance") or {}, dataset.provenance))
+    files = [[(f.get("name"), f.get("sha256")) for f in held.get("files") or []] for held in (before, now)]
+    said = [f"{old[0]}, now {new[0]}" for old, new in zip(*files, strict=False) if old[0] != new[0]]
+    said += [f"{old[0]} has changed since" for old, new in zip(*files, strict=False) if old[0] == new[0] and old != new]
+    options = [json.loads(json.dumps(held.get("options") or {}, default=str)) for held in (before, now)]
+    names = dict.fromkeys([*options[0], *options[1]])
+    pairs = [(name, options[0].get(name), options[1].get(name)) for name in names]
+    said += [f"{name} {old!r}, now {new!r}" for name, old, new in pairs if old != new]
+    return "; ".join(said) or f"digest {made.get('digest')}, now {dataset.digest}"

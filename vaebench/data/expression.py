@@ -19,6 +19,7 @@ from vaebench.data.features import (
     clinical_names,
     feature_notes,
     nearly_numbers,
+    refuse_headless,
     refuse_long,
     refuse_turned,
     sample_notes,
@@ -224,6 +225,7 @@ def _table_dataset(
         table, about, counts = joined_table(table, annotation, annotation_column, roles)
         notes += join_notes(counts, annotation.name)
     taken = role_columns(table, roles) | about
+    refuse_headless(table)
     refuse_long(table)
     refuse_turned(table)
     # columns that may name patients and tissues are kept too

@@ -54,6 +54,7 @@ _KINDS = (
 )
 _ROWS_OF_GENES = re.compile(rf"{_KINDS[0][1].pattern}|(AFFX-.*|\d+)(_[a-z])?_at")
 """Names of genes and of probes, which no sample has."""
+_DECIMAL = re.compile(r"[-+]?\d*\.\d+(e[-+]?\d+)?", re.IGNORECASE)
 _MONTHS = "feb|mar|apr|sep|oct|okt|dec|dez|m\u00e4r|mrz|avr|d\u00e9c"
 _DATE = re.compile(
     rf"\d{{1,2}}[-. ]+({_MONTHS})[a-z]*\.?([- ]\d{{2,4}})?|({_MONTHS})[a-z]*[-. ]\d{{1,4}}|\d{{4}}-\d\d-\d\d( [0:]+)?",
@@ -210,19 +211,35 @@ def without_gene_columns(table: Table) -> tuple[Table, list[str]]:
     return left, [f"{subject} left out: the name is that of a column about genes, and no sample"]
 
 
+def turned(samples: Sequence[str], features: Sequence[str]) -> bool:
+    """Returns true if the names of the samples are those of genes, or the features are samples by theirs."""
+    ids = sum(_ROWS_OF_GENES.fullmatch(name) is not None for name in samples) >= _SHARE * len(samples)
+    return ids or samples_across(features)
+
+
 def refuse_turned(table: Table) -> None:
     """Raises ``InputError`` for a table that is read with samples in rows and has genes in them."""
     if table.samples_in != "rows":
         return
     across = [name for name in table.columns if name != table.first]
     down = [str(name) for name in table.first_texts]
-    ids = sum(_ROWS_OF_GENES.fullmatch(name) is not None for name in down) >= _SHARE * len(down)
     samples = [name for name in across if barcode(name)]
-    if names_genes(table.first) or ids or samples_across(across):
+    if names_genes(table.first) or turned(down, across):
         raise InputError(
             f"{table.source} has genes in rows, such as {quoted(down[0])}, and samples in columns, such as "
             f'{quoted((samples or across or [""])[-1])}: give samples_in="columns" (--samples-in columns), or a table about the '
             "samples as annotation (--annotation)"
+        )
+
+
+def refuse_headless(table: Table) -> None:
+    """Raises ``InputError`` for a table whose first line holds mostly decimal numbers: these are values, and it has no header."""
+    names = list(table.columns) if table.samples_in == "rows" else table.first_texts.astype(str).tolist()
+    values = [name for name in names if _DECIMAL.fullmatch(name.strip())]
+    if len(values) > 1 and 2 * len(values) > len(names):
+        raise InputError(
+            f"the first line of {table.source} holds the numbers {quoted(values[0])}, {quoted(values[1])} and so on, where the "
+            "names of the columns should be; give the table a header"
         )
 
 

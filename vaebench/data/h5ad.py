@@ -14,7 +14,7 @@ from vaebench.atomic import replacing
 from vaebench.data.cache import file_record
 from vaebench.data.columns import Roles, assembled, named_columns, role_columns, selected
 from vaebench.data.dataset import Treatment
-from vaebench.data.features import sample_notes, summed
+from vaebench.data.features import sample_notes, summed, turned
 from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.opening import refusing_broken
 from vaebench.data.files.table import Table, column_from, restricted, unique_names
@@ -70,6 +70,12 @@ def anndata_dataset(
     role_columns(held.table, roles)
     chosen = selected(held.table, roles, held.table.first_texts)
     table, origin = chosen.table, held.table.source
+    down = table.first_texts.astype(str).tolist()
+    if turned(down, held.features):
+        raise InputError(
+            f"{origin} has genes in obs, such as {down[0]!r}, and samples in var, such as {held.features[0]!r}; samples must be "
+            "obs: give it transposed (adata.T)"
+        )
     features, repeats = unique_names(Path(origin), "feature", held.features, duplicates, "var_name")
     values = held.values(chosen.positions)
     if duplicates == "sum" and repeats:

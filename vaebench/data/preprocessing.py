@@ -114,9 +114,7 @@ class Preprocessing:
             )
         if below:
             warnings.warn(f"{below} of {x.size} values are below 0 and count as 0", stacklevel=4)
-        unscaled = (self.centre == 0).all() and (self.scale == 1).all()
-        far = 0.0 if unscaled or not x.size else float(np.median(np.abs(np.median(x, axis=0))))
-        if far > _FAR:
+        if (far := far_off(x, self.centre, self.scale)) is not None:
             same = (
                 "raw values, of which the model takes log2(x + 1)" if self.transform == "log2" else "on the same scale"
             )
@@ -142,6 +140,20 @@ class Preprocessing:
 
 
 _FAR = 3.0  # spreads of a feature; half of the features are never as far in samples of the same kind
+
+
+def far_off(x: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> float | None:
+    """Return how many spreads half of the features of x [N, D] are away from those of the training data; ``None`` if near.
+
+    Args:
+        x: scaled as ``Dataset.x``, (raw - centre) / scale.
+        centre: [D].
+        scale: [D]. Nothing is known of values that were not scaled.
+    """
+    if not x.size or ((centre == 0).all() and (scale == 1).all()):
+        return None
+    far = float(np.median(np.abs(np.median(x, axis=0))))
+    return far if far > _FAR else None
 
 
 def transformed(values: np.ndarray, transform: str) -> np.ndarray:

@@ -29,6 +29,7 @@ from vaebench.data.features import (
     feature_notes,
     genes_only,
     nearly_numbers,
+    refuse_headless,
     refuse_long,
     sample_notes,
     without_gene_columns,
@@ -246,6 +247,7 @@ def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str 
             layout = "rows"
     layout = "rows" if layout == "auto" else layout
     table, notes = without_gene_columns(without_index(table_from_file(file, layout, "apart")))
+    refuse_headless(table)
     refuse_long(table)
     about = set[str]()
     if annotation is not None:

@@ -42,6 +42,7 @@ class Survey(NamedTuple):
         low: smallest value.
         high: largest value.
         missing: number of missing values.
+        absent: [N] missing values of each sample, of all features.
         deviation: absolute deviation; not computed, 0, where all features are kept.
         first_missing: the first missing value, for messages.
         profile: statistics of the values before the transform; ``None`` unless asked for.
@@ -58,6 +59,7 @@ class Survey(NamedTuple):
     high: np.ndarray
     missing: np.ndarray
     deviation: np.ndarray
+    absent: np.ndarray
     first_missing: str
     profile: Profile | None
     lowest: Lowest
@@ -91,6 +93,7 @@ def surveyed(
     found, profile, whole, lowest = np.zeros((6, count)), np.zeros((5, count)), True, Lowest()
     moments = SampleMoments(source.samples)
     best = None if source.rows else _Best(source, _most(top, count))
+    by_sample = np.zeros(source.samples, np.int64)
     first = (count, 0)  # feature and sample of the first missing value
     for place, raw in in_blocks(source):
         if profiled:
@@ -104,6 +107,7 @@ def surveyed(
         statistics, absent = _statistics(part, None if top is None else deviation)
         found[:, place] = statistics
         if absent is not None:
+            by_sample += absent.sum(axis=1)
             j = int(np.argmin(np.where(absent.any(axis=0), place, count)))
             first = min(first, (int(place[j]), int(np.argmax(absent[:, j]))))
         if best is not None:
@@ -113,6 +117,7 @@ def surveyed(
     return Survey(
         source.names,
         *found,
+        absent=by_sample,
         first_missing=f"feature {source.names[first[0]]!r} of sample {str(samples[first[1]])!r}"
         if first[0] < count
         else "",

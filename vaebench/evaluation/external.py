@@ -13,9 +13,11 @@ from vaebench.data.cache import file_record
 from vaebench.data.columns import sample_names, without_index
 from vaebench.data.comparisons import numbers
 from vaebench.data.covariates import run_notes
+from vaebench.data.digest import data_difference
 from vaebench.data.features import clinical_names
 from vaebench.data.files.arrays import array_from_npy
 from vaebench.data.files.table import Table, table_from_file
+from vaebench.data.joining import matched_rows
 from vaebench.data.wording import beginning
 from vaebench.errors import InputError, user_path
 from vaebench.evaluation.baseline import pca_embedding
@@ -33,7 +35,8 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
     """Read the embedding z [N, L] of ``samples`` [N] from a table (CSV, TSV, Parquet) or a ``.npy`` file.
 
     A table has a line for each sample, with its name first and then a number for each latent. Lines are put in the order
-    of ``samples``; those of other samples are left out. A ``.npy`` file has no names, so its rows must be in order.
+    of ``samples``, whose names match as those of an annotation do; those of other samples are left out. A ``.npy`` file has no
+    names, so its rows must be in order.
 
     Raises:
         InputError: the file cannot be read, samples are missing or there twice, or a column holds text.
@@ -48,14 +51,18 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
     names, first = sample_names(table, set())
     if names is None:
         raise InputError(f"{file} has no column of sample names; its first column {table.first!r} must hold them")
+    wanted = [str(sample) for sample in samples]
     place = {name: position for position, name in enumerate(names.tolist())}
-    absent = [str(sample) for sample in samples if str(sample) not in place]
+    rows = np.array([place.get(name, -1) for name in wanted])
+    if (rows < 0).any():  # dots for hyphens, or barcodes of another length, as for an annotation
+        rows, _ = matched_rows(wanted, names.tolist())
+    absent = [name for name, row in zip(wanted, rows, strict=True) if row < 0]
     if absent:
         raise InputError(
             f"{len(absent)} of {len(samples)} samples are missing from {file}: {beginning(absent)} (it has "
             f"{beginning(names.tolist())}); use the same names, or leave these samples out with where (--where)"
         )
-    return _latents(table, first, names)[[place[str(sample)] for sample in samples]]
+    return _latents(table, first, names)[rows]
 
 
 def _latents(table: Table, first: set[str], names: np.ndarray) -> np.ndarray:
@@ -102,16 +109,14 @@ def evaluated_embedding(
     """
     import pandas as pd
 
+    name = checked_embedding_name(path, name)
     z = read_embedding(path, dataset.samples)
-    name = Path(path).name.split(".")[0] if name is None else name
-    if not name or name == BASELINE:
-        raise InputError(f"the embedding's name is {name!r}; give another one, {BASELINE!r} is the baseline's")
     metrics, notes = allowed_metrics(metrics, dataset, options or ())
     prepared = prepared_metrics(metrics, dataset, options=options, label_covariate=label_covariate)
     record: dict[str, Any] = _record(user_path(out), dataset, prepared) | {"command": command, "version": __version__}
     record["notes"] = joined_notes(record, run_notes(dataset, metrics, options, label_covariate), notes)
     record["embedding"] = file_record(path)
-    record["embeddings"] = {**record.get("embeddings", {}), name: record["embedding"]}
+    record["embeddings"] = _with_embedding(record.get("embeddings", {}), name, record["embedding"], out)
     # the embedding first: its errors are reported before the time for PCA is spent
     rows = [row_of_embedding(name, z, dataset) | evaluate_flat(z, dataset, prepared)]
     baseline = pca_embedding(dataset.x, z.shape[1])
@@ -124,6 +129,32 @@ def evaluated_embedding(
     write_run_json(record, out)
     write_rows(rows, out, column_types(prepared))
     return pd.DataFrame(rows)
+
+
+def checked_embedding_name(path: str | Path, name: str | None) -> str:
+    """Return the name of the embedding in a file: ``name``, or the file's without its endings.
+
+    Raises:
+        InputError: the name is empty, or that of the baseline.
+    """
+    name = Path(path).name.split(".")[0] if name is None else name
+    if not name or name == BASELINE:
+        raise InputError(
+            f"the embedding's name is {name!r}; give another one (name, --name), {BASELINE!r} is the baseline's"
+        )
+    return name
+
+
+def _with_embedding(
+    held: Mapping[str, Any], name: str, file: Mapping[str, Any], out: str | Path
+) -> dict[str, Mapping[str, Any]]:
+    """Return the record of a folder's embeddings with one more; a name stands for one file."""
+    if name in held and held[name].get("sha256") != file["sha256"]:
+        raise InputError(
+            f"{out} has scores of an embedding {name!r} from a file of other contents ({held[name].get('name')}); give this one "
+            "another name (--name), or choose another --out"
+        )
+    return {**held, name: file}
 
 
 def _record(out: Path, dataset: Dataset, metrics: Sequence[Metric]) -> dict[str, Any]:
@@ -149,7 +180,7 @@ def _record(out: Path, dataset: Dataset, metrics: Sequence[Metric]) -> dict[str,
 def _difference(made: Mapping[str, Any], wanted: Mapping[str, Any], dataset: Dataset) -> str:
     """Say in words what a folder was made with that differs from what is wanted; "" if nothing does."""
     if made.get("digest") != wanted["digest"]:
-        return f"other data (digest {made.get('digest')}), and {dataset.name!r} with these options has {dataset.digest}"
+        return f"other data ({data_difference(made, dataset)})"
     before, now = made.get("metrics", {}), wanted["metrics"]
     if set(before) != set(now):
         return f"metrics {', '.join(before)}, and this command asks for {', '.join(now)}"

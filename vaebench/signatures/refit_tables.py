@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from vaebench.signatures.adaptation import with_factors
 from vaebench.signatures.attribution import per_mutation
 from vaebench.signatures.dispersion import NoiseFit, Scatter
 from vaebench.signatures.matching import fit_cosines
@@ -83,6 +84,7 @@ def needs_added(
     x: np.ndarray,
     known: pd.DataFrame,
     left_out: pd.DataFrame,
+    factors: pd.Series | None,
     fitted: NoiseFit,
     checks: RefitChecks,
 ) -> list[str]:
@@ -93,13 +95,15 @@ def needs_added(
         x: counts [T, M] of those with mutations.
         known: signatures of the fit.
         left_out: the others of the table.
+        factors: by channel, to which the signatures of the fit were adapted.
         fitted: exposures and noise.
         checks: thresholds.
     """
     if not len(left_out):
         return []
     dispersion = np.maximum(fitted.found.dispersion_of(x), fitted.poisson.dispersion)
-    found = missed(x, known.to_numpy(), left_out, dispersion, checks.unusual)
+    others = left_out if factors is None else with_factors(left_out, factors)
+    found = missed(x, known.to_numpy(), others, dispersion, checks.unusual)
     names = samples.index[samples["mutations"] > 0]
     samples["needs"] = pd.Series(found.signature, names).reindex(samples.index, fill_value="")
     return missed_note(found, list(names))

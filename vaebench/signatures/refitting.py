@@ -17,7 +17,7 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
 from vaebench.errors import InputError, user_path
 from vaebench.signatures import plots
-from vaebench.signatures.adaptation import FACTORS, adapted, with_factors
+from vaebench.signatures.adaptation import FACTORS, adapted
 from vaebench.signatures.attribution import DRAWS
 from vaebench.signatures.dispersion import NoiseFit, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions, checked_options
@@ -263,8 +263,6 @@ def refit(
     x, estimates = counts.to_numpy(), None
     ground, alike = prior_ground(x[some], known, intervals, tissue, prior)
     known, factors, changes, gain = adapted(x[some], known, ground, adapt, seed)
-    if factors is not None:
-        left_out = with_factors(left_out, factors)
     s, exposures = known.to_numpy(), np.zeros((len(x), len(known)))
     fitted = fitted_noise(x[some], s, noise)
     exposures[some], found = fitted.fit.exposures, fitted.found
@@ -273,7 +271,7 @@ def refit(
         estimates = METHODS[intervals].compute(FittedCohort(*given, progress or no_progress, ground=ground))
         exposures[some] = estimates.exposures
     samples = samples_table(counts, exposures @ s, found, some, checks)
-    notes = [*said, *changes, *needs_added(samples, x[some], known, left_out, fitted, checks)]
+    notes = [*said, *changes, *needs_added(samples, x[some], known, left_out, factors, fitted, checks)]
     frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
     notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks) + twin_notes(known, checks)
     if estimates is not None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from vaebench.atomic import sweep_unfinished
 from vaebench.data.covariates import run_notes
+from vaebench.data.digest import data_difference
 from vaebench.data.files.folders import MANIFEST, check_folder
 from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.evaluation.scores import DEFAULT_METRICS, allowed_metrics, check_installed, check_metrics
@@ -287,9 +288,7 @@ def _run_record(
     fixed = {"schema": SCHEMA, "digest": dataset.digest, **options, "devices": len(jax.local_devices())}
     if not (out / "run.json").exists():
         if finished(out):
-            raise InputError(
-                f"{out} holds rows but no run.json, so their data and options are unknown; choose another --out"
-            )
+            raise InputError(f"{out} holds rows but no run.json, so their options are unknown; choose another --out")
         record = {
             **fixed,
             "lanes": lanes or chosen_lanes(points, dataset, Engine(matmul_precision=options["matmul_precision"])),
@@ -309,10 +308,10 @@ def _run_record(
         }
         write_run_json(record, out, first=True)
     # read back: another process may have been first, and its options are the folder's
-    return _agreed(out, fixed if lanes is None else {**fixed, "lanes": lanes})
+    return _agreed(out, fixed if lanes is None else {**fixed, "lanes": lanes}, dataset)
 
 
-def _agreed(out: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+def _agreed(out: Path, wanted: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
     """Return the record in a folder; raise :class:`InputError` if one of its options is not the wanted one."""
     record = read_run_json(out)
     if "lanes" not in record or not isinstance(record.get("metrics"), list):
@@ -320,6 +319,8 @@ def _agreed(out: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
     made = {**record, "matmul_precision": matmul_precision_of(record)}
     made["metric_options"] = _completed(out, record.get("metric_options", {}))
     for name, value in wanted.items():
+        if made.get(name) != value and name == "digest":
+            raise InputError(f"{out} was made from other data ({data_difference(made, dataset)}); choose another --out")
         if made.get(name) != value:
             raise InputError(
                 f"{out} was made with {name} {made.get(name)!r}, and this command asks for {value!r}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,7 +16,7 @@ import numpy as np
 
 from vaebench.atomic import replacing, write_json
 from vaebench.data.auxiliary import coding_of
-from vaebench.data.preprocessing import Preprocessing, settings_of
+from vaebench.data.preprocessing import Preprocessing, far_off, settings_of
 from vaebench.errors import InputError, user_path
 from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
 from vaebench.space import Point, static_of
@@ -29,7 +30,7 @@ from vaebench.training.stored import (
 )
 from vaebench.types import SCHEMA, Dataset, Model, Posterior, Static
 from vaebench.types.auxiliary import Auxiliary, AuxiliaryRows, AuxiliaryVariable
-from vaebench.types.frames import Values, in_order, is_frame, named_like, numeric, with_row_names
+from vaebench.types.frames import Values, in_order, is_anndata_object, is_frame, named_like, numeric, with_row_names
 from vaebench.variants import variant as variant_named
 from vaebench.version import __version__
 
@@ -111,9 +112,13 @@ class Trained:
             InputError: x has another number of features, missing or infinite values, or too few samples; or auxiliary variables
                 are missing or have values that the model does not know.
         """
+        rows = self._rows(x, auxiliary)
+        self._warn_of_raw(np.asarray(rows.x if isinstance(rows, AuxiliaryRows) else rows))
+        return self._embedded(x, rows)
+
+    def _embedded(self, x: Values, rows: jax.Array | AuxiliaryRows) -> Values:
         if self.point.recipe == "benchmarked" and len(x) < 2:
             raise InputError("a model of recipe 'benchmarked' normalises by the samples it is given: give at least 2")
-        rows = self._rows(x, auxiliary)
         z = np.asarray(self._model().embed(self.variables, rows, self._activation()))
         return named_like(z, x, self.latents)
 
@@ -156,7 +161,8 @@ class Trained:
             )
         source = Path(table) if isinstance(table, os.PathLike) else table
         x = preprocessed(source, self.preprocessing)
-        return self.embed(x, source if auxiliary is None and self._use in _ENCODED else auxiliary)
+        rows = self._rows(x, source if auxiliary is None and self._use in _ENCODED else auxiliary)
+        return self._embedded(x, rows)
 
     def reconstruct(self, x: Values, auxiliary: AuxiliaryValues | None = None) -> Values:
         """Return the reconstruction [N, D] of ``x`` [N, D] from its posterior mean, both scaled as ``Dataset.x``."""
@@ -226,6 +232,16 @@ class Trained:
         held = self._scaled(x)
         return AuxiliaryRows(held, self._coded(x, auxiliary)) if self._use in _ENCODED else held
 
+    def _warn_of_raw(self, held: np.ndarray) -> None:
+        """Warn of network inputs [N, D] that look like raw values, which :meth:`embed_table` takes."""
+        far = far_off(held * self.own_scale + self.own_centre, self.centre, self.scale)
+        if far is not None:
+            warnings.warn(
+                f"the values lie far from those that the model was trained on: half of the features are {far:.1f} or more of "
+                "their spreads away; embed takes values scaled as Dataset.x, and embed_table raw ones",
+                stacklevel=3,
+            )
+
     def _coded(self, rows: np.ndarray | pd.DataFrame, auxiliary: AuxiliaryValues | None) -> jax.Array:
         """Return the coded auxiliary variables of samples, [N, 2 A]."""
         if auxiliary is None:
@@ -242,6 +258,10 @@ class Trained:
         return ACTIVATIONS.index(self.point.activation)
 
     def _scaled(self, x: np.ndarray | pd.DataFrame) -> jax.Array:
+        if is_anndata_object(x):
+            raise InputError(
+                "x is an AnnData object, and embed takes values that are scaled as Dataset.x; embed_table takes the object itself"
+            )
         x = numeric(in_order(x, "x", columns=self.features), "x").astype(np.float32)
         if x.ndim != 2 or x.shape[1] != len(self.features):
             raise InputError(

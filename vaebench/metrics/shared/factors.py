@@ -59,7 +59,7 @@ def problem_of(z: np.ndarray, factors: tuple[Factor, ...], least: int = 1) -> st
 
 def embedding_problem(z: np.ndarray) -> str:
     """Return the status ``NAN_EMBEDDING`` or ``COLLAPSED`` (all latents constant) of z [N, L], "" if neither holds."""
-    bad = int((~np.isfinite(z).all(axis=1)).sum())
+    bad = int((~(np.abs(z) <= np.finfo(np.float32).max).all(axis=1)).sum())
     if bad:
         return f"NAN_EMBEDDING: {bad} of {len(z)} samples are not finite"
     if len(z) and not varying(z).any():

@@ -114,7 +114,7 @@ def usable_latents(
 
     Columns at the positions ``redundant`` are left out.
     """
-    bad = int((~np.isfinite(z).all(axis=1)).sum())
+    bad = int((~(np.abs(z) <= np.finfo(np.float32).max).all(axis=1)).sum())
     if bad:
         return f"NAN_EMBEDDING: {bad} of {len(z)} samples are not finite", z[:0], math.nan
     latents, scale = standardised(np.delete(np.asarray(z, np.float64)[cohort.keep], list(redundant), axis=1))

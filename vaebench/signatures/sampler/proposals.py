@@ -131,6 +131,16 @@ def _upper_end(centre: jax.Array, sd: jax.Array, bend: jax.Array, grid: GridOpti
     return jnp.where((left > 0) | (knee <= 0), straight, curved)
 
 
+def _range(
+    centre: jax.Array, sd: jax.Array, bend: jax.Array, slab: Slab, grid: GridOptions
+) -> tuple[jax.Array, jax.Array]:
+    """Ends of the grid of one exposure: where likelihood and slab both matter, and in between where they do not meet."""
+    low = jnp.maximum(jnp.maximum(centre - grid.wide * sd, slab.low), grid.nothing * sd)
+    high = jnp.minimum(_upper_end(centre, sd, bend, grid), slab.high)
+    ends = jnp.minimum(low, high), jnp.maximum(low, high)
+    return jnp.maximum(ends[0], grid.nothing * sd), jnp.maximum(ends[1], grid.nothing * sd)
+
+
 def single(
     uniforms: jax.Array,
     old: jax.Array,
@@ -156,14 +166,7 @@ def single(
         steepest: scalar or [1, T], the most that the log likelihood falls in a mutation; infinite for a Gaussian one.
     """
     bend = sd * steepest
-    upper = _upper_end(centre, sd, bend, grid)
-    low = jnp.maximum(jnp.maximum(centre - grid.wide * sd, slab.low), grid.nothing * sd)
-    high = jnp.minimum(upper, slab.high)
-    # where the two ranges do not overlap, the mass lies between them
-    low, high = (
-        jnp.maximum(jnp.minimum(low, high), grid.nothing * sd),
-        jnp.maximum(jnp.maximum(low, high), grid.nothing * sd),
-    )
+    low, high = _range(centre, sd, bend, slab, grid)
     origin = jnp.maximum(centre / sd, 0)
 
     def warped(exposure: jax.Array) -> jax.Array:  # w - origin
