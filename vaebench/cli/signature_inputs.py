@@ -9,6 +9,7 @@ import pandas as pd
 
 from vaebench.data.mutations import tables as mutations
 from vaebench.data.mutations.channels import context_of
+from vaebench.errors import InputError
 
 if TYPE_CHECKING:
     from vaebench.cli.signature_options import Calibrate, Extract, Power, RefitOptions
@@ -26,7 +27,13 @@ def read_or_counted(options: Extract | RefitOptions, signatures: pd.DataFrame | 
     if is_list_of_mutations(options.catalogue):
         context = options.context or ("SBS96" if signatures is None else context_of(signatures))
         return counted_catalogue(options.catalogue, options.reference_genome, context)
-    return mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
+    found = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
+    if options.context is not None and options.context != context_of(found):
+        raise InputError(
+            f"--context {options.context} is what lists of mutations are counted by, and {options.catalogue} is a table of "
+            f"{context_of(found)}"
+        )
+    return found
 
 
 def read_target(
@@ -37,14 +44,13 @@ def read_target(
     ``channels`` is a table of counts or of signatures, whose columns tell the context.
     """
     from vaebench.data.mutations.genome import named_build
-    from vaebench.data.mutations.opportunities import BUILDS, read_opportunities
+    from vaebench.data.mutations.opportunities import read_opportunities
 
     if options.opportunities is None:
         return None
     named = named_build(signatures.name)[:6] if signatures is not None and options.reference_genome is None else ""
-    build = named if named in BUILDS else ""
     context = context_of(mutations.checked_catalogue(channels, fractions=True))
-    return read_opportunities(options.opportunities, context, build=build, reference_genome=options.reference_genome)
+    return read_opportunities(options.opportunities, context, build=named, reference_genome=options.reference_genome)
 
 
 def on_target(signatures: pd.DataFrame | None, target: Opportunities | None) -> pd.DataFrame | None:

@@ -275,7 +275,7 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
     chosen, started = PowerOptions(samples=options.samples), time.perf_counter()
     limits = power(
         signatures,
-        mutations=[int(text) for text in numbers],
+        mutations=sorted({int(text) for text in numbers}),
         seed=options.seed,
         options=chosen,
         opportunities=read_target(options, signatures, options.signatures),

@@ -165,8 +165,13 @@ def anchored_intervals(
     )
     assert fit.intervals is not None
     return AnchoredIntervals(
-        fit.intervals, used, kept, fit.dispersion, level, (_note(nearest, kept, least), *fit.notes)
+        fit.intervals, used, kept, fit.dispersion, level, (_note(nearest, kept, least), *map(_of_extraction, fit.notes))
     )
+
+
+def _of_extraction(note: str) -> str:
+    """A note of the refit, without the advice that an extraction has no option for."""
+    return note.replace("; name the tissue if you know it", "")
 
 
 def _note(nearest: pd.Series, kept: tuple[str, ...], least: float) -> str:
@@ -174,7 +179,7 @@ def _note(nearest: pd.Series, kept: tuple[str, ...], least: float) -> str:
     note = (
         f"{len(nearest) - len(kept)} of {len(nearest)} signatures were replaced by the reference's for the intervals "
     )
-    note += f"(cosine of {least} or more)."
+    note += f"(cosine of {least} or more). intervals.csv is of these, with exposures of its own; exposures.csv is of those extracted."
     groups = nearest.dropna().groupby(nearest.dropna(), sort=False).groups
     merged = [f"{', '.join(map(str, own))} as {target}" for target, own in groups.items() if len(own) > 1]
     if merged:

@@ -108,6 +108,9 @@ def calibrate(
     for source in sources:
         if source not in SOURCES:
             raise unknown_name("source", source, SOURCES)
+    if intervals == "none":
+        raise InputError("intervals='none' is not allowed; a calibration counts how often intervals hold the truth")
+    sources = tuple(dict.fromkeys(sources))
     if not sources:
         raise InputError(f"sources={sources!r} is not allowed; give one or more of {', '.join(SOURCES)}")
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)

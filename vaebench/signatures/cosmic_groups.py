@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from vaebench.signatures.published import checked_name
+from vaebench.signatures.names import checked_name, cosmic_name
 
 SUBGROUPS: Mapping[str, str] = {
     "MMR_deficiency": "SBS6 SBS14 SBS15 SBS20 SBS21 SBS26 SBS44 DBS7 DBS10 ID7",
@@ -69,15 +69,6 @@ _BY_PLAIN = {
 def group_named(name: str) -> str | None:
     """The group that ``name`` means, in British or American spelling and any case; ``None`` for another name."""
     return _BY_PLAIN.get(_plain(name))
-
-
-def cosmic_name(name: str) -> str | None:
-    """``name`` as COSMIC writes it, ``Signature 7`` of version 2 as ``SBS7``; ``None`` for a name that is not COSMIC's."""
-    found = re.fullmatch(r"(SBS|DBS|ID|CN|SV|signature)[ ._-]?(\d+)([a-z]?)", name.strip(), re.IGNORECASE)
-    if not found or found[3].isupper():  # SBS96A is what SigProfiler calls one that was extracted
-        return None
-    kind = found[1].upper()
-    return f"{'SBS' if kind == 'SIGNATURE' else kind}{int(found[2])}{found[3]}"
 
 
 def members(group: str, names: Iterable[str]) -> list[str]:

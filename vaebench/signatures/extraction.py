@@ -11,7 +11,7 @@ import pandas as pd
 
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
-from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context
+from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context, refuse_shares
 from vaebench.data.mutations.opportunities import Opportunities
 from vaebench.data.mutations.tables import cancer_types, write_exposures, write_signatures, write_sigprofiler
 from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
@@ -186,6 +186,7 @@ def extract(
         >>> found.selection[["k", "criterion", "chosen"]], found.matches[["extracted", "reference", "cosine"]]  # doctest: +SKIP
     """
     table = checked_catalogue(catalogue, fractions=fractions)
+    refuse_shares(table)
     known, scales = _at_scale(table, reference, opportunities)
     whole = table.to_numpy()
     used = whole.sum(1) > 0

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from vaebench.errors import InputError, unknown_name
-from vaebench.signatures.published import PRIORS, checked_name, published_ground
+from vaebench.signatures.names import checked_name
+from vaebench.signatures.published import PRIORS, published_ground
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
 

@@ -60,8 +60,8 @@ def offered(
         gone = [name for name in kept if name in names]
         kept = [name for name in kept if name not in names]
         if names != [asked]:
-            what = f": {_listed(gone)}" if gone else "; none of the signatures is one of them"
-            notes.append(f"Left out as {asked[:40]}{what}.")
+            left = f"Left out as {asked[:40]}: {_listed(gone)}." if gone else ""
+            notes.append(left or f"The table has no signature of the group {asked[:40]}; nothing was left out for it.")
         elif gone:
             notes.append(f"Left out: {gone[0]}.")
     if tissue is not None:

@@ -8,7 +8,6 @@ genomes (types like ``Liver-HCC``) and TCGA's exomes (types like ``LIHC``), Alex
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.errors import InputError
+from vaebench.signatures.names import checked_name, cosmic_names
 from vaebench.signatures.resemblance import Facts, averaged, resembled
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import BURDENS, Ground, burden_variance, weak_ground
@@ -118,11 +118,12 @@ def seen_in(tissue: str, names: Sequence[str]) -> tuple[set[str], list[str]]:
     also += [own for own, others in _SAME.items() if tissue in others.split()]
     types = [tissue, *also]
     every = pd.Index(table["signature"].unique())
-    if not any(_parents(name, every) for name in names):
+    plain = dict(zip(names, cosmic_names(names), strict=True))
+    if not any(_parents(name, every) for name in plain.values()):
         raise _says_nothing(tissue, names)
     seen = set(table.loc[table["type"].isin(types) & (table["present"] > 0), "signature"])
-    own = {name for name in names if seen.intersection(_parents(name, every))}
-    return own | {name for name in names if not re.fullmatch(r"SBS\d+[a-z]?", name)}, types
+    own = {name for name in names if seen.intersection(_parents(plain[name], every))}
+    return own | {name for name in names if not re.fullmatch(r"SBS\d+[a-z]?", plain[name])}, types
 
 
 def usual(types: Mapping[str, float]) -> pd.Series:
@@ -139,7 +140,7 @@ def usual(types: Mapping[str, float]) -> pd.Series:
 def without_heir(names: Sequence[str]) -> list[str]:
     """Signatures of the table that none of ``names`` is, or inherits from."""
     every = pd.Index(published_exposures()["signature"].unique())
-    heirs = _inherited(tuple(map(str, names)))
+    heirs = _inherited(tuple(cosmic_names(names)))
     return [str(name) for name, share in zip(every, heirs.T, strict=True) if not share.any()]
 
 
@@ -147,21 +148,6 @@ def _says_nothing(tissue: str, names: Sequence[str]) -> InputError:
     return InputError(
         f"tissue={tissue!r} says nothing of {names[0]!r}: only exposures of COSMIC's SBS1, SBS2 and so on are published"
     )
-
-
-def checked_name(option: str, name: str, known: list[str]) -> str:
-    """The one of ``known`` that ``name`` is, upper and lower case apart.
-
-    Raises:
-        InputError: for another name; with the nearest of a long list, which would not fit a sentence.
-    """
-    by_lower = {other.lower(): other for other in known}
-    if name in known:
-        return name
-    if name.lower() in by_lower:
-        return by_lower[name.lower()]
-    near = [by_lower[v] for v in difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.4)] or known[:3]
-    raise InputError(f"{option}={name[:60]!r} is not known; the nearest of {len(known)} names are {', '.join(near)}")
 
 
 def _parents(name: str, table: pd.Index) -> list[str]:
@@ -281,7 +267,7 @@ def published_facts(
     ``None`` if fewer than half of the names are known and there is no tissue. Arguments and errors are those of
     :func:`published_ground`.
     """
-    table, names = published_exposures(), list(map(str, signatures.index))
+    table, names = published_exposures(), cosmic_names(signatures.index)
     if tissue is not None:
         tissue = checked_name("tissue", tissue, tissues())
     weak = weak_ground(x, len(names), options)

@@ -24,6 +24,8 @@ class RefitChecks:
 
     Attributes:
         unusual: probability, shared by all samples, with which one is flagged although the model holds.
+        cosine: share of the cosine that counts of a right fit would have with it, below which a sample is flagged.
+        surplus: share of a sample's mutations by which its exposures may exceed them, beside 5 standard deviations of these.
         dispersion: smallest excess of the dispersion over 1 that is noted. A cohort of any size has some overdispersion.
         errors: standard errors of the dispersion by which it must exceed 1 to be noted.
         present: P(present) from which a signature counts as present in the table of exposures.
@@ -38,6 +40,8 @@ class RefitChecks:
     """
 
     unusual: float = 0.001
+    cosine: float = 0.9
+    surplus: float = 0.1
     dispersion: float = 0.04
     errors: float = 4.0
     present: float = 0.5
@@ -52,6 +56,12 @@ class RefitChecks:
 
 CHECKS = RefitChecks()
 """The defaults."""
+
+
+_WEAK = (
+    "No published exposures are the prior, which is weak: fewer than half of the signatures have names of COSMIC's, such as SBS5 "
+    "(the first is {})."
+)
 
 
 def noise_notes(fitted: NoiseFit, checks: RefitChecks) -> list[str]:
@@ -70,13 +80,11 @@ def noise_notes(fitted: NoiseFit, checks: RefitChecks) -> list[str]:
     if not poisson.dispersion > 1 + max(checks.dispersion, checks.errors * poisson.error):
         return []
     effect = {
-        "negative_binomial": f"A negative binomial of size {found.size:.3g} accounts for it.",
-        "dirichlet": "It grows with the mutations of a sample, as where signatures vary between tumours, and the intervals are "
-        "widened for it sample by sample.",
-    }.get(
-        fitted.noise,
-        "The intervals are widened for it. That is right for overdispersion, but not for wrong signatures.",
-    )
+        "negative_binomial": f"The fit takes them for counts of a negative binomial of size {found.size:.3g}.",
+        "dirichlet": "The scatter grows with the mutations of a sample, as where signatures vary between tumours, and intervals "
+        "are widened sample by sample.",
+    }.get(fitted.noise, "Intervals are widened for it.")
+    effect += " That is right for overdispersion, but not for wrong signatures."
     return [
         f"The counts scatter {poisson.dispersion:.2f} times as much as Poisson counts. Either they are overdispersed, or "
         f"the signatures are of another version or genome build, or one is missing. {effect} Check the signatures first."
@@ -122,8 +130,11 @@ def prior_notes(
     alike: Mapping[str, float],
 ) -> list[str]:
     """Sentences about the published or learned prior, and about how far the data disagree with it."""
+    if ground is None and isinstance(prior, str):
+        unused = prior == "published" and np.isfinite(estimates.presence).any()
+        return [_WEAK.format(str(names[0])[:40])] if unused else []
     if ground is None:
-        return [] if isinstance(prior, str) else ["The learned prior is not used: only spike_slab has a prior."]
+        return ["The learned prior is not used: only spike_slab has a prior."]
     source = f"published exposures of {tissue}" if tissue else _types_alike(alike)
     notes = [f"The prior is from {source}." if isinstance(prior, str) else learned_sentence(prior, tissue)]
     found = disagreements(ground, list(map(str, names)), estimates.presence)
@@ -156,24 +167,42 @@ def usual_notes(
 def repeat_notes(counts: pd.DataFrame, checks: RefitChecks) -> list[str]:
     """Sentence about samples that have the counts of another one."""
     own = counts[counts.sum(axis=1) >= checks.repeated]
-    again = own[own.duplicated()]
+    again, said = own[own.duplicated()], _total_notes(own)
     if again.empty:
-        return []
+        return said
     first = own.index[(own == again.iloc[0]).all(axis=1)][0]
     one = len(again) == 1
     return [
+        *said,
         f"{len(again)} sample{' has' if one else 's have'} the counts of another one (first: {str(again.index[0])[:40]} those of "
-        f"{str(first)[:40]}). A sample that counts twice makes the prior too sure, and intervals too narrow: keep one of each."
+        f"{str(first)[:40]}). A sample that counts twice makes the prior too sure, and intervals too narrow: keep one of each.",
     ]
+
+
+def _total_notes(counts: pd.DataFrame) -> list[str]:
+    """Sentence about a sample [M] that is the sum or the mean of all others, of which there are three or more."""
+    if len(counts) < 4:
+        return []
+    x = counts.to_numpy()
+    for what, times in (("sum", 1.0), ("mean", len(x) - 1.0)):
+        found = np.flatnonzero(np.isclose(times * x, x.sum(0) - x, rtol=1e-6, atol=1e-6).all(1))
+        if len(found):
+            return [
+                f"The sample {str(counts.index[found[0]])[:40]} is the {what} of all others. If it is no sample, leave it out: "
+                "it counts in the noise and the prior of the others."
+            ]
+    return []
 
 
 def _types_alike(alike: Mapping[str, float]) -> str:
     """Clause about the types that make the prior where no tissue is named."""
     if alike.get(ALL_TYPES, 0.0) > 0.5:  # as of one sample, which is no prior of itself
         return "published exposures of all tumour types; name the tissue for more"
-    listed = ", ".join(f"{kind} {share:.0%}" for kind, share in list(alike.items())[:3] if share >= 0.05)
+    most = [(kind, share) for kind, share in list(alike.items())[:4] if share >= 0.05 and kind != ALL_TYPES]
+    listed = ", ".join(f"{kind} {share:.0%}" for kind, share in most) or "none of them clearly"
     return (
-        f"published exposures of the tumour types that these counts resemble ({listed}); name the tissue if you know it"
+        f"published exposures of the tumour types that these counts resemble ({listed}; the rest are others); name the tissue if "
+        "you know it"
     )
 
 
@@ -210,4 +239,7 @@ def probability_notes(asked: bool, intervals: str | None, estimates: Estimates |
     """Note on probabilities of mutations, where they were ``asked`` for and have no intervals."""
     if not asked or (estimates is not None and estimates.draws is not None):
         return []
-    return [f"Probabilities of mutations have no intervals: intervals={intervals!r} draws no exposures."]
+    method = intervals or "none"
+    return [
+        f"Probabilities of mutations have no intervals: intervals {method!r} draws no exposures, as 'spike_slab' does."
+    ]

@@ -67,15 +67,23 @@ def sums_table(names: pd.Index, samples: pd.Index, estimates: Estimates | None) 
 def samples_table(
     counts: pd.DataFrame, mean: np.ndarray, found: Scatter, some: np.ndarray, checks: RefitChecks
 ) -> pd.DataFrame:
-    """The table ``samples`` of :class:`RefitResult`; a sample is judged relative to the dispersion of the cohort."""
-    by_sample, p = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
-    by_sample[some] = found.by_sample
-    relative = found.by_sample / (max(found.dispersion, 1.0) if not found.rounding else found.dispersion)
-    p[some] = chi2.sf(relative * found.degrees, np.maximum(found.degrees, 1))
+    """The table ``samples`` of :class:`RefitResult`.
+
+    A sample is judged relative to the dispersion of the cohort, and, since a cohort may be wrong as a whole, by itself: by the
+    cosine that counts of the fit would have with it, and by its exposures, which must not add up to more than its mutations.
+    """
+    relative, p = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
+    relative[some] = found.by_sample / (max(found.dispersion, 1.0) if not found.rounding else found.dispersion)
+    p[some] = chi2.sf(relative[some] * found.degrees, np.maximum(found.degrees, 1))
     bad = np.nan_to_num(p, nan=1.0) < checks.unusual / len(counts)
+    x = counts.to_numpy()
+    total, cosine = x.sum(1), fit_cosines(x, mean)
+    # Poisson counts of mean m have a cosine of about 1 / sqrt(1 + sum m / sum m^2) with it
+    expected = 1 / np.sqrt(1 + total / np.maximum(np.square(mean).sum(1), 1e-12))
+    bad |= some & (np.nan_to_num(cosine, nan=1.0) < checks.cosine * expected)
+    bad |= some & (mean.sum(1) > (1 + checks.surplus) * total + 5 * np.sqrt(total))
     flag = np.where(~some, "no mutations", np.where(bad, "misfit", ""))
-    columns = {"mutations": counts.sum(axis=1), "cosine": fit_cosines(counts.to_numpy(), mean)}
-    columns |= {"chi_squared": by_sample, "p_value": p, "flag": flag}
+    columns = {"mutations": counts.sum(axis=1), "cosine": cosine, "chi_squared": relative, "p_value": p, "flag": flag}
     return pd.DataFrame(columns, counts.index)
 
 

@@ -126,4 +126,9 @@ def self_check_notes(
     )
     if high >= level:
         return [said]
-    return [f"{said} So they are too narrow here: name the tissue, or refit these samples in a larger cohort."]
+    do = (
+        "add what signatures they miss, "
+        + ("" if tissue else "name the tissue, ")
+        + "or refit them in a larger cohort."
+    )
+    return [f"{said} So they are too narrow for these samples: {do}"]

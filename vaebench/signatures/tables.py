@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context
+from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context, refuse_shares
 from vaebench.errors import InputError
 
 Array = jax.Array | np.ndarray
@@ -56,6 +56,7 @@ def checked_tables(
     """
     counts, known = checked_catalogue(catalogue, fractions=fractions), checked_signatures(signatures)
     refuse_other_context(counts, known)
+    refuse_shares(counts)
     some = counts.to_numpy().sum(1) > 0
     if not some.any():
         raise InputError("the catalogue has no mutations in any sample; at least one sample must have some")

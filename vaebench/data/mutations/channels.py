@@ -84,6 +84,18 @@ def checked_catalogue(
     return found
 
 
+def refuse_shares(catalogue: pd.DataFrame) -> None:
+    """Raises ``InputError`` for a catalogue [T, M] of shares: fractions that sum to 1 in all samples, or to 100."""
+    values = catalogue.to_numpy()
+    sums = values.sum(1)[values.any(1)]
+    for whole, what in ((1, "shares"), (100, "per cent")):
+        if len(sums) and (values % 1).any() and np.all(np.abs(sums - whole) <= 0.02 * whole):
+            raise InputError(
+                f"the catalogue holds {what}, which sum to {whole} in all samples; how sure exposures are follows from the numbers "
+                "of mutations: give counts, or multiply each sample by its mutations (--fractions then allows fractions)"
+            )
+
+
 def checked_signatures(
     signatures: pd.DataFrame, *, normalised: bool = True, source: str = "the signature table"
 ) -> pd.DataFrame:
@@ -106,7 +118,8 @@ def checked_signatures(
     sums = found.sum(axis=1)
     for name, total in sums.items():
         if abs(total - 1) > 0.02:
-            why = "are these per cent? divide by 100" if abs(total - 100) <= 2 else "is this a table of counts?"
+            why = "is this a table of counts?" if total > 2 else "are its digits cut, or channels missing?"
+            why = "are these per cent? divide by 100" if abs(total - 100) <= 2 else why
             raise InputError(f"signature {str(name)!r} of {source} sums to {total:.6g}; it must sum to 1 ({why})")
     return found.div(sums, axis=0) if normalised else found
 

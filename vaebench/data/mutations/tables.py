@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.files.table import Table, table_from_file
-from vaebench.data.files.text import ABSENT
+from vaebench.data.files.text import ABSENT, as_number
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channel_columns import channel_rows
 from vaebench.data.mutations.channel_labels import recognised
@@ -294,6 +294,10 @@ def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
                 f"{source} has no column of cancer types; it must have one, called 'Type' or in second place"
             )
         kinds = rest[0]
+        if all(as_number(str(kind)) is not None or str(kind).lower() in ABSENT for kind in table[kinds]):
+            raise InputError(
+                f"{source} has numbers in column {kinds!r}, where cancer types should be; call the column of types 'Type'"
+            )
     known: dict[str, str] = {}
     for name, kind in zip([str(name) for name in samples], [str(kind) for kind in table[kinds]], strict=True):
         kind = "" if kind.lower() in ABSENT else kind
