@@ -70,7 +70,9 @@ def test_shared_factors_are_found():
     assert adaptation.gain > 0.6
     # exposures take up a common factor; the spectra of the present signatures tell
     rows = [NAMES.index(name) for name in PRESENT]
-    truth, guess = (with_factors(SIGNATURES.to_numpy(), f)[rows] for f in (FACTORS, adaptation.factors))
+    truth, guess = (
+        with_factors(SIGNATURES, pd.Series(f, list(CHANNELS))).to_numpy()[rows] for f in (FACTORS, adaptation.factors)
+    )
     before = np.abs(SIGNATURES.to_numpy()[rows] - truth).sum(1)
     assert (np.abs(guess - truth).sum(1) < 0.4 * before).all()
 
@@ -96,7 +98,7 @@ def test_a_refit_of_such_a_cohort_is_nearer_to_the_truth_and_says_so(tmp_path):
     table = pd.read_csv(tmp_path / "refit" / "channel_factors.csv", index_col="channel")
     pd.testing.assert_series_equal(table["factor"], changed.channel_factors, check_names=False)
     np.testing.assert_allclose(
-        changed.signatures.to_numpy(), with_factors(SIGNATURES.to_numpy(), table["factor"].to_numpy())
+        changed.signatures, with_factors(SIGNATURES, pd.Series(table["factor"].to_numpy(), list(CHANNELS)))
     )
 
 
@@ -121,7 +123,7 @@ TRUE = pd.Series(FACTORS, list(CHANNELS), name="factor")
 def test_a_sample_can_be_given_the_factors_of_an_earlier_cohort(tmp_path):
     counts, truth = cohort("shared", 5)
     plain, given = (refit(counts, SIGNATURES, adapt=adapt) for adapt in ("none", TRUE[::-1]))
-    np.testing.assert_allclose(given.signatures, with_factors(SIGNATURES.to_numpy(), FACTORS))
+    np.testing.assert_allclose(given.signatures, with_factors(SIGNATURES, TRUE))
     pd.testing.assert_series_equal(given.channel_factors, TRUE)
     assert given.adaptation_gain is None
     errors = [(fit.exposures - truth).abs().to_numpy().sum() for fit in (plain, given)]

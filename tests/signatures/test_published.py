@@ -8,14 +8,17 @@ import pytest
 
 from vaebench.data.mutations.channels import CHANNELS
 from vaebench.errors import InputError
+from vaebench.signatures.offered import offered
 from vaebench.signatures.published import (
     ALL_TYPES,
     burden_variance,
     disagreements,
     published_exposures,
     published_ground,
+    seen_in,
     tissues,
     usual,
+    without_heir,
 )
 from vaebench.signatures.refit_notes import CHECKS, prior_notes, repeat_notes, usual_notes
 from vaebench.signatures.refitting import refit
@@ -124,10 +127,42 @@ def test_names_that_nobody_published_have_the_weak_prior():
     assert ground_of(X, ["S1", "S2"]) is None
     with pytest.raises(InputError, match="SBS1"):
         ground_of(X, ["S1", "S2"], "Liver-HCC")
-    with pytest.raises(InputError, match="Liver-HCC"):
-        ground_of(X, ["SBS1"], "liver hcc")
-    for a, b in zip(ground_of(X, ["SBS1"], "lihc"), ground_of(X, ["SBS1"], "LIHC"), strict=True):
+    with pytest.raises(InputError, match="names are Lung-AdenoCA, Lung-SCC, "):
+        ground_of(X, ["SBS1"], "lung")
+    for kind, written in (
+        ("LIHC", "lihc"),
+        ("LIHC", "TCGA-LIHC"),
+        ("Liver-HCC", "liver hcc"),
+        ("Liver-HCC", "liver_HCC"),
+    ):
+        for a, b in zip(ground_of(X, ["SBS1"], written), ground_of(X, ["SBS1"], kind), strict=True):
+            np.testing.assert_allclose(a, b)
+
+
+@pytest.mark.parametrize("written", ["{}_GRCh37", "{}_GRCh38_exome", "sbs{1}", "SBS {1}", "Signature {1}"])
+def test_names_as_people_write_them_have_the_published_prior(written):
+    names = ["SBS4", "SBS1", "SBS7a"]
+    other = [written.format(name, name.removeprefix("SBS")) for name in names]
+    for a, b in zip(ground_of(X, other, "Liver-HCC"), ground_of(X, names, "Liver-HCC"), strict=True):
         np.testing.assert_allclose(a, b)
+    assert without_heir(other) == without_heir(names)
+    assert seen_in("Liver-HCC", other)[0] == set(other[:2])
+    spectra = pd.DataFrame(np.random.default_rng(0).dirichlet(np.ones(96), 3), other, list(CHANNELS))
+    assert list(offered(spectra, exclude=["UV"]).left_out.index) == other[2:]
+
+
+def test_a_weak_prior_in_place_of_the_published_one_is_said():
+    spectra = pd.DataFrame(np.random.default_rng(0).dirichlet(np.ones(96), 3), ["A", "B", "SBS1"], list(CHANNELS))
+    counts = pd.DataFrame(np.random.default_rng(1).poisson(5.0, (2, 96)), ["s", "t"], list(CHANNELS))
+    short = SamplerOptions(learning=20, draws=100, chain=10, longest=1)
+    said = [
+        sum(
+            "which is weak: fewer than half" in note
+            for note in refit(counts, spectra, intervals="spike_slab", options=short, prior=prior).notes
+        )
+        for prior in ("published", "none")
+    ]
+    assert said == [1, 0]
 
 
 def test_disagreement_is_found_where_the_data_are_clear():

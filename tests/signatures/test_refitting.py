@@ -170,6 +170,41 @@ def test_a_missing_signature_is_flagged(cohort):
 
 
 @pytest.mark.slow
+def test_samples_are_flagged_where_the_whole_cohort_does_not_fit():
+    """Scatter is judged relative to the cohort, and a cohort that lacks a signature has the same scatter everywhere."""
+    rng = np.random.default_rng(3)
+    known, missing = rng.dirichlet(np.full(96, 0.3), (2, 2))
+    signatures = pd.DataFrame(known, ["A", "B"], list(CHANNELS))
+    right, wrong = (
+        pd.DataFrame(rng.poisson(rng.uniform(500, 2000, (6, 2)) @ spectra), [f"T{i}" for i in range(6)], list(CHANNELS))
+        for spectra in (known, 0.3 * known + 0.7 * missing)
+    )
+    assert set(refit(right, signatures).samples["flag"]) == {""}
+    found = refit(wrong, signatures)
+    assert set(found.samples["flag"]) == {"misfit"}
+    assert any("6 of 6 samples do not fit" in note for note in found.notes)
+    few = pd.DataFrame(rng.poisson(3 * known), ["a", "b"], list(CHANNELS))
+    assert set(refit(few, signatures).samples["flag"]) == {""}
+
+
+def test_a_sample_that_is_the_sum_of_the_others_is_said(cohort):
+    catalogue, truth = cohort
+    some = catalogue.iloc[:5]
+    for name, extra in (("Gesamt", some.sum()), ("Average", some.mean())):
+        table = pd.concat([some, extra.to_frame(name).T])
+        (note,) = (n for n in refit(table, truth.signatures, fractions=True).notes if "of all others" in n)
+        assert name in note
+    assert not any("of all others" in note for note in refit(some, truth.signatures).notes)
+
+
+@pytest.mark.parametrize(("whole", "what"), [(1, "shares"), (100, "per cent")])
+def test_shares_are_no_counts(cohort, whole, what):
+    catalogue, truth = cohort
+    shares = whole * catalogue.div(catalogue.sum(axis=1), axis=0)
+    with pytest.raises(InputError, match=f"the catalogue holds {what}, which sum to {whole} in all samples"):
+        refit(shares, truth.signatures, fractions=True)
+
+
 def test_a_saved_refit_is_read_again(cohort, tmp_path):
     catalogue, truth = cohort
     few = catalogue.iloc[::8]

@@ -86,7 +86,7 @@ def test_what_a_check_says(monkeypatch):
     assert "93% [86%, 97%]" in good
     assert "too narrow" not in good
     assert "80% [71%, 87%]" in bad
-    assert "too narrow here: name the tissue" in bad
+    assert "too narrow for these samples: add what signatures they miss, name the tissue, or refit" in bad
     assert SelfCheck(10, 10, 5).interval()[1] == 1
     assert SelfCheck(0, 0, 5).interval() == (0, 1)
 

@@ -179,7 +179,7 @@ def _note(nearest: pd.Series, kept: tuple[str, ...], least: float) -> str:
     note = (
         f"{len(nearest) - len(kept)} of {len(nearest)} signatures were replaced by the reference's for the intervals "
     )
-    note += f"(cosine of {least} or more). intervals.csv is of these, with exposures of its own; exposures.csv is of those extracted."
+    note += f"(cosine of {least} or more). intervals.csv has the exposures of these, exposures.csv of those extracted."
     groups = nearest.dropna().groupby(nearest.dropna(), sort=False).groups
     merged = [f"{', '.join(map(str, own))} as {target}" for target, own in groups.items() if len(own) > 1]
     if merged:

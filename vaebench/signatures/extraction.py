@@ -188,8 +188,7 @@ def extract(
     table = checked_catalogue(catalogue, fractions=fractions)
     refuse_shares(table)
     known, scales = _at_scale(table, reference, opportunities)
-    whole = table.to_numpy()
-    used = whole.sum(1) > 0
+    whole, used = table.to_numpy(), table.to_numpy().sum(1) > 0
     numbers, capped = _numbers(k, int(used.sum()))
     chosen = _checked_method(method, restarts, seed, rule, settings, options)
     _check_prior(method, prior_weight, reference is not None)

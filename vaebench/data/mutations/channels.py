@@ -91,8 +91,8 @@ def refuse_shares(catalogue: pd.DataFrame) -> None:
     for whole, what in ((1, "shares"), (100, "per cent")):
         if len(sums) and (values % 1).any() and np.all(np.abs(sums - whole) <= 0.02 * whole):
             raise InputError(
-                f"the catalogue holds {what}, which sum to {whole} in all samples; how sure exposures are follows from the numbers "
-                "of mutations: give counts, or multiply each sample by its mutations (--fractions then allows fractions)"
+                f"the catalogue holds {what}, which sum to {whole} in all samples; how sure exposures are follows from the "
+                "numbers of mutations: give counts, or multiply each sample by its mutations (--fractions then allows fractions)"
             )
 
 
