@@ -189,7 +189,7 @@ OUTPUTS: dict[str, tuple[File, ...]] = {
             "how well each sample fits",
             (
                 *_FIT,
-                ("chi_squared", "ratio", "per degree of freedom, under the noise of the cohort; 1 is expected"),
+                ("chi_squared", "ratio", "per degree of freedom, relative to the noise of the cohort; 1 is expected"),
                 ("p_value", "0 to 1", "of that"),
                 ("flag", "", "empty, no mutations, or misfit"),
                 ("needs", "", "signature that was left out and would help; where some were left out"),

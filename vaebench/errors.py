@@ -87,8 +87,12 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
     if wanted in plain:
         return plain[wanted]
     # comparing a name with 100,000 others takes minutes
-    near = difflib.get_close_matches(wanted, list(map(_plain, names[:_COMPARED])), n=1, cutoff=0.5)
-    return plain[near[0]] if near else None
+    near = difflib.get_close_matches(wanted, list(map(_plain, names[:_COMPARED])), n=3, cutoff=0.5)
+    # half of the letters are those of many a word; a slip is seldom in the first one
+    sure = [
+        other for other in near if other[:1] == wanted[:1] or difflib.SequenceMatcher(None, wanted, other).ratio() > 0.6
+    ]
+    return plain[sure[0]] if sure else None
 
 
 _COMPARED = 2000

@@ -356,6 +356,13 @@ def test_probes_equal_sklearn():
     assert scores["chance"] == np.bincount(labels).max() / 200
 
 
+def test_a_probe_of_the_labels_themselves_is_right_without_a_warning():
+    labels = np.repeat(np.arange(4, dtype=np.int32), 20)
+    with np.errstate(all="raise"):
+        scores = probe_scores(np.eye(4, dtype=np.float32)[labels], data_of({}, 80, labels=labels))
+    assert scores["linear_accuracy"] == scores["knn_accuracy"] == 1
+
+
 def test_factors_that_say_nothing_are_left_out():
     rng = np.random.default_rng(13)
     factors = {

@@ -114,7 +114,7 @@ def discriminant(z: np.ndarray, labels: np.ndarray, new: np.ndarray, classes: in
     degrees = max(len(z) - np.count_nonzero(counts), 1)
     values, vectors = np.linalg.eigh((within / scale).T @ (within / scale) / degrees)
     # in a direction in which no class varies the discriminant is infinite; with a floor it is only very sharp
-    whiten = vectors / np.sqrt(np.maximum(values, 1e-10 * max(values[-1], 1e-300)))
+    whiten = vectors / np.sqrt(np.maximum(values, 1e-10 * max(values[-1], 1.0)))
     centres, points = (means / scale) @ whiten, (new / scale) @ whiten
     with np.errstate(divide="ignore"):
         prior = np.log(counts / len(z))
