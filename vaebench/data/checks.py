@@ -126,7 +126,7 @@ def survival_of(survival: Survival, samples: np.ndarray) -> Survival:
     if bad.size:
         raise InputError(
             f"survival time {time[bad[0]]:g} of sample {str(samples[bad[0]])!r} is not allowed ({bad.size} such); "
-            "it must be finite and 0 or more; where (--where) can leave samples out, and an empty time leaves one out of Cox models"
+            "it must be finite and 0 or more, or empty, which leaves the sample out of Cox models"
         )
     return Survival(time=time, event=given.astype(bool) & ~np.isnan(time))
 
