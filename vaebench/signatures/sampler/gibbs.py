@@ -224,6 +224,7 @@ def one(k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise
     """
     old = _row(walk.exposures, k)
     line = _line(walk, _spectrum(problem, k), old, _row(problem.information, k), problem)
+    # above 0, where a channel that is this signature's alone would have no mean
     line = _refined(line, walk, old, jnp.maximum(line.centre, 0.3 * line.sd), problem, noise)
     proposal = single(u[:2], old, line.centre, line.sd, slab, steepest=_steepest(problem, noise))
     prior_gain = prior_log_density(proposal.exposure, slab) - prior_log_density(old, slab)
