@@ -25,6 +25,7 @@ class RefitChecks:
     Attributes:
         unusual: probability, shared by all samples, with which one is flagged although the model holds.
         cosine: share of the cosine that counts of a right fit would have with it, below which a sample is flagged.
+        clear: such a cosine above which it is judged. That of few mutations is mostly chance.
         surplus: share of a sample's mutations by which its exposures may exceed them, beside 5 standard deviations of these.
         dispersion: smallest excess of the dispersion over 1 that is noted. A cohort of any size has some overdispersion.
         errors: standard errors of the dispersion by which it must exceed 1 to be noted.
@@ -41,6 +42,7 @@ class RefitChecks:
 
     unusual: float = 0.001
     cosine: float = 0.9
+    clear: float = 0.8
     surplus: float = 0.1
     dispersion: float = 0.04
     errors: float = 4.0

@@ -80,7 +80,7 @@ def samples_table(
     total, cosine = x.sum(1), fit_cosines(x, mean)
     # Poisson counts of mean m have a cosine of about 1 / sqrt(1 + sum m / sum m^2) with it
     expected = 1 / np.sqrt(1 + total / np.maximum(np.square(mean).sum(1), 1e-12))
-    bad |= some & (np.nan_to_num(cosine, nan=1.0) < checks.cosine * expected)
+    bad |= some & (expected > checks.clear) & (np.nan_to_num(cosine, nan=1.0) < checks.cosine * expected)
     bad |= some & (mean.sum(1) > (1 + checks.surplus) * total + 5 * np.sqrt(total))
     flag = np.where(~some, "no mutations", np.where(bad, "misfit", ""))
     columns = {"mutations": counts.sum(axis=1), "cosine": cosine, "chi_squared": relative, "p_value": p, "flag": flag}
