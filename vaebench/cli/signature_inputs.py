@@ -28,7 +28,7 @@ def read_or_counted(options: Extract | RefitOptions, signatures: pd.DataFrame | 
         context = options.context or ("SBS96" if signatures is None else context_of(signatures))
         return counted_catalogue(options.catalogue, options.reference_genome, context)
     found = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
-    if options.context and options.context != context_of(found):
+    if options.context and options.context.upper() != context_of(found):
         raise InputError(
             f"--context {options.context} is what lists of mutations are counted by, and {options.catalogue} is a table of "
             f"{context_of(found)}"

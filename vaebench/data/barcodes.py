@@ -38,7 +38,7 @@ _PATIENT_COLUMNS = (
 )
 _TYPE_COLUMNS = (
     *("sample_type", "sample_type_samples", "tissue_type", "tissue_type_samples", "shortlettercode", "definition"),
-    *("sample_type_name", "tumor_normal", "tumour_normal", "tissue"),
+    *("sample_type_name", "tumor_normal", "tumour_normal"),
 )
 _PAIRED = re.compile(
     r"(?P<patient>.*?[A-Za-z0-9])([._ -]?(?P<normal>NT|NAT|N|[Nn]ormal|NORMAL|[Aa]dj(acent)?)|"
