@@ -13,6 +13,7 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import checked_signatures, write_signatures
 from vaebench.errors import InputError, user_path
 from vaebench.signatures.matching import matches
+from vaebench.signatures.refit_notes import NAME_TISSUE
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.tables import OnProgress
@@ -171,7 +172,7 @@ def anchored_intervals(
 
 def _of_extraction(note: str) -> str:
     """A note of the refit, without the advice that an extraction has no option for."""
-    return note.replace("; name the tissue if you know it", "")
+    return note.replace(NAME_TISSUE, "")
 
 
 def _note(nearest: pd.Series, kept: tuple[str, ...], least: float) -> str:

@@ -10,7 +10,7 @@ from vaebench.errors import InputError
 
 
 def checked_name(option: str, name: str, known: list[str]) -> str:
-    """The one of ``known`` that ``name`` is, upper and lower case apart.
+    """The one of ``known`` that ``name`` is, apart from case, punctuation and the prefix of TCGA's cohorts.
 
     Raises:
         InputError: for another name; with the nearest of a long list, which would not fit a sentence.

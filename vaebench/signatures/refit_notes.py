@@ -58,6 +58,8 @@ class RefitChecks:
 
 CHECKS = RefitChecks()
 """The defaults."""
+NAME_TISSUE = "; name the tissue if you know it"
+"""Advice at the end of the note on the prior, for callers that have such an option."""
 
 
 _WEAK = (
@@ -167,7 +169,7 @@ def usual_notes(
 
 
 def repeat_notes(counts: pd.DataFrame, checks: RefitChecks) -> list[str]:
-    """Sentence about samples that have the counts of another one."""
+    """Sentences about samples that have the counts of another one, or are the sum or the mean of all others."""
     own = counts[counts.sum(axis=1) >= checks.repeated]
     again, said = own[own.duplicated()], _total_notes(own)
     if again.empty:
@@ -203,8 +205,8 @@ def _types_alike(alike: Mapping[str, float]) -> str:
     most = [(kind, share) for kind, share in list(alike.items())[:4] if share >= 0.05 and kind != ALL_TYPES]
     listed = ", ".join(f"{kind} {share:.0%}" for kind, share in most) or "none of them clearly"
     return (
-        f"published exposures of the tumour types that these counts resemble ({listed}; the rest are others); name the tissue if "
-        "you know it"
+        f"published exposures of the tumour types that these counts resemble ({listed}; the rest are others)"
+        f"{NAME_TISSUE}"
     )
 
 
