@@ -60,7 +60,9 @@ def test_extract_writes_what_it_found(tables, tmp_path, capsys):
     assert matches["cosine"].mean() == pytest.approx(recovery(found, truth.signatures).mean_cosine, abs=1e-6)
     assert pd.read_csv(tmp_path / "selection.csv")["chosen"].tolist() == [True]
     assert (tmp_path / "report.html").stat().st_size > 10_000
-    assert json.loads((tmp_path / "run.json").read_text())["command"].startswith("vaebench extract ")
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["command"].startswith("vaebench extract ")
+    assert (record["settings"]["method"], record["settings"]["prior_weight"]) == ("nmf", 0.0)
 
 
 @pytest.mark.slow
@@ -166,9 +168,18 @@ def test_refit_writes_the_files_that_save_writes(tables, tmp_path):
     for name in ("exposures.csv", "samples.csv", "intervals.csv"):
         assert (tmp_path / "call" / name).read_bytes() == (tmp_path / "command" / name).read_bytes()
     ours, theirs = (json.loads((tmp_path / name / "fit.json").read_text()) for name in ("call", "command"))
-    known = {"command", "date", "version", "jax", "device", "seconds", "catalogue digest"}  # to the command alone
+    known = {
+        "command",
+        "date",
+        "version",
+        "jax",
+        "device",
+        "seconds",
+        "catalogue digest",
+        "settings",
+    }  # to the command alone
     assert ours == {name: value for name, value in theirs.items() if name not in known}
-    assert list(ours) == ["method", "level", "dispersion", "noise", "psi", "size", "notes", "seed"]
+    assert list(ours) == ["found", "method", "level", "dispersion", "noise", "psi", "size", "notes", "seed"]
 
 
 @pytest.mark.slow
@@ -241,6 +252,12 @@ def test_match_prints_pairs(tables, tmp_path, capsys):
         ),
         (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--intervals", "spike"], "spike_slab"),
         (["refit", "{}/catalogue.csv", "{}/signatures.csv", "--level", "1.5"], "level=1.5"),
+        (
+            ["refit", "{}/catalogue.csv", "{}/signatures.csv", "--intervals", "none", "--level", "0.9"],
+            "--level 0.9 is the coverage of intervals",
+        ),
+        (["extract", "{}/catalogue.csv", "--level", "0.9"], "--level 0.9 is the coverage of intervals"),
+        (["extract", "{}/catalogue.csv", "--method", "nmf", "--augmentation", "20"], "augmentation=20"),
         (["refit", "{}/signatures.csv", "{}/signatures.csv"], "fraction"),
         (["refit", "{}/catalogue.csv"], "SIGNATURES"),
         (["extract", "{}/catalogue.csv", "--intervals", "anchored"], "--reference"),

@@ -44,7 +44,7 @@ def decompose_signatures(options: Decompose, command: str) -> dict[str, Any]:
     )
     draws = None if options.mutations is not None else draws  # the number that was asked for counts
     found = decompose(signatures, reference, draws=draws, mutations=amounts, seed=options.seed, options=chosen)
-    info = run_info(command, time.perf_counter() - started, options.seed, signatures)
+    info = run_info(command, time.perf_counter() - started, options, signatures)
     info["signatures digest"] = info.pop("catalogue digest")
     place = found.save(options.out, info=info)
     notes += found.notes

@@ -65,7 +65,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         drawn = _intervals(options, catalogue, result.signatures, reference, types)
         notes += drawn.notes
     seconds = time.perf_counter() - started
-    info = run_info(command, seconds, options.seed, catalogue)
+    info = run_info(command, seconds, options, catalogue)
     if drawn is not None:
         info |= {"level": options.level, **drawn.info}
     page = options.out / "report.html"
@@ -128,6 +128,15 @@ def _check_extraction(options: Extract) -> None:
         raise InputError("--intervals anchored needs --reference, the table of signatures that are taken for known")
     if not 0 < options.level < 1:
         raise InputError(f"--level {options.level}: the nominal coverage must be above 0 and below 1")
+    _check_level(options)
+
+
+def _check_level(options: Extract | RefitOptions) -> None:
+    """``InputError`` for a nominal coverage that is asked for without intervals."""
+    if options.intervals == "none" and options.level != options.__class__.level:
+        raise InputError(
+            f"--level {options.level} is the coverage of intervals; it is not allowed with --intervals none"
+        )
 
 
 def _intervals(
@@ -152,6 +161,7 @@ def _intervals(
 
 def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     """Estimate exposures to given signatures, with intervals, write them and a report, and print what was found."""
+    _check_level(options)
     check_results_folder(options.out, "refit")
     check_attribution(options)
     from vaebench.signatures.kept import is_extraction, read_extraction
@@ -183,7 +193,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
     )
     seconds = time.perf_counter() - started
-    info = run_info(command, seconds, options.seed, catalogue)
+    info = run_info(command, seconds, options, catalogue)
     read = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *(kept.notes if kept else ())]
     fit = fit._replace(notes=(*read, *fit.notes))  # the report and fit.json say what was decided while reading, too
     page = fit.save(options.out, types=types, info=info, tsv=options.tsv)
@@ -235,7 +245,7 @@ def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
         opportunities=read_target(options, catalogue, options.signatures),
         progress=StepDisplay(options.quiet),
     )
-    info = run_info(command, time.perf_counter() - started, options.seed, catalogue)
+    info = run_info(command, time.perf_counter() - started, options, catalogue)
     worst = worst_sentence(coverage, options.level)
     page = save_calibration(options.out, coverage, intervals=options.intervals, level=options.level, info=info)
     if not options.quiet:
@@ -281,7 +291,7 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         opportunities=read_target(options, signatures, options.signatures),
         progress=StepDisplay(options.quiet),
     )
-    info = run_info(command, time.perf_counter() - started, options.seed, signatures)
+    info = run_info(command, time.perf_counter() - started, options, signatures)
     info["signatures digest"] = info.pop("catalogue digest")
     path = save_power(options.out, limits, info | dataclasses.asdict(chosen))
     if not options.quiet:

@@ -121,6 +121,8 @@ def text(value: object) -> str:
         )
     if isinstance(value, list | tuple):
         return ", ".join(map(text, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else str(value)
 
 

@@ -30,6 +30,9 @@ from vaebench.types.shown import one_line, tables_page
 if TYPE_CHECKING:
     from anndata import AnnData
 
+_TRAINING = {"augmentation": 5, "epochs": 1000, "patience": 30}
+"""How autoencoders train unless told otherwise."""
+
 
 class Extraction(NamedTuple):
     """Result of an extraction.
@@ -135,9 +138,9 @@ def extract(
     prior_weight: float = 0.0,
     progress: Callable[[str, int, int], None] | None = None,
     rule: str | None = None,
-    augmentation: int = 5,
-    epochs: int = 1000,
-    patience: int = 30,
+    augmentation: int = _TRAINING["augmentation"],
+    epochs: int = _TRAINING["epochs"],
+    patience: int = _TRAINING["patience"],
     settings: Mapping[str, Any] | None = None,
     fractions: bool = False,
     opportunities: Given | None = None,
@@ -190,7 +193,8 @@ def extract(
     known, scales = _at_scale(table, reference, opportunities)
     whole, used = table.to_numpy(), table.to_numpy().sum(1) > 0
     numbers, capped = _numbers(k, int(used.sum()))
-    chosen = _checked_method(method, restarts, seed, rule, settings, options)
+    training = {"augmentation": augmentation, "epochs": epochs, "patience": patience, "settings": settings}
+    chosen = _checked_method(method, restarts, seed, rule, training, options)
     _check_prior(method, prior_weight, reference is not None)
     task = ExtractionTask(
         method=chosen,
@@ -199,7 +203,7 @@ def extract(
         restarts=restarts,
         seed=seed,
         rule=rule or chosen.rules[0],
-        training={"augmentation": augmentation, "epochs": epochs, "patience": patience, "settings": settings},
+        training=training,
         options=options,
         tell=progress or (lambda what, done, total: None),
         known=known.to_numpy() if known is not None and prior_weight > 0 else None,
@@ -270,7 +274,7 @@ def _numbers(k: int | Iterable[int], samples: int) -> tuple[list[int], tuple[str
 
 
 def _checked_method(
-    method: str, restarts: int, seed: int, rule: str | None, settings: Mapping[str, Any] | None, options: object
+    method: str, restarts: int, seed: int, rule: str | None, training: Mapping[str, Any], options: object
 ) -> ExtractionMethod:
     """The method; ``InputError`` for an option that is not allowed, or not with it."""
     if method not in METHODS:
@@ -278,10 +282,9 @@ def _checked_method(
     entry = METHODS[method]
     whole_number("restarts", restarts, 1, 10_000)
     checked_seed(seed)
-    if settings and not entry.trains:
-        raise InputError(
-            f"settings={dict(settings)!r} is not allowed with method={method!r}; they are an autoencoder's"
-        )
+    for name, value in training.items():
+        if value and value != _TRAINING.get(name) and not entry.trains:
+            raise InputError(f"{name}={value!r} is not allowed with method={method!r}; it is an autoencoder's")
     if rule is not None and rule not in RULES:
         raise unknown_name("rule", rule, RULES)
     if rule is not None and rule not in entry.rules:

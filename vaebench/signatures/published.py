@@ -68,6 +68,7 @@ _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for w
 _GROWTH = {"SBS1": 0.5, "SBS5": 0.8}
 # expected P(present) below which nothing is known of a share: a misfit of all tumours would pass for a share that all have
 _SELDOM = 0.05
+_WRONG = 0.05  # of the signatures that a cohort should have it lacks so many, or has them in few samples only
 _LEAST_VARIANCE = 0.05  # of ln(share): a few tumours that agree by chance say no less
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
 
@@ -256,7 +257,7 @@ def ground_of_types(
     # a share varies with the mutations of a tumour too, unless its signature grows as they do
     variance = np.maximum(facts.variance - np.square(1 - found.growth) * BURDENS, _LEAST_VARIANCE)
     expected = (np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance)
-    return Ground(*expected, *samples, burden=burden, loading=loading), weights
+    return Ground(*expected, *samples, burden=burden, loading=loading, wrong=_WRONG), weights
 
 
 def published_facts(

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from scipy.special import gammainc, gammaincc, gammainccinv, gammaincinv
+from scipy.special import betaln, expit, gammainc, gammaincc, gammainccinv, gammaincinv, logit
 
 from vaebench.signatures.sampler.gibbs import GibbsState, Prior
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
@@ -82,6 +82,7 @@ class Ground(NamedTuple):
         variance_weight: samples with the signature that ``variance`` counts for.
         burden: variance of ln(mutations) between samples, a scalar or [G].
         loading: how each signature grows with the burden, a scalar, [S] or [G, S]: 1 as the mutations do, 0 not at all.
+        wrong: probability, a scalar or [G], that a signature is rarer than expected, as :func:`weak_presence` has it.
     """
 
     presence: ArrayLike
@@ -92,6 +93,7 @@ class Ground(NamedTuple):
     variance_weight: ArrayLike
     burden: ArrayLike = 0.0
     loading: ArrayLike = 1.0
+    wrong: ArrayLike = 0.0
 
 
 def burden_variance(x: np.ndarray) -> float:
@@ -112,8 +114,13 @@ def weak_ground(x: np.ndarray, count: int, options: SamplerOptions = SAMPLER) ->
     """
     typical = max(float(np.mean(np.sum(x, 1))) / min(count, options.active + 2), 1.0)
     weights = (options.presence_weight, options.mean_weight, options.variance_weight)
-    parts = (min(0.5, options.active / count), np.log(typical), 1.0, *weights)
+    parts = (weak_presence(count, options), np.log(typical), 1.0, *weights)
     return Ground(*(np.full(count, part) for part in parts), burden=burden_variance(x))
+
+
+def weak_presence(count: int, options: SamplerOptions = SAMPLER) -> float:
+    """Return the expected P(present) of each of ``count`` signatures of which nothing is known."""
+    return min(0.5, options.active / count)
 
 
 class LogSums(NamedTuple):
@@ -229,15 +236,36 @@ def _conditional(
 ) -> Prior:
     """Draw from Beta and truncated normal-inverse-gamma, given counts, sums and sums of squares of ln e, [C, G, S] each."""
     count, total, squares = sums
-    presence, log_mean, variance, *weights = (np.asarray(v) for v in ground[:6])
-    mean = (total + weights[1] * log_mean) / (count + weights[1])
+    _, log_mean, variance, _, *weights = (np.asarray(v) for v in ground[:6])
+    mean = (total + weights[0] * log_mean) / (count + weights[0])
     within = squares - 2 * mean * total + count * mean**2
-    spread = np.maximum(within, 0) + weights[2] * variance + weights[1] * (mean - log_mean) ** 2
-    log_sd = _cut_sd(rng, count + weights[2], spread, options)
-    drawn = mean + log_sd / np.sqrt(count + weights[1]) * rng.standard_normal(log_sd.shape)
-    on, off = count + weights[0] * presence, weight - count + weights[0] * (1 - presence)
-    present = rng.beta(np.asarray(on), np.asarray(off))
+    spread = np.maximum(within, 0) + weights[1] * variance + weights[0] * (mean - log_mean) ** 2
+    log_sd = _cut_sd(rng, count + weights[1], spread, options)
+    drawn = mean + log_sd / np.sqrt(count + weights[0]) * rng.standard_normal(log_sd.shape)
+    present = _drawn_presence(rng, count, weight - count, ground, options)
     return Prior(np.clip(present, *_POSSIBLE), drawn, log_sd)
+
+
+def _drawn_presence(
+    rng: np.random.Generator, on: np.ndarray, off: np.ndarray, ground: Ground, options: SamplerOptions
+) -> np.ndarray:
+    """Draw P(present) given the numbers of samples [C, G, S] with and without each signature.
+
+    Its prior is Beta as expected or, with probability ``ground.wrong``, that of a signature of which nothing is known, if that
+    one expects less (a robust mixture prior, Schmidli et al. 2014). By Beta alone, a signature that most tumours have would be
+    present in all samples of a cohort that lacks it, with next to no mutations.
+    """
+    expected, weight = np.asarray(ground.presence), np.asarray(ground.presence_weight)
+    usual = weight * expected, weight * (1 - expected)
+    least = weak_presence(on.shape[-1], options)
+    weak = options.presence_weight * least, options.presence_weight * (1 - least)
+    wrong = np.where(expected > least, np.asarray(ground.wrong)[..., None], 0.0)
+    evidence = [betaln(on + a, off + b) - betaln(a, b) for a, b in (usual, weak)]
+    with np.errstate(divide="ignore"):
+        chance = expit(logit(wrong) + evidence[1] - evidence[0])
+    rare = rng.random(on.shape) < chance
+    a, b = (np.where(rare, *pair) for pair in zip(weak, usual, strict=True))
+    return rng.beta(on + a, off + b)
 
 
 def _cut_sd(rng: np.random.Generator, degrees: np.ndarray, spread: np.ndarray, options: SamplerOptions) -> np.ndarray:
