@@ -62,6 +62,26 @@ def test_variants_take_it_and_with_no_loadings_and_variance_1_the_loss_is_the_pl
     assert np.isfinite(moved)
 
 
+@pytest.mark.parametrize(("name", "weight"), [("vae", 1.0), ("beta_vae", 1.0), ("info_vae", 10.5)])
+def test_the_log_determinant_weighs_what_the_likelihood_weighs(name, weight, key):
+    """Errors of variance 4 beside those of variance 1, by scipy's densities of both."""
+    chosen = point(variant=name, latent=3, hidden=(4,), batch=B, norm="layer", output="correlated")
+    model, traced = variant(name).build(static_of(chosen, D)), traced_of(chosen)
+    variables, x = model.init(key, jnp.asarray(traced.init)), jax.random.normal(key, (B, D))
+
+    def loss(log_variance):
+        flat = {"loadings": {"kernel": jnp.zeros((D, D))}, "logs": {"bias": jnp.full((1, D), log_variance)}}
+        params = {**variables["params"], "covariance": flat}
+        held = ({**variables, "params": params}, x, key, traced.hyper, jnp.asarray(traced.activation))
+        return model.loss(*held, Context(True, 50, B, 0))
+
+    (one, aux), (four, wide) = loss(0.0), loss(np.log(4.0))
+    squares = 2 * (aux.terms["reconstruction"] - 0.5 * D * np.log(2 * np.pi))  # sum of (x - mean)^2, on average
+    shift = -stats.norm.logpdf(0, 0, 2) * D + squares / 8 - (-stats.norm.logpdf(0, 0, 1) * D + squares / 2)
+    np.testing.assert_allclose(wide.terms["reconstruction"] - aux.terms["reconstruction"], shift, rtol=1e-4)
+    np.testing.assert_allclose(four - one, weight * shift, rtol=1e-4)
+
+
 def test_variances_stay_away_from_0():
     from vaebench.nn.residuals import ResidualCovariance
 

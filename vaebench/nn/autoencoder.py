@@ -75,6 +75,7 @@ class Outputs(NamedTuple):
         decoder: parameters of the decoder's layers.
         counts: raw counts of the samples, for the likelihood of counts; ``None`` for the Gaussian one.
         log_theta: logarithm of the dispersion of that likelihood, [D].
+        half: half the log determinant of the covariance of correlated errors, of which x and the reconstruction are white.
     """
 
     x: jax.Array
@@ -89,12 +90,14 @@ class Outputs(NamedTuple):
     decoder: Any = None
     counts: CountRows | None = None
     log_theta: Any = None
+    half: jax.Array | float = 0.0
 
     def nll(self) -> jax.Array:
-        """Return -log p(x|z) in nats, [B], or [K, B] for K draws: of a Gaussian with unit variance, or of the counts."""
+        """Return -log p(x|z) in nats, [B], or [K, B] for K draws: of a Gaussian with unit variance or correlated errors, or of the counts."""
         if self.counts is not None:
             return count_nll(self.counts, self.reconstruction, self.log_theta)
-        return gaussian_nll(self.x[None] if self.reconstruction.ndim > self.x.ndim else self.x, self.reconstruction)
+        x = self.x[None] if self.reconstruction.ndim > self.x.ndim else self.x
+        return gaussian_nll(x, self.reconstruction) + self.half
 
 
 Objective = Callable[[Outputs, Any, Any], tuple[jax.Array, dict[str, jax.Array]]]
@@ -112,6 +115,7 @@ def autoencoder_model(
     prior: str = "",
     components: int = 0,
     substituted: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
+    weight: Callable[[Any], jax.Array | float] = lambda hyper: 1.0,
 ) -> Model:
     """Return the pure functions of a VAE on expression data.
 
@@ -126,6 +130,7 @@ def autoencoder_model(
         prior: one of :data:`PRIORS` for a learned prior, ``""`` for the family's. The objective gets it as ``learned``.
         components: of the learned prior.
         substituted: ``(z, auxiliary) -> z`` with the latents that are known in training in place of their draws.
+        weight: ``hyper ->`` weight of the reconstruction in the loss.
 
     Returns:
         The functions, with the shapes of :class:`vaebench.types.Model`.
@@ -164,7 +169,9 @@ def autoencoder_model(
         counting = (counts, module.apply(variables, method="log_theta") if counted else None)
         outputs = Outputs(x, decoded, q, z, *drawn, auxiliary, static.auxiliary, decoder, *counting)
         value, terms = _value(module, objective, variables, outputs, hyper, context._replace(shape=static.shape))
-        return warmed(value, terms, context), Aux(terms, changed.get("batch_stats", {}))
+        return warmed(value, weight(hyper) * terms["reconstruction"], context), Aux(
+            terms, changed.get("batch_stats", {})
+        )
 
     def posterior(variables: Tree, x: jax.Array, activation: jax.Array, training: bool = False) -> Tree:
         x, auxiliary = parted(x)
@@ -185,17 +192,17 @@ def autoencoder_model(
     return Model(init, loss, embed, sample, decode, posterior, prior_draws, trained_prior=own_draws)
 
 
-def warmed(value: jax.Array, terms: Mapping[str, jax.Array], context: Context) -> jax.Array:
+def warmed(value: jax.Array, reconstruction: jax.Array, context: Context) -> jax.Array:
     """Return w loss + (1 - w) reconstruction, w = ``context.kl_weight``: nll + w KL of the negative ELBO nll + KL.
 
     Of every other loss, likewise, all but the reconstruction is weighted by w: a total correlation, a penalty, or the difference
-    of an importance weighted bound from the expected reconstruction.
+    of an importance weighted bound from the expected reconstruction. ``reconstruction`` is that part of the loss, with its weight.
 
     Source: Bowman et al. 2016, Generating sentences from a continuous space, section 3.1; Sonderby et al. 2016.
     """
     if context.kl_weight is None:
         return value
-    return terms["reconstruction"] + context.kl_weight * (value - terms["reconstruction"])
+    return reconstruction + context.kl_weight * (value - reconstruction)
 
 
 def parted(x: jax.Array | AuxiliaryRows) -> tuple[jax.Array, jax.Array | None]:
@@ -246,8 +253,7 @@ def _value(
         return objective(outputs, hyper, context)
     covariance: Tree = module.apply(variables, method="residual_covariance")
     (x, decoded), half = whitened((outputs.x, outputs.reconstruction), covariance)
-    value, terms = objective(outputs._replace(x=x, reconstruction=decoded), hyper, context)
-    return value + half, {**terms, "reconstruction": terms["reconstruction"] + half}
+    return objective(outputs._replace(x=x, reconstruction=decoded, half=half), hyper, context)
 
 
 def _prior_draws(static: Static, family: Family, learned: bool, key: jax.Array, samples: int) -> jax.Array:

@@ -95,5 +95,6 @@ VARIANT = expression_variant(
     terms=("reconstruction", "kl", "mmd"),
     shape=lambda recipe: Shape(),
     hyper=lambda shape: Hyper(),
+    network=lambda static: {"weight": lambda hyper: hyper.beta},
     reference="Zhao et al. 2017, InfoVAE: Information maximizing variational autoencoders, arXiv:1706.02262",
 )

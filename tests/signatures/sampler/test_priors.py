@@ -69,6 +69,42 @@ def test_standard_deviations_far_beyond_their_range_lie_at_its_end(n, sd, end):
     np.testing.assert_allclose(found.log_sd, end, rtol=0.1)
 
 
+@pytest.mark.parametrize(("on", "expected"), [(0, 0.9), (4, 0.9), (29, 0.9), (0, 0.3)])
+def test_a_signature_may_be_rarer_than_expected(on, expected):
+    ground = Ground(*(np.array([v, v]) for v in (expected, 2.0, 0.8, 8.0, 0.7, 3.0)), wrong=0.05)
+    exposures = np.zeros((30, 2))
+    exposures[:on] = 5.0
+    sums = log_sums(np.broadcast_to(exposures, (4000, 30, 2)), np.ones((30, 1)))
+    found = drawn_prior(np.random.default_rng(1), sums, ground, WIDE).presence[:, 0, 0]
+    # Bayes' rule on a grid of ln p / (1 - p), where neither end is singular; of two signatures each is expected in a half
+    place = np.linspace(-60, 40, 200_001)
+    p, q = 1 / (1 + np.exp(-place)), 1 / (1 + np.exp(place))
+    usual = p ** (8 * expected) * q ** (8 * (1 - expected))
+    weak = np.sqrt(p * q)
+    rare = 0.05 if expected > 0.5 else 0.0
+    density = ((1 - rare) * usual / usual.sum() + rare * weak / weak.sum()) * p**on * q ** (30 - on)
+    cdf = np.cumsum(density) / density.sum()
+    assert stats.kstest(np.log(found / (1 - found)), lambda v: np.interp(v, place, cdf)).pvalue > 1e-3
+
+
+@pytest.mark.slow
+def test_a_signature_that_all_should_have_is_not_present_everywhere_with_next_to_nothing():
+    rng = np.random.default_rng(3)
+    signatures = np.vstack([rng.dirichlet(np.full(96, 5.0)), rng.dirichlet(np.full(96, 0.3), 6)])
+    truth = np.where(rng.random((60, 7)) < 0.5, rng.gamma(2, 20, (60, 7)), 0.0)
+    truth[:, 0] = 0.0  # flat, and said to be in nearly all
+    truth[:, 1] += 10
+    x = rng.poisson(truth @ signatures).astype(float)
+    noise = Scatter(1.0, 0.0, np.inf, np.ones(60), np.ones(60))
+    published = (0.97, np.log(20.0), 0.3, 8.0, 2.0, 8.0)  # presence, mean and variance, and what they count for
+    weak = weak_ground(x, 7)
+    parts = (np.append(own, np.asarray(part)[1:]) for own, part in zip(published, weak[:6], strict=True))
+    ground = Ground(*parts, burden=weak.burden)
+    found = [sampled(x, signatures, truth, noise, ground=ground._replace(wrong=w)).presence[:, 0] for w in (0.05, 0.0)]
+    assert found[0].max() < 0.2
+    assert found[1].min() > 0.8
+
+
 def test_a_small_group_leans_on_the_cohort_and_a_large_one_on_itself():
     rng = np.random.default_rng(0)
     exposures = np.where(rng.random((205, 2)) < 0.9, np.exp(rng.normal(5, 0.3, (205, 2))), 0.0)
@@ -177,18 +213,24 @@ def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("burden", "fewer", "weight"), [(0.0, 0.0, 4.0), (2.0, 1.5, 100.0)])
-def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight):
+@pytest.mark.parametrize(
+    ("burden", "fewer", "weight", "wrong"), [(0.0, 0.0, 4.0, 0.0), (2.0, 1.5, 100.0, 0.0), (0.0, 1.0, 20.0, 0.5)]
+)
+def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, wrong):
     """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts of three samples, counts."""
     rng = np.random.default_rng(5)
     signatures = rng.dirichlet(np.full(96, 0.3), 3)
     signatures[2] = 0.6 * signatures[1] + 0.4 * signatures[2]
     mean, weights = np.array([3.0, 4, 3]) - fewer, np.full(3, weight)  # few mutations leave the shares to the prior
     expected, loading = (
-        (np.array([0.5, 0.3, 0.4]), mean, np.full(3, 0.5 / np.sqrt(weight / 4))),
+        (
+            np.array([0.95, 0.3, 0.9]) if wrong else np.array([0.5, 0.3, 0.4]),
+            mean,
+            np.full(3, 0.5 / np.sqrt(weight / 4)),
+        ),
         np.array([1.0, 0.5, 1.0]),
     )
-    ground = Ground(*expected, weights / 2, weights / 4, weights, burden, loading)
+    ground = Ground(*expected, weights / 2, weights / 4, weights, burden, loading, wrong)
     options = SamplerOptions()
     sets, samples = 500, 3
     prior = drawn_prior(rng, log_sums(np.zeros((sets, 0, 3)), np.ones((0, 1))), ground, options)

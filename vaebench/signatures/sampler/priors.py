@@ -260,6 +260,8 @@ def _drawn_presence(
     least = weak_presence(on.shape[-1], options)
     weak = options.presence_weight * least, options.presence_weight * (1 - least)
     wrong = np.where(expected > least, np.asarray(ground.wrong)[..., None], 0.0)
+    if not wrong.any():
+        return rng.beta(on + usual[0], off + usual[1])
     evidence = [betaln(on + a, off + b) - betaln(a, b) for a, b in (usual, weak)]
     with np.errstate(divide="ignore"):
         chance = expit(logit(wrong) + evidence[1] - evidence[0])
