@@ -182,14 +182,11 @@ def ordered(wide: pd.DataFrame, form: str = ".4g") -> str:
 
 def mean_range(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
     """Mean and interval over seeds or settings [n] of finite values; NaN without two."""
-    from vaebench.analysis.comparisons import mean_interval
-    from vaebench.analysis.uncertainty import EXACT, intervals
+    from vaebench.analysis.uncertainty import intervals
 
     values = values[np.isfinite(values)]
     if len(values) < 2:
         return (float(values[0]) if len(values) else math.nan), math.nan, math.nan
-    if len(values) > EXACT:
-        return float(values.mean()), *mean_interval(values, level)
     low, high = intervals(values[None], level)
     return float(values.mean()), float(low[0]), float(high[0])
 

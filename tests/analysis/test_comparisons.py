@@ -44,7 +44,9 @@ def test_levels_are_compared_block_by_block():
         assert line["beats"] == pytest.approx(np.mean(np.array(differences) > 0))
         assert line["p"] == pytest.approx(stats.wilcoxon(differences, method="exact").pvalue)
         assert line["low"] < line["difference"] < line["high"]
-    assert found["adjusted"].to_numpy() == pytest.approx(adjusted(found["p"].to_numpy()))
+    distinct = [True] * 7 + [True, False]  # the two optimizers have one difference
+    assert [name for name, _ in found.index[-2:]] == ["traced/optimizer"] * 2
+    assert found["adjusted"][distinct].to_numpy() == pytest.approx(adjusted(found["p"][distinct].to_numpy()))
     none = level_effects(rows, SCORE, ["static/variant", *NAMES], higher_is_better=True, compared=["static/variant"])
     assert none.empty
     assert list(none.columns) == list(found.reset_index().columns)
@@ -62,6 +64,25 @@ def test_pairs_and_the_direction_of_better():
     assert (ties["beats"] == 0.5).all()
     assert (ties["p"] == 1.0).all()
     assert len(ties) == 6
+
+
+def test_two_lines_of_the_same_levels_are_one_test():
+    rng = np.random.default_rng(2)
+    rows = grid(
+        lambda v, s: 0.2 * v[0] + rng.normal(),
+        axes={**AXES, "static/latent": (1, 2, 3), "traced/optimizer": ("a", "b")},
+    )
+    found = level_effects(rows, SCORE, NAMES, higher_is_better=True, pairs=True)
+    once = found[[f"{a}" < f"{b}" for a, b in zip(found["level"], found["against"], strict=True)]]
+    assert 2 * len(once) == len(found)
+    # Holm's procedure by its definition
+    order = np.argsort(once["p"].to_numpy())
+    by_hand = np.maximum.accumulate(np.minimum(1, once["p"].to_numpy()[order] * np.arange(len(once), 0, -1)))
+    np.testing.assert_allclose(once["adjusted"].to_numpy()[order], by_hand)
+    both = found[found["hyperparameter"] == "traced/optimizer"]
+    assert both["adjusted"].nunique() == 1
+    alone = level_effects(rows, SCORE, NAMES, higher_is_better=True, compared=["traced/optimizer"])
+    np.testing.assert_allclose(alone["adjusted"], alone["p"])
 
 
 def test_one_hyperparameter_alone_is_compared_over_seeds():

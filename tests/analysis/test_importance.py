@@ -123,6 +123,52 @@ def test_intervals_cover_the_share_without_noise(seeds):
         assert value == pytest.approx(scale * truth[effect], abs=0.03)
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_where_cells_are_missing_noise_does_not_pass_for_effects(seeds):
+    """A third of the cells is missing at random, and only the latents matter: coefficients are less sure than on the whole grid."""
+    axes = {"static/latent": range(5), "traced/learning_rate": range(5), "traced/optimizer": range(3)}
+    sure, pairs, wide = 0, [], []
+    for trial in range(40):
+        rng = np.random.default_rng(trial)
+        rows = grid(lambda v, s, rng=rng: v[0] + rng.normal(0, 0.5), seeds, axes)
+        cells = rows[NAMES].apply(tuple, axis=1)
+        kept = set(rng.permutation(cells.unique())[:52])  # 43 effects are fitted
+        table = importance(rows[cells.isin(kept)], SCORE, NAMES, draws=100, seed=trial).table.set_index("effect")
+        null = table.drop("static/latent")
+        sure += int((null["low"] > 0).sum())
+        pairs.append(null.loc[null["order"] == 2, "corrected"].sum())
+        wide.append(table.loc["static/latent", "high"] - table.loc["static/latent", "low"])
+    assert sure <= 0.08 * 5 * 40  # a share cannot be below 0, so 2.5% would be right and small grids give some more
+    assert np.mean(pairs) < 0.25  # 0.32 with the noise of a complete grid
+    assert np.median(wide) < 0.8
+
+
+def test_a_score_without_variance_and_lost_levels_are_said():
+    axes = {"static/latent": range(3), "traced/learning_rate": range(3), "traced/optimizer": ("adam", "sgd")}
+    with pytest.raises(InputError, match="all 18 settings have the same"):
+        importance(grid(lambda v, s: 0.1 + 0.2, axes=axes), SCORE, NAMES)
+    rows = grid(lambda v, s: v[0] + v[1] ** 2, axes=axes)
+    rows.loc[rows["traced/optimizer"] == "sgd", SCORE] = np.nan
+    found = importance(rows, SCORE, NAMES)
+    assert (found.cells, found.missing, found.lost) == (18, 9, ("1 of the 2 of traced/optimizer",))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"level": 1.5}, "level=1.5"),
+        ({"level": -1}, "level=-1"),
+        ({"draws": 0}, "draws=0"),
+        ({"factors": []}, "factors="),
+        ({"factors": "static/latent"}, "factors='static/latent' must be a list"),
+        ({"factors": ["static/nothing"]}, "static/nothing"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, said):
+    with pytest.raises(InputError, match=said):
+        importance(grid(lambda v, s: v[0]), SCORE, **({"factors": NAMES} | options))
+
+
 def test_hyperparameters_are_what_varies_by_itself():
     rows = grid(lambda levels, seed: 0.0)
     other = rows.assign(**{"static/variant": "dip_vae"})

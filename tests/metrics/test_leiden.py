@@ -18,6 +18,7 @@ from vaebench.metrics.leiden import LeidenOptions, fuzzy_edges, knn_edges, leide
 from vaebench.metrics.shared import neighbours
 from vaebench.metrics.shared.communities import leiden_membership
 from vaebench.metrics.shared.neighbours import nearest
+from vaebench.metrics.shared.silhouette import silhouettes
 
 
 def blobs(seed=0, size=30, latents=4):
@@ -222,6 +223,17 @@ def test_agreement_scores_equal_sklearn():
     assert scores["homogeneity"] == pytest.approx(metrics.homogeneity_score(labels, found))
     assert scores["silhouette"] == pytest.approx(metrics.silhouette_score(z, found), abs=1e-6)
     assert scores["label_silhouette"] == pytest.approx(metrics.silhouette_score(z, labels), abs=1e-6)
+
+
+@pytest.mark.parametrize("far", [1.0, 1e3, 1e4, 1e6])
+def test_silhouettes_of_groups_that_are_far_apart_are_scikit_learns(far):
+    """Squared distances within a group are then far below the rounding of squared norms in single precision."""
+    rng = np.random.default_rng(0)
+    code = np.repeat([0, 1, 2, 3], 50)
+    z = 0.2 * rng.normal(size=(200, 3)) + far * np.eye(3)[[0, 0, 1, 1]][code] + 0.5 * np.eye(3)[[2, 0, 2, 0]][code]
+    pairs = code // 2
+    found = silhouettes(z, [code, pairs])
+    np.testing.assert_allclose(found, [metrics.silhouette_score(z, c) for c in (code, pairs)], atol=2e-4)
 
 
 @pytest.mark.filterwarnings("ignore")  # scanpy's warnings about its own future are not ours to mend

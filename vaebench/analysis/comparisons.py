@@ -93,7 +93,8 @@ def level_effects(
         compared: hyperparameters whose levels are compared; all by default.
         pairs: compare with each other level in place of all others together.
         ranks: compare ranks over all cells (1 the lowest) in place of values, for scores with heavy tails such as losses.
-        how: adjustment over all lines of the table; see :func:`vaebench.analysis.uncertainty.adjusted`.
+        how: adjustment over all comparisons; see :func:`vaebench.analysis.uncertainty.adjusted`. Two lines that compare the
+            same two levels are one.
         level: of the intervals.
         seed: of the bootstrap over blocks.
 
@@ -123,7 +124,21 @@ def level_effects(
                 lines.append(line | {"p": signed_rank_p(found)})
     names = ["hyperparameter", "level", "against", "blocks", "difference", "low", "high", "beats", "p"]
     found = pd.DataFrame(lines, columns=pd.Index(names))
-    return found.assign(adjusted=adjusted(found["p"].to_numpy(), how))
+    return found.assign(adjusted=_adjusted_once(found, how))
+
+
+def _adjusted_once(found: pd.DataFrame, how: str) -> np.ndarray:
+    """Return the adjusted p of each line; lines of the same two levels, or of the two levels that there are, count once."""
+    levels = found.groupby("hyperparameter")["level"].transform("nunique")
+    names = found[["level", "against"]].astype(str)
+    two = (levels == 2) & (found["against"] == "the others")
+    keys = [
+        (str(name), frozenset() if only else frozenset(pair))
+        for name, only, pair in zip(found["hyperparameter"], two, names.itertuples(index=False), strict=True)
+    ]
+    distinct = dict(zip(keys, found["p"], strict=True))
+    by_key = dict(zip(distinct, adjusted(np.array(list(distinct.values()), float), how), strict=True))
+    return np.array([by_key[key] for key in keys], float)
 
 
 def best_settings(

@@ -16,7 +16,7 @@ import pandas as pd
 
 from vaebench.analysis.settings import check_rows, is_baseline, setting_columns, usable
 from vaebench.analysis.uncertainty import expanded_tail
-from vaebench.errors import InputError
+from vaebench.errors import InputError, whole_number
 from vaebench.types.shown import one_line
 
 __all__ = ["Importance", "cell_table", "hyperparameters", "importance"]
@@ -36,6 +36,7 @@ class Importance(NamedTuple):
         aliased: effects (of an effect coding) that the present cells cannot distinguish from others; 0 for a complete grid.
         resampled: ``"seeds"`` or ``"cells"``, over which the intervals are.
         seeds: largest number of seeds of a cell.
+        lost: numbers of levels without any usable score, of which the shares say nothing: "1 of the 2 of static/variant".
     """
 
     __repr__ = one_line
@@ -47,6 +48,7 @@ class Importance(NamedTuple):
     aliased: int
     resampled: str
     seeds: int
+    lost: tuple[str, ...] = ()
 
 
 def hyperparameters(rows: pd.DataFrame) -> list[str]:
@@ -72,6 +74,8 @@ def cell_table(rows: pd.DataFrame, score: str, factors: Sequence[str]) -> pd.Dat
         for name in names:
             if name not in models.columns:
                 raise InputError(f"the rows lack the column {name!r} of a {kind}")
+            if models[name].map(lambda value: isinstance(value, list | dict | np.ndarray)).any():
+                raise InputError(f"the column {name!r} holds lists, and cannot be a {kind}")
     seed = models["traced/seed"] if "traced/seed" in models.columns else pd.Series(0, index=models.index)
     frame = models[list(factors)].assign(seed=seed, score=usable(models, score))
     if frame.duplicated([*factors, "seed"]).any():
@@ -141,15 +145,23 @@ def _by_total(parts: np.ndarray) -> np.ndarray:
     return np.clip(np.divide(parts, total, out=np.zeros_like(parts), where=~(total <= 0)), 0, 1)
 
 
+def _variance_factors(fit: _LeastSquares, owner: np.ndarray) -> np.ndarray:
+    """Return the sums over each effect's coefficients of their variances, for values of variance 1.
+
+    On a complete grid each is 1 / cells; where cells are missing they are larger, often by far.
+    """
+    return np.bincount(owner, np.square(fit.inverse[1:]).sum(axis=1))
+
+
 def _draws_over_seeds(
     fit: _LeastSquares, values: np.ndarray, owner: np.ndarray, draws: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return parts without noise [effects + 1], and in bootstrap samples of the seeds [effects + 1, B]; values [cells, seeds]."""
     cells, seeds = values.shape
     own = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
-    noise = (own**2).sum() / ((cells - 1) * (seeds - 1)) / (seeds * cells)
-    # a squared coefficient contains the noise of a mean, the residuals contain the rest of it
-    excess = noise * np.concatenate([np.bincount(owner), [cells - fit.rank]])
+    noise = (own**2).sum() / ((cells - 1) * (seeds - 1)) / seeds
+    # a squared coefficient contains the noise of the means, the residuals contain the rest of it
+    excess = noise * np.concatenate([_variance_factors(fit, owner), [1 - fit.rank / cells]])
     weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
     found = _variances(fit, values.mean(axis=1, keepdims=True), owner)[:, 0] - excess
     # a resample adds its own noise, (seeds - 1) / seeds of it, to that of the values
@@ -163,8 +175,8 @@ def _draws_over_cells(
     """As :func:`_draws_over_seeds` for one value a cell [cells, 1]; what pairs do not explain is noise and stays in the total."""
     fitted = fit.design @ (fit.inverse @ y)
     free = len(y) - fit.rank
-    noise = float(((y - fitted) ** 2).sum()) / free / len(y) if free else 0.0
-    sizes = np.bincount(owner)
+    noise = float(((y - fitted) ** 2).sum()) / free if free else 0.0
+    sizes = _variance_factors(fit, owner)
     excess = noise * np.concatenate([sizes, [-sizes.sum()]])
     residual = (y - fitted) / np.sqrt(np.maximum(1 - fit.leverage, 1e-9))[:, None]
     residual[fit.leverage > 1 - 1e-9] = 0.0  # fitted exactly, so its noise is unknown
@@ -197,7 +209,8 @@ def importance(
     of a mean is known and is taken out of the total too; intervals are over seeds drawn with replacement, the same ones
     for every cell (a seed is a split that all settings share). Otherwise all that pairs do not explain counts as noise,
     which stays in the total (omega squared), and in the bootstrap every cell's residual, divided by sqrt(1 - leverage),
-    gets a random sign. With few seeds tails are widened as in :func:`vaebench.analysis.uncertainty.intervals`.
+    gets a random sign. With few seeds, or few more cells than effects, tails are widened as in
+    :func:`vaebench.analysis.uncertainty.intervals`.
 
     Args:
         rows: of a run; baselines are left out.
@@ -209,7 +222,8 @@ def importance(
         seed: of the bootstrap.
 
     Raises:
-        InputError: fewer than 3 settings have a usable score, no factor varies, or a column is missing.
+        InputError: fewer than 3 settings have a usable score, all have the same, no factor varies, a column is missing, or an
+            option is out of its range.
 
     Source: Hutter, Hoos & Leyton-Brown 2014, ICML, eqs. 1-4; Hays 1963 (omega squared); Wu 1986 (wild bootstrap).
 
@@ -218,8 +232,21 @@ def importance(
     """
     from scipy.stats import rankdata
 
+    if isinstance(factors, str) or not factors:
+        raise InputError(f"factors={factors!r} must be a list of one or more columns of hyperparameters")
+    if not 0 < level < 1:
+        raise InputError(f"level={level} must be above 0 and below 1")
+    whole_number("draws", draws, 2, 1_000_000)
     table = cell_table(rows, score, factors)
-    factors = [name for name in factors if table.index.get_level_values(name).nunique() > 1]
+    every = {name: rows.loc[~is_baseline(rows), name].nunique() for name in factors}
+    cells = math.prod(every.values())
+    present = {name: table.index.get_level_values(name).nunique() for name in factors}
+    lost = [
+        f"{every[name] - present[name]} of the {every[name]} of {name}"
+        for name in factors
+        if present[name] < every[name]
+    ]
+    factors = [name for name in factors if present[name] > 1]
     if not factors or len(table) < 3:
         raise InputError(f"{len(table)} settings have a usable {score!r}; at least 3 that differ are needed")
     codes = np.stack([pd.factorize(table.index.get_level_values(n), sort=True)[0] for n in factors], axis=1)
@@ -230,12 +257,15 @@ def importance(
     if ranks:
         values = rankdata(values, nan_policy="omit").reshape(values.shape)
     y = np.nanmean(values, axis=1, keepdims=True)
+    if np.ptp(y) <= 1e-12 * np.abs(y).max():
+        raise InputError(f"all {len(y)} settings have the same {score!r}, {y[0, 0]:g}: no hyperparameter matters to it")
     shares = _by_total(_variances(fit, y, owner))[:, 0]
     by_seed, rng = values.shape[1] > 1 and not np.isnan(values).any(), np.random.default_rng(seed)
     found, sample = (_draws_over_seeds if by_seed else _draws_over_cells)(
         fit, values if by_seed else y, owner, draws, rng
     )
-    tail = expanded_tail(level, values.shape[1] if by_seed else len(y))
+    # of one value a cell the noise is known by as many differences as cells are more than effects
+    tail = expanded_tail(level, values.shape[1] if by_seed else max(len(y) - fit.rank, 1) + 1)
     low, high = np.quantile(_by_total(sample), [tail, 1 - tail], axis=1)
     lines = pd.DataFrame(
         {
@@ -247,7 +277,6 @@ def importance(
             "high": high[:-1],
         }
     ).sort_values("share", ascending=False, kind="stable", ignore_index=True)
-    cells = math.prod(levels)
     return Importance(
         table=lines,
         rest=float(shares[-1]),
@@ -256,4 +285,5 @@ def importance(
         aliased=fit.design.shape[1] - fit.rank,
         resampled="seeds" if by_seed else "cells",
         seeds=int((~np.isnan(values)).sum(axis=1).max()),
+        lost=tuple(lost),
     )

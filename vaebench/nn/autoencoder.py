@@ -93,7 +93,7 @@ class Outputs(NamedTuple):
     half: jax.Array | float = 0.0
 
     def nll(self) -> jax.Array:
-        """Return -log p(x|z) in nats, [B], or [K, B] for K draws: of a Gaussian with unit variance or correlated errors, or of the counts."""
+        """Return -log p(x|z) in nats, [B], or [K, B] for K draws: of a Gaussian, with correlated errors or not, or counts."""
         if self.counts is not None:
             return count_nll(self.counts, self.reconstruction, self.log_theta)
         x = self.x[None] if self.reconstruction.ndim > self.x.ndim else self.x
@@ -196,7 +196,7 @@ def warmed(value: jax.Array, reconstruction: jax.Array, context: Context) -> jax
     """Return w loss + (1 - w) reconstruction, w = ``context.kl_weight``: nll + w KL of the negative ELBO nll + KL.
 
     Of every other loss, likewise, all but the reconstruction is weighted by w: a total correlation, a penalty, or the difference
-    of an importance weighted bound from the expected reconstruction. ``reconstruction`` is that part of the loss, with its weight.
+    of an importance weighted bound from the expected reconstruction. ``reconstruction`` is as it is in the loss.
 
     Source: Bowman et al. 2016, Generating sentences from a continuous space, section 3.1; Sonderby et al. 2016.
     """

@@ -5,9 +5,9 @@ For each signature k and number of mutations N:
   1. samples     N mutations on average, a share f of them of k, the rest of a few other signatures drawn at random (Dirichlet
                  shares); counts are Poisson
   2. statistic   rise of the deviance when k is left out: of two fits by maximum likelihood, with all signatures and without k
-  3. threshold   its quantile ``1 - options.false`` in samples without k (f = 0)
+  3. threshold   that ``options.false`` of the samples without k (f = 0) exceed: the order statistic above its rank
   4. limit       the smallest f at which the statistic exceeds the threshold in a share ``options.power`` of the samples, by
-                 bisection of ln f
+                 bisection of ln f; the power there is that of further samples, since the bisection chose by those before
 
 The limits are those of the counts, whatever program is used: no method that errs as rarely can call the signature below them.
 They depend on the table: a signature is harder to tell the more similar ones are offered, so give the signatures of the tissue.
@@ -16,6 +16,7 @@ They depend on the table: a signature is harder to tell the more similar ones ar
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class PowerOptions:
         power: share of the samples in which a signature has to be detected.
         false: share of the samples without it in which it may be called.
         samples: simulated at each share: a power of 0.8 is then known to 0.06.
+        without: samples without the signature for each of these, from which the threshold comes.
         others: other signatures in a sample; real genomes have about four.
         least: smallest share that is tried.
         halvings: of the range of ln f: 5 give the limit within 12% of itself from a range of 1 to 100%.
@@ -49,6 +51,7 @@ class PowerOptions:
     power: float = 0.8
     false: float = 0.05
     samples: int = 50
+    without: int = 6
     others: int = 4
     least: float = 0.01
     halvings: int = 5
@@ -58,7 +61,7 @@ class PowerOptions:
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise InputError(f"PowerOptions: {name}={value!r} is not allowed; it must be above 0 and below 1")
-        for name in ("samples", "others", "halvings"):
+        for name in ("samples", "without", "others", "halvings"):
             value = getattr(self, name)
             if value < 1 or int(value) != value:
                 raise InputError(f"PowerOptions: {name}={value!r} is not allowed; it must be a whole number from 1")
@@ -90,9 +93,10 @@ def power(
 
     Returns:
         One row for each signature and number: ``signature``, ``mutations``, ``least_share`` and ``least_mutations`` (the limit;
-        NaN where even a sample of this signature alone is not detected often enough), ``power`` at the limit, or at a share
-        of 1 where there is none, ``similar`` (the other signature with the highest cosine) and its ``cosine``. With opportunities
-        also ``genome_least_mutations``, the mutations of the signature in the genome at the limit.
+        NaN where even a sample of this signature alone is not detected often enough), ``power`` in further samples at the
+        limit, or at a share of 1 where there is none, ``similar`` (the other signature with the highest cosine) and its
+        ``cosine``. With opportunities also ``genome_least_mutations``, the mutations of the signature in the genome at the
+        limit.
 
     Raises:
         InputError: for a table that does not hold signatures, fewer than 2, or a number of mutations below 1.
@@ -141,8 +145,7 @@ def _limit(
     spectra: np.ndarray, k: int, number: int, rng: np.random.Generator, options: PowerOptions
 ) -> tuple[float, float]:
     """The detection limit of signature k in samples of ``number`` mutations as a share, NaN for none, and the power there."""
-    absent = deviance_rises(drawn_samples(spectra, k, number, 0.0, rng, options), spectra, k)
-    threshold = float(np.quantile(absent, 1 - options.false))
+    threshold = detection_threshold(spectra, k, number, rng, options)
 
     def reached(share: float) -> float:
         rises = deviance_rises(drawn_samples(spectra, k, number, share, rng, options), spectra, k)
@@ -154,12 +157,25 @@ def _limit(
     low, top = np.log(options.least), 0.0
     for _ in range(options.halvings):
         middle = (low + top) / 2
-        value = reached(float(np.exp(middle)))
-        if value >= options.power:
-            top, high = middle, value
+        if reached(float(np.exp(middle))) >= options.power:
+            top = middle
         else:
             low = middle
-    return float(np.exp(top)), high
+    return float(np.exp(top)), reached(float(np.exp(top)))
+
+
+def detection_threshold(
+    spectra: np.ndarray, k: int, number: int, rng: np.random.Generator, options: PowerOptions
+) -> float:
+    """Rise of the deviance that samples of ``number`` mutations without signature k exceed with probability ``options.false``.
+
+    Of n simulated ones and a new one, which come in any order, the new one is above the order statistic of rank
+    (n + 1) (1 - false) with that probability; above their quantile it is more often.
+    """
+    many = options.without * options.samples
+    absent = drawn_samples(spectra, k, number, 0.0, rng, dataclasses.replace(options, samples=many))
+    rank = min(math.ceil((many + 1) * (1 - options.false)), many)
+    return float(np.sort(deviance_rises(absent, spectra, k))[rank - 1])
 
 
 def drawn_samples(

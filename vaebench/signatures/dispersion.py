@@ -175,7 +175,9 @@ def negative_binomial(
     return fit, scatter(x, signatures, fit.exposures, size=size)
 
 
-def growing_dispersion(x: np.ndarray, signatures: np.ndarray, fit: Maximum) -> Scatter:
+def growing_dispersion(
+    x: np.ndarray, signatures: np.ndarray, fit: Maximum, *, options: ScatterOptions = ScatterOptions()
+) -> Scatter:
     """Scatter of x [T, M] about ``fit`` with the growth at which the median chi-squared per degree of freedom is 1.
 
     Maximum likelihood is the same under any dispersion, so the exposures stay.
@@ -183,14 +185,14 @@ def growing_dispersion(x: np.ndarray, signatures: np.ndarray, fit: Maximum) -> S
     from scipy.optimize import brentq
 
     def excess(growth: float) -> float:
-        return scatter(x, signatures, fit.exposures, growth=growth).dispersion - 1
+        return scatter(x, signatures, fit.exposures, growth=growth, options=options).dispersion - 1
 
     if excess(0.0) <= 0:
         return scatter(x, signatures, fit.exposures)
     # growth x mutations is at least dispersion - 1 in every sample
     most = 2 * float(np.nanmax(scatter(x, signatures, fit.exposures).by_sample)) / max(float(x.sum(1).min()), 1.0)
     growth = float(np.asarray(brentq(excess, 0.0, most, xtol=1e-12)))
-    return scatter(x, signatures, fit.exposures, growth=growth)
+    return scatter(x, signatures, fit.exposures, growth=growth, options=options)
 
 
 class NoiseFit(NamedTuple):
@@ -219,14 +221,14 @@ def fitted_noise(
     (``"negative_binomial"``). The extended quasi-likelihood (Nelder and Pregibon 1987) of the channels decides.
     """
     fit = maximum_likelihood(x, signatures)
-    poisson = scatter(x, signatures, fit.exposures)
+    poisson = scatter(x, signatures, fit.exposures, options=options)
     one = NoiseFit("poisson", fit, poisson, poisson)
     if noise == "poisson":
         return one
     if noise == "dirichlet":
-        return NoiseFit(noise, fit, poisson, growing_dispersion(x, signatures, fit))
+        return NoiseFit(noise, fit, poisson, growing_dispersion(x, signatures, fit, options=options))
     if noise == "negative_binomial":
-        return NoiseFit(noise, *_scattered(x, signatures, poisson))
+        return NoiseFit(noise, *_scattered(x, signatures, poisson, options))
     if not poisson.dispersion > 1 + options.errors * poisson.error:
         return one
     others = [fitted_noise(x, signatures, name, options) for name in NOISES[2:]]
@@ -238,8 +240,10 @@ def fitted_noise(
     return others[best] if gains[best] > options.clearer else one
 
 
-def _scattered(x: np.ndarray, signatures: np.ndarray, poisson: Scatter) -> tuple[Maximum, Scatter, Scatter]:
-    fit, found = negative_binomial(x, signatures)
+def _scattered(
+    x: np.ndarray, signatures: np.ndarray, poisson: Scatter, options: ScatterOptions
+) -> tuple[Maximum, Scatter, Scatter]:
+    fit, found = negative_binomial(x, signatures, options=options)
     return fit, poisson, found
 
 

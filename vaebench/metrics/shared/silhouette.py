@@ -22,11 +22,9 @@ def silhouettes(z: np.ndarray, groupings: Sequence[np.ndarray]) -> list[float]:
     """
     z = np.asarray(z, np.float64)
     z = z - z.mean(axis=0)
-    size = float(np.abs(z).max()) or 1.0
-    # float32 distances are right to 1e-3 of the smallest ones, which is enough for means of thousands of them
-    single = (z / size).astype(np.float32)
-    norms = np.einsum("nl,nl->n", single, single)
     codes = [np.unique(g, return_inverse=True)[1] for g in groupings]
+    single = _rounded(z / (float(np.abs(z).max()) or 1.0), codes)
+    norms = np.einsum("nl,nl->n", single, single)
     members = [np.eye(code.max() + 1, dtype=np.float32)[code] for code in codes]
     everything = np.concatenate(members, axis=1)
     totals = np.empty((len(z), everything.shape[1]), np.float64)
@@ -39,6 +37,21 @@ def silhouettes(z: np.ndarray, groupings: Sequence[np.ndarray]) -> list[float]:
         totals[rows] = np.sqrt(squared, out=squared) @ everything
     ends = np.cumsum([0, *(m.shape[1] for m in members)])
     return [_mean_width(totals[:, low:high], code) for low, high, code in zip(ends[:-1], ends[1:], codes, strict=True)]
+
+
+def _rounded(z: np.ndarray, codes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return z [N, L] in float32, whose distances are right to 1e-3 of the smallest ones, which is enough for means of thousands.
+
+    Squared distances are differences of squared norms, so groups that are far apart for their size keep float64.
+    """
+    squares = np.einsum("nl,nl->n", z, z)
+    for code in codes:
+        size = np.bincount(code)
+        centres = np.stack([np.bincount(code, column) for column in z.T], 1) / size[:, None]
+        within = np.bincount(code, np.square(z - centres[code]).sum(1))[size > 1] / size[size > 1]
+        if within.size and within.min() < 1e-3 * squares.max():
+            return z
+    return z.astype(np.float32)
 
 
 def _mean_width(totals: np.ndarray, code: np.ndarray) -> float:
