@@ -125,7 +125,7 @@ def test_intervals_cover_the_share_without_noise(seeds):
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_where_cells_are_missing_noise_does_not_pass_for_effects(seeds):
-    """A third of the cells is missing at random, and only the latents matter: coefficients are less sure than on the whole grid."""
+    """A third of the cells is missing at random, and only the latents matter: coefficients are less sure than on all cells."""
     axes = {"static/latent": range(5), "traced/learning_rate": range(5), "traced/optimizer": range(3)}
     sure, pairs, wide = 0, [], []
     for trial in range(40):

@@ -8,7 +8,19 @@ import claims
 import numpy as np
 import pandas as pd
 import pytest
-from verdicts import FAILS, HOLDS, UNCLEAR, UNTESTED, at_least, at_most, best_among, judged, together, within
+from verdicts import (
+    FAILS,
+    HOLDS,
+    UNCLEAR,
+    UNTESTED,
+    at_least,
+    at_most,
+    best_among,
+    judged,
+    mean_range,
+    together,
+    within,
+)
 
 ARI, AIC, LOSS = "metric/leiden/ari", "metric/cox/aic", "loss/valid"
 VARIANTS = ("vae", "beta_vae", "beta_tc_vae", "dip_vae", "iwae", "categorical_vae")
@@ -348,3 +360,13 @@ def test_the_page_names_data_verdicts_and_rules(tmp_path):
     assert table.set_index("number")["verdict"][35] == UNTESTED
     assert page.count("\n35. ") == 1
     assert all(len(line.split(" | ")) == 6 for line in page.splitlines() if line.startswith("| ") and line[2].isdigit())
+
+
+@pytest.mark.parametrize("n", [9, 12])
+def test_ranges_over_seeds_hold_the_mean_as_often_as_they_say(n):
+    """Of normal values; plain percentiles of resampled means hold it in 88 and 91%."""
+    rng = np.random.default_rng(n)
+    found = np.array([mean_range(rng.normal(3.0, 1.0, n)) for _ in range(400)])
+    held = np.mean((found[:, 1] <= 3) & (found[:, 2] >= 3))
+    assert 0.92 < held < 0.985
+    assert np.isnan(mean_range(np.array([2.0]))[1])
