@@ -113,7 +113,7 @@ def test_intervals_of_means_cover():
 
 def test_the_best_of_many_equal_settings_is_scored_by_other_seeds():
     # 24 settings without any difference: the best mean is far above 0, its score on other seeds is not
-    best, honest, held = [], [], 0
+    best, honest, wide, held = [], [], [], 0
     for trial in range(40):
         rng = np.random.default_rng(trial)
         rows = grid(lambda v, s, rng=rng: rng.normal(), 5)
@@ -121,6 +121,8 @@ def test_the_best_of_many_equal_settings_is_scored_by_other_seeds():
         best.append(line["best"])
         honest.append(line["honest"])
         held += line["low"] <= 0 <= line["high"]
+        wide.append(line["high"] - line["low"])
+    assert np.median(wide) < 3.0  # five normal values have a t interval 2.5 wide
     assert np.mean(best) > 0.6
     assert abs(np.mean(honest)) < 0.25
     assert held >= 36

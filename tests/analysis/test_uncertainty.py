@@ -112,6 +112,7 @@ def test_spearman_agrees_with_scipy_and_covers():
         b = 0.6 * a + 0.8 * rng.normal(size=80)
         one = spearman(a, b, draws=300, seed=trial)
         held += one.low <= true <= one.high
+        assert one.high - one.low < 0.6  # Fisher's transformation gives 0.3
     assert held >= 88
 
 
