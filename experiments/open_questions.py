@@ -41,7 +41,7 @@ from cohorts import cohort
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import rankdata
+from scipy.stats import rankdata, t
 from scripts import Parser, comma, entry, keep, write
 from tumour_factors import disentangled, with_features
 
@@ -223,6 +223,21 @@ def rows_of_data(name: str, options: Any) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def difference_of_pairs(values: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean and interval of a score of pairs of seeds, from each seed's mean [n] over its pairs; NaN with fewer than 4 seeds.
+
+    Two seeds share a pair, so the means depend on each other. Without seed i the mean of all pairs is
+    (n mean - 2 value_i) / (n - 2); its jackknife variance (Arvesen 1969) has Student's t with n - 1 degrees of freedom.
+    """
+    n, mean = len(values), float(values.mean()) if len(values) else np.nan
+    if n < 4:
+        return mean, np.nan, np.nan
+    without = (n * mean - 2 * values) / (n - 2)
+    error = np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2))
+    half = float(t.ppf(0.5 + level / 2, n - 1) * error)
+    return mean, mean - half, mean + half
+
+
 def table_of(rows: pd.DataFrame) -> pd.DataFrame:
     """Means and standard deviations over seeds, and differences to ``vae`` paired by seed."""
     lines = []
@@ -237,8 +252,11 @@ def table_of(rows: pd.DataFrame) -> pd.DataFrame:
             for score in SCORES:
                 pair = own.loc[both, score].to_numpy(), base.loc[both, score].to_numpy()
                 kept = np.isfinite(pair[0]) & np.isfinite(pair[1])
-                found = paired_difference(pair[0][kept], pair[1][kept])
-                line |= {f"{score}_difference": found.mean, f"{score}_low": found.low, f"{score}_high": found.high}
+                if score == "mcc":
+                    mean, low, high = difference_of_pairs(pair[0][kept] - pair[1][kept])
+                else:
+                    mean, low, high, *_ = paired_difference(pair[0][kept], pair[1][kept])
+                line |= {f"{score}_difference": mean, f"{score}_low": low, f"{score}_high": high}
         lines.append(line)
     return pd.DataFrame(lines)
 
