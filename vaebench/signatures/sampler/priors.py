@@ -242,7 +242,7 @@ def _conditional(
     spread = np.maximum(within, 0) + weights[1] * variance + weights[0] * (mean - log_mean) ** 2
     log_sd = _cut_sd(rng, count + weights[1], spread, options)
     drawn = mean + log_sd / np.sqrt(count + weights[0]) * rng.standard_normal(log_sd.shape)
-    present = _drawn_presence(rng, count, weight - count, ground, options)
+    present = _drawn_presence(rng, count, np.asarray(weight) - count, ground, options)
     return Prior(np.clip(present, *_POSSIBLE), drawn, log_sd)
 
 
