@@ -38,6 +38,12 @@ def table(tmp_path):
     return tmp_path / "cohort.csv"
 
 
+def quick(options):
+    """Return the options of a short run, without those that ``options`` give."""
+    kept = [QUICK[:4], QUICK[4:6], QUICK[6:]]
+    return [word for part in kept if part[0] not in options for word in part]
+
+
 def columns(table):
     return ["run", "--data", str(table), "--label", "type", "--event", "dead", "--time", "days", "--covariates", "age"]
 
@@ -133,7 +139,8 @@ def test_a_table_without_survival_runs_with_a_note_that_stays(table, tmp_path, c
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     arguments = ["run", "--data", f"~/{table.name}", "--label", "type", "--ignore", "dead,days,age", *QUICK]
-    more = ["--variants", "vae,beta_vae", "--seeds", "3,8", "--latent", "2", "--out", "~/out"]
+    more = ["--variants", "vae,beta_vae", "--seeds", "3,8", "--out", "~/out"]
+    arguments = [word if word != "2,3" else "2" for word in arguments]
     assert main([*arguments, *more]) == 0
     said = capsys.readouterr().err
     notes = ["metric 'cox' is left out: it needs survival, and data set 'cohort' has none"]
@@ -180,6 +187,24 @@ BAD = {
     ),
     "text for a number of seeds": (None, ["--seeds", "x"], ["--seeds is 'x'", "the number of seeds", "3,7,12"]),
     "too many seeds": (None, ["--seeds", "1000000000000"], ["--seeds is 1000000000000", "from 1 to 100000"]),
+    "a seed and the setting": (None, ["--seed", "1", "--set", "seed=3"], ["--seed 1 and --set seed are both given"]),
+    "seeds and the setting": (None, ["--seeds", "2", "--set", "seed=3"], ["--seeds 2 and --set seed are both given"]),
+    "an option and the setting": (
+        None,
+        ["--latent", "2", "--set", "latent=5"],
+        ["--latent 2 and --set latent are both given; give one of the two"],
+    ),
+    "a rate and the setting": (
+        None,
+        ["--learning-rate", "0.1", "--set", "learning_rate=0.2"],
+        ["--learning-rate 0.1 and --set learning_rate are both given"],
+    ),
+    "an option and the data's": (
+        None,
+        ["--data-option", "label=dead"],
+        ["--label and --data-option label are both given; give one of the two"],
+    ),
+    "two values of a setting": (None, ["--set", "epochs=1", "epochs=2"], ["two values for epochs: 1 and 2"]),
     "seeds twice": (None, ["--seeds", "1,2", "--seed", "4"], ["--seeds 1,2", "--seed is 4"]),
     "decimal comma": (None, ["--learning-rate", "0,001"], ["--learning-rate is '0,001'", "decimal point"]),
     "decimal comma in a setting": (
@@ -219,7 +244,11 @@ def test_bad_input_is_one_sentence_and_exit_code_2(table, tmp_path, capsys, case
         frame.to_csv(table, index=False)
     out = tmp_path / "out"
     for kind in ([], ["--dry-run"]):  # what a run would refuse, a dry run refuses
-        assert main([*columns(table), *QUICK, *options, *kind, "--out", str(out), "--quiet"]) == 2
+        given = columns(table)
+        for name in {"--label", "--data", "--event", "--time", "--covariates"} & set(options):
+            place = given.index(name)
+            del given[place : place + 2]
+        assert main([*given, *quick(options), *options, *kind, "--out", str(out), "--quiet"]) == 2
         captured = capsys.readouterr()
         assert captured.err.startswith("error: ")
         assert captured.err.count("\n") == 1, captured.err
@@ -258,6 +287,18 @@ def test_constant_features(tmp_path, capsys):
         (["run", "--metrics", "c-index"], ["is a score", "cox"]),
         (["extract", "--k-max", "1000000000"], ["--k-max 1000000000", "from 1 to 96"]),
         (["run", "--data", "~nobody_of_that_name/x.csv"], ["~nobody_of_that_name"]),
+        (["run", "--set", "a=1", "--set", "b=2"], ["--set is given twice; give its values together: --set a=1 b=2\n"]),
+        (["run", "--latent", "1", "--latent=5"], ["--latent is given twice; give its values together: --latent 1,5\n"]),
+        (["run", "--seed=1", "--seed", "2"], ["--seed is given twice; give it once\n"]),
+        (["run", "--time_unit", "days", "--time-unit", "years"], ["--time-unit is given twice; give it once"]),
+        (["run", "--no-label-covariate", "--label-covariate"], ["--no-label-covariate and --label-covariate are both"]),
+        (["refit", "a", "b", "--exclude", "SBS1", "--exclude", "SBS5"], ["together: --exclude SBS1 SBS5"]),
+        (["data", "check", "a", "--label", "x", "--label", "y"], ["--label is given twice; give it once"]),
+        (["run", "--out", ""], ["--out is empty; give a folder\n"]),
+        (["refit", "a", "b", "--out="], ["--out is empty; give a folder\n"]),
+        (["run", "--latent", ","], ["--latent is empty; give a value, or leave the option out"]),
+        (["run", "--seeds", " "], ["--seeds is empty"]),
+        (["report", ""], ["an argument is empty"]),
         (["describe", "eltager"], ["unknown protocol 'eltager'", "eltager2023"]),
     ],
 )
@@ -324,6 +365,12 @@ def test_an_unknown_key_in_a_config_file(tmp_path, capsys):
     (tmp_path / "c.toml").write_text("latnt = [3]\n")
     assert main(["run", "--config", str(tmp_path / "c.toml")]) == 2
     assert "did you mean 'latent'" in capsys.readouterr().err
+
+
+def test_an_empty_value_in_a_config_file(tmp_path, capsys):
+    (tmp_path / "c.toml").write_text("out = ''\n")
+    assert main(["run", "--config", str(tmp_path / "c.toml")]) == 2
+    assert "c.toml: out is empty; give a folder" in capsys.readouterr().err
 
 
 def test_out_is_a_file(table, tmp_path, capsys):

@@ -102,16 +102,16 @@ def test_the_command_line_joins_them_and_records_their_numbers(data, table, tmp_
     frame.to_csv(tmp_path / "cohort.csv", index_label="sample")
     np.save(tmp_path / "z.npy", data.x[:, :3])
     given = ["evaluate", str(tmp_path / "cohort.csv"), "--label", "type", "--embedding", str(tmp_path / "z.npy")]
-    given += ["--metrics", "correlation", "--factors", str(table), "--out", str(tmp_path / "out"), "--quiet"]
-    assert main([*given, "--factor-columns", "SBS1"]) == 0
+    given += ["--metrics", "correlation", "--out", str(tmp_path / "out"), "--quiet"]
+    assert main([*given, "--factors", str(table), "--factor-columns", "SBS1"]) == 0
     record = read_run_json(tmp_path / "out")
     assert any(f"of {N} samples have them: SBS1 {N - 5}" in note for note in record["notes"])
     assert json.dumps(record["provenance"]["factors"]["samples"]) == json.dumps({"SBS1": N - 5})
     for more, words in (
-        ([], "--factor-columns is missing; name the columns"),
-        (["--factor-columns", "SBS9"], "no column of factors.csv"),
+        (["--factors", str(table)], "--factor-columns is missing; name the columns"),
+        (["--factors", str(table), "--factor-columns", "SBS9"], "no column of factors.csv"),
         (["--factor-columns", "SBS1", "--factors", str(tmp_path / "no.csv")], "is no file"),
-        (["--factor-columns", "SBS1", "--factors", ""], "--factors is missing"),
+        (["--factor-columns", "SBS1"], "--factors is missing"),
     ):
         capsys.readouterr()
         assert main([*given, *more]) == 2

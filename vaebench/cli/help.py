@@ -259,6 +259,17 @@ def asked_help(arguments: list[str], commands: dict[str, Any]) -> str | None:
     return commands_page(inner, group=name)
 
 
+def options_of(arguments: list[str], commands: dict[str, Any]) -> tuple[type, list[str]] | None:
+    """Return the options of the command that ``arguments`` name, and the arguments after its name; ``None`` without one."""
+    if not arguments or arguments[0] not in commands:
+        return None
+    options, rest = _class_of(commands[arguments[0]]), arguments[1:]
+    if [f.name for f in dataclasses.fields(options)] != ["action"]:
+        return options, rest
+    inner = subcommands(options)
+    return (inner[rest[0]], rest[1:]) if rest and rest[0] in inner else None
+
+
 def subcommands(options: type) -> dict[str, type]:
     """Return the commands under a command such as ``data``: name -> options."""
     return {m.name: get_args(kind)[0] for kind in get_args(_hints(options)["action"]) for m in kind.__metadata__}

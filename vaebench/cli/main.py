@@ -21,7 +21,8 @@ import tyro
 
 from vaebench.cli.compilation import use_compilation_cache
 from vaebench.cli.count import COUNT_COMMANDS, COUNT_HANDLERS
-from vaebench.cli.help import asked_help
+from vaebench.cli.given import check_given, check_not_empty
+from vaebench.cli.help import asked_help, options_of
 from vaebench.cli.interrupts import (
     expect_interrupts,
     handle_interrupts,
@@ -117,6 +118,8 @@ def _parsed(arguments: list[str]) -> Any:
     if page is not None:
         print(page)
         raise SystemExit(0)
+    if found := options_of(arguments, COMMANDS):
+        check_given(found[1], found[0])
     messages = io.StringIO()
     try:
         with contextlib.redirect_stderr(messages):
@@ -231,6 +234,7 @@ def _with_config(options: Run) -> Run:
     for name, value in values.items():
         if name not in fields or name in ("config", "file"):
             raise unknown_name(f"key in {path}", name, set(fields) - {"config", "file"})
+        check_not_empty(f"--config {path}: {name}", name, [value] if isinstance(value, str) else [])
         if types[name].startswith("str") and isinstance(value, int | float) and not isinstance(value, bool):
             values[name] = str(value)  # latent = 10 is the list of one number
     given = {name: getattr(options, name) for name, default in fields.items() if getattr(options, name) != default}

@@ -34,7 +34,12 @@ def run_data(options: Source, chosen: Protocol) -> Dataset:
     """Return the data set of a command, scaled as the protocol asks unless the options say otherwise."""
     if not options.data:
         raise InputError(f"--data is missing; give a table or one of: {', '.join(DATASETS)}")
-    given = column_options(options) | {name: value_of(text) for name, text in pairs("data-option", options.data_option)}
+    given = column_options(options)
+    for name, text in pairs("data-option", options.data_option):
+        if name in given:
+            typed = f"--{name.replace('_', '-')}"
+            raise InputError(f"{typed} and --data-option {name} are both given; give one of the two")
+        given[name] = value_of(text)
     factors = _factor_table(options)
     if factors:
         given.pop("factors", None)
@@ -76,11 +81,15 @@ def run_axes(options: Run) -> dict[str, Any]:
         )
     axes = {name: tuple(values) for name, values in axes.items() if values}
     own = {name: _setting(name, values) for name, values in pairs("set", options.set)}
-    for name in ("epochs", "batch"):
-        if text := getattr(options, name):
-            if name in own:
-                raise InputError(f"--{name} {text[:60]} and --set {name} are both given; give one of the two")
-            own[name] = list(_numbers(name, text, int))
+    options_of = {"variant": "variants", "seed": "seeds" if options.seeds else "seed"}
+    for name in own:
+        option = options_of.get(name, name)
+        if name in axes or (name in ("epochs", "batch") and getattr(options, name)):
+            text = shortened(getattr(options, option))
+            raise InputError(
+                f"--{option.replace('_', '-')} {text} and --set {name} are both given; give one of the two"
+            )
+    own |= {name: list(_numbers(name, text, int)) for name in ("epochs", "batch") if (text := getattr(options, name))}
     return axes | own
 
 
@@ -181,7 +190,10 @@ def pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
         name, equals, value = text.partition("=")
         if not equals or not value:
             raise InputError(f"--{option} {text}: it must be NAME=VALUE")
-        found.append((name.replace("-", "_"), value))
+        name = name.replace("-", "_")
+        if name in dict(found):
+            raise InputError(f"--{option} has two values for {name}: {dict(found)[name]} and {value}; give it once")
+        found.append((name, value))
     return found
 
 
