@@ -11,6 +11,7 @@ from vaebench.errors import InputError
 from vaebench.nn.initialisation import INITS
 from vaebench.rows import row_of_point
 from vaebench.space import Point, chain, group_by_static, point, point_id, product, static_of, traced_of, zipped
+from vaebench.variants import VARIANTS
 
 
 def test_product_is_all_combinations_last_axis_fastest():
@@ -64,6 +65,12 @@ def test_changing_the_variant_drops_the_old_variants_hyper():
         ({"shape": ()}, ["shape", "by name"]),
         ({"variant": "quantile_vae", "tau": 1.0}, ["tau of quantile_vae is 1;", "above 0 and below 1"]),
         ({"variant": "huber_vae", "delta": -1}, ["delta of huber_vae is -1;", "above 0 and finite"]),
+        ({"variant": "beta_vae", "beta": -1}, ["beta of beta_vae is -1; it must be 0 or more and finite"]),
+        ({"variant": "dip_vae", "lambda_od": float("inf")}, ["lambda_od of dip_vae is inf;", "0 or more and finite"]),
+        ({"variant": "info_vae", "alpha": float("-inf")}, ["alpha of info_vae is -inf; it must be finite"]),
+        ({"weight_decay": float("nan")}, ["weight_decay is nan; it must be 0 or more and finite"]),
+        ({"min_delta": -1.0}, ["min_delta is -1.0; it must be 0 or more and finite"]),
+        ({"decay": float("inf")}, ["decay is inf; it must be finite"]),
         ({"variant": "spike_slab_vae", "presence": 0}, ["presence of spike_slab_vae is 0"]),
     ],
 )
@@ -73,7 +80,21 @@ def test_bad_settings_are_one_clear_sentence(fields, words):
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_no_weight_of_a_variant_is_infinite_or_below_0_without_a_reason(name):
+    for recipe in VARIANTS[name].recipes:
+        for weight in dict(point(variant=name, recipe=recipe).hyper):
+            for value in (-1.0, float("inf")):
+                if (weight, value) != ("alpha", -1.0) or name != "info_vae":
+                    with pytest.raises(InputError, match=f"^{weight} of {name} is "):
+                        point(variant=name, recipe=recipe, **{weight: value})
+
+
 def test_bad_axes():
+    for wrong in ({"latent": [1, 2]}, "vae"):
+        for made in (product, zipped, point):
+            with pytest.raises(InputError, match=r"base is .*; it must be a Point"):
+                made(wrong, seed=[1])
     with pytest.raises(InputError, match="axis 'seed' is empty"):
         product(seed=[])
     with pytest.raises(InputError, match="lengths"):

@@ -11,7 +11,7 @@ from typing import Any
 
 from vaebench.errors import InputError
 from vaebench.space.parts import static_of
-from vaebench.space.points import Point, point, unknown_setting
+from vaebench.space.points import Point, check_base, point, unknown_setting
 from vaebench.types import Static
 from vaebench.variants import variant
 
@@ -104,6 +104,8 @@ def combined(base: Point | None, parts: Sequence[Mapping[str, Any]]) -> tuple[li
         base: as in :func:`product`.
         parts: axes, each set with its own values. An axis that is a setting of a variant of any set is applied there.
     """
+    base = Point() if base is None else base
+    check_base(base)
     axes = [{name: _values(name, values) for name, values in part.items()} for part in parts]
     size = sum(math.prod(len(values) for values in columns.values()) for columns in axes)
     if size > MOST_POINTS:
@@ -123,10 +125,10 @@ def combined(base: Point | None, parts: Sequence[Mapping[str, Any]]) -> tuple[li
     for settings in combinations:
         form = tuple((name, repr(settings[name])) for name in ("variant", "recipe", *own) if name in settings)
         if form not in forms:
-            forms[form] = _settings_of(base or Point(), settings)
+            forms[form] = _settings_of(base, settings)
         lacking = [name for name in own if name in settings and name not in forms[form]]
         applied |= forms[form]
-        label = _label(base or Point(), settings, own)
+        label = _label(base, settings, own)
         labels[label] = None
         for name in lacking:
             absent[name][label] = None

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vaebench.errors import InputError, unknown_name
+from vaebench.errors import InputError, shortened, unknown_name
 from vaebench.nn.autoencoder import ACTIVATIONS, LIKELIHOODS, NORMS, OUTPUTS
 from vaebench.nn.initialisation import INITS
 from vaebench.nn.optimizers import check_optimizer
@@ -39,7 +39,8 @@ def point(base: Point | None = None, **fields: Tree) -> Point:
     """
     for name in fields.keys() & {"shape", "hyper"}:
         raise InputError(f"{name} cannot be set as a whole; set its values by name, such as beta")
-    base = base or Point()
+    base = Point() if base is None else base
+    check_base(base)
     known = _names_of_fields(Point)
     own, extra = ({n: v for n, v in fields.items() if (n in known) is kind} for kind in (True, False))
     # another variant, recipe or form has another shape and other weights: only what the caller named is kept
@@ -61,6 +62,13 @@ def point(base: Point | None = None, **fields: Tree) -> Point:
                 names = [*known, *shape_names, *dict(bare.hyper)]
                 raise unknown_setting(name, [bare.variant], names) from None
         raise
+
+
+def check_base(base: Any) -> None:
+    """Raise :class:`InputError` unless ``base`` is a point; axes are often given as a dict in its place."""
+    if not isinstance(base, Point):
+        hint = "; axes are given by name, such as product(latent=[1, 2])"
+        raise InputError(f"base is {shortened(repr(base))}; it must be a Point, made by point(){hint}")
 
 
 @functools.cache
@@ -194,11 +202,20 @@ class Point:
         weights = variant(self.variant).hyper(shape_of(self))
         hyper = weights._asdict() | _known(dict(self.hyper), weights._fields, f"hyper of {self.variant}")
         hyper = {name: _number(name, value) for name, value in hyper.items()}
-        for name, (low, high) in getattr(weights, "ranges", {}).items():
-            if not low < hyper[name] < high:
-                ends = f"above {low:g}" + (f" and below {high:g}" if math.isfinite(high) else " and finite")
-                raise InputError(f"{name} of {self.variant} is {hyper[name]:g}; it must be {ends}")
+        _check_weights(self.variant, hyper, getattr(weights, "ranges", {}))
         object.__setattr__(self, "hyper", tuple(hyper.items()))
+
+
+def _check_weights(variant: str, hyper: Mapping[str, float], ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Raise :class:`InputError` for a weight of a variant outside its range, or below 0 or infinite where it has none."""
+    for name, value in hyper.items():
+        low, high = ranges.get(name, (-math.inf, math.inf))
+        allowed = low < value < high if name in ranges else 0 <= value < math.inf
+        if not allowed:
+            ends = "finite" if low == -math.inf else f"above {low:g} and finite"
+            ends = f"above {low:g} and below {high:g}" if math.isfinite(high) else ends
+            ends = ends if name in ranges else "0 or more and finite"
+            raise InputError(f"{name} of {variant} is {value:g}; it must be {ends}")
 
 
 @functools.cache
@@ -257,8 +274,12 @@ def _check(point: Point) -> None:
     for field in _POSITIVE:
         if not getattr(point, field) > 0:
             raise InputError(f"{field} is {getattr(point, field)!r}; it must be greater than 0")
-    if math.isinf(point.learning_rate):
-        raise InputError(f"learning_rate is {point.learning_rate!r}; it must be finite")
+    for field in ("learning_rate", "decay"):
+        if math.isinf(getattr(point, field)):
+            raise InputError(f"{field} is {getattr(point, field)!r}; it must be finite")
+    for field in ("weight_decay", "min_delta"):
+        if not 0 <= getattr(point, field) < math.inf:
+            raise InputError(f"{field} is {getattr(point, field)!r}; it must be 0 or more and finite")
     if point.kl_warmup < 0:
         raise InputError(f"kl_warmup is {point.kl_warmup}; it must be a number of epochs, or 0 for none")
     for field in ("latent", "batch", "epochs", "min_epochs", "patience", "kl_warmup"):

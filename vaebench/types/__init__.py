@@ -207,7 +207,7 @@ class Variant(NamedTuple):
         name: name in the registry, of the file, and in rows.
         losses: recipe -> ``(outputs, hyper, context) -> (loss, terms)``.
         hyper: ``shape -> NamedTuple`` of traced weights, with the study's values. Its class attribute ``ranges`` gives the
-            bounds of each weight within which the loss is defined.
+            bounds of weights between which the loss is defined; a weight without bounds must be 0 or more and finite.
         build: ``Static -> Model``.
         reference: the paper.
         shape: ``recipe -> frozen dataclass`` of program-changing choices, or ``None`` when there are none. Its class

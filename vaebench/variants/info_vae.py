@@ -31,7 +31,7 @@ class Hyper(NamedTuple):
     lambda_mmd: float = 110.0
     z_var: float = 2.0
 
-    ranges = {"z_var": (0.0, math.inf)}  # noqa: RUF012  (a class constant, not a field)
+    ranges = {"alpha": (-math.inf, math.inf), "z_var": (0.0, math.inf)}  # noqa: RUF012  (a class constant, not a field)
 
 
 def kernel_values(kernel: str, u: jax.Array, v: jax.Array, z_var: jax.Array | float, eps: float = 0.0) -> jax.Array:
