@@ -8,6 +8,7 @@ import pytest
 from rows_factory import fail, make_rows
 
 from vaebench.analysis import settings as analysis
+from vaebench.analysis.failures import failure_table, training_facts
 from vaebench.analysis.settings import AIC, ARI, LOSS
 from vaebench.analysis.uncertainty import paired_difference
 from vaebench.cli.text import table_text
@@ -64,6 +65,32 @@ def test_the_printed_table_tells_the_ranking_how_sure_it_is():
     assert text.splitlines()[-1].startswith("behind the first: paired by seed")
     alone = analysis.settings_table(make_rows(variants=("vae",), latents=(10,), rates=(1e-3,), seeds=1, baseline=False))
     assert "[0" not in table_text(alone)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        (2, "with 2 seeds such an interval leaves out 0 by chance in half of cases"),
+        (3, "a quarter"),
+        (4, "an eighth"),
+        (5, ""),
+    ],
+)
+def test_few_seeds_settle_no_order(seeds, said):
+    table = analysis.settings_table(make_rows(seeds=seeds))
+    last = table_text(table).splitlines()[-1]
+    assert said in last
+    assert ("5 seeds or more settle an order" in last) == bool(said)
+    assert analysis.few_seeds_note(table, ARI) in last
+    assert analysis.few_seeds_note(table.iloc[:1], ARI) == ""
+
+
+def test_equal_settings_are_0_behind_without_a_sign():
+    rows = make_rows(variants=("vae",), latents=(10,), rates=(1e-3, 1e-4), seeds=3, baseline=False)
+    rows[ARI] = [0.2, 0.3, 0.7] * 2
+    assert "-0.0" not in table_text(analysis.settings_table(rows))
+    rows.loc[0, ARI] -= 1e-9
+    assert "-0.0" not in table_text(analysis.settings_table(rows))
 
 
 def test_failed_rows_and_metrics_are_counted_and_not_used():
@@ -132,8 +159,8 @@ def test_odd_tables(rows):
     table = analysis.settings_table(rows)
     assert table["n"].sum() == len(rows)
     assert table["failures"].sum() == (rows["status"] != "OK").sum()
-    analysis.failure_table(rows)
-    analysis.training_facts(rows)
+    failure_table(rows)
+    training_facts(rows)
 
 
 def test_no_cox_columns():
@@ -156,8 +183,9 @@ def test_failures_by_cause():
     rows.loc[2, "metric/cox/status"] = "NAN_EMBEDDING: 3 of 1000 samples"
     rows.loc[3, "metric/cox/status"] = "NAN_EMBEDDING: 7 of 1000 samples"
     rows.loc[4, "metric/leiden/status"] = None
+    rows["metric/probe/status"] = "SKIPPED: not defined for this embedding"  # which is no failure
     rows.loc[5, ARI] = np.nan
-    found = {(r["source"], r["reason"]): (r["count"], r["of"]) for r in analysis.failure_table(rows).to_dict("records")}
+    found = {(r["source"], r["reason"]): (r["count"], r["of"]) for r in failure_table(rows).to_dict("records")}
     assert found == {
         ("training", "DIVERGED"): (2, 24),
         ("leiden", "no status"): (1, 22),

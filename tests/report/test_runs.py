@@ -9,7 +9,7 @@ import pytest
 from rows_factory import fail, make_rows
 
 from vaebench.analysis import settings as analysis
-from vaebench.cli.text import table_text, with_asked_scores
+from vaebench.cli.text import scores_text, table_text, with_asked_scores
 from vaebench.errors import InputError
 from vaebench.metrics.leiden import LeidenOptions, leiden_clusters
 from vaebench.report.maps import latent_map
@@ -242,7 +242,7 @@ def test_spreads_have_the_decimals_of_their_mean():
 
 def test_what_is_empty_is_left_out_of_provenance():
     assert text_of({"where": None, "ignore": "", "factors": [], "top": 0, "tumours_only": False}) == (
-        "top: 0, tumours_only: False"
+        "top: 0, tumours_only: no"
     )
 
 
@@ -286,6 +286,35 @@ def test_a_run_of_one_other_metric_is_ranked_by_it(tmp_path, score, shown, highe
     printed = table_text(with_asked_scores(analysis.settings_table(rows, by=score), rows))
     assert printed.splitlines()[2].startswith("beta_vae")
     assert printed.splitlines()[1].count(score.removeprefix("metric/")) == 1
+
+
+def test_a_report_of_an_interrupted_run_says_what_is_left(tmp_path):
+    rows = make_rows(variants=("vae",), latents=(10,), rates=(1e-3,), seeds=2)
+    info = {**INFO, "trained": True, "points": 3}
+    pca, _ = page(tmp_path, rows[rows["static/variant"] == "pca"].drop(columns="traced/seed"), info)
+    assert "No model is trained on synthetic cohort" in pca
+    assert "0 of 3 points are done; the same command continues." in pca
+    assert "made elsewhere" not in pca
+    assert "every row trained" not in pca
+    some, _ = page(tmp_path, rows, info)
+    assert "2 of 3 points are done" in some
+    assert "points are done" not in page(tmp_path, rows, {**info, "points": 2})[0]
+    assert "made elsewhere" in page(tmp_path, rows.drop(columns="traced/seed"))[0]
+
+
+def test_the_covariates_are_compared_with_trained_settings_and_pca(tmp_path):
+    rows = make_rows(seeds=2)
+    rows["metric/cox/delta_aic"] = np.where(rows["static/variant"] == "pca", -12.0, 3.0)
+    text, _ = page(tmp_path, rows)
+    assert "no trained setting improves on them; the best PCA (L=50) has −12.0." in text
+
+
+def test_pca_of_more_latents_than_components(tmp_path):
+    rows = make_rows(latents=(80,), seeds=2)
+    rows["run/components"] = np.where(rows["static/variant"] == "pca", 59, np.nan)
+    assert "The data have 59 components: PCA of more latents has no more." in page(tmp_path, rows)[0]
+    assert scores_text(rows.tail(2)).splitlines()[1].split("  ")[-1] == "59 of 80"
+    assert "components" not in page(tmp_path, rows.drop(columns="run/components"))[0]
 
 
 def test_titles_tell_reports_apart(tmp_path):

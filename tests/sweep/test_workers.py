@@ -219,7 +219,7 @@ def test_the_choice_is_carried_out_said_and_recorded(monkeypatch, threads_only, 
     monkeypatch.setattr(runner, "chosen_workers", lambda *arguments: Workers(2, share, reason, True, pool))
     run(SHORT, tiny, ["cox"], tmp_path, workers="auto", evaluators=0)
     assert f"note: {reason}" in capsys.readouterr().err
-    assert read_run_json(tmp_path)["workers"] == {"processes": 2, "points": 2, "reason": reason}
+    assert read_run_json(tmp_path)["workers"] == {"processes": 2, "points": 2, "reason": reason, "planned": 4}
     assert folder_info(tmp_path)["workers"] == reason
     assert folder_info(tmp_path)["trainings"] == 4
     assert pool.killed

@@ -12,6 +12,7 @@ and ``identifiability``.
 from __future__ import annotations
 
 from vaebench.analysis import comparisons, identifiability, importance, uncertainty
+from vaebench.analysis.failures import failure_table, training_facts
 from vaebench.analysis.settings import (
     AIC,
     ARI,
@@ -21,7 +22,6 @@ from vaebench.analysis.settings import (
     best_setting,
     check_rows,
     column,
-    failure_table,
     is_baseline,
     left_out,
     present_scores,
@@ -30,7 +30,6 @@ from vaebench.analysis.settings import (
     setting_text,
     settings_table,
     span,
-    training_facts,
     usable,
     value_text,
 )

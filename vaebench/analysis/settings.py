@@ -6,7 +6,6 @@ is one) is ``OK`` and the number is finite; every summary says how many scores i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,7 +44,6 @@ _FAMILIES = ("static/", "shape/", "traced/", "hyper/")
 _DATA = ("data/name", "data/digest")
 _CHOICES = ("data/scaling", "data/valid_fraction", "data/stratified", "data/scaling_from", "run/embedding")
 _NEEDED = ("status", *_ALWAYS)
-_NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 _SHORT = {"latent": "L", "learning_rate": "lr", "hidden": "h", "batch": "B"}
 
 
@@ -160,8 +158,9 @@ def settings_table(
         and each headline score present ``<score>/mean``, ``/sd`` (ddof 1; NaN with one seed), ``/low`` and ``/high`` (95%
         bootstrap interval of the mean over seeds), ``/min``, ``/max`` and ``/n_used``. ``<by>/behind`` is the distance of a
         setting behind the first line, by paired differences over the seeds of both (a baseline, which has no seed, is
-        paired with each), with its 95% interval ``/behind_low`` and ``/behind_high``, and ``<by>/beats_first`` is the
-        probability that its mean is better; NaN in the first line, which is the best of many and so rather too good.
+        paired with each), with its 95% interval ``/behind_low`` and ``/behind_high`` and the number of pairs ``/behind_n``,
+        and ``<by>/beats_first`` is the probability that its mean is better; NaN in the first line, which is the best of many
+        and so rather too good.
 
     Raises:
         InputError: ``by`` is not a score of the rows, or its direction is unknown.
@@ -222,16 +221,35 @@ def _behind(rows: pd.DataFrame, ids: pd.Series, table: pd.DataFrame, by: str, hi
     )
     nothing = np.full(width, np.nan)
     first = by_id.get(table["setting"].iloc[0], nothing)
-    lines = [[np.nan] * 4]
+    lines = [[np.nan] * 4 + [0]]
     for setting in table["setting"].iloc[1:]:
         own = by_id.get(setting, nothing)
         seedless = setting in alone.index and table["setting"].iloc[0] in alone.index
         common = np.isfinite(own) & np.isfinite(first)
         common[1:] &= not seedless
         found = paired_difference(own[common], first[common])
-        lines.append([-found.mean, -found.high, -found.low, found.better])
-    names = [f"{by}/{label}" for label in ("behind", "behind_low", "behind_high", "beats_first")]
+        # 0 minus the mean, since the negative of 0 is printed as -0
+        lines.append([0 - found.mean, 0 - found.high, 0 - found.low, found.better, found.n])
+    names = [f"{by}/{label}" for label in ("behind", "behind_low", "behind_high", "beats_first", "behind_n")]
     return pd.DataFrame(lines, columns=pd.Index(names))
+
+
+ENOUGH = 5
+"""Paired seeds from which on a 95% interval of few scores leaves out 0 by chance about as rarely as it says."""
+_BY_CHANCE = {2: "half", 3: "a quarter", 4: "an eighth"}
+
+
+def few_seeds_note(table: pd.DataFrame, by: str) -> str:
+    """Return a phrase on the intervals of the fewest paired seeds in a settings table; "" if all have enough, or none has any.
+
+    Two equal settings, simulated: their interval leaves out 0 in 49% of cases with 2 seeds, in 27% with 3, in 13% with 4.
+    """
+    pairs = table.loc[np.isfinite(table[f"{by}/behind_low"]), f"{by}/behind_n"]
+    few = int(pairs.min()) if len(pairs) else ENOUGH
+    if few not in _BY_CHANCE:
+        return ""
+    chance = f"leaves out 0 by chance in {_BY_CHANCE[few]} of cases"
+    return f"with {few} seeds such an interval {chance}: {ENOUGH} seeds or more settle an order"
 
 
 def best_setting(table: pd.DataFrame, score: str, kind: str = "model") -> dict[str, Any] | None:
@@ -243,63 +261,6 @@ def best_setting(table: pd.DataFrame, score: str, kind: str = "model") -> dict[s
         return None
     place = means.idxmax() if DIRECTIONS[score] else means.idxmin()
     return {str(name): value for name, value in table.loc[place].items()}
-
-
-def failure_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Count failures by source and reason.
-
-    Returns:
-        One line a reason: ``source`` (``"training"`` or a metric), ``reason``, ``count``, ``of`` and ``share``. Reasons that
-        differ only in their numbers are one line, with ``#`` for the numbers. A metric's failures are counted among the
-        rows that trained (``of``); the others are under ``"training"``. Rows whose metric has no status, or is ``OK``
-        without a finite headline score, are counted too.
-    """
-    check_rows(rows)
-    status = rows["status"].fillna("no status").astype(str)
-    reasons = {"training": status[status != "OK"]}
-    trained = rows[status == "OK"]
-    metrics = dict.fromkeys(c.split("/")[1] for c in rows.columns if c.startswith("metric/") and c.count("/") >= 2)
-    for metric in metrics:
-        if f"metric/{metric}/status" in rows.columns:
-            own = trained[f"metric/{metric}/status"].fillna("no status").astype(str)
-        else:
-            own = pd.Series("OK", index=trained.index, dtype=object)
-        for score in (s for s in present_scores(rows) if s.startswith(f"metric/{metric}/")):
-            lacks = (own == "OK") & ~np.isfinite(column(trained, score))
-            own = own.mask(lacks, f"no finite {score.rpartition('/')[2]}")
-        reasons[metric] = own[own != "OK"]
-    lines = []
-    for source, series in reasons.items():
-        total = len(rows) if source == "training" else len(trained)
-        for pattern, texts in series.groupby(series.str.replace(_NUMBER, "#", regex=True)):
-            reason = texts.iloc[0] if texts.nunique() == 1 else pattern
-            count = len(texts)
-            lines.append({"source": source, "reason": reason, "count": count, "of": total, "share": count / total})
-        lines.sort(key=lambda line: (list(reasons).index(line["source"]), -line["count"]))
-    return pd.DataFrame(lines, columns=pd.Index(["source", "reason", "count", "of", "share"]))
-
-
-def training_facts(rows: pd.DataFrame) -> list[str]:
-    """Return phrases on the trainings that may explain poor scores: stopping, updates, divergence, learning rates."""
-    check_rows(rows)
-    models = rows[~is_baseline(rows)]
-    facts = []
-    if "run/stop" in models:
-        share = (models["run/stop"] == "out_of_epochs").mean()
-        facts.append(
-            f"{share:.0%} of the trainings were stopped by the epoch limit and may be undertrained"
-            if share
-            else "no training was stopped by the epoch limit, so more epochs alone would change nothing"
-        )
-    steps, epochs = column(models, "data/steps"), column(models, "run/epochs")
-    if steps.notna().any():
-        total = (steps * epochs).median()
-        updates = f", and the median training had {total:,.0f} updates" if np.isfinite(total) else ""
-        facts.append(f"an epoch has {span(steps)} steps{updates}; few updates favour PCA")
-    facts.append(f"{(models['status'] == 'DIVERGED').mean():.0%} of the trainings diverged")
-    if "traced/learning_rate" in models and models["traced/learning_rate"].nunique() == 1:
-        facts.append("a single learning rate was tried")
-    return facts
 
 
 def span(values: pd.Series) -> str:

@@ -237,7 +237,8 @@ def _reported(
     folder: Path, options: Common, data: Dataset | None = None, leiden: LeidenOptions | None = None
 ) -> dict[str, Any]:
     """Write the report of a run, print its ranked settings, and return its summary as JSON values."""
-    from vaebench.analysis.settings import LOSS, failure_table, ranking_score, settings_table
+    from vaebench.analysis.failures import failure_table
+    from vaebench.analysis.settings import LOSS, ranking_score, settings_table
     from vaebench.cli.text import table_text, with_asked_scores
     from vaebench.report.runs import write_report
     from vaebench.results import joined_notes, read_rows, read_run_json

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from vaebench.analysis.settings import setting_ids, usable, value_text
+from vaebench.analysis.settings import column, few_seeds_note, setting_ids, usable, value_text
+from vaebench.data.wording import count_of
 from vaebench.protocols import scaled_batch
 from vaebench.sweep.progress import duration
 
@@ -22,9 +23,11 @@ _SHOWN = 15
 def estimate_text(points: int, estimate: Estimate) -> str:
     """Return the estimated cost of a run of ``points`` points as text."""
     longest = max(program.epochs for program in estimate.programs)
-    lines = [f"{points} points in {len(estimate.programs)} compiled programs of {estimate.lanes} lanes"]
+    programs = count_of(len(estimate.programs), "compiled program")
+    lines = [f"{count_of(points, 'point')} in {programs} of {count_of(estimate.lanes, 'lane')}"]
     lines += [
-        f"  {p.variant} latent {p.latent}: {p.points} points, {p.parameters:,} weights, {p.steps} steps an epoch"
+        f"  {p.variant} latent {p.latent}: {count_of(p.points, 'point')}, {count_of(p.parameters, 'weight')}, "
+        f"{count_of(p.steps, 'step')} an epoch"
         for p in estimate.programs
     ]
     limit = f" of {estimate.bytes_limit / 2**30:.1f}" if estimate.bytes_limit else ""
@@ -34,7 +37,7 @@ def estimate_text(points: int, estimate: Estimate) -> str:
     lines.append(f"training: about {duration(estimate.seconds_per_epoch)} for one epoch of every point, that is")
     means = [epochs for epochs in (10, 40, 100, 400, 1000) if epochs < longest] + [longest]
     lines += [
-        f"  {duration(compiling + epochs * estimate.seconds_per_epoch)} at a mean of {epochs} epochs"
+        f"  {duration(compiling + epochs * estimate.seconds_per_epoch)} at a mean of {count_of(epochs, 'epoch')}"
         for epochs in means
     ]
     lines.append("evaluation runs at the same time and is not counted")
@@ -82,12 +85,12 @@ def _batch_text(chosen: Protocol, samples: int | None) -> str:
     train = samples - round(samples * chosen.base.valid_fraction)
     batch = scaled_batch(train, steps) if steps else chosen.base.batch
     wanted = f", chosen for {steps}" if steps else ""
-    return f"{batch}: {train // batch} steps an epoch of {train} training samples{wanted}"
+    return f"{batch}: {count_of(train // batch, 'step')} an epoch of {count_of(train, 'training sample')}{wanted}"
 
 
 def _stopping_text(base: Point) -> str:
     return {
-        "patience": f"validation loss not improved by more than {base.min_delta:g} for {base.patience} epochs",
+        "patience": f"validation loss not improved by more than {base.min_delta:g} for {count_of(base.patience, 'epoch')}",
         "relative": f"validation loss improved and its reconstruction term changed by at most {base.min_delta:.0%}",
         "fixed": "none",
     }[base.stopping] + (f", not before epoch {base.min_epochs}" if base.stopping != "fixed" else "")
@@ -102,12 +105,19 @@ def scores_text(rows: pd.DataFrame) -> str:
     """Return a table of scores with a column per row of ``rows``, and one for the covariates alone if there is one."""
     columns = [c for c in rows.columns if c.startswith("metric/") and not c.endswith(("_covariates", "/seconds"))]
     lines = [["", *rows["static/variant"], "covariates alone"]]
-    lines.append(["latents", *map(str, rows["static/latent"]), ""])
-    for column in columns:
-        alone = f"{column}_covariates"
+    lines.append(["latents", *_latents(rows), ""])
+    for score in columns:
+        alone = f"{score}_covariates"
         other = value_text(rows[alone].iloc[0]) if alone in rows.columns else ""
-        lines.append([column.removeprefix("metric/"), *map(value_text, rows[column]), other])
+        lines.append([score.removeprefix("metric/"), *map(value_text, rows[score]), other])
     return _aligned(lines)
+
+
+def _latents(rows: pd.DataFrame) -> list[str]:
+    """Return the number of latents of each row; of PCA "59 of 80" where the data have no more than 59 components."""
+    asked = column(rows, "static/latent")
+    found = column(rows, "run/components").fillna(asked)
+    return [f"{n:.0f} of {m:.0f}" if n < m else f"{m:.0f}" for n, m in zip(found, asked, strict=True)]
 
 
 def _aligned(lines: list[list[str]]) -> str:
@@ -142,9 +152,11 @@ def table_text(table: pd.DataFrame) -> str:
         gap = row[f"{by}/behind"]
         cells.append(_mean_sd(gap, np.nan) + _interval(row, by, "behind_low", "behind_high"))
         lines.append([*settings, str(row["n"]), str(row["failures"]), *cells])
-    text = f"best {len(lines) - 1} of {len(table)} settings, mean ± sd over seeds:\n{_aligned(lines)}"
+    text = f"best {len(lines) - 1} of {count_of(len(table), 'setting')}, mean ± sd over seeds:\n{_aligned(lines)}"
     if len(lines) > 2:
         text += "\nbehind the first: paired by seed; where its interval includes 0, the order is not settled"
+        note = few_seeds_note(table.head(_SHOWN), by)
+        text += f"; {note}" if note else ""
     return text
 
 
@@ -167,11 +179,11 @@ def _interval(row: pd.Series, score: str, low: str, high: str) -> str:
     if any(end != end for end in ends):
         return ""
     digits = 3 if max(map(abs, ends)) < 10 else 1
-    return f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
+    return f" [{ends[0]:z.{digits}f}, {ends[1]:z.{digits}f}]"
 
 
 def _mean_sd(mean: float, sd: float) -> str:
     if mean != mean:
         return "-"
     digits = 3 if abs(mean) < 10 else 1
-    return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if sd == sd else "")
+    return f"{mean:z.{digits}f}" + (f" ± {sd:.{digits}f}" if sd == sd else "")

@@ -27,3 +27,8 @@ def beginning(names: Sequence[str]) -> str:
 def quoted(value: str) -> str:
     """Formats a value in quotes, cut where it is long."""
     return repr(value if len(value) <= _LONGEST else value[: _LONGEST - 3] + "...")
+
+
+def count_of(number: int, noun: str) -> str:
+    """Formats a number with its noun, such as ``1 sample`` or ``1,200 samples``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

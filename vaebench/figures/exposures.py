@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vaebench.analysis.uncertainty import wilson
+from vaebench.data.wording import count_of
 from vaebench.figures import style
 from vaebench.figures.samples import present_by_size
 
@@ -100,11 +101,9 @@ def reconstruction_quality(samples: pd.DataFrame) -> Figure:
     low = int((cosine < 0.9).sum())
     style.add_footnote(
         figure,
-        f"{style.count_of(int(used.sum()), 'sample')}; {low} with a cosine below 0.90. Few mutations give a low cosine by "
+        f"{count_of(int(used.sum()), 'sample')}; {low} with a cosine below 0.90. Few mutations give a low cosine by "
         "chance alone.",
-        f"Not drawn: {style.count_of(int((~used).sum()), 'sample')} without mutations or exposures."
-        if (~used).any()
-        else "",
+        f"Not drawn: {count_of(int((~used).sum()), 'sample')} without mutations or exposures." if (~used).any() else "",
     )
     return figure
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import poisson
 
+from vaebench.data.wording import count_of
 from vaebench.figures import style
 from vaebench.figures.channels import SUBSTITUTION_COLOURS, ChannelLook, channel_look, field_order, label_channels
 
@@ -105,7 +106,7 @@ def sample_fit(observed: pd.Series, fitted: pd.Series, *, level: float = 0.95, d
     cosine = float(x @ mean / np.linalg.norm(x) / np.linalg.norm(mean)) if x.any() and mean.any() else np.nan
     outside = int(((x - mean < low) | (x - mean > high)).sum())
     near = f", cosine {cosine:.3f}" if np.isfinite(cosine) else ""
-    title = f"{style.plain(str(observed.name), 40)}: {style.count_of(round(x.sum()), 'mutation')}{near}"
+    title = f"{style.plain(str(observed.name), 40)}: {count_of(round(x.sum()), 'mutation')}{near}"
     axes[0].set_title(title, loc="left", fontsize=11, pad=_PAD[look.context])
     for ax, name in zip(axes, ("observed", "fitted", "residual"), strict=True):
         ax.set_ylabel(name, fontsize=style.SMALL)

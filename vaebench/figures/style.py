@@ -152,11 +152,6 @@ def fenced(values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return np.where(far, top, values), far
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun, such as ``1 sample`` or ``1,200 samples``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def not_shown(rows: pd.DataFrame, scores: Sequence[str], what: str = "rows") -> str:
     """Return a sentence on how many rows are drawn and, by cause, how many are not; a figure never drops a row silently."""
     # "cox: COLLAPSED: all 10 latents are constant" -> "cox: COLLAPSED"; the details are for the table of failures.

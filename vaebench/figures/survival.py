@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from vaebench.data.wording import count_of
 from vaebench.errors import InputError
 from vaebench.figures import style
 from vaebench.types import Survival
@@ -113,12 +114,12 @@ def _cohort(groups: np.ndarray, survival: Survival) -> _SurvivalGroups:
     small = sizes.index[sizes < LEAST]
     kept = usable & ~np.isin(names, list(small))
     without = [
-        ((~known).sum(), f"{style.count_of(int((~known).sum()), 'sample')} without a time or event"),
-        ((known & ~named).sum(), f"{style.count_of(int((known & ~named).sum()), 'sample')} without a group"),
+        ((~known).sum(), f"{count_of(int((~known).sum()), 'sample')} without a time or event"),
+        ((known & ~named).sum(), f"{count_of(int((known & ~named).sum()), 'sample')} without a group"),
         (
             len(small),
-            f"{style.count_of(len(small), 'group')} of fewer than {LEAST} samples "
-            f"({style.count_of(int(sizes[small].sum()), 'sample')})",
+            f"{count_of(len(small), 'group')} of fewer than {LEAST} samples "
+            f"({count_of(int(sizes[small].sum()), 'sample')})",
         ),
     ]
     said = ", ".join(text for number, text in without if number)

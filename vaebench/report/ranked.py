@@ -19,14 +19,14 @@ FIRST = 50
 """Settings shown before "Show all"."""
 
 _HEADS = {ARI: "ARI", AIC: "Cox AIC", DELTA_AIC: "ΔAIC", "loss/valid": "validation loss"}
-_FORMATS = {ARI: ".3f", AIC: ".1f", DELTA_AIC: "+.1f"}
+_FORMATS = {ARI: "z.3f", AIC: "z.1f", DELTA_AIC: "+z.1f"}
 
 
 def _number(value: float, score: str, beside: float | None = None) -> str:
     """Format a value of a score; where the score has no number of decimals of its own, with those of the value ``beside``."""
-    form = _FORMATS.get(score, ".4g")
+    form = _FORMATS.get(score, "z.4g")
     if score not in _FORMATS and beside is not None and 1e-3 <= abs(beside) < 1e4:
-        form = f".{3 - math.floor(math.log10(abs(beside)))}f"
+        form = f"z.{3 - math.floor(math.log10(abs(beside)))}f"
     return format(value, form).replace("-", "−") if np.isfinite(value) else "–"
 
 
@@ -81,14 +81,22 @@ def ranked_settings(rows: pd.DataFrame, table: pd.DataFrame, by: str) -> str:
         cells.append(_behind_cell(line, by))
         cells += [_cell(*_shown(others[score], line["setting"])) for score in more]
         body.append(f'<tr class="{line["kind"]}">{"".join(cells)}</tr>')
+    few = f"; {few}" if (few := analysis.few_seeds_note(table, by)) else ""
     note = (
         f"Ranked by mean {score_name(by)}. n: rows, that is seeds; failed: those that did not train to the end. A cell has mean "
         "± standard deviation over seeds, then the mean's 95% bootstrap interval and, if not all rows could be used, their "
         "number n. The distance of a setting behind the first is paired by seed: if its interval includes 0, their order is "
-        "not settled. Lines with a thick left edge are baselines. Losses are comparable only within one variant and one latent "
-        "width. Click a header to sort."
+        f"not settled{few}. Lines with a thick left edge are baselines. {_fewer_components(rows)}Losses are comparable only "
+        "within one variant and one latent width. Click a header to sort."
     )
     return f'{sortable(heads, body, FIRST, "vae adam 0.001")}<p class="note">{note}</p>'
+
+
+def _fewer_components(rows: pd.DataFrame) -> str:
+    """Return a sentence on PCA where the data have fewer components than latents; "" elsewhere."""
+    latents, found = column(rows, "static/latent"), column(rows, "run/components")
+    most = found[found < latents].max()
+    return f"The data have {most:.0f} components: PCA of more latents has no more. " if np.isfinite(most) else ""
 
 
 def further_scores(rows: pd.DataFrame) -> list[str]:

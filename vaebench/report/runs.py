@@ -13,9 +13,10 @@ import pandas as pd
 
 from vaebench import figures
 from vaebench.analysis import settings as analysis
+from vaebench.analysis.failures import failure_table, training_facts
 from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, DIRECTIONS, LOSS, column, is_baseline, span, value_text
+from vaebench.data.wording import count_of
 from vaebench.errors import InputError, user_path
-from vaebench.figures.style import count_of
 from vaebench.metrics.leiden import LeidenOptions, clustering_problem, leiden_clusters
 from vaebench.report.drawn import figure_html
 from vaebench.report.maps import latent_map
@@ -42,13 +43,7 @@ def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any], b
     labels = len(labels) if isinstance(labels, list | tuple | dict) else labels
     size = f"{span(column(rows, 'data/samples'))} samples × {span(column(rows, 'data/features'))} features"
     size += f", labels: {labels}" if labels else ""
-    if "traced/seed" in rows:
-        text = f"{count_of(len(models), 'point')} ({count_of(len(settings), 'setting')} of "
-        text += f"{count_of(models['static/variant'].nunique(), 'variant')}) trained on {names} ({size}). "
-        failed = int((rows["status"] != "OK").sum())
-        text += f"{count_of(failed, 'row')} failed. " if failed else "No training failed. "
-    else:
-        text = f"{count_of(len(models), 'embedding')} of {names} ({size}), made elsewhere. "
+    text = _trained(rows, models, len(settings), f"{names} ({size})", info)
     by = ARI if by in (AIC, DELTA_AIC, LOSS) else by  # these have sentences of their own, or are not comparable
     best, pca = (analysis.best_setting(table, by, kind) for kind in ("model", "baseline"))
     if best:
@@ -61,9 +56,30 @@ def _summary(rows: pd.DataFrame, table: pd.DataFrame, info: Mapping[str, Any], b
     found = analysis.best_setting(table, DELTA_AIC)
     if found:
         text += f"The best mean ΔAIC of a setting against the covariates alone is {mean_text(found, DELTA_AIC)}"
-        worse = "; lower is better" if found[f"{DELTA_AIC}/mean"] < 0 else ": no setting improves on them"
-        text += f" ({analysis.setting_text(found, analysis.setting_columns(rows))}){worse}."
+        worse = "; lower is better" if found[f"{DELTA_AIC}/mean"] < 0 else ": no trained setting improves on them"
+        text += f" ({analysis.setting_text(found, analysis.setting_columns(rows))}){worse}"
+        pca = analysis.best_setting(table, DELTA_AIC, "baseline")
+        text += (
+            f"; the best PCA (L={value_text(pca['static/latent'])}) has {mean_text(pca, DELTA_AIC)}." if pca else "."
+        )
     return f"<p>{escape(text.strip())}</p>"
+
+
+def _trained(rows: pd.DataFrame, models: pd.DataFrame, settings: int, on: str, info: Mapping[str, Any]) -> str:
+    """Return sentences on what was trained ``on`` the data, what failed and, of an interrupted run, what is left."""
+    # before the first training, a run has rows of PCA alone, which have no seed either
+    if not info.get("trained", "traced/seed" in rows):
+        return f"{count_of(len(models), 'embedding')} of {on}, made elsewhere. "
+    if len(models):
+        text = f"{count_of(len(models), 'point')} ({count_of(settings, 'setting')} of "
+        text += f"{count_of(models['static/variant'].nunique(), 'variant')}) trained on {on}. "
+        failed = int((rows["status"] != "OK").sum())
+        text += f"{count_of(failed, 'row')} failed. " if failed else "No training failed. "
+    else:
+        text = f"No model is trained on {on} yet. "
+    planned = int(info.get("points") or 0)
+    left = f"{len(models):,} of {count_of(planned, 'point')} are done; the same command continues. "
+    return text + (left if len(models) < planned else "")
 
 
 def _explanation(rows: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -72,7 +88,7 @@ def _explanation(rows: pd.DataFrame, table: pd.DataFrame) -> str:
     if "traced/seed" not in rows or not best or not pca or pca[f"{ARI}/mean"] - best[f"{ARI}/mean"] <= GAP:
         return ""
     text = f"The best setting's mean ARI is {pca[f'{ARI}/mean'] - best[f'{ARI}/mean']:.3f} below PCA's best. "
-    text += f"What these rows say about it: {'; '.join(analysis.training_facts(rows))}."
+    text += f"What these rows say about it: {'; '.join(training_facts(rows))}."
     return f'<p class="explain">{escape(text)}</p>'
 
 
@@ -109,7 +125,9 @@ def _best_text(rows: pd.DataFrame) -> str:
 
 
 def _failures(rows: pd.DataFrame) -> str:
-    failed = analysis.failure_table(rows)
+    failed = failure_table(rows)
+    if failed.empty and is_baseline(rows).all():
+        return "<p>Nothing failed, and no model is trained yet.</p>"
     if failed.empty:
         return "<p>Nothing failed: every row trained and every metric was computed.</p>"
     body = "".join(
@@ -156,7 +174,8 @@ def _provenance(rows: pd.DataFrame, info: Mapping[str, Any]) -> str:
     if not values["data digest"] and "data/digest" in rows:
         values["data digest"] = list(dict.fromkeys(rows["data/digest"].dropna().astype(str)))
     values |= {f"data: {name}": value for name, value in dict(info.get("provenance") or {}).items()}
-    told = {"started", "command", "version", "versions", "metrics", "digest", "provenance", "notes", "labels", *_COST}
+    told = {"started", "command", "version", "versions", "metrics", "digest", "provenance", "notes", "labels"}
+    told |= {"trained", "points", *_COST}
     return definitions(values | {str(k): v for k, v in info.items() if k not in told})
 
 
@@ -218,6 +237,9 @@ def folder_info(folder: str | os.PathLike[str]) -> dict[str, Any]:
     info = {name: record[name] for name in shown if name in record}  # an evaluated embedding has no lanes
     if reason := record.get("workers", {}).get("reason"):
         info["workers"] = reason
+    info["trained"] = "embeddings" not in record  # which ``vaebench evaluate`` writes
+    workers = record.get("workers", {})
+    info["points"] = workers.get("planned", workers.get("points"))
     if "data" in record:
         info["labels"] = record["data"]["labels"]
     if not costs:
@@ -248,8 +270,9 @@ def write_report(
         folder: where to write; created if it is not there.
         rows: of :func:`vaebench.results.read_rows`, at least one with a headline score; those of the folder by default.
         run_info: :func:`folder_info` by default. May hold command, version, versions, started, seconds, trainings,
-            programs, lanes, workers, device, digest, provenance, metrics, labels and notes (sentences under the summary);
-            anything else is listed with the provenance, and what is absent is left out.
+            programs, lanes, workers, device, digest, provenance, metrics, labels, notes (sentences under the summary), trained
+            (false for embeddings made elsewhere) and points (how many were to be trained); anything else is listed with the
+            provenance, and what is absent is left out.
         dataset: data set of the run. If it has survival, the page has Kaplan-Meier curves by label and by cluster.
         embedding: z [N, L] of :func:`best_point`, in the order of ``dataset.samples``, for the curves by cluster; see
             :func:`vaebench.training.model.kept_embedding`.

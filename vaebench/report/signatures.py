@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from vaebench.data.wording import count_of
 from vaebench.figures import style
 from vaebench.figures.exposures import (
     SAMPLES_SHOWN,
@@ -217,9 +218,9 @@ def extraction_page(
         found = pd.read_csv(folder / "decomposition.csv", dtype={"references": str, "shares": str})
         sections["As known signatures"] = text + table(found[list(_EXPLAINED)])
     sections["Provenance"] = definitions(info)
-    size = f"{style.count_of(len(s), 'signature')} in {style.count_of(len(catalogue), 'sample')}"
+    size = f"{count_of(len(s), 'signature')} in {count_of(len(catalogue), 'sample')}"
     total = round(float(catalogue.to_numpy().sum()))
-    text = f"{size}, {style.count_of(total, 'mutation')}. Method: {getattr(result, 'method', 'not recorded')}."
+    text = f"{size}, {count_of(total, 'mutation')}. Method: {getattr(result, 'method', 'not recorded')}."
     return write_page(folder, f"Extraction: {size}", f"<p>{escape(text)}</p>{notes_html(notes)}", sections)
 
 
@@ -263,11 +264,13 @@ def refit_page(
         sections["Samples to look at"] = table(flagged.rename_axis("sample").reset_index()) + drawn
     sections = {name: body for name, body in sections.items() if body} | {"Provenance": definitions(info)}
     present = len(present_by_size(e)[0])
-    who = style.plain(str(e.index[0])) if one else style.count_of(len(e), "sample")
-    text = f"{style.count_of(e.shape[1], 'signature')} offered to {'one sample' if one else who}; {present} of them with more "
+    who = style.plain(str(e.index[0])) if one else count_of(len(e), "sample")
+    text = (
+        f"{count_of(e.shape[1], 'signature')} offered to {'one sample' if one else who}; {present} of them with more "
+    )
     text += f"than 1% of {'it' if one else 'some sample'}. Dispersion {fit.dispersion:.2f} (1: Poisson)."
     introduction = f"<p>{escape(text)}</p>{notes_html(notes)}"
-    return write_page(folder, f"Refit: {who}, {style.count_of(e.shape[1], 'signature')}", introduction, sections)
+    return write_page(folder, f"Refit: {who}, {count_of(e.shape[1], 'signature')}", introduction, sections)
 
 
 _SOURCES = {

@@ -163,6 +163,7 @@ def _chosen(task: Task, dataset: Dataset, quiet: bool) -> Workers:
     if chosen.measured and not quiet:
         show_notes([chosen.reason])
     record = {"processes": chosen.processes, "points": len(chosen.points) or len(left), "reason": chosen.reason}
+    record["planned"] = len(task.points)
     if left:  # else the folder keeps what was said when it was made
         write_run_json(read_run_json(task.out) | {"workers": record}, task.out)
     return chosen
