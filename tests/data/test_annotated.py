@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.data import checked, gtex, load, tcga
+from vaebench.data import checked, gtex, load, read_table, tcga
 from vaebench.data.files.gene_matrix import matrix_from_file
 from vaebench.data.files.matrix import matrix_layout
 from vaebench.data.joining import matched_rows
@@ -278,6 +278,15 @@ def test_missing_file_says_how_to_get_it(tmp_path):
     folder_of(tmp_path)
     (tmp_path / SURVIVAL).unlink()
     refused(SURVIVAL, "vaebench data fetch tcga", folder=tmp_path)
+
+
+def test_a_missing_annotation_is_bad_input(tmp_path):
+    pd.DataFrame({"gene": ["G1", "G2"], "s1": [1.0, 2.0], "s2": [2.0, 1.0]}).to_csv(
+        tmp_path / "x.tsv", sep="\t", index=False
+    )
+    for name, words in (("no.csv", "no.csv does not exist; a table is needed"), ("", "is a folder; a table is needed")):
+        with pytest.raises(InputError, match=words):
+            read_table(tmp_path / "x.tsv", annotation=tmp_path / name)
 
 
 @pytest.mark.parametrize("option", ["deviation", "scaling", "missing", "duplicates"])

@@ -45,3 +45,13 @@ def test_the_package_loads_nothing_heavy_before_a_function_is_used():
     code = "import sys, vaebench.data as d; d.DATASETS, dir(d); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"jax", "numpy", "pandas", "scipy"} & set(loaded)
+
+
+def test_many_differences_of_data_are_cut():
+    from vaebench.data.digest import data_difference
+
+    made = dataset_from_arrays(np.arange(6.0).reshape(3, 2))
+    record = {"provenance": {"options": {f"option{i}": i for i in range(9)}}}
+    said = data_difference(record, made)
+    assert said.startswith("option0 0, now None; option1 1, now None; option2 2, now None; and ")
+    assert said.endswith(" more")

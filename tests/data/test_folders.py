@@ -118,6 +118,16 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path):
         assert content(tmp_path / "real") == files
 
 
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with (
+        pytest.raises(InputError, match="file is a file; give a folder to write to"),
+        whole_folder(tmp_path / "file", "refit"),
+    ):
+        pass
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_folder_of_another_command_is_refused(tmp_path):
     make(tmp_path / "out", FIRST)
     for call in (

@@ -83,6 +83,23 @@ def test_counts_of_everything(tmp_path):
     assert checked(written(tmp_path, values), where="type==B").samples == 13
 
 
+def test_what_training_refuses_is_noted(tmp_path):
+    values = LOG.copy()
+    values[2, 3], values[3, 3] = np.inf, -np.inf
+    summary = checked(written(tmp_path, values), label="type")
+    assert (summary.values.infinite, summary.values.missing) == (2, 0)
+    text = summary_text(summary)
+    assert "infinite values: 2" in text
+    assert "2 values are infinite, which training refuses" in text
+    assert "--missing impute" not in text
+    mixed = frame(LOG).astype({"G1": object})
+    mixed.loc[4, "G1"] = "high"
+    mixed.to_csv(tmp_path / "mixed.csv", index=False)
+    noted = "1 column ('G1') is of numbers and text, such as 'high': training refuses the file"
+    assert noted in summary_text(checked(tmp_path / "mixed.csv", label="type"))
+    assert "of numbers and text" not in summary_text(checked(tmp_path / "mixed.csv", label="type", where="type==B"))
+
+
 def test_forgotten_columns_stand_out(tmp_path):
     frame(LOG).assign(stay=lambda table: table["days"]).to_csv(tmp_path / "t.csv", index=False)
     summary = checked(tmp_path / "t.csv")

@@ -108,7 +108,7 @@ def test_anndata_gives_counts_from_a_layer():
         (-1.0, "is -1, which"),
         (np.nan, "is missing, which"),
         (np.inf, "is inf, which"),
-        (3e9, "is 3e+09"),
+        (3e9, "is 3e+09; it must be at most 2147483647"),
     ],
 )
 def test_what_is_no_count_is_refused_in_a_sentence(value, words):

@@ -97,6 +97,10 @@ def test_data_that_are_no_data_set():
 
 
 def test_bad_folders(model, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for place in ("file", "file/below"):
+        with pytest.raises(InputError, match=r"file is a file; give a folder to write to"):
+            model.save(tmp_path / place)
     with pytest.raises(InputError, match=r"model.json is missing"):
         load_model(tmp_path)
     folder = model.save(tmp_path / "m")

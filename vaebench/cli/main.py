@@ -13,7 +13,6 @@ import shlex
 import sys
 import tomllib
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -32,6 +31,7 @@ from vaebench.cli.interrupts import (
 )
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
 from vaebench.cli.options import HANDLERS, Compiled, Data, Evaluate, Run
+from vaebench.cli.parsing import of_type
 from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLERS
 from vaebench.errors import InputError, RunError, shortened, unknown_name, user_path
 from vaebench.version import version_text
@@ -241,18 +241,8 @@ def _with_config(options: Run) -> Run:
     try:
         from_file = msgspec.convert(values, Run)
     except msgspec.ValidationError as error:
-        raise InputError(f"--config {path}: {_of_type(str(error), values)}") from None
+        raise InputError(f"--config {path}: {of_type(str(error), values)}") from None
     return dataclasses.replace(from_file, **given)
-
-
-def _of_type(message: str, values: Mapping[str, Any]) -> str:
-    """Return the message of a value of another type as words: "workers is 'two'; it must be a whole number"."""
-    found = re.fullmatch(r"Expected `([^`]*)`, got `[^`]*` - at `\$\.(\w+).*`", message)
-    if not found:
-        return message
-    kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "Path": "a path"}
-    kind = found[1].split(" | ")[0]
-    return f"{found[2]} is {str(values[found[2]])[:60]!r}; it must be {kinds.get(kind, kind)}"
 
 
 def _joined(value: Any) -> Any:

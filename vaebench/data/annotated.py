@@ -25,6 +25,7 @@ from vaebench.data.features import sample_notes
 from vaebench.data.files.gene_matrix import GeneNames, gene_blocks, gene_names
 from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.matrix import Layout, matrix_layout
+from vaebench.data.files.opening import refuse_unusable
 from vaebench.data.files.table import DUPLICATES, Table, table_from_file
 from vaebench.data.joining import annotated, join_notes, joined_lines, no_match
 from vaebench.data.raw_features import FeatureBlock, RawFeatures
@@ -86,6 +87,8 @@ def study_dataset(
     check_choice("duplicates", study.duplicates, DUPLICATES)
     folder = cache_folder(cache)
     paths = [path for path in (study.expression, study.annotation, study.shares) if path is not None]
+    for path in paths:
+        refuse_unusable(path, "a table")
     records = [file_record(path, folder) for path in paths]
     for record in records:
         verify(record)

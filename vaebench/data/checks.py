@@ -38,10 +38,12 @@ def counted(source: RawFeatures, samples: np.ndarray, library: np.ndarray) -> Ra
             if odd.any():
                 row, column = np.unravel_index(int(odd.argmax()), odd.shape)
                 value = values[row, column]
+                where = f"feature {shortened(str(source.names[place[row]]))!r} of sample {shortened(str(samples[column]))!r}"
+                if _LARGEST_COUNT < value < np.inf:
+                    raise InputError(f"counts (--counts): {where} is {value:g}; it must be at most {_LARGEST_COUNT}")
                 raise InputError(
-                    f"counts (--counts) needs raw counts, and feature {shortened(str(source.names[place[row]]))!r} of sample "
-                    f"{shortened(str(samples[column]))!r} is {'missing' if np.isnan(value) else f'{value:g}'}, which is no whole "
-                    "number from 0: round expected counts, or leave counts out"
+                    f"counts (--counts) needs raw counts, and {where} is {'missing' if np.isnan(value) else f'{value:g}'}, "
+                    "which is no whole number from 0: round expected counts, or leave counts out"
                 )
             library[:] += values.sum(axis=0, dtype=np.float64)
             yield place, values

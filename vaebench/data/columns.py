@@ -64,6 +64,10 @@ class Roles:
         for name in ("covariates", "factors", "ignore", "features", "auxiliary"):
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        if both := [name for name in self.features if name in self.ignore]:
+            raise InputError(
+                f"column {both[0]!r} is named by features (--features) and by ignore (--ignore); name it in one"
+            )
         for name in ("label", "event", "time", "where"):
             if isinstance(getattr(self, name), list | tuple | set):
                 raise InputError(f"{name} is {str(getattr(self, name))[:60]}; it must be one text, not several")

@@ -53,6 +53,9 @@ def content_digest(dataset: Dataset) -> str:
     return state.hexdigest()[:16]
 
 
+_MOST = 3  # differences that a message names
+
+
 def data_difference(made: Mapping[str, Any], dataset: Dataset) -> str:
     """Say how the data of a folder differ from ``dataset``: in their files and options, or else in their digests.
 
@@ -68,4 +71,6 @@ def data_difference(made: Mapping[str, Any], dataset: Dataset) -> str:
     names = dict.fromkeys([*options[0], *options[1]])
     pairs = [(name, options[0].get(name), options[1].get(name)) for name in names]
     said += [f"{name} {old!r}, now {new!r}" for name, old, new in pairs if old != new]
+    if len(said) > _MOST:
+        said = [*said[:_MOST], f"and {len(said) - _MOST} more"]
     return "; ".join(said) or f"digest {made.get('digest')}, now {dataset.digest}"

@@ -17,6 +17,7 @@ from vaebench.data.comparisons import nearly_number
 from vaebench.data.files.genes import counts_no_gene, describes_genes, names_genes
 from vaebench.data.files.matrix import Block
 from vaebench.data.files.table import Table, column_from
+from vaebench.data.files.text import as_number
 from vaebench.data.raw_features import RawFeatures, only
 from vaebench.data.repeats import renamed_repeats
 from vaebench.data.wording import quoted
@@ -158,6 +159,22 @@ def nearly_numbers(table: Table, columns: Iterable[str]) -> list[str]:
     return [
         f"{named(list(found), 'column', 'columns')} left out as text: numbers must be written plainly, not as {example}"
     ]
+
+
+def mixed_columns(table: Table, columns: Iterable[str]) -> list[str]:
+    """Returns a note on columns that hold both numbers and text, which reading them as features refuses."""
+    found = {}
+    for column in columns:
+        values = [text for text in table.columns[column] if text is not None]
+        odd = [text for text in values if as_number(text) is None]
+        if 0 < len(odd) < len(values):
+            found[column] = odd[0]
+    if not found:
+        return []
+    what = (
+        f"{named(list(found), 'column', 'columns')} of numbers and text, such as {quoted(next(iter(found.values())))}"
+    )
+    return [f"{what}: training refuses the file; correct or empty these cells, or leave the columns out (--ignore)"]
 
 
 def named(names: Sequence[str], one: str, many: str) -> str:

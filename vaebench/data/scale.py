@@ -40,6 +40,7 @@ class Profile(NamedTuple):
         constant: features without variation.
         missing: missing values.
         features_with_missing: features with at least one.
+        infinite: infinite values, of either sign.
         low: smallest value.
         high: largest value.
         scale: guess: ``"z-score"``, ``"unit"``, ``"counts"``, ``"calls"`` (whole numbers below and above 0, as of copies),
@@ -55,6 +56,7 @@ class Profile(NamedTuple):
     constant: int
     missing: int
     features_with_missing: int
+    infinite: int
     low: float
     high: float
     scale: str
@@ -126,29 +128,30 @@ def profile_of(blocks: Iterable[Block]) -> Profile:
 
 
 def block_profile(block: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Returns mean, sd, smallest, largest and missing values [5, k] of features [k, N], and true if all are integers."""
+    """Returns mean, sd, least, largest, missing and infinite values [6, k] of features [k, N], and true if all are integers."""
     parts, whole = [], True
     for start in range(0, len(block), _BLOCK):
         values = np.asarray(block[start : start + _BLOCK], dtype=np.float64)
         present = np.isfinite(values)
         if present.all():
-            filled, absent = values, np.zeros(len(values))
+            filled, absent, infinite = values, np.zeros(len(values)), np.zeros(len(values))
             mean, sd, least, most = values.mean(axis=1), values.std(axis=1), values.min(axis=1), values.max(axis=1)
         else:
-            counts, absent = np.maximum(present.sum(axis=1), 1), (~present).sum(axis=1)
+            counts, absent = np.maximum(present.sum(axis=1), 1), np.isnan(values).sum(axis=1)
+            infinite = np.isinf(values).sum(axis=1)
             filled = np.where(present, values, 0)
             mean = filled.sum(axis=1) / counts
             sd = np.sqrt(np.where(present, np.square(values - mean[:, None]), 0).sum(axis=1) / counts)
             least = np.where(present, values, np.inf).min(axis=1)
             most = np.where(present, values, -np.inf).max(axis=1)
         whole = whole and bool((filled == np.rint(filled)).all())
-        parts.append(np.stack([mean, sd, least, most, absent]))
+        parts.append(np.stack([mean, sd, least, most, absent, infinite]))
     return np.concatenate(parts, axis=1), whole
 
 
 def profile_from(names: Sequence[str], parts: np.ndarray, whole: bool, moments: SampleMoments) -> Profile:
     """Returns the statistics of features from those of their blocks, :func:`block_profile`, and of their samples."""
-    mean, _, least, most, missing = parts
+    mean, _, least, most, missing, infinite = parts
     varying = most > least
     reach = np.maximum(np.abs(least), np.abs(most))
     usual = np.median(reach[varying]) if varying.any() else 0.0
@@ -162,6 +165,7 @@ def profile_from(names: Sequence[str], parts: np.ndarray, whole: bool, moments: 
         constant=int((~varying).sum()),
         missing=int(missing.sum()),
         features_with_missing=int((missing > 0).sum()),
+        infinite=int(infinite.sum()),
         low=float(least.min()),
         high=float(most.max()),
         scale=_scale(parts[:4, ordinary], whole, len(moments.sums), moments.standardised(len(names))),

@@ -28,6 +28,7 @@ from vaebench.data.expression import feature_block, without_features
 from vaebench.data.features import (
     feature_notes,
     genes_only,
+    mixed_columns,
     nearly_numbers,
     refuse_headless,
     refuse_long,
@@ -44,7 +45,7 @@ from vaebench.data.public import TYPE
 from vaebench.data.role_notes import role_notes
 from vaebench.data.scale import Profile, profile_of, scale_notes, scale_text
 from vaebench.data.sources import found_files
-from vaebench.data.splits import unsplit_labels
+from vaebench.data.value_notes import table_notes
 from vaebench.errors import InputError, check_choice, user_path
 from vaebench.types.shown import one_line
 
@@ -161,10 +162,11 @@ def checked(
     outcome = survival_of_roles(table, roles, names)
     column = np.empty(0) if roles.label is None else table.columns[roles.label]
     labels = dict(sorted(Counter(texts(column[present(column)])).items()))
-    notes = [*contents.notes, *chosen.notes, *sample_notes(names), *feature_notes(held, out, roles.features)]
+    notes = [*contents.notes, *mixed_columns(table, contents.texts), *chosen.notes]
+    notes += [*sample_notes(names), *feature_notes(held, out, roles.features)]
     scale, mistaken = scale_text(values, transform, scaling)
     notes += [scale] * mistaken + scale_notes(values._replace(scale="nothing"), transform, scaling)
-    notes += [*_warnings(table, values, labels, roles.label, valid_fraction), *role_notes(table, roles, outcome)]
+    notes += [*table_notes(table, values, labels, roles.label, valid_fraction), *role_notes(table, roles, outcome)]
     return Summary(
         source=table.source,
         samples=len(table.lines),
@@ -181,7 +183,7 @@ def checked(
 class _Contents(NamedTuple):
     """Contents of a file: its samples as a table, their names, the blocks of features, and columns and notes of the reader.
 
-    The notes are complete once the blocks are read.
+    ``texts`` are columns of text beside those of the features. The notes are complete once the blocks are read.
     """
 
     table: Table
@@ -189,6 +191,7 @@ class _Contents(NamedTuple):
     blocks: Iterable[Block]
     out: Sequence[str] = ()
     notes: Sequence[str] = ()
+    texts: Sequence[str] = ()
 
 
 def _auxiliary_warnings(table: Table, roles: Roles) -> list[str]:
@@ -258,7 +261,7 @@ def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str 
     (features, values), texts_only, out = feature_block(table, taken | first, refuse_mixed=False, asked=roles.features)
     rest = rest._replace(columns={c: v for c, v in rest.columns.items() if c not in first})
     notes += nearly_numbers(rest, texts_only)
-    return _Contents(rest, names, _in_blocks(features, values), out, [*table.notes, *notes])
+    return _Contents(rest, names, _in_blocks(features, values), out, [*table.notes, *notes], texts_only)
 
 
 def _in_blocks(features: list[str], values: np.ndarray) -> Iterator[Block]:
@@ -290,28 +293,6 @@ def _told(layout: Layout, notes: list[str]) -> Iterator[Block]:
     notes += row_notes(layout.file.name, seen)
 
 
-def _warnings(
-    table: Table, values: Profile, labels: dict[str, int], label: str | None, valid_fraction: float
-) -> Iterator[str]:
-    if values.missing:
-        yield f'{values.missing} values are missing: give missing="impute" (--missing impute)'
-    if values.constant:
-        yield f"{values.constant} features are constant and will be dropped"
-    if table.repeats:
-        first = next(iter(table.repeats.values()))
-        yield f'{len(table.repeats)} features repeat a name, such as {first!r}: give duplicates="apart" or "sum"'
-    if label is not None:
-        without = len(table.lines) - sum(labels.values())
-        if without:
-            yield f"{without} samples have no label and will be dropped"
-        for name in [name for name, count in labels.items() if count < 2]:
-            yield f"label {name!r} has 1 sample, at least 2 are needed: leave it out (--where)"
-        each = np.repeat(list(labels), list(labels.values()))
-        if 1 <= round(each.size * valid_fraction) < each.size and min(labels.values()) > 1:
-            for name in unsplit_labels(each, each.size, valid_fraction):
-                yield f"label {name!r} has {labels[name]} samples, too few for one in validation: all stay in training"
-
-
 def summary_text(summary: Summary) -> str:
     """Formats a summary as lines of text, warnings last."""
     values = summary.values
@@ -325,6 +306,8 @@ def summary_text(summary: Summary) -> str:
     if summary.events is not None:
         lines.append(f"survival: {summary.events} events in {summary.with_survival} samples with a time")
     lines.append(f"missing values: {values.missing} in {values.features_with_missing} features")
+    if values.infinite:
+        lines.append(f"infinite values: {values.infinite}")
     lines.append(f"values: {values.low:.6g} to {values.high:.6g}; {values.constant} features are constant")
     lines.append(f"scale: {summary.scale or 'all features are constant'}")
     return "\n".join(lines + [f"note: {warning}" for warning in summary.warnings])

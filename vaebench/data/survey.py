@@ -90,7 +90,7 @@ def surveyed(
         InputError: a value is infinite.
     """
     count = len(source.names)
-    found, profile, whole, lowest = np.zeros((6, count)), np.zeros((5, count)), True, Lowest()
+    found, profile, whole, lowest = np.zeros((6, count)), np.zeros((6, count)), True, Lowest()
     moments = SampleMoments(source.samples)
     best = None if source.rows else _Best(source, _most(top, count))
     by_sample = np.zeros(source.samples, np.int64)

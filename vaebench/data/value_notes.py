@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vaebench.data.splits import unsplit_labels
 from vaebench.data.survey import Survey
 from vaebench.errors import InputError
 from vaebench.types import Counts
 
 if TYPE_CHECKING:
     from vaebench.data.dataset import Treatment
+    from vaebench.data.files.table import Table
+    from vaebench.data.scale import Profile
 
 
 def feature_notes(known: Survey, kept: np.ndarray, treatment: Treatment, provenance: Mapping[str, Any]) -> list[str]:
@@ -73,3 +76,28 @@ def refuse_missing(known: Survey, missing: str, samples: np.ndarray) -> None:
             f'missing values: {total}, the first in {known.first_missing}; give missing="impute" (--missing impute) to use the '
             "mean of the feature, or, if that is not a feature, name it under ignore (--ignore)"
         )
+
+
+def table_notes(
+    table: Table, values: Profile, labels: dict[str, int], label: str | None, valid_fraction: float
+) -> Iterator[str]:
+    """Yields notes on a table before training: missing, infinite and constant values, repeated names, and small labels."""
+    if values.infinite:
+        yield f"{values.infinite} values are infinite, which training refuses: correct them, or leave them empty as missing"
+    if values.missing:
+        yield f'{values.missing} values are missing: give missing="impute" (--missing impute)'
+    if values.constant:
+        yield f"{values.constant} features are constant and will be dropped"
+    if table.repeats:
+        first = next(iter(table.repeats.values()))
+        yield f'{len(table.repeats)} features repeat a name, such as {first!r}: give duplicates="apart" or "sum"'
+    if label is not None:
+        without = len(table.lines) - sum(labels.values())
+        if without:
+            yield f"{without} samples have no label and will be dropped"
+        for name in [name for name, count in labels.items() if count < 2]:
+            yield f"label {name!r} has 1 sample, at least 2 are needed: leave it out (--where)"
+        each = np.repeat(list(labels), list(labels.values()))
+        if 1 <= round(each.size * valid_fraction) < each.size and min(labels.values()) > 1:
+            for name in unsplit_labels(each, each.size, valid_fraction):
+                yield f"label {name!r} has {labels[name]} samples, too few for one in validation: all stay in training"

@@ -16,6 +16,7 @@ import numpy as np
 
 from vaebench.atomic import replacing, write_json
 from vaebench.data.auxiliary import coding_of
+from vaebench.data.files.folders import check_folder
 from vaebench.data.preprocessing import Preprocessing, far_off, settings_of
 from vaebench.errors import InputError, user_path
 from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
@@ -203,6 +204,7 @@ class Trained:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write ``weights.safetensors`` and ``model.json`` into ``folder``, and return the folder; see :func:`load_model`."""
         folder, arrays = user_path(folder), arrays_of(self)
+        check_folder(folder)
         with replacing(folder / MODEL_CARD) as card, replacing(folder / WEIGHTS) as weights:
             write_json(card, card_of(self), indent=1)
             write_arrays(weights, arrays, {DIGEST: digest_of(arrays)})

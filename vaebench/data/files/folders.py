@@ -104,10 +104,11 @@ def whole_folder(folder: str | Path, command: str) -> Iterator[Path]:
         command: recorded in the manifest.
 
     Raises:
-        InputError: ``folder`` holds results of another command.
+        InputError: ``folder`` is a file, cannot be written to, or holds results of another command.
         OSError: a file cannot be written.
     """
     folder = user_path(folder)
+    check_folder(folder)
     target = Path(os.path.realpath(folder))
     old = _recorded(folder, command)
     stage = _stage(target)

@@ -236,7 +236,7 @@ def refusing_broken(file: Path, needed: str) -> Iterator[None]:
         file: the file being read inside the block.
         needed: the kind of file expected, as a phrase: ``"a CSV, TSV or Parquet table"``.
     """
-    _refuse_unusable(file, needed)
+    refuse_unusable(file, needed)
     try:
         yield
     except InputError:
@@ -260,7 +260,7 @@ def refusing_broken(file: Path, needed: str) -> Iterator[None]:
         raise InputError(f"{file} is not {needed} (it is nested too deeply)") from error
 
 
-def _refuse_unusable(file: Path, needed: str) -> None:
+def refuse_unusable(file: Path, needed: str) -> None:
     """Raises ``InputError`` for what is no regular file that exists."""
     try:
         mode = os.stat(file).st_mode
