@@ -13,7 +13,7 @@ from rows_factory import fail, make_rows
 
 from vaebench.analysis.settings import LOSS
 from vaebench.errors import InputError
-from vaebench.figures import CAPTIONS, FIGURES, NEEDS, ranking, save, spots, style, training_history
+from vaebench.figures import CAPTIONS, FIGURES, NEEDS, ranking, sample_map, save, spots, style, training_history
 
 MANY = tuple(f"variant_{i}" for i in range(9))
 CASES = {
@@ -50,6 +50,38 @@ def test_every_figure_draws_every_table(name, case):
 
 def test_registries_have_the_same_names():
     assert set(FIGURES) == set(NEEDS) == set(CAPTIONS)
+
+
+def test_texts_are_drawn_where_the_font_has_them():
+    assert style.plain("TNF-α β₂ 癌") == "TNF-α β₂ ?"
+
+
+def test_names_that_would_look_alike_are_cut_in_the_middle():
+    names = ["Breast invasive carcinoma, luminal A", "Breast invasive carcinoma, luminal B", "Lung"]
+    first, second, other = style.plain_names(names, 16)
+    assert first != second
+    assert (first[0], first[-1], second[-1], len(first), other) == ("B", "A", "B", 16, "Lung")
+    assert style.plain_names(names[1:], 16) == ["Breast invasive…", "Lung"]
+
+
+def test_many_variants_and_widths_are_told_apart_or_said_to_share_a_look():
+    rows = make_rows(tuple(f"variant_{i:02d}" for i in range(17)), tuple(range(2, 12)), (1e-3,), 1)
+    figure = FIGURES["loss_against_ari"](rows)
+    handles = figure.legends[0].legend_handles[:17]
+    looks = [(str(h.get_markerfacecolor()), str(h.get_markeredgecolor())) for h in handles]
+    assert len(set(looks)) == 17
+    assert "one colour and filling, one marker; the widths from L=9 up share one." in texts(figure)
+    few = texts(FIGURES["loss_against_ari"](make_rows(seeds=2)))
+    assert "one colour, one marker. " in few
+
+
+def test_samples_without_a_label_are_grey_last_and_behind():
+    types = pd.Series([style.NO_LABEL] * 3 + ["A", "B"])
+    ax = sample_map(np.zeros((5, 2)), types, "t-SNE").axes[0]
+    last = ax.collections[-1]
+    assert last.get_label() == "no label (3)"
+    assert last.get_zorder() < ax.collections[0].get_zorder()
+    assert str(last.get_facecolor()) != str(ax.collections[0].get_facecolor())
 
 
 def test_pyplot_is_not_used():

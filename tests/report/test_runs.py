@@ -13,6 +13,7 @@ from vaebench.cli.text import scores_text, table_text, with_asked_scores
 from vaebench.errors import InputError
 from vaebench.metrics.leiden import LeidenOptions, leiden_clusters
 from vaebench.report.maps import latent_map
+from vaebench.report.page import cell
 from vaebench.report.page import text as text_of
 from vaebench.report.ranked import further_scores, mean_text, ranked_settings
 from vaebench.report.runs import best_point, report_title, survival_note, write_report
@@ -315,6 +316,11 @@ def test_pca_of_more_latents_than_components(tmp_path):
     assert "The data have 59 components: PCA of more latents has no more." in page(tmp_path, rows)[0]
     assert scores_text(rows.tail(2)).splitlines()[1].split("  ")[-1] == "59 of 80"
     assert "components" not in page(tmp_path, rows.drop(columns="run/components"))[0]
+
+
+def test_infinite_values_sort_as_numbers():
+    assert 'data-v="-Infinity"' in cell("–", -float("inf"))
+    assert 'data-v=""' in cell("–", float("nan"))
 
 
 def test_titles_tell_reports_apart(tmp_path):

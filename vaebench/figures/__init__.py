@@ -82,7 +82,7 @@ class FigureKind(NamedTuple):
         return self.draw(rows)
 
 
-_LEVELS = "Losses are comparable only within one variant and one latent width, that is among points of one colour and one marker."
+_LEVELS = "Losses are comparable only within one variant and one latent width."
 
 FIGURES: dict[str, FigureKind] = {
     "ari_by_setting": FigureKind(

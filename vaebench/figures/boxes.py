@@ -55,7 +55,7 @@ def box_panels(
                 ax.text(0.01, reference[1], reference[0], transform=where, va="bottom", fontsize=style.SMALL - 1)
         crowded = max(map(len, groups)) * len(groups) * columns > 90
         turn = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
-        ax.set_xticks(range(len(groups)), [style.plain(label, 24) for label in groups], **turn)
+        ax.set_xticks(range(len(groups)), style.plain_names(list(groups), 24), **turn)
         ax.set_xlim(-0.6, len(groups) - 0.4)
         ax.grid(axis="x", visible=False)
         ax.set_title(style.plain(name, 44), loc="left", fontsize=11)

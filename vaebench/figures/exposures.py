@@ -118,17 +118,20 @@ def sample_map(coordinates: np.ndarray, types: pd.Series | None, method: str) ->
     """
     figure, (ax,) = style.new_figure(4.6)
     labels = types.to_numpy() if types is not None else np.repeat("all samples", len(coordinates))
-    kinds = list(pd.Series(labels).value_counts().index)
+    kinds = sorted(pd.Series(labels).value_counts().index, key=lambda kind: kind == style.NO_LABEL)
+    shown = style.plain_names([str(kind) for kind in kinds], 22)
     for i, kind in enumerate(kinds):
+        without = kind == style.NO_LABEL
         inside = labels == kind
         ax.scatter(
             *coordinates[inside].T,
             s=16 if len(coordinates) > 300 else 30,
-            color=style.PALETTE[i % len(style.PALETTE)],
+            color="#CCCCCC" if without else style.PALETTE[i % len(style.PALETTE)],
+            zorder=0.9 if without else 1,
             marker=style.MARKERS[(i // len(style.PALETTE)) % len(style.MARKERS)],
             alpha=0.7,
             linewidths=0,
-            label=style.plain(f"{kind} ({inside.sum()})", 30),
+            label=f"{shown[i]} ({inside.sum()})",
         )
     if len(kinds) <= 40:
         ax.legend(

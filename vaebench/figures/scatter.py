@@ -30,7 +30,6 @@ from vaebench.figures import style
 _COVARIATES = "metric/cox/aic_covariates"
 _NAMES = {ARI: "Leiden ARI (higher is better)", AIC: "Cox AIC (lower is better)", LOSS: "validation loss"}
 _METRIC = {ARI: "leiden", AIC: "cox"}
-_COMPARABLE = "Losses may be compared only within one variant and one latent width: one colour, one marker."
 _CROWD = 1000  # rows from which dots are small
 _NAMED = 1000  # dots that say what they are
 
@@ -58,18 +57,19 @@ def _draw(ax: Axes, models: pd.DataFrame, x: pd.Series, y: pd.Series, texts: pd.
     variants = sorted(models["static/variant"].astype(str).unique())
     latents = sorted(models["static/latent"].dropna().unique())
     handles, size = [], 30 if len(models) < _CROWD else 10
+    shown = style.plain_names(variants, 18)
     for i, variant in enumerate(variants):
-        colour = style.PALETTE[i % len(style.PALETTE)]
-        # past the palette's end the colours come again, hollow
-        face = colour if i < len(style.PALETTE) else "none"
-        edge = "#666600" if colour == "#F0E442" else colour
+        colour, again = style.PALETTE[i % len(style.PALETTE)], i // len(style.PALETTE)
+        # past the palette's end the colours come again, hollow, and then with a dark edge
+        face = "none" if again == 1 else colour
+        edge = "#333333" if again > 1 else "#666600" if colour == "#F0E442" else colour
         for j, latent in enumerate(latents):
             mine = (models["static/variant"].astype(str) == variant) & (models["static/latent"] == latent)
             mark = style.MARKERS[min(j, len(style.MARKERS) - 1)]
             where = mine[mine].index
             look = {"s": size, "marker": mark, "facecolors": face, "edgecolors": edge, "linewidths": 0.8, "alpha": 0.7}
             ax.scatter(x[where], y[where], **look).set_urls(texts[where].tolist())
-        handles.append(_handle(style.plain(variant, 18), "o", face, edge))
+        handles.append(_handle(shown[i], "o", face, edge))
     for j, latent in enumerate(latents[: len(style.MARKERS)]):
         more = j == len(style.MARKERS) - 1 and len(latents) > len(style.MARKERS)
         handles.append(_handle(f"L={show(latent)}{' and up' if more else ''}", style.MARKERS[j], "none", "#444444"))
@@ -78,6 +78,15 @@ def _draw(ax: Axes, models: pd.DataFrame, x: pd.Series, y: pd.Series, texts: pd.
 
 def _handle(label: str, marker: str, face: str, edge: str) -> Line2D:
     return Line2D([], [], linestyle="", marker=marker, markerfacecolor=face, markeredgecolor=edge, label=label)
+
+
+def _comparable(models: pd.DataFrame) -> str:
+    """Return a sentence on the losses that may be compared, and on how they are told apart where widths share a marker."""
+    latents = sorted(models["static/latent"].dropna().unique())
+    colour = "colour" if models["static/variant"].nunique() <= len(style.PALETTE) else "colour and filling"
+    text = f"Losses may be compared only within one variant and one latent width: one {colour}, one marker"
+    pooled = len(latents) > len(style.MARKERS)
+    return text + (f"; the widths from L={show(latents[len(style.MARKERS) - 1])} up share one." if pooled else ".")
 
 
 def _references(ax: Axes, rows: pd.DataFrame, score: str) -> list[Line2D]:
@@ -114,7 +123,7 @@ def _loss_against(rows: pd.DataFrame, score: str, title: str) -> Figure:
     ax.set_ylabel(_NAMES[LOSS])
     ax.set_title(title, loc="left", fontsize=12)
     figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL, frameon=False)
-    style.add_footnote(figure, _COMPARABLE, far, counts)
+    style.add_footnote(figure, _comparable(drawn), far, counts)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import textwrap
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import Collection
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
@@ -24,6 +26,8 @@ from vaebench.analysis.settings import left_out
 # Okabe and Ito's palette; black is reserved for baselines, so grey takes its place as a colour
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#999999", "#F0E442")
 BASELINE = "#000000"
+NO_LABEL = "no label"
+"""Name of the samples without a label in a map; they are light grey, below the others."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)))
 WIDTH = 7.5
@@ -97,10 +101,27 @@ def empty_figure(message: str) -> Figure:
 
 def plain(text: str, width: int | None = None) -> str:
     """Return text that matplotlib draws unchanged: no mathematics, only glyphs of its font, cut to ``width`` characters."""
-    safe = "".join(c if c.isprintable() and c.encode("latin-1", "ignore") else "?" for c in text)
+    known = _glyphs()
+    safe = "".join(c if c.isprintable() and ord(c) in known else "?" for c in text)
     if width is not None and len(safe) > width:
         safe = safe[: width - 1] + "…"
     return safe.replace("$", r"\$")
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    """Return the code points that matplotlib's font can draw: Greek among them, Chinese not."""
+    return frozenset(get_font(findfont(FontProperties())).get_charmap())
+
+
+def plain_names(names: Sequence[str], width: int) -> list[str]:
+    """Return names as :func:`plain` does; those that would look alike are cut in the middle instead of at the end."""
+    cut = [plain(name, width) for name in names]
+    head, tail = width // 2, (width - 1) // 2
+    return [
+        plain(f"{name[:head]}…{name[-tail:]}") if len(name) > width and cut.count(short) > 1 else short
+        for name, short in zip(names, cut, strict=True)
+    ]
 
 
 def two_lines(text: str, width: int) -> str:

@@ -91,8 +91,9 @@ def survival_curves(groups: np.ndarray, survival: Survival | None, *, title: str
     ticks = [tick for tick in MaxNLocator(6).tick_values(*ax.get_xlim()) if 0 <= tick <= ax.get_xlim()[1]]
     ax.set_xticks(ticks)  # fixed: the numbers at risk are those at just these times
     table.set_xlim(ax.get_xlim())
-    _risk_table(table, np.array(ticks), [style.plain(name, 16) for name in drawn], counts, scale)
-    handles = [_handle(place, _label(name, cohort)) for place, name in enumerate(drawn)]
+    _risk_table(table, np.array(ticks), style.plain_names(drawn, 16), counts, scale)
+    shown = style.plain_names(drawn, 22)
+    handles = [_handle(place, f"{shown[place]} {_size(name, cohort)}") for place, name in enumerate(drawn)]
     figure.legend(handles=handles, loc="outside right upper", fontsize=style.SMALL - 1, frameon=False)
     rest = len(names) - len(drawn)
     style.add_footnote(
@@ -188,9 +189,10 @@ def _look(place: int) -> tuple[str, object]:
     return style.PALETTE[place % len(style.PALETTE)], style.LINES[place // len(style.PALETTE)]
 
 
-def _label(name: str, cohort: _SurvivalGroups) -> str:
+def _size(name: str, cohort: _SurvivalGroups) -> str:
+    """Return the number of samples of a group and of deaths among them."""
     mine = cohort.group == name
-    return f"{style.plain(name, 22)} ({mine.sum():,}, {cohort.event[mine].sum():,} died)"
+    return f"({mine.sum():,}, {cohort.event[mine].sum():,} died)"
 
 
 def _handle(place: int, label: str) -> Line2D:

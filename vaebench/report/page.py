@@ -156,7 +156,9 @@ def cell(shown: str, key: float | None = None) -> str:
     """Return a cell that shows the HTML ``shown``; with ``key`` it is numeric and sorts by it, NaN last."""
     if key is None:
         return f"<td>{shown}</td>"
-    return f'<td class="n" data-v="{"" if key != key else repr(float(key))}">{shown}</td>'
+    # JavaScript reads Infinity as a number, and inf as none
+    number = "" if key != key else repr(float(key)).replace("inf", "Infinity")
+    return f'<td class="n" data-v="{number}">{shown}</td>'
 
 
 def sortable(heads: str, rows: Iterable[str], first: int, example: str) -> str:

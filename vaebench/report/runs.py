@@ -17,6 +17,7 @@ from vaebench.analysis.failures import failure_table, training_facts
 from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, DIRECTIONS, LOSS, column, is_baseline, span, value_text
 from vaebench.data.wording import count_of
 from vaebench.errors import InputError, user_path
+from vaebench.figures.style import NO_LABEL
 from vaebench.metrics.leiden import LeidenOptions, clustering_problem, leiden_clusters
 from vaebench.report.drawn import figure_html
 from vaebench.report.maps import latent_map
@@ -108,7 +109,7 @@ def _map(rows: pd.DataFrame, folder: Path, dataset: Dataset, embedding: np.ndarr
         return '<p class="note">A map of the latent space needs an embedding: run with --keep-embeddings.</p>'
     labels = None
     if dataset.labels is not None:
-        labels = pd.Series(np.array([*dataset.label_names, "no label"], dtype=object)[dataset.labels])
+        labels = pd.Series(np.array([*dataset.label_names, NO_LABEL], dtype=object)[dataset.labels])
     coordinates, labels, method = latent_map(np.asarray(embedding, float), labels)
     if not len(coordinates):
         return ""
