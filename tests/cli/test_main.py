@@ -389,6 +389,27 @@ def test_an_empty_value_in_a_config_file(tmp_path, capsys):
     assert "c.toml: out is empty; give a folder" in capsys.readouterr().err
 
 
+def test_a_dry_run_refuses_the_folder_that_a_run_refuses(table, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    asked = [*columns(table), *QUICK, "--metrics", "leiden", "--dry-run", "--out", str(out)]
+    few = ["--metric-option", "leiden.neighbours=1000"]
+    assert main([*asked, *few]) == 0
+    said = capsys.readouterr().err
+    assert (
+        "leiden needs at least 1001 samples with neighbours=1000, and there are 40: no row will have its scores" in said
+    )
+    record = {"schema": 1, "lanes": 1, "metrics": ["leiden"], "metric_options": {}, "digest": "0" * 16}
+    (out / "run.json").write_text(json.dumps(record))
+    assert main(asked) == 2
+    assert "was made" in capsys.readouterr().err
+    (out / "run.json").unlink()
+    (out / "manifest.json").write_text("{}")
+    assert main(asked) == 2
+    assert "holds the results of another command" in capsys.readouterr().err
+    assert sorted(path.name for path in out.iterdir()) == ["manifest.json"]
+
+
 def test_out_is_a_file(table, tmp_path, capsys):
     assert main([*columns(table), *QUICK, "--out", str(table)]) == 2
     assert "is a file; give a folder" in capsys.readouterr().err

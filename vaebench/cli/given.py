@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from vaebench.cli.help import documentation
 from vaebench.errors import InputError, shortened
@@ -63,3 +65,15 @@ def _repeated(text: str, many: bool, first: tuple[str, list[str]], second: tuple
         return InputError(f"--{name} is given twice; give it once")
     together = (" " if many else ",").join([*first[1], *values])
     return InputError(f"--{name} is given twice; give its values together: --{name} {shortened(together)}")
+
+
+def of_type(message: str, values: Mapping[str, Any]) -> str:
+    """Return the message of a value of another type as words: "workers is 'two'; it must be a whole number"."""
+    found = re.fullmatch(r"Expected `([^`]*)`, got `[^`]*` - at `\$\.(\w+).*`", message)
+    if not found:
+        return message
+    kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "Path": "a path"}
+    kind, value = found[1].split(" | ")[0], values[found[2]]
+    value = ",".join(map(str, value)) if isinstance(value, list) else value
+    listed = " or several separated by commas" if "[" in found[0].rpartition("`$")[2] else ""
+    return f"{found[2]} is {str(value)[:60]!r}; it must be {kinds.get(kind, kind)}{listed}"

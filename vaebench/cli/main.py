@@ -20,7 +20,7 @@ import tyro
 
 from vaebench.cli.compilation import use_compilation_cache
 from vaebench.cli.count import COUNT_COMMANDS, COUNT_HANDLERS
-from vaebench.cli.given import check_given, check_not_empty
+from vaebench.cli.given import check_given, check_not_empty, of_type
 from vaebench.cli.help import asked_help, options_of
 from vaebench.cli.interrupts import (
     expect_interrupts,
@@ -31,7 +31,6 @@ from vaebench.cli.interrupts import (
 )
 from vaebench.cli.options import COMMANDS as EXPRESSION_COMMANDS
 from vaebench.cli.options import HANDLERS, Compiled, Data, Evaluate, Run
-from vaebench.cli.parsing import of_type
 from vaebench.cli.signature_options import SIGNATURE_COMMANDS, SIGNATURE_HANDLERS
 from vaebench.errors import InputError, RunError, shortened, unknown_name, user_path
 from vaebench.version import version_text

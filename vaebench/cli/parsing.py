@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from vaebench.cli.given import of_type
 from vaebench.cli.options import Columns, Compiled, Run, Source
 from vaebench.data import DATASETS, load
 from vaebench.data.factor_tables import with_factors
@@ -181,18 +182,6 @@ def metric_options(texts: Sequence[str], label_covariate: bool) -> dict[str, Any
 def check_out(out: Path) -> None:
     """Raise :class:`InputError` unless files can be written to a folder; it is not created."""
     check_folder(out, out / "figures")
-
-
-def of_type(message: str, values: Mapping[str, Any]) -> str:
-    """Return the message of a value of another type as words: "workers is 'two'; it must be a whole number"."""
-    found = re.fullmatch(r"Expected `([^`]*)`, got `[^`]*` - at `\$\.(\w+).*`", message)
-    if not found:
-        return message
-    kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "Path": "a path"}
-    kind, value = found[1].split(" | ")[0], values[found[2]]
-    value = ",".join(map(str, value)) if isinstance(value, list) else value
-    listed = " or several separated by commas" if "[" in found[0].rpartition("`$")[2] else ""
-    return f"{found[2]} is {str(value)[:60]!r}; it must be {kinds.get(kind, kind)}{listed}"
 
 
 def pairs(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:

@@ -67,7 +67,8 @@ def quickstart_points(seed: int = 0, seeds: int = 3, epochs: int = 100) -> list[
 def run(options: Run, command: str) -> dict[str, Any]:
     """Train and evaluate every combination of the options and write a report; a dry run only prints the estimate."""
     from vaebench.evaluation.scores import allowed_metrics
-    from vaebench.sweep.runner import check_options, check_points, prior_notes
+    from vaebench.sweep.folder import check_continued, check_run_folder, fixed_options
+    from vaebench.sweep.runner import check_options, check_points, neighbours_notes, prior_notes
     from vaebench.sweep.runner import run as sweep
 
     chosen, axes, metrics = protocol(options.protocol), run_axes(options), listed(options.metrics)
@@ -89,6 +90,7 @@ def run(options: Run, command: str) -> dict[str, Any]:
     }
     check_options(**how)
     check_out(options.out)
+    check_run_folder(options.out)
     data = run_data(options, chosen)
     planned, notes = plan(chosen, axes, samples=data.x.shape[0])
     if not options.quiet:
@@ -96,8 +98,10 @@ def run(options: Run, command: str) -> dict[str, Any]:
     if options.dry_run:
         metrics, left_out = allowed_metrics(metrics, data, own)
         check_points(planned, data, metrics, own, how["lanes"])
-        found = run_notes(data, metrics, own, options.label_covariate)
-        return _dry_run(planned, data, options, [*found, *notes, *left_out, *prior_notes(planned, metrics)])
+        fixed = fixed_options(metrics, how["embedding"], options.label_covariate, options.matmul_precision, own)
+        check_continued(options.out, data, fixed, how["lanes"])
+        found, more = run_notes(data, metrics, own, options.label_covariate), neighbours_notes(data, metrics, own)
+        return _dry_run(planned, data, options, [*found, *notes, *left_out, *prior_notes(planned, metrics), *more])
     sweep(
         planned,
         data,

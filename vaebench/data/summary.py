@@ -141,8 +141,7 @@ def checked(
     check_choice("samples_in", samples_in, ("auto", *SAMPLES_IN))
     patients = (tumours_only, one_per_patient)
     roles = Roles(label, event, time, time_unit, covariates, factors, where, ignore, features, *patients, auxiliary)
-    file = user_path(path)
-    name = _study(file)
+    name = _study(file := user_path(path))
     if name:
         expression, known = found_files(name, None if str(path) == name else file)
         column, default = _STUDIES[name]

@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterable
 from html import escape
 
+import pandas as pd
+
+from vaebench.analysis.failures import failure_table
+from vaebench.analysis.settings import is_baseline
 from vaebench.report.page import whole_options
 
 _NAME = re.compile(r"`([^`]+)`")
@@ -48,3 +52,20 @@ def notes_html(notes: Iterable[str]) -> str:
         named = _NAME.sub(r"<code>\1</code>", whole_options(words))
         parts.append(f'<div class="hint">{named}</div>')
     return "".join(parts)
+
+
+def failures_html(rows: pd.DataFrame) -> str:
+    """Return HTML of the failures of rows by cause."""
+    failed = failure_table(rows)
+    if failed.empty and is_baseline(rows).all():
+        return "<p>Nothing failed, and no model is trained yet.</p>"
+    if failed.empty:
+        return "<p>Nothing failed: every row trained and every metric was computed.</p>"
+    body = "".join(
+        f'<tr><td>{escape(line["source"])}</td><td class="wrap">{escape(line["reason"])}</td>'
+        f'<td class="n">{line["count"]:,}</td><td class="n">{line["of"]:,}</td>'
+        f'<td class="n">{line["share"]:.1%}</td></tr>'
+        for line in failed.to_dict("records")
+    )
+    heads = '<th>where</th><th>cause</th><th class="n">rows</th><th class="n">of</th><th class="n">share</th>'
+    return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -13,7 +13,7 @@ import pandas as pd
 
 from vaebench import figures
 from vaebench.analysis import settings as analysis
-from vaebench.analysis.failures import failure_table, training_facts
+from vaebench.analysis.failures import training_facts
 from vaebench.analysis.settings import AIC, ARI, DELTA_AIC, DIRECTIONS, LOSS, column, is_baseline, span, value_text
 from vaebench.data.wording import count_of
 from vaebench.errors import InputError, user_path
@@ -21,7 +21,7 @@ from vaebench.figures.style import NO_LABEL
 from vaebench.metrics.leiden import LeidenOptions, clustering_problem, leiden_clusters
 from vaebench.report.drawn import figure_html
 from vaebench.report.maps import latent_map
-from vaebench.report.notes import notes_html
+from vaebench.report.notes import failures_html, notes_html
 from vaebench.report.page import definitions, write_page
 from vaebench.report.ranked import mean_text, ranked_settings, score_name
 from vaebench.results import read_costs, read_rows, read_run_json
@@ -123,22 +123,6 @@ def _best_text(rows: pd.DataFrame) -> str:
     (line,) = rows[rows["point"] == best_point(rows)].head(1).to_dict("records") or [{}]
     seed = value_text(line.get("traced/seed"))
     return analysis.setting_text(line, analysis.setting_columns(rows)) + (f", seed {seed}" if seed else "")
-
-
-def _failures(rows: pd.DataFrame) -> str:
-    failed = failure_table(rows)
-    if failed.empty and is_baseline(rows).all():
-        return "<p>Nothing failed, and no model is trained yet.</p>"
-    if failed.empty:
-        return "<p>Nothing failed: every row trained and every metric was computed.</p>"
-    body = "".join(
-        f'<tr><td>{escape(line["source"])}</td><td class="wrap">{escape(line["reason"])}</td>'
-        f'<td class="n">{line["count"]:,}</td><td class="n">{line["of"]:,}</td>'
-        f'<td class="n">{line["share"]:.1%}</td></tr>'
-        for line in failed.to_dict("records")
-    )
-    heads = '<th>where</th><th>cause</th><th class="n">rows</th><th class="n">of</th><th class="n">share</th>'
-    return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _cox(rows: pd.DataFrame) -> str:
@@ -311,7 +295,7 @@ def write_report(
     sections = {
         "Settings, ranked": ranked_settings(rows, table, by),
         "Figures": _pictures(rows, place) + (_map(rows, place, dataset, embedding) if dataset is not None else ""),
-        "Failures by cause": _failures(rows),
+        "Failures by cause": failures_html(rows),
         "Cox models": _cox(rows),
     }
     if dataset is not None and dataset.survival is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import json
 import math
 import os
 import platform
@@ -20,15 +19,14 @@ import numpy as np
 
 from vaebench.atomic import sweep_unfinished
 from vaebench.data.covariates import run_notes
-from vaebench.data.digest import data_difference
-from vaebench.data.files.folders import MANIFEST, check_folder
 from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.evaluation.scores import DEFAULT_METRICS, allowed_metrics, check_installed, check_metrics
-from vaebench.metrics import METRICS, metric
+from vaebench.metrics.leiden import LeidenOptions
 from vaebench.results import finished, joined_notes, read_run_json, write_cost, write_run_json
-from vaebench.rows import device_name, matmul_precision_of
+from vaebench.rows import device_name
 from vaebench.space import Point, chain, point_id
 from vaebench.sweep.executor import through_executor
+from vaebench.sweep.folder import agreed, check_run_folder, fixed_options, fixed_record, refuse_unknown_rows
 from vaebench.sweep.progress import display, show_notes
 from vaebench.sweep.tally import all_rows
 from vaebench.sweep.worker import KEEP_MODELS, Task
@@ -36,7 +34,7 @@ from vaebench.sweep.workers import Workers, carry_out_chosen, chosen_workers
 from vaebench.training.cost import check_memory, chosen_lanes
 from vaebench.training.engine import Engine, check_device
 from vaebench.training.pool import make_split
-from vaebench.types import SCHEMA, Dataset, checked_dataset
+from vaebench.types import Dataset, checked_dataset
 from vaebench.variants import VARIANTS
 from vaebench.version import __version__
 
@@ -123,11 +121,11 @@ def run(
     check_points(points, dataset, metrics, own, lanes)
     with contextlib.ExitStack() as stack:
         folder = user_path(out or stack.enter_context(tempfile.TemporaryDirectory(prefix="vaebench-")))
-        _check_folder(folder)
-        options = {"metrics": list(metrics), "embedding": embedding, "label_covariate": label_covariate}
-        options |= {"matmul_precision": matmul_precision, "metric_options": _as_json(own)}
+        check_run_folder(folder)
+        options = fixed_options(metrics, embedding, label_covariate, matmul_precision, own)
         record = _run_record(folder, dataset, options, lanes, points, command)
         told = [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out, *prior_notes(points, metrics)]
+        told += neighbours_notes(dataset, metrics, own)
         _tell(folder, record, told, quiet)
         several = executor is not None or workers not in (1, "auto")
         task = Task(
@@ -167,19 +165,6 @@ def _chosen(task: Task, dataset: Dataset, quiet: bool) -> Workers:
     if left:  # else the folder keeps what was said when it was made
         write_run_json(read_run_json(task.out) | {"workers": record}, task.out)
     return chosen
-
-
-def _as_json(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options of metrics as JSON returns them, so that they compare equal with those of an existing ``run.json``."""
-    return {name: json.loads(json.dumps(dataclasses.asdict(own))) for name, own in options.items()}
-
-
-def _check_folder(out: Path) -> None:
-    """Raise :class:`InputError` unless rows can be written to a folder; delete what killed processes left half written there."""
-    check_folder(out, out / "rows", out / "costs")
-    if (out / MANIFEST).exists():
-        raise InputError(f"{out} holds the results of another command ({MANIFEST}); a run needs another --out")
-    sweep_unfinished(out)
 
 
 def default_evaluators(points: int = 10**6) -> int:
@@ -264,6 +249,19 @@ def prior_notes(points: Iterable[Point], metrics: Iterable[str]) -> tuple[str, .
     )
 
 
+def neighbours_notes(dataset: Dataset, metrics: Iterable[str], options: Mapping[str, Any]) -> list[str]:
+    """Return a note if the data have fewer samples than ``leiden`` needs, so that no row will have a score of it."""
+    if "leiden" not in metrics:
+        return []
+    samples, needed = len(dataset.x), getattr(options.get("leiden"), "neighbours", LeidenOptions().neighbours) + 1
+    if samples >= needed:
+        return []
+    return [
+        f"leiden needs at least {needed} samples with neighbours={needed - 1}, and there are {samples}: no row will have its "
+        "scores; give fewer (--metric-option leiden.neighbours=10)"
+    ]
+
+
 def _tell(folder: Path, record: Mapping[str, Any], notes: Sequence[str], quiet: bool) -> None:
     """Show the notes of this call, and add them to those in the folder's ``run.json``."""
     if not quiet:
@@ -273,23 +271,14 @@ def _tell(folder: Path, record: Mapping[str, Any], notes: Sequence[str], quiet: 
         write_run_json(read_run_json(folder) | {"notes": told}, folder)
 
 
-def _completed(out: Path, recorded: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return recorded options of metrics, with the defaults of options that did not exist yet when they were recorded."""
-    for name, values in recorded.items():
-        if name not in METRICS or METRICS[name].options is None or not isinstance(values, dict):
-            raise InputError(f"{out / 'run.json'} has metric_options of {name!r} that this version does not know")
-    defaults = {name: json.loads(json.dumps(dataclasses.asdict(metric(name).options))) for name in recorded}
-    return {name: {**defaults[name], **values} for name, values in recorded.items()}
-
-
 def _run_record(
     out: Path, dataset: Dataset, options: Mapping[str, Any], lanes: int | None, points: list[Point], command: str
 ) -> dict[str, Any]:
     """Return the record of the folder, ``run.json``: written now, or read and checked against the options."""
-    fixed = {"schema": SCHEMA, "digest": dataset.digest, **options, "devices": len(jax.local_devices())}
+    sweep_unfinished(out)  # what killed processes left half written
+    fixed = fixed_record(dataset, options, lanes)
     if not (out / "run.json").exists():
-        if finished(out):
-            raise InputError(f"{out} holds rows but no run.json, so their options are unknown; choose another --out")
+        refuse_unknown_rows(out)
         record = {
             **fixed,
             "lanes": lanes or chosen_lanes(points, dataset, Engine(matmul_precision=options["matmul_precision"])),
@@ -309,22 +298,4 @@ def _run_record(
         }
         write_run_json(record, out, first=True)
     # read back: another process may have been first, and its options are the folder's
-    return _agreed(out, fixed if lanes is None else {**fixed, "lanes": lanes}, dataset)
-
-
-def _agreed(out: Path, wanted: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """Return the record in a folder; raise :class:`InputError` if one of its options is not the wanted one."""
-    record = read_run_json(out)
-    if "lanes" not in record or not isinstance(record.get("metrics"), list):
-        raise InputError(f"{out / 'run.json'} is not the record of a run; choose another --out")
-    made = {**record, "matmul_precision": matmul_precision_of(record)}
-    made["metric_options"] = _completed(out, record.get("metric_options", {}))
-    for name, value in wanted.items():
-        if made.get(name) != value and name == "digest":
-            raise InputError(f"{out} was made from other data ({data_difference(made, dataset)}); choose another --out")
-        if made.get(name) != value:
-            raise InputError(
-                f"{out} was made with {name} {made.get(name)!r}, and this command asks for {value!r}; "
-                "rows of both cannot share a folder: choose another with --out"
-            )
-    return made
+    return agreed(out, fixed, dataset)
