@@ -80,7 +80,11 @@ def test_bad_input_ends_before_training(path, capsys):
         ("--where", "type>=B"): "use == or !=",
     }
     for (option, value), words in cases.items():
-        given = [*options(path), option, value]
+        given = options(path)
+        if option in given:
+            given[given.index(option) + 1] = value
+        else:
+            given += [option, value]
         assert main(["run", "--data", str(path), "--dry-run", *given]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ")
