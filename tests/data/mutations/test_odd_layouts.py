@@ -85,6 +85,65 @@ def test_a_row_for_each_sample_and_channel(tmp_path, form):
     assert said in found.attrs["notes"][0]
 
 
+def melted(counts: pd.DataFrame) -> pd.DataFrame:
+    return counts.rename_axis("MutationType").reset_index().melt("MutationType", var_name="Sample", value_name="Count")
+
+
+@pytest.mark.parametrize("column", [["Liver", "Lung", "NA"], ["C>A", "C>G", "C>T"]])
+def test_a_row_for_each_pair_keeps_its_cancer_types(tmp_path, column):
+    long = melted(COUNTS)
+    kinds = dict(zip(COUNTS.columns, column, strict=True))
+    long.assign(Type=long["Sample"].map(kinds), index=range(len(long))).to_csv(tmp_path / "c.csv", index=False)
+    found = read_catalogue(tmp_path / "c.csv")
+    assert found.index.tolist() == (["Liver::S0", "Lung::S1", "S2"] if "Lung" in column else ["S0", "S1", "S2"])
+    np.testing.assert_array_equal(found, COUNTS.T)
+
+
+@pytest.mark.parametrize("name", ["S0", "7"])
+def test_a_row_for_each_channel_of_one_sample(tmp_path, name):
+    long = melted(COUNTS[["S0"]].set_axis([name], axis=1))
+    long[long["Count"] > 0].to_csv(tmp_path / "c.csv", index=False)
+    found = read_catalogue(tmp_path / "c.csv")
+    assert found.index.tolist() == [name]
+    np.testing.assert_array_equal(found, COUNTS[["S0"]].T)
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "index", "No.", "row", "X1", "...1", "level_0", "id", "n"])
+@pytest.mark.parametrize(("place", "first"), [(0, 0), (1, 1), (4, 1)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_row_numbers_beside_the_names_are_no_sample(tmp_path, name, place, first, turned):
+    table = COUNTS.rename_axis("MutationType").reset_index()
+    if turned:
+        table = COUNTS.T.rename_axis("Sample").reset_index()
+    table.insert(place, name, range(first, first + len(table)))
+    table.to_csv(tmp_path / "c.csv", index=False)
+    found = read_catalogue(tmp_path / "c.csv")
+    assert found.index.tolist() == ["S0", "S1", "S2"]
+    assert f"{name!r} holds the numbers of the rows" in " ".join(found.attrs["notes"])
+    table[name] += 5
+    table.to_csv(tmp_path / "c.csv", index=False)
+    if not turned:
+        assert name in read_catalogue(tmp_path / "c.csv").index
+
+
+@pytest.mark.parametrize("names", [["WT", "MUT"], ["AML", "CLL", "ALL"], ["S1", "S2", "Total"]])
+def test_samples_of_few_mutations_are_no_totals(tmp_path, names):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.poisson(0.2, (96, len(names))), list(CHANNELS), names)
+    table.iloc[:3] = 1
+    (tmp_path / "c.tsv").write_text(text(table))
+    assert read_catalogue(tmp_path / "c.tsv").index.tolist() == names
+    if len(names) == 2:  # two samples that are the same
+        (tmp_path / "c.tsv").write_text(text(table.assign(MUT=table["WT"])))
+        assert read_catalogue(tmp_path / "c.tsv").index.tolist() == names
+
+
+def test_a_sample_with_the_name_of_a_total_beside_the_total(tmp_path):
+    table = COUNTS.assign(ALL=3)
+    (tmp_path / "c.tsv").write_text(text(table.assign(Total=table.sum(axis=1))))
+    assert read_catalogue(tmp_path / "c.tsv").index.tolist() == ["S0", "S1", "S2", "ALL"]
+
+
 @pytest.mark.parametrize("name", ["row_sum", "Sum", "nMut", "Total mutations", "mutation_count", "TMB", "Grand.Total"])
 @pytest.mark.parametrize("turned", [False, True])
 def test_totals_have_many_names(tmp_path, name, turned):

@@ -53,7 +53,7 @@ def channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[s
         )
     keys = {*whole, *(name for columns, _, _ in joined for name in columns)}
     keys |= {name for name, values in texts.items() if _all(values, f"{_CHANGE}|{_BASE}{{3}}|[TUBN+-]")}
-    keys |= row_numbers(table, list(keys))
+    keys |= set(row_numbers(table, list(keys)))
     if whole:
         refuse_both_strands(source, texts[whole[0]])
         return texts[whole[0]], keys, single[whole[0]]

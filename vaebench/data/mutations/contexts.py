@@ -51,6 +51,8 @@ _TOTAL = re.compile(
     r"|(n|num|number)?(of)?(mutation|mut|snv)s?(count|burden|load)?s?|(mutational)?burden|tmb|counts?"
 )
 """Letters of the name of a row or column of totals."""
+_SURE = re.compile(r".*(total|sum).*")
+"""Letters of such a name that is hardly a sample's, unlike ALL and MUT."""
 
 
 def refuse_lists(source: str, header: Sequence[str]) -> None:
@@ -105,13 +107,16 @@ def _kind(labels: Sequence[str]) -> tuple[str, str, str] | None:
     return None
 
 
-def without_totals(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def without_totals(frame: pd.DataFrame, *, rounded: bool = False) -> tuple[pd.DataFrame, list[str]]:
     """Leaves out rows and columns that are called total, sum, mutations or the like and hold the sums of the others.
 
-    Sums of values that were rounded afterwards may be off by half of the last digit for each value.
+    Sums of values that were rounded afterwards may be off by half of the last digit for each value. Whole numbers are counts,
+    whose sums are exact, unless they are ``rounded``: of few mutations any sample would be near the sum of the others. Names
+    that a sample may have, such as ALL, need exact sums of two others or more.
 
     Args:
         frame: [T, channels].
+        rounded: whole numbers may be rounded ones, as exposures are.
 
     Returns:
         The frame, and the names that were left out.
@@ -119,19 +124,31 @@ def without_totals(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     found = []
     for axis in (0, 1):
         labels = [str(label) for label in (frame.index if axis == 0 else frame.columns)]
-        places = [i for i, label in enumerate(labels) if _TOTAL.fullmatch(re.sub(r"[^a-z]", "", label.lower()))]
+        plain = [re.sub(r"[^a-z]", "", label.lower()) for label in labels]
+        places = [i for i, label in enumerate(plain) if _TOTAL.fullmatch(label)]
         if not places or len(places) == len(labels):
             continue
         values = np.array([[_value(value) for value in row] for row in frame.to_numpy().tolist()])
-        rest = np.delete(values, places, axis)
-        off = _last_digit(values) * (rest.shape[axis] + 1) / 2
-        sums = [
-            i for i in places if np.allclose(rest.sum(axis), np.take(values, i, axis), rtol=1e-6, atol=max(off, 1e-6))
-        ]
+        sure = {i for i in places if _SURE.fullmatch(plain[i])}
+        sums = [i for i in places if _is_sum(values, axis, i, places, sure, rounded)]
         found += [labels[i] for i in sums]
         kept = [i for i in range(len(labels)) if i not in sums]
         frame = frame.iloc[kept] if axis == 0 else frame.iloc[:, kept]
     return frame, found
+
+
+def _is_sum(values: np.ndarray, axis: int, place: int, places: list[int], sure: set[int], rounded: bool) -> bool:
+    """True if the row or column at ``place`` holds the sums of the others, with or without those of doubtful names."""
+    digit = _last_digit(values)
+    for others in {frozenset(places), frozenset(sure | {place})}:
+        rest = np.delete(values, sorted(others), axis)
+        if not rest.shape[axis] or (place not in sure and rest.shape[axis] == 1):
+            continue
+        exact = place not in sure or (digit == 1 and not rounded)
+        off = 0.0 if exact else digit * (rest.shape[axis] + 1) / 2
+        if np.allclose(rest.sum(axis), np.take(values, place, axis), rtol=1e-6, atol=max(off, 1e-6)):
+            return True
+    return False
 
 
 def _last_digit(values: np.ndarray) -> float:

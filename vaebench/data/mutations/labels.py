@@ -13,6 +13,8 @@ from vaebench.data.files.text import ABSENT
 
 _SAMPLE_HEADS = frozenset(("sample", "samples", "samplename", "samplenames", "sampleid", "sampleids", "id"))
 _TYPE_HEADS = frozenset(("cancertype", "cancertypes", "tumortype", "tumourtype", "type"))
+_NUMBERED = re.compile(r"|unnamed.*|index|no\.?|row|row[._ ]?names?|id|x1?|\.\.\.1|level_0|n", re.IGNORECASE)
+"""Names of columns in which R, pandas and people number the rows."""
 
 
 def plain_name(name: object) -> str:
@@ -43,14 +45,21 @@ def texts_of(table: Table, name: str) -> list[str]:
 
 def sample_rows(table: Table) -> tuple[list[str], list[str]]:
     """Names of the rows, as ``type::sample`` if there is a column of cancer types, and the remaining columns."""
-    named, kinds = name_columns(table.columns)
+    numbered = row_numbers(table, [])
+    named, kinds = name_columns(name for name in table.columns if name not in numbered)
+    named = name_columns(table.columns)[0] if named is None else named
     named = table.first if named is None else named
     names = texts_of(table, named)
     if kinds is not None and kinds != named:
-        pairs = zip(texts_of(table, kinds), names, strict=True)
-        names = [name if "::" in name or kind.lower() in ABSENT else f"{kind}::{name}" for kind, name in pairs]
-    taken = {named, kinds} | row_numbers(table, [named])
+        names = with_types(names, texts_of(table, kinds))
+    taken = {named, kinds, *row_numbers(table, [named])}
     return names, [name for name in table.columns if name not in taken]
+
+
+def with_types(names: list[str], kinds: list[str]) -> list[str]:
+    """Names as ``type::sample``, where the type is not missing or there already."""
+    pairs = zip(kinds, names, strict=True)
+    return [name if "::" in name or kind.lower() in ABSENT else f"{kind}::{name}" for kind, name in pairs]
 
 
 def name_columns(columns: Iterable[str]) -> tuple[str | None, str | None]:
@@ -65,9 +74,17 @@ def is_name(column: str) -> bool:
     return _head(column) in _SAMPLE_HEADS | _TYPE_HEADS
 
 
-def row_numbers(table: Table, named: list[str]) -> set[str]:
-    """The unnamed first column, if it holds the row numbers that R and pandas write and not the names."""
-    values = table.columns[table.first]
-    if table.first or table.first in named or values.dtype.kind != "f":
-        return set()
-    return {""} if any(np.array_equal(values, np.arange(len(values)) + start) for start in (0, 1)) else set()
+def row_numbers(table: Table, named: list[str]) -> list[str]:
+    """Columns without a name, or called index, No., row or the like, that hold the numbers of the rows; none of ``named``."""
+    found = []
+    for name, values in table.columns.items():
+        called = _NUMBERED.fullmatch(table.repeats.get(name, name).strip())
+        if called and name not in named and values.dtype.kind == "f":
+            found += [name] if any(np.array_equal(values, np.arange(len(values)) + i) for i in (0, 1)) else []
+    return found
+
+
+def row_number_notes(table: Table, taken: Iterable[str]) -> list[str]:
+    """Sentences about the columns of row numbers among those that were ``taken`` from the table, which have a name."""
+    numbered = [name for name in row_numbers(table, []) if name in taken and name]
+    return [f"{table.source}: {name!r} holds the numbers of the rows and was left out" for name in numbered]

@@ -9,12 +9,13 @@ import pandas as pd
 from vaebench.data.files.table import Table
 from vaebench.data.mutations.channel_labels import recognised
 from vaebench.data.mutations.channel_names import CONTEXTS
-from vaebench.data.mutations.labels import name_columns, texts_of
+from vaebench.data.mutations.labels import name_columns, row_numbers, texts_of, with_types
 from vaebench.errors import InputError, shortened
 
 _COUNTS = re.compile(
     r"(n|num|number|counts?|freq|frequency|mutations?|values?|exposures?|contributions?|probability|weight)"
 )
+_CHANGE = re.compile(r"[ACGT]>[ACGT]", re.IGNORECASE)
 _MOST = 12  # columns of such a table
 
 
@@ -35,19 +36,26 @@ def long_frame(table: Table, source: str) -> tuple[pd.DataFrame, str] | None:
     if len(table.columns) > _MOST:
         return None
     texts = {name: texts_of(table, name) for name in table.columns}
-    channels = next((n for n, v in texts.items() if len(v) > 1.5 * len(set(v)) and recognised(set(v)).context), None)
+    channels = next((n for n, v in texts.items() if recognised(dict.fromkeys(v)).context), None)
     if channels is None:
         return None
-    named = name_columns(name for name in table.columns if name != channels)[0]
-    other = [name for name, held in table.columns.items() if held.dtype.kind == "O" and name != channels]
+    numbered = row_numbers(table, [])
+    named, kinds = name_columns(name for name in table.columns if name not in (channels, *numbered))
+    # a column "Type" may hold the change, which the channel names too
+    kinds = None if kinds is None or all(_CHANGE.fullmatch(text) for text in texts[kinds]) else kinds
+    other = [n for n, held in table.columns.items() if held.dtype.kind == "O" and n not in (channels, kinds)]
     samples = named or (other[0] if len(other) == 1 else None)
-    numbers = [
-        name for name, held in table.columns.items() if held.dtype.kind == "f" and name not in (samples, channels)
-    ]
+    taken = (samples, channels, kinds)
+    numbers = [name for name, held in table.columns.items() if held.dtype.kind == "f" and name not in taken]
     called = [name for name in numbers if _COUNTS.fullmatch(re.sub(r"[^a-z]", "", name.lower()))]
-    if samples is None or len(called or numbers) != 1:
+    counts = [name for name in called or numbers if len(called) == 1 or name not in numbered]
+    if samples is None or len(counts) != 1:
         return None
-    rows, columns = pd.Index(texts[samples]), pd.Index(texts[channels])
+    several = len(texts[channels]) > 1.5 * len(set(texts[channels]))
+    if not several and not (named and len(set(texts[named])) == 1 and (called or named in other)):
+        return None  # a table with a column for each sample
+    names = texts[samples] if kinds is None else with_types(texts[samples], texts[kinds])
+    rows, columns = pd.Index(names), pd.Index(texts[channels])
     twice = pd.MultiIndex.from_arrays([rows, columns]).duplicated()
     if twice.any():
         first = int(twice.argmax())
@@ -57,10 +65,10 @@ def long_frame(table: Table, source: str) -> tuple[pd.DataFrame, str] | None:
         )
     # channels that no sample has are there too; a value that is missing stays missing, and is refused later
     read = recognised(columns.unique())
-    names = [*columns.unique(), *(name for name in CONTEXTS[read.context] if name not in read.channels)]
-    frame = pd.DataFrame(0.0, rows.unique(), names)
+    labels = [*columns.unique(), *(name for name in CONTEXTS[read.context] if name not in read.channels)]
+    frame = pd.DataFrame(0.0, rows.unique(), labels)
     values = frame.to_numpy(copy=True)
-    values[frame.index.get_indexer(rows), frame.columns.get_indexer(columns)] = table.columns[(called or numbers)[0]]
+    values[frame.index.get_indexer(rows), frame.columns.get_indexer(columns)] = table.columns[counts[0]]
     zeros = frame.size - len(rows)
     note = f"{table.source}: read as one row for each sample and channel"
     note += f"; {zeros:,} pairs without a row count as 0" if zeros else ""

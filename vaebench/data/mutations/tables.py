@@ -36,6 +36,7 @@ from vaebench.data.mutations.labels import (
     labelled_frame,
     name_columns,
     plain_name,
+    row_number_notes,
     sample_rows,
     texts_of,
 )
@@ -154,12 +155,11 @@ def read_exposures(path: str | Path, *, samples_in: str | None = None) -> pd.Dat
         names, rest = sample_rows(table)
         found = labelled_frame(table, names, [name for name in rest if plain_name(name) not in _QUALITY_HEADS])
     else:
-        found = labelled_frame(table, texts_of(table, table.first), [n for n in table.columns if n != table.first]).T
-    found, totals = without_totals(found)
+        rest = [name for name in table.columns if name != table.first]
+        found = labelled_frame(table, texts_of(table, table.first), rest).T
+    found, totals = without_totals(found, rounded=True)
     exposures = checked_exposures(found, source=str(path))
-    exposures.attrs["notes"] = [
-        f"{table.source}: {n!r} holds the sums of the others and was left out" for n in dict.fromkeys(totals)
-    ]
+    exposures.attrs["notes"] = row_number_notes(table, set(table.columns) - {*rest}) + _total_notes(table, totals)
     return exposures
 
 
@@ -253,7 +253,8 @@ def _by_channel(path: str | Path, kind: str) -> tuple[pd.DataFrame, list[str]]:
     read = recognised(header)
     if read.context:
         refuse_both_strands(str(path), header)
-        frame = labelled_frame(table, *sample_rows(table))
+        names, rest = sample_rows(table)
+        frame, keys = labelled_frame(table, names, rest), set(table.columns) - {*rest}
     elif long := long_frame(table, str(path)):
         return long[0], [*table.notes, long[1]]
     else:
@@ -261,11 +262,14 @@ def _by_channel(path: str | Path, kind: str) -> tuple[pd.DataFrame, list[str]]:
         labels, keys, read = channel_rows(table, kind, str(path))
         frame = labelled_frame(table, labels, [name for name in table.columns if name not in keys]).T
     frame, totals = without_totals(frame)
-    notes = [
-        f"{table.source}: {name!r} holds the sums of the others and was left out" for name in dict.fromkeys(totals)
-    ]
+    notes = row_number_notes(table, keys) + _total_notes(table, totals)
     notes += [f"{table.source}: {read.note}"] if read.note else []
     return frame, [*table.notes, *notes]
+
+
+def _total_notes(table: Table, totals: list[str]) -> list[str]:
+    """Sentences about the rows and columns of totals that were left out."""
+    return [f"{table.source}: {n!r} holds the sums of the others and was left out" for n in dict.fromkeys(totals)]
 
 
 def _samples_of_exposures(table: Table, source: str) -> str:
