@@ -1,7 +1,8 @@
 """Probability that a mutation is due to each signature, given its channel and its sample.
 
-P(signature k | channel c, sample t) = e_tk S_kc / sum_j e_tj S_jc. Intervals are quantiles over draws of the exposures and, where
-they were drawn too, of the signatures.
+P(signature k | channel c, sample t) = e_tk S_kc / sum_j e_tj S_jc. Where the exposures were drawn, and perhaps the signatures, this
+is averaged over the draws, and intervals are quantiles over them: a signature that is likely absent keeps its small share, and one
+that may be absent does not get all.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ def per_mutation(
 
     Args:
         catalogue: counts [T, M].
-        exposures: [T, S] of these samples.
+        exposures: [T, S] of these samples. With ``draws`` they are used only where no draw has the channel.
         signatures: [S, M].
-        draws: [n, T, S], of the exposures, for intervals.
+        draws: [n, T, S], of the exposures: the probabilities are means over them, and have intervals.
         spectra: [n, S, M], draws of the signatures that belong to ``draws``; ``None`` where they are known.
         level: nominal coverage of the intervals.
         fractions: allow counts that are not whole numbers.
@@ -43,7 +44,7 @@ def per_mutation(
         draws, also ``NAME_lower`` and ``NAME_upper``. Empty (NaN) where no signature of the sample has the channel.
 
     Raises:
-        InputError: for tables that do not fit together.
+        InputError: for tables that do not fit together, and for exposures of 0 in all samples.
 
     Example:
         >>> import vaebench as vb
@@ -60,7 +61,23 @@ def per_mutation(
         lacking = [name for name in wanted if name not in given]
         if lacking:
             raise InputError(f"the exposures lack the {kind} {lacking[0]!r}; every {kind} needs one")
-    e, s, x = amounts.loc[counts.index, known.index].to_numpy(), known.to_numpy(), counts.to_numpy()
+    amounts = amounts.loc[counts.index, known.index]
+    if counts.to_numpy().any() and not amounts.to_numpy().any():
+        raise InputError("the exposures are 0 in all samples; at least one of the samples must have some")
+    return probability_table(counts, amounts, known, draws=draws, spectra=spectra, level=level)
+
+
+def probability_table(
+    counts: pd.DataFrame,
+    amounts: pd.DataFrame,
+    known: pd.DataFrame,
+    *,
+    draws: np.ndarray | None,
+    spectra: np.ndarray | None = None,
+    level: float,
+) -> pd.DataFrame:
+    """The table of :func:`per_mutation`, of checked tables in one order."""
+    e, s, x = amounts.to_numpy(), known.to_numpy(), counts.to_numpy()
     rows, columns = np.nonzero(x)
     table = {"sample": counts.index.to_numpy()[rows], "channel": counts.columns.to_numpy()[columns]}
     table["mutations"] = x[rows, columns]
@@ -70,7 +87,8 @@ def per_mutation(
         return pd.DataFrame(table | {name: values[:, k] for k, name in enumerate(names)})
     if draws.shape[1:] != e.shape or (spectra is not None and spectra.shape != (len(draws), *s.shape)):
         raise InputError(f"draws has shape {draws.shape}; it must be [draws, {e.shape[0]}, {e.shape[1]}]")
-    lower, upper = _ends(draws, s if spectra is None else spectra, rows, columns, level)
+    mean, lower, upper = _over_draws(draws, s if spectra is None else spectra, rows, columns, level)
+    values = np.where(np.isnan(mean), values, mean)
     lower, upper = np.fmin(lower, values), np.fmax(upper, values)
     for k, name in enumerate(names):
         table |= {name: values[:, k], f"{name}_lower": lower[:, k], f"{name}_upper": upper[:, k]}
@@ -84,13 +102,13 @@ def _at(e: np.ndarray, s: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> 
     return np.divide(joint, total, out=np.full(joint.shape, np.nan), where=total > 0)
 
 
-def _ends(
+def _over_draws(
     draws: np.ndarray, spectra: np.ndarray, rows: np.ndarray, columns: np.ndarray, level: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Quantiles [n, S] of the probabilities over the draws in which the channel is possible; a few rows at a time."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means and quantiles [n, S] of the probabilities over the draws in which the channel is possible; a few rows at a time."""
     count = draws.shape[2]
     tails = (0.5 * (1 - level), 0.5 * (1 + level))
-    lower, upper = (np.full((len(rows), count), np.nan) for _ in tails)
+    mean, lower, upper = (np.full((len(rows), count), np.nan) for _ in range(3))
     width = max(1, _ROOM // (len(draws) * count))
     for some in (slice(i, i + width) for i in range(0, len(rows), width)):
         t, c = rows[some], columns[some]
@@ -102,5 +120,5 @@ def _ends(
         if (~never).any():
             ends = np.nanquantile(p[:, ~never], tails, axis=0)
             place = np.flatnonzero(~never) + some.start
-            lower[place], upper[place] = ends
-    return lower, upper
+            mean[place], lower[place], upper[place] = np.nanmean(p[:, ~never], axis=0), *ends
+    return mean, lower, upper

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from vaebench.signatures.adaptation import with_factors
-from vaebench.signatures.attribution import per_mutation
+from vaebench.signatures.attribution import probability_table
 from vaebench.signatures.dispersion import NoiseFit, Scatter
 from vaebench.signatures.matching import fit_cosines
 from vaebench.signatures.offered import missed, missed_note
@@ -26,10 +26,12 @@ def probabilities_of(
     estimates: Estimates | None,
     level: float,
 ) -> pd.DataFrame:
-    """The table ``per_mutation`` of :class:`RefitResult`, of the exposures that it shows."""
+    """The table ``per_mutation`` of :class:`RefitResult`, of draws, else of all ``exposures`` and not only those that it shows.
+
+    What is shown is 0 where a signature is likely absent: another would get all of a mutation of which it has half.
+    """
     draws = None if estimates is None else estimates.draws
-    given = (counts[some], exposures[some], signatures)
-    return per_mutation(*given, draws=draws, level=level, fractions=True)
+    return probability_table(counts[some], exposures[some], signatures, draws=draws, level=level)
 
 
 def shown_exposures(

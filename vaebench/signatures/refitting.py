@@ -75,7 +75,8 @@ class RefitResult(NamedTuple):
             (joined by +), and ``exposure, lower, upper`` of their sum; ``None`` for a method without draws of exposures.
         left_out: names of the signatures of the table that were not offered. ``samples`` then has a column ``needs``: the one
             that explains what the others cannot, "" where none does.
-        per_mutation: :func:`vaebench.signatures.attribution.per_mutation` of the result, if it was asked for.
+        per_mutation: :func:`vaebench.signatures.attribution.per_mutation` of the draws of the exposures, or of their posterior
+            means for a method without draws, if it was asked for.
         yields: [S] of a refit with opportunities: mutations in the target for one in the genome; ``None`` without.
         signatures: those that were fitted [S, M]; ``None`` for a result of an earlier version.
         catalogue: the counts [T, M] that were fitted; ``None`` likewise.
@@ -289,7 +290,7 @@ def refit(
         adaptation_gain=gain,
         sums=sums_table(known.index, counts.index[some], estimates),
         left_out=tuple(map(str, left_out.index)),
-        per_mutation=probabilities_of(counts, shown, known, some, estimates, level) if per_mutation else None,
+        per_mutation=probabilities_of(counts, frame, known, some, estimates, level) if per_mutation else None,
         yields=yields,
         signatures=known,
         catalogue=counts,
