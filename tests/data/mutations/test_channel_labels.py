@@ -51,6 +51,8 @@ WRITTEN = {
     "ACA>AAA": ("SBS96", lambda n: f"{n[0]}{n[2]}{n[6]}>{n[0]}{n[4]}{n[6]}"),
     "ACA>A": ("SBS96", lambda n: f"{n[0]}{n[2]}{n[6]}>{n[4]}"),
     "A.C.A.A": ("SBS96", lambda n: ".".join(parts(n))),
+    "XA.C.A.A": ("SBS96", lambda n: "X" + ".".join(parts(n))),
+    "A[C-A]A": ("SBS96", lambda n: n.replace(">", "-")),
     "A_C>A_A": ("SBS96", lambda n: f"{n[0]}_{n[2:5]}_{n[6]}"),
     "A(C->A)A": ("SBS96", lambda n: f"{n[0]}({n[2]}->{n[4]}){n[6]}"),
     "CA_A.A": ("SBS96", lambda n: f"{n[2]}{n[4]}_{n[0]}.{n[6]}"),
@@ -175,3 +177,62 @@ def test_parts_of_a_context_and_others_are_named(tmp_path, labels, words):
             read(tmp_path / "c.csv")
         assert words in str(caught.value)
         assert len(str(caught.value).replace(str(tmp_path), "")) < 300
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (1, 2, 3, 0), (3, 2, 0, 1)])
+@pytest.mark.parametrize("change", [False, True])
+def test_single_bases_in_columns_that_are_named_for_their_places(tmp_path, order, change):
+    counts = TABLES["SBS96"].reset_index(drop=True)
+    columns = dict(zip(("5prime", "ref", "alt", "3prime"), zip(*map(parts, CHANNELS), strict=True), strict=True))
+    if change:
+        columns["mut"] = [name[2:5] for name in CHANNELS]
+        del columns["ref"], columns["alt"]
+    names = list(columns)
+    names = [names[i] for i in order if i < len(names)]
+    counts.assign(**columns)[[*names, "S0", "S1"]].to_csv(tmp_path / "c.csv", index=False)
+    np.testing.assert_array_equal(read_catalogue(tmp_path / "c.csv"), TABLES["SBS96"].T)
+    unnamed = dict(zip(names, "abcd", strict=False))
+    counts.assign(**columns)[[*names, "S0", "S1"]].rename(columns=unnamed).to_csv(tmp_path / "c.csv", index=False)
+    with pytest.raises(InputError):
+        read_catalogue(tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_labels_of_several_levels(turned):
+    counts = TABLES["SBS96"]
+    pairs = [(name[2:5], name[0] + name[2] + name[6]) for name in CHANNELS]
+    table = counts.set_axis(pd.MultiIndex.from_tuples(pairs)).set_axis(
+        pd.MultiIndex.from_tuples([("L", "A"), ("M", "A")]), axis=1
+    )
+    found = checked_catalogue(table.T if turned else table)
+    assert found.index.tolist() == ["L::A", "M::A"]
+    np.testing.assert_array_equal(found, counts.T)
+
+
+@pytest.mark.parametrize("names", [["A", None], [np.nan, "B"], pd.MultiIndex.from_tuples([("L", "A"), ("L", None)])])
+def test_samples_without_a_name_are_refused(names):
+    with pytest.raises(InputError, match="sample without a name"):
+        checked_catalogue(TABLES["SBS96"].T.set_axis(names))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(190.0000001, "190.0000001"), (np.int8(-66), "has -66 in"), (-66.0, "has -66 in")]
+)
+def test_values_are_shown_with_all_their_digits(value, shown):
+    counts = TABLES["SBS96"].T.astype(object)
+    counts.iloc[0, 0] = value
+    with pytest.raises(InputError, match=shown):
+        checked_catalogue(counts)
+    with pytest.raises(InputError, match=shown):
+        checked_catalogue(counts.astype(type(value)))
+
+
+def test_exposures_in_place_of_channels_are_named(tmp_path):
+    exposures = pd.DataFrame(5.0, ["A", "B"], ["SBS1", "SBS5", "SBS7a"])
+    for table in (exposures, exposures.T):
+        table.to_csv(tmp_path / "e.csv", index_label="Samples")
+        for read in (read_catalogue, read_signatures):
+            with pytest.raises(InputError, match="looks like exposures.*'SBS1'"):
+                read(tmp_path / "e.csv")
+        with pytest.raises(InputError, match="looks like exposures.*'SBS1'"):
+            checked_catalogue(table)

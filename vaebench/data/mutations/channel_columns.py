@@ -23,6 +23,14 @@ _PARTS = (
     (("DEL|INS", "C|T|REPEATS|MH", r"\d\+?", r"\d\+?"), "{}:{}:{}:{}"),
 )
 """Patterns of columns that make a name together, and how."""
+_ROLES = {
+    "before": (r"(5|five|left|up|before|prev|pre\b).*", _BASE),
+    "ref": (r"(ref|from|original|wild).*", _BASE),
+    "alt": (r"(alt|to\b|mut|var|new).*", _BASE),
+    "change": (r".*", f"{_BASE}>{_BASE}"),
+    "after": (r"(3|three|right|down|after|next|post\b).*", _BASE),
+}
+"""Columns that hold a base each, of which only their names tell which it is, or the change between two of them."""
 
 
 def channel_rows(table: Table, kind: str, source: str) -> tuple[list[str], set[str], Recognised]:
@@ -78,7 +86,25 @@ def _joined(texts: dict[str, list[str]]) -> list[tuple[tuple[str, ...], list[str
             ]
             if (read := recognised(labels)).context:
                 found.append((columns, labels, read))
-    return found
+    return found or _joined_by_role(texts)
+
+
+def _joined_by_role(texts: dict[str, list[str]]) -> list[tuple[tuple[str, ...], list[str], Recognised]]:
+    """Columns of single bases that are named for their places, such as 5prime, ref, alt and 3prime; see :func:`_joined`."""
+    roles = {}
+    for role, (named, pattern) in _ROLES.items():
+        fitting = [n for n, v in texts.items() if re.match(named, n.strip().lower()) and _all(v, pattern)]
+        roles |= {role: fitting[0]} if len(fitting) == 1 else {}
+    for parts, form in (
+        (("before", "change", "after"), "{}[{}]{}"),
+        (("before", "ref", "alt", "after"), "{}[{}>{}]{}"),
+    ):
+        columns = tuple(roles[part] for part in parts if part in roles)
+        if len(columns) == len(parts):
+            labels = [form.format(*values) for values in zip(*(texts[name] for name in columns), strict=True)]
+            if (read := recognised(labels)).context:
+                return [(columns, labels, read)]
+    return []
 
 
 def _all(values: list[str], pattern: str) -> bool:

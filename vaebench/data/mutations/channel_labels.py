@@ -23,7 +23,7 @@ _LEAST_OTHERS = 0.7
 _B = "([ACGT])"
 _MARK = "[ ,:;_.|@/-]"  # between a change and its context
 _UNCLEAR = "[ACGTNX._*-]"  # in place of the mutated base
-_PLAIN = re.compile(rf"{_B}[\[({{<._]{_B}[>/._]{_B}[\])}}>._]{_B}|{_B}[ _.]{_B}>{_B}[ _.]{_B}")
+_PLAIN = re.compile(rf"{_B}[\[({{<._]{_B}[>/._:-]{_B}[\])}}>._]{_B}|{_B}[ _.]{_B}>{_B}[ _.]{_B}")
 _CHANGE_FIRST = re.compile(
     rf"{_B}[>/_.]?{_B}(?:{_MARK}| IN ){_B}([ACGT]){_B}|{_B}(?:>|/|){_B}{_MARK}{_B}{_UNCLEAR}{_B}"
 )
@@ -108,6 +108,7 @@ def _plain(label: object) -> str:
     text = "" if label is None else str(label).strip().strip("'\"`").strip().upper()
     # R's make.names writes a dot for each sign, also for quotes ("X." before them), "->" and "6+"
     text = re.sub(r"\.{2,}", ".", text.removeprefix("X.")).strip(".")
+    text = re.sub(r"^X(?=[ACGT][.\[])", "", text)  # as R writes names that it takes for numbers, and some for all
     return re.sub(r"\s*(?:->|=>|→|&GT;)\s*", ">", text)
 
 

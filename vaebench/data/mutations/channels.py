@@ -14,6 +14,7 @@ import pandas as pd
 from vaebench.data.files.text import LARGEST, as_number
 from vaebench.data.mutations.channel_labels import channel, recognised
 from vaebench.data.mutations.channel_names import CHANNELS, CONTEXTS, SUBSTITUTIONS
+from vaebench.data.mutations.contexts import like_exposures
 from vaebench.errors import InputError
 from vaebench.types.frames import is_anndata_object
 
@@ -130,6 +131,7 @@ def checked_exposures(exposures: pd.DataFrame, *, source: str = "the exposure ta
     Raises:
         InputError: a sample or signature is repeated, or a value is negative, infinite or not a number.
     """
+    exposures = exposures.set_axis(joined_levels(exposures.index)).set_axis(joined_levels(exposures.columns), axis=1)
     _refuse_doubled(exposures.index, "sample", source)
     _refuse_doubled(exposures.columns, "signature", source)
     return _numbers(exposures, "sample", source)
@@ -143,6 +145,8 @@ def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
         turned = recognised(frame.index)
         if turned.context:
             frame, read = frame.T, turned
+        elif like := like_exposures(frame.columns, frame.index):
+            raise InputError(f"{source} {like}; give a table with the channels of mutations")
     context, found = read.context or "SBS96", read.channels
     channels = CONTEXTS[context]
     for label, name in zip(frame.columns, found, strict=True):
@@ -161,6 +165,8 @@ def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
     if not len(frame):
         raise InputError(f"{source} has no {kind}; at least one is needed")
     aligned = frame.set_axis(pd.Index(found), axis="columns")[list(channels)]
+    if frame.index.isna().any():
+        raise InputError(f"{source} has a {kind} without a name; every {kind} must have one")
     aligned = aligned.set_axis(pd.Index([str(name) for name in frame.index]), axis="index")
     hint = "; names='types' (--names types) reads cancer types as names" if kind == "sample" else ""
     _refuse_doubled(aligned.index, kind, source, hint)
@@ -175,7 +181,20 @@ def _frame_of(given: Any, source: str) -> pd.DataFrame:
         raise InputError(
             f"{source} is a {type(given).__name__}; it must be a DataFrame with labels that name the channels"
         )
-    return given
+    return given.set_axis(joined_levels(given.index)).set_axis(joined_levels(given.columns), axis="columns")
+
+
+def joined_levels(labels: pd.Index) -> pd.Index:
+    """The labels of several levels as one: channels of their parts, such as (C>A, ACA), and other names as ``type::sample``."""
+    if not isinstance(labels, pd.MultiIndex):
+        return labels
+    levels = [labels.get_level_values(i) for i in range(labels.nlevels)]
+    for channels in ([",".join(map(str, parts)) for parts in labels], *levels):
+        if recognised(channels).context:
+            return pd.Index(channels)
+    if any(level.isna().any() for level in levels):
+        return pd.Index([None if pd.isna(parts).any() else "::".join(map(str, parts)) for parts in map(list, labels)])
+    return pd.Index(["::".join(map(str, parts)) for parts in labels])
 
 
 def _refuse_doubled(names: pd.Index, kind: str, source: str, hint: str = "") -> None:
@@ -225,5 +244,6 @@ def _place(frame: pd.DataFrame, cell: np.ndarray, kind: str, source: str) -> str
     """The start of a message about one cell: its row, value and column."""
     row, column = (int(i) for i in cell)
     value = frame.iloc[row, column]
-    shown = f"{value:g}" if isinstance(value, float) else repr(value)
+    value = value.item() if isinstance(value, np.generic) else value
+    shown = repr(value).removesuffix(".0") if isinstance(value, float) else repr(value)
     return f"{kind} {str(frame.index[row])!r} of {source} has {shown} in {str(frame.columns[column])!r}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,19 @@ _SURE = re.compile(r".*(total|sum).*")
 """Letters of such a name that is hardly a sample's, unlike ALL and MUT."""
 
 
+_SIGNATURE = re.compile(r"(SBS|DBS|signature[ _.-]?)\d+[a-z]*", re.IGNORECASE)
+
+
+def like_exposures(*names: Iterable[object]) -> str:
+    """A clause about a table whose rows or columns are called like signatures, and "" for another."""
+    for given in names:
+        labels = [str(label).strip() for label in given]
+        found = [label for label in labels if _SIGNATURE.fullmatch(label)]
+        if len(found) >= 2 and len(found) >= 0.5 * len(labels):
+            return f"looks like exposures: its rows or columns are signatures, such as {found[0]!r}, and no channels"
+    return ""
+
+
 def refuse_lists(source: str, header: Sequence[str]) -> None:
     """Raises ``InputError`` for a table whose columns, ``header``, are those of a list of mutations."""
     plain = {re.sub(r"[^a-z]", "", name.lower()) for name in header}
@@ -95,6 +108,8 @@ def refuse_other_contexts(source: str, header: Sequence[str], columns: Sequence[
         if kind := _kind(labels):
             example, name, advice = kind
             raise InputError(f"{source} holds {name}, such as {example!r}, not a whole {', '.join(CONTEXTS)}; {advice}")
+    if like := like_exposures(header, *columns[:1]):
+        raise InputError(f"{source} {like}; give a table with the channels of mutations")
 
 
 def _kind(labels: Sequence[str]) -> tuple[str, str, str] | None:
