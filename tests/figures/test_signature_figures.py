@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from vaebench.figures import exposures as drawn_exposures
 from vaebench.figures import style
 from vaebench.figures.channels import DOUBLET_COLOURS, INDEL_COLOURS, SUBSTITUTION_COLOURS, channel_look, field_order
 from vaebench.figures.samples import burden, one_sample_exposures, present_by_size, stacked_exposures
-from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra, spectrum_comparison
+from vaebench.figures.spectra import k_selection, sample_fit, sample_noise, similarity, spectra, spectrum_comparison
 from vaebench.report.notes import ADVICE, advice, notes_html
 from vaebench.report.page import definitions
 from vaebench.report.signatures import calibration_page, extraction_page, interval_section, refit_page, table
@@ -332,6 +333,37 @@ def test_residuals_have_the_band_of_poisson_counts(cohort):
     wider = np.array([segment[:, 1] for segment in band(wide).get_segments()])
     np.testing.assert_allclose(wider[:, 1], 2 * ends[:, 1])
     assert (wider[:, 0] >= -mean.loc[name].to_numpy() - 1e-9).all()
+
+
+def test_the_band_has_the_noise_that_was_fitted(cohort):
+    catalogue, truth = cohort
+    name = catalogue.index[1]
+    observed, mean = catalogue.loc[name], (truth.exposures @ truth.signatures).loc[name]
+    result = SimpleNamespace(dispersion=9.0, growth=0.0, size=12.0)
+    figure = sample_fit(observed, mean, **sample_noise(result, observed.sum()))
+    ends = np.array([segment[:, 1] for segment in band(figure.axes[2]).get_segments()])
+    draws = np.random.default_rng(0).poisson(mean.to_numpy() * np.random.default_rng(1).gamma(12, 1 / 12, (20_000, 96)))
+    width = np.subtract(*np.quantile(draws, [0.975, 0.025], axis=0))
+    np.testing.assert_allclose(ends[:, 1] - ends[:, 0], width, rtol=0.1, atol=1.5)
+    assert "a negative binomial of size 12" in footnote(figure)
+    result = SimpleNamespace(dispersion=9.0, growth=3 / observed.sum(), size=np.inf)
+    grown = sample_fit(observed, mean, **sample_noise(result, observed.sum()))
+    assert "dispersion of 4.00 of this sample's number of mutations" in footnote(grown)
+    fixed = sample_fit(observed, mean, dispersion=4.0)
+    for a, b in zip(*(band(f.axes[2]).get_segments() for f in (grown, fixed)), strict=True):
+        np.testing.assert_allclose(a, b)
+    assert "widened for a dispersion of 9.00." in footnote(
+        sample_fit(observed, mean, **sample_noise(SimpleNamespace(dispersion=9.0), 5))
+    )
+
+
+def test_residuals_are_outlined(cohort):
+    """Light grey bars would be lost on the grey band."""
+    catalogue, truth = cohort
+    figure = sample_fit(catalogue.iloc[0], (truth.exposures @ truth.signatures).iloc[0])
+    (bars,) = (c for c in figure.axes[2].collections if isinstance(c, PolyCollection))
+    assert bars.get_linewidth()[0] > 0
+    assert np.mean(bars.get_edgecolor()[0][:3]) < 0.3
 
 
 def test_a_comparison_shows_both_spectra_and_their_difference(cohort):

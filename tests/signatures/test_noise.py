@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from vaebench.signatures.dispersion import Scatter, fitted_noise, growing_dispersion, scatter
+from vaebench.signatures.dispersion import NoiseFit, Scatter, fitted_noise, growing_dispersion, scatter
 from vaebench.signatures.intervals.ends import parametric_resample, profile_likelihood
 from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.refit_notes import CHECKS, noise_notes
+from vaebench.signatures.refit_notes import CHECKS, noise_notes, repeat_notes, sample_notes
+from vaebench.signatures.tables import Estimates
 
 
 def spectra(seed: int, count: int) -> np.ndarray:
@@ -123,3 +125,44 @@ def test_too_few_mutations_give_no_scatter_of_any_kind():
     assert np.isinf(fitted.found.size)
     assert fitted.poisson.dispersion == 1
     assert "too few mutations" in noise_notes(fitted, CHECKS)[0]
+
+
+def samples(mutations: list[float], flags: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"mutations": mutations, "flag": flags}, [f"T{i}" for i in range(len(flags))])
+
+
+def estimates(presence: float) -> Estimates:
+    return Estimates(*np.zeros((3, 1, 1)), np.full((1, 1), presence), {})
+
+
+def test_samples_of_few_mutations_show_the_prior():
+    few = samples([1, 900, 0], ["", "", "no mutations"])
+    found = sample_notes(few, {}, estimates(0.5), CHECKS)
+    assert found == [
+        "The sample T2 has no mutations. Its exposures are 0.",
+        "T0 has 1 mutation: what is shown of it is the prior, not the sample.",
+    ]
+    more = sample_notes(samples([3, 9, 10], [""] * 3), {}, estimates(0.5), CHECKS)
+    assert more == [
+        "2 of 3 samples have fewer than 10 mutations (first: T0 with 3 mutations): what is shown of them is the prior, not "
+        "the samples."
+    ]
+    for without in (None, estimates(np.nan)):
+        assert "mostly chance" in sample_notes(samples([3], [""]), {}, without, CHECKS)[0]
+
+
+def test_notes_speak_of_intervals_only_where_there_are_some():
+    bad = samples([500] * 2, ["misfit"] * 2)
+    assert "Do not trust their intervals" in sample_notes(bad, {}, estimates(0.5), CHECKS)[0]
+    assert "Do not trust their exposures" in sample_notes(bad, {}, None, CHECKS)[0]
+    assert "Do not trust its exposures" in sample_notes(bad.iloc[:1], {}, None, CHECKS)[0]
+    poisson = Scatter(3.0, 0.0, np.inf, np.ones(9), np.full(9, 90), 0.01)
+    rounded = poisson._replace(dispersion=0.1, rounding=1 / 12)
+    for noise, found in (("poisson", poisson), ("dirichlet", poisson), ("poisson", rounded)):
+        fitted = NoiseFit(noise, None, found, found)
+        assert "ntervals" in noise_notes(fitted, CHECKS)[0]
+        assert "ntervals" not in noise_notes(fitted, CHECKS, intervals=False)[0]
+        assert "  " not in noise_notes(fitted, CHECKS, intervals=False)[0]
+    counts = pd.DataFrame(np.full((2, 96), 3.0), ["A", "B"])
+    assert "intervals too narrow" in repeat_notes(counts, CHECKS)[0]
+    assert "intervals" not in repeat_notes(counts, CHECKS, intervals=False)[0]

@@ -156,7 +156,7 @@ def test_samples_without_mutations_are_kept_and_flagged(cohort):
     rows = fit.intervals[fit.intervals["sample"] == name]
     assert rows["lower"].eq(0).all()
     np.testing.assert_allclose(rows["upper"], -np.log(0.05))
-    assert "1 of 30 samples have no mutations" in fit.notes[-1]
+    assert "has no mutations. Its exposures are 0" in fit.notes[-1]
 
 
 def test_a_missing_signature_is_flagged(cohort):

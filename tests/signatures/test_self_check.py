@@ -99,6 +99,9 @@ def test_a_refit_of_few_samples_says_what_its_check_found(tumour, monkeypatch):
     notes = refit(catalogue, signatures, **how).notes
     assert sum("60% [45%, 74%] of their exposures" in note for note in notes) == 1
     assert asked == [1]
+    wrong = signatures[signatures.columns[::-1]].set_axis(signatures.columns, axis=1)
+    for said in refit(1000 * catalogue, wrong, **how).notes:  # a check on tumours that fit would reassure wrongly
+        assert "Checked on" not in said
     for other in (
         {"prior": "none"},  # nothing is published of the tumours that a weak prior expects
         {"checks": RefitChecks(checked=0)},

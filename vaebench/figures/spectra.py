@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import poisson
+from scipy.stats import nbinom, poisson
 
 from vaebench.data.wording import count_of
 from vaebench.figures import style
 from vaebench.figures.channels import SUBSTITUTION_COLOURS, ChannelLook, channel_look, field_order, label_channels
 
-__all__ = ["SHOWN", "SUBSTITUTION_COLOURS", "k_selection", "sample_fit", "similarity", "spectra", "spectrum_comparison"]
+__all__ = [
+    "SHOWN",
+    "SUBSTITUTION_COLOURS",
+    "k_selection",
+    "sample_fit",
+    "sample_noise",
+    "similarity",
+    "spectra",
+    "spectrum_comparison",
+]
 
 SHOWN = 100
 
@@ -74,30 +85,54 @@ def _bars(ax: Axes, values: np.ndarray, look: ChannelLook, *, percent: bool) -> 
     ax.locator_params(axis="y", nbins=3)
 
 
-def sample_fit(observed: pd.Series, fitted: pd.Series, *, level: float = 0.95, dispersion: float = 1.0) -> Figure:
-    """Draw a sample's counts, their fit, and the residuals with the band in which Poisson counts would lie.
+def sample_noise(result: object, mutations: float) -> dict[str, Any]:
+    """Returns the arguments of :func:`sample_fit` for the noise that a refit found, in a sample with so many mutations."""
+    growth, size = float(getattr(result, "growth", 0.0)), float(getattr(result, "size", np.inf))
+    if np.isfinite(size):
+        return {"size": size}
+    if growth:
+        return {"dispersion": 1 + growth * mutations, "own": True}
+    return {"dispersion": float(getattr(result, "dispersion", 1.0))}
+
+
+def sample_fit(
+    observed: pd.Series,
+    fitted: pd.Series,
+    *,
+    level: float = 0.95,
+    dispersion: float = 1.0,
+    size: float = np.inf,
+    own: bool = False,
+) -> Figure:
+    """Draw a sample's counts, their fit, and the residuals with the band in which counts of its noise would lie.
 
     A bar of the residuals beyond its band is more (or fewer) mutations than these signatures explain. The band holds
-    the central ``level`` of a Poisson count with the fitted mean; under a dispersion above 1 its distance from the mean is
-    widened by the square root.
+    the central ``level`` of a Poisson count with the fitted mean, or of a negative binomial; under a dispersion above 1 its
+    distance from the mean is widened by the square root.
 
     Args:
         observed: [C] counts by channel; its name is the sample's.
         fitted: [C] means by channel, as exposures @ signatures.
         level: of the band.
         dispersion: variance of the counts as a multiple of their mean.
+        size: of the negative binomial, whose variance is mean + mean^2 / size; infinite for Poisson counts.
+        own: the dispersion is that of this sample, and not of its cohort.
     """
     observed = observed[field_order(observed.index)]
     look = channel_look(observed.index)
     x, mean = observed.to_numpy(float), fitted.reindex(observed.index).to_numpy(float)
     dispersion = dispersion if np.isfinite(dispersion) and dispersion > 1 else 1.0  # of rounded means it is below 1
     spread = np.sqrt(dispersion)
-    low, high = ((poisson.ppf(q, np.maximum(mean, 1e-12)) - mean) * spread for q in ((1 - level) / 2, (1 + level) / 2))
+    tails, some = ((1 - level) / 2, (1 + level) / 2), np.maximum(mean, 1e-12)
+    ends = [poisson.ppf(q, some) if np.isinf(size) else nbinom.ppf(q, size, size / (size + some)) for q in tails]
+    low, high = ((end - mean) * spread for end in ends)
     low = np.maximum(low, -mean)
     figure, axes = style.new_figure(5.6, rows=3)
     place = np.arange(len(x))
     for ax, values in zip(axes, (x, mean, x - mean), strict=True):
         _bars(ax, values, look, percent=False)
+    if len(x) <= 200:  # a light bar would be lost on the band
+        axes[2].collections[0].set(edgecolors="#333333", linewidths=0.4)
     axes[2].vlines(place, low, high, color="#888888", linewidth=3, alpha=0.55, zorder=0)
     axes[2].axhline(0, color="#666666", linewidth=0.6)
     top = max(x.max(initial=0), mean.max(initial=0), 1) * 1.08
@@ -111,10 +146,12 @@ def sample_fit(observed: pd.Series, fitted: pd.Series, *, level: float = 0.95, d
     for ax, name in zip(axes, ("observed", "fitted", "residual"), strict=True):
         ax.set_ylabel(name, fontsize=style.SMALL)
     label_channels(axes[0], axes[2], look)
-    widened = f", widened for a dispersion of {dispersion:.2f}" if dispersion > 1 else ""
+    whose = "of this sample's number of mutations" if own else ""
+    widened = f", widened for a dispersion of {dispersion:.2f} {whose}".rstrip() if dispersion > 1 else ""
+    kind = "Poisson counts" if np.isinf(size) else f"a negative binomial of size {size:.3g}"
     style.add_footnote(
         figure,
-        f"Grey: where {level:.0%} of the residuals of Poisson counts lie{widened}. Channels outside: {outside} of {len(x)}.",
+        f"Grey: where {level:.0%} of the residuals of {kind} lie{widened}. Channels outside: {outside} of {len(x)}.",
     )
     return figure
 

@@ -18,6 +18,7 @@ ADVICE = {
     "is the largest that was tried": "The true number may be higher. Extract again with a larger --k-max (k in Python).",
     "number of signatures is doubtful": "Compare the spectra of the numbers beside it, and extract again with more restarts.",
     "No mutations in sample": "Nothing can be said about these samples. Check their files, or leave them out.",
+    "has no mutations. Its": "Nothing can be said about this sample. Check its file, or leave it out.",
     "have no mutations": "Nothing can be said about these samples. Check their files, or leave them out.",
     "cannot separate them": "Read the exposures of these signatures with care, and compare their spectra with the reference.",
     "are near none": "Before you call one new, look for it in another cohort or by another method.",

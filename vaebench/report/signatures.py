@@ -22,7 +22,7 @@ from vaebench.figures.exposures import (
     sample_map,
 )
 from vaebench.figures.samples import LEAST, present_by_size, stacked_exposures
-from vaebench.figures.spectra import k_selection, sample_fit, similarity, spectra
+from vaebench.figures.spectra import k_selection, sample_fit, sample_noise, similarity, spectra
 from vaebench.report.drawn import figure_html
 from vaebench.report.maps import FEWEST, tsne
 from vaebench.report.notes import notes_html
@@ -155,7 +155,9 @@ def _misfits(folder: Path, fit: ShownRefit, names: Sequence[str]) -> str:
         if fit.intervals is not None:
             exposures = fit.intervals[fit.intervals["sample"] == name].set_index("signature")["exposure"]
         mean = exposures[fit.signatures.index].to_numpy() @ fit.signatures.to_numpy()
-        figure = sample_fit(fit.catalogue.T[name], pd.Series(mean, fit.signatures.columns), dispersion=fit.dispersion)
+        counts = fit.catalogue.T[name]
+        fitted = pd.Series(mean, fit.signatures.columns)
+        figure = sample_fit(counts, fitted, **sample_noise(fit, float(counts.sum())))
         parts.append(
             figure_html(folder, f"sample_{place}", figure, f"Counts, fit and residuals of {name}.", colours=True)
         )

@@ -1,8 +1,8 @@
 """Probability that a mutation is due to each signature, given its channel and its sample.
 
-P(signature k | channel c, sample t) = e_tk S_kc / sum_j e_tj S_jc. Where the exposures were drawn, and perhaps the signatures, this
-is averaged over the draws, and intervals are quantiles over them: a signature that is likely absent keeps its small share, and one
-that may be absent does not get all.
+P(signature k | channel c, sample t) = e_tk S_kc / sum_j e_tj S_jc. Where the exposures were drawn, and perhaps the
+signatures, this is averaged over the draws, and intervals are quantiles over them: a signature that is likely absent keeps
+its small share, and one that may be absent does not get all.
 """
 
 from __future__ import annotations

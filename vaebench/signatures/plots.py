@@ -98,7 +98,7 @@ def plot_exposures(self: WithExposures, *, shares: bool = False, types: pd.Serie
 def plot_sample(
     self: WithSpectra, sample: str, *, catalogue: pd.DataFrame | None = None, level: float = 0.95
 ) -> list[Axes]:
-    """Draw a sample's counts, their fit, and the residuals with the band of Poisson counts.
+    """Draw a sample's counts, their fit, and the residuals with the band of counts of the noise that was fitted.
 
     Args:
         self: the result.
@@ -109,7 +109,7 @@ def plot_sample(
     Raises:
         InputError: no such sample, or a result that does not hold its counts (one read back from another version).
     """
-    from vaebench.figures.spectra import sample_fit
+    from vaebench.figures.spectra import sample_fit, sample_noise
 
     counts = _kept(self.catalogue if catalogue is None else catalogue, "catalogue")
     counts = counts if catalogue is None else checked_catalogue(counts, fractions=True)
@@ -120,8 +120,8 @@ def plot_sample(
     if intervals is not None:  # the posterior mean: in the table of exposures what is probably absent is 0
         exposures = intervals[intervals["sample"] == sample].set_index("signature")["exposure"]
     mean = pd.Series(exposures[signatures.index].to_numpy() @ signatures.to_numpy(), signatures.columns)
-    dispersion = float(getattr(self, "dispersion", 1.0))
-    return _axes(sample_fit(counts.T[sample], mean, level=level, dispersion=dispersion))
+    observed = counts.T[sample]
+    return _axes(sample_fit(observed, mean, level=level, **sample_noise(self, float(observed.sum()))))
 
 
 def plot_intervals(self: WithIntervals, samples: list[str] | str | None = None) -> list[Axes]:

@@ -38,6 +38,8 @@ class RefitChecks:
         repeated: mutations from which two samples with the same counts are taken for one sample. Fewer may be chance.
         checked: samples up to which a refit with a published prior is checked on simulated tumours
             (:mod:`vaebench.signatures.self_check`), which takes about as long as the refit of 20; 0 for never.
+        few: mutations below which the prior decides what is shown of a sample: a signature with a tenth of them has less
+            than one.
     """
 
     unusual: float = 0.001
@@ -54,6 +56,7 @@ class RefitChecks:
     usual: float = 0.5
     repeated: int = 20
     checked: int = 10
+    few: int = 10
 
 
 CHECKS = RefitChecks()
@@ -68,13 +71,14 @@ _WEAK = (
 )
 
 
-def noise_notes(fitted: NoiseFit, checks: RefitChecks) -> list[str]:
-    """Sentences about noise unlike Poisson's."""
+def noise_notes(fitted: NoiseFit, checks: RefitChecks, *, intervals: bool = True) -> list[str]:
+    """Sentences about noise unlike Poisson's, and what it does to the ``intervals`` if there are any."""
     poisson, found = fitted.poisson, fitted.found
     if poisson.rounding:
         return [
             f"The counts scatter only {poisson.dispersion:.2g} times as much as Poisson counts: they are rounded means "
-            "without sampling noise. The intervals show how precisely these means determine the exposures."
+            "without sampling noise."
+            + (" The intervals show how precisely these means determine the exposures." if intervals else "")
         ]
     if fitted.noise != "poisson" and np.isinf(poisson.error):
         return [
@@ -85,13 +89,15 @@ def noise_notes(fitted: NoiseFit, checks: RefitChecks) -> list[str]:
         return []
     effect = {
         "negative_binomial": f"The fit takes them for counts of a negative binomial of size {found.size:.3g}.",
-        "dirichlet": "The scatter grows with the mutations of a sample, as where signatures vary between tumours, and intervals "
-        "are widened sample by sample.",
-    }.get(fitted.noise, "Intervals are widened for it.")
-    effect += " That is right for overdispersion, but not for wrong signatures."
+        "dirichlet": "The scatter grows with the mutations of a sample, as where signatures vary between tumours"
+        + (", and intervals are widened sample by sample." if intervals else "."),
+    }.get(fitted.noise, "Intervals are widened for it." if intervals else "")
+    if intervals:
+        effect += " That is right for overdispersion, but not for wrong signatures."
     return [
         f"The counts scatter {poisson.dispersion:.2f} times as much as Poisson counts. Either they are overdispersed, or "
-        f"the signatures are of another version or genome build, or one is missing. {effect} Check the signatures first."
+        f"the signatures are of another version or genome build, or one is missing. {effect + ' ' if effect else ''}Check the "
+        "signatures first."
     ]
 
 
@@ -168,7 +174,7 @@ def usual_notes(
     ]
 
 
-def repeat_notes(counts: pd.DataFrame, checks: RefitChecks) -> list[str]:
+def repeat_notes(counts: pd.DataFrame, checks: RefitChecks, *, intervals: bool = True) -> list[str]:
     """Sentences about samples that have the counts of another one, or are the sum or the mean of all others."""
     own = counts[counts.sum(axis=1) >= checks.repeated]
     again, said = own[own.duplicated()], _total_notes(own)
@@ -176,10 +182,11 @@ def repeat_notes(counts: pd.DataFrame, checks: RefitChecks) -> list[str]:
         return said
     first = own.index[(own == again.iloc[0]).all(axis=1)][0]
     one = len(again) == 1
+    harm = "makes the prior too sure, and intervals too narrow" if intervals else "counts twice in the noise"
     return [
         *said,
         f"{len(again)} sample{' has' if one else 's have'} the counts of another one (first: {str(again.index[0])[:40]} those of "
-        f"{str(first)[:40]}). A sample that counts twice makes the prior too sure, and intervals too narrow: keep one of each.",
+        f"{str(first)[:40]}). A sample that is there twice {harm}: keep one of each.",
     ]
 
 
@@ -210,19 +217,28 @@ def _types_alike(alike: Mapping[str, float]) -> str:
     )
 
 
-def sample_notes(samples: pd.DataFrame, diagnostics: dict[str, Any], checks: RefitChecks) -> list[str]:
-    """Sentences about samples that do not fit or are empty, and chains that differ."""
+def sample_notes(
+    samples: pd.DataFrame, diagnostics: dict[str, Any], estimates: Estimates | None, checks: RefitChecks
+) -> list[str]:
+    """Sentences about samples that do not fit, are empty or have few mutations, and chains that differ."""
     notes = []
     bad, empty = ((samples["flag"] == flag).to_numpy() for flag in ("misfit", "no mutations"))
-    if bad.any():
-        names = ", ".join(map(str, samples.index[bad][:3]))
-        some = f"{int(bad.sum())} of {len(samples)} samples do not fit (first: {names}). A signature of theirs may be missing. "
-        one = f"The sample {names} does not fit. A signature of it may be missing. "
+    doubtful = "exposures" if estimates is None else "intervals"
+    if bad.sum() == 1:
         notes.append(
-            (one if len(samples) == 1 else some) + f"Do not trust {'its' if len(samples) == 1 else 'their'} intervals."
+            f"The sample {samples.index[bad][0]} does not fit. A signature of it may be missing. Do not trust its {doubtful}."
         )
-    if empty.any():
+    elif bad.any():
+        names = ", ".join(map(str, samples.index[bad][:3]))
+        notes.append(
+            f"{int(bad.sum())} of {len(samples)} samples do not fit (first: {names}). A signature of theirs may be missing. Do "
+            f"not trust their {doubtful}."
+        )
+    if empty.sum() == 1:
+        notes.append(f"The sample {samples.index[empty][0]} has no mutations. Its exposures are 0.")
+    elif empty.any():
         notes.append(f"{int(empty.sum())} of {len(samples)} samples have no mutations. Their exposures are 0.")
+    notes += _few_notes(samples, estimates, checks)
     worst = diagnostics.get("effective_draws_1", math.inf)
     if diagnostics.get("r_hat_99", 1.0) > checks.r_hat or worst < checks.effective:
         notes.append(
@@ -231,6 +247,23 @@ def sample_notes(samples: pd.DataFrame, diagnostics: dict[str, Any], checks: Ref
             "compare."
         )
     return notes
+
+
+def _few_notes(samples: pd.DataFrame, estimates: Estimates | None, checks: RefitChecks) -> list[str]:
+    """Sentence about samples of so few mutations that they hardly change the prior."""
+    few = samples[(samples["mutations"] > 0) & (samples["mutations"] < checks.few)]["mutations"]
+    if few.empty:
+        return []
+    prior = estimates is not None and bool(np.isfinite(estimates.presence).any())
+    first = f"{few.iloc[0]:g} mutation{'' if few.iloc[0] == 1 else 's'}"
+    if len(few) == 1:
+        shown = "what is shown of it is the prior, not the sample" if prior else "its exposures are mostly chance"
+        return [f"{few.index[0]} has {first}: {shown}."]
+    shown = "what is shown of them is the prior, not the samples" if prior else "their exposures are mostly chance"
+    return [
+        f"{len(few)} of {len(samples)} samples have fewer than {checks.few} mutations (first: {few.index[0]} with {first}): "
+        f"{shown}."
+    ]
 
 
 def _stopped(diagnostics: dict[str, Any]) -> str:

@@ -274,17 +274,21 @@ def refit(
     samples = samples_table(counts, exposures @ s, found, some, checks)
     notes = [*said, *changes, *needs_added(samples, x[some], known, left_out, factors, fitted, checks)]
     frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
-    notes += noise_notes(fitted, checks) + sample_notes(samples, diagnostics, checks) + twin_notes(known, checks)
+    notes += noise_notes(fitted, checks, intervals=estimates is not None)
+    notes += sample_notes(samples, diagnostics, estimates, checks) + twin_notes(known, checks)
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior, alike)
         notes += usual_notes(alike, known, left_out, checks) + sum_notes(known, counts.index[some], estimates, checks)
-        notes += self_check_notes(bool(alike), checks, x[some], known, found, tissue, level, seed, chosen, progress)
-    shown = frame if estimates is None else shown_exposures(frame, estimates, some, checks)
+        fits = (samples["flag"] == "misfit").mean() <= 0.5  # else a check on tumours that fit would reassure wrongly
+        notes += self_check_notes(
+            bool(alike) and fits, checks, x[some], known, found, tissue, level, seed, chosen, progress
+        )
+    notes += repeat_notes(counts, checks, intervals=estimates is not None)
     return RefitResult(
-        exposures=shown,
+        exposures=frame if estimates is None else shown_exposures(frame, estimates, some, checks),
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
-        notes=(*notes, *repeat_notes(counts, checks), *probability_notes(per_mutation, intervals, estimates)),
+        notes=(*notes, *probability_notes(per_mutation, intervals, estimates)),
         **_settings_of(fitted, intervals, level, diagnostics),
         channel_factors=factors,
         adaptation_gain=gain,

@@ -232,7 +232,7 @@ def test_exposures_in_place_of_channels_are_named(tmp_path):
     for table in (exposures, exposures.T):
         table.to_csv(tmp_path / "e.csv", index_label="Samples")
         for read in (read_catalogue, read_signatures):
-            with pytest.raises(InputError, match="looks like exposures.*'SBS1'"):
+            with pytest.raises(InputError, match=r"looks like exposures.*'SBS1'"):
                 read(tmp_path / "e.csv")
-        with pytest.raises(InputError, match="looks like exposures.*'SBS1'"):
+        with pytest.raises(InputError, match=r"looks like exposures.*'SBS1'"):
             checked_catalogue(table)
