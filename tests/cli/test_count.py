@@ -82,7 +82,8 @@ def test_extractions_and_refits_count_a_folder_first(calls):
         catalogue = read_or_counted(options, None)
         assert catalogue.sum(axis=1).to_dict() == {"T1": 222, "T2": 0}
         assert catalogue.attrs["notes"] == [
-            "1 record was not counted (1 structural variant); vaebench count lists them"
+            "T2.vcf has no record of a mutation",
+            "1 record was not counted (1 structural variant); vaebench count lists them",
         ]
 
 

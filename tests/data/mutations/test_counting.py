@@ -210,14 +210,24 @@ def test_another_build_is_refused_and_few_mismatches_are_dropped():
     wrong = [("s", "1", 4903, other(text[4902]), text[4902])]
     few = count(variants([*rows, *wrong]), {"1": text})
     assert few.reasons() == {"REF differs from the reference genome": 1}
-    made = variants([*rows, *wrong, *[("s", "1", 4906, other(text[4905]), text[4905])]])
-    with pytest.raises(InputError, match=r"2 of 1635 reference alleles differ .*4903.*at most 0.1%"):
+    assert any("1 of 1634 reference allele differs from" in note and "was not counted" in note for note in few.notes)
+    one = count(variants([*rows[:9], *wrong]), {"1": text})  # which says nothing of a build
+    assert one.totals()["SBS96"] == 9
+    wrong = [("s", "1", p, other(text[p - 1]), text[p - 1]) for p in range(4903, 4963, 3)]
+    made = variants([*rows, *wrong])
+    with pytest.raises(InputError, match=r"20 of 1653 reference alleles differ .*4903.*at most 1%"):
         count(made, {"1": text})
+    files = ["a/good.vcf"] * len(rows) + ["a/bad.vcf"] * 15 + ["a/mixed.vcf"] * 1005
+    mixed = variants([*rows, *wrong[:15], *rows[:1000], *wrong[15:]], file=files)
+    with pytest.raises(InputError, match=r"4903.*; most are in bad.vcf \(15 of 15\)"):
+        count(mixed, {"1": text})
     with pytest.raises(InputError, match=r"variants say they are of GRCh38 \(hg38\)"):
         count(made._replace(builds=["file:///data/GRCh38.d1.vd1.fa"]), {"1": text})
     from_0 = [(s, c, p - 1, ref, alt) for s, c, p, ref, alt in rows if p > 2]
     with pytest.raises(InputError, match="are those of the next position: positions are counted from 0 here; add 1"):
         count(variants(from_0), {"1": text})
+    with pytest.raises(InputError, match="positions may be counted from 0 here"):
+        count(variants([row for row in from_0 if text[row[2] - 1] != row[3]][:3]), {"1": text})
     with pytest.raises(InputError, match="no chromosome of the variants, such as 'II'; its first is '1'"):
         count(variants([("s", "II", 5, "A", "C")]), {"1": text})
     beyond = variants([("s", "1", 6000, "A", "C")])

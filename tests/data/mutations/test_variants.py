@@ -272,6 +272,19 @@ def test_a_normal_beside_its_tumour_is_no_sample(tmp_path, names):
     assert read_variants(vcf(tmp_path, "two.vcf", row, samples=("AN", "BT"))).samples == ["AN", "BT"]
 
 
+def test_all_samples_that_a_header_names_as_normal_are_left_out(tmp_path):
+    head = HEAD + "##normal_sample=N_A\n##normal_sample=N_B\n##tumor_sample=P1\n##tumor_sample=P1-N\n"
+    row = ("1", 5, "C", "T", "PASS", "0/0", "0/1", "0/1", "0/1")
+    found = read_variants(vcf(tmp_path, "x.vcf", row, samples=("N_A", "P1", "N_B", "P1-N"), head=head))
+    assert found.samples == ["P1", "P1-N"]
+    assert found.notes == ["x.vcf: the normal samples 'N_A', 'N_B' were left out"]
+
+
+def test_files_without_a_record_are_named(tmp_path):
+    found = read_variants([vcf(tmp_path, "a.vcf", ("1", 5, "C", "T", "PASS")), vcf(tmp_path, "b.vcf")])
+    assert found.notes == ["b.vcf has no record of a mutation"]
+
+
 def test_files_that_all_call_their_sample_tumor_are_called_by_their_names(tmp_path):
     head = MAF.format("Tumor_Sample_Barcode")
     for name in ("P1", "P2"):

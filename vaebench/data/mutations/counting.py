@@ -31,12 +31,22 @@ from vaebench.data.mutations.variants import is_list_of_mutations, read_variants
 from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.version import __version__
 
-__all__ = ["DEFAULT_CONTEXTS", "MOST_WRONG", "Counted", "count", "counted_catalogue", "is_list_of_mutations"]
+__all__ = [
+    "DEFAULT_CONTEXTS",
+    "LEAST_WRONG",
+    "MOST_WRONG",
+    "Counted",
+    "count",
+    "counted_catalogue",
+    "is_list_of_mutations",
+]
 
 DEFAULT_CONTEXTS = ("SBS96", "DBS78", "ID83")
 """Contexts that are counted unless others are named."""
-MOST_WRONG = 0.001
+MOST_WRONG = 0.01
 """Largest share of reference alleles that may differ from the genome; another build differs in most."""
+LEAST_WRONG = 5
+"""Reference alleles that must differ, for one wrong record of few does not tell of another build; or else more than half."""
 
 
 class Counted(NamedTuple):
@@ -114,8 +124,8 @@ def count(
         The catalogues; a sample without a mutation is a row of zeros.
 
     Raises:
-        InputError: a file cannot be read, a context is unknown or lacks its genes, or more than 0.1% of the reference
-            alleles differ from the genome.
+        InputError: a file cannot be read, a context is unknown or lacks its genes, or more than 1% of the reference
+            alleles, of all or of a file, differ from the genome (and at least 5, or more than half).
 
     Example::
 
@@ -140,8 +150,13 @@ def count(
             "the reference genome is missing; name its FASTA or 2bit file (--reference-genome), or give a MAF with CONTEXT"
         )
     events, reasons = found_events(variants, genome, genes if stranded else None)
-    _refuse_other_build(variants, events, reasons, genome)
-    notes = [*variants.notes, *(genome.notes if genome else []), *(genes.notes if genes and stranded else [])]
+    differing = _refuse_other_build(variants, events, reasons, genome)
+    notes = [
+        *variants.notes,
+        *differing,
+        *(genome.notes if genome else []),
+        *(genes.notes if genes and stranded else []),
+    ]
     wanted = list(contexts)
     if genome is None:
         wanted = [name for name in wanted if name in ("SBS96", "SBS1536", "DBS78")]
@@ -179,8 +194,12 @@ def counted_catalogue(
     return catalogue
 
 
-def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray, genome: Genome | None) -> None:
-    """Raises ``InputError`` if more reference alleles than :data:`MOST_WRONG` differ, or no chromosome is known."""
+def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray, genome: Genome | None) -> list[str]:
+    """Raises ``InputError`` if more reference alleles than :data:`MOST_WRONG` differ, or no chromosome is known.
+
+    Returns:
+        A note on the few that differ.
+    """
     lost = np.flatnonzero(reasons == NO_CHROMOSOME)
     if genome is not None and len(lost) and not events.checked:
         chrom = variants.records["chrom"].iloc[int(lost[0])]
@@ -189,15 +208,29 @@ def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray,
             f"{shown(next(iter(genome.lengths), ''))}"
         )
     wrong = np.flatnonzero(reasons == WRONG)
-    if not len(wrong) or len(wrong) <= MOST_WRONG * events.checked:
-        return
+    if not len(wrong):
+        return []
+    files = variants.records["file"].to_numpy()
+    table = pd.DataFrame({"file": files, "wrong": reasons == WRONG})[(reasons == WRONG) | (reasons == "")]
+    by_file = (
+        table.groupby("file", sort=False)["wrong"]
+        .agg(["sum", "size"])
+        .sort_values("sum", ascending=False, kind="stable")
+    )
+    other = [f for f, (some, all_) in zip(by_file.index, by_file.to_numpy(), strict=True) if _too_many(some, all_)]
+    named = [f"{Path(f).name} ({by_file['sum'][f]} of {by_file['size'][f]})" for f in (other or by_file.index)[:3]]
+    where = f"; most are in {', '.join(named)}" if len(by_file) > 1 else ""
+    name = "their CONTEXT" if genome is None else genome.name
+    if not other and not _too_many(len(wrong), events.checked):
+        was = "allele differs" if len(wrong) == 1 else "alleles differ"
+        return [f"{len(wrong)} of {events.checked} reference {was} from {name} and {_were(wrong)} not counted{where}"]
+    wrong = wrong[np.isin(files[wrong], other)] if other else wrong
     row = variants.records.iloc[int(wrong[0])]
-    if genome is not None and _counted_from_0(variants.records.iloc[wrong], genome):
+    if genome is not None and (sure := _counted_from_0(variants.records.iloc[wrong], genome)):
         raise InputError(
             f"{len(wrong)} of {events.checked} reference alleles differ from {genome.name}, first {row['chrom']}:{row['pos']}, "
-            "and are those of the next position: positions are counted from 0 here; add 1 to each"
+            f"and are those of the next position: positions {sure} counted from 0 here; add 1 to each{where}"
         )
-    name = "their CONTEXT" if genome is None else genome.name
     here = build_of(genome) if genome else ""
     stated = next(filter(None, map(named_build, variants.builds)), "")
     if stated and stated != here:
@@ -209,19 +242,33 @@ def _refuse_other_build(variants: Variants, events: Events, reasons: np.ndarray,
         likely = "the variants are likely of another build"
     raise InputError(
         f"{len(wrong)} of {events.checked} reference alleles differ from {name}, first {row['chrom']}:{row['pos']} with REF "
-        f"{shown(row['ref'])[:24]}; at most 0.1% may: {likely}"
+        f"{shown(row['ref'])[:24]}; at most 1% may: {likely}{where}"
     )
 
 
-def _counted_from_0(wrong: pd.DataFrame, genome: Genome) -> bool:
-    """Returns true if the reference bases of the first chromosome's wrong records are those one position further."""
+def _too_many(wrong: int, checked: int) -> bool:
+    """Returns true if so many wrong reference alleles tell of another build."""
+    return wrong > 0.5 * checked or (wrong >= LEAST_WRONG and wrong > MOST_WRONG * checked)
+
+
+def _were(rows: np.ndarray) -> str:
+    return "was" if len(rows) == 1 else "were"
+
+
+def _counted_from_0(wrong: pd.DataFrame, genome: Genome) -> str:
+    """Returns "are" if the reference bases of the first chromosome's wrong records are those one position further.
+
+    "may be" where they are too few to be sure, and "" where they are not.
+    """
     some = wrong[(wrong["ref"].str.len() == 1) & (wrong["chrom"] == wrong["chrom"].iloc[0])].head(1000)
-    if len(some) < 5:
-        return False
+    if not len(some):
+        return ""
     bases = genome.read(next(iter(matched_chromosomes([str(some["chrom"].iloc[0])], genome).values())))
     at = some["pos"].to_numpy(np.int64)
     codes = BASES[np.frombuffer("".join(some["ref"]).encode(), np.uint8)]
-    return bool((at < len(bases)).all() and (bases[at] == codes).mean() > 0.99)
+    if (at >= len(bases)).any() or not (bases[at] == codes).mean() > 0.99:
+        return ""
+    return "are" if len(some) >= LEAST_WRONG else "may be"
 
 
 def _catalogues(samples: list[str], events: Events, contexts: list[str], notes: list[str]) -> dict[str, pd.DataFrame]:

@@ -42,11 +42,17 @@ def read_variants(paths: str | Path | Iterable[str | Path], *, ignore_filter: bo
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     found: list[Variants] = []
-    for file in [file for path in given for file in _files(Path(path))]:
+    files = [file for path in given for file in _files(Path(path))]
+    for file in files:
         with refusing_broken(file, _NEEDED):
             _refuse_kind(file)
             found.append((read_vcf if _is_vcf(file) else read_table_of_mutations)(file, ignore_filter))
-    return _joined(_named_by_file(found))
+    joined = _joined(_named_by_file(found))
+    empty = [file.name for file, part in zip(files, found, strict=True) if not len(part.records)]
+    if empty:
+        some = f"{len(empty)} files have no record of a mutation, such as {shown(empty[0])}; none is counted of them"
+        joined.notes.append(f"{empty[0]} has no record of a mutation" if len(empty) == 1 else some)
+    return joined
 
 
 def is_list_of_mutations(path: str | Path) -> bool:

@@ -39,8 +39,8 @@ class _Header(NamedTuple):
 
     columns: list[str]
     lines: int
-    tumour: str
-    normal: str
+    tumours: tuple[str, ...]
+    normals: tuple[str, ...]
     names: dict[str, str]
     build: str
     status: str
@@ -88,8 +88,9 @@ def read_vcf(file: Path, ignore_filter: bool) -> Variants:
 
 def _header(file: Path) -> _Header:
     """Reads the lines up to ``#CHROM``."""
-    found = {"tumour": "", "normal": "", "build": "", "status": ""}
+    found = {"build": "", "status": ""}
     names: dict[str, str] = {}
+    stated: dict[str, list[str]] = {"tumour": [], "normal": []}
     for number, line in enumerate(text_lines(file), 1):
         if line.startswith("#CHROM"):
             columns = line[1:].split("\t")
@@ -100,11 +101,11 @@ def _header(file: Path) -> _Header:
                     raise InputError(
                         f"line {number} of {file} has no column {name}; a VCF needs {', '.join(_FIXED[:5])}"
                     )
-            return _Header(columns, number, names=names, **found)
+            return _Header(columns, number, tuple(stated["tumour"]), tuple(stated["normal"]), names, **found)
         if not line.startswith("#"):
             raise InputError(f"line {number} of {file} is a record before any line #CHROM; a VCF needs that line")
         if match := re.match(r"##(tumou?r|normal)_sample=(.+)", line):
-            found["normal" if match[1] == "normal" else "tumour"] = match[2].strip()
+            stated["normal" if match[1] == "normal" else "tumour"].append(match[2].strip())
         elif match := re.match(r"##SAMPLE=<.*\bID=([^,>]+).*\bSampleName=([^,>]+)", line):
             names[match[1]] = match[2].strip("\"' ")
         elif match := re.match(r"##(reference=|assembly=|contig=<.*\bassembly=)([^,>]+)", line):
@@ -176,16 +177,19 @@ def _tumours(file: Path, header: _Header, notes: list[str]) -> dict[str, str]:
     normal = [
         c
         for c, name in columns.items()
-        if name == header.normal or _NORMAL.fullmatch(name) or _beside_tumour(name, set(columns.values()))
+        if name in header.normals
+        or (name not in header.tumours and (_NORMAL.fullmatch(name) or _beside_tumour(name, set(columns.values()))))
     ]
     if normal and len(normal) < len(columns):
-        notes.append(f"{file.name}: the normal sample {shown(columns[normal[0]])} was left out")
+        left = ", ".join(shown(columns[c]) for c in normal)
+        which = f"sample {left} was" if len(normal) == 1 else f"samples {left} were"
+        notes.append(f"{file.name}: the normal {which} left out")
         columns = {c: name for c, name in columns.items() if c not in normal}
     columns = {c: header.names.get(name, name) for c, name in columns.items()}
     if len(columns) == 1:
         ((column, name),) = columns.items()
         if not name or NO_NAME.fullmatch(name):
-            return {column: header.tumour or sample_of(file)}
+            return {column: header.tumours[0] if len(set(header.tumours)) == 1 else sample_of(file)}
     return columns
 
 
