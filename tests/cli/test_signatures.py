@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from vaebench.cli.main import main
+from vaebench.data.mutations.channel_names import reverse_complement
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.data.mutations.tables import (
     read_catalogue,
@@ -30,6 +31,11 @@ def tables(tmp_path_factory):
     write_catalogue(catalogue, folder / "catalogue.csv")
     write_signatures(truth.signatures, folder / "signatures.csv")
     return folder, catalogue, truth
+
+
+def other_strand(name: str) -> str:
+    after, alt, ref, before = (reverse_complement(name[i]) for i in (6, 4, 2, 0))
+    return f"{after}[{ref}>{alt}]{before}"
 
 
 def summary(capsys):
@@ -145,6 +151,42 @@ def test_what_was_decided_while_reading_is_in_the_report_and_in_fit_json(tables,
     assert len(said) == 1
     assert printed.count(said[0]) == 1
     assert "'Total' holds the sums" in html.unescape((tmp_path / "out" / "report.html").read_text())
+
+
+def test_without_a_test_nothing_is_called_found(tables, tmp_path, capsys):
+    folder, _, _ = tables
+    given = ["refit", str(folder / "catalogue.csv"), str(folder / "signatures.csv"), "--out", str(tmp_path)]
+    assert main([*given, "--intervals", "none", "--reference-genome", str(folder / "catalogue.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "3 of 3 signatures have an exposure above 0; without intervals nothing says which are there" in said
+    assert "--reference-genome is not used" in said
+    assert main([*given, "--intervals", "profile_likelihood"]) == 0
+    assert "profile_likelihood has no P(present), and nothing says which are there" in capsys.readouterr().out
+
+
+def test_what_was_decided_while_reading_is_printed_by_every_command(tables, tmp_path, capsys, monkeypatch):
+    folder, _, truth = tables
+    turned = {name: other_strand(name) for name in truth.signatures.columns}
+    write_signatures(truth.signatures.rename(columns=turned), tmp_path / "purines.csv")
+    purines, plain, out = (
+        str(tmp_path / "purines.csv"),
+        str(folder / "signatures.csv"),
+        ["--out", str(tmp_path / "out")],
+    )
+    assert main(["match", plain, purines]) == 0
+    assert capsys.readouterr().out.count("were read as the pyrimidine") == 1
+    assert main(["decompose", plain, purines, *out]) == 0
+    assert capsys.readouterr().out.count("were read as the pyrimidine") == 1
+    limits = pd.DataFrame({"signature": truth.signatures.index, "mutations": 50, "least_share": 0.5})
+    monkeypatch.setattr("vaebench.signatures.detection.power", lambda *_, **__: limits)
+    assert main(["power", purines, "--out", str(tmp_path / "power")]) == 0
+    assert capsys.readouterr().out.count("were read as the pyrimidine") == 1
+    coverage = pd.DataFrame({"group": ["all"], "coverage": [0.9], "count": [9]})
+    monkeypatch.setattr("vaebench.signatures.calibration.calibrate", lambda *_, **__: coverage)
+    monkeypatch.setattr("vaebench.signatures.calibration.worst_sentence", lambda *_: "worst")
+    assert main(["calibrate", str(folder / "catalogue.csv"), purines, "--out", str(tmp_path / "calibrate")]) == 0
+    assert capsys.readouterr().out.count("were read as the pyrimidine") == 1
+    assert "were read as the pyrimidine" in (tmp_path / "calibrate" / "report.html").read_text()
 
 
 @pytest.mark.slow
@@ -264,6 +306,15 @@ def test_match_prints_pairs(tables, tmp_path, capsys):
         (["extract", "{}/catalogue.csv", "--intervals", "anchord"], "anchored"),
         (["calibrate", "{}/catalogue.csv", "{}/signatures.csv", "--types", "{}/none.csv"], "none.csv"),
         (["match", "{}/signatures.csv", "{}/catalogue.csv"], "sum"),
+        (
+            ["refit", "{}/catalogue.csv", "{}/signatures.csv", "--intervals", "none", "--prior", "none"],
+            "--prior none is of spike_slab alone",
+        ),
+        (
+            ["refit", "{}/catalogue.csv", "{}/signatures.csv", "--reference-genome", "{}/none.fa"],
+            "none.fa does not exist; it must be a FASTA or 2bit file",
+        ),
+        (["decompose", "{}/signatures.csv", "{}/signatures.csv", "--gain", "0"], "gain=0"),
     ],
 )
 def test_bad_input_is_one_sentence(tables, tmp_path, capsys, arguments, said):

@@ -147,7 +147,7 @@ def test_a_folder_of_another_command_is_refused(tmp_path):
 
 def test_a_file_of_the_users_that_would_be_replaced_is_refused(tmp_path):
     (tmp_path / "samples.csv").write_text("mine")
-    with pytest.raises(InputError, match=r"holds a samples\.csv that was not made by vaebench refit"):
+    with pytest.raises(InputError, match=r"holds samples\.csv, which was not made by vaebench refit"):
         check_results_folder(tmp_path, "refit")
     check_results_folder(tmp_path, "calibrate")
 

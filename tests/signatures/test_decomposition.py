@@ -130,3 +130,12 @@ def test_wrong_input_is_refused_in_a_sentence(tmp_path):
     saved = pd.read_csv(tmp_path / "out" / "decomposition.csv")
     assert saved["references"].tolist() == ANSWERS
     assert (tmp_path / "out" / "combinations.csv").is_file()
+
+
+@pytest.mark.parametrize("wrong", ["x", True, [1, 2]])
+def test_numbers_of_mutations_that_are_none_are_refused(wrong):
+    s = pd.DataFrame(np.random.default_rng(0).dirichlet(np.ones(96), 2), ["A", "B"], list(CHANNELS))
+    with pytest.raises(InputError, match="it must be a number, or a Series"):
+        decompose(s, s, mutations=wrong)
+    with pytest.raises(InputError, match="gain=0 is not allowed; it must be above 0"):
+        decompose(s, s, options=DecompositionOptions(gain=0))

@@ -115,3 +115,12 @@ def test_what_cannot_be_simulated_is_said(table):
         power(table, mutations=[0])
     with pytest.raises(InputError, match="false=1"):
         PowerOptions(false=1.0)
+
+
+def test_one_number_of_mutations_is_a_list_of_one():
+    s = pd.DataFrame(np.random.default_rng(0).dirichlet(np.full(96, 0.3), 2), ["A", "B"], list(CHANNELS))
+    quick = PowerOptions(samples=4, without=1, others=1, halvings=1)
+    pd.testing.assert_frame_equal(power(s, mutations=100, options=quick), power(s, mutations=[100], options=quick))
+    for wrong in (100.0, "100", None):
+        with pytest.raises(InputError, match="whole numbers from 1"):
+            power(s, mutations=wrong)

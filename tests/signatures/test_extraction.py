@@ -277,3 +277,10 @@ def test_small_cohorts_and_few_mutations_are_said():
     assert "at most 80 mutations" in few
     assert "refit" in few
     assert regime_notes(np.full(2000, 80), prior=True) == ()  # not measured
+
+
+@pytest.mark.parametrize("k", [2.0, "3", None, [2.0]])
+def test_numbers_of_signatures_are_whole_numbers(k):
+    catalogue, _ = simulate_catalogue(0, tumours=10, signatures=2, types=1)
+    with pytest.raises(InputError, match="must be a whole number from 1 to 96"):
+        extract(catalogue, k=k)

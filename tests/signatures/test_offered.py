@@ -10,8 +10,9 @@ from scipy.stats import chi2
 from vaebench.data.mutations.channels import CHANNELS
 from vaebench.errors import InputError
 from vaebench.signatures.cosmic_groups import SUBGROUPS, group_named, named_signatures, subgroups
-from vaebench.signatures.offered import missed, offered
-from vaebench.signatures.published import seen_in
+from vaebench.signatures.names import _WORDS, checked_name
+from vaebench.signatures.offered import assay_notes, missed, offered
+from vaebench.signatures.published import seen_in, tissues
 from vaebench.signatures.refitting import refit
 
 NAMES = ["SBS1", "SBS2", "SBS5", "SBS7a", "SBS11", "SBS13", "SBS27", "SBS38", "SBS40a", "SBS60", "SBS95"]
@@ -81,7 +82,7 @@ def test_a_sample_that_does_not_fit_without_what_was_left_out_is_named():
     x = cohort()
     fit = refit(x, TABLE, exclude=["UV,artefacts"])
     assert fit.samples["needs"].to_dict() == {f"T{i}": "SBS7a" if i == 2 else "" for i in range(20)}
-    (note,) = (note for note in fit.notes if "do not fit without" in note)
+    (note,) = (note for note in fit.notes if "does not fit without" in note)
     assert "T2 (SBS7a" in note
     assert set(fit.left_out) == {"SBS7a", "SBS38", "SBS27", "SBS60", "SBS95"}
     assert fit.summary()["left_out"] == list(fit.left_out)
@@ -101,3 +102,36 @@ def test_the_test_of_what_is_missed_holds_its_level():
     share = np.mean((found.signature != "").reshape(40, 6).any(1))
     assert 0.02 <= share <= 0.35
     assert chi2.sf(0, 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "types"),
+    [
+        ("hepatocellular", "are Liver-HCC, LIHC ("),
+        ("Breast cancer", "are BRCA, Breast-AdenoCA, Breast-LobularCA ("),
+        ("colon carcinoma", "are ColoRect-AdenoCA, COAD, READ ("),
+        ("Livr-HCC", "Liver-HCC"),
+    ],
+)
+def test_tissues_in_words_are_understood(words, types):
+    with pytest.raises(InputError) as caught:
+        checked_name("tissue", words, tissues())
+    assert types in str(caught.value)
+    assert "vaebench list tissues" in str(caught.value)
+
+
+def test_every_type_of_a_word_is_published():
+    assert {kind for kinds in _WORDS.values() for kind in kinds.split()} <= set(tissues())
+
+
+def test_types_of_the_other_assay_are_noted():
+    names = ["SBS1", "SBS5"]
+
+    def said(tissue: str, mutations: float) -> list[str]:
+        return assay_notes(pd.DataFrame([[mutations], [mutations]], ["A", "B"]), tissue, names)
+
+    assert said("LIHC", 9000) == [
+        "LIHC is of exomes, and these samples have as many mutations as genomes (9,000 in the median); of genomes: Liver-HCC."
+    ]
+    assert "of exomes: LIHC" in said("Liver-HCC", 80)[0]
+    assert said("LIHC", 300) == said("Liver-HCC", 9000) == said("CNS-Medullo", 50) == []

@@ -127,7 +127,7 @@ def test_names_that_nobody_published_have_the_weak_prior():
     assert ground_of(X, ["S1", "S2"]) is None
     with pytest.raises(InputError, match="SBS1"):
         ground_of(X, ["S1", "S2"], "Liver-HCC")
-    with pytest.raises(InputError, match="names are Lung-AdenoCA, Lung-SCC, "):
+    with pytest.raises(InputError, match="names are Lung-AdenoCA, LUAD, Lung-SCC, LUSC "):
         ground_of(X, ["SBS1"], "lung")
     for kind, written in (
         ("LIHC", "lihc"),

@@ -1,4 +1,4 @@
-"""The command ``decompose``, and what extractions and refits write about single mutations."""
+"""The command ``decompose``, and what extractions and refits write about signatures and single mutations."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vaebench.cli.provenance import run_info
+from vaebench.cli.signature_inputs import reading_notes
 from vaebench.data.mutations import tables as mutations
 from vaebench.errors import InputError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from vaebench.signatures.anchoring import AnchoredIntervals
     from vaebench.signatures.extraction import Extraction
     from vaebench.signatures.joint.intervals import DeNovo
+    from vaebench.signatures.refitting import RefitResult
 
 
 def decompose_signatures(options: Decompose, command: str) -> dict[str, Any]:
@@ -38,7 +40,8 @@ def decompose_signatures(options: Decompose, command: str) -> dict[str, Any]:
         amounts = kept.mutations.clip(lower=1.0) if amounts is None else amounts
     else:
         signatures = mutations.read_signatures(options.signatures)
-        notes = list(signatures.attrs.get("notes", ()))
+        notes = reading_notes(signatures)
+    notes = list(dict.fromkeys([*notes, *reading_notes(reference)]))
     chosen = DecompositionOptions(
         cosine=options.cosine, gain=options.gain, tolerance=options.tolerance, most=options.most
     )
@@ -92,6 +95,18 @@ def write_variants(options: Extract | RefitOptions, probabilities: pd.DataFrame,
         notes.append(f"{files} annotated (INFO field SIGNATURES){' in the folder annotated' if written else ''}.")
     add_files(folder, maker, made)
     return notes
+
+
+def found_line(fit: RefitResult, number: int) -> str:
+    """A line on the signatures of the cohort, and on how little an exposure above 0 says without a test."""
+    many = f"{len(fit.found)} of {number} signature{'' if number == 1 else 's'}"
+    if fit.intervals is not None and fit.intervals["presence"].notna().any():
+        return f"{many} found: {', '.join(fit.found) or 'none'}"
+    without = "without intervals" if fit.intervals is None else f"{fit.method} has no P(present), and"
+    return (
+        f"{many} {'has' if len(fit.found) == 1 else 'have'} an exposure above 0; {without} nothing says which are there "
+        "(--intervals spike_slab)"
+    )
 
 
 def save_intervals(drawn: DeNovo | AnchoredIntervals | None, types: pd.Series | None, folder: Path) -> None:

@@ -16,7 +16,17 @@ from vaebench.errors import unknown_name
 if TYPE_CHECKING:
     from vaebench.cli.options import ListNames
 
-KINDS = ("variants", "metrics", "protocols", "optimizers", "methods", "intervals", "initialisations", "activations")
+KINDS = (
+    "variants",
+    "metrics",
+    "protocols",
+    "optimizers",
+    "methods",
+    "intervals",
+    "initialisations",
+    "activations",
+    "tissues",
+)
 """What ``vaebench list`` lists."""
 
 
@@ -171,6 +181,13 @@ def _activations() -> dict[str, str]:
     return dict.fromkeys(ACTIVATIONS, "")
 
 
+def _tissues() -> dict[str, str]:
+    from vaebench.signatures.published import published_exposures
+
+    table = published_exposures().groupby("type")[["assay", "samples"]].first()
+    return {str(name): f"{row['assay']}s, {row['samples']} samples" for name, row in table.iterrows()}
+
+
 def _recipes() -> dict[str, str]:
     from vaebench.space import RECIPES
 
@@ -187,4 +204,5 @@ _READERS = {
     "initialisations": _initialisations,
     "activations": _activations,
     "recipes": _recipes,
+    "tissues": _tissues,
 }

@@ -9,7 +9,7 @@ import pandas as pd
 
 from vaebench.data.mutations import tables as mutations
 from vaebench.data.mutations.channels import context_of
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 
 if TYPE_CHECKING:
     from vaebench.cli.signature_options import Calibrate, Extract, Power, RefitOptions
@@ -24,6 +24,9 @@ def read_or_counted(options: Extract | RefitOptions, signatures: pd.DataFrame | 
     from vaebench.data.mutations.counting import counted_catalogue, is_list_of_mutations
 
     assert options.catalogue is not None
+    genome = options.reference_genome
+    if genome is not None and not user_path(genome).exists():
+        raise InputError(f"--reference-genome {genome} does not exist; it must be a FASTA or 2bit file")
     if is_list_of_mutations(options.catalogue):
         context = options.context or ("SBS96" if signatures is None else context_of(signatures))
         return counted_catalogue(options.catalogue, options.reference_genome, context)
@@ -33,7 +36,15 @@ def read_or_counted(options: Extract | RefitOptions, signatures: pd.DataFrame | 
             f"--context {options.context} is what lists of mutations are counted by, and {options.catalogue} is a table of "
             f"{context_of(found)}"
         )
+    if genome is not None and options.opportunities is None:
+        note = f"--reference-genome is not used: {options.catalogue} is a table of counts"
+        found.attrs["notes"] = [*found.attrs.get("notes", ()), note]
     return found
+
+
+def reading_notes(*tables: pd.DataFrame | None) -> list[str]:
+    """Returns what was decided while the tables were read, each sentence once."""
+    return list(dict.fromkeys(note for table in tables if table is not None for note in table.attrs.get("notes", ())))
 
 
 def read_target(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vaebench.atomic import STRICT_JSON, write_json
-from vaebench.cli.attribution import attributed, check_attribution, save_intervals, write_variants
+from vaebench.cli.attribution import attributed, check_attribution, found_line, save_intervals, write_variants
 from vaebench.cli.parsing import listed, training_settings
 from vaebench.cli.provenance import run_info
-from vaebench.cli.signature_inputs import on_target, read_or_counted, read_target
+from vaebench.cli.signature_inputs import on_target, read_or_counted, read_target, reading_notes
 from vaebench.cli.signature_options import Calibrate, Extract, Match, Power, RefitOptions
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
 from vaebench.data.files.writing import write_frame
@@ -38,8 +38,7 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
     _check_extraction(options)
     check_attribution(options)
     check_results_folder(options.out, "extract")
-    reference = mutations.read_signatures(options.reference) if options.reference else None
-    catalogue, reference = _catalogue_of(options, reference)
+    catalogue, reference = _catalogue_of(options)
     target = read_target(options, catalogue, options.reference)
     types = mutations.cancer_types(catalogue.index, options.types)
     started = time.perf_counter()
@@ -59,8 +58,8 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         opportunities=target,
         steps=options.out / STEPS,
     )
-    reference = on_target(reference, target)
-    notes, drawn = [*catalogue.attrs.get("notes", ()), *result.notes], None
+    read, reference = reading_notes(catalogue, reference), on_target(reference, target)
+    notes, drawn = [*read, *result.notes], None
     if options.intervals != "none":
         drawn = _intervals(options, catalogue, result.signatures, reference, types)
         notes += drawn.notes
@@ -89,22 +88,25 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         )
         write_json(new / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
-        _print_extraction(options, result, notes, f"{len(catalogue)} samples, {duration(seconds)}")
+        many = "1 sample" if len(catalogue) == 1 else f"{len(catalogue):,} samples"
+        _print_extraction(options, result, notes, f"{many}, {duration(seconds)}")
         print(f"report: {page}")
     return summary
 
 
 def _print_extraction(options: Extract, result: Extraction, notes: list[str], size: str) -> None:
     """Print what was found; notes come first, for they say how far the numbers can be trusted."""
-    print("\n".join([f"{len(result.signatures)} signatures in {size}", *notes]))
+    many = "1 signature" if len(result.signatures) == 1 else f"{len(result.signatures)} signatures"
+    print("\n".join([f"{many} in {size}", *notes]))
     if result.matches is not None:
         print(result.matches.to_string(index=False, float_format="{:.3f}".format))
     if options.reference is not None and options.intervals != "anchored":
         print("Recommended for intervals of the exposures, since there is a reference: --intervals anchored")
 
 
-def _catalogue_of(options: Extract, reference: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+def _catalogue_of(options: Extract) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return the catalogue and the reference; without a catalogue a simulated one, whose truth is the default reference."""
+    reference = mutations.read_signatures(options.reference) if options.reference else None
     if options.catalogue is not None:
         return read_or_counted(options, reference), reference
     from vaebench.data.mutations.simulate import simulate_catalogue
@@ -162,6 +164,10 @@ def _intervals(
 def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     """Estimate exposures to given signatures, with intervals, write them and a report, and print what was found."""
     _check_level(options)
+    if options.prior != RefitOptions.prior and options.intervals != "spike_slab":
+        raise InputError(
+            f"--prior {options.prior} is of spike_slab alone; it is not allowed with --intervals {options.intervals}"
+        )
     check_results_folder(options.out, "refit")
     check_attribution(options)
     from vaebench.signatures.kept import is_extraction, read_extraction
@@ -194,7 +200,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     )
     seconds = time.perf_counter() - started
     info = run_info(command, seconds, options, catalogue)
-    read = [*catalogue.attrs.get("notes", ()), *signatures.attrs.get("notes", ()), *(kept.notes if kept else ())]
+    read = [*reading_notes(catalogue, signatures), *(kept.notes if kept else ())]
     fit = fit._replace(notes=(*read, *fit.notes))  # the report and fit.json say what was decided while reading, too
     page = fit.save(options.out, types=types, info=info, tsv=options.tsv)
     notes = list(fit.notes)
@@ -203,7 +209,7 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     if not options.quiet:
         many = "1 sample" if len(catalogue) == 1 else f"{len(catalogue):,} samples"
         print(f"{many}, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
-        print(f"{len(fit.found)} of {len(signatures)} signatures found: {', '.join(fit.found) or 'none'}")
+        print(found_line(fit, len(signatures)))
         print("\n".join([*notes, f"report: {page}"]))
     return fit.summary() | {"samples": len(catalogue), "notes": notes, "report": str(page)}
 
@@ -246,13 +252,20 @@ def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
     )
     info = run_info(command, time.perf_counter() - started, options, catalogue)
-    worst = worst_sentence(coverage, options.level)
-    page = save_calibration(options.out, coverage, intervals=options.intervals, level=options.level, info=info)
+    worst, read = worst_sentence(coverage, options.level), reading_notes(catalogue, signatures)
+    page = save_calibration(
+        options.out, coverage, intervals=options.intervals, level=options.level, info=info, notes=read
+    )
     if not options.quiet:
-        print(worst)
+        print(*read, worst, sep="\n")
         print(coverage.to_string(index=False, float_format="{:.3f}".format))
         print(*([ON_TARGET] if options.opportunities else []), f"report: {page}", sep="\n")
-    return {"coverage": json.loads(coverage.to_json(orient="records")), "worst": worst, "report": str(page)}
+    return {
+        "coverage": json.loads(coverage.to_json(orient="records")),
+        "worst": worst,
+        "notes": read,
+        "report": str(page),
+    }
 
 
 def match_signatures(options: Match, command: str) -> dict[str, Any]:
@@ -261,13 +274,15 @@ def match_signatures(options: Match, command: str) -> dict[str, Any]:
 
     if options.out is not None:
         check_results_folder(options.out, "match")
-    found = matches(mutations.read_signatures(options.signatures), mutations.read_signatures(options.reference))
+    signatures, reference = mutations.read_signatures(options.signatures), mutations.read_signatures(options.reference)
+    found, read = matches(signatures, reference), reading_notes(signatures, reference)
     if options.out is not None:
         with whole_folder(options.out, "match") as new:
             write_frame(found, new / "matches.csv")
     if not options.quiet:
-        print(found.to_string(index=False, float_format="{:.3f}".format))
-    return {"matches": json.loads(found.to_json(orient="records")), "mean_cosine": float(found["cosine"].mean())}
+        print("\n".join([*read, found.to_string(index=False, float_format="{:.3f}".format)]))
+    pairs = json.loads(found.to_json(orient="records"))
+    return {"matches": pairs, "mean_cosine": float(found["cosine"].mean()), "notes": read}
 
 
 def detection_limits(options: Power, command: str) -> dict[str, Any]:
@@ -293,8 +308,10 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
     )
     info = run_info(command, time.perf_counter() - started, options, signatures)
     info["signatures digest"] = info.pop("catalogue digest")
-    path = save_power(options.out, limits, info | dataclasses.asdict(chosen))
+    read = reading_notes(signatures)
+    path = save_power(options.out, limits, info | dataclasses.asdict(chosen) | ({"notes": read} if read else {}))
     if not options.quiet:
+        print("".join(f"{note}\n" for note in read), end="")
         wide = limits.pivot(index="signature", columns="mutations", values="least_share").loc[signatures.index]
         print("Smallest share of a sample's mutations, by their number (columns), at which a signature is detected in")
         print(f"{chosen.power:.0%} of the samples and called in {chosen.false:.0%} of those without it; empty: at none")
@@ -302,4 +319,4 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         if options.opportunities:
             print("Mutations are those of the target; genome_least_mutations, in the table, are those of the genome.")
         print(f"table: {path}")
-    return {"limits": json.loads(limits.to_json(orient="records")), "table": str(path)}
+    return {"limits": json.loads(limits.to_json(orient="records")), "notes": read, "table": str(path)}

@@ -270,6 +270,7 @@ def save_calibration(
     intervals: str,
     level: float,
     info: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> Path:
     """Write the result of :func:`calibrate` and a report into ``folder``, which is made if needed.
 
@@ -281,6 +282,7 @@ def save_calibration(
         intervals: name of the method.
         level: nominal coverage.
         info: provenance as JSON values: command, date, version, ...
+        notes: sentences for the report, on what was decided while reading.
 
     Returns:
         The path of the report.
@@ -293,8 +295,8 @@ def save_calibration(
     info = dict(info or {})
     with whole_folder(folder, "calibrate") as new:
         write_frame(coverage, new / "coverage.csv")
-        notes = [worst_sentence(coverage, level)] if "worst" in coverage else []
-        notes += [ON_TARGET] if "genome_width" in coverage else []
-        page = calibration_page(new, coverage, level, info, notes)
+        said = [worst_sentence(coverage, level)] if "worst" in coverage else []
+        said += [ON_TARGET] if "genome_width" in coverage else []
+        page = calibration_page(new, coverage, level, info, [*said, *notes])
         write_json(new / "calibration.json", info | {"method": intervals, "level": level}, **STRICT_JSON)
     return user_path(folder) / page.name

@@ -177,8 +177,8 @@ def _check(options: DecompositionOptions, seed: int) -> None:
     checked_seed(seed)
     if not 0 <= options.cosine <= 1:
         raise InputError(f"cosine={options.cosine!r} is not allowed; it must be from 0 to 1")
-    if not 0 <= options.gain < 1:
-        raise InputError(f"gain={options.gain!r} is not allowed; it must be from 0 to below 1")
+    if not 0 < options.gain < 1:
+        raise InputError(f"gain={options.gain!r} is not allowed; it must be above 0 and below 1")
     if not 0 <= options.tolerance <= 1:
         raise InputError(f"tolerance={options.tolerance!r} is not allowed; it must be from 0 to 1")
     whole_number("most", options.most, 1, 8)
@@ -205,6 +205,8 @@ def _drawn_spectra(
             raise InputError(f"mutations has no number for signature {lacking[0]!r}; every signature needs one")
         numbers = mutations.loc[found.index].to_numpy(np.float64)
     else:
+        if isinstance(mutations, bool) or not isinstance(mutations, float | int | np.number):
+            raise InputError(f"mutations={mutations!r} is not allowed; it must be a number, or a Series by signature")
         numbers = np.full(len(found), mutations, np.float64)
     if not (np.isfinite(numbers).all() and (numbers >= 1).all()):
         raise InputError(

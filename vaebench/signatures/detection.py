@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ POWER = PowerOptions()
 def power(
     signatures: pd.DataFrame,
     *,
-    mutations: Sequence[int] = (50, 500, 5000),
+    mutations: Sequence[int] | int = (50, 500, 5000),
     seed: int = 0,
     options: PowerOptions = POWER,
     opportunities: Given | None = None,
@@ -84,7 +84,7 @@ def power(
 
     Args:
         signatures: [S, M], at least 2, those that a refit would be given.
-        mutations: numbers of mutations of a sample.
+        mutations: numbers of mutations of a sample, or one.
         seed: of everything random.
         options: constants.
         opportunities: as for :func:`vaebench.signatures.refit`: signatures of the genome are converted to the target, and
@@ -112,7 +112,7 @@ def power(
 
     known = checked_signatures(signatures)
     checked_seed(seed)
-    numbers = list(mutations)
+    numbers = [*mutations] if isinstance(mutations, Iterable) and not isinstance(mutations, str) else [mutations]
     if len(known) < 2:
         raise InputError("the table holds 1 signature; detection limits need at least 2, those that may be mistaken")
     wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1]

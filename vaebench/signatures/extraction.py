@@ -196,15 +196,12 @@ def extract(
     training = {"augmentation": augmentation, "epochs": epochs, "patience": patience, "settings": settings}
     chosen = _checked_method(method, restarts, seed, rule, training, options)
     _check_prior(method, prior_weight, reference is not None)
+    asked = {"numbers": numbers, "restarts": restarts, "seed": seed, "training": training, "options": options}
     task = ExtractionTask(
         method=chosen,
         counts=whole[used],
-        numbers=numbers,
-        restarts=restarts,
-        seed=seed,
         rule=rule or chosen.rules[0],
-        training=training,
-        options=options,
+        **asked,
         tell=progress or (lambda what, done, total: None),
         known=known.to_numpy() if known is not None and prior_weight > 0 else None,
         prior_weight=float(prior_weight),
@@ -255,7 +252,8 @@ def _on_both_scales(result: Extraction, target: Opportunities | None) -> Extract
 def _numbers(k: int | Iterable[int], samples: int) -> tuple[list[int], tuple[str, ...]]:
     """Checked numbers of signatures, in increasing order, each once, up to the number of samples; and a note on that."""
     asked = []
-    for number in [k] if isinstance(k, int | np.integer) else k:  # checked one by one: a range may be endless
+    given = k if isinstance(k, Iterable) and not isinstance(k, str) else [k]
+    for number in given:  # checked one by one: a range may be endless
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 1 <= number <= 96:
             raise InputError(f"k holds {number!r}; a number of signatures must be a whole number from 1 to 96")
         asked.append(number)
@@ -264,12 +262,14 @@ def _numbers(k: int | Iterable[int], samples: int) -> tuple[list[int], tuple[str
     tried = sorted({int(number) for number in asked if number <= samples})
     if not tried:
         raise InputError(
-            f"k goes up to {max(asked)}, but the catalogue has {samples} samples with mutations; "
+            f"k goes up to {max(asked)}, but the catalogue has {samples} sample{'s' * (samples != 1)} with mutations; "
             "there cannot be more signatures than samples"
         )
     if max(asked) <= samples:
         return tried, ()
-    note = f"Up to {tried[-1]} signatures were tried, not {max(asked)}, since only {samples} samples have mutations."
+    have = "1 sample has" if samples == 1 else f"{samples} samples have"
+    most = "1 signature was" if tried[-1] == 1 else f"{tried[-1]} signatures were"
+    note = f"Up to {most} tried, not {max(asked)}, since only {have} mutations."
     return tried, (note,)
 
 

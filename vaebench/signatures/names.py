@@ -8,6 +8,41 @@ from collections.abc import Iterable
 
 from vaebench.errors import InputError
 
+_WORDS = {
+    "breast mamma": "BRCA Breast-AdenoCA Breast-LobularCA",
+    "liver hepat hcc": "Liver-HCC LIHC",
+    "bili bile cholangio gallbladder": "Biliary-AdenoCA CHOL",
+    "bladder urotheli": "Bladder-TCC BLCA",
+    "bone osteosarc": "Bone-Osteosarc Bone-Epith Bone-Benign",
+    "brain gliobl gliom astrocyt": "CNS-GBM GBM LGG CNS-PiloAstro",
+    "oligo": "CNS-Oligo LGG",
+    "medullo": "CNS-Medullo",
+    "cervi": "Cervix-SCC CESC",
+    "colo colon rect bowel crc": "ColoRect-AdenoCA COAD READ",
+    "esoph oesoph": "Eso-AdenoCA ESCA",
+    "head neck oral laryn pharyn hnscc": "Head-SCC HNSC",
+    "kidney renal rcc ccrcc": "Kidney-RCC KIRC KIRP Kidney-ChRCC KICH",
+    "lung nsclc": "Lung-AdenoCA LUAD Lung-SCC LUSC",
+    "lympho dlbcl": "Lymph-BNHL DLBC Lymph-CLL",
+    "leuk aml cll": "Myeloid-AML LAML Lymph-CLL",
+    "mpn myelo": "Myeloid-MPN Myeloid-AML LAML",
+    "ovar": "Ovary-AdenoCA OV",
+    "pancrea pdac": "Panc-AdenoCA PAAD Panc-Endocrine",
+    "prosta": "Prost-AdenoCA PRAD",
+    "skin melan": "Skin-Melanoma SKCM",
+    "uvea eye ocul": "UVM",
+    "sarcom leiomyo liposarc soft": "SARC SoftTissue-Leiomyo SoftTissue-Liposarc",
+    "stomach gastri": "Stomach-AdenoCA STAD",
+    "thyr": "Thy-AdenoCA THCA",
+    "thym": "THYM",
+    "uter endometri": "Uterus-AdenoCA UCEC UCS",
+    "adren": "ACC PCPG",
+    "phaeo pheo paragang": "PCPG",
+    "mesothel pleur": "MESO",
+    "testi germ": "TGCT",
+}
+"""Beginnings of words for a tissue -> its published types, the most usual first."""
+
 
 def checked_name(option: str, name: str, known: list[str]) -> str:
     """The one of ``known`` that ``name`` is, apart from case, punctuation and the prefix of TCGA's cohorts.
@@ -23,9 +58,22 @@ def checked_name(option: str, name: str, known: list[str]) -> str:
         return by_letters[letters]
     holding = [other for other in known if letters and letters in _letters(other)]
     close = difflib.get_close_matches(letters, by_letters, n=5, cutoff=0.4)
-    near = list(dict.fromkeys([*holding, *(by_letters[v] for v in close)]))[:5] or known[:3]
+    meant = [other for other in _types_of_words(name) if other in known] if option == "tissue" else []
+    near = list(dict.fromkeys([*meant, *holding, *([] if meant else (by_letters[v] for v in close))]))[:5] or known[:3]
     nearest = f"the nearest of {len(known)} names {'are' if len(near) > 1 else 'is'} {', '.join(near)}"
-    raise InputError(f"{option}={name[:60]!r} is not known; {nearest}")
+    listed = " (vaebench list tissues has those that are published)" if option == "tissue" else ""
+    raise InputError(f"{option}={name[:60]!r} is not known; {nearest}{listed}")
+
+
+def _types_of_words(name: str) -> list[str]:
+    """Published tumour types that the words of a name mean, such as "hepatocellular carcinoma"."""
+    words = re.findall(r"[a-z]+", name.lower())
+    return [
+        tissue
+        for stems, types in _WORDS.items()
+        if any(word.startswith(tuple(stems.split())) for word in words)
+        for tissue in types.split()
+    ]
 
 
 def _letters(name: str) -> str:

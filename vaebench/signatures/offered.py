@@ -12,9 +12,10 @@ from scipy.stats import chi2
 from vaebench.errors import InputError
 from vaebench.signatures.cosmic_groups import named_signatures
 from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.published import seen_in
+from vaebench.signatures.published import published_exposures, seen_in
 
 _LISTED = 8  # names in a note
+_EXOMES, _GENOMES = 2000, 200  # median mutations of samples that exomes hardly reach, and genomes hardly stay below
 _PLACES = 3  # samples in a note
 
 
@@ -83,6 +84,24 @@ def offered(
     return Offered(signatures.loc[inside], signatures.loc[~inside], notes)
 
 
+def assay_notes(counts: pd.DataFrame, tissue: str | None, names: Sequence[str]) -> list[str]:
+    """Sentence about counts [T, M] that have the size of genomes beside a type of exomes, or the reverse."""
+    if tissue is None:
+        return []
+    types, table = seen_in(tissue, names)[1], published_exposures()
+    assays = dict(zip(table["type"], table["assay"], strict=True))
+    others = [kind for kind in types if assays[kind] != assays[types[0]]]
+    sums = counts.sum(axis=1)
+    middle, exomes = float(sums[sums > 0].median()), assays[types[0]] == "exome"
+    if not others or (middle < _EXOMES if exomes else middle > _GENOMES):
+        return []
+    own, other = ("exomes", "genomes") if exomes else ("genomes", "exomes")
+    return [
+        f"{types[0]} is of {own}, and these samples have as many mutations as {other} ({middle:,.0f} in the median); of "
+        f"{other}: {', '.join(others)}."
+    ]
+
+
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(map(str, names[:_LISTED])) + more
@@ -149,4 +168,6 @@ def missed_note(found: Missed, samples: Sequence[str]) -> list[str]:
         f"{str(samples[t])[:40]} ({found.signature[t]}, {found.mutations[t]:,.0f} mutations)" for t in rows[:_PLACES]
     )
     more = f" and {len(rows) - _PLACES} more" if len(rows) > _PLACES else ""
-    return [f"{len(rows)} of {len(samples)} samples do not fit without a signature that was left out: {first}{more}."]
+    fit = "does not fit" if len(rows) == 1 else "do not fit"
+    of = "1 sample" if len(samples) == 1 else f"{len(samples)} samples"
+    return [f"{len(rows)} of {of} {fit} without a signature that was left out: {first}{more}."]

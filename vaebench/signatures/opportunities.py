@@ -26,7 +26,7 @@ from vaebench.data.mutations.opportunities import BUILDS, Opportunities, read_op
 from vaebench.errors import InputError
 from vaebench.signatures.kl_nmf import updated_exposures
 from vaebench.signatures.likelihood import deviance
-from vaebench.signatures.offered import offered
+from vaebench.signatures.offered import assay_notes, offered
 
 Given = str | Path | Opportunities
 """Opportunities as users give them: ``"genome"``, ``"exome"``, the path of a BED file, or those that were read."""
@@ -220,6 +220,8 @@ def offered_at(
 
     All are on the scale of the counts.
     """
+    every = list(map(str, known.index))
     known, left_out, gone = offered(known, include, exclude, tissue)
+    gone += assay_notes(counts, tissue, every) if opportunities is None else []
     known, yields, scales = converted(opportunities, counts, known)
     return known, at_counts(opportunities, counts, left_out), yields, [*scales, *gone]

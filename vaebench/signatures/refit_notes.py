@@ -101,6 +101,24 @@ def noise_notes(fitted: NoiseFit, checks: RefitChecks, *, intervals: bool = True
     ]
 
 
+def fit_notes(
+    fitted: NoiseFit,
+    samples: pd.DataFrame,
+    signatures: pd.DataFrame,
+    diagnostics: dict[str, Any],
+    estimates: Estimates | None,
+    checks: RefitChecks,
+) -> list[str]:
+    """Sentences about the noise, the samples and the signatures of a fit, with ``estimates`` of intervals or without."""
+    noise = noise_notes(fitted, checks, intervals=estimates is not None)
+    return noise + sample_notes(samples, diagnostics, estimates, checks) + twin_notes(signatures, checks)
+
+
+def mostly_fit(samples: pd.DataFrame) -> bool:
+    """False if most samples are misfits: a check on simulated tumours, which fit, would reassure wrongly."""
+    return bool((samples["flag"] == "misfit").mean() <= 0.5)
+
+
 def twin_notes(signatures: pd.DataFrame, checks: RefitChecks) -> list[str]:
     """Sentence about signatures that are alike."""
     unit = signatures.to_numpy() / np.linalg.norm(signatures.to_numpy(), axis=1, keepdims=True)
@@ -124,9 +142,10 @@ def sum_notes(signatures: pd.DataFrame, samples: pd.Index, estimates: Estimates,
     t, _, mean, low, high = next(found for found in estimates.sums or () if tuple(found[1]) == members)
     names = [str(signatures.index[k]) for k in members]
     rest = len(counted) - 1
+    some = "" if len(samples) == 1 else f"of {often} of {len(samples)} samples "
     more = f" {rest} other set{' is' if rest == 1 else 's are'} in sums." if rest else ""
     return [
-        f"The counts of {often} of {len(samples)} samples cannot tell {', '.join(names[:-1])} from {names[-1]}: "
+        f"The counts {some}cannot tell {', '.join(names[:-1])} from {names[-1]}: "
         f"together they are {mean:,.0f} [{low:,.0f}, {high:,.0f}] in {samples[t]}.{more}"
     ]
 

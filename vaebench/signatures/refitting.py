@@ -26,13 +26,12 @@ from vaebench.signatures.opportunities import Given, both_scales, offered_at
 from vaebench.signatures.refit_notes import (
     CHECKS,
     RefitChecks,
-    noise_notes,
+    fit_notes,
+    mostly_fit,
     prior_notes,
     probability_notes,
     repeat_notes,
-    sample_notes,
     sum_notes,
-    twin_notes,
     usual_notes,
 )
 from vaebench.signatures.refit_tables import (
@@ -259,9 +258,8 @@ def refit(
     intervals = checked_options(intervals, noise, level, seed)
     chosen = _method_options(intervals, options, settings, per_mutation)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
-    seen_in = None if isinstance(prior, pd.DataFrame) else tissue
+    x, seen_in, estimates = counts.to_numpy(), None if isinstance(prior, pd.DataFrame) else tissue, None
     known, left_out, yields, said = offered_at(counts, known, include, exclude, seen_in, opportunities)
-    x, estimates = counts.to_numpy(), None
     ground, alike = prior_ground(x[some], known, intervals, tissue, prior)
     known, factors, changes, gain = adapted(x[some], known, ground, adapt, seed)
     s, exposures = known.to_numpy(), np.zeros((len(x), len(known)))
@@ -274,15 +272,12 @@ def refit(
     samples = samples_table(counts, exposures @ s, found, some, checks)
     notes = [*said, *changes, *needs_added(samples, x[some], known, left_out, factors, fitted, checks)]
     frame, diagnostics = pd.DataFrame(exposures, counts.index, known.index), estimates.diagnostics if estimates else {}
-    notes += noise_notes(fitted, checks, intervals=estimates is not None)
-    notes += sample_notes(samples, diagnostics, estimates, checks) + twin_notes(known, checks)
+    notes += fit_notes(fitted, samples, known, diagnostics, estimates, checks)
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior, alike)
         notes += usual_notes(alike, known, left_out, checks) + sum_notes(known, counts.index[some], estimates, checks)
-        fits = (samples["flag"] == "misfit").mean() <= 0.5  # else a check on tumours that fit would reassure wrongly
-        notes += self_check_notes(
-            bool(alike) and fits, checks, x[some], known, found, tissue, level, seed, chosen, progress
-        )
+        checked = bool(alike) and mostly_fit(samples)
+        notes += self_check_notes(checked, checks, x[some], known, found, tissue, level, seed, chosen, progress)
     notes += repeat_notes(counts, checks, intervals=estimates is not None)
     return RefitResult(
         exposures=frame if estimates is None else shown_exposures(frame, estimates, some, checks),

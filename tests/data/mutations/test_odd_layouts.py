@@ -300,3 +300,9 @@ def test_a_sample_of_two_cancer_types_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text("sample,type\nS0,A\nS1,\nS0,B\n")
     with pytest.raises(InputError, match="lists the sample 'S0' as 'A' and as 'B'"):
         cancer_types(["S0", "S1"], tmp_path / "t.csv")
+
+
+def test_types_without_a_header_are_named(tmp_path):
+    (tmp_path / "t.csv").write_text("S0,Liver\nS1,Lung\n")
+    with pytest.raises(InputError, match="has the sample 'S0' in its header; add a first line, such as sample,type"):
+        cancer_types(["S0", "S1"], tmp_path / "t.csv")

@@ -187,7 +187,7 @@ def broken(folder):
     (folder / "calls.bcf").write_bytes(gzip.compress(b"BCF\2\2rest"))
     yield from {
         "cut.vcf.gz": "cannot be read", "zip.vcf.gz": "cannot be read", "calls.bcf": "is a BCF file.*bcftools view",
-        "nowhere.vcf": "does not exist", "empty": "has no VCF or MAF file", "bams": "1 other files such as a.bam",
+        "nowhere.vcf": "does not exist", "empty": "has no VCF or MAF file", "bams": "it holds the file a.bam",
     }.items()  # fmt: skip
 
 

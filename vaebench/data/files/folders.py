@@ -75,7 +75,7 @@ def check_results_folder(folder: Path, command: str) -> None:
         own = [name for name in _OLD.get(command, ("", ()))[1] if name not in files and (folder / name).exists()]
         if own:
             raise InputError(
-                f"{folder} holds a {own[0]} that was not made by vaebench {command}; choose another --out, or move the file"
+                f"{folder} holds {own[0]}, which was not made by vaebench {command}; choose another --out, or move the file"
             )
     sweep_unfinished(folder)
     _SEEN[Path(os.path.realpath(folder))] = _stamp(folder)

@@ -285,10 +285,11 @@ def _samples_of_exposures(table: Table, source: str) -> str:
 
 def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
     """Looks the samples up in a table of cancer types."""
-    source = "the table of cancer types" if isinstance(table, pd.DataFrame) else str(table)
+    source, header = "the table of cancer types" if isinstance(table, pd.DataFrame) else str(table), ()
     if not isinstance(table, pd.DataFrame):
         read = table_from_file(table, "rows", "apart", is_name)
         table = pd.DataFrame({name: texts_of(read, name) for name in read.columns}).set_index(read.first, drop=False)
+        header = tuple(read.columns)
     named, kinds = name_columns([str(name) for name in table.columns])
     samples = table.index if named is None else table[named]
     if kinds is None:
@@ -310,6 +311,8 @@ def _looked_up(names: list[str], table: pd.DataFrame | str | Path) -> pd.Series:
                 f"{source} lists the sample {name!r} as {known[name]!r} and as {kind!r}; a sample has one cancer type"
             )
     for name in names:
+        if name in header and name not in known:
+            raise InputError(f"{source} has the sample {name!r} in its header; add a first line, such as sample,type")
         if name not in known:
             raise InputError(f"{source} lacks the sample {name!r}; it must give the cancer type of every sample")
     return pd.Series([known[name] or UNKNOWN_TYPE for name in names], names, name="type")

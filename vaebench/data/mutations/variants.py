@@ -83,13 +83,15 @@ def _files(path: Path) -> list[Path]:
     seen = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     found = [file for file in seen if file.name.lower().endswith(ENDINGS)]
     if not found:
-        held = f"it holds {len(seen)} other files such as {seen[0].name}" if seen else "it holds no file"
+        others = f"{len(seen)} other files such as" if len(seen) > 1 else "the file"
+        held = f"it holds {others} {seen[0].name}" if seen else "it holds no file"
         if table := _matrix_in(path):
             raise InputError(
                 f"{path} has no VCF or MAF file, but tables of counts; give the table itself, such as {table}"
             )
         inner = sum(1 for inner in path.iterdir() if inner.is_dir())
-        deeper = f" and {inner} folders, which are not searched" if inner else ""
+        folders = "1 folder, which is" if inner == 1 else f"{inner} folders, which are"
+        deeper = f" and {folders} not searched" if inner else ""
         raise InputError(f"{path} has no VCF or MAF file ({held}{deeper}); names must end in {', '.join(ENDINGS[:5])}")
     return found
 

@@ -122,7 +122,8 @@ def trained_signatures(
         whole_number(name, value, least, 10_000)
     if k > len(counts):
         raise InputError(
-            f"k is {k}, but the catalogue has {len(counts)} samples; there cannot be more signatures than samples"
+            f"k is {k}, but the catalogue has {len(counts)} sample{'s' * (len(counts) != 1)}; there cannot be more signatures "
+            "than samples"
         )
     samples = len(counts)
     rows = jnp.asarray(counts, jnp.float32)
