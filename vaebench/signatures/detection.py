@@ -112,7 +112,7 @@ def power(
 
     known = checked_signatures(signatures)
     checked_seed(seed)
-    numbers = [*mutations] if isinstance(mutations, Iterable) and not isinstance(mutations, str) else [mutations]
+    numbers: list[Any] = list(mutations) if isinstance(mutations, Iterable) else [mutations]
     if len(known) < 2:
         raise InputError("the table holds 1 signature; detection limits need at least 2, those that may be mistaken")
     wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1]

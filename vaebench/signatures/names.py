@@ -59,7 +59,8 @@ def checked_name(option: str, name: str, known: list[str]) -> str:
     holding = [other for other in known if letters and letters in _letters(other)]
     close = difflib.get_close_matches(letters, by_letters, n=5, cutoff=0.4)
     meant = [other for other in _types_of_words(name) if other in known] if option == "tissue" else []
-    near = list(dict.fromkeys([*meant, *holding, *([] if meant else (by_letters[v] for v in close))]))[:5] or known[:3]
+    alike = [] if meant else [by_letters[v] for v in close]
+    near = list(dict.fromkeys([*meant, *holding, *alike]))[:5] or known[:3]
     nearest = f"the nearest of {len(known)} names {'are' if len(near) > 1 else 'is'} {', '.join(near)}"
     listed = " (vaebench list tissues has those that are published)" if option == "tissue" else ""
     raise InputError(f"{option}={name[:60]!r} is not known; {nearest}{listed}")

@@ -165,7 +165,7 @@ def _aligned(frame: pd.DataFrame, kind: str, source: str) -> pd.DataFrame:
     if not len(frame):
         raise InputError(f"{source} has no {kind}; at least one is needed")
     aligned = frame.set_axis(pd.Index(found), axis="columns")[list(channels)]
-    if frame.index.isna().any():
+    if np.asarray(frame.index.isna()).any():
         raise InputError(f"{source} has a {kind} without a name; every {kind} must have one")
     aligned = aligned.set_axis(pd.Index([str(name) for name in frame.index]), axis="index")
     hint = "; names='types' (--names types) reads cancer types as names" if kind == "sample" else ""
@@ -192,7 +192,7 @@ def joined_levels(labels: pd.Index) -> pd.Index:
     for channels in ([",".join(map(str, parts)) for parts in labels], *levels):
         if recognised(channels).context:
             return pd.Index(channels)
-    if any(level.isna().any() for level in levels):
+    if any(np.asarray(level.isna()).any() for level in levels):
         return pd.Index([None if pd.isna(parts).any() else "::".join(map(str, parts)) for parts in map(list, labels)])
     return pd.Index(["::".join(map(str, parts)) for parts in labels])
 
