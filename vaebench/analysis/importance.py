@@ -187,6 +187,14 @@ def _draws_over_cells(
     return _variances(fit, y, owner)[:, 0] - excess, sample - excess[:, None] - np.maximum(excess, 0)[:, None]
 
 
+def _check_options(factors: Sequence[str], level: float, draws: int) -> None:
+    if isinstance(factors, str) or not factors:
+        raise InputError(f"factors={factors!r} must be a list of one or more columns of hyperparameters")
+    if not 0 < level < 1:
+        raise InputError(f"level={level} must be above 0 and below 1")
+    whole_number("draws", draws, 2, 1_000_000)
+
+
 def importance(
     rows: pd.DataFrame,
     score: str,
@@ -232,20 +240,12 @@ def importance(
     """
     from scipy.stats import rankdata
 
-    if isinstance(factors, str) or not factors:
-        raise InputError(f"factors={factors!r} must be a list of one or more columns of hyperparameters")
-    if not 0 < level < 1:
-        raise InputError(f"level={level} must be above 0 and below 1")
-    whole_number("draws", draws, 2, 1_000_000)
+    _check_options(factors, level, draws)
     table = cell_table(rows, score, factors)
     every = {name: rows.loc[~is_baseline(rows), name].nunique() for name in factors}
     cells = math.prod(every.values())
     present = {name: table.index.get_level_values(name).nunique() for name in factors}
-    lost = [
-        f"{every[name] - present[name]} of the {every[name]} of {name}"
-        for name in factors
-        if present[name] < every[name]
-    ]
+    lost = [f"{n - present[name]} of the {n} of {name}" for name, n in every.items() if present[name] < n]
     factors = [name for name in factors if present[name] > 1]
     if not factors or len(table) < 3:
         raise InputError(f"{len(table)} settings have a usable {score!r}; at least 3 that differ are needed")

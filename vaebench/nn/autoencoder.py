@@ -139,9 +139,7 @@ def autoencoder_model(
     ``embed`` and ``sample`` of recipe ``benchmarked`` use the statistics of the x they are given: z of a sample depends on
     the samples around it. ``posterior`` (by default) and ``decode`` use running statistics in both recipes.
     """
-    sizes = (static.features, static.latent, static.hidden, static.norm, static.output)
-    counted = static.likelihood == "negative_binomial"
-    module = Autoencoder(*sizes, family.heads, extra, 2 * sum(static.auxiliary), inputs, prior, components, counted)
+    module = _module(static, family, extra, inputs, prior, components)
     by_batch = static.recipe == "benchmarked"
 
     def init(key: jax.Array, init: jax.Array) -> jax.Array:
@@ -166,7 +164,7 @@ def autoencoder_model(
         drawn = (family.prior(prior_key, (len(x), static.latent)), own_key, learned(variables, activation, auxiliary))
         decoded = decoded.reshape(*z.shape[:-1], static.features)
         decoder = {name: variables["params"][name] for name in ("decoder", "output_layer")}
-        counting = (counts, module.apply(variables, method="log_theta") if counted else None)
+        counting = (counts, module.apply(variables, method="log_theta") if module.counted else None)
         outputs = Outputs(x, decoded, q, z, *drawn, auxiliary, static.auxiliary, decoder, *counting)
         value, terms = _value(module, objective, variables, outputs, hyper, context._replace(shape=static.shape))
         return warmed(value, weight(hyper) * terms["reconstruction"], context), Aux(
@@ -190,6 +188,15 @@ def autoencoder_model(
     prior_draws = functools.partial(_prior_draws, static, family, bool(prior))
     own_draws = functools.partial(_trained_prior, learned, family) if prior else None
     return Model(init, loss, embed, sample, decode, posterior, prior_draws, trained_prior=own_draws)
+
+
+def _module(
+    static: Static, family: Family, extra: int, inputs: tuple[str, ...], prior: str, components: int
+) -> Autoencoder:
+    """Return the network of :func:`autoencoder_model`."""
+    sizes = (static.features, static.latent, static.hidden, static.norm, static.output)
+    counted = static.likelihood == "negative_binomial"
+    return Autoencoder(*sizes, family.heads, extra, 2 * sum(static.auxiliary), inputs, prior, components, counted)
 
 
 def warmed(value: jax.Array, reconstruction: jax.Array, context: Context) -> jax.Array:

@@ -28,9 +28,7 @@ def normalised(counts: jax.Array) -> jax.Array:
 
     Every row then sums to the log2 of its mutations (7 for 100, 17 for 100,000), so that large samples do not dominate.
 
-    Source: Pancotti et al. 2024.
-
-    Deviates: a row with one mutation sums to 1, as one with two does. By the equation it would be the same as one with none.
+    Source: Pancotti et al. 2024. Deviates: a row with one mutation sums to 1, as one with two; by the equation it would be 0.
     """
     total = jnp.maximum(counts.sum(-1, keepdims=True), 1.0)
     return counts / total * jnp.log2(jnp.maximum(total, 2.0))
