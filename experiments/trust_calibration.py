@@ -1,7 +1,7 @@
 """Does `calibrate` see what is wrong? The coverage that it predicts of simulated cohorts, beside the coverage that was measured.
 
     python experiments/trust_calibration.py --exposures PCAWG_EXPOSURES --catalogue PCAWG_CATALOGUE --cosmic COSMIC \\
-        --measured results/trust/after/rows.csv --out runs/calibration
+        --measured results/trust/now/rows.csv --out runs/calibration
     ... --regimes exome_200_all --types Liver-HCC --draws 2
     python experiments/trust_calibration.py --preset smoke --out runs/smoke
 

@@ -66,8 +66,7 @@ class Outputs(NamedTuple):
         reconstruction: [B, D], or [K, B, D] if K posterior draws are decoded.
         posterior: parameters of q(z|x).
         z: draws from q(z|x), [B, L] or [K, B, L].
-        prior: draws from p(z), [B, L], for losses that compare q(z) with it. The compiler drops them if the loss does not
-            use them.
+        prior: draws from p(z), [B, L], for losses that compare q(z) with it; the compiler drops them if none does.
         key: for further draws of the loss.
         learned: parameters of a learned prior: a :class:`Mixture`, or a :class:`Gaussian` of each sample; else ``None``.
         auxiliary: coded auxiliary variables and their mask, [B, 2 A]; ``None`` for a variant that uses none.
