@@ -25,12 +25,12 @@ def read_or_counted(options: Extract | RefitOptions, signatures: pd.DataFrame | 
 
     assert options.catalogue is not None
     genome = options.reference_genome
-    if genome is not None and not user_path(genome).exists():
-        raise InputError(f"--reference-genome {genome} does not exist; it must be a FASTA or 2bit file")
     if is_list_of_mutations(options.catalogue):
         context = options.context or ("SBS96" if signatures is None else context_of(signatures))
-        return counted_catalogue(options.catalogue, options.reference_genome, context)
+        return counted_catalogue(options.catalogue, genome, context)
     found = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)
+    if genome is not None and not user_path(genome).exists():
+        raise InputError(f"--reference-genome {genome} does not exist; it must be a FASTA or 2bit file")
     if options.context and options.context.upper() != context_of(found):
         raise InputError(
             f"--context {options.context} is what lists of mutations are counted by, and {options.catalogue} is a table of "

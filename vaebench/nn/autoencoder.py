@@ -138,8 +138,7 @@ def autoencoder_model(
     ``embed`` and ``sample`` of recipe ``benchmarked`` use the statistics of the x they are given: z of a sample depends on
     the samples around it. ``posterior`` (by default) and ``decode`` use running statistics in both recipes.
     """
-    module = _module(static, family, extra, inputs, prior, components)
-    by_batch = static.recipe == "benchmarked"
+    module, by_batch = _module(static, family, extra, inputs, prior, components), static.recipe == "benchmarked"
 
     def init(key: jax.Array, init: jax.Array) -> jax.Array:
         return initial_variables(module, key, init, static.features, static.recipe)
