@@ -40,7 +40,7 @@ class Compiled(Common):
 class Quickstart(Seeded, Compiled):
     """Train 24 small VAEs on a simulated pan-cancer cohort, evaluate them and write a report. Needs no file and no network."""
 
-    epochs: int = 100
+    epochs: int = 60
     """Largest number of epochs."""
     seeds: int = 3
     """Number of seeds of each of the eight settings."""

@@ -48,7 +48,7 @@ def quickstart_data(seed: int = 0) -> Dataset:
     return dataset
 
 
-def quickstart_points(seed: int = 0, seeds: int = 3, epochs: int = 100) -> list[Point]:
+def quickstart_points(seed: int = 0, seeds: int = 3, epochs: int = 60) -> list[Point]:
     """Return 24 points: two variants, two numbers of latents, two learning rates, three seeds."""
     if not 1 <= seeds <= 1000:
         raise InputError(f"--seeds is {seeds}; it must be from 1 to 1000")
