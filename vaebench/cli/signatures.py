@@ -18,6 +18,7 @@ from vaebench.cli.signature_options import Calibrate, Extract, Match, Power, Ref
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations import tables as mutations
+from vaebench.data.wording import count_of
 from vaebench.errors import InputError, unknown_name, user_path, whole_number
 from vaebench.sweep.progress import StepDisplay, duration
 
@@ -88,16 +89,14 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         )
         write_json(new / "run.json", info | summary, **STRICT_JSON)
     if not options.quiet:
-        many = "1 sample" if len(catalogue) == 1 else f"{len(catalogue):,} samples"
-        _print_extraction(options, result, notes, f"{many}, {duration(seconds)}")
+        _print_extraction(options, result, notes, f"{count_of(len(catalogue), 'sample')}, {duration(seconds)}")
         print(f"report: {page}")
     return summary
 
 
 def _print_extraction(options: Extract, result: Extraction, notes: list[str], size: str) -> None:
     """Print what was found; notes come first, for they say how far the numbers can be trusted."""
-    many = "1 signature" if len(result.signatures) == 1 else f"{len(result.signatures)} signatures"
-    print("\n".join([f"{many} in {size}", *notes]))
+    print("\n".join([f"{count_of(len(result.signatures), 'signature')} in {size}", *notes]))
     if result.matches is not None:
         print(result.matches.to_string(index=False, float_format="{:.3f}".format))
     if options.reference is not None and options.intervals != "anchored":
@@ -207,8 +206,9 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     if fit.per_mutation is not None:
         notes += write_variants(options, fit.per_mutation, options.out, "refit")
     if not options.quiet:
-        many = "1 sample" if len(catalogue) == 1 else f"{len(catalogue):,} samples"
-        print(f"{many}, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}")
+        print(
+            f"{count_of(len(catalogue), 'sample')}, dispersion {fit.dispersion:.2f} (1: Poisson), {duration(seconds)}"
+        )
         print(found_line(fit, len(signatures)))
         print("\n".join([*notes, f"report: {page}"]))
     return fit.summary() | {"samples": len(catalogue), "notes": notes, "report": str(page)}

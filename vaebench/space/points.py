@@ -209,12 +209,12 @@ class Point:
 def _check_weights(variant: str, hyper: Mapping[str, float], ranges: Mapping[str, tuple[float, float]]) -> None:
     """Raise :class:`InputError` for a weight of a variant outside its range, or below 0 or infinite where it has none."""
     for name, value in hyper.items():
-        low, high = ranges.get(name, (-math.inf, math.inf))
-        allowed = low < value < high if name in ranges else 0 <= value < math.inf
+        allowed, ends = 0 <= value < math.inf, "0 or more and finite"
+        if name in ranges:
+            low, high = ranges[name]
+            top = f"below {high:g}" if math.isfinite(high) else "finite"
+            allowed, ends = low < value < high, top if low == -math.inf else f"above {low:g} and {top}"
         if not allowed:
-            ends = "finite" if low == -math.inf else f"above {low:g} and finite"
-            ends = f"above {low:g} and below {high:g}" if math.isfinite(high) else ends
-            ends = ends if name in ranges else "0 or more and finite"
             raise InputError(f"{name} of {variant} is {value:g}; it must be {ends}")
 
 
