@@ -43,7 +43,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata, t
 from scripts import Parser, comma, entry, keep, write
-from tumour_factors import disentangled, with_features
+from tumour_factors import disentangled, with_features, with_null
 
 import vaebench as vb
 from vaebench.analysis.identifiability import mean_correlation_coefficient
@@ -158,13 +158,14 @@ def untold_scores(z: np.ndarray, data: Dataset, untold: np.ndarray) -> dict[str,
     rng = np.random.default_rng(0)
     orders = [rng.permutation(int(untold.sum())) for _ in range(PERMUTATIONS)]
     shuffled = [{name: column[order] for name, column in factors.items()} for order in orders]
+    tied, tied_null = with_null(z[untold], [(part, None)], PERMUTATIONS)
     return {
         "features": len(factors),
         "rmig": found["rmig"]["rmig"],
         "rmig_null": found["rmig"]["null_rmig"],
         "dci": found["dci"]["disentanglement"],
-        "tied": disentangled(z[untold], part),
-        "tied_null": float(np.mean([disentangled(z[untold], part, order) for order in orders])),
+        "tied": disentangled(tied[0]),
+        "tied_null": tied_null[0],
         "matched": matched(z[untold], factors),
         "matched_null": float(np.mean([matched(z[untold], one) for one in shuffled])),
     }

@@ -30,6 +30,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -53,6 +54,8 @@ FEATURES = ("age", "gender", "days_to_metastasis", "leukocyte_fraction", *SIGNAT
 LEAST, THRESHOLD, PERMUTATIONS = 300, 0.1, 20
 WEIGHT = "weight"
 """Factor with the weight of a tumour's shares; it is taken out again before anything is scored."""
+Part = tuple[Dataset, np.ndarray | None]
+"""Samples with their features, and the weights of their shares."""
 PAIRS = ("SBS2", "SBS13", "both", "either", "by_chance")
 SCORES = {
     "metric/leiden/ari": "ari",
@@ -105,47 +108,88 @@ def weights_of(tumours: Dataset, folder: Path) -> np.ndarray:
     return np.nan_to_num(held)
 
 
-def correlated(
-    z: np.ndarray, data: Dataset, permutation: np.ndarray | None = None, weights: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    """Feature -> [L], true where |Spearman's rho| of a latent with it is at least the threshold.
+class Ranking(NamedTuple):
+    """Latents in the order of their values, so that the ranks among any samples are a cumulative count.
 
-    ``weights`` [N] weight the ranks where the feature is a share of a signature.
+    Attributes:
+        order: [L, N], the samples of every latent from its lowest value to its highest.
+        ends: [L, N] each, the first place with the same value and the place after the last one.
     """
-    found = {}
-    for name, values in data.factors.items():
-        weight = np.ones(len(values)) if weights is None or name not in SIGNATURES else weights
-        if permutation is not None:
-            values, weight = values[permutation], weight[permutation]
-        known = ~np.isnan(values)
-        if known.sum() < 10:
-            continue
-        w = weight[known] / weight[known].sum()
-        a, b = rankdata(z[known], axis=0), rankdata(values[known])
-        a, b = a - w @ a, b - w @ b
-        scale = np.sqrt((w @ a**2) * (w @ b**2))
-        found[name] = np.abs((w * b) @ a) >= THRESHOLD * np.where(scale > 0, scale, np.inf)
+
+    order: np.ndarray
+    ends: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def of(cls, z: np.ndarray) -> Ranking:
+        """Of an embedding [N, L]."""
+        latents = np.ascontiguousarray(z.T)
+        order = np.argsort(latents, axis=1)
+        ordered = np.take_along_axis(latents, order, axis=1)
+        first, after = (np.stack([np.searchsorted(z, z, side) for z in ordered]) for side in ("left", "right"))
+        return cls(order, (first, after))
+
+    def among(self, known: np.ndarray) -> np.ndarray:
+        """[L, N] ranks among the samples where ``known`` [N], ties by their mean as ``scipy.stats.rankdata``; 0 elsewhere."""
+        below = np.zeros((len(self.order), len(known) + 1), np.int32)
+        np.cumsum(known[self.order], axis=1, out=below[:, 1:])
+        first, after = (np.take_along_axis(below, places, axis=1) for places in self.ends)
+        found = np.empty(self.order.shape)
+        np.put_along_axis(found, self.order, (first + 1 + after) / 2, axis=1)
+        return found * known
+
+
+def correlated(z: Ranking, parts: Sequence[Part], permutation: np.ndarray | None = None) -> list[dict[str, np.ndarray]]:
+    """Of every part, feature -> [L], true where |Spearman's rho| of a latent with it is at least the threshold.
+
+    ``permutation`` [N] moves the features, and the weights with them, to other samples.
+    """
+    ranks: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}  # features that are known of the same samples share them
+    found: list[dict[str, np.ndarray]] = [{} for _ in parts]
+    for held, (data, weights) in zip(found, parts, strict=True):
+        for name, values in data.factors.items():
+            weight = np.ones(len(values)) if weights is None or name not in SIGNATURES else weights
+            if permutation is not None:
+                values, weight = values[permutation], weight[permutation]
+            known = ~np.isnan(values)
+            if known.sum() < 10:
+                continue
+            if known.tobytes() not in ranks:
+                a = z.among(known)
+                ranks[known.tobytes()] = a, a**2
+            a, squares = ranks[known.tobytes()]
+            w = np.where(known, weight, 0) / weight[known].sum()
+            b = np.zeros(len(values))
+            b[known] = rankdata(values[known])
+            b = b - w @ b
+            scale = np.sqrt(np.maximum(squares @ w - (a @ w) ** 2, 0) * (w @ b**2))
+            held[name] = np.abs(a @ (w * b)) >= THRESHOLD * np.where(scale > 0, scale, np.inf)
     return found
 
 
-def disentangled(
-    z: np.ndarray, data: Dataset, permutation: np.ndarray | None = None, weights: np.ndarray | None = None
-) -> int:
+def disentangled(correlations: dict[str, np.ndarray]) -> int:
     """Number of features that one or two latents correlate with."""
-    return sum(1 <= held.sum() <= 2 for held in correlated(z, data, permutation, weights).values())
+    return sum(1 <= held.sum() <= 2 for held in correlations.values())
+
+
+def with_null(
+    z: np.ndarray, parts: Sequence[Part], permutations: int
+) -> tuple[list[dict[str, np.ndarray]], list[float]]:
+    """Correlated latents of every part, and the mean of its disentangled features when samples are permuted."""
+    rng, ranking = np.random.default_rng(0), Ranking.of(z)
+    orders = [rng.permutation(len(z)) for _ in range(permutations)]
+    counts = [[disentangled(part) for part in correlated(ranking, parts, order)] for order in orders]
+    return correlated(ranking, parts), np.mean(counts, axis=0).tolist()
 
 
 def counted(z: np.ndarray, data: Dataset, ruled: Dataset, weights: np.ndarray | None = None) -> dict[str, float]:
     """Counts of disentangled features of an embedding: all shares, with the study's rule, weighted; and their nulls."""
-    rng = np.random.default_rng(0)
-    orders = [rng.permutation(len(z)) for _ in range(PERMUTATIONS)]
-    both = correlated(z, data)
+    counts, means = with_null(z, [(data, None), (ruled, None), (data, weights)], PERMUTATIONS)
+    both = counts[0]
     two, thirteen = (both.get(name, np.zeros(z.shape[1], bool)) for name in ("SBS2", "SBS13"))
     found: dict[str, float] = {"features": len(both), "correlated": sum(bool(held.any()) for held in both.values())}
-    for name, part, weight in (("disentangled", data, None), ("rule", ruled, None), ("weighted", data, weights)):
+    for name, part, mean in zip(("disentangled", "rule", "weighted"), counts, means, strict=True):
         null = "null" if name == "disentangled" else f"{name}_null"
-        found[name] = disentangled(z, part, None, weight)
-        found[null] = float(np.mean([disentangled(z, part, order, weight) for order in orders]))
+        found[name], found[null] = disentangled(part), mean
         found["excess" if name == "disentangled" else f"{name}_excess"] = found[name] - found[null]
     return found | {
         "SBS2": int(two.sum()),
