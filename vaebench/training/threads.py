@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import TypeVar
@@ -23,6 +25,20 @@ def started(executor: Executor, task: Callable[[], _T]) -> Future[_T]:
             return task()
 
     return executor.submit(context.run, run)
+
+
+def in_order(executor: Executor, tasks: Iterable[Callable[[], _T]], ahead: int) -> Iterator[_T]:
+    """Results of tasks one after the other, of which ``ahead`` are started before they are asked for."""
+    left = iter(tasks)
+    waiting = deque(started(executor, task) for task in itertools.islice(left, ahead))
+
+    def results() -> Iterator[_T]:
+        while waiting:
+            first = waiting.popleft()
+            waiting.extend(started(executor, task) for task in itertools.islice(left, 1))
+            yield first.result()
+
+    return results()
 
 
 def side_by_side(first: Callable[[], _T], *others: Callable[[], _T]) -> tuple[_T, ...]:

@@ -53,7 +53,7 @@ from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import compile_refine
 from vaebench.signatures.sparse.weighted import WeightedCounts, rescored, reweighted, unweighted, weighted
 from vaebench.signatures.sparse.weights import excess_of_start
-from vaebench.training.threads import CompilerThread, started
+from vaebench.training.threads import CompilerThread, in_order
 
 
 class PathRow(NamedTuple):
@@ -153,11 +153,16 @@ def _sparse_path(
     executor = ThreadPoolExecutor(1)
     try:
         # 2: meanwhile
-        waiting = [
-            started(executor, functools.partial(random_restarts, scaled, k, restarts, keys[k][0], options))
-            for k in numbers
-            if k != few[0].shape[1]
-        ]
+        # no further ahead: larger numbers may never be fitted
+        starts = in_order(
+            executor,
+            (
+                functools.partial(random_restarts, scaled, k, restarts, keys[k][0], options)
+                for k in numbers
+                if k != few[0].shape[1]
+            ),
+            ahead=2,
+        )
         data = weighted(counts, *excess_of_start(counts, _best_start(*few), options))
         ready()  # what comes before needs no draws, and is compiled beside them
         larger = None  # a fit of the previous number plus one, a start for this one
@@ -168,7 +173,7 @@ def _sparse_path(
         for k in numbers:
             row = PathRow(k, np.zeros((0, k, counts.shape[1])), np.zeros(0), fit=None, swaps=0)
             if worse < options.patience:
-                found = few if k == few[0].shape[1] else waiting.pop(0).result()
+                found = few if k == few[0].shape[1] else next(starts)
                 fit = best_fit(data.observed, _best_start(*found), larger, keys[k][1], options, known)  # 3
                 fit, larger, swaps = swap_signatures(data.observed, fit, keys[k][2], options, known)  # 4
                 worse = worse + 1 if fit.score.criterion >= least else 0  # 6
