@@ -17,6 +17,7 @@ OLDER = (
     "gislum2024_extraction",
     "gislum2024_pcawg",
     "gislum2024_rare",
+    "gislum2024_unseen",
     "known_exposures",
     "known_factors",
     "tumour_factors",
