@@ -19,6 +19,7 @@ METHODS = {
     "gislum2024_coverage": ["--methods", "spike_slab", "--settings", "P"],
     "gislum2024_de_novo": ["--simulations", "0"],
     "gislum2024_extraction": ["--settings", "P", "--methods", "nmf,muse_xae"],
+    "gislum2024_unseen": ["--methods", "nmf,vae_ms"],
 }
 """One setting, one chain and quick methods are enough to see that the scripts run; `sparse` is extracted in de_novo."""
 SAMPLERS = (
