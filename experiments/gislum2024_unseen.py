@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise InputError(f"--given {options.given} has no signatures_first.csv; gislum2024_pcawg.py writes it")
     catalogue, published, _ = genomes(options.preset)
     first = halves(catalogue, 0)
-    parts = dict(zip(HALVES, (catalogue[first], catalogue[~first]), strict=True))
+    parts: dict[str, pd.DataFrame] = {"first": catalogue[first], "second": catalogue[~first]}
     tasks = [
         {"method": method, "repeat": repeat, "half": half}
         for repeat in range(options.repeats)

@@ -12,7 +12,8 @@ Machine: one CPU core, 20 seconds.
 Expected: 37 types of genomes and 32 or 33 of exomes, about 1,000 rows; SBS1 in 95% of the genomes of breast cancer.
 
 Writes OUT/known_exposures.csv, which is the package's vaebench/signatures/known_exposures.csv: a row for each type and signature
-that was found in it, with the samples of the type, those with the signature, and mean and standard deviation of ln(share) there.
+that was found in it, with the samples of the type, those with the signature, mean and standard deviation of ln(share) there, and
+of ln(size) relative to the tumour's burden (vaebench/signatures/sizes.py), which the prior is made of.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ import pandas as pd
 from scripts import Parser, entry
 
 from vaebench.errors import InputError
+from vaebench.signatures.published import growth_of
+from vaebench.signatures.sizes import relative_sizes
 
 SOURCE = "Alexandrov et al. 2020"
 JOINED = ("COADREAD", "GBMLGG")
@@ -41,12 +44,16 @@ def facts(exposures: pd.DataFrame, types: pd.Series, assay: str) -> pd.DataFrame
         own = own[own.sum(axis=1) > 0]
         if len(own) < LEAST:
             continue
+        own = own.loc[:, (own > 0).any()]
         shares = own.div(own.sum(axis=1), axis=0)
-        for name in own.columns[(own > 0).any()]:
+        sizes = relative_sizes(own.to_numpy(float), loading=growth_of(list(own.columns)))
+        for k, name in enumerate(own.columns):
             logs = np.log(shares[name][shares[name] > 0])
             sd = float(logs.std(ddof=1)) if len(logs) > 1 else np.nan
-            rows.append((kind, assay, name, len(own), len(logs), float(logs.mean()), sd))
+            size = (float(sizes.log_mean[k]), float(np.sqrt(sizes.variance[k])) if len(logs) > 1 else np.nan)
+            rows.append((kind, assay, name, len(own), len(logs), float(logs.mean()), sd, *size))
     columns = ["type", "assay", "signature", "samples", "present", "log_share_mean", "log_share_sd"]
+    columns += ["log_size_mean", "log_size_sd"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -106,6 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         paths = smoke(folder)
     elif options.genomes and options.exomes and options.types:
         paths = (options.genomes, options.exomes, options.types)
+        for path in (*paths[:2], *paths[2]):
+            if not path.is_file():
+                raise InputError(f"{path}: there is no such file")
     else:
         raise InputError("--genomes, --exomes and --types are needed; see the header of the script")
     found = table(*paths)

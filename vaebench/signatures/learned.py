@@ -1,8 +1,9 @@
 """Prior of a refit: what was published, or what an extraction has learned of its own signatures.
 
 An extraction keeps ``prior.csv``: for all of its samples, and for each cancer type, how many have each signature, and mean and
-standard deviation of ln(share of the sample's mutations) in these. A refit of new samples takes it as the ground of its own
-prior (:class:`vaebench.signatures.sampler.priors.Ground`), with the weight of the samples that it was learned from.
+standard deviation of ln(size) relative to the sample's burden in these (:mod:`vaebench.signatures.sizes`). A refit of new samples
+takes it as the ground of its own prior (:class:`vaebench.signatures.sampler.priors.Ground`), with the weight of the samples that
+it was learned from.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from vaebench.signatures.names import checked_name
 from vaebench.signatures.published import PRIORS, published_ground
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
+from vaebench.signatures.sizes import relative_sizes
 
 ALL = "all"
 """Type of the rows that hold for all samples."""
-COLUMNS = ("type", "signature", "samples", "present", "log_share_mean", "log_share_sd", "source")
+COLUMNS = ("type", "signature", "samples", "present", "log_size_mean", "log_size_sd", "source")
 """Columns of a learned prior."""
 
 _LEAST_SHARE = (
@@ -33,7 +35,7 @@ _POSSIBLE = 1e-3  # least P(present) and P(absent): the counts of a sample must 
 def learned_prior(
     exposures: pd.DataFrame, *, intervals: pd.DataFrame | None = None, types: pd.Series | None = None
 ) -> pd.DataFrame:
-    """Learn from exposures [T, S] how often each signature is present in a sample, and how large its share is.
+    """Learn from exposures [T, S] how often each signature is present in a sample, and how large it is.
 
     Args:
         exposures: in mutations. Without ``intervals``, one below 1% of the sample's mutations counts as absent.
@@ -41,7 +43,7 @@ def learned_prior(
         types: cancer type by sample; each has rows of its own, beside those of all samples.
 
     Returns:
-        One row for each type and signature: ``type, signature, samples, present, log_share_mean, log_share_sd, source``.
+        One row for each type and signature: ``type, signature, samples, present, log_size_mean, log_size_sd, source``.
     """
     amounts = exposures.to_numpy(np.float64)
     total = np.maximum(amounts.sum(1, keepdims=True), 1e-12)
@@ -54,7 +56,6 @@ def learned_prior(
         mean = wide["exposure"][exposures.columns].fillna(0.0).to_numpy(np.float64)
         amounts, source = mean / np.maximum(presence, _UNLIKELY), "intervals"
     presence = presence * (amounts > 0)
-    logs = np.log(np.where(amounts > 0, amounts, 1.0) / total)
     some = exposures.to_numpy().sum(1) > 0
     groups = {ALL: some}
     if types is not None:
@@ -64,13 +65,10 @@ def learned_prior(
         groups |= {str(kind): some & (kinds == kind) for kind in np.unique(kinds)}
     rows = []
     for kind, mine in groups.items():
-        weight, ln = presence[mine], logs[mine]
-        count = weight.sum(0)
-        mean = (weight * ln).sum(0) / np.maximum(count, 1e-12)
-        sd = np.sqrt((weight * (ln - mean) ** 2).sum(0) / np.maximum(count, 1e-12))
-        rows += [
-            (kind, name, int(mine.sum()), count[k], mean[k], sd[k], source) for k, name in enumerate(exposures.columns)
-        ]
+        count = presence[mine].sum(0)
+        mean, variance, _ = relative_sizes(amounts[mine], presence[mine], mutations=total[mine, 0])
+        parts = zip(exposures.columns, count, mean, np.sqrt(variance), strict=True)
+        rows += [(kind, name, int(mine.sum()), *numbers, source) for name, *numbers in parts]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -83,7 +81,7 @@ def learned_ground(
 ) -> Ground:
     """Ground of the prior of samples with counts x [T, M], from a table of :func:`learned_prior`.
 
-    Every part weighs as many samples as it was learned from, beside the weak prior's own weight. Shares become mutations by the
+    Every part weighs as many samples as it was learned from, beside the weak prior's own weight. Sizes become mutations by the
     mean of ln(mutations) of x; how they vary with the mutations is the burden's part. A signature that the table does not have
     keeps the weak prior.
 
@@ -99,7 +97,8 @@ def learned_ground(
     """
     missing = [name for name in COLUMNS[:6] if name not in prior.columns]
     if missing:
-        raise InputError(f"the learned prior has no column {missing[0]!r}; it needs {', '.join(COLUMNS[:6])}")
+        older = "; it is of an older version, extract again" if "log_share_mean" in prior.columns else ""
+        raise InputError(f"the learned prior has no column {missing[0]!r}; it needs {', '.join(COLUMNS[:6])}{older}")
     kinds = list(dict.fromkeys(prior["type"].astype(str)))
     kind = ALL if tissue is None else checked_name("tissue", tissue, kinds)
     table = prior[prior["type"].astype(str) == kind].copy()

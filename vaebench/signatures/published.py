@@ -1,9 +1,9 @@
 """Prior of exposures from what was published: a tumour type, or those that the counts resemble -> all types -> weak.
 
 ``known_exposures.csv`` beside this file holds, for each tumour type and signature, how many samples were analysed, how many had
-the signature, and mean and standard deviation of ln(share of the sample's mutations) in these. The facts are those of PCAWG's
-genomes (types like ``Liver-HCC``) and TCGA's exomes (types like ``LIHC``), Alexandrov et al. 2020;
-``experiments/known_exposures.py`` makes the table.
+the signature, and in these mean and standard deviation of ln(share of the sample's mutations), and of ln(size) relative to the
+sample's burden (:mod:`vaebench.signatures.sizes`), which the prior is made of. The facts are those of PCAWG's genomes (types like
+``Liver-HCC``) and TCGA's exomes (types like ``LIHC``), Alexandrov et al. 2020. ``experiments/known_exposures.py`` makes it.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ _SIZES = 4.0  # what a type's sizes count for beside its frequencies: few mutati
 _LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
 # slopes of ln(exposure) on ln(mutations) in PCAWG's types with 20 genomes: medians of 0.53 and 0.82, of the others 0.9 to 1.3
 _GROWTH = {"SBS1": 0.5, "SBS5": 0.8}
-# expected P(present) below which nothing is known of a share: a misfit of all tumours would pass for a share that all have
+# expected P(present) below which nothing is known of a size: a misfit of all tumours would pass for one that all have
 _SELDOM = 0.05
 _WRONG = 0.05  # of the signatures that a cohort should have it lacks so many, or has them in few samples only
-_LEAST_VARIANCE = 0.05  # of ln(share): a few tumours that agree by chance say no less
+_LEAST_VARIANCE = 0.05  # of ln(size): a few tumours that agree by chance say no less
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
 
 
@@ -77,7 +77,7 @@ class KnownTypes(NamedTuple):
     """Tumour types that samples may be of.
 
     Attributes:
-        types: facts of each, arrays [S].
+        types: facts of each, arrays [S], sizes relative to the burden.
         shares: of the samples that are of each type, [K].
         known: signatures [S] of which something is published.
         growth: [S] or scalar, how each signature grows with a tumour's mutations: 1 as these do.
@@ -88,14 +88,19 @@ class KnownTypes(NamedTuple):
     known: np.ndarray
     growth: np.ndarray | float = 1.0
 
+    def drawable(self) -> list[Facts]:
+        """Return the facts of each type for tumours to be drawn, whose burdens make shares differ if signatures grow unlike."""
+        more = np.square(1 - self.growth) * BURDENS
+        return [v._replace(variance=v.variance + more) for v in self.types.values()]
+
     def without_unknown(self) -> list[Facts]:
-        """Return the facts of each type with signatures of which nothing is published absent: nothing can be drawn of them."""
-        return [v._replace(presence=np.where(self.known, v.presence, 0.0)) for v in self.types.values()]
+        """Return these with signatures of which nothing is published absent: nothing can be drawn of them."""
+        return [v._replace(presence=np.where(self.known, v.presence, 0.0)) for v in self.drawable()]
 
 
 @functools.cache
 def published_exposures() -> pd.DataFrame:
-    """The table: ``type, assay, signature, samples, present, log_share_mean, log_share_sd, source``."""
+    """The table: ``type, assay, signature, samples, present``, mean and sd of ln(share) and of ln(size), and ``source``."""
     with files("vaebench.signatures").joinpath("known_exposures.csv").open() as stream:
         return pd.read_csv(stream)
 
@@ -103,6 +108,11 @@ def published_exposures() -> pd.DataFrame:
 def tissues() -> list[str]:
     """Names of the tumour types of the table."""
     return sorted(published_exposures()["type"].unique())
+
+
+def growth_of(names: Sequence[str]) -> np.ndarray:
+    """Return how the exposure to each of ``names`` [S] grows with a tumour's mutations: 1 as these do."""
+    return np.array([_GROWTH.get(name, 1.0) for name in names])
 
 
 def seen_in(tissue: str, names: Sequence[str]) -> tuple[set[str], list[str]]:
@@ -181,8 +191,8 @@ def _belief(rows: pd.DataFrame, names: list[str], ground: Facts, few: float) -> 
     """``ground`` updated by the facts ``rows`` of one type or of all; it counts as ``few`` samples."""
     samples = float(rows.groupby("type")["samples"].first().sum())
     sums = rows.assign(
-        total=rows["present"] * rows["log_share_mean"],
-        squares=rows["present"] * (rows["log_share_mean"] ** 2 + rows["log_share_sd"].fillna(1.0) ** 2),
+        total=rows["present"] * rows["log_size_mean"],
+        squares=rows["present"] * (rows["log_size_mean"] ** 2 + rows["log_size_sd"].fillna(1.0) ** 2),
     )
     by_name = sums.groupby("signature")[["present", "total", "squares"]].sum()
     inherited = _inherited(tuple(names))
@@ -207,7 +217,7 @@ def published_ground(
     methods differ more than samples. Its exposures, where it is present, count as four times as many. Without a tissue the facts
     of all types of genomes are averaged by how much the counts resemble each type, and count the less the more these types
     differ (:mod:`vaebench.signatures.resemblance`). A cohort outweighs either as it grows. Signatures that the table does not
-    know keep the weak prior. Shares become mutations by mean and variance of ln(mutations) of x.
+    know keep the weak prior. Sizes become mutations by mean and variance of ln(mutations) of x.
 
     Args:
         x: counts.
@@ -254,9 +264,7 @@ def ground_of_types(
     presence = np.where(known, np.maximum(facts.presence, _FLOOR), np.minimum(facts.presence, _UNSEEN))
     mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
     burden, loading = burden_variance(x), np.where(presence < _SELDOM, 0.0, found.growth)
-    # a share varies with the mutations of a tumour too, unless its signature grows as they do
-    variance = np.maximum(facts.variance - np.square(1 - found.growth) * BURDENS, _LEAST_VARIANCE)
-    expected = (np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, variance)
+    expected = (np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, facts.variance)
     return Ground(*expected, *samples, burden=burden, loading=loading, wrong=_WRONG), weights
 
 
@@ -282,7 +290,7 @@ def published_facts(
     if not known.any():
         raise _says_nothing(str(tissue), names)
     every = _belief(table, names, Facts(*start), _BORROWED)
-    growth = np.array([_GROWTH.get(name, 1.0) for name in names])
+    growth = growth_of(names)
     if tissue is not None:
         own = table[table["type"] == tissue]
         return KnownTypes({tissue: _belief(own, names, every, _BORROWED)}, np.ones(1), known, growth)

@@ -3,7 +3,7 @@
 All published types together are a poor prior of any one cohort: most signatures are in few types, and often there. But the
 counts say which types a cohort resembles:
 
-  1. tumours     of each type are drawn from its published facts (presence, and log-normal shares given presence)
+  1. tumours     of each type are drawn from its published facts (presence, and log-normal sizes given presence)
   2. evidence    of a type for a sample: mean multinomial likelihood of the sample's counts over the type's tumours
   3. weights     of the types in the cohort by expectation-maximisation of the mixture
   4. ground      of the prior: the types' facts averaged by these weights; it counts for as many samples as agreement allows
@@ -28,7 +28,7 @@ _STEPS = 30  # of expectation-maximisation
 
 
 class Facts(NamedTuple):
-    """Published facts of one tumour type: P(present) and mean and variance of ln(share) given presence, arrays [S]."""
+    """Published facts of one tumour type: P(present) and mean and variance of ln(size) given presence, arrays [S]."""
 
     presence: np.ndarray
     log_mean: np.ndarray
@@ -98,7 +98,7 @@ def averaged(
     """Average the facts of a cohort that is of one of the types, but nobody knows which, and the samples that they count for.
 
     The average of the types' facts counts for as many samples as give the distributions of P(present) and of the mean of
-    ln(share) the variance that they have over the types.
+    ln(size) the variance that they have over the types.
 
     Args:
         facts: of K types.

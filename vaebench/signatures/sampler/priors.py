@@ -159,7 +159,7 @@ def burden_moments(
     """Mean and variance [C, T] of the burden of each sample given the logarithms of its exposures.
 
     A burden b_t ~ N(0, v) is shared by all signatures of a sample, ln e_tk ~ N(m_k + l_k b_t, s_k^2), as a tumour of many
-    mutations has more of most. So published shares, which vary less than exposures, say what share to expect of a sample.
+    mutations has more of most. So sizes relative to the burden, which vary less than exposures, say what to expect of a sample.
 
     Args:
         there: [C, T, S], 1 for a signature that is present, or its probability.

@@ -1,0 +1,72 @@
+"""Sizes of exposures relative to a tumour's burden, as the prior of a refit has them.
+
+Shares are no sizes. A signature that takes half of the mutations where it is present takes that half from the others, and a prior
+of independent shares would draw tumours in which it has less: their sum is more than 1. So sizes are those of the sampler's own
+model (:mod:`vaebench.signatures.sampler`), fitted to exposures: ln e_tk ~ N(m_k + l_k b_t, s_k^2) where signature k is present,
+with the burden b_t ~ N(0, v) of tumour t. By expectation-maximisation (Dempster et al. 1977): burdens are normal given the rest,
+and m, s, v are weighted means of what is left.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+_STEPS = 100  # the fit then changes by less than 0.01 a hundred steps
+_LEAST = 0.05  # variance of ln(size): tumours that agree by chance, or with the burden that they define, say no less
+_TYPICAL = 0.3  # of the variance of ln(size), which counts as one tumour
+_BURDENS = 0.6  # of the variance of ln(mutations), which counts as one tumour
+
+
+class Sizes(NamedTuple):
+    """Sizes of S signatures in the tumours that have them.
+
+    Attributes:
+        log_mean: [S], mean of ln e in a tumour of mean ln(mutations), less that mean; 0 for a signature that none has.
+        variance: [S], of ln e given the burden.
+        burden: variance of ln(burden) between tumours.
+    """
+
+    log_mean: np.ndarray
+    variance: np.ndarray
+    burden: float
+
+
+def relative_sizes(
+    exposures: np.ndarray,
+    presence: np.ndarray | None = None,
+    loading: ArrayLike = 1.0,
+    mutations: np.ndarray | None = None,
+) -> Sizes:
+    """Fit sizes to ``exposures`` [T, S], in mutations.
+
+    Args:
+        exposures: of signatures that are present; 0 where one is absent.
+        presence: [T, S], probability that a signature is present where its exposure is above 0; 1 unless given.
+        loading: scalar or [S], how each signature grows with the burden: 1 as the mutations do.
+        mutations: [T], of each tumour, above 0; the sums of its exposures unless given.
+    """
+    if not len(exposures):
+        nothing = np.zeros(exposures.shape[1])
+        return Sizes(nothing, nothing + _TYPICAL, _BURDENS)
+    there = (exposures > 0) * (1.0 if presence is None else presence)
+    logs = np.log(np.where(exposures > 0, exposures, 1.0))
+    total = np.log(exposures.sum(1) if mutations is None else mutations)
+    slope = np.broadcast_to(np.asarray(loading, np.float64), exposures.shape[1])
+    count = there.sum(0)
+    mean_total = float(total.mean())
+    mean, spread = total - mean_total, np.zeros(len(total))  # of the burden given the rest
+    variance, between = np.full(len(slope), _TYPICAL), _BURDENS
+    log_mean = np.zeros(len(slope))
+    for _ in range(_STEPS):
+        left = logs - slope * mean[:, None]
+        log_mean = (there * left).sum(0) / np.maximum(count, 1e-12)
+        squares = np.square(left - log_mean) + np.square(slope) * spread[:, None]
+        variance = np.maximum(((there * squares).sum(0) + _TYPICAL) / (count + 1), _LEAST)
+        between = float((np.sum(np.square(mean) + spread) + _BURDENS) / (len(total) + 1))
+        weight = there * slope / variance
+        spread = between / (1 + between * (weight @ slope))
+        mean = spread * np.sum(weight * (logs - log_mean), axis=1)
+    return Sizes(np.where(count > 0, log_mean - mean_total, 0.0), variance, between)
