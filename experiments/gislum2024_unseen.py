@@ -9,8 +9,8 @@ them (as many as `sparse` chooses in either), are fitted to both by maximum like
 signatures are compared. Autoencoders: two restarts, counts redrawn once an epoch, at most 300 epochs; nmf: two restarts; sparse:
 the halves of gislum2024_pcawg.py, which `--given` names and which were chosen among 2 to 45.
 
-Machine: one CPU core, about 5 minutes for each half and repeat of an autoencoder.
-Expected: sparse and nmf ahead of the autoencoders; the half that was not used fitted nearly as well as the other by all.
+Machine: one CPU core, one to three minutes for each half and repeat of an autoencoder.
+Expected: both halves fitted equally well by every method, best by sparse and muse_xae; those of sparse most often found again.
 
 Writes OUT/rows.csv, a row a (method, repeat, half), each when it is done; finished rows are not repeated: the mean and least
 cosine of a genome's counts with their fit and the median deviance, for genomes used and `unseen`; `near_published`, the share of
