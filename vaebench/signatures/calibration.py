@@ -92,7 +92,8 @@ def calibrate(
         The table of :func:`vaebench.signatures.coverage.coverage_table` over the simulated cohorts of the first source, then
         columns ``coverage_SOURCE`` for each source, ``worst``, the least of them with enough exposures, and ``worst_source``.
         With opportunities, sizes and widths are of the target; ``genome_width`` and ``genome_upper`` are of the genome.
-        Coverage is the same on both scales.
+        Coverage is the same on both scales. ``attrs["notes"]`` lists what was decided: signatures that the tissue does not
+        have, the build of the opportunities.
 
     Raises:
         InputError: for a table or an option that is not allowed.
@@ -114,7 +115,7 @@ def calibrate(
     if not sources:
         raise InputError(f"sources={sources!r} is not allowed; give one or more of {', '.join(SOURCES)}")
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
-    known, _, yields, _ = offered_at(counts, known, None, None, tissue, opportunities)
+    known, _, yields, said = offered_at(counts, known, None, None, tissue, opportunities)
     x, s = counts[some], known.to_numpy()
     draws = draws or max(COHORTS, -(-TUMOURS // len(x)))
     # more kept draws change no draw, unless more are asked for than there would be
@@ -140,7 +141,10 @@ def calibrate(
             frames = _one_by_one([counts for counts, _ in made], known, seed, tell, named | more)
         tables.append(coverage_table(*_numbered(frames, [truth for _, truth in made], known), yields))
     progress("simulating and refitting", len(sources) * draws, len(sources) * draws)
-    return _compared(tables, sources, truths)
+    table = _compared(tables, sources, truths)
+    # ON_TARGET says what the scales are here
+    table.attrs["notes"] = [note for note in said if not note.endswith("(exposures_genome.csv).")]
+    return table
 
 
 def _told(progress: OnProgress, before: int, draws: int, total: int, what: str, done: int, steps: int) -> None:
