@@ -149,6 +149,16 @@ OUTPUTS: dict[str, tuple[File, ...]] = {
         File("signature_draws.npz", "posterior draws of the signatures; with `--intervals joint`"),
         File("signatures_genome.csv", "signatures of the genome; with `--opportunities`", _SPECTRA),
         File(
+            "opportunities.csv",
+            "opportunities of the counts, for `refit` and `decompose`; with `--opportunities`",
+            (
+                ("channel", "", "of the mutation"),
+                ("target", "places", "where it can happen in the target"),
+                ("genome", "places", "the same in the whole genome"),
+                ("name", "", "of the target"),
+            ),
+        ),
+        File(
             "channel_factors.csv",
             "by how much the counts of all samples deviate from the signatures; where these were adapted",
             (("channel", "", "of the mutation"), ("factor", "ratio", "by which each signature was multiplied there")),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,11 +12,13 @@ from vaebench.cli.main import main
 from vaebench.data.mutations.channel_names import CHANNELS
 from vaebench.data.mutations.opportunities import Opportunities, read_opportunities
 from vaebench.data.mutations.simulate import simulate_catalogue
-from vaebench.data.mutations.tables import write_catalogue, write_signatures
+from vaebench.data.mutations.tables import read_exposures, read_signatures, write_catalogue, write_signatures
 from vaebench.errors import InputError
 from vaebench.signatures.calibration import calibrate
+from vaebench.signatures.decomposition import decompose
 from vaebench.signatures.detection import PowerOptions, power
 from vaebench.signatures.extraction import extract
+from vaebench.signatures.kept import read_extraction
 from vaebench.signatures.matching import matches
 from vaebench.signatures.opportunities import ExomeCheck, at_genome, at_target, exome_notes
 from vaebench.signatures.refitting import refit
@@ -189,8 +193,69 @@ def test_the_commands_take_opportunities(command, exomes, truth, tmp_path, capsy
         str(tmp_path / "out"),
     ]
     assert main(words) == 0
-    assert "those of the target" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "those of the target" in said
+    assert "those of GRCh37: nothing names another build" in said
+    assert "exposures_genome.csv" not in said
     table = pd.read_csv(tmp_path / "out" / ("coverage.csv" if command == "calibrate" else "power.csv"))
     assert any(name.startswith("genome_") for name in table.columns)
     assert main([*words[:-1], str(tmp_path / "other"), "--opportunities", "nothing"]) == 2
     assert capsys.readouterr().err.count("\n") <= 3
+
+
+@pytest.fixture(scope="module")
+def kept(exomes, truth, tmp_path_factory):
+    """A folder with an extraction from exomes, its counts, and the signatures of the genome."""
+    folder = tmp_path_factory.mktemp("kept")
+    write_signatures(truth.signatures, folder / "s.csv")
+    write_catalogue(exomes[0], folder / "x.csv")
+    extract(exomes[0], k=3, method="nmf", restarts=2, opportunities=EXOME).save(folder / "e")
+    return folder
+
+
+@pytest.mark.parametrize("named", [[], ["--opportunities", "exome"]])
+def test_signatures_of_an_extraction_from_exomes_are_converted_once(kept, exomes, named, tmp_path, capsys):
+    words = ["refit", f"{kept}/x.csv", f"{kept}/e", "--intervals", "none", "--out", str(tmp_path / "r"), *named]
+    assert main(words) == 0
+    assert ("taken to have them too" in capsys.readouterr().out) == (not named)
+    right = refit(exomes[0], read_signatures(kept / "e" / "signatures.csv"))
+    found = read_exposures(tmp_path / "r" / "exposures.csv", samples_in="rows")
+    np.testing.assert_allclose(found, right.exposures, rtol=1e-6, atol=1e-6)
+    assert (tmp_path / "r" / "exposures_genome.csv").is_file()
+    # genomes, and signatures of exomes
+    assert main([*words[:5], "--opportunities", "genome", "--out", str(tmp_path / "g")]) == 0
+    genome = refit(exomes[0], read_signatures(kept / "e" / "signatures_genome.csv"))
+    found = read_exposures(tmp_path / "g" / "exposures.csv", samples_in="rows")
+    np.testing.assert_allclose(found, genome.exposures, rtol=1e-6, atol=1e-6)
+
+
+def test_an_extraction_from_exomes_is_decomposed_on_its_own_scale(kept, truth, tmp_path, capsys):
+    assert main(["decompose", f"{kept}/e", f"{kept}/s.csv", "--out", str(tmp_path / "d")]) == 0
+    assert "converted to exome (GRCh37)" in capsys.readouterr().out
+    right = decompose(
+        read_signatures(kept / "e" / "signatures.csv"), at_target(truth.signatures, EXOME).signatures, mutations=1e5
+    )
+    found = pd.read_csv(tmp_path / "d" / "decomposition.csv")
+    np.testing.assert_allclose(found["cosine"], right.signatures["cosine"], rtol=1e-6)
+    read = read_extraction(kept / "e")
+    np.testing.assert_allclose(
+        read.genome_signatures(), read_signatures(kept / "e" / "signatures_genome.csv"), atol=1e-12
+    )
+    older = tmp_path / "older"
+    shutil.copytree(kept / "e", older)
+    (older / "opportunities.csv").unlink()
+    with pytest.raises(InputError, match="extract again"):
+        read_extraction(older)
+
+
+def test_tables_that_are_of_a_target_already_are_not_converted_again_without_a_word(kept, tmp_path, capsys):
+    own = f"{kept}/e/signatures.csv"
+    out = ["--out", str(tmp_path / "out"), "--opportunities", "exome"]
+    assert main(["refit", f"{kept}/x.csv", own, "--intervals", "none", *out]) == 2
+    assert "signatures_genome.csv" in capsys.readouterr().err
+    assert main(["match", own, f"{kept}/s.csv"]) == 0
+    assert "signatures_genome.csv" in capsys.readouterr().out
+    called = tmp_path / "COSMIC_SBS_GRCh37_exome.txt"
+    shutil.copy(kept / "s.csv", called)
+    assert main(["refit", f"{kept}/x.csv", str(called), "--intervals", "none", *out]) == 0
+    assert "is called one of an exome" in capsys.readouterr().out

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from vaebench.cli.provenance import run_info
-from vaebench.cli.signature_inputs import reading_notes
+from vaebench.cli.signature_inputs import on_target, reading_notes, scale_notes
 from vaebench.data.mutations import tables as mutations
+from vaebench.data.mutations.channels import refuse_unlike_signatures
 from vaebench.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,16 +33,18 @@ def decompose_signatures(options: Decompose, command: str) -> dict[str, Any]:
     check_results_folder(options.out, "decompose")
     reference, started = mutations.read_signatures(options.reference), time.perf_counter()
     amounts: pd.Series | float | None = options.mutations
-    notes: list[str] = []
-    draws = None
+    notes, draws = reading_notes(reference), None
     if is_extraction(options.signatures):
         kept = read_extraction(options.signatures)
         signatures, draws = kept.signatures, kept.draws
         amounts = kept.mutations.clip(lower=1.0) if amounts is None else amounts
+        if kept.opportunities is not None:
+            refuse_unlike_signatures(signatures, reference)
+            reference = on_target(reference, kept.opportunities)
+            notes += [f"The reference was converted to {kept.opportunities.name}, which the signatures are of."]
     else:
         signatures = mutations.read_signatures(options.signatures)
-        notes = reading_notes(signatures)
-    notes = list(dict.fromkeys([*notes, *reading_notes(reference)]))
+        notes = [*reading_notes(signatures, reference), *scale_notes(options.signatures, options.reference)]
     chosen = DecompositionOptions(
         cosine=options.cosine, gain=options.gain, tolerance=options.tolerance, most=options.most
     )

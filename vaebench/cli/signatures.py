@@ -13,7 +13,7 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.cli.attribution import attributed, check_attribution, found_line, save_intervals, write_variants
 from vaebench.cli.parsing import listed, training_settings
 from vaebench.cli.provenance import run_info
-from vaebench.cli.signature_inputs import on_target, read_or_counted, read_target, reading_notes
+from vaebench.cli.signature_inputs import on_target, read_or_counted, read_target, reading_notes, scale_notes
 from vaebench.cli.signature_options import Calibrate, Extract, Match, Power, RefitOptions
 from vaebench.data.files.folders import STEPS, check_results_folder, whole_folder
 from vaebench.data.files.writing import write_frame
@@ -173,9 +173,9 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     from vaebench.signatures.refitting import refit
 
     kept = read_extraction(options.signatures) if is_extraction(options.signatures) else None
-    signatures = mutations.read_signatures(options.signatures) if kept is None else kept.signatures
+    signatures = mutations.read_signatures(options.signatures) if kept is None else kept.genome_signatures()
     catalogue = read_or_counted(options, signatures)
-    target = read_target(options, catalogue, options.signatures)
+    target = read_target(options, catalogue, options.signatures, None if kept is None else kept.opportunities)
     types = mutations.cancer_types(catalogue.index, options.types)
     started = time.perf_counter()
     fit = refit(
@@ -252,7 +252,7 @@ def calibrate_intervals(options: Calibrate, command: str) -> dict[str, Any]:
         progress=StepDisplay(options.quiet),
     )
     info = run_info(command, time.perf_counter() - started, options, catalogue)
-    worst, read = worst_sentence(coverage, options.level), reading_notes(catalogue, signatures)
+    worst, read = worst_sentence(coverage, options.level), reading_notes(catalogue, signatures, coverage)
     page = save_calibration(
         options.out, coverage, intervals=options.intervals, level=options.level, info=info, notes=read
     )
@@ -275,7 +275,8 @@ def match_signatures(options: Match, command: str) -> dict[str, Any]:
     if options.out is not None:
         check_results_folder(options.out, "match")
     signatures, reference = mutations.read_signatures(options.signatures), mutations.read_signatures(options.reference)
-    found, read = matches(signatures, reference), reading_notes(signatures, reference)
+    found = matches(signatures, reference)
+    read = [*reading_notes(signatures, reference), *scale_notes(options.signatures, options.reference)]
     if options.out is not None:
         with whole_folder(options.out, "match") as new:
             write_frame(found, new / "matches.csv")
@@ -298,17 +299,18 @@ def detection_limits(options: Power, command: str) -> dict[str, Any]:
         )
     signatures = mutations.read_signatures(options.signatures)
     chosen, started = PowerOptions(samples=options.samples), time.perf_counter()
+    target = read_target(options, signatures, options.signatures)
     limits = power(
         signatures,
         mutations=sorted({int(text) for text in numbers}),
         seed=options.seed,
         options=chosen,
-        opportunities=read_target(options, signatures, options.signatures),
+        opportunities=target,
         progress=StepDisplay(options.quiet),
     )
     info = run_info(command, time.perf_counter() - started, options, signatures)
     info["signatures digest"] = info.pop("catalogue digest")
-    read = reading_notes(signatures)
+    read = [*reading_notes(signatures), *(target.notes if target else ())]
     path = save_power(options.out, limits, info | dataclasses.asdict(chosen) | ({"notes": read} if read else {}))
     if not options.quiet:
         print("".join(f"{note}\n" for note in read), end="")

@@ -12,12 +12,12 @@ import pandas as pd
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context, refuse_shares
-from vaebench.data.mutations.opportunities import Opportunities
+from vaebench.data.mutations.opportunities import Opportunities, write_opportunities
 from vaebench.data.mutations.tables import cancer_types, write_exposures, write_signatures, write_sigprofiler
 from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
 from vaebench.signatures import interchange, plots
 from vaebench.signatures.extraction_notes import ambiguity_notes, choice_notes, drawn_notes
-from vaebench.signatures.kept import PRIOR
+from vaebench.signatures.kept import OPPORTUNITIES, PRIOR
 from vaebench.signatures.learned import learned_prior
 from vaebench.signatures.matching import fit_cosines, matches
 from vaebench.signatures.methods import METHODS, ExtractionMethod, ExtractionTask, loaded
@@ -49,6 +49,7 @@ class Extraction(NamedTuple):
         notes: sentences that a reader of the result should see.
         genome: with opportunities, the signatures on the genome's scale, and the yields by which exposures are divided.
         catalogue: the counts [T, 96] that it was made from; ``None`` for a result of an earlier version.
+        opportunities: of the counts, which ``signatures`` are on the scale of; ``None`` for the genome's.
     """
 
     __repr__ = one_line
@@ -69,6 +70,7 @@ class Extraction(NamedTuple):
     notes: tuple[str, ...]
     genome: Scaled | None = None
     catalogue: pd.DataFrame | None = None
+    opportunities: Opportunities | None = None
 
     @classmethod
     def from_anndata(cls, adata: AnnData, asignatures: AnnData | None = None) -> Extraction:
@@ -88,9 +90,9 @@ class Extraction(NamedTuple):
 
         ``signatures.csv``, ``exposures.csv``, ``samples.csv``, ``selection.csv``, ``prior.csv`` (what a refit of new samples
         takes over, for ``types`` or those in names like ``type::sample``), and ``matches.csv`` if there was a reference; with
-        opportunities also ``signatures_genome.csv`` and ``exposures_genome.csv``. They replace all files of an earlier
-        extraction, which ``manifest.json`` names, in one step; other files stay. Intervals have a ``save`` of their own, to be
-        called after this one.
+        opportunities also ``signatures_genome.csv``, ``exposures_genome.csv`` and ``opportunities.csv``. They replace all files
+        of an earlier extraction, which ``manifest.json`` names, in one step; other files stay. Intervals have a ``save`` of
+        their own, to be called after this one.
 
         Args:
             folder: of the result.
@@ -112,6 +114,8 @@ class Extraction(NamedTuple):
             if self.genome is not None:
                 write_signatures(self.genome.signatures, new / "signatures_genome.csv")
                 write_exposures(self.exposures / self.genome.yields, new / "exposures_genome.csv")
+            if self.opportunities is not None:
+                write_opportunities(self.opportunities, new / OPPORTUNITIES)
             write_frame(self.samples.rename_axis("Samples").reset_index(), new / "samples.csv")
             write_frame(self.selection, new / "selection.csv")
             types = cancer_types(self.exposures.index) if types is None else types
@@ -246,7 +250,9 @@ def _on_both_scales(result: Extraction, target: Opportunities | None) -> Extract
     if target is None:
         return result
     genome = at_genome(result.signatures, target)
-    return result._replace(genome=genome, notes=(*scale_notes(target, genome.yields), *result.notes))
+    return result._replace(
+        genome=genome, opportunities=target, notes=(*scale_notes(target, genome.yields), *result.notes)
+    )
 
 
 def _numbers(k: int | Iterable[int], samples: int) -> tuple[list[int], tuple[str, ...]]:

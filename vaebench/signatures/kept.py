@@ -11,24 +11,29 @@ import pandas as pd
 
 from vaebench.atomic import read_json
 from vaebench.data.files.folders import MANIFEST
+from vaebench.data.mutations.opportunities import Opportunities, kept_opportunities
 from vaebench.data.mutations.tables import cancer_types, read_exposures, read_signatures
 from vaebench.errors import InputError, user_path
 from vaebench.signatures.learned import COLUMNS, learned_prior
+from vaebench.signatures.opportunities import at_genome
 from vaebench.types.shown import one_line, tables_page
 
 PRIOR, DRAWS = "prior.csv", "signature_draws.npz"
 """Files of an extraction: what it learned of its exposures, and draws of its signatures."""
+GENOME, OPPORTUNITIES = "signatures_genome.csv", "opportunities.csv"
+"""Files of an extraction with opportunities: its signatures on the genome's scale, and the opportunities."""
 
 
 class KeptExtraction(NamedTuple):
     """An extraction that was saved.
 
     Attributes:
-        signatures: [S, M].
+        signatures: [S, M], on the scale of the counts that they were extracted from.
         prior: table of :func:`vaebench.signatures.learned.learned_prior`.
         mutations: [S], sums of the exposures.
         draws: [n, S, M], of the posterior of the signatures; ``None`` without joint intervals.
         notes: sentences on what was missing, and what was done instead.
+        opportunities: of the counts that the signatures were extracted from; ``None`` for the genome's.
     """
 
     __repr__ = one_line
@@ -39,6 +44,13 @@ class KeptExtraction(NamedTuple):
     mutations: pd.Series
     draws: np.ndarray | None
     notes: tuple[str, ...]
+    opportunities: Opportunities | None = None
+
+    def genome_signatures(self) -> pd.DataFrame:
+        """Return the signatures [S, M] on the genome's scale, which a refit with opportunities needs."""
+        if self.opportunities is None:
+            return self.signatures
+        return at_genome(self.signatures, self.opportunities).signatures
 
 
 def is_extraction(path: str | Path) -> bool:
@@ -57,7 +69,9 @@ def read_extraction(folder: str | Path) -> KeptExtraction:
     Example::
 
         kept = vb.signatures.read_extraction("results/extract")
-        fit = vb.signatures.refit(new, kept.signatures, intervals="spike_slab", prior=kept.prior)
+        fit = vb.signatures.refit(
+            new, kept.genome_signatures(), intervals="spike_slab", prior=kept.prior, opportunities=kept.opportunities
+        )
     """
     place = user_path(folder)
     maker = str((read_json(place / MANIFEST) or {}).get("made_by", "vaebench extract"))
@@ -78,7 +92,12 @@ def read_extraction(folder: str | Path) -> KeptExtraction:
         prior = learned_prior(exposures, types=cancer_types(exposures.index))
         notes.append(f"{place} has no {PRIOR}: the prior was learned from its exposures.")
     draws = _draws(place / DRAWS, names, list(signatures.columns)) if (place / DRAWS).is_file() else None
-    return KeptExtraction(signatures, prior, exposures.sum(axis=0), draws, tuple(notes))
+    if (place / GENOME).is_file() and not (place / OPPORTUNITIES).is_file():
+        raise InputError(
+            f"{place} is an extraction with opportunities by an earlier version, and has no {OPPORTUNITIES}; extract again"
+        )
+    target = kept_opportunities(place / OPPORTUNITIES) if (place / OPPORTUNITIES).is_file() else None
+    return KeptExtraction(signatures, prior, exposures.sum(axis=0), draws, tuple(notes), target)
 
 
 def _prior(path: Path, names: list[str]) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.bed import Intervals, read_bed
 from vaebench.data.mutations.channel_names import CONTEXTS, DOUBLETS, reverse_complement
 from vaebench.data.mutations.genome import Genome, build_of, matched_chromosomes, open_genome, plain_chromosome
@@ -111,6 +112,32 @@ def read_opportunities(
     found = found or BUILDS[0]
     target, whole = (_by_channel(_known()[f"{found}_{part}"], context) for part in (name, "genome"))
     return Opportunities(context, target, whole, f"{name} ({found})", notes)
+
+
+def write_opportunities(opportunities: Opportunities, path: Path) -> Path:
+    """Writes opportunities as a table with a row for each channel, which :func:`kept_opportunities` reads; returns the path."""
+    numbers = {"target": opportunities.target.to_numpy(), "genome": opportunities.genome.to_numpy()}
+    columns = {"channel": list(CONTEXTS[opportunities.context])} | numbers | {"name": opportunities.name}
+    return write_frame(pd.DataFrame(columns), path)
+
+
+def kept_opportunities(path: Path) -> Opportunities:
+    """Reads the table of :func:`write_opportunities`.
+
+    Raises:
+        InputError: the file is no such table.
+    """
+    try:
+        table = pd.read_csv(path, dtype={"channel": str, "name": str}, keep_default_na=False)
+        numbers = table.set_index("channel")[["target", "genome"]].astype(np.float64)
+        name = str(table["name"].iloc[0])
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(f"{path} cannot be read as opportunities ({str(error)[:60]}); extract again") from None
+    context = next((name for name, channels in CONTEXTS.items() if list(numbers.index) == list(channels)), None)
+    values = numbers.to_numpy()
+    if context is None or not (np.isfinite(values) & (values >= 0)).all():
+        raise InputError(f"{path} must have a number from 0 for each channel of a context; extract again")
+    return Opportunities(context, numbers["target"], numbers["genome"], name)
 
 
 def counted_opportunities(genome: Genome, context: str, intervals: Intervals | None = None) -> pd.Series:
