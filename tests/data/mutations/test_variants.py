@@ -48,6 +48,23 @@ def test_a_folder_of_vcf_files(tmp_path, ending, end):
     assert sums(count(tmp_path, GENOME, ignore_filter=True)) == {"T 1": 2, "T2": 0}
 
 
+def test_lists_of_mutations_in_a_folder_that_are_not_read_are_said(tmp_path):
+    vcf(tmp_path, "T1.vcf", ("1", 5, "C", "T", "PASS"))
+    for name in ("T1.vcf.tbi", "genome.fa", "T1.log"):
+        (tmp_path / name).write_text(">1\nACGT\n")
+    (tmp_path / "types.csv").write_text("sample,type\nT1,a\n")
+    (tmp_path / "made").mkdir()
+    assert count(tmp_path, GENOME).notes == []
+    (tmp_path / "T2.bcf").write_bytes(b"BCF\2")
+    vcf(tmp_path, "T3.txt", ("1", 5, "C", "T", "PASS"))
+    vcf(tmp_path / "made", "T4.vcf", ("1", 5, "C", "T", "PASS"))
+    counted = count(tmp_path, GENOME)
+    assert sums(counted) == {"T1": 1}
+    (note,) = counted.notes
+    assert "2 files and 1 folder with mutations were not read, such as 'T2.bcf'" in note
+    assert count(tmp_path / "T1.vcf", GENOME).notes == []
+
+
 def test_genotypes_say_who_carries_which_allele(tmp_path):
     rows = [
         ("1", 5, "C", "T,A", ".", "0/1:9", "0|2:9", "./.:0"),

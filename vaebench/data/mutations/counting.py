@@ -28,6 +28,7 @@ from vaebench.data.mutations.genome import BASES, Genome, build_of, matched_chro
 from vaebench.data.mutations.records import Variants, shown
 from vaebench.data.mutations.strand import Genes, read_genes
 from vaebench.data.mutations.variants import is_list_of_mutations, read_variants
+from vaebench.data.wording import count_of
 from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.version import __version__
 
@@ -294,13 +295,14 @@ def _catalogues(samples: list[str], events: Events, contexts: list[str], notes: 
         found[name] = pd.DataFrame(counts.astype(np.float64), pd.Index(samples), list(CONTEXTS[name]))
     outer = int((sbs["sbs1536"] < 0).sum())
     if "SBS1536" in found and outer:
-        notes.append(f"{outer} substitutions are missing in SBS1536: a base two places beside them is not known")
+        what = f"{count_of(outer, 'substitution')} {'is' if outer == 1 else 'are'} missing in SBS1536"
+        notes.append(f"{what}: a base two places beside {'it' if outer == 1 else 'them'} is not known")
     if "DBS78" in found and len(first) and any(name.startswith("SBS") for name in found):
-        notes.append(f"the substitutions of the {len(first)} doublets are counted in the SBS contexts too")
+        notes.append(f"the substitutions of {count_of(len(first), 'doublet')} are counted in the SBS contexts too")
     if "DBS78" in found and clustered:
-        notes.append(
-            f"{clustered} pairs of neighbouring substitutions are no doublets: a third is within {CLUSTER} bases of them"
-        )
+        what = f"{count_of(clustered, 'pair')} of neighbouring substitutions"
+        none = "is no doublet: a third is" if clustered == 1 else "are no doublets: a third is"
+        notes.append(f"{what} {none} within {CLUSTER} bases of {'it' if clustered == 1 else 'them'}")
     return found
 
 

@@ -76,7 +76,9 @@ def found_events(variants: Variants, genome: Genome | None, genes: Genes | None)
     codes, names = pd.factorize(records["chrom"])
     plain = {name: plain_chromosome(str(name)) for name in names}
     matched = plain if genome is None else matched_chromosomes([str(name) for name in names], genome)
-    lost = ["mitochondrial genome" if plain[n] == "MT" else "" if n in matched else NO_CHROMOSOME for n in names]
+    # some tools call it 25, so that the name in the genome counts as well
+    of_mt = {name for name in names if "MT" in (plain[name], plain_chromosome(matched.get(name, "")))}
+    lost = ["mitochondrial genome" if n in of_mt else "" if n in matched else NO_CHROMOSOME for n in names]
     homes, places = pd.factorize(np.array([matched.get(name, "") for name in names], object))
     if len(names):
         _set(reasons, np.array(lost, object)[codes])

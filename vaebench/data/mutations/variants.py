@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,12 +14,15 @@ from vaebench.data.files.opening import DAMAGED, opened, refusing_broken, text_l
 from vaebench.data.mutations.maf import has_columns_of_mutations, read_table_of_mutations
 from vaebench.data.mutations.records import NO_NAME, Variants, sample_of, shown
 from vaebench.data.mutations.vcf import read_vcf
+from vaebench.data.wording import count_of
 from vaebench.errors import InputError
 
 __all__ = ["ENDINGS", "Variants", "is_list_of_mutations", "read_variants"]
 
 ENDINGS = (".vcf", ".vcf.gz", ".vcf.bgz", ".maf", ".maf.gz", ".maf.txt", ".maf.tsv")
 """Names of files that are read from a folder."""
+_TEXT = re.compile(r"\.(txt|tsv|csv|tab)(\.gz)?$", re.IGNORECASE)
+"""Names of files that may be tables of mutations."""
 _NEEDED = "a VCF, a MAF or a table with sample, chrom, pos, ref and alt"
 
 
@@ -48,6 +52,7 @@ def read_variants(paths: str | Path | Iterable[str | Path], *, ignore_filter: bo
             _refuse_kind(file)
             found.append((read_vcf if _is_vcf(file) else read_table_of_mutations)(file, ignore_filter))
     joined = _joined(_named_by_file(found))
+    joined.notes.extend(note for path in given for note in _left_notes(Path(path)))
     empty = [file.name for file, part in zip(files, found, strict=True) if not len(part.records)]
     if empty:
         some = f"{len(empty)} files have no record of a mutation, such as {shown(empty[0])}; none is counted of them"
@@ -94,6 +99,36 @@ def _files(path: Path) -> list[Path]:
         deeper = f" and {folders} not searched" if inner else ""
         raise InputError(f"{path} has no VCF or MAF file ({held}{deeper}); names must end in {', '.join(ENDINGS[:5])}")
     return found
+
+
+def _left_notes(folder: Path) -> list[str]:
+    """A note on lists of mutations in a folder that are not read, since their names say nothing or they lie deeper."""
+    if not folder.is_dir():
+        return []
+    inner = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    files = [path.name for path in inner if path.is_file() and _is_left(path)]
+    deeper = [path for path in inner if path.is_dir() for path in path.rglob("*") if path.is_file()]
+    folders = list(dict.fromkeys(path.relative_to(folder).parts[0] for path in deeper if _may_hold(path)))
+    if not files and not folders:
+        return []
+    some = [count_of(len(names), noun) for names, noun in ((files, "file"), (folders, "folder")) if names]
+    were = "was" if len(files) + len(folders) == 1 else "were"
+    return [
+        f"{folder}: {' and '.join(some)} with mutations {were} not read, such as {shown([*files, *folders][0])}; of a folder, "
+        f"files with names in {', '.join(ENDINGS[:5])} are read: name the others one by one"
+    ]
+
+
+def _may_hold(path: Path) -> bool:
+    """Returns true for a name of a VCF, BCF or MAF."""
+    return path.name.lower().endswith((*ENDINGS, ".bcf", ".vcf.bz2", ".vcf.xz", ".vcf.zip"))
+
+
+def _is_left(path: Path) -> bool:
+    """Returns true for a list of mutations whose name is not one that is read from a folder."""
+    if path.name.lower().endswith(ENDINGS):
+        return False
+    return _may_hold(path) or (_TEXT.search(path.name) is not None and is_list_of_mutations(path))
 
 
 def _matrix_in(folder: Path) -> Path | None:
