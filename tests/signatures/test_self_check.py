@@ -87,6 +87,8 @@ def test_what_a_check_says(monkeypatch):
     assert "too narrow" not in good
     assert "80% [71%, 87%]" in bad
     assert "too narrow for these samples: add what signatures they miss, name the tissue, or refit" in bad
+    given = (np.ones((1, 96)), pd.DataFrame(), scatter, None, 0.999, 0, QUICK, None)
+    assert "in their 99.9% intervals" in self_check_notes(True, RefitChecks(), *given)[0]
     assert SelfCheck(10, 10, 5).interval()[1] == 1
     assert SelfCheck(0, 0, 5).interval() == (0, 1)
 

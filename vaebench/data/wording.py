@@ -29,6 +29,11 @@ def quoted(value: str) -> str:
     return repr(value if len(value) <= _LONGEST else value[: _LONGEST - 3] + "...")
 
 
+def per_cent(share: float) -> str:
+    """Formats a share in per cent with its own digits, such as ``95%`` or ``99.9%``: rounded, the latter would be 100%."""
+    return f"{100 * share:.10g}%"
+
+
 def count_of(number: int, noun: str) -> str:
     """Formats a number with its noun, such as ``1 sample`` or ``1,200 samples``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from vaebench.analysis.uncertainty import wilson
-from vaebench.data.wording import count_of
+from vaebench.data.wording import count_of, per_cent
 from vaebench.figures import style
 from vaebench.figures.samples import present_by_size
 
@@ -200,7 +200,7 @@ def interval_panels(
     rest, hidden = len(names) - len(chosen), len(known) - len(signatures)
     style.add_footnote(
         figure,
-        f"Mutations: estimate and {level:.0%} interval."
+        f"Mutations: estimate and {per_cent(level)} interval."
         + (" Pale lines: the signature is probably absent." if intervals["presence"].notna().any() else ""),
         f"Further samples, in the table: {rest}." if rest else "",
         f"Signatures that are {'small or ' if least else ''}absent from all of these, not drawn: {hidden}."
@@ -230,6 +230,6 @@ def coverage_bars(coverage: pd.DataFrame, level: float) -> Figure:
     ax.tick_params(labelsize=7)
     ax.set_xlabel("share of simulated exposures inside their interval")
     style.add_footnote(
-        figure, f"Dashed: nominal {level:.0%}. Bars: 95% interval of the count (Wilson). In brackets: exposures."
+        figure, f"Dashed: nominal {per_cent(level)}. Bars: 95% interval of the count (Wilson). In brackets: exposures."
     )
     return figure

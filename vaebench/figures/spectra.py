@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import nbinom, poisson
 
-from vaebench.data.wording import count_of
+from vaebench.data.wording import count_of, per_cent
 from vaebench.figures import style
 from vaebench.figures.channels import SUBSTITUTION_COLOURS, ChannelLook, channel_look, field_order, label_channels
 
@@ -151,7 +151,7 @@ def sample_fit(
     kind = "Poisson counts" if np.isinf(size) else f"a negative binomial of size {size:.3g}"
     style.add_footnote(
         figure,
-        f"Grey: where {level:.0%} of the residuals of {kind} lie{widened}. Channels outside: {outside} of {len(x)}.",
+        f"Grey: where {per_cent(level)} of the residuals of {kind} lie{widened}. Channels outside: {outside} of {len(x)}.",
     )
     return figure
 

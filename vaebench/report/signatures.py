@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from vaebench.data.wording import count_of
+from vaebench.data.wording import count_of, per_cent
 from vaebench.figures import style
 from vaebench.figures.exposures import (
     SAMPLES_SHOWN,
@@ -303,12 +303,12 @@ def calibration_page(
     whence = f" True exposures come from {'; '.join(named)}{own}." if named else ""
     text = (
         "Cohorts were simulated and refitted. Coverage is the share of their true exposures inside the interval, nominal "
-        f"{level:.0%}.{whence} Small exposures are below 5% of their tumour's mutations. "
+        f"{per_cent(level)}.{whence} Small exposures are below 5% of their tumour's mutations. "
         "Signatures that are missing from the table show nowhere here."
     )
     return write_page(
         folder,
-        f"Calibration: coverage of {level:.0%} intervals",
+        f"Calibration: coverage of {per_cent(level)} intervals",
         f"<p>{escape(text)}</p>{notes_html(notes)}",
         sections,
     )

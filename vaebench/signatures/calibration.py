@@ -19,6 +19,7 @@ import pandas as pd
 from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
+from vaebench.data.wording import per_cent
 from vaebench.errors import InputError, unknown_name, user_path, whole_number
 from vaebench.signatures.adaptation import ADAPTATION
 from vaebench.signatures.coverage import coverage_table
@@ -250,7 +251,7 @@ def worst_sentence(table: pd.DataFrame, level: float) -> str:
     if not len(whole):
         return "There are too few exposures above 0 to say how often they are held; simulate more cohorts (draws)."
     worst, source = float(whole["worst"].iloc[0]), whole["worst_source"].iloc[0]
-    text = f"At worst {worst:.0%} of the exposures above 0 are held, nominal {level:.0%}"
+    text = f"At worst {worst:.0%} of the exposures above 0 are held, nominal {per_cent(level)}"
     named = known[known["kind"] == "signature"]
     if len(named):
         least = named.loc[named["worst"].idxmin()]

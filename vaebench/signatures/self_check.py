@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
+from vaebench.data.wording import per_cent
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions
@@ -123,7 +124,7 @@ def self_check_notes(
     said = (
         f"Checked on {found.tumours} tumours simulated from published exposures, with as many mutations: "
         f"{found.held / max(found.exposures, 1):.0%} [{low:.0%}, {high:.0%}] of their exposures above 0 are in their "
-        f"{level:.0%} intervals."
+        f"{per_cent(level)} intervals."
     )
     if high >= level:
         return [said]
