@@ -16,6 +16,7 @@ from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.channels import context_of
 from vaebench.data.mutations.counting import is_list_of_mutations
 from vaebench.data.mutations.tables import read_catalogue
+from vaebench.errors import InputError
 
 pytest.importorskip("pyfaidx")
 
@@ -85,6 +86,12 @@ def test_extractions_and_refits_count_a_folder_first(calls):
             "T2.vcf has no record of a mutation",
             "1 record was not counted (1 structural variant); vaebench count lists them",
         ]
+
+
+@pytest.mark.parametrize("given", [{"fractions": True}, {"names": "types"}])
+def test_options_of_tables_are_refused_beside_lists(calls, given):
+    with pytest.raises(InputError, match="is a list of mutations: leave it out"):
+        read_or_counted(Extract(catalogue=calls / "vcf", reference_genome=calls / "genome.fa", **given), None)
 
 
 def test_lists_are_counted_by_the_channels_of_the_signatures(calls):

@@ -76,6 +76,8 @@ def test_intervals_are_quantiles_of_draws_of_exposures_and_signatures():
         per_mutation(x, EXPOSURES.iloc[:1], SIGNATURES)
     with pytest.raises(InputError, match="0 in all samples"):
         per_mutation(x, 0 * EXPOSURES, SIGNATURES)
+    with pytest.raises(InputError, match="is a ndarray; it must be a DataFrame"):
+        per_mutation(x, EXPOSURES.to_numpy(), SIGNATURES)
 
 
 @pytest.mark.parametrize("drawn", [True, False])
@@ -207,5 +209,15 @@ def test_variants_and_vcf_files_carry_the_probabilities(calls, tmp_path):
     bare = [line.split("SIGNATURES=")[0] for line in (lines[4], lines[7], lines[8])]
     original = VCF.splitlines()
     assert [bare[1], bare[2]] == [original[6], original[7]]
+    # a copy that is annotated again has the field once, and those of other probabilities are gone
+    again = variant_table(copy, probabilities, fasta)
+    lost = again.index[again["line"] == 5]
+    again.loc[lost, "signature"] = ""
+    (second,) = annotate_vcf(again, tmp_path / "again")
+    with gzip.open(second, "rt") as stream:
+        written = stream.read().splitlines()
+    assert written[:4] == lines[:4]
+    assert written[4].split("\t")[7] == "DP=9"
+    assert written[5:] == lines[5:]
     with pytest.raises(InputError, match="T2"):
         variant_table(path, probabilities[probabilities["sample"] == "T1"], fasta)

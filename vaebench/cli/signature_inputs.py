@@ -31,6 +31,11 @@ def read_or_counted(options: Extract | RefitOptions, signatures: pd.DataFrame | 
     assert options.catalogue is not None
     genome = options.reference_genome
     if is_list_of_mutations(options.catalogue):
+        without = {"--fractions": options.fractions, f"--names {options.names}": options.names != "samples"}
+        for name in (name for name, asked in without.items() if asked):
+            raise InputError(
+                f"{name} is of tables of counts, and {options.catalogue} is a list of mutations: leave it out"
+            )
         context = options.context or ("SBS96" if signatures is None else context_of(signatures))
         return counted_catalogue(options.catalogue, genome, context)
     found = mutations.read_catalogue(options.catalogue, fractions=options.fractions, names=options.names)

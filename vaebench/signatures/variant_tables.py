@@ -16,6 +16,7 @@ from vaebench.errors import InputError
 
 FIELD = "SIGNATURES"
 """Name of the INFO field."""
+_OWN_FIELD, _EARLIER = f"{FIELD}=".encode(), f"##INFO=<ID={FIELD},".encode()
 _SHOWN = 0.01  # probability from which a signature is in the INFO field
 _OWN = ("sample", "chrom", "pos", "ref", "alt", "channel", "reason", "file", "line")
 _LAST = (b"QUAL", b"FILTER", b"INFO")  # columns that short files leave out
@@ -90,8 +91,8 @@ def annotate_vcf(table: pd.DataFrame, folder: str | Path) -> list[Path]:
     """Write a copy of each VCF of ``table`` into ``folder``, with the field ``SIGNATURES`` in its INFO.
 
     The field lists ``SAMPLE|ALT|NAME:P|NAME:P...`` for each sample and allele, the signatures with a probability of 0.01 or more,
-    the largest first. Reserved characters in names are written as the VCF standard says, ``%3B`` for a semicolon. Everything
-    else stays as it was, and gzipped files stay gzipped (copies of other
+    the largest first; that of an earlier annotation is replaced. Reserved characters in names are written as the VCF standard
+    says, ``%3B`` for a semicolon. Everything else stays as it was, and gzipped files stay gzipped (copies of other
     archives are not packed). Files that are no VCF are left out.
 
     Args:
@@ -149,15 +150,23 @@ def _copied(source: Path, target: Path, entries: Mapping[int, list[str]]) -> Pat
     with opened(source, variants=True) as read, gzip.open(target, "wb") if zipped else open(target, "wb") as write:
         for number, raw in enumerate(read, 1):
             end = b"\r\n" if raw.endswith(b"\r\n") else b"\n"
+            if raw.startswith(_EARLIER):
+                continue
             if raw.removeprefix(b"\xef\xbb\xbf").startswith(b"#CHROM"):
                 write.write(about + end)
                 fields = raw.rstrip(b"\r\n").split(b"\t")
                 raw = b"\t".join([*fields, *_LAST[len(fields) - 5 :]]) + end if len(fields) < 8 else raw
-            if number in entries:
-                fields = raw.rstrip(b"\r\n").split(b"\t")
-                own = f"{FIELD}={','.join(entries[number])}".encode()
-                fields += [b"."] * (8 - len(fields))
-                fields[7] = own if fields[7] in (b"", b".") else fields[7] + b";" + own
-                raw = b"\t".join(fields) + end
-            write.write(raw)
+            write.write(_with_field(raw, entries.get(number), end))
     return target
+
+
+def _with_field(raw: bytes, entries: list[str] | None, end: bytes) -> bytes:
+    """A line of a VCF with ``entries`` in its INFO, in place of those of an earlier annotation; others as they are."""
+    if entries is None and (raw.startswith(b"#") or FIELD.encode() not in raw):
+        return raw
+    fields = raw.rstrip(b"\r\n").split(b"\t")
+    fields += [b"."] * (8 - len(fields))
+    info = [part for part in fields[7].split(b";") if part not in (b"", b".") and not part.startswith(_OWN_FIELD)]
+    info += [f"{FIELD}={','.join(entries)}".encode()] if entries else []
+    fields[7] = b";".join(info) or b"."
+    return b"\t".join(fields) + end

@@ -131,6 +131,10 @@ def checked_exposures(exposures: pd.DataFrame, *, source: str = "the exposure ta
     Raises:
         InputError: a sample or signature is repeated, or a value is negative, infinite or not a number.
     """
+    if not isinstance(exposures, pd.DataFrame):
+        raise InputError(
+            f"{source} is a {type(exposures).__name__}; it must be a DataFrame with labels of the samples and signatures"
+        )
     exposures = exposures.set_axis(joined_levels(exposures.index)).set_axis(joined_levels(exposures.columns), axis=1)
     _refuse_doubled(exposures.index, "sample", source)
     _refuse_doubled(exposures.columns, "signature", source)
