@@ -228,7 +228,9 @@ def test_a_saved_refit_is_read_again(cohort, tmp_path):
         "method": "bootstrap", "level": 0.95, "noise": "negative_binomial", "psi": 0, "size": None, "notes": ["One."],
         "cohort": "A", "found": list(truth.signatures.index),
     }  # fmt: skip
-    fit._replace(intervals=None).save(tmp_path / "plain")
+    fit._replace(intervals=None).save(tmp_path / "plain", types=dict(truth.types))
+    with pytest.raises(InputError, match="no cancer type for sample"):
+        fit.save(tmp_path / "lacking", types={"a": "b"})
     assert not (tmp_path / "plain" / "intervals.csv").exists()
 
 
@@ -267,6 +269,8 @@ def test_quantiles_of_few_draws_hold_a_new_one_as_often_as_they_say():
         ({"intervals": "spike_slap"}, "spike_slab"),
         ({"noise": "gaussian"}, "poisson"),
         ({"level": 95}, "below 1"),
+        ({"level": "0.9"}, "must be a number above 0"),
+        ({"opportunities": pd.DataFrame()}, "opportunities of class DataFrame are not allowed"),
         ({"seed": -1}, "whole number"),
         ({"types": pd.Series({"a": "b"})}, "no cancer type"),
         ({"settings": {"beta": 1}, "intervals": "bootstrap"}, "posterior_percentile"),

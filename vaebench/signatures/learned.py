@@ -19,6 +19,7 @@ from vaebench.signatures.published import PRIORS, published_ground
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
 from vaebench.signatures.sizes import relative_sizes
+from vaebench.signatures.tables import types_of
 
 ALL = "all"
 """Type of the rows that hold for all samples."""
@@ -59,7 +60,7 @@ def learned_prior(
     some = exposures.to_numpy().sum(1) > 0
     groups = {ALL: some}
     if types is not None:
-        kinds = types.reindex(exposures.index).astype(str).to_numpy()
+        kinds = types_of(types, exposures.index).to_numpy()
         if ALL in kinds:
             raise InputError(f"cancer type {ALL!r} is not allowed: the table calls all samples together so")
         groups |= {str(kind): some & (kinds == kind) for kind in np.unique(kinds)}

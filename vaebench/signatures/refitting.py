@@ -44,7 +44,7 @@ from vaebench.signatures.refit_tables import (
 )
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.self_check import self_check_notes
-from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress
+from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress, types_of
 from vaebench.types.shown import one_line, tables_page
 
 
@@ -164,7 +164,7 @@ class RefitResult(NamedTuple):
         """
         from vaebench.report.signatures import refit_page
 
-        info = dict(info or {})
+        info, types = dict(info or {}), None if types is None else types_of(types, self.exposures.index)
         with whole_folder(folder, "refit") as new:
             write_exposures(self.exposures, new / "exposures.csv")
             if self.yields is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context, refuse_shares
+from vaebench.data.mutations.tables import UNKNOWN_TYPE
 from vaebench.errors import InputError
 
 Array = jax.Array | np.ndarray
@@ -67,19 +68,33 @@ def groups_of(types: pd.Series | None, samples: pd.Index) -> np.ndarray:
     """Cancer types as [T, G] of 0 and 1, one column of ones without types.
 
     Raises:
-        InputError: for a sample without a type or with two.
+        InputError: as :func:`types_of`.
     """
     if types is None:
         return np.ones((len(samples), 1))
+    codes, names = pd.factorize(types_of(types, samples), sort=True)
+    return np.eye(len(names))[codes]
+
+
+def types_of(types: object, samples: pd.Index) -> pd.Series:
+    """Cancer types [T] as text, in the order of the samples; "unknown" where one is missing.
+
+    Args:
+        types: a Series or a dict by sample, which may hold more samples, or a list in the order of the samples.
+        samples: their names.
+
+    Raises:
+        InputError: for a sample without a type or with two.
+    """
     if not isinstance(types, pd.Series):
         types = pd.Series(types) if isinstance(types, Mapping) else _in_order_of(samples, types)
     missing = [name for name in samples if name not in types.index]
     if missing:
         raise InputError(f"types has no cancer type for sample {missing[0]!r}; every sample of the catalogue needs one")
-    codes, names = pd.factorize(types.loc[samples].astype(str), sort=True)
-    if len(codes) != len(samples):
+    found = types.loc[samples]
+    if len(found) != len(samples):
         raise InputError("types names a sample twice; every sample has one cancer type")
-    return np.eye(len(names))[codes]
+    return found.astype(object).where(found.notna(), UNKNOWN_TYPE).astype(str)
 
 
 def _in_order_of(samples: pd.Index, types: object) -> pd.Series:

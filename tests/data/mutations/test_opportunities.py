@@ -113,6 +113,8 @@ def test_odd_bed_files(tmp_path, content, said):
 
 
 def test_what_is_not_known_is_refused(tmp_path, panel):
+    with pytest.raises(InputError, match="unknown context 'XX'"):
+        read_opportunities("genome", "XX")
     (tmp_path / "x.bed").write_text("chr1 1 5\n")
     assert read_bed(tmp_path / "x.bed").bases == 4
     with pytest.raises(InputError, match="reference_genome="):

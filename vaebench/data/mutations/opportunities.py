@@ -21,7 +21,7 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.bed import Intervals, read_bed
 from vaebench.data.mutations.channel_names import CONTEXTS, DOUBLETS, reverse_complement
 from vaebench.data.mutations.genome import Genome, build_of, matched_chromosomes, open_genome, plain_chromosome
-from vaebench.errors import InputError
+from vaebench.errors import InputError, unknown_name
 
 TARGETS = ("genome", "exome")
 """Names of targets whose opportunities are known."""
@@ -81,6 +81,13 @@ def read_opportunities(
         if source.context != context:
             raise InputError(f"opportunities are of {source.context}, and the counts of {context}; both must be of one")
         return source
+    if not isinstance(source, str | Path):
+        raise InputError(
+            f"opportunities of class {type(source).__name__} are not allowed; give 'genome', 'exome', the path of a BED file, or "
+            "what read_opportunities returns"
+        )
+    if context not in CONTEXTS:
+        raise unknown_name("context", context, CONTEXTS)
     if str(source).strip().lower() == TARGETS[0]:
         every = pd.Series(1.0, list(CONTEXTS[context]))
         return Opportunities(context, every, every, TARGETS[0])

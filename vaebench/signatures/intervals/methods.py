@@ -227,7 +227,8 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
         raise unknown_name("intervals", intervals, METHODS)
     if noise not in NOISES:
         raise unknown_name("noise", noise, NOISES)
-    if not 0 < level < 1:
-        raise InputError(f"level={level!r} is not allowed; it must be above 0 and below 1")
+    number = isinstance(level, int | float | np.number) and not isinstance(level, bool)
+    if not number or not 0 < level < 1:
+        raise InputError(f"level={level!r} is not allowed; it must be a number above 0 and below 1")
     checked_seed(seed)
     return intervals
