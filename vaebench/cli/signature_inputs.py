@@ -93,6 +93,7 @@ def read_target(
     build = named[:6] if options.reference_genome is None else ""
     context = context_of(mutations.checked_catalogue(channels, fractions=True))
     found = read_opportunities(options.opportunities, context, build=build, reference_genome=options.reference_genome)
+    found = found._replace(notes=(*found.notes, *_outside_notes(options)))
     if signatures is None or kept is not None or found.name == TARGETS[0] or not _EXOME.search(signatures.stem):
         return found
     note = (
@@ -100,6 +101,19 @@ def read_target(
         "exome's already, leave the option out."
     )
     return found._replace(notes=(*found.notes, note))
+
+
+def _outside_notes(options: Extract | RefitOptions | Calibrate | Power) -> tuple[str, ...]:
+    """Returns a note on mutations of a list that lie outside of the BED file that ``--opportunities`` names."""
+    from vaebench.data.mutations.bed import outside_note
+    from vaebench.data.mutations.counting import is_list_of_mutations
+    from vaebench.data.mutations.opportunities import TARGETS
+    from vaebench.data.mutations.variants import read_variants
+
+    catalogue, target = getattr(options, "catalogue", None), str(options.opportunities)
+    if catalogue is None or target.strip().lower() in TARGETS or not is_list_of_mutations(catalogue):
+        return ()
+    return outside_note(read_variants(catalogue), user_path(target))
 
 
 def _scale_of(signatures: Path) -> Opportunities | None:

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from vaebench.data.mutations import read_opportunities
-from vaebench.data.mutations.bed import read_bed
+from vaebench.data.mutations.bed import outside_note, read_bed
 from vaebench.data.mutations.channel_names import CHANNELS, CONTEXTS, reverse_complement
 from vaebench.data.mutations.genome import open_genome
 from vaebench.data.mutations.opportunities import counted_opportunities
+from vaebench.data.mutations.records import Variants, records_frame
 from vaebench.errors import InputError
 
 RNG = np.random.default_rng(1)
@@ -110,6 +111,20 @@ def test_odd_bed_files(tmp_path, content, said):
     with pytest.raises(InputError, match=said) as caught:
         read_opportunities(tmp_path / "x.bed", reference_genome=open_genome(GENOME))
     assert len(str(caught.value).replace(str(tmp_path), "")) < 300
+
+
+def test_substitutions_outside_of_a_bed_file_are_said(tmp_path):
+    bed = tmp_path / "panel.bed"
+    bed.write_text("chr1\t4\t6\nchr1\t10\t12\n2\t0\t3\n")
+    places = [("1", pos) for pos in range(1, 15)] + [("chr2", 3), ("2", 4), ("3", 1)]
+    fields = {"sample": "T", "ref": "C", "alt": "T", "chrom": [c for c, _ in places], "pos": [p for _, p in places]}
+    records = records_frame(fields, len(places))
+    # by hand: positions 5, 6, 11 and 12 of chromosome 1, and 3 of chromosome 2 are inside
+    (note,) = outside_note(Variants(records, ["T"], [], []), bed)
+    assert note.startswith("12 of 17 substitutions lie outside of panel.bed")
+    inside = records[(records["chrom"] == "1") & records["pos"].isin([5, 6, 11, 12])]
+    indel = records.iloc[:1].assign(ref="CA")
+    assert outside_note(Variants(pd.concat([inside, indel]), ["T"], [], []), bed) == ()
 
 
 def test_what_is_not_known_is_refused(tmp_path, panel):

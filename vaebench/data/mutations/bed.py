@@ -6,8 +6,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from vaebench.data.files.opening import opened, refusing_broken
 from vaebench.data.mutations.genome import plain_chromosome
+from vaebench.data.mutations.records import Variants
+from vaebench.data.wording import count_of
 from vaebench.errors import InputError
 
 Intervals = dict[str, list[tuple[int, int]]]
@@ -59,6 +63,30 @@ def read_bed(file: Path) -> Bed:
     kept = sum(map(len, merged.values()))
     notes = (f"{file.name}: {given} intervals were merged to {kept} without overlaps.",) if kept < given else ()
     return Bed(merged, sum(end - start for parts in merged.values() for start, end in parts), notes)
+
+
+def outside_note(variants: Variants, file: Path) -> tuple[str, ...]:
+    """Returns a note on substitutions that lie in no interval of a BED file, of which opportunities say nothing.
+
+    Raises:
+        InputError: as :func:`read_bed`.
+    """
+    records = variants.records[variants.records["reason"] == ""]
+    records = records[(records["ref"].str.len() == records["alt"].str.len()) & (records["ref"] != "")]
+    spans = {plain_chromosome(name): np.array(own) for name, own in read_bed(file).intervals.items()}
+    lost = 0
+    for name, places in records["pos"].groupby(records["chrom"].astype(str).map(plain_chromosome)):
+        own, at = spans.get(str(name), np.empty((0, 2), np.int64)), places.to_numpy(np.int64) - 1
+        before = np.searchsorted(own[:, 0], at, "right")  # intervals that begin here or before, sorted and apart
+        ends = np.concatenate([[0], own[:, 1]])[before]
+        lost += int((at >= ends).sum())
+    if not lost:
+        return ()
+    lie = "lies" if lost == 1 else "lie"
+    return (
+        f"{lost:,} of {count_of(len(records), 'substitution')} {lie} outside of {file.name} and {'is' if lost == 1 else 'are'} "
+        "counted nevertheless: take out what is outside, or give the regions in which all of them were looked for.",
+    )
 
 
 def _interval(fields: list[str], number: int, file: Path) -> tuple[str, int, int]:
