@@ -234,6 +234,15 @@ def test_a_saved_refit_is_read_again(cohort, tmp_path):
     assert not (tmp_path / "plain" / "intervals.csv").exists()
 
 
+@pytest.mark.parametrize(("level", "said"), [(0.99, False), (0.999, True)])
+def test_intervals_of_more_than_their_draws_can_hold_are_said(cohort, level, said):
+    catalogue, truth = cohort
+    fit = refit(catalogue.iloc[:5], truth.signatures, intervals="bootstrap", level=level, options=BootstrapOptions(200))
+    assert ("99.9% intervals need 1,999 draws, and bootstrap has 200" in " ".join(fit.notes)) == said
+    fit = refit(catalogue.iloc[:5], truth.signatures, intervals="profile_likelihood", level=level)
+    assert "draws" not in " ".join(fit.notes)
+
+
 def test_options_of_a_method_are_used(cohort):
     catalogue, truth = cohort
     done = []

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vaebench.data.wording import per_cent
 from vaebench.signatures.dispersion import NoiseFit
 from vaebench.signatures.learned import learned_sentence
 from vaebench.signatures.published import ALL_TYPES, disagreements, usual, without_heir
@@ -289,6 +290,18 @@ def _stopped(diagnostics: dict[str, Any]) -> str:
     """`` at the limit of 2,150 sweeps`` of a sampler that has one."""
     limit = diagnostics.get("sweeps_limit")
     return f" at the limit of {limit:,} sweeps" if limit else ""
+
+
+def draw_notes(method: str | None, level: float, options: object) -> list[str]:
+    """Note on intervals whose ends are quantiles of too few draws: n of them reach a coverage of 1 - 2 / (n + 1), and no more."""
+    draws = getattr(options, "replicates", getattr(options, "draws", 0))
+    needed = math.ceil(2 / (1 - level) - 1 - 1e-6)
+    if not draws or draws >= needed or method == "conformal":
+        return []
+    return [
+        f"{per_cent(level)} intervals need {needed:,} draws, and {method} has {draws:,}: their ends are the smallest and the "
+        f"largest draw, which hold about {1 - 2 / (draws + 1):.1%}. In Python, options= sets more; profile_likelihood needs none."
+    ]
 
 
 def probability_notes(asked: bool, intervals: str | None, estimates: Estimates | None) -> list[str]:

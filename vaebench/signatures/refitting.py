@@ -26,6 +26,7 @@ from vaebench.signatures.opportunities import Given, both_scales, offered_at
 from vaebench.signatures.refit_notes import (
     CHECKS,
     RefitChecks,
+    draw_notes,
     fit_notes,
     mostly_fit,
     prior_notes,
@@ -283,7 +284,7 @@ def refit(
         exposures=frame if estimates is None else shown_exposures(frame, estimates, some, checks),
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
-        notes=(*notes, *probability_notes(per_mutation, intervals, estimates)),
+        notes=(*notes, *draw_notes(intervals, level, chosen), *probability_notes(per_mutation, intervals, estimates)),
         **_settings_of(fitted, intervals, level, diagnostics),
         channel_factors=factors,
         adaptation_gain=gain,
