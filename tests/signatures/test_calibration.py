@@ -142,6 +142,7 @@ def test_a_tissue_leaves_out_what_was_never_seen_in_it():
     assert "SBS22a" not in set(table["group"])
     assert {"SBS1", "SBS4", "SBS5"} <= set(table["group"])
     assert any("have not seen them in Lung-SCC" in note and "SBS22a" in note for note in table.attrs["notes"])
+    assert not any("--include" in note for note in table.attrs["notes"])
 
 
 def test_cohorts_side_by_side_have_the_intervals_that_a_refit_of_each_has():

@@ -27,6 +27,7 @@ from vaebench.signatures.dispersion import fitted_noise
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions, checked_options
 from vaebench.signatures.learned import prior_ground
+from vaebench.signatures.offered import KEEP
 from vaebench.signatures.opportunities import Given, offered_at
 from vaebench.signatures.published import KnownTypes, published_facts
 from vaebench.signatures.refit_notes import CHECKS
@@ -143,8 +144,8 @@ def calibrate(
         tables.append(coverage_table(*_numbered(frames, [truth for _, truth in made], known), yields))
     progress("simulating and refitting", len(sources) * draws, len(sources) * draws)
     table = _compared(tables, sources, truths)
-    # ON_TARGET says what the scales are here
-    table.attrs["notes"] = [note for note in said if not note.endswith("(exposures_genome.csv).")]
+    # ON_TARGET says what the scales are here, and a calibration has no include
+    table.attrs["notes"] = [note.removesuffix(KEEP) for note in said if not note.endswith("(exposures_genome.csv).")]
     return table
 
 

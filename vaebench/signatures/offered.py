@@ -16,6 +16,8 @@ from vaebench.signatures.published import published_exposures, seen_in
 
 _LISTED = 8  # names in a note
 _EXOMES, _GENOMES = 2000, 200  # median mutations of samples that exomes hardly reach, and genomes hardly stay below
+KEEP = " --include NAME keeps one."
+"""End of the note on signatures that a tissue does not have, of the commands that take them nevertheless."""
 _PLACES = 3  # samples in a note
 
 
@@ -71,8 +73,7 @@ def offered(
         kept = [name for name in kept if name not in gone]
         if gone:
             notes.append(
-                f"Left out, since PCAWG and TCGA have not seen them in {' and '.join(types)}: {_listed(gone)}. "
-                "--include NAME keeps one."
+                f"Left out, since PCAWG and TCGA have not seen them in {' and '.join(types)}: {_listed(gone)}." + KEEP
             )
     if not kept:
         raise InputError("include, exclude and tissue leave no signature; at least one is needed")
