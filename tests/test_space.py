@@ -35,6 +35,16 @@ def test_hyper_and_shape_are_axes_and_are_completed():
     assert dict(point(variant="beta_vae", recipe="benchmarked").shape) == {"form": "capacity"}
 
 
+def test_naming_the_same_variant_recipe_or_form_keeps_the_weights():
+    base = point(variant="beta_vae", beta=7)
+    for same in ({"variant": "beta_vae"}, {"recipe": "textbook"}, {"form": "plain"}):
+        assert point(base, **same) == base
+    points = product(base, variant=["vae", "beta_vae"], latent=[2, 3])
+    assert {dict(p.hyper).get("beta") for p in points} == {None, 7.0}
+    capacity = point(variant="beta_vae", form="capacity", gamma=5)
+    assert {dict(p.hyper)["gamma"] for p in product(capacity, variant="beta_vae", c_max=[10, 20])} == {5.0}
+
+
 def test_changing_the_variant_drops_the_old_variants_hyper():
     base = point(variant="beta_vae", beta=4)
     assert point(base, variant="vae").hyper == ()
@@ -52,6 +62,8 @@ def test_changing_the_variant_drops_the_old_variants_hyper():
         ({"laten": 3}, ["laten", "did you mean 'latent'"]),
         ({"learning_rate": float("inf")}, ["learning_rate is inf", "must be finite"]),
         ({"latent": 0}, ["latent is 0", "greater than 0"]),
+        ({"learning_rate": 10**400}, ["learning_rate is 1000", "must be a number"]),
+        ({"variant": "beta_tc_vae", "anneal": 1}, ["anneal of beta_tc_vae is 1", "True or False"]),
         ({"learning_rate": float("nan")}, ["learning_rate", "greater than 0"]),
         ({"valid_fraction": 1.0}, ["valid_fraction", "between 0 and 1"]),
         ({"hidden": ()}, ["hidden"]),
@@ -175,6 +187,15 @@ def test_identity_depends_on_every_field_and_the_data_and_nothing_else():
     assert len(ids) == len(dataclasses.fields(Point)) + 1
     assert point_id(base, "d") == point_id(point(variant="beta_vae"), "d") != point_id(base, "e")
     assert set(point_id(base, "d")) <= set("0123456789abcdef")
+
+
+def test_whole_numbers_are_the_same_settings_as_floats():
+    """Else the same training would be done, and counted, twice."""
+    for name, value in {"weight_decay": 0, "decay": 1, "min_delta": 0, "clip": 2, "learning_rate": 1}.items():
+        one, other = point(**{name: value}), point(**{name: float(value)})
+        assert one == other
+        assert point_id(one, "d") == point_id(other, "d")
+    assert point_id(Point(), "d") == "73285e751f3c9622"  # as ever: rows of earlier versions are found again
 
 
 def test_numbers_of_numpy_are_the_same_settings():

@@ -16,8 +16,9 @@ import pytest
 from vaebench.errors import InputError
 from vaebench.metrics.latent_use import latent_use_scores
 from vaebench.metrics.leiden import LeidenOptions, leiden_scores
-from vaebench.results import finished, read_costs, read_rows, read_run_json, write_run_json
+from vaebench.results import finished, read_costs, read_rows, read_run_json, write_rows, write_run_json
 from vaebench.space import Point, point, point_id, product
+from vaebench.space.identity import earlier_ids
 from vaebench.sweep import progress
 from vaebench.sweep import runner as sweep
 from vaebench.sweep import worker as task
@@ -318,6 +319,23 @@ def test_a_folder_of_before_an_option_existed_goes_on(tmp_path, tiny):
     write_run_json(record, tmp_path)
     with pytest.raises(InputError, match="metric_options"):
         run([point], tiny, **how)
+
+
+def test_whole_numbers_train_nothing_twice(tmp_path, tiny):
+    """Neither in a folder with floats, nor in one of a version in which 1 and 1.0 were different settings."""
+    base = Point(latent=2, hidden=(4,), batch=8, epochs=1)
+    how = {"metrics": ["latent_use"], "out": tmp_path, "quiet": True, "evaluators": 0}
+    rows = run([base], tiny, **how)
+    assert len(run(product(base, weight_decay=[0, 1e-3], decay=1), tiny, **how)) == 3
+    (part,) = sorted((tmp_path / "rows").glob("*"))[:1]
+    part.unlink()
+    earlier = next(iter(earlier_ids(base, tiny.digest)))
+    write_rows(
+        [{**line, "point": earlier} for line in rows[rows["point"] == point_id(base, tiny.digest)].to_dict("records")],
+        tmp_path,
+    )
+    assert len(run([base], tiny, **how)) == 3
+    assert point_id(base, tiny.digest) not in finished(tmp_path)
 
 
 def test_of_two_processes_with_other_lanes_one_is_refused(tmp_path, tiny):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vaebench.space.combinations import chain, group_by_static, product, zipped
+from vaebench.space.identity import point_id
 from vaebench.space.parts import static_of, traced_of
 from vaebench.space.points import (
     RECIPES,
@@ -11,7 +12,6 @@ from vaebench.space.points import (
     VALIDATION,
     Point,
     point,
-    point_id,
 )
 
 __all__ = [

@@ -160,7 +160,7 @@ def _settings_of(base: Point, settings: Mapping[str, Any]) -> frozenset[str]:
         return frozenset(chosen.hyper(None)._fields)
     names = {field.name for field in dataclasses.fields(shape)}
     # the form of the base holds unless another variant or recipe is chosen, as in point()
-    held = {} if {"variant", "recipe"} & settings.keys() else dict(base.shape)
+    held = dict(base.shape) if (chosen.name, recipe) == (base.variant, base.recipe) else {}
     changed = {name: value for name, value in {**held, **settings}.items() if name in names}
     return frozenset(names | set(chosen.hyper(dataclasses.replace(shape, **changed))._fields))
 

@@ -1,11 +1,9 @@
-"""A point: the settings of one training, their checks, and the identity of its row."""
+"""A point: the settings of one training, and their checks."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
-import json
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +15,7 @@ from vaebench.errors import InputError, shortened, unknown_name
 from vaebench.nn.autoencoder import ACTIVATIONS, LIKELIHOODS, NORMS, OUTPUTS
 from vaebench.nn.initialisation import INITS
 from vaebench.nn.optimizers import check_optimizer
-from vaebench.types import SCHEMA, Tree, Variant
+from vaebench.types import Tree, Variant
 from vaebench.types.shown import one_line
 from vaebench.variants import VARIANTS, check_likelihood, check_output, variant
 
@@ -44,14 +42,14 @@ def point(base: Point | None = None, **fields: Tree) -> Point:
     known = _names_of_fields(Point)
     own, extra = ({n: v for n, v in fields.items() if (n in known) is kind} for kind in (True, False))
     # another variant, recipe or form has another shape and other weights: only what the caller named is kept
-    changes_kind = any(name in fields for name in ("variant", "recipe"))
-    chosen = variant(own.get("variant", base.variant))
-    default_shape = chosen.shape(own.get("recipe", base.recipe))
+    kind = own.get("variant", base.variant), own.get("recipe", base.recipe)
+    held = dict(base.shape) if kind == (base.variant, base.recipe) else {}
+    default_shape = variant(kind[0]).shape(kind[1])
     shape_names = _names_of_fields(type(default_shape)) if default_shape is not None else ()
     shape = {name: value for name, value in extra.items() if name in shape_names}
     hyper = {name: value for name, value in extra.items() if name not in shape_names}
-    own["shape"] = tuple((({} if changes_kind else dict(base.shape)) | shape).items())
-    keep_hyper = not changes_kind and not shape
+    own["shape"] = tuple((held | shape).items())
+    keep_hyper = kind == (base.variant, base.recipe) and held | shape == held
     own["hyper"] = tuple(((dict(base.hyper) if keep_hyper else {}) | hyper).items())
     try:
         return dataclasses.replace(base, **own)
@@ -112,8 +110,6 @@ _CHOICES |= {"likelihood": LIKELIHOODS, "stopping": STOPPING, "scaling_from": SC
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text"}
 _LARGEST = {"latent": 1_000_000, "hidden": 1_000_000}
 """Largest widths of layers: far above any use, far below what overflows. Other whole numbers are int32 in a program."""
-_LATER = {"likelihood": "own", "kl_warmup": 0}
-"""Settings that identities name only where they differ from these defaults, since they were added later."""
 _POSITIVE = ("latent", "batch", "epochs", "min_epochs", "patience", "learning_rate", "decay", "clip")
 
 
@@ -231,7 +227,8 @@ def _of_kind(name: str, kind: type, value: Any) -> Any:
     value = value.item() if isinstance(value, np.generic) else value
     if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
         raise InputError(f"{name} is {value!r}; it must be {_KINDS[kind]}")
-    return value
+    # 1 and 1.0 are the same training, so they have the same identity; NaN has an error of its own
+    return _number(name, value) if kind is float and value == value else value
 
 
 def _widths(value: Any) -> tuple[int, ...]:
@@ -252,7 +249,7 @@ def _number(name: str, value: Any) -> float:
     """Return a weight of a variant as a float."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if math.isnan(number):
         raise InputError(f"{name} is {value!r}; it must be a number")
@@ -310,18 +307,11 @@ def shape_of(point: Point) -> Any:
             raise unknown_name(f"{name} of {point.variant}", getattr(shape, name), allowed)
     for field in dataclasses.fields(shape):
         value = getattr(shape, field.name)
+        if type(field.default) is bool and type(value) is not bool:
+            raise InputError(f"{field.name} of {point.variant} is {value!r}; it must be {_KINDS[bool]}")
         if type(field.default) is int and (type(value) is not int or not 1 <= value <= 1_000_000):
             allowed = "a whole number of at least 1 and at most 1000000"
             raise InputError(f"{field.name} of {point.variant} is {value!r}; it must be {allowed}")
     if hasattr(shape, "check"):
         shape.check(point.latent)
     return shape
-
-
-def point_id(point: Point, digest: str) -> str:
-    """Return the identity of a row: 16 hex digits of a hash of schema, point and data digest, equal on every machine."""
-    fields = dataclasses.asdict(point)
-    # points without these settings keep the identity that they had before there were any
-    fields = {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
-    content = json.dumps([SCHEMA, fields, digest], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -16,6 +16,8 @@ from vaebench.errors import InputError
 from vaebench.metrics import METRICS, metric
 from vaebench.results import finished, read_run_json
 from vaebench.rows import matmul_precision_of
+from vaebench.space import Point, point_id
+from vaebench.space.identity import earlier_ids
 from vaebench.types import SCHEMA, Dataset
 
 
@@ -53,6 +55,12 @@ def refuse_unknown_rows(out: Path) -> None:
     """Raise :class:`InputError` for a folder without ``run.json`` that holds rows."""
     if finished(out):
         raise InputError(f"{out} holds rows but no run.json, so their options are unknown; choose another --out")
+
+
+def without_earlier(points: Sequence[Point], digest: str, out: Path) -> tuple[Point, ...]:
+    """Return the points without those that have a row under an identity of an earlier version, which would be trained twice."""
+    others = finished(out) - {point_id(point, digest) for point in points}
+    return tuple(point for point in points if not others or others.isdisjoint(earlier_ids(point, digest)))
 
 
 def _as_json(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,14 @@ from vaebench.results import finished, joined_notes, read_run_json, write_cost, 
 from vaebench.rows import device_name
 from vaebench.space import Point, chain, point_id
 from vaebench.sweep.executor import through_executor
-from vaebench.sweep.folder import agreed, check_run_folder, fixed_options, fixed_record, refuse_unknown_rows
+from vaebench.sweep.folder import (
+    agreed,
+    check_run_folder,
+    fixed_options,
+    fixed_record,
+    refuse_unknown_rows,
+    without_earlier,
+)
 from vaebench.sweep.progress import display, show_notes
 from vaebench.sweep.tally import all_rows
 from vaebench.sweep.worker import KEEP_MODELS, Task
@@ -129,7 +136,7 @@ def run(
         _tell(folder, record, told, quiet)
         several = executor is not None or workers not in (1, "auto")
         task = Task(
-            points=tuple(sharded(points, dataset.digest, shard)),
+            points=without_earlier(sharded(points, dataset.digest, shard), dataset.digest, folder),
             out=folder,
             record=record,
             baselines=tuple(sorted({p.latent for p in points})) if shard[0] == 1 else (),
