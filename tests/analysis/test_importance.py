@@ -178,6 +178,18 @@ def test_hyperparameters_are_what_varies_by_itself():
     assert hyperparameters(rows) == ["static/variant", *NAMES]
 
 
+def test_rows_without_a_value_of_a_factor_are_refused():
+    """A weight of one variant is no hyperparameter of the others, which would be left out without a word."""
+    rows = grid(lambda levels, seed: 0.0)
+    weighed = [rows.assign(**{"static/variant": "beta_vae", "hyper/beta": beta}) for beta in (1.0, 4.0)]
+    both = pd.concat([rows, *weighed], ignore_index=True)
+    factors = hyperparameters(both)
+    assert "hyper/beta" in factors
+    for compared in (cell_table, importance):
+        with pytest.raises(InputError, match=r"rows of vae have no value of 'hyper/beta'.*leave it out"):
+            compared(both, SCORE, factors)
+
+
 def test_cells_are_means_over_usable_seeds_and_doubles_are_refused():
     rows = grid(lambda levels, seed: float(seed), seeds=3)
     rows.loc[0, "status"] = "DIVERGED"

@@ -66,7 +66,8 @@ def cell_table(rows: pd.DataFrame, score: str, factors: Sequence[str]) -> pd.Dat
     The index holds the levels of ``factors``, the columns the seeds.
 
     Raises:
-        InputError: the score or a factor is not a column, or a cell and seed has several rows (something else varies too).
+        InputError: the score or a factor is not a column, rows have no value of a factor (the weight of another variant), or a
+            cell and seed has several rows (something else varies too).
     """
     models = rows[~is_baseline(rows)]
     check_rows(models)
@@ -76,11 +77,18 @@ def cell_table(rows: pd.DataFrame, score: str, factors: Sequence[str]) -> pd.Dat
                 raise InputError(f"the rows lack the column {name!r} of a {kind}")
             if models[name].map(lambda value: isinstance(value, list | dict | np.ndarray)).any():
                 raise InputError(f"the column {name!r} holds lists, and cannot be a {kind}")
+    for name in factors:
+        if (lacking := models[name].isna()).any():
+            variants = ", ".join(dict.fromkeys(models.loc[lacking, "static/variant"].astype(str)))
+            raise InputError(
+                f"{int(lacking.sum())} rows of {variants[:60]} have no value of {name!r} and could not be compared: take the "
+                "rows that have one, or leave it out"
+            )
     seed = models["traced/seed"] if "traced/seed" in models.columns else pd.Series(0, index=models.index)
     frame = models[list(factors)].assign(seed=seed, score=usable(models, score))
     if frame.duplicated([*factors, "seed"]).any():
         raise InputError(f"several rows have the same {', '.join(factors)} and seed: another hyperparameter varies too")
-    table = frame.dropna(subset=[*factors, "score"]).pivot(index=list(factors), columns="seed", values="score")
+    table = frame.dropna(subset="score").pivot(index=list(factors), columns="seed", values="score")
     if len(factors) == 1:
         table.index = pd.MultiIndex.from_arrays([table.index], names=list(factors))
     return table.sort_index()
