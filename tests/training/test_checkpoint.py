@@ -13,6 +13,7 @@ from vaebench.training.checkpoint import (
     forget_lanes,
     keep_part,
     kept,
+    kept_array,
     load_lanes,
     merge_parts,
     save_lanes,
@@ -45,6 +46,23 @@ def test_what_another_process_joins_meanwhile_is_not_lost(tmp_path, monkeypatch)
         arrays, card = kept(tmp_path)[point]
         assert card == {"losses": {"valid": loss}}
         np.testing.assert_array_equal(arrays["z"], np.full((2, 2), loss, np.float32))
+
+
+def test_an_array_is_found_though_its_file_is_joined_while_it_is_looked_for(tmp_path, monkeypatch):
+    import safetensors
+
+    real = safetensors.safe_open
+    keep(tmp_path / "group", "a", 1.0)
+    keep(tmp_path / "group", "b", 2.0)
+
+    def joined_first(*arguments, **keywords):
+        monkeypatch.setattr(safetensors, "safe_open", real)
+        merge_parts(tmp_path / "group")
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(safetensors, "safe_open", joined_first)
+    np.testing.assert_array_equal(kept_array(tmp_path, "b", "z"), np.full((2, 2), 2.0, np.float32))
+    assert kept_array(tmp_path, "c", "z") is None
 
 
 def test_many_join_at_once_while_one_reads(tmp_path):

@@ -177,12 +177,15 @@ def kept_array(folder: Path, point: str, name: str) -> np.ndarray | None:
     """Read one array of one point below ``folder`` without reading the others; ``None`` if it was not kept."""
     from safetensors import SafetensorError, safe_open
 
-    for path in sorted(folder.rglob("*.safetensors")):
-        try:
-            with safe_open(path, framework="numpy") as file:
-                if f"{point}/{name}" in file.keys():  # noqa: SIM118
-                    return file.get_tensor(f"{point}/{name}")
-        except (OSError, SafetensorError) as error:
-            if path.exists():  # else another process has joined it and deleted it
-                raise InputError(f"{path} cannot be read ({error}); delete it to continue without it") from error
+    seen = set[Path]()
+    while new := sorted(set(folder.rglob("*.safetensors")) - seen):  # files joined in the meantime are in a new one
+        seen |= set(new)
+        for path in new:
+            try:
+                with safe_open(path, framework="numpy") as file:
+                    if f"{point}/{name}" in file.keys():  # noqa: SIM118
+                        return file.get_tensor(f"{point}/{name}")
+            except (OSError, SafetensorError) as error:
+                if path.exists():  # else another process has joined it and deleted it
+                    raise InputError(f"{path} cannot be read ({error}); delete it to continue without it") from error
     return None
