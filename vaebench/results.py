@@ -221,7 +221,7 @@ def read_run_json(folder: str | Path) -> dict[str, Any]:
 
 _RUN_FIELDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("schema", "devices", "lanes"), (int,)),
-    **dict.fromkeys(("digest", "matmul_precision", "version", "study", "device", "started"), (str,)),
+    **dict.fromkeys(("digest", "scaling", "matmul_precision", "version", "study", "device", "started"), (str,)),
     **dict.fromkeys(("metric_options", "versions", "data", "provenance", "workers"), (dict,)),
     "command": (str, list),
     "metrics": (list, dict),

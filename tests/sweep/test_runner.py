@@ -13,6 +13,7 @@ import textwrap
 import numpy as np
 import pytest
 
+from vaebench.data.dataset import dataset_from_arrays
 from vaebench.errors import InputError
 from vaebench.metrics.latent_use import latent_use_scores
 from vaebench.metrics.leiden import LeidenOptions, leiden_scores
@@ -135,6 +136,23 @@ def test_other_data_in_an_old_folder_is_refused(folder, tiny):
     other = dataclasses.replace(tiny, digest="another", provenance=provenance)
     with pytest.raises(InputError, match=r"other data \(.*scaling .*, now 'unit'"):
         run(POINTS, other, out=folder, quiet=True)
+
+
+def test_another_scaling_of_the_same_values_is_refused(tmp_path):
+    """Values from 0 to 1 are the same by the scalings unit and none, but trainings that scale by their own samples are not."""
+    x = np.random.default_rng(0).random((40, 6))
+    x[0], x[1] = 0, 1
+    unit, none = (dataset_from_arrays(x, scaling=scaling) for scaling in ("unit", "none"))
+    assert unit.digest == none.digest
+    how = {"metrics": ["latent_use"], "out": tmp_path, "quiet": True, "evaluators": 0}
+    base = Point(latent=2, hidden=(4,), batch=8, epochs=1, scaling_from="train")
+    run([base], unit, **how)
+    for lacking in ((), ("scaling",)):
+        record = read_run_json(tmp_path)
+        write_run_json({name: value for name, value in record.items() if name not in lacking}, tmp_path)
+        with pytest.raises(InputError, match="was made with scaling 'unit', and this command asks for 'none'"):
+            run([base], none, **how)
+        assert len(run([base], unit, **how)) == 2
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ def fixed_options(
 
 def fixed_record(dataset: Dataset, options: Mapping[str, Any], lanes: int | None) -> dict[str, Any]:
     """Return the part of ``run.json`` that does not change; the lanes are in it if they are given."""
-    fixed = {"schema": SCHEMA, "digest": dataset.digest, **options, "devices": len(jax.local_devices())}
+    # beside the digest, which is of x alone: values that are scaled already are the same x by another scaling
+    data = {"digest": dataset.digest, "scaling": dataset.scaling}
+    fixed = {"schema": SCHEMA, **data, **options, "devices": len(jax.local_devices())}
     return fixed if lanes is None else {**fixed, "lanes": lanes}
 
 
@@ -82,7 +84,9 @@ def agreed(out: Path, wanted: Mapping[str, Any], dataset: Dataset) -> dict[str, 
     record = read_run_json(out)
     if "lanes" not in record or not isinstance(record.get("metrics"), list):
         raise InputError(f"{out / 'run.json'} is not the record of a run; choose another --out")
-    made = {**record, "matmul_precision": matmul_precision_of(record)}
+    # folders of before have it in the options of their data only, if at all
+    scaling = dict(record.get("provenance", {}).get("options") or {}).get("scaling", wanted["scaling"])
+    made = {"scaling": scaling, **record, "matmul_precision": matmul_precision_of(record)}
     made["metric_options"] = _completed(out, record.get("metric_options", {}))
     for name, value in wanted.items():
         if made.get(name) != value and name == "digest":
