@@ -65,7 +65,8 @@ def scaled_batch(train_samples: int, steps: int) -> int:
         steps: wanted number of batches per epoch, at least 1.
 
     Returns:
-        The batch size B >= 2 that minimises abs(n // B - steps); the smallest of them on ties.
+        A batch size B >= 2 that minimises abs(n // B - steps): of those next to n / steps, which use nearly all samples, the
+        smallest that does.
 
     Raises:
         InputError: fewer than 2 training samples, or less than 1 step.

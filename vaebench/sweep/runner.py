@@ -108,8 +108,9 @@ def run(
             shows. Later calls add to them.
 
     Returns:
-        One row per point and baseline, as :func:`vaebench.results.read_rows` returns them. A training that diverged or an
-        evaluation that failed is a row with another ``status`` than ``"OK"``.
+        One row per point and baseline, as :func:`vaebench.results.read_rows` returns them. A training that diverged, or an
+        evaluation whose process died, is a row with another ``status`` than ``"OK"``. A metric that failed by itself says so
+        in its own ``metric/NAME/status``, and its scores are NaN.
 
     Raises:
         InputError: bad points or metrics, or a folder made from other data or with other options.
