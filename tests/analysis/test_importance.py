@@ -143,6 +143,12 @@ def test_where_cells_are_missing_noise_does_not_pass_for_effects(seeds):
     assert np.median(wide) < 0.8
 
 
+def test_seeds_are_counted_in_a_cell_not_over_all():
+    rows = grid(lambda levels, seed: float(len(str(levels)) + seed), seeds=3)
+    found = importance(rows[(np.arange(len(rows)) // 3 + rows["traced/seed"]) % 3 > 0], SCORE, NAMES)
+    assert (found.seeds, found.resampled, found.missing) == (2, "cells", 0)
+
+
 def test_a_score_without_variance_and_lost_levels_are_said():
     axes = {"static/latent": range(3), "traced/learning_rate": range(3), "traced/optimizer": ("adam", "sgd")}
     with pytest.raises(InputError, match="all 18 settings have the same"):

@@ -55,6 +55,14 @@ def test_settings_are_compared_with_the_first_seed_by_seed():
     assert aic[1][f"{AIC}/beats_first"] == pytest.approx(paired_difference(np.zeros(2), np.array([5.0, 3])).better)
 
 
+def test_two_baselines_are_one_pair_without_an_interval():
+    rows = make_rows(variants=("vae",), latents=(10, 50), rates=(1e-3,), seeds=4, gap=0.5)
+    first, second = analysis.settings_table(rows).to_dict("records")[:2]
+    assert (first["kind"], second["kind"], second[f"{ARI}/behind_n"]) == ("baseline", "baseline", 1)
+    assert second[f"{ARI}/behind"] == pytest.approx(first[f"{ARI}/mean"] - second[f"{ARI}/mean"])
+    assert math.isnan(second[f"{ARI}/behind_low"])
+
+
 def test_the_printed_table_tells_the_ranking_how_sure_it_is():
     text = table_text(analysis.settings_table(make_rows(seeds=5)))
     head, first, second = text.splitlines()[1:4]

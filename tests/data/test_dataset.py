@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from vaebench.data import dataset_from_arrays
+from vaebench.data.digest import content_digest
 from vaebench.data.files.writing import KINDS, write_frame
 from vaebench.errors import InputError
 
@@ -45,6 +47,21 @@ def test_the_package_loads_nothing_heavy_before_a_function_is_used():
     code = "import sys, vaebench.data as d; d.DATASETS, dir(d); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"jax", "numpy", "pandas", "scipy"} & set(loaded)
+
+
+def test_a_digest_is_of_values_not_of_their_bits(tiny):
+    """0 and -0 are equal, and a NaN is a NaN whatever made it."""
+    x = tiny.x.copy()
+    x[0, 0] = 0.0
+    known = {"a": np.full(len(x), np.nan)}
+    other = {"a": np.full(len(x), 0xFFF8000000000001, np.uint64).view(np.float64)}
+    one = dataclasses.replace(tiny, x=x, factors=known)
+    x = x.copy()
+    x[0, 0] = -0.0
+    assert np.isnan(other["a"]).all()
+    assert content_digest(one) == content_digest(dataclasses.replace(tiny, x=x, factors=other))
+    x[0, 0] = 1e-30
+    assert content_digest(one) != content_digest(dataclasses.replace(tiny, x=x, factors=known))
 
 
 def test_many_differences_of_data_are_cut():

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from vaebench.results import read_rows
+from vaebench.results import read_rows, write_rows
 from vaebench.space import Point, point, point_id
 from vaebench.sweep import claims, worker
 from vaebench.sweep.claims import Claims
@@ -59,6 +59,16 @@ def test_a_claim_is_one_process_s_until_it_ends(tmp_path, other):
         mine.keep({point_id(POINTS[1], "d")})
         assert mine.held == {point_id(POINTS[1], "d")}
         other(tmp_path, "d", POINTS[0])  # given back
+
+
+def test_a_point_with_a_row_of_another_process_is_not_taken(tmp_path, other):
+    """A row that is written between two looks is seen too, and a point that has one is given back."""
+    with Claims(tmp_path, "d") as mine:
+        write_rows([{"point": point_id(POINTS[0], "d")}], tmp_path)
+        assert mine.take(POINTS[:2], ()) == ([POINTS[1]], [])
+        write_rows([{"point": point_id(POINTS[2], "d")}], tmp_path)
+        assert mine.take(POINTS[2:], ()) == ([], [])
+        other(tmp_path, "d", POINTS[0], POINTS[2])
 
 
 def test_without_locks_every_point_is_granted(tmp_path, monkeypatch):

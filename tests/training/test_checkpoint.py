@@ -118,6 +118,14 @@ def test_a_checkpoint_that_another_process_removes_is_no_error(tmp_path, monkeyp
             assert not work()
 
 
+def test_the_longest_lane_of_a_point_is_read(tmp_path):
+    """A killed run leaves its file beside that of the run that went on from it."""
+    for name, epochs in (("a", 2), ("b", 5), ("c", 3)):
+        save_lanes(tmp_path / f"{name}.safetensors", {"p": Saved({"w": np.full(3, epochs)}, [1.0] * epochs)})
+    weights, history = load_lanes(tmp_path)["p"]
+    assert (weights.tolist(), len(history)) == ([5, 5, 5], 5)
+
+
 def test_a_broken_file_is_named(tmp_path):
     (tmp_path / "half.safetensors").write_bytes(b"half")
     for work in (lambda: forget_lanes(tmp_path, set()), lambda: load_lanes(tmp_path), lambda: kept(tmp_path)):

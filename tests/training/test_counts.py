@@ -55,6 +55,12 @@ def model(data):
     return vb.fit(data, point=COUNTED)
 
 
+def test_the_digest_is_of_the_library_too(data):
+    """Features that were not selected count in it, and in what is trained."""
+    other = dataclasses.replace(data.counts, library=data.counts.library + 1)
+    assert content_digest(data) == data.digest != content_digest(dataclasses.replace(data, counts=other))
+
+
 def test_counts_are_kept_beside_log_values_through_the_selection(data, table):
     held = {name: column for column, name in enumerate(f"g{i}" for i in range(D)) if name != "g0"}
     chosen = [held[name] for name in data.features]
@@ -186,10 +192,10 @@ def test_a_warm_up_lets_latents_into_use(data):
     assert kl[1] > 1.2 * kl[0]
 
 
-@pytest.mark.parametrize(("warmup", "end"), [(0, 2), (3, 4), (6, 7)])
-def test_patience_begins_after_the_warm_up(warmup, end):
-    """With a patience of 1 and a loss that never improves, training ends one epoch after the warm-up, and not before 2."""
-    rule = traced_of(Point(kl_warmup=warmup, min_epochs=1, patience=1, stopping="patience"))
+@pytest.mark.parametrize(("warmup", "patience", "end"), [(0, 1, 2), (3, 1, 4), (6, 1, 7), (0, 3, 4), (6, 3, 9)])
+def test_patience_begins_after_the_warm_up(warmup, patience, end):
+    """A loss never improves after the first epoch: training ends when the warm-up, or that epoch, is past by the patience."""
+    rule = traced_of(Point(kl_warmup=warmup, min_epochs=1, patience=patience, stopping="patience"))
     loss = jnp.array(5.0)
     lane = Lane(*[None] * len(Lane._fields))._replace(
         traced=rule, best_loss=jnp.inf, best_epoch=0, waited=0, train_loss=loss, valid_loss=loss

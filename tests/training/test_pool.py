@@ -135,7 +135,7 @@ def test_a_mixed_sweep_compiles_as_many_programs_as_it_has_distinct_static_value
     assert compiled(points, caplog) == len({static_of(p, 6) for p in points})
 
 
-@pytest.mark.parametrize("scaling", ["zscore", "unit"])
+@pytest.mark.parametrize("scaling", ["zscore", "unit", "none"])
 def test_scaling_by_training_rows(tiny, scaling):
     dataset = dataclasses.replace(tiny, scaling=scaling)
     split = make_split(point(BASE, scaling_from="train"), dataset)
@@ -144,9 +144,11 @@ def test_scaling_by_training_rows(tiny, scaling):
     if scaling == "zscore":
         np.testing.assert_allclose(rows.mean(0), 0, atol=1e-5)
         np.testing.assert_allclose(rows.std(0), 1, rtol=1e-5)
-    else:
+    elif scaling == "unit":
         np.testing.assert_allclose(rows.min(0), 0, atol=1e-6)
         np.testing.assert_allclose(rows.max(0), 1, rtol=1e-5)
+    else:
+        np.testing.assert_array_equal(x, dataset.x)
     np.testing.assert_array_equal(make_split(BASE, dataset).scale, 1)
 
 
