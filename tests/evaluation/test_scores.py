@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from vaebench.errors import InputError
 from vaebench.evaluation import flat_scores
-from vaebench.evaluation.baseline import pca_embedding
+from vaebench.evaluation.baseline import pca_embedding, pca_reconstruction
 from vaebench.evaluation.scores import (
     allowed_metrics,
     check_metrics,
@@ -191,6 +191,17 @@ def test_pca_is_capped_has_fixed_signs_and_follows_the_order_of_samples():
     np.testing.assert_allclose(pca_embedding(-x, 3), -z * np.sign(-(pca_embedding(-x, 3) * z).sum(0)), atol=1e-10)
     loadings = np.linalg.lstsq(z, x - x.mean(0), rcond=None)[0]
     assert (np.take_along_axis(loadings, np.abs(loadings).argmax(1)[:, None], 1) > 0).all()
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
+def test_pca_of_all_components_gives_x_back_though_a_feature_is_there_twice(shape):
+    """The component that is left for the twin is rounding noise, and not orthogonal to the others."""
+    x = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    x[:, -1] = x[:, 0]
+    for latent in (11, 12, 30):
+        np.testing.assert_allclose(pca_reconstruction(x, pca_embedding(x, latent)), x, atol=1e-5)
+    constant = np.ones(shape, np.float32)
+    np.testing.assert_array_equal(pca_reconstruction(constant, pca_embedding(constant, 3)), constant)
 
 
 @pytest.mark.parametrize(

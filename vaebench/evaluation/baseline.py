@@ -7,6 +7,9 @@ import numpy as np
 from vaebench.errors import InputError
 from vaebench.types.frames import Values, column_names, in_order, named_like, numeric, row_names
 
+_NOISE = 1e-7
+"""Singular values below this share of the largest are rounding noise."""
+
 
 def pca_embedding(x: Values, latent: int) -> Values:
     """Return the principal component scores z [N, min(latent, N - 1, D)], float64, of x [N, D].
@@ -58,7 +61,7 @@ def pca_reconstruction(x: Values, z: Values) -> Values:
     held = numeric(in_order(x, "x"), "x").astype(np.float64)
     scores = numeric(in_order(z, "z", samples=row_names(x)), "z")
     mean = held.mean(axis=0)
-    # scores are orthogonal; a component without variance contributes nothing
+    # scores are orthogonal, but for components of rounding noise, as of a feature that is there twice: these contribute nothing
     size = np.einsum("nl,nl->l", scores, scores)
-    loadings = (scores.T @ (held - mean)) / np.where(size > 0, size, np.inf)[:, None]
+    loadings = (scores.T @ (held - mean)) / np.where(size > _NOISE**2 * size.max(), size, np.inf)[:, None]
     return named_like((mean + scores @ loadings).astype(np.float32), x, column_names(x))
