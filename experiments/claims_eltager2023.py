@@ -129,7 +129,8 @@ def claim_6(rows: Rows) -> Verdict:
 
 def claim_7(rows: Rows) -> Verdict:
     """The failure rate at the largest learning rate is surely above the smallest's, no rate surely fails less than a smaller one
-    (Wilson intervals), and the likelihood ratio of the learning rate is the largest, and sure. Fails if another's is.
+    (Wilson intervals), and the likelihood ratio of the learning rate is the largest, and sure. Fails if another's is, or if the
+    smallest rate surely fails more than the largest.
     """
     grid = rows["grid"]
     table = failures_by_level(grid, factors_of(grid, VARIANT))

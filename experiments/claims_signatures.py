@@ -122,10 +122,10 @@ def claim_33(rows: Rows) -> Verdict:
     better = (wide["known"] < wide[MUSE])[wide[["known", MUSE]].notna().all(axis=1)]
     better.index = better.index.astype(str)
     text = ", ".join(f"scenario {s}: {'better' if b else 'not better'}" for s, b in better.items())
-    if set(better.index) < {"2", "4", "6", "8", "14"}:
+    others = ["2", "4", "8", "14"]
+    if not {*others, "6"} <= set(better.index):
         return Verdict(UNCLEAR, text)
-    others = better[[s for s in better.index if s != "6"]]
-    return Verdict(HOLDS if others.all() and not better["6"] else FAILS, text)
+    return Verdict(HOLDS if better[others].all() and not better["6"] else FAILS, text)
 
 
 def claim_34(rows: Rows) -> Verdict:

@@ -140,7 +140,9 @@ def claim_22(rows: Rows) -> Verdict:
 
 
 def claim_23(rows: Rows) -> Verdict:
-    """RMSprop at 0.1 surely diverges more often than the rest (Wilson intervals apart); fails if it never does, in 10 or more."""
+    """RMSprop at 0.1 surely diverges more often than the rest (Wilson intervals apart); fails if surely less often, or if it
+    never does, in 10 or more.
+    """
     grid = models(rows["korkic"])
     lost, there = failed(grid), (grid[OPTIMIZER] == "rmsprop") & (grid[RATE] == 0.1)
     if not there.any():
@@ -166,7 +168,7 @@ def _epochs(rows: pd.DataFrame) -> pd.DataFrame:
 
 def claim_24(rows: Rows) -> Verdict:
     """VAE, InfoVAE: every other initialisation is surely above U(0,1) in final loss; IWAE, LogCosh: U and N are surely above
-    default or Xavier. Over paired seeds; fails if one of the named is surely beaten by an outsider.
+    default or Xavier. Over paired seeds; fails if an outsider surely beats all that are named.
     """
     parts = []
     for name, group in _by_model(rows["kroskinski"]).items():

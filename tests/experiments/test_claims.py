@@ -347,6 +347,11 @@ def test_claims_of_gislum2024():
     ]
     held = pd.DataFrame(lines)
     assert [verdict(n, coverage=held).verdict for n in (31, 33, 34)] == [HOLDS] * 3
+    # scenarios that the claim does not name say nothing about it, nor take the place of those that it does
+    more = held.assign(scenario=held["scenario"].replace("2", "15"))
+    assert verdict(33, coverage=more[more["scenario"] != "6"]).verdict == UNCLEAR
+    worse = more.assign(mse=more["mse"].where((more["scenario"] != "15") | (more["signatures"] != "known"), 99.0))
+    assert verdict(33, coverage=pd.concat([held, worse[worse["scenario"] == "15"]])).verdict == HOLDS
     other = held.assign(mse=held["mse"].where(held["beta"] == 1, 20.0), zero=0.9)
     other.loc[other["signatures"] == "known", "mse"] *= 5
     assert [verdict(n, coverage=other).verdict for n in (31, 33, 34)] == [FAILS] * 3
