@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from vaebench.data import dataset_from_arrays
+from vaebench.data.cache import cached
 from vaebench.data.digest import content_digest
 from vaebench.data.files.writing import KINDS, write_frame
 from vaebench.errors import InputError
@@ -62,6 +63,25 @@ def test_a_digest_is_of_values_not_of_their_bits(tiny):
     assert content_digest(one) == content_digest(dataclasses.replace(tiny, x=x, factors=other))
     x[0, 0] = 1e-30
     assert content_digest(one) != content_digest(dataclasses.replace(tiny, x=x, factors=known))
+
+
+def test_a_data_set_that_another_process_caches_meanwhile_stays(tmp_path, tiny):
+    """Its workers are reading it; one that is damaged is replaced."""
+    inodes = []
+
+    def slow():
+        cached(tmp_path, {"name": "a"}, lambda: tiny)
+        inodes.extend(path.stat().st_ino for path in tmp_path.glob("*/rest.json"))
+        return tiny
+
+    cached(tmp_path, {"name": "a"}, slow)
+    (rest,) = tmp_path.glob("*/rest.json")
+    assert [rest.stat().st_ino] == inodes
+    rest.write_text("{}")
+    with pytest.warns(UserWarning, match="was damaged and has been built again"):
+        cached(tmp_path, {"name": "a"}, lambda: tiny)
+    assert cached(tmp_path, {"name": "a"}, lambda: pytest.fail("it is intact")).digest == tiny.digest
+    assert [path.name for path in tmp_path.iterdir()] == [rest.parent.name]
 
 
 def test_many_differences_of_data_are_cut():

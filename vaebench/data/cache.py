@@ -122,9 +122,15 @@ def _write_dataset(place: Path, dataset: Dataset) -> None:
             with replacing(temporary / f"{name}.npy", durable=True) as unfinished, unfinished.open("wb") as file:
                 np.save(file, matrix)
         write_json(temporary / "rest.json", {"sha256": _key(rest), "rest": rest}, durable=True)
-        if place.exists():  # only a damaged data set: an intact one would have been read
+        try:
+            os.replace(temporary, place)
+        except OSError:
+            if (
+                not place.exists() or _read_dataset(place) is not None
+            ):  # another process was first, and others read its files
+                raise
             shutil.rmtree(place, ignore_errors=True)
-        os.replace(temporary, place)
+            os.replace(temporary, place)
     except OSError:
         pass  # a full disk, or another process was first: the caller has the data set in memory
     finally:
