@@ -9,6 +9,7 @@ from rows_factory import fail, make_rows
 
 from vaebench.analysis import settings as analysis
 from vaebench.analysis.failures import failure_table, training_facts
+from vaebench.analysis.importance import cell_table, hyperparameters
 from vaebench.analysis.settings import AIC, ARI, LOSS
 from vaebench.analysis.uncertainty import paired_difference
 from vaebench.cli.text import table_text
@@ -140,6 +141,19 @@ def test_data_sets_are_never_averaged():
     table = analysis.settings_table(both)
     assert "data/name" in table
     assert table["n"].max() == 2
+
+
+def test_studies_are_never_averaged():
+    """The same seed of a setting in two studies is one training, not two seeds."""
+    rows = make_rows(seeds=3)
+    both = pd.concat([rows, rows.assign(study="again")], ignore_index=True)
+    table = analysis.settings_table(both)
+    models = table[table["kind"] == "model"]
+    assert set(models["n"]) == {3}
+    assert len(models) == 2 * len(analysis.settings_table(rows).query("kind == 'model'"))
+    assert "study" not in hyperparameters(both)
+    with pytest.raises(InputError, match="several rows have the same"):
+        cell_table(both, ARI, hyperparameters(both))
 
 
 def test_setting_ids_match_the_table():

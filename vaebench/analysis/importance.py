@@ -55,7 +55,8 @@ def hyperparameters(rows: pd.DataFrame) -> list[str]:
     """Return the columns of settings that vary by themselves, not only with the variant as its own weights do."""
     models = rows[~is_baseline(rows)]
     check_rows(models)
-    names = [n for n in setting_columns(models) if not n.startswith("data/") and models[n].nunique(dropna=False) > 1]
+    names = [n for n in setting_columns(models) if n != "study" and not n.startswith("data/")]
+    names = [n for n in names if models[n].nunique(dropna=False) > 1]
     own = models.groupby("static/variant", dropna=False)
     return [n for n in names if n == "static/variant" or own[n].nunique(dropna=False).max() > 1]
 

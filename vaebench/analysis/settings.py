@@ -42,6 +42,7 @@ DIRECTIONS = SCORES | _ELSE
 _ALWAYS = ("static/variant", "static/latent")
 _FAMILIES = ("static/", "shape/", "traced/", "hyper/")
 _DATA = ("data/name", "data/digest")
+_GROUP = "study"
 _CHOICES = ("data/scaling", "data/valid_fraction", "data/stratified", "data/scaling_from", "run/embedding")
 _NEEDED = ("status", *_ALWAYS)
 _SHORT = {"latent": "L", "learning_rate": "lr", "hidden": "h", "batch": "B"}
@@ -97,7 +98,7 @@ def _hashable(value: object) -> object:
 
 def _settings(rows: pd.DataFrame) -> pd.DataFrame:
     names = [c for c in rows.columns if c.startswith(_FAMILIES) and c != "traced/seed"]
-    frame = rows[[*names, *(c for c in (*_CHOICES, *_DATA) if c in rows.columns)]].copy()
+    frame = rows[[*names, *(c for c in (*_CHOICES, *_DATA, _GROUP) if c in rows.columns)]].copy()
     for name in frame.columns:
         if frame[name].dtype == object:
             frame[name] = frame[name].map(_hashable)
@@ -114,14 +115,16 @@ def _varies(models: pd.DataFrame, name: str) -> bool:
 def setting_columns(rows: pd.DataFrame) -> list[str]:
     """Return the columns that distinguish settings: variant, latent width, and what varies among the trained rows.
 
-    ``data/name`` and ``data/digest`` are among them if rows come from several data sets, which must never be averaged.
+    ``data/name`` and ``data/digest`` are among them if rows come from several data sets, which must never be averaged, and
+    ``study`` if models do from several studies: one seed of one setting is the same training in each.
     """
     check_rows(rows)
     frame = _settings(rows)
     models = frame[~is_baseline(rows)]
-    varying = [c for c in frame.columns if c not in (*_ALWAYS, *_DATA) and _varies(models, c)]
+    varying = [c for c in frame.columns if c not in (*_ALWAYS, *_DATA, _GROUP) and _varies(models, c)]
     data = [c for c in _DATA if c in frame.columns and frame[c].nunique(dropna=False) > 1]
-    return [*_ALWAYS, *varying, *data]
+    group = [_GROUP] if _GROUP in frame.columns and models[_GROUP].nunique() > 1 else []
+    return [*_ALWAYS, *varying, *data, *group]
 
 
 def setting_ids(rows: pd.DataFrame) -> pd.Series:
