@@ -83,6 +83,13 @@ def test_an_extraction_is_read_again(tmp_path):
     np.testing.assert_allclose(kept.signatures, TRUTH.signatures, atol=1e-9)
     assert list(dict.fromkeys(kept.prior["type"])) == ["all", "TYPE01", "TYPE02"]
     assert (kept.draws, kept.notes) == (None, ())
+    older = pd.read_csv(tmp_path / "prior.csv").rename(columns={"log_size_mean": "log_share_mean"})
+    older.to_csv(tmp_path / "prior.csv", index=False)
+    again = read_extraction(tmp_path)
+    assert again.notes == (
+        f"{tmp_path} has a prior.csv of an earlier version: the prior was learned from its exposures.",
+    )
+    pd.testing.assert_frame_equal(again.prior, kept.prior, rtol=1e-6)
     np.testing.assert_allclose(kept.mutations, TRUTH.exposures.sum(), rtol=1e-6)
     draws = np.random.default_rng(0).dirichlet(np.ones(96), (3, 5))
     write_draws(tmp_path / "signature_draws.npz", draws[:, ::-1], TRUTH.signatures[::-1])

@@ -85,12 +85,11 @@ def read_extraction(folder: str | Path) -> KeptExtraction:
     names = list(signatures.index)
     if list(exposures.columns) != names:
         raise InputError(f"{place} has other signatures in exposures.csv than in signatures.csv; extract again")
-    notes = []
-    if (place / PRIOR).is_file():
-        prior = _prior(place / PRIOR, names)
-    else:
+    notes, prior = [], _prior(place / PRIOR, names) if (place / PRIOR).is_file() else None
+    if prior is None:
         prior = learned_prior(exposures, types=cancer_types(exposures.index))
-        notes.append(f"{place} has no {PRIOR}: the prior was learned from its exposures.")
+        lacks = f"has a {PRIOR} of an earlier version" if (place / PRIOR).is_file() else f"has no {PRIOR}"
+        notes.append(f"{place} {lacks}: the prior was learned from its exposures.")
     draws = _draws(place / DRAWS, names, list(signatures.columns)) if (place / DRAWS).is_file() else None
     if (place / GENOME).is_file() and not (place / OPPORTUNITIES).is_file():
         raise InputError(
@@ -100,13 +99,15 @@ def read_extraction(folder: str | Path) -> KeptExtraction:
     return KeptExtraction(signatures, prior, exposures.sum(axis=0), draws, tuple(notes), target)
 
 
-def _prior(path: Path, names: list[str]) -> pd.DataFrame:
-    """The learned prior, with the signatures ``names`` in it."""
+def _prior(path: Path, names: list[str]) -> pd.DataFrame | None:
+    """The learned prior, with the signatures ``names`` in it; ``None`` for one of shares, as earlier versions wrote."""
     try:
         frame = pd.read_csv(path, dtype={"type": str, "signature": str, "source": str}, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a table ({str(error)[:60]}); extract again") from None
     missing = [name for name in COLUMNS if name not in frame.columns]
+    if missing and "log_share_mean" in frame.columns:
+        return None
     if missing:
         raise InputError(f"{path} has no column {missing[0]!r}; it needs {', '.join(COLUMNS)}")
     if set(frame["signature"]) != set(names):
