@@ -125,9 +125,8 @@ def _write_dataset(place: Path, dataset: Dataset) -> None:
         try:
             os.replace(temporary, place)
         except OSError:
-            if (
-                not place.exists() or _read_dataset(place) is not None
-            ):  # another process was first, and others read its files
+            # an intact one is of another process, which was first, and others read its files
+            if not place.exists() or _read_dataset(place) is not None:
                 raise
             shutil.rmtree(place, ignore_errors=True)
             os.replace(temporary, place)

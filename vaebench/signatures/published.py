@@ -22,6 +22,7 @@ from vaebench.signatures.names import checked_name, cosmic_names
 from vaebench.signatures.resemblance import Facts, averaged, resembled
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import BURDENS, Ground, burden_variance, weak_ground
+from vaebench.signatures.sizes import LEAST_VARIANCE
 
 ALL_TYPES = "all types"
 """Name of the facts of all types together, among those that a cohort may resemble."""
@@ -69,7 +70,6 @@ _GROWTH = {"SBS1": 0.5, "SBS5": 0.8}
 # expected P(present) below which nothing is known of a size: a misfit of all tumours would pass for one that all have
 _SELDOM = 0.05
 _WRONG = 0.05  # of the signatures that a cohort should have it lacks so many, or has them in few samples only
-_LEAST_VARIANCE = 0.05  # of ln(size): a few tumours that agree by chance say no less
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
 
 
@@ -203,7 +203,7 @@ def _belief(rows: pd.DataFrame, names: list[str], ground: Facts, few: float) -> 
     updated = (
         (there + few * ground.presence) / (samples + few),
         log_mean,
-        np.maximum(second - log_mean**2, _LEAST_VARIANCE),
+        np.maximum(second - log_mean**2, LEAST_VARIANCE),
     )
     return Facts(*(np.where(inherited.any(1), new, old) for new, old in zip(updated, ground, strict=True)))
 

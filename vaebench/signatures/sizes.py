@@ -14,10 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from vaebench.signatures.sampler.priors import BURDENS
+
+LEAST_VARIANCE = 0.05
+"""Of ln(size): tumours that agree by chance, or with the burden that they define, say no less."""
 _STEPS = 100  # the fit then changes by less than 0.01 a hundred steps
-_LEAST = 0.05  # variance of ln(size): tumours that agree by chance, or with the burden that they define, say no less
 _TYPICAL = 0.3  # of the variance of ln(size), which counts as one tumour
-_BURDENS = 0.6  # of the variance of ln(mutations), which counts as one tumour
 
 
 class Sizes(NamedTuple):
@@ -50,22 +52,23 @@ def relative_sizes(
     """
     if not len(exposures):
         nothing = np.zeros(exposures.shape[1])
-        return Sizes(nothing, nothing + _TYPICAL, _BURDENS)
+        return Sizes(nothing, nothing + _TYPICAL, BURDENS)
     there = (exposures > 0) * (1.0 if presence is None else presence)
     logs = np.log(np.where(exposures > 0, exposures, 1.0))
     total = np.log(exposures.sum(1) if mutations is None else mutations)
     slope = np.broadcast_to(np.asarray(loading, np.float64), exposures.shape[1])
     count = there.sum(0)
     mean_total = float(total.mean())
+    # the usual variance of burdens counts as one tumour
     mean, spread = total - mean_total, np.zeros(len(total))  # of the burden given the rest
-    variance, between = np.full(len(slope), _TYPICAL), _BURDENS
+    variance, between = np.full(len(slope), _TYPICAL), BURDENS
     log_mean = np.zeros(len(slope))
     for _ in range(_STEPS):
         left = logs - slope * mean[:, None]
         log_mean = (there * left).sum(0) / np.maximum(count, 1e-12)
         squares = np.square(left - log_mean) + np.square(slope) * spread[:, None]
-        variance = np.maximum(((there * squares).sum(0) + _TYPICAL) / (count + 1), _LEAST)
-        between = float((np.sum(np.square(mean) + spread) + _BURDENS) / (len(total) + 1))
+        variance = np.maximum(((there * squares).sum(0) + _TYPICAL) / (count + 1), LEAST_VARIANCE)
+        between = float((np.sum(np.square(mean) + spread) + BURDENS) / (len(total) + 1))
         weight = there * slope / variance
         spread = between / (1 + between * (weight @ slope))
         mean = spread * np.sum(weight * (logs - log_mean), axis=1)

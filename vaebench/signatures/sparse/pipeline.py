@@ -152,8 +152,7 @@ def _sparse_path(
     keys = {k: split_key(folded_key(base, k), 5) for k in numbers}
     executor = ThreadPoolExecutor(1)
     try:
-        # 2: meanwhile
-        # no further ahead: larger numbers may never be fitted
+        # 2: meanwhile, and no further ahead: larger numbers may never be fitted
         starts = in_order(
             executor,
             (
