@@ -19,7 +19,7 @@ from vaebench.data.files.folders import STEPS
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 SCRIPT = """
-    import atexit, sys, time
+    import atexit, ctypes, sys, time
     import vaebench.cli.interrupts as interrupts
     import vaebench.cli.main
     from vaebench.cli.options import Common
@@ -38,6 +38,9 @@ SCRIPT = """
             finally:
                 print("cleaning", flush=True)
                 time.sleep(60)
+        if sys.argv[1] == "slow end":  # as libraries that tidy up after Python has given up its handlers
+            process = ctypes.CDLL(None)
+            process.__cxa_atexit(process.sleep, ctypes.c_void_p(3), None)
         if sys.argv[1] == "exec":  # as while a dataclass is made
             exec("print('ready', flush=True); import time; time.sleep(60)")
         print("ready", flush=True)
@@ -55,7 +58,7 @@ SCRIPT = """
                 swallowed += 1
                 if sys.argv[1] == "once" and swallowed > 1:
                     raise
-                if sys.argv[1] == "never":
+                if sys.argv[1] in ("never", "slow end"):
                     raise
 
     cli._parsed = lambda arguments: Common()
@@ -111,6 +114,18 @@ def test_a_second_interrupt_ends_at_once():
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=20)
     assert (process.returncode, said) == (130, "\ninterrupted\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's list of functions to call at the end")
+def test_an_interrupt_while_python_ends_leaves_the_code_as_it_is():
+    process = started("slow end")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert [process.stderr.readline() for _ in range(2)] == ["\n", "interrupted\n"]
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
 
 
 def test_the_sentence_says_what_is_kept(tmp_path):

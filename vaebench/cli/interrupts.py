@@ -8,6 +8,8 @@ not. The same thread ends a process whose clean-up never ends, as when a library
 from __future__ import annotations
 
 import _thread
+import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -48,6 +50,7 @@ def handle_interrupts() -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _asked)
+    atexit.register(_leave)  # before all others, so that it comes after all others
     others = sys.unraisablehook
     # an interrupt that a library ignored is raised again; its traceback would only confuse
     sys.unraisablehook = lambda lost: None if lost.exc_type is KeyboardInterrupt else others(lost)
@@ -69,6 +72,16 @@ def _asked(number: int, frame: FrameType | None) -> None:
 def _end_now() -> None:
     if not _ENDING.ended:
         os.write(2, f"\n{_ENDING.sentence()}\n".encode())
+    os._exit(130)
+
+
+def _leave() -> None:
+    """End an interrupted process before Python gives up its handlers: one that is interrupted again then ends by the signal."""
+    if _ENDING.asked is None:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # nobody reads on, or closed
+            stream.flush()
     os._exit(130)
 
 
