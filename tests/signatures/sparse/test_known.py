@@ -69,8 +69,8 @@ def test_charge_of_a_spectrum_by_hand(spectra):
 def test_the_prior_is_worth_its_number_of_samples(spectra):
     """With one signature the minimum is the mean of the data's spectrum and the known one, weighted by their samples."""
     data, wanted, samples = spectra[3], spectra[2], 30
-    products = np.full((96, 1, 1), 7.0) * (1 + np.arange(96))[:, None, None]
-    projections = products[:, :, 0] * data[:, None]
+    products = np.full((1, 1, 96), 7.0) * (1 + np.arange(96))
+    projections = products[0] * data
     known = saem.SpectrumPrior(jnp.asarray(wanted[None], jnp.float32), 10.0)
     loss = saem._with_prior(*(jnp.asarray(v, jnp.float32) for v in (products, projections)), jnp.array([30.0]), known)
     found = saem.quadratic_minimum(jnp.ones((1, 96)) / 96, *loss, rounds=5, count=1)

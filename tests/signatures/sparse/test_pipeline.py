@@ -126,7 +126,7 @@ def test_padding_changes_nothing(small, key):
 def test_quadratic_step_is_nnls():
     rng = np.random.default_rng(0)
     a, target = rng.normal(size=(96, 12, 3)), rng.normal(size=(96, 12))
-    products, projections = np.einsum("cij,cik->cjk", a, a), np.einsum("cij,ci->cj", a, target)
+    products, projections = np.einsum("cij,cik->jkc", a, a), np.einsum("cij,ci->jc", a, target)
     found = saem.quadratic_minimum(jnp.ones((3, 96)), f32(products), f32(projections), rounds=200, count=3)
     expected = np.array([nnls(a[c], target[c])[0] for c in range(96)]).T
     np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -75,6 +75,16 @@ def test_pairs_are_products():
     np.testing.assert_array_equal(products[place], rows[:, None] * rows[None])
 
 
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 8])
+def test_sums_of_pairs_are_those_of_all_pairs_also_where_half_is_padding(count):
+    rng = np.random.default_rng(1)
+    rows, weight = np.zeros((8, 6)), rng.random((6, 7))
+    rows[:count] = rng.random((count, 6))
+    sums = sweeps.pair_sums(jnp.asarray(rows), jnp.asarray(weight), jnp.int32(count))
+    wanted = np.einsum("jn,kn,nq->jkq", rows, rows, weight)
+    np.testing.assert_allclose(np.asarray(sums)[sweeps.pair_positions(8)], wanted, rtol=1e-5)
+
+
 def test_tasks_run_with_the_precision_of_their_caller():
     with jax.default_matmul_precision("highest"):
         both = threads.side_by_side(*[lambda: jax.config.jax_default_matmul_precision] * 2)

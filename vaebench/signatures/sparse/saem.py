@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from vaebench.signatures.sampler.gibbs import GibbsState, Prior
 from vaebench.signatures.sampler.priors import updated_prior
 from vaebench.signatures.sparse.options import SparseOptions
-from vaebench.signatures.sparse.sweeps import pair_positions, pair_products, sparse_sweep
+from vaebench.signatures.sparse.sweeps import pair_positions, pair_products, pair_sums, sparse_sweep
 from vaebench.training.compiled import compiled
 
 _LEAST_PRESENCE = 1e-9
@@ -58,7 +58,7 @@ class AveragedFit(NamedTuple):
 
 
 class _Averages(NamedTuple):
-    """Running averages of the mean [T, M], of E'E / v [M, S, S] and E'x / v [M, S], and the fit."""
+    """Running averages of the mean [T, M], of E'E / v [P, M], each pair of signatures once, and E'x / v [S, M], and the fit."""
 
     key: jax.Array
     mean: jax.Array
@@ -102,8 +102,8 @@ def refine(
     state = _Averages(
         key=key,
         mean=exposures @ signatures,
-        products=jnp.zeros((channels, count, count)),
-        projections=jnp.zeros((channels, count)),
+        products=jnp.zeros((count * (count + 1) // 2, channels)),
+        projections=jnp.zeros((count, channels)),
         fit=AveragedFit(signatures, exposures, exposures, present, prior),
     )
     burn = jnp.floor(options.burn_in * iterations).astype(jnp.int32)
@@ -155,13 +155,12 @@ def _iteration(
     prior = _towards(fit.prior, target, options.prior_step * step)
     # 3
     present = (exposures > 0).astype(jnp.float32)
-    products = ((1 / variance).T @ pair_products(exposures.T).T)[:, pair_positions(count)]
-    products = _towards(state.products, products, step)
-    projections = _towards(state.projections, (x / variance).T @ exposures, step)
+    products = _towards(state.products, pair_sums(exposures.T, 1 / variance, last), step)
+    projections = _towards(state.projections, exposures.T @ (x / variance), step)
     # 4: what scaling takes from the signatures goes to the exposures, the averages and the prior
-    with_prior = products, projections
+    with_prior = products[pair_positions(count)], projections
     if known is not None:
-        with_prior = _with_prior(products, projections, jnp.sum(fit.presence, 0), known)
+        with_prior = _with_prior(*with_prior, jnp.sum(fit.presence, 0), known)
     signatures = quadratic_minimum(fit.signatures, *with_prior, options.coordinate_rounds, last) * there[:, None]
     sums = signatures.sum(1)
     sums = jnp.where(sums > 1e-12, sums, 1.0)
@@ -169,8 +168,8 @@ def _iteration(
     return _Averages(
         key=key,
         mean=_towards(state.mean, exposures @ signatures, options.mean_step * step),  # 5
-        products=products * (sums[:, None] * sums[None, :])[None, :, :],
-        projections=projections * sums[None, :],
+        products=products * pair_products(sums[:, None]),
+        projections=projections * sums[:, None],
         fit=AveragedFit(
             signatures=signatures,
             draw=exposures,
@@ -184,14 +183,14 @@ def _iteration(
 def _with_prior(
     products: jax.Array, projections: jax.Array, samples: jax.Array, known: SpectrumPrior
 ) -> tuple[jax.Array, jax.Array]:
-    """A [M, S, S] and B [M, S] of the quadratic loss with the prior's terms; ``samples`` [S] have each signature.
+    """A [S, S, M] and B [S, M] of the quadratic loss with the prior's terms; ``samples`` [S] have each signature.
 
     The prior is worth ``known.weight`` times what one of these samples tells on average: the diagonal of A over their number.
     """
     place = jnp.arange(len(samples))
-    diagonal = products[:, place, place]
-    extra = diagonal * (known.weight / jnp.maximum(samples, 1) * (known.spectra.sum(1) > 0))[None, :]
-    return products.at[:, place, place].add(extra), projections + extra * known.spectra.T
+    diagonal = products[place, place]
+    extra = diagonal * (known.weight / jnp.maximum(samples, 1) * (known.spectra.sum(1) > 0))[:, None]
+    return products.at[place, place].add(extra), projections + extra * known.spectra
 
 
 def quadratic_minimum(
@@ -201,17 +200,17 @@ def quadratic_minimum(
 
     Args:
         signatures: [S, M].
-        products: A [M, S, S] = sum_t e e' / v_tc.
-        projections: B [M, S] = sum_t e x_tc / v_tc.
+        products: A [S, S, M] = sum_t e e' / v_tc.
+        projections: B [S, M] = sum_t e x_tc / v_tc.
         rounds: number of passes over the signatures.
         count: signatures that are not padding, which come first.
     """
 
     def one(i: jax.Array, signatures: jax.Array) -> jax.Array:
         k = i % count
-        row = products[:, k]
-        gradient = jnp.sum(row * signatures.T, 1) - projections[:, k]
-        curvature = jnp.maximum(jnp.take(row, k, axis=1), 1e-20)
+        row = products[k]
+        gradient = jnp.sum(row * signatures, 0) - projections[k]
+        curvature = jnp.maximum(row[k], 1e-20)
         return signatures.at[k].set(jnp.maximum(signatures[k] - gradient / curvature, 0))
 
     return jax.lax.fori_loop(0, rounds * count, one, signatures)

@@ -50,17 +50,34 @@ class _Conditional(NamedTuple):
 
 
 def pair_positions(count: int) -> np.ndarray:
-    """Position [S, S] of each pair of signatures in an array that holds pair (j, k) and (k, j) once."""
+    """Position [S, S] of each pair of signatures in an array that holds pair (j, k) and (k, j) once.
+
+    Pairs of the first signatures come first.
+    """
     place = np.zeros((count, count), np.int32)
-    rows, columns = np.triu_indices(count)
+    rows, columns = np.tril_indices(count)
     place[rows, columns] = place[columns, rows] = np.arange(len(rows))
     return place
 
 
 def pair_products(rows: jax.Array) -> jax.Array:
     """Products [P, N] of all pairs of ``rows`` [S, N], in the order of :func:`pair_positions`."""
-    first, second = np.triu_indices(len(rows))
+    first, second = np.tril_indices(len(rows))
     return rows[first] * rows[second]
+
+
+def pair_sums(rows: jax.Array, weight: jax.Array, count: jax.Array) -> jax.Array:
+    """Sums [P, Q] over N of the products of all pairs of ``rows`` [S, N], times ``weight`` [N, Q].
+
+    Rows from ``count`` on are zeros. If that is the second half, its pairs, three quarters of all, are left out.
+    """
+    half = len(rows) // 2
+    left_out = len(rows) * (len(rows) + 1) // 2 - half * (half + 1) // 2
+
+    def first_half() -> jax.Array:
+        return jnp.pad(pair_products(rows[:half]) @ weight, ((0, left_out), (0, 0)))
+
+    return jax.lax.cond(count <= half, first_half, lambda: pair_products(rows) @ weight)
 
 
 def sparse_sweep(
@@ -88,7 +105,7 @@ def sparse_sweep(
     grid = GridOptions(cells=options.grid_cells, wide=options.grid_width)
     weight = (1 / variance).T
     place = jnp.asarray(pair_positions(len(signatures)))
-    pairs = pair_products(signatures) @ weight  # each pair once: an einsum over all of them takes five times as long
+    pairs = pair_sums(signatures, weight, count)  # each pair once: an einsum over all of them takes five times as long
     pull = signatures @ ((x - exposures @ signatures).T * weight)
     slabs = slab_of(*(jnp.asarray(values)[:, None] for values in prior))
     # one call for all: the generator takes half a second to compile
