@@ -135,6 +135,13 @@ def test_objects_of_salamander_are_read(extraction):
         Extraction.from_anndata(adata)
     with pytest.raises(InputError, match="20 samples and 2 signatures need one value each"):
         Extraction.from_anndata(adata, asignatures[:2].copy())
+    named = extraction.exposures.set_axis(adata.obs_names)
+    adata.obsm["exposures"] = named[named.columns[::-1]]  # a table has names, and any order
+    found = Extraction.from_anndata(adata, asignatures)
+    pd.testing.assert_frame_equal(found.exposures, extraction.exposures, check_names=False)
+    adata.obsm["exposures"] = named.rename(columns={"S1": "other"})
+    with pytest.raises(InputError, match="no column 'S1'; its columns must be called as the signatures are"):
+        Extraction.from_anndata(adata, asignatures)
     del adata.obsm["exposures"]
     with pytest.raises(InputError, match=r'no obsm\["exposures"\]'):
         Extraction.from_anndata(adata, asignatures)

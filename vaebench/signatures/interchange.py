@@ -61,6 +61,25 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(index=str)
 
 
+def _by_name(exposures: object, names: pd.Index) -> np.ndarray:
+    """Exposures [T, S] in the order of the signatures ``names``; those of a table have names of their own.
+
+    Raises:
+        InputError: the table is of other signatures.
+    """
+    if not isinstance(exposures, pd.DataFrame) or exposures.shape[1] != len(names):
+        return np.asarray(exposures, np.float64)  # other sizes are refused later
+    own = exposures.set_axis(exposures.columns.astype(str), axis=1)
+    if list(own.columns) == [str(i) for i in range(len(names))]:
+        return own.to_numpy(np.float64)  # columns without names
+    lacking = [name for name in names if name not in own.columns]
+    if lacking:
+        raise InputError(
+            f'obsm["exposures"] has no column {str(lacking[0])!r}; its columns must be called as the signatures are'
+        )
+    return own[names].to_numpy(np.float64)
+
+
 def read_parts(adata: AnnData, asignatures: AnnData | None) -> dict[str, Any]:
     """Return the fields of an extraction by name; see :meth:`Extraction.from_anndata`.
 
@@ -81,7 +100,7 @@ def read_parts(adata: AnnData, asignatures: AnnData | None) -> dict[str, Any]:
         )
     signatures = checked_signatures(pd.DataFrame(spectra), source="the signatures of the AnnData object")
     names = pd.Index(adata.obs_names.astype(str))
-    values = np.asarray(adata.obsm["exposures"], np.float64)
+    values = _by_name(adata.obsm["exposures"], signatures.index)
     if values.shape != (len(names), len(signatures)):
         raise InputError(
             f'obsm["exposures"] is {" x ".join(map(str, values.shape))}; {len(names)} samples and {len(signatures)} '
