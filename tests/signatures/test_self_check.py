@@ -101,6 +101,11 @@ def test_a_refit_of_few_samples_says_what_its_check_found(tumour, monkeypatch):
     notes = refit(catalogue, signatures, **how).notes
     assert sum("60% [45%, 74%] of their exposures" in note for note in notes) == 1
     assert asked == [1]
+    for lacks in ({"exclude": ["SBS1"]}, {"exclude": None}):  # the tumour needs SBS1, or the table has no SBS5
+        table = signatures if lacks["exclude"] else signatures.rename({"SBS5": "SBS6"})
+        said = refit(1000 * catalogue, table, **how, **lacks, noise="negative_binomial").notes
+        assert any("without a signature that was left out" in note or "Most published" in note for note in said)
+        assert not any("Checked on" in note for note in said)
     wrong = signatures[signatures.columns[::-1]].set_axis(signatures.columns, axis=1)
     for said in refit(1000 * catalogue, wrong, **how).notes:  # a check on tumours that fit would reassure wrongly
         assert "Checked on" not in said

@@ -116,8 +116,11 @@ def fit_notes(
 
 
 def mostly_fit(samples: pd.DataFrame) -> bool:
-    """False if most samples are misfits: a check on simulated tumours, which fit, would reassure wrongly."""
-    return bool((samples["flag"] == "misfit").mean() <= 0.5)
+    """False if most samples are misfits, or need a signature that was left out: simulated tumours, which fit, are unlike them."""
+    bad = samples["flag"] == "misfit"
+    if "needs" in samples:
+        bad |= samples["needs"] != ""
+    return bool(bad.mean() <= 0.5)
 
 
 def twin_notes(signatures: pd.DataFrame, checks: RefitChecks) -> list[str]:

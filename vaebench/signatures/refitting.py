@@ -276,8 +276,9 @@ def refit(
     notes += fit_notes(fitted, samples, known, diagnostics, estimates, checks)
     if estimates is not None:
         notes += prior_notes(ground, known.index, tissue, estimates, prior, alike)
-        notes += usual_notes(alike, known, left_out, checks) + sum_notes(known, counts.index[some], estimates, checks)
-        checked = bool(alike) and mostly_fit(samples)
+        lacking = usual_notes(alike, known, left_out, checks)
+        notes += lacking + sum_notes(known, counts.index[some], estimates, checks)
+        checked = bool(alike) and mostly_fit(samples) and not lacking
         notes += self_check_notes(checked, checks, x[some], known, found, tissue, level, seed, chosen, progress)
     notes += repeat_notes(counts, checks, intervals=estimates is not None)
     return RefitResult(
@@ -285,11 +286,10 @@ def refit(
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
         notes=(*notes, *draw_notes(intervals, level, chosen), *probability_notes(per_mutation, intervals, estimates)),
-        **_settings_of(fitted, intervals, level, diagnostics),
+        **_settings_of(fitted, intervals, level, diagnostics, left_out),
         channel_factors=factors,
         adaptation_gain=gain,
         sums=sums_table(known.index, counts.index[some], estimates),
-        left_out=tuple(map(str, left_out.index)),
         per_mutation=probabilities_of(counts, frame, known, some, estimates, level) if per_mutation else None,
         yields=yields,
         signatures=known,
@@ -297,11 +297,14 @@ def refit(
     )
 
 
-def _settings_of(fitted: NoiseFit, intervals: str | None, level: float, diagnostics: dict[str, Any]) -> dict[str, Any]:
-    """The fields of :class:`RefitResult` that describe method and noise."""
+def _settings_of(
+    fitted: NoiseFit, intervals: str | None, level: float, diagnostics: dict[str, Any], left_out: pd.DataFrame
+) -> dict[str, Any]:
+    """The fields of :class:`RefitResult` that describe method and noise, and the signatures that were left out."""
     poisson, found = fitted.poisson, fitted.found
-    fields = {"method": intervals or "", "level": level, "dispersion": poisson.dispersion, "psi": poisson.rounding}
-    return fields | {"size": found.size, "noise": fitted.noise, "growth": found.growth, "diagnostics": diagnostics}
+    named = {"method": intervals or "", "level": float(level), "diagnostics": diagnostics, "noise": fitted.noise}
+    named |= {"dispersion": poisson.dispersion, "psi": poisson.rounding, "size": found.size, "growth": found.growth}
+    return named | {"left_out": tuple(map(str, left_out.index))}
 
 
 def _method_options(

@@ -111,8 +111,8 @@ def self_check_notes(
     """Sentence about a check, and what to do where intervals fail; none where samples are many, or the prior is no published one.
 
     Args:
-        published: whether the prior is from published exposures, and the samples fit, for else the simulated tumours are not
-            like them.
+        published: whether the prior is from published exposures, and nothing says that the samples do not fit or that the table
+            lacks signatures of theirs, for else the simulated tumours are not like them.
         checks: says how many samples are few.
         x: and the rest: arguments of :func:`self_check`.
     """
