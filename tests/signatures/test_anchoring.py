@@ -6,10 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vaebench.data.mutations.channels import CHANNELS
+from vaebench.data.mutations.opportunities import read_opportunities
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.data.mutations.tables import read_signatures
 from vaebench.errors import InputError
+from vaebench.signatures import anchoring
+from vaebench.signatures.adaptation import EARLIER, LEAVES
 from vaebench.signatures.anchoring import anchored, anchored_intervals
+from vaebench.signatures.opportunities import at_target
+from vaebench.signatures.refit_notes import NAME_TISSUE
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 
@@ -82,3 +88,27 @@ def test_a_name_that_two_signatures_would_have_is_said(case):
     _, extracted, known, _ = case
     with pytest.raises(InputError, match="'R2'"):
         anchored(extracted.rename(index={"C": "R2"}), known)
+
+
+def test_exomes_have_intervals_on_both_scales_and_are_not_asked_about():
+    rng = np.random.default_rng(0)
+    exome = read_opportunities("exome", build="GRCh37")
+    genome = pd.DataFrame(rng.dirichlet(np.full(96, 0.3), 3), ["SBS1", "SBS5", "SBS18"], list(CHANNELS))
+    there, yields = at_target(genome, exome)
+    x = rng.poisson(rng.uniform(3, 8, (22, 3)) @ there.to_numpy()).astype(float)
+    counts = pd.DataFrame(x, [f"T{i}" for i in range(len(x))], genome.columns)
+    extracted = there.set_axis(["S1", "S2", "S3"])
+    found = anchored_intervals(counts, extracted, genome, opportunities=exome, options=SHORT)
+    assert not any("exomes" in note for note in found.notes)
+    np.testing.assert_allclose(found.signatures, there)
+    own = yields[found.intervals["signature"]].to_numpy()
+    np.testing.assert_allclose(found.intervals["genome_upper"], found.intervals["upper"] / own)
+
+
+def test_notes_have_no_advice_that_an_extraction_cannot_follow(monkeypatch, case):
+    catalogue, extracted, known, _ = case
+    said = (f"The prior is from all{NAME_TISSUE}.", f"They were adapted{LEAVES}: well.", f"They deviate.{EARLIER}")
+    fit = refit(catalogue, known, intervals="profile_likelihood")._replace(notes=said)
+    monkeypatch.setattr(anchoring, "refit", lambda *_, **__: fit)
+    found = anchored_intervals(catalogue, extracted, known)
+    assert found.notes[1:] == ("The prior is from all.", "They were adapted: well.", "They deviate.")

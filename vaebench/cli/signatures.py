@@ -23,6 +23,7 @@ from vaebench.errors import InputError, unknown_name, user_path, whole_number
 from vaebench.sweep.progress import StepDisplay, duration
 
 if TYPE_CHECKING:
+    from vaebench.data.mutations.opportunities import Opportunities
     from vaebench.signatures.anchoring import AnchoredIntervals
     from vaebench.signatures.extraction import Extraction
     from vaebench.signatures.joint.intervals import DeNovo
@@ -59,11 +60,11 @@ def extract_signatures(options: Extract, command: str) -> dict[str, Any]:
         opportunities=target,
         steps=options.out / STEPS,
     )
-    read, reference = reading_notes(catalogue, reference), on_target(reference, target)
-    notes, drawn = [*read, *result.notes], None
+    notes, drawn = [*reading_notes(catalogue, reference), *result.notes], None
     if options.intervals != "none":
-        drawn = _intervals(options, catalogue, result.signatures, reference, types)
-        notes += drawn.notes
+        drawn = _intervals(options, catalogue, result.signatures, reference, types, target)
+        notes += [note for note in drawn.notes if note not in notes and not note.endswith("(exposures_genome.csv).")]
+    reference = on_target(reference, target)
     seconds = time.perf_counter() - started
     info = run_info(command, seconds, options, catalogue)
     if drawn is not None:
@@ -146,6 +147,7 @@ def _intervals(
     signatures: pd.DataFrame,
     reference: pd.DataFrame | None,
     types: pd.Series | None,
+    target: Opportunities | None,
 ) -> DeNovo | AnchoredIntervals:
     """Intervals of an extraction's exposures, by the method that ``--intervals`` names."""
     common = {"types": types, "level": options.level, "seed": options.seed, "fractions": options.fractions}
@@ -157,7 +159,7 @@ def _intervals(
     from vaebench.signatures.anchoring import anchored_intervals
 
     assert reference is not None
-    return anchored_intervals(catalogue, signatures, reference, **common)
+    return anchored_intervals(catalogue, signatures, reference, opportunities=target, **common)
 
 
 def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:

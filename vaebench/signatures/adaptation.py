@@ -41,6 +41,10 @@ ADAPT = ("auto", "none")
 FACTORS = "channel_factors.csv"
 """File of a refit's folder with the factors of its cohort."""
 
+LEAVES = " (channel_factors.csv; adapt none leaves them)"
+EARLIER = " The factors of an earlier cohort of the same laboratory can be given (adapt)."
+"""Advice in notes, for callers that have such an option and write that file."""
+
 _NEVER = 1_000_000  # sweeps after which the chain would learn its prior
 
 
@@ -136,7 +140,7 @@ def adapted(
     low, high = factors.idxmin(), factors.idxmax()
     note = (
         f"The counts deviate from these signatures in the same channels in all samples, from {factors[low]:.2g} times in {low} "
-        f"to {factors[high]:.2g} times in {high}. The signatures were adapted (channel_factors.csv; adapt none leaves them): "
+        f"to {factors[high]:.2g} times in {high}. The signatures were adapted{LEAVES}: "
         f"learned from half of the samples, this explains {found.gain:.0%} of the other half's scatter beyond chance."
     )
     return Adapted(changed, factors, (note,), found.gain)
@@ -204,8 +208,8 @@ def _few_notes(samples: int, poisson: Scatter) -> tuple[str, ...]:
         return ()
     return (
         f"The counts deviate from these signatures. They are adapted to a cohort from {ADAPTATION.samples} samples on, and here "
-        f"are {samples}: a signature that most samples have, but that is known of other tumour types, may be a misfit. The "
-        "factors of an earlier cohort of the same laboratory can be given (adapt).",
+        f"are {samples}: a signature that most samples have, but that is known of other tumour types, may be a misfit."
+        + EARLIER,
     )
 
 

@@ -10,9 +10,11 @@ import pandas as pd
 
 from vaebench.data.files.folders import add_files
 from vaebench.data.files.writing import write_frame
-from vaebench.data.mutations.tables import checked_signatures, write_signatures
+from vaebench.data.mutations.tables import checked_catalogue, checked_signatures, write_signatures
 from vaebench.errors import InputError, user_path
+from vaebench.signatures.adaptation import EARLIER, LEAVES
 from vaebench.signatures.matching import matches
+from vaebench.signatures.opportunities import Given, at_genome, at_target, known_opportunities
 from vaebench.signatures.refit_notes import NAME_TISSUE
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
@@ -25,7 +27,7 @@ class AnchoredIntervals(NamedTuple):
 
     Attributes:
         intervals: as of :class:`vaebench.signatures.refitting.RefitResult`, from its method ``spike_slab``.
-        signatures: [S, M], those that were refitted.
+        signatures: [S, M], those that were refitted, on the scale of the counts.
         kept: names of the signatures that match no reference signature and stayed as extracted.
         dispersion: of the counts about the fit, 1 for Poisson.
         level: nominal coverage.
@@ -119,6 +121,7 @@ def anchored_intervals(
     level: float = 0.95,
     seed: int = 0,
     fractions: bool = False,
+    opportunities: Given | None = None,
     options: SamplerOptions | None = None,
     progress: OnProgress | None = None,
 ) -> AnchoredIntervals:
@@ -130,12 +133,14 @@ def anchored_intervals(
     Args:
         catalogue: counts [T, M].
         signatures: [S, M], as extracted.
-        reference: [S', M].
+        reference: [S', M]; with opportunities those of the genome.
         least: cosine from which a signature is replaced; see :func:`anchored`.
         types: cancer type by sample, each with a prior of its own.
         level: nominal coverage.
         seed: of everything random.
         fractions: allow counts that are not whole numbers.
+        opportunities: as for :func:`vaebench.signatures.extract`, of the counts and of ``signatures``. The reference is converted
+            to them, and the intervals are on both scales.
         options: constants of the sampler; ``None`` for the defaults.
         progress: called with what is being done, the steps done, and the steps in all.
 
@@ -150,17 +155,20 @@ def anchored_intervals(
     """
     found = checked_signatures(signatures, source="the table of extracted signatures")
     known = checked_signatures(reference, source="the reference")
+    target = known_opportunities(opportunities, checked_catalogue(catalogue, fractions=fractions))
+    known = known if target is None else at_target(known, target).signatures
     nearest = _nearest(found, known, least)
     used = _replaced(found, known, nearest)
     kept = tuple(map(str, nearest.index[nearest.isna()]))
     fit = refit(
         catalogue,
-        used,
+        used if target is None else at_genome(used, target).signatures,
         intervals="spike_slab",
         types=types,
         level=level,
         seed=seed,
         fractions=fractions,
+        opportunities=target,
         options=options,
         progress=progress,
     )
@@ -171,8 +179,10 @@ def anchored_intervals(
 
 
 def _of_extraction(note: str) -> str:
-    """A note of the refit, without the advice that an extraction has no option for."""
-    return note.replace(NAME_TISSUE, "")
+    """A note of the refit, without the advice that an extraction has no option for, and the file that it does not write."""
+    for advice in (NAME_TISSUE, LEAVES, EARLIER):
+        note = note.replace(advice, "")
+    return note
 
 
 def _note(nearest: pd.Series, kept: tuple[str, ...], least: float) -> str:
