@@ -6,7 +6,7 @@ import difflib
 import numbers
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +118,9 @@ def checked_seed(seed: Any) -> None:
     whole_number("seed", seed, 0, 2**31 - 1)
 
 
-def check_choice(option: str, value: str, allowed: Sequence[str]) -> None:
-    """Raises ``InputError``, with the closest allowed value, unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
+def check_choice(option: str, value: object, allowed: Iterable[str]) -> None:
+    """Raises ``InputError``, with the closest allowed value, unless ``value`` is a text and one of ``allowed``."""
+    if not isinstance(value, str) or value not in allowed:
         raise unknown_name(option, value, allowed)
 
 

@@ -50,6 +50,18 @@ def test_a_method_that_covers_too_little_is_found_out():
     assert table.loc["non-zero", "coverage"] < 0.945
 
 
+def test_types_are_of_all_samples_by_name_or_in_their_order():
+    catalogue, truth = simulate_catalogue(1, tumours=20, signatures=2, types=2)
+    few = catalogue.iloc[[0, 1, 2, 11, 12, 13]].set_axis(range(6))
+    few.iloc[2] = 0
+    how = {"intervals": "profile_likelihood", "draws": 1, "sampler": SHORT, "sources": ["fit"]}
+    listed = list("aaabbb")
+    named = [listed, dict(enumerate(listed)), pd.Series(listed)]
+    first, *others = [calibrate(few, truth.signatures, types=types, **how) for types in named]
+    for other in others:
+        pd.testing.assert_frame_equal(first, other)
+
+
 @pytest.mark.parametrize("draws", [0, 201, 2.5])
 def test_number_of_cohorts_is_limited(draws):
     catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)

@@ -30,6 +30,13 @@ def truth() -> pd.DataFrame:
     return pd.DataFrame({"A": [100.0, 0.0, 50.0], "B": [2.0, 300.0, 0.0]}, index=["x", "y", "z"])
 
 
+def test_samples_may_be_numbered():
+    truth = pd.DataFrame([[1.0], [5.0]], [7, 8], ["A"])
+    rows = [("7", "A", 1.0, 0.0, 2.0, 1.0), ("8", "A", 1.0, 0.0, 2.0, 1.0)]
+    intervals = pd.DataFrame(rows, columns=["sample", "signature", "exposure", "lower", "upper", "presence"])
+    assert coverage_table(intervals, truth).set_index("group").loc["A", "coverage"] == 0.5
+
+
 def test_every_group_of_a_case_counted_by_hand(truth):
     intervals = long(truth, [[100, 0], [1, 301], [0, 0]], [[120, 1], [2, 400], [49, 3]])
     table = coverage_table(intervals, truth).set_index("group")

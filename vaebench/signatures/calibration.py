@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.wording import per_cent
-from vaebench.errors import InputError, unknown_name, user_path, whole_number
+from vaebench.errors import InputError, check_choice, user_path, whole_number
 from vaebench.signatures.adaptation import ADAPTATION
 from vaebench.signatures.coverage import coverage_table
 from vaebench.signatures.dispersion import fitted_noise
@@ -35,7 +35,7 @@ from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.separate_cohorts import separate_posteriors
-from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress
+from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress, types_of
 from vaebench.signatures.truths import SOURCES, TRUTHS, FittedCounts, TruthOptions
 
 COHORTS, TUMOURS, MOST = 5, 100, 200
@@ -108,15 +108,15 @@ def calibrate(
     checked_options(intervals, noise, level, seed)
     if draws is not None:
         whole_number("draws", draws, 1, MOST)
-    for source in sources:
-        if source not in SOURCES:
-            raise unknown_name("source", source, SOURCES)
-    if intervals == "none":
-        raise InputError("intervals='none' is not allowed; a calibration counts how often intervals hold the truth")
-    sources = tuple(dict.fromkeys(sources))
-    if not sources:
-        raise InputError(f"sources={sources!r} is not allowed; give one or more of {', '.join(SOURCES)}")
+    if intervals in ("none", None):
+        raise InputError(
+            f"intervals={intervals!r} is not allowed; a calibration counts how often intervals hold the truth"
+        )
+    sources = _checked_sources(sources)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
+    types = (
+        None if types is None else types_of(types, counts.index)
+    )  # a list is one for all samples, also for empty ones
     known, _, yields, said = offered_at(counts, known, None, None, tissue, opportunities)
     x, s = counts[some], known.to_numpy()
     draws = draws or max(COHORTS, -(-TUMOURS // len(x)))
@@ -147,6 +147,16 @@ def calibrate(
     # ON_TARGET says what the scales are here, and a calibration has no include
     table.attrs["notes"] = [note.removesuffix(KEEP) for note in said if not note.endswith("(exposures_genome.csv).")]
     return table
+
+
+def _checked_sources(sources: object) -> tuple[str, ...]:
+    """Names of :data:`SOURCES`, each once, from one name or several; ``InputError`` for others."""
+    named = (sources,) if isinstance(sources, str) else tuple(sources) if isinstance(sources, Iterable) else ()
+    if not named:
+        raise InputError(f"sources={sources!r} is not allowed; give one or more of {', '.join(SOURCES)}")
+    for source in named:
+        check_choice("source", source, tuple(SOURCES))
+    return tuple(dict.fromkeys(map(str, named)))
 
 
 def _told(progress: OnProgress, before: int, draws: int, total: int, what: str, done: int, steps: int) -> None:

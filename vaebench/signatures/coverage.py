@@ -136,6 +136,8 @@ def _known(intervals: pd.DataFrame, truth: pd.DataFrame) -> tuple[np.ndarray, np
 def _aligned(intervals: pd.DataFrame, truth: pd.DataFrame, column: str) -> np.ndarray:
     """Column of the long table as [T, S] in the order of ``truth``, 0 for a signature without intervals."""
     wide = intervals.pivot(index="sample", columns="signature", values=column)
+    wide.index = wide.index.astype(str)
+    truth = truth.set_axis(truth.index.astype(str))  # intervals have names of text, also where the counts have numbers
     missing = [name for name in truth.index if name not in wide.index]
     if missing:
         raise InputError(

@@ -88,6 +88,9 @@ def types_of(types: object, samples: pd.Index) -> pd.Series:
     """
     if not isinstance(types, pd.Series):
         types = pd.Series(types) if isinstance(types, Mapping) else _in_order_of(samples, types)
+    # checked tables have names of text, also where those that were given have numbers
+    types = types.set_axis([str(name) for name in types.index])
+    samples = pd.Index([str(name) for name in samples])
     missing = [name for name in samples if name not in types.index]
     if missing:
         raise InputError(f"types has no cancer type for sample {missing[0]!r}; every sample of the catalogue needs one")
