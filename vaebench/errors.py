@@ -124,12 +124,27 @@ def check_choice(option: str, value: object, allowed: Iterable[str]) -> None:
         raise unknown_name(option, value, allowed)
 
 
+def check_class(option: str, value: object, wanted: type) -> None:
+    """Raises ``InputError`` unless ``value`` is of the class ``wanted``."""
+    if not isinstance(value, wanted):
+        raise InputError(f"{option}={value!r} is not allowed; it must be of the class {wanted.__name__}")
+
+
+def check_level(level: object) -> None:
+    """Raises ``InputError`` unless ``level`` is a nominal coverage: a number above 0 and below 1."""
+    number = isinstance(level, numbers.Real) and not isinstance(level, bool)
+    if not number or not 0 < float(level) < 1:
+        raise InputError(f"level={level!r} is not allowed; it must be a number above 0 and below 1")
+
+
 def user_path(path: str | os.PathLike[str]) -> Path:
     """Returns the path with ``~`` at its start replaced by the user's home.
 
     Raises:
-        InputError: it is the home of no user, an address of the web, or holds a NUL character.
+        InputError: it is no path, the home of no user, an address of the web, or holds a NUL character.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{shortened(repr(path))} is no path; give the name of a file or folder as a text")
     if "\0" in str(path):
         raise InputError(f"{shortened(str(path))!r} cannot be opened: it holds a NUL character")
     if str(path).startswith(("http://", "https://", "ftp://", "s3://", "gs://")):

@@ -62,6 +62,22 @@ def test_types_are_of_all_samples_by_name_or_in_their_order():
         pd.testing.assert_frame_equal(first, other)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"intervals": None}, "intervals=None is not allowed; a calibration counts"),
+        ({"sources": 3}, "sources=3 is not allowed; give one or more of fit"),
+        ({"sources": ["f"]}, "unknown source 'f'"),
+        ({"sampler": 3}, "sampler=3 is not allowed; it must be of the class SamplerOptions"),
+        ({"truths": None}, "truths=None is not allowed; it must be of the class TruthOptions"),
+    ],
+)
+def test_options_of_other_classes_are_said(options, words):
+    catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)
+    with pytest.raises(InputError, match=words):
+        calibrate(catalogue, truth.signatures, **options)
+
+
 @pytest.mark.parametrize("draws", [0, 201, 2.5])
 def test_number_of_cohorts_is_limited(draws):
     catalogue, truth = simulate_catalogue(1, tumours=30, signatures=2, types=1)

@@ -118,10 +118,12 @@ def test_wrong_input_is_refused_in_a_sentence(tmp_path):
     table = table_of(BLENDS)
     for given, words in (
         ({"draws": np.zeros((3, 2, 96))}, r"\[draws, 4, 96\]"),
+        ({"draws": np.full((3, 4, 96), np.nan)}, "draws holds a spectrum with a value that is negative or no number"),
         ({"mutations": 0.5}, "1 mutation or more"),
         ({"mutations": pd.Series({"D1": 5.0})}, "D2"),
         ({"options": DecompositionOptions(cosine=2)}, "from 0 to 1"),
         ({"options": DecompositionOptions(most=9)}, "most"),
+        ({"options": 3}, "options=3 is not allowed; it must be of the class DecompositionOptions"),
     ):
         with pytest.raises(InputError, match=words):
             decompose(table, REFERENCE, **given)

@@ -109,6 +109,8 @@ def test_the_command_writes_the_table(table, tmp_path, capsys):
 
 
 def test_what_cannot_be_simulated_is_said(table):
+    with pytest.raises(InputError, match="options=3 is not allowed; it must be of the class PowerOptions"):
+        power(table, options=3)
     with pytest.raises(InputError, match="holds 1 signature"):
         power(table.iloc[:1])
     with pytest.raises(InputError, match="mutations="):

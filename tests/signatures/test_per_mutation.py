@@ -57,6 +57,25 @@ def test_channels_that_no_signature_has_are_empty():
     assert row[["A", "B", "C"]].isna().all()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"level": 95}, "level=95 is not allowed"),
+        ({"draws": [1, 2]}, r"draws has shape \(2,\)"),
+        ({"draws": np.full((2, *EXPOSURES.shape), np.nan)}, "draws holds a value that is negative"),
+        ({"draws": np.full((2, *EXPOSURES.shape), -1.0)}, "draws holds a value that is negative"),
+        ({"spectra": np.ones((2, *SIGNATURES.shape))}, "spectra are draws of the signatures that belong to draws"),
+        (
+            {"draws": np.ones((2, *EXPOSURES.shape)), "spectra": np.ones((3, *SIGNATURES.shape))},
+            r"spectra has shape \(3, 3, 96\); it must be \[2, 3, 96\]",
+        ),
+    ],
+)
+def test_draws_that_are_none_are_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        per_mutation((EXPOSURES @ SIGNATURES).round(), EXPOSURES, SIGNATURES, **options)
+
+
 def test_intervals_are_quantiles_of_draws_of_exposures_and_signatures():
     draws = RNG.gamma(20, EXPOSURES.to_numpy() / 20, (400, 2, 3))
     spectra = RNG.dirichlet(np.full(96, 0.5), (400, 3))

@@ -286,12 +286,25 @@ def test_quantiles_of_few_draws_hold_a_new_one_as_often_as_they_say():
         ({"settings": {"beta": 1}}, "with intervals=None"),
         ({"options": SHORT, "intervals": "bootstrap"}, "SamplerOptions .* give BootstrapOptions"),
         ({"options": SHORT}, "with intervals=None; give None"),
+        ({"intervals": ["spike_slab"]}, "unknown intervals"),
+        ({"tissue": ["Liver-HCC"]}, "it must be a name, such as 'ACC'"),
+        ({"include": 3}, "include=3 is not allowed; it must hold names"),
+        ({"settings": "beta"}, "settings='beta' is not allowed; it must be of the class Mapping"),
+        ({"checks": None}, "checks=None is not allowed; it must be of the class RefitChecks"),
     ],
 )
 def test_options_that_are_not_allowed_are_refused_in_a_sentence(cohort, options, words):
     catalogue, truth = cohort
     with pytest.raises(InputError, match=words):
         refit(catalogue, truth.signatures, **options)
+
+
+def test_a_level_of_numpy_is_saved(cohort, tmp_path):
+    catalogue, truth = cohort
+    fit = refit(catalogue.iloc[:3], truth.signatures, intervals="profile_likelihood", level=np.float32(0.9))
+    assert type(fit.level) is float
+    with pytest.raises(InputError, match="3 is no path"):
+        fit.save(3)
 
 
 def test_fractions_are_refused_unless_asked_for(cohort):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.mutations.channels import checked_catalogue, checked_exposures, checked_signatures
-from vaebench.errors import InputError
+from vaebench.errors import InputError, check_level
 
 _ROOM = 2**24  # values of draws that are held at once: 128 MB
 DRAWS = 200
@@ -53,6 +53,7 @@ def per_mutation(
         >>> bool((abs(table[["S1", "S2"]].sum(axis=1) - 1) < 1e-9).all())
         True
     """
+    check_level(level)
     counts = checked_catalogue(catalogue, fractions=fractions)
     known = checked_signatures(signatures)
     amounts = checked_exposures(exposures)
@@ -64,7 +65,23 @@ def per_mutation(
     amounts = amounts.loc[counts.index, known.index]
     if counts.to_numpy().any() and not amounts.to_numpy().any():
         raise InputError("the exposures are 0 in all samples; at least one of the samples must have some")
+    if spectra is not None and draws is None:
+        raise InputError("spectra are draws of the signatures that belong to draws; give draws of the exposures too")
+    if draws is not None:
+        draws = _checked_draws("draws", draws, (None, len(counts), len(known)))
+        spectra = None if spectra is None else _checked_draws("spectra", spectra, (len(draws), *known.shape))
     return probability_table(counts, amounts, known, draws=draws, spectra=spectra, level=level)
+
+
+def _checked_draws(name: str, given: object, shape: tuple[int | None, int, int]) -> np.ndarray:
+    """Draws of a ``shape``, whose first number may be any; ``InputError`` for another, and for values that are no amounts."""
+    values = np.asarray(given)
+    if values.ndim != 3 or not len(values) or values.shape[1:] != shape[1:] or shape[0] not in (None, len(values)):
+        wanted = ", ".join(map(str, ("draws" if shape[0] is None else shape[0], *shape[1:])))
+        raise InputError(f"{name} has shape {values.shape}; it must be [{wanted}]")
+    if values.dtype.kind not in "fiu" or not (np.isfinite(values) & (values >= 0)).all():
+        raise InputError(f"{name} holds a value that is negative, infinite or no number; all must be 0 or more")
+    return values
 
 
 def probability_table(
@@ -85,8 +102,6 @@ def probability_table(
     names = list(known.index)
     if draws is None:
         return pd.DataFrame(table | {name: values[:, k] for k, name in enumerate(names)})
-    if draws.shape[1:] != e.shape or (spectra is not None and spectra.shape != (len(draws), *s.shape)):
-        raise InputError(f"draws has shape {draws.shape}; it must be [draws, {e.shape[0]}, {e.shape[1]}]")
     mean, lower, upper = _over_draws(draws, s if spectra is None else spectra, rows, columns, level)
     values = np.where(np.isnan(mean), values, mean)
     lower, upper = np.fmin(lower, values), np.fmax(upper, values)

@@ -20,7 +20,7 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.wording import per_cent
-from vaebench.errors import InputError, check_choice, user_path, whole_number
+from vaebench.errors import InputError, check_choice, check_class, user_path, whole_number
 from vaebench.signatures.adaptation import ADAPTATION
 from vaebench.signatures.coverage import coverage_table
 from vaebench.signatures.dispersion import fitted_noise
@@ -112,7 +112,7 @@ def calibrate(
         raise InputError(
             f"intervals={intervals!r} is not allowed; a calibration counts how often intervals hold the truth"
         )
-    sources = _checked_sources(sources)
+    sources = _checked_sources(sources, sampler, truths)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     types = (
         None if types is None else types_of(types, counts.index)
@@ -149,8 +149,10 @@ def calibrate(
     return table
 
 
-def _checked_sources(sources: object) -> tuple[str, ...]:
-    """Names of :data:`SOURCES`, each once, from one name or several; ``InputError`` for others."""
+def _checked_sources(sources: object, sampler: object, truths: object) -> tuple[str, ...]:
+    """Names of :data:`SOURCES`, each once, from one name or several; ``InputError`` for others, and for no constants."""
+    check_class("sampler", sampler, SamplerOptions)
+    check_class("truths", truths, TruthOptions)
     named = (sources,) if isinstance(sources, str) else tuple(sources) if isinstance(sources, Iterable) else ()
     if not named:
         raise InputError(f"sources={sources!r} is not allowed; give one or more of {', '.join(SOURCES)}")

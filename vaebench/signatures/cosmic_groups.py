@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from vaebench.errors import InputError
 from vaebench.signatures.names import checked_name, cosmic_name
 
 SUBGROUPS: Mapping[str, str] = {
@@ -91,6 +92,8 @@ def named_signatures(option: str, asked: Sequence[str] | str, known: Sequence[st
     Raises:
         InputError: for a name that is neither a signature nor a group.
     """
+    if not isinstance(asked, Iterable):
+        raise InputError(f"{option}={asked!r} is not allowed; it must hold names of signatures or groups")
     texts = [asked] if isinstance(asked, str) else [str(text) for text in asked]
     names = [part.strip() for text in texts for part in ([text] if text in known else text.split(",")) if part.strip()]
     found: dict[str, list[str]] = {}

@@ -32,7 +32,7 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import add_files, whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import checked_signatures
-from vaebench.errors import InputError, checked_seed, user_path, whole_number
+from vaebench.errors import InputError, check_class, checked_seed, user_path, whole_number
 from vaebench.signatures.combinations import DECOMPOSITION, CombinationSearch, DecompositionOptions
 from vaebench.types.shown import one_line, tables_page
 
@@ -175,6 +175,7 @@ def decompose(
 
 def _check(options: DecompositionOptions, seed: int) -> None:
     checked_seed(seed)
+    check_class("options", options, DecompositionOptions)
     if not 0 <= options.cosine <= 1:
         raise InputError(f"cosine={options.cosine!r} is not allowed; it must be from 0 to 1")
     if not 0 < options.gain < 1:
@@ -196,6 +197,8 @@ def _drawn_spectra(
         given = np.asarray(draws, np.float64)
         if given.ndim != 3 or given.shape[1:] != found.shape or not len(given):
             raise InputError(f"draws has shape {given.shape}; it must be [draws, {found.shape[0]}, {found.shape[1]}]")
+        if not (np.isfinite(given).all() and (given >= 0).all() and given.any(axis=2).all()):
+            raise InputError("draws holds a spectrum with a value that is negative or no number, or of zeros alone")
         return given
     if mutations is None:
         return None

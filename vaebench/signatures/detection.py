@@ -28,7 +28,7 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import checked_signatures
-from vaebench.errors import InputError, checked_seed, user_path
+from vaebench.errors import InputError, check_class, checked_seed, user_path
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.opportunities import Given, at_target, known_opportunities
 from vaebench.signatures.tables import OnProgress, no_progress
@@ -112,6 +112,7 @@ def power(
 
     known = checked_signatures(signatures)
     checked_seed(seed)
+    check_class("options", options, PowerOptions)
     numbers: list[Any] = list(mutations) if isinstance(mutations, Iterable) else [mutations]
     if len(known) < 2:
         raise InputError("the table holds 1 signature; detection limits need at least 2, those that may be mistaken")

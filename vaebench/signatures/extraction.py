@@ -14,7 +14,7 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context, refuse_shares
 from vaebench.data.mutations.opportunities import Opportunities, write_opportunities
 from vaebench.data.mutations.tables import cancer_types, write_exposures, write_signatures, write_sigprofiler
-from vaebench.errors import InputError, checked_seed, unknown_name, whole_number
+from vaebench.errors import InputError, check_choice, checked_seed, whole_number
 from vaebench.signatures import interchange, plots
 from vaebench.signatures.extraction_notes import ambiguity_notes, choice_notes, drawn_notes
 from vaebench.signatures.kept import OPPORTUNITIES, PRIOR
@@ -283,16 +283,15 @@ def _checked_method(
     method: str, restarts: int, seed: int, rule: str | None, training: Mapping[str, Any], options: object
 ) -> ExtractionMethod:
     """The method; ``InputError`` for an option that is not allowed, or not with it."""
-    if method not in METHODS:
-        raise unknown_name("method", method, METHODS)
+    check_choice("method", method, METHODS)
     entry = METHODS[method]
     whole_number("restarts", restarts, 1, 10_000)
     checked_seed(seed)
     for name, value in training.items():
         if value and value != _TRAINING.get(name) and not entry.trains:
             raise InputError(f"{name}={value!r} is not allowed with method={method!r}; it is an autoencoder's")
-    if rule is not None and rule not in RULES:
-        raise unknown_name("rule", rule, RULES)
+    if rule is not None:
+        check_choice("rule", rule, RULES)
     if rule is not None and rule not in entry.rules:
         allowed = " or ".join(f"the {name}" for name in entry.rules)
         raise InputError(f"rule={rule!r} is not allowed with method={method!r}, whose number is chosen by {allowed}")

@@ -50,6 +50,8 @@ def checked_name(option: str, name: str, known: list[str]) -> str:
     Raises:
         InputError: for another name; with the nearest of a long list, which would not fit a sentence.
     """
+    if not isinstance(name, str):
+        raise InputError(f"{option}={name!r} is not allowed; it must be a name, such as {known[0]!r}")
     if name in known:
         return name
     by_letters = {_letters(other): other for other in reversed(known)}

@@ -15,7 +15,7 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
-from vaebench.errors import InputError, user_path
+from vaebench.errors import InputError, check_class, user_path
 from vaebench.signatures import plots
 from vaebench.signatures.adaptation import FACTORS, adapted
 from vaebench.signatures.attribution import DRAWS
@@ -257,7 +257,7 @@ def refit(
         ['sample', 'signature', 'exposure', 'lower', 'upper', 'presence']
     """
     intervals = checked_options(intervals, noise, level, seed)
-    chosen = _method_options(intervals, options, settings, per_mutation)
+    chosen = _method_options(intervals, options, settings, per_mutation, checks)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     x, seen_in, estimates = counts.to_numpy(), None if isinstance(prior, pd.DataFrame) else tissue, None
     known, left_out, yields, said = offered_at(counts, known, include, exclude, seen_in, opportunities)
@@ -308,14 +308,14 @@ def _settings_of(
 
 
 def _method_options(
-    intervals: str | None, options: MethodOptions | None, settings: Mapping[str, Any] | None, per_mutation: bool
+    intervals: str | None, options: object, settings: object, per_mutation: bool, checks: object
 ) -> MethodOptions | None:
     """``options`` if they are those of the method, or its defaults; ``InputError`` for settings that it does not take."""
+    check_class("checks", checks, RefitChecks)
+    check_class("settings", settings or {}, Mapping)
     if settings and not (intervals and METHODS[intervals].trains):
         trained = ", ".join(name for name, method in METHODS.items() if method.trains)
-        raise InputError(
-            f"settings={dict(settings)!r} is not allowed with intervals={intervals!r}; they are an autoencoder's ({trained})"
-        )
+        raise InputError(f"settings={settings!r} is not allowed with intervals={intervals!r}; it is of {trained}")
     wanted = None if intervals is None else METHODS[intervals].options
     if options is None:
         options = None if wanted is None else wanted()

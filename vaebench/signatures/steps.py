@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.atomic import replacing
+from vaebench.errors import user_path
 from vaebench.version import __version__
 
 _P = ParamSpec("_P")
@@ -33,7 +34,7 @@ _FOLDER: contextvars.ContextVar[Path | None] = contextvars.ContextVar("vaebench_
 @contextmanager
 def keeping_steps(folder: str | Path | None) -> Iterator[None]:
     """Keep the steps of the computations in a ``with`` block in ``folder``; ``None`` keeps nothing."""
-    token = _FOLDER.set(None if folder is None else Path(folder))
+    token = _FOLDER.set(None if folder is None else user_path(folder))
     try:
         yield
     finally:

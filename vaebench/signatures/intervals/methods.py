@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vaebench.errors import InputError, checked_seed, unknown_name
+from vaebench.errors import check_choice, check_level, checked_seed
 from vaebench.signatures.dispersion import NOISES, Scatter
 from vaebench.signatures.intervals.ends import (
     Ends,
@@ -223,12 +223,9 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
         InputError: for an unknown method or noise, a level outside of 0 to 1, or a seed that is not allowed.
     """
     intervals = None if intervals == "none" else intervals
-    if intervals is not None and intervals not in METHODS:
-        raise unknown_name("intervals", intervals, METHODS)
-    if noise not in NOISES:
-        raise unknown_name("noise", noise, NOISES)
-    number = isinstance(level, int | float | np.number) and not isinstance(level, bool)
-    if not number or not 0 < level < 1:
-        raise InputError(f"level={level!r} is not allowed; it must be a number above 0 and below 1")
+    if intervals is not None:
+        check_choice("intervals", intervals, METHODS)
+    check_choice("noise", noise, NOISES)
+    check_level(level)
     checked_seed(seed)
     return intervals
