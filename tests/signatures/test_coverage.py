@@ -30,6 +30,14 @@ def truth() -> pd.DataFrame:
     return pd.DataFrame({"A": [100.0, 0.0, 50.0], "B": [2.0, 300.0, 0.0]}, index=["x", "y", "z"])
 
 
+def test_tables_of_other_kinds_are_said():
+    intervals = pd.DataFrame({"sample": ["a"], "signature": ["A"]})
+    with pytest.raises(InputError, match="intervals has no column 'lower'; it must be the table of a refit"):
+        coverage_table(intervals, pd.DataFrame([[1.0]], ["a"], ["A"]))
+    with pytest.raises(InputError, match="truth is a ndarray; it must be a DataFrame"):
+        coverage_table(intervals, np.ones((1, 1)))
+
+
 def test_samples_may_be_numbered():
     truth = pd.DataFrame([[1.0], [5.0]], [7, 8], ["A"])
     rows = [("7", "A", 1.0, 0.0, 2.0, 1.0), ("8", "A", 1.0, 0.0, 2.0, 1.0)]

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
+from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.errors import InputError
 from vaebench.signatures.extraction import Extraction
@@ -101,6 +102,22 @@ def test_types_may_be_a_mapping(extraction, cohort):
     catalogue, _ = cohort
     ax = extraction.plot_burden(types=dict.fromkeys(catalogue.index, "one type"))
     assert [t.get_text().split("\n")[0] for t in ax.get_xticklabels()] == ["one type"]
+
+
+def test_samples_may_be_numbered_and_types_listed(cohort):
+    catalogue, truth = cohort
+    fit = refit(catalogue.iloc[:4].set_axis(range(4)), truth.signatures, intervals="profile_likelihood")
+    assert len(fit.plot_intervals([0, 1])) == 2
+    assert len(fit.plot_intervals(3)) == 1
+    assert "0: " in fit.plot_sample(0)[0].get_title(loc="left")
+    named = fit._replace(samples=fit.samples.set_axis(list("3210")), exposures=fit.exposures.set_axis(list("3210")))
+    ax = named.plot_burden(types=["b", "b", "b", "a"])  # in the order of the samples, whatever these are called
+    assert {tuple(t.get_text().split("\n")[:2]) for t in ax.get_xticklabels()} == {("b", "3"), ("a", "1")}
+    with pytest.raises(InputError, match="megabases='a' is not allowed"):
+        fit.plot_burden(megabases="a")
+    doublets = pd.DataFrame(np.full((1, 78), 1 / 78), ["D1"], list(CONTEXTS["DBS78"]))
+    with pytest.raises(InputError, match="the signatures hold SBS96 and the reference holds DBS78"):
+        fit.plot_comparison(doublets)
 
 
 def test_anndata_and_back(extraction, tmp_path):

@@ -135,6 +135,12 @@ def _known(intervals: pd.DataFrame, truth: pd.DataFrame) -> tuple[np.ndarray, np
 
 def _aligned(intervals: pd.DataFrame, truth: pd.DataFrame, column: str) -> np.ndarray:
     """Column of the long table as [T, S] in the order of ``truth``, 0 for a signature without intervals."""
+    needed = ["sample", "signature", column]
+    for name, table in (("intervals", intervals), ("truth", truth)):
+        if not isinstance(table, pd.DataFrame):
+            raise InputError(f"{name} is a {type(table).__name__}; it must be a DataFrame")
+    if lacking := [name for name in needed if name not in intervals.columns]:
+        raise InputError(f"intervals has no column {lacking[0]!r}; it must be the table of a refit")
     wide = intervals.pivot(index="sample", columns="signature", values=column)
     wide.index = wide.index.astype(str)
     truth = truth.set_axis(truth.index.astype(str))  # intervals have names of text, also where the counts have numbers

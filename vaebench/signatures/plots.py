@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 import pandas as pd
 
-from vaebench.data.mutations.channels import checked_catalogue, checked_signatures
+from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_unlike_signatures
 from vaebench.data.mutations.tables import cancer_types
 from vaebench.errors import InputError, unknown_name
+from vaebench.signatures.tables import types_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +114,7 @@ def plot_sample(
 
     counts = _kept(self.catalogue if catalogue is None else catalogue, "catalogue")
     counts = counts if catalogue is None else checked_catalogue(counts, fractions=True)
-    signatures = _kept(self.signatures, "signatures")
+    signatures, sample = _kept(self.signatures, "signatures"), str(sample)
     _known(sample, self.exposures.index)
     _known(sample, counts.index)
     exposures, intervals = self.exposures.loc[sample], getattr(self, "intervals", None)
@@ -139,7 +140,7 @@ def plot_intervals(self: WithIntervals, samples: list[str] | str | None = None) 
 
     if self.intervals is None:
         raise InputError("this result has no intervals; refit with intervals='spike_slab' or another method")
-    chosen = [samples] if isinstance(samples, str) else samples
+    chosen = None if samples is None else [str(name) for name in ([samples] if np.isscalar(samples) else samples)]
     for name in chosen or ():
         _known(name, self.exposures.index)
     return _axes(interval_panels(intervals_by_size(self.intervals), self.level, chosen, least=LEAST))
@@ -158,7 +159,8 @@ def plot_burden(self: WithExposures, *, types: pd.Series | None = None, megabase
     """
     from vaebench.figures.samples import burden
 
-    if megabases is not None and not 0 < megabases < np.inf:
+    number = isinstance(megabases, int | float | np.number) and not isinstance(megabases, bool)
+    if megabases is not None and not (number and 0 < megabases < np.inf):
         raise InputError(f"megabases={megabases!r} is not allowed; it must be a number above 0")
     return _single(burden(self.samples["mutations"], _types(self, types), megabases=megabases))
 
@@ -181,6 +183,7 @@ def plot_comparison(
     from vaebench.signatures.matching import cosines
 
     own, known = _kept(self.signatures, "signatures"), checked_signatures(reference, source="the reference")
+    refuse_unlike_signatures(own, known)
     name = str(own.index[0]) if signature is None else signature
     _known(name, own.index, "signature")
     if other is None:
@@ -206,6 +209,5 @@ def _known(name: str, names: pd.Index, kind: str = "sample") -> None:
 
 
 def _types(self: WithExposures, types: pd.Series | None) -> pd.Series | None:
-    if types is not None and not isinstance(types, pd.Series):
-        types = pd.Series(types)
-    return cancer_types(self.exposures.index, None if types is None else types.rename("type").to_frame())
+    samples = self.exposures.index
+    return cancer_types(samples) if types is None else types_of(types, samples)

@@ -55,6 +55,9 @@ def variant_table(
     Raises:
         InputError: a file cannot be read, or the table is of other samples.
     """
+    missing = [name for name in ("sample", "channel", "mutations") if name not in probabilities.columns]
+    if missing:
+        raise InputError(f"the probabilities have no column {missing[0]!r}; give the table of per_mutation")
     found = variant_channels(variants, reference_genome, _context(probabilities))
     columns = [name for name in probabilities.columns if name not in ("sample", "channel", "mutations")]
     names = _signature_names(columns)

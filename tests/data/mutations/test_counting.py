@@ -34,6 +34,19 @@ def other(*bases: str) -> str:
     return next(base for base in "ACGT" if base not in bases)
 
 
+def test_arguments_of_other_kinds_are_said(tmp_path):
+    file = tmp_path / "T1.vcf"
+    file.write_text("#CHROM\tPOS\tID\tREF\tALT\n1\t5\t.\tC\tT\n")
+    genome = {"1": "GATTCGACTTTTACG"}
+    assert list(count(file, genome, contexts="SBS96").catalogues) == ["SBS96"]
+    with pytest.raises(InputError, match="unknown context '96'"):
+        count(file, genome, contexts=[96])
+    with pytest.raises(InputError, match="mutations of class DataFrame are not allowed"):
+        count(pd.DataFrame({"a": [1]}), genome)
+    with pytest.raises(InputError, match="3 is no path"):
+        count(file, 3)
+
+
 def test_names_are_those_of_cosmic():
     assert {name: len(set(names)) for name, names in CONTEXTS.items()} == {
         "SBS96": 96, "SBS288": 288, "SBS384": 384, "SBS1536": 1536, "DBS78": 78, "ID83": 83,

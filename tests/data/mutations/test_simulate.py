@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import nnls
 from scipy.stats import chi2, kstest, nbinom, poisson
 
+from vaebench.data.mutations.channel_names import CONTEXTS
 from vaebench.data.mutations.simulate import MOST_ALIKE, NOISES, simulate_catalogue
 from vaebench.data.mutations.tables import CHANNELS, cancer_types, checked_catalogue
 from vaebench.errors import InputError
@@ -16,6 +17,14 @@ from vaebench.signatures.matching import cosines
 
 def mean_of(truth) -> np.ndarray:
     return (truth.exposures @ truth.signatures).to_numpy()
+
+
+def test_signatures_of_other_contexts_are_used():
+    doublets = pd.DataFrame(np.full((2, 78), 1 / 78), ["D1", "D2"], list(CONTEXTS["DBS78"]))
+    catalogue, _ = simulate_catalogue(0, tumours=10, signatures=doublets, types=1)
+    assert tuple(catalogue.columns) == CONTEXTS["DBS78"]
+    with pytest.raises(InputError, match="size='a' is not allowed"):
+        simulate_catalogue(0, tumours=10, signatures=doublets, types=1, size="a")
 
 
 def test_deterministic_and_the_truth_is_apart_from_the_noise():

@@ -133,7 +133,8 @@ def count(
         counted = vb.data.mutations.count("calls/", "GRCh38.fa")
         counted.save("results/counts")
     """
-    contexts = list(dict.fromkeys(name.upper() for name in contexts))
+    contexts = [contexts] if isinstance(contexts, str) else contexts
+    contexts = list(dict.fromkeys(str(name).upper() for name in contexts))
     for name in contexts:
         if name not in CONTEXTS:
             raise unknown_name("context", name, CONTEXTS)

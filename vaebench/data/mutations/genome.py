@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vaebench.data.files.opening import opened, refusing_broken
-from vaebench.errors import InputError, shortened
+from vaebench.errors import InputError, shortened, user_path
 
 BASES = np.full(256, 4, np.uint8)
 """Letter -> 0 to 3 for A, C, G, T in capitals or not, 4 for all others."""
@@ -69,7 +69,7 @@ def open_genome(source: str | Path | Mapping[str, str] | Genome) -> Genome:
         texts = {str(name): text for name, text in source.items()}
         lengths = {name: len(text) for name, text in texts.items()}
         return Genome("the reference genome", lengths, lambda name: _codes(texts[name]), [])
-    file = Path(source)
+    file = user_path(source)
     with refusing_broken(file, _NEEDED):
         with open(file, "rb") as stream:
             start = stream.read(4)

@@ -34,7 +34,7 @@ class CatalogueTruth(NamedTuple):
     """The true parameters of a simulated catalogue.
 
     Attributes:
-        signatures: [S, 96], rows sum to 1.
+        signatures: [S, M], rows sum to 1; M is 96 unless they were given.
         exposures: [T, S], numbers of mutations.
         types: [T], cancer type of each tumour.
     """
@@ -67,7 +67,7 @@ def simulate_catalogue(
     Args:
         seed: whole number, 0 or more.
         tumours: T, at least 10 for each type.
-        signatures: S from 1 to 30, or signatures to use, [S, 96].
+        signatures: S from 1 to 30, or signatures to use, [S, M] of any context.
         types: number of cancer types, from 1 to 40.
         noise: distribution of the counts about their mean mu = exposures @ signatures: ``"poisson"``; ``"exact"`` (mu
             rounded, as in the published scenarios); ``"multinomial"`` (each tumour's total is rounded and kept); or
@@ -75,7 +75,7 @@ def simulate_catalogue(
         size: see ``noise``; positive.
 
     Returns:
-        Counts [T, 96] with samples named ``type::sample``, and the true parameters.
+        Counts [T, M] with samples named ``type::sample``, and the true parameters.
 
     Raises:
         InputError: an option is not allowed.
@@ -90,7 +90,8 @@ def simulate_catalogue(
     whole_number("tumours", tumours, 10 * types, 1_000_000)
     if noise not in NOISES:
         raise InputError(f"noise={noise!r} is not allowed; it must be one of {', '.join(NOISES)}")
-    if not 0 < size < np.inf:
+    number = isinstance(size, int | float | np.number) and not isinstance(size, bool)
+    if not (number and 0 < size < np.inf):
         raise InputError(f"size={size!r} is not allowed; it must be a positive number")
     spectra, activity, chance = (np.random.Generator(np.random.PCG64([int(seed), stream])) for stream in range(3))
     if isinstance(signatures, pd.DataFrame):
@@ -109,7 +110,7 @@ def simulate_catalogue(
         exposures=pd.DataFrame(exposures, samples, known.index),
         types=pd.Series(labels, samples, name="type"),
     )
-    return pd.DataFrame(counts.astype(np.float64), samples, list(CHANNELS)), truth
+    return pd.DataFrame(counts.astype(np.float64), samples, known.columns), truth
 
 
 def _signatures(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from vaebench.data.mutations.maf import has_columns_of_mutations, read_table_of_
 from vaebench.data.mutations.records import NO_NAME, Variants, sample_of, shown
 from vaebench.data.mutations.vcf import read_vcf
 from vaebench.data.wording import count_of
-from vaebench.errors import InputError
+from vaebench.errors import InputError, user_path
 
 __all__ = ["ENDINGS", "Variants", "is_list_of_mutations", "read_variants"]
 
@@ -44,20 +44,27 @@ def read_variants(paths: str | Path | Iterable[str | Path], *, ignore_filter: bo
 
         variants = vb.data.mutations.read_variants("calls/")
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    given = [user_path(path) for path in ([paths] if isinstance(paths, str | Path) else _several(paths))]
     found: list[Variants] = []
-    files = [file for path in given for file in _files(Path(path))]
+    files = [file for path in given for file in _files(path)]
     for file in files:
         with refusing_broken(file, _NEEDED):
             _refuse_kind(file)
             found.append((read_vcf if _is_vcf(file) else read_table_of_mutations)(file, ignore_filter))
     joined = _joined(_named_by_file(found))
-    joined.notes.extend(note for path in given for note in _left_notes(Path(path)))
+    joined.notes.extend(note for path in given for note in _left_notes(path))
     empty = [file.name for file, part in zip(files, found, strict=True) if not len(part.records)]
     if empty:
         some = f"{len(empty)} files have no record of a mutation, such as {shown(empty[0])}; none is counted of them"
         joined.notes.append(f"{empty[0]} has no record of a mutation" if len(empty) == 1 else some)
     return joined
+
+
+def _several(paths: object) -> list[str | Path]:
+    """The paths of an iterable; ``InputError`` for what is none, or a table."""
+    if not isinstance(paths, Iterable) or isinstance(paths, pd.DataFrame | pd.Series | bytes):
+        raise InputError(f"mutations of class {type(paths).__name__} are not allowed; give paths of VCF or MAF files")
+    return list(paths)
 
 
 def is_list_of_mutations(path: str | Path) -> bool:
