@@ -69,6 +69,9 @@ def test_the_ground_weighs_as_many_samples_as_it_was_learned_from():
     assert ground.log_mean[2] == weak.log_mean[2]
     one = learned_ground(x, ["S1"], table, "type01")
     np.testing.assert_allclose(one.presence_weight, 61)
+    with pytest.raises(InputError, match=r"tissue of the extraction='Liver-HCC' is not known; .* all") as caught:
+        learned_ground(x, ["S1"], table, "Liver-HCC")
+    assert "list tissues" not in str(caught.value)  # which has the published ones
     with pytest.raises(InputError, match="TYPE01"):
         learned_ground(x, ["S1"], table, "liver")
     with pytest.raises(InputError, match="present"):

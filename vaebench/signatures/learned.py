@@ -100,8 +100,7 @@ def learned_ground(
     if missing:
         older = "; it is of an older version, extract again" if "log_share_mean" in prior.columns else ""
         raise InputError(f"the learned prior has no column {missing[0]!r}; it needs {', '.join(COLUMNS[:6])}{older}")
-    kinds = list(dict.fromkeys(prior["type"].astype(str)))
-    kind = ALL if tissue is None else checked_name("tissue", tissue, kinds)
+    kind = _kind(prior, tissue)
     table = prior[prior["type"].astype(str) == kind].copy()
     if table.empty or table["signature"].duplicated().any():
         raise InputError(f"the learned prior needs one row of type {kind!r} for each signature")
@@ -128,6 +127,12 @@ def learned_ground(
     )
 
 
+def _kind(prior: pd.DataFrame, tissue: str | None) -> str:
+    """The type of a learned prior that ``tissue`` names; the published ones are none of its."""
+    kinds = list(dict.fromkeys(prior["type"].astype(str)))
+    return ALL if tissue is None else checked_name("tissue of the extraction", tissue, kinds)
+
+
 def prior_ground(
     x: np.ndarray, signatures: pd.DataFrame, intervals: str | None, tissue: str | None, prior: str | pd.DataFrame
 ) -> tuple[Ground | None, dict[str, float]]:
@@ -152,7 +157,7 @@ def prior_ground(
 
 def learned_sentence(prior: pd.DataFrame, tissue: str | None) -> str:
     """A sentence on where a learned prior is from."""
-    kind = ALL if tissue is None else checked_name("tissue", tissue, list(dict.fromkeys(prior["type"].astype(str))))
+    kind = _kind(prior, tissue)
     mine = prior[prior["type"].astype(str) == kind]
     source = f" (from its {mine['source'].iloc[0]})" if "source" in mine else ""
     which = "" if tissue is None else f" of {kind}"
