@@ -45,6 +45,9 @@ LEAVES = " (channel_factors.csv; adapt none leaves them)"
 EARLIER = " The factors of an earlier cohort of the same laboratory can be given (adapt)."
 """Advice in notes, for callers that have such an option and write that file."""
 
+KNOWN = " Intervals take the factors as known, and are too narrow where samples have thousands of mutations."
+"""What factors do to intervals: docs/explanation/intervals.md has measurements."""
+
 _NEVER = 1_000_000  # sweeps after which the chain would learn its prior
 
 
@@ -142,6 +145,7 @@ def adapted(
         f"The counts deviate from these signatures in the same channels in all samples, from {factors[low]:.2g} times in {low} "
         f"to {factors[high]:.2g} times in {high}. The signatures were adapted{LEAVES}: "
         f"learned from half of the samples, this explains {found.gain:.0%} of the other half's scatter beyond chance."
+        + KNOWN
     )
     return Adapted(changed, factors, (note,), found.gain)
 
@@ -161,7 +165,7 @@ def _with_given(x: np.ndarray, signatures: pd.DataFrame, given: pd.Series) -> Ad
     low, high = factors.idxmin(), factors.idxmax()
     note = (
         f"The signatures were multiplied by the factors of another cohort, from {factors[low]:.2g} times in {low} to "
-        f"{factors[high]:.2g} times in {high}."
+        f"{factors[high]:.2g} times in {high}." + KNOWN
     )
     before, after = (
         scatter(x, s, maximum_likelihood(x, s).exposures) for s in (signatures.to_numpy(), changed.to_numpy())
