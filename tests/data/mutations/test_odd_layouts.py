@@ -306,3 +306,28 @@ def test_types_without_a_header_are_named(tmp_path):
     (tmp_path / "t.csv").write_text("S0,Liver\nS1,Lung\n")
     with pytest.raises(InputError, match="has the sample 'S0' in its header; add a first line, such as sample,type"):
         cancer_types(["S0", "S1"], tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("name", ["Total", "TOTAL", "Sum of all samples", "Average", "row_means"])
+def test_a_kept_sample_with_the_name_of_a_total_is_said(tmp_path, name):
+    """A total of more samples than the table has is the sum of none of them."""
+    path = tmp_path / "counts.csv"
+    path.write_text(text(COUNTS.assign(**{name: COUNTS.sum(axis=1) + 7}), ","))
+    found = read_catalogue(path)
+    assert len(found) == 4
+    assert found.attrs["notes"] == [
+        f"counts.csv: {name!r} is read as a sample; leave out what is a total or an average of others"
+    ]
+    path.write_text(text(COUNTS, ","))
+    assert read_catalogue(path).attrs["notes"] == []
+
+
+def test_several_numbers_of_a_sample_and_channel_are_said(tmp_path):
+    path, long = tmp_path / "long.csv", COUNTS.rename_axis("channel").melt(ignore_index=False, var_name="sample")
+    long.assign(freq=long["value"] / 100).to_csv(path)
+    with pytest.raises(InputError, match="several columns of numbers: value, freq; keep one"):
+        read_catalogue(path)
+    parts = long.assign(change=[c[2:5] for c in long.index], context=[c[0] + c[2] + c[6] for c in long.index])
+    parts.to_csv(path, index=False)  # not read, and not said to be of both strands
+    with pytest.raises(InputError, match=r"has the channel 'A\[C>A\]A' more than once"):
+        read_catalogue(path)

@@ -100,7 +100,8 @@ def recognised(labels: Iterable[object]) -> Recognised:
 
 def both_strands(labels: Iterable[object]) -> bool:
     """Returns true for labels of SBS192 that name the 96 channels of either strand, A[C>A]A and T[G>T]T."""
-    found = [_either(_plain(label), _changed) for label in labels]
+    # each once: in a table with a row for each sample and channel labels repeat
+    found = [_either(text, _changed) for text in dict.fromkeys(map(_plain, labels))]
     return sum(name is not None for name in found) > 1.5 * len(CHANNELS) and len(set(found)) <= len(CHANNELS) + 1
 
 

@@ -51,6 +51,10 @@ _TOTAL = re.compile(
     r"|(n|num|number)?(of)?(mutation|mut|snv)s?(count|burden|load)?s?|(mutational)?burden|tmb|counts?"
 )
 """Letters of the name of a row or column of totals."""
+_SUMMARY = re.compile(
+    r"(grand|row|col|column)?(total|sum)s?(of.*)?|average|mean|median|(row|col|column)?(means|averages)"
+)
+"""Letters of the name of a sample that is likely a total or an average, though no sum of the others."""
 _SURE = re.compile(r".*(total|sum).*")
 """Letters of such a name that is hardly a sample's, unlike ALL and MUT."""
 
@@ -150,6 +154,16 @@ def without_totals(frame: pd.DataFrame, *, rounded: bool = False) -> tuple[pd.Da
         kept = [i for i in range(len(labels)) if i not in sums]
         frame = frame.iloc[kept] if axis == 0 else frame.iloc[:, kept]
     return frame, found
+
+
+def summary_notes(names: Iterable[object], source: str) -> list[str]:
+    """Sentence about samples that are called like totals or averages, and that were kept, as they are no sums of the others."""
+    plain = {str(name): re.sub(r"[^a-z]", "", str(name).lower()) for name in names}
+    found = [name for name, text in plain.items() if _SUMMARY.fullmatch(text)]
+    if not found or len(found) == len(plain):
+        return []
+    are = f"{found[0]!r} is" if len(found) == 1 else f"{', '.join(map(repr, found[:3]))} are"
+    return [f"{source}: {are} read as a sample; leave out what is a total or an average of others"]
 
 
 def _is_sum(values: np.ndarray, axis: int, place: int, places: list[int], sure: set[int], rounded: bool) -> bool:

@@ -31,7 +31,7 @@ def long_frame(table: Table, source: str) -> tuple[pd.DataFrame, str] | None:
         no column of channels that repeat, no column of samples, or not one column of numbers.
 
     Raises:
-        InputError: a sample has two rows for one channel.
+        InputError: a sample has two rows for one channel, or rows have several numbers.
     """
     if len(table.columns) > _MOST:
         return None
@@ -49,9 +49,14 @@ def long_frame(table: Table, source: str) -> tuple[pd.DataFrame, str] | None:
     numbers = [name for name, held in table.columns.items() if held.dtype.kind == "f" and name not in taken]
     called = [name for name in numbers if _COUNTS.fullmatch(re.sub(r"[^a-z]", "", name.lower()))]
     counts = [name for name in called or numbers if len(called) == 1 or name not in numbered]
+    several = len(texts[channels]) > 1.5 * len(set(texts[channels]))
+    if several and named is not None and len(counts) > 1:
+        raise InputError(
+            f"{source} has a row for each sample and channel, and several columns of numbers: {', '.join(counts)[:60]}; keep "
+            "one, that of the counts"
+        )
     if samples is None or len(counts) != 1:
         return None
-    several = len(texts[channels]) > 1.5 * len(set(texts[channels]))
     if not several and not (named and len(set(texts[named])) == 1 and (called or named in other)):
         return None  # a table with a column for each sample
     names = texts[samples] if kinds is None else with_types(texts[samples], texts[kinds])

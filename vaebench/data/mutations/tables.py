@@ -30,7 +30,7 @@ from vaebench.data.mutations.channels import (
     checked_exposures,
     checked_signatures,
 )
-from vaebench.data.mutations.contexts import refuse_both_strands, refuse_lists, without_totals
+from vaebench.data.mutations.contexts import refuse_both_strands, refuse_lists, summary_notes, without_totals
 from vaebench.data.mutations.labels import (
     is_name,
     labelled_frame,
@@ -100,7 +100,7 @@ def read_catalogue(path: str | Path, *, fractions: bool = False, names: str = "s
         numbers = {name: count(1) for name in table.index}
         table.index = pd.Index([f"{name}::{next(numbers[name])}" for name in table.index])
     catalogue = checked_catalogue(table, fractions=fractions, source=str(path))
-    catalogue.attrs["notes"] = notes
+    catalogue.attrs["notes"] = [*notes, *summary_notes(catalogue.index, Path(path).name)]
     return catalogue
 
 
