@@ -361,3 +361,15 @@ def test_a_save_that_is_killed_leaves_no_card_of_an_earlier_model(cohort, tmp_pa
     with pytest.raises(InputError, match=r"model.json is missing"):
         load_model(tmp_path)
     assert len(os.listdir(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_columns_of_row_numbers_are_no_names(tmp_path, columns):
+    frame = raw(0.0).rename_axis("sample").reset_index()
+    numbered = frame if columns == 1 else frame.reset_index()
+    numbered.to_csv(tmp_path / "t.csv")
+    data = read_table(tmp_path / "t.csv")
+    for table in (tmp_path / "t.csv", pd.read_csv(tmp_path / "t.csv")):
+        x = preprocessed(table, data.preprocessing)
+        assert x.index.tolist() == data.samples.tolist() == SAMPLES
+        np.testing.assert_allclose(x, data.x, rtol=1e-5)

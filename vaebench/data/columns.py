@@ -39,7 +39,8 @@ sample_accession specimen_id icgc_specimen_id icgc_sample_id aliquot aliquot_id 
 SAMPLE_COLUMNS = frozenset(_SAMPLE_COLUMNS_NAMES.split())
 """Names, in lower case, by which a column of sample names is recognised."""
 
-_INDEX = re.compile(r"(unnamed: \d+|index|level_0|x|rownames|row\.names|id|no|nr|row|#|)", re.IGNORECASE)
+INDEX_COLUMN = re.compile(r"(unnamed: \d+|index|level_0|x|rownames|row\.names|id|no|nr|row|#|)", re.IGNORECASE)
+"""Names of a column of row numbers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +201,12 @@ def without_index(table: Table) -> Table:
     The first column is then the one with the name of sample names, or else the next.
     """
     values, names = table.columns[table.first], list(table.columns)
-    if table.samples_in != "rows" or values.dtype.kind != "f" or len(names) < 2 or not _INDEX.fullmatch(table.first):
+    if (
+        table.samples_in != "rows"
+        or values.dtype.kind != "f"
+        or len(names) < 2
+        or not INDEX_COLUMN.fullmatch(table.first)
+    ):
         return table
     counted = np.arange(len(values))
     if not any(np.array_equal(values, counted + start) for start in (0, 1)):

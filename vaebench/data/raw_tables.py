@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from vaebench.data import checks
-from vaebench.data.columns import SAMPLE_COLUMNS, sample_names
+from vaebench.data.columns import sample_names, without_index
 from vaebench.data.files.gene_matrix import matrix_from_file
 from vaebench.data.files.genes import describes_genes
 from vaebench.data.files.layout import text_layout
@@ -21,8 +21,9 @@ from vaebench.data.files.opening import refusing_broken, starts_with
 from vaebench.data.files.table import Table, column_from, table_from_file
 from vaebench.data.files.text import apart
 from vaebench.data.preprocessing import Preprocessing, RawTable
+from vaebench.data.row_names import first_names
 from vaebench.errors import InputError
-from vaebench.types.frames import converted, is_anndata_object, is_frame, is_numbered, is_series, listed
+from vaebench.types.frames import converted, is_anndata_object, is_frame, is_series, listed
 
 _ENSEMBL = re.compile(r"(ENS[A-Z]*\d{6,})(\.\d+)?")
 _NAMES_WITHIN = 3  # columns from the left that may hold the gene names of a frame with genes in rows
@@ -130,6 +131,7 @@ def _layout(file: Path, known: Preprocessing) -> str:
 
 
 def _from_table(table: Table, known: Preprocessing, source: str) -> RawTable:
+    table = without_index(table)
     names = list(table.columns)
     found, first = sample_names(table, set())
     samples = [f"sample_{i + 1}" for i in range(len(table.lines))] if found is None else found.tolist()
@@ -160,26 +162,12 @@ def _from_frame(frame: pd.DataFrame, known: Preprocessing, source: str) -> RawTa
                 best, names, lead = there, held, position
     if names is not None:
         return _from_turned(frame, names, lead, known, source)
-    samples, first = frame.index, _first_names(frame, known)
+    samples = frame.index
+    first, lead = first_names(frame, set(known.features.tolist()))
     if first is not None:
         samples = first
-        frame, across = frame.iloc[:, 1:], across[1:]
+        frame, across = frame.iloc[:, lead:], across[lead:]
     return _found(samples, across, lambda position: frame.iloc[:, position], known, source)
-
-
-def _first_names(frame: pd.DataFrame, known: Preprocessing) -> list[str] | None:
-    """The sample names in the first column of a frame whose rows are only numbered, by the reader's rule."""
-    if getattr(frame.index.dtype, "kind", "O") not in "iu" or not frame.shape[1]:
-        return None
-    column, title = frame.iloc[:, 0], str(frame.columns[0]).strip()
-    # rows that were chosen or shuffled keep their numbers, which may also be the samples' own
-    if title in set(known.features.tolist()) or not (is_numbered(frame.index) or title.lower() in SAMPLE_COLUMNS):
-        return None
-    text = getattr(column.dtype, "kind", "O") not in "fiub"
-    mostly_different = text and column.nunique() * 2 > len(column)
-    if mostly_different or title.startswith("Unnamed:") or title.lower() in SAMPLE_COLUMNS or not title:
-        return [str(value).strip() for value in column]
-    return None
 
 
 def _from_turned(
