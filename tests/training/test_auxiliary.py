@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vaebench.data.auxiliary import with_auxiliary
 from vaebench.data.cache import cached
 from vaebench.data.dataset import dataset_from_arrays
 from vaebench.data.digest import content_digest
@@ -177,3 +178,60 @@ def test_the_command_line_names_them_for_files_and_named_data_sets():
     assert "auxiliary label, age" in repr(simulated)
     with pytest.raises(InputError, match=r"unknown auxiliary variable \(--auxiliary\) 'lable'; did you mean 'label'"):
         load("simulated", {"auxiliary": ("lable",), "samples": 240, "types": 4})
+
+
+@pytest.fixture(scope="module")
+def named(data, model):
+    """New samples by name: x, their variables in another order, and the z of each."""
+    samples = [f"TCGA-02-{i:04d}-01A-11R" for i in range(60)]
+    x = pd.DataFrame(data.x, samples, data.features)
+    about = pd.DataFrame(dict(data.auxiliary.values), samples).rename_axis("sample").iloc[::-1]
+    return x, about, model.embed(data.x, data.auxiliary)
+
+
+def test_variables_are_matched_by_the_names_of_the_samples(model, data, named, tmp_path):
+    x, about, z = named
+    by_patient = about.set_axis([name[:12] for name in about.index], axis=0)
+    about.T.to_csv(tmp_path / "turned.csv")
+    by_patient.reset_index(names="patient").to_csv(tmp_path / "patients.csv")
+    for given in (
+        about.reset_index(),  # names in the first column, as of a file
+        about.reset_index().sample(frac=1, random_state=0),
+        {name: about[name] for name in about},  # columns with names
+        about.T,
+        tmp_path / "turned.csv",
+        tmp_path / "patients.csv",
+        dataclasses.replace(data.auxiliary, samples=x.index.to_numpy()),
+    ):
+        np.testing.assert_array_equal(model.embed(x, given), z)
+        np.testing.assert_array_equal(model.embed(x.iloc[::-1], given), z[::-1])
+
+
+def test_variables_of_other_samples_are_refused(model, data, named):
+    x, about, _ = named
+    others = about.set_axis([f"S{i}" for i in range(60)], axis=0)
+    for given in (others.reset_index(names="sample"), {name: others[name] for name in others}):
+        with pytest.raises(InputError, match="60 of 60 samples are missing from the auxiliary variable 'batch'"):
+            model.embed(x, given)
+    with pytest.raises(InputError, match="'batch' is there 2 times; give it once"):
+        model.embed(x, pd.concat([about, about[["batch"]]], axis=1))
+
+
+def test_the_variables_of_a_data_set_know_its_samples(data, tmp_path):
+    x, auxiliary = arrays()
+    assert data.auxiliary.samples is None  # of an array without names
+    samples = [f"s{i}" for i in range(60)]
+    made = dataset_from_arrays(pd.DataFrame(x, samples), auxiliary=auxiliary)
+    assert made.auxiliary.samples.tolist() == samples
+    assert with_auxiliary(made, []).auxiliary is None
+    kept = [cached(tmp_path, {"a": 1}, lambda: made) for _ in range(2)]
+    assert kept[1].auxiliary.samples.tolist() == samples
+
+
+def test_a_table_without_the_variables_says_so(model, data, tmp_path):
+    genes = pd.DataFrame(data.x * data.scale + data.centre, [f"s{i}" for i in range(60)], data.features).T
+    genes.to_csv(tmp_path / "genes.csv")
+    with pytest.raises(
+        InputError, match="'batch' is missing; the model needs batch, age of every sample: give a table"
+    ):
+        model.embed_table(tmp_path / "genes.csv")

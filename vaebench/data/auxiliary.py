@@ -131,7 +131,8 @@ def coded(variables: Sequence[AuxiliaryVariable], values: Mapping[str, Any], cou
         name = variable.name
         if name not in values:
             raise InputError(
-                f"the auxiliary variable {shortened(name)!r} is missing; the model needs {_listed(variables)} of every sample"
+                f"the auxiliary variable {shortened(name)!r} is missing; the model needs {_listed(variables)} of every sample: "
+                "give a table that has them as auxiliary"
             )
         column, mask = _coded(variable, _checked(name, values[name], count))
         absent = np.flatnonzero(mask == 0)
@@ -204,6 +205,7 @@ def with_auxiliary(dataset: Dataset, names: Sequence[str] | str) -> Dataset:
             raise unknown_name("auxiliary variable (--auxiliary)", column, held)
         given[column] = as_category(held[column]) if category else held[column]
     auxiliary = auxiliary_from(given, len(dataset.samples))
+    auxiliary = auxiliary and dataclasses.replace(auxiliary, samples=dataset.samples)
     notes = [note for note in dataset.notes if not note.startswith("auxiliary ")]
     made = dataclasses.replace(dataset, auxiliary=auxiliary, notes=(*notes, *auxiliary_notes(auxiliary)))
     return dataclasses.replace(made, digest=content_digest(made))

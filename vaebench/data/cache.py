@@ -184,7 +184,7 @@ def _restored(x: np.ndarray, rest: dict[str, Any]) -> Dataset:
     if (held := rest.get("auxiliary")) is not None:  # absent from the cache of an earlier version
         variables = variables_from(held["variables"])
         values = {v.name: np.array(held["values"][v.name], str if v.levels else float) for v in variables}
-        known["auxiliary"] = Auxiliary(variables, values)
+        known["auxiliary"] = Auxiliary(variables, values, known["samples"])
     known["preprocessing"] = _preprocessing(rest["preprocessing"], known)
     return Dataset(x=x, **known)
 

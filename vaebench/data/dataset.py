@@ -144,7 +144,7 @@ def dataset_from_arrays(
     return dataset_from_features(
         array_features(values, feature_names.tolist()),
         treatment,
-        samples=sample_names,
+        samples=None if samples is None else sample_names,
         labels=labels,
         survival=survival,
         covariates=held,
@@ -226,7 +226,7 @@ def dataset_from_features(
             *count_notes(counts),
             *auxiliary_notes(facts),
         ),
-        auxiliary=facts,
+        auxiliary=facts if facts is None or samples is None else dataclasses.replace(facts, samples=names),
         counts=counts,
     )
     return dataclasses.replace(dataset, digest=content_digest(dataset))

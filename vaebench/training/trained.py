@@ -104,7 +104,8 @@ class Trained:
         Args:
             x: [N, D], scaled as the training data's ``Dataset.x``. The columns of a DataFrame are found by name.
             auxiliary: for a variant whose encoder uses auxiliary variables, their values for these samples: ``data.auxiliary``, a
-                DataFrame (matched by row names if both have them), or name -> [N]. Others do without.
+                DataFrame, the path of a table, or name -> [N]; matched by sample name where ``x`` and they have names. Others do
+                without.
 
         Returns:
             z [N, L], float32. A DataFrame if ``x`` is one: its row names, and columns ``z1, z2, ...``.
@@ -144,8 +145,7 @@ class Trained:
             table: raw values on the scale of the table that the model was trained on: a DataFrame, an AnnData object, or the path
                 of a table, a matrix of genes x samples or an ``.h5ad`` file. Genes are found by name, in columns or in rows.
                 Whatever the model does not need, text or not, is ignored.
-            auxiliary: as in :meth:`embed`, or the path of a table with the sample names first; by default its columns are those
-                of ``table`` (``obs`` of an AnnData object).
+            auxiliary: as in :meth:`embed`; by default its columns are those of ``table`` (``obs`` of an AnnData object).
 
         Returns:
             z [N, L], indexed by sample, with columns ``z1, z2, ...``.

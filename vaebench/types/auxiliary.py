@@ -43,10 +43,12 @@ class Auxiliary:
     Attributes:
         variables: their coding.
         values: name -> [N]; floats are numbers (NaN where missing), texts categories (``""`` where missing).
+        samples: [N] names; ``None`` if the samples have none.
     """
 
     variables: tuple[AuxiliaryVariable, ...]
     values: Mapping[str, np.ndarray]
+    samples: np.ndarray | None = None
 
     @property
     def widths(self) -> tuple[int, ...]:
