@@ -174,3 +174,30 @@ def test_failures_are_counted_by_level_and_tested():
     scored = failures_by_level(rows, NAMES, score=SCORE).set_index(["hyperparameter", "level"])
     assert scored.loc["static/latent", 10]["failed"] == 3
     assert failures_by_level(noisy(), NAMES)["p"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda rows: level_effects(rows, SCORE, NAMES, higher_is_better=True, level=95), "level=95 must be above 0"),
+        (lambda rows: level_effects(rows, SCORE, NAMES, higher_is_better=True, compared=["foo"]), "compared 'foo'"),
+        (lambda rows: best_settings(rows, SCORE, NAMES, higher_is_better=True, level=95), "level=95 must be above 0"),
+        (lambda rows: best_settings(rows, SCORE, NAMES, higher_is_better=True, draws=0), "draws=0 is not allowed"),
+        (lambda rows: score_correlation(rows, SCORE, SCORE, NAMES, within="foo"), "within 'foo'"),
+        (lambda rows: score_correlation(rows, SCORE, SCORE, [*NAMES, NAMES[0]]), "more than once"),
+        (lambda rows: dataset_agreement(rows, rows, SCORE, NAMES, within="foo"), "within 'foo'"),
+        (lambda rows: failures_by_level(rows, ["foo"]), "factors 'foo'"),
+        (lambda rows: failures_by_level(rows, NAMES[0]), "must be a list"),
+    ],
+)
+def test_options_out_of_range(call, message):
+    with pytest.raises(InputError, match=message):
+        call(noisy(2))
+
+
+def test_one_name_is_a_list_of_one():
+    rows = noisy(2)
+    one, listed = (
+        level_effects(rows, SCORE, NAMES, higher_is_better=True, compared=names) for names in (NAMES[0], [NAMES[0]])
+    )
+    pd.testing.assert_frame_equal(one, listed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -52,3 +53,17 @@ def test_a_rotation_is_not_the_same_latents_and_a_constant_matches_nothing():
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_frames_are_matched_by_the_names_of_samples():
+    z = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 3)), [f"s{i}" for i in range(50)])
+    assert mean_correlation_coefficient(z, z.iloc[::-1]).mcc == pytest.approx(1)
+    assert seed_agreement([z, z.sample(frac=1, random_state=0)]) == pytest.approx(1)
+    with pytest.raises(InputError, match="50 of 50 samples are missing from the second embedding"):
+        mean_correlation_coefficient(z, z.set_axis([f"t{i}" for i in range(50)], axis=0))
+
+
+def test_columns_that_are_constant_but_for_rounding_match_nothing():
+    z = np.random.default_rng(0).normal(size=(7, 1))
+    pair = [np.hstack([z, np.full((7, 1), value)]) for value in (0.1, 0.7)]  # whose means are not 0.1 and 0.7
+    assert mean_correlation_coefficient(*pair).mcc == pytest.approx(0.5)

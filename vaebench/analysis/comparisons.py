@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from vaebench.analysis.importance import cell_table
+from vaebench.analysis.importance import cell_table, check_options
 from vaebench.analysis.settings import check_rows, is_baseline, usable
 from vaebench.analysis.uncertainty import adjusted, spearman, wilson
-from vaebench.errors import InputError
+from vaebench.errors import InputError, unknown_name
 
 __all__ = [
     "LEAST_BLOCKS",
@@ -103,11 +103,13 @@ def level_effects(
         ``beats`` (share of blocks in which the level is better, ties count half), ``p`` (Wilcoxon's signed ranks over blocks)
         and ``adjusted``. Blocks are settings that somebody chose: the interval is for settings like these.
     """
+    check_options(factors, level)
+    _check_among(compared or (), factors, "compared")
     table, sign, lines = cell_table(rows, score, factors), (1.0 if higher_is_better else -1.0), []
     if ranks:
         by_seed = len(factors) == 1
         table = pd.DataFrame(table.stack().rank().unstack() if by_seed else table.mean(axis=1).rank())
-    for name in compared or factors:
+    for name in [compared] if isinstance(compared, str) else compared or factors:
         wide = (
             table.mean(axis=1).unstack(name) if len(factors) > 1 else table.set_axis(table.index.get_level_values(0)).T
         )
@@ -179,6 +181,7 @@ def best_settings(
     Deviates:
         Seeds are resampled in place of samples.
     """
+    check_options(factors, level, draws)
     if by not in factors:
         raise InputError(f"the groups are by {by!r}, which is not among the factors: {', '.join(factors)}")
     table, sign, lines = cell_table(rows, score, factors), (1.0 if higher_is_better else -1.0), []
@@ -237,6 +240,8 @@ def score_correlation(
         One line a group with ``group`` (``"all"`` or a level), ``rho``, ``low``, ``high`` and ``n``; see
         :class:`vaebench.analysis.uncertainty.RankCorrelation`.
     """
+    check_options(factors, 0.95)
+    _check_among([within] if within else [], factors, "within")
     one, two = (cell_table(rows, score, factors).mean(axis=1) for score in (first, second))
     return _by_group(one, two, within)
 
@@ -245,8 +250,17 @@ def dataset_agreement(
     rows: pd.DataFrame, others: pd.DataFrame, score: str, factors: Sequence[str], within: str | None = None
 ) -> pd.DataFrame:
     """Return Spearman's rho of one score between two data sets over their common settings; see :func:`score_correlation`."""
+    check_options(factors, 0.95)
+    _check_among([within] if within else [], factors, "within")
     one, two = (cell_table(part, score, factors).mean(axis=1) for part in (rows, others))
     return _by_group(one, two, within)
+
+
+def _check_among(names: Sequence[str], factors: Sequence[str], option: str) -> None:
+    """Raise ``InputError`` unless these are names of factors."""
+    for name in [names] if isinstance(names, str) else names:
+        if name not in factors:
+            raise unknown_name(f"hyperparameter in {option}", name, factors)
 
 
 def _by_group(first: pd.Series, second: pd.Series, within: str | None) -> pd.DataFrame:
@@ -273,6 +287,8 @@ def failures_by_level(
 
     models = rows[~is_baseline(rows)]
     check_rows(models)
+    check_options(factors, 0.95)
+    _check_among(factors, list(models.columns), "factors")
     failed = (models["status"] != "OK") if score is None else usable(models, score).isna()
     lines, tests = [], []
     for name in factors:

@@ -11,11 +11,14 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from vaebench.errors import InputError, check_choice
+from vaebench.types.frames import in_order, numeric, row_names
 
 __all__ = ["CORRELATIONS", "Matched", "mean_correlation_coefficient", "seed_agreement"]
 __dir__ = __all__.copy
 
 CORRELATIONS = ("pearson", "spearman")
+_ROUNDING = 1e-12
+"""Length of a centred column, relative to that of the column, below which its values are the same but for rounding."""
 
 
 class Matched(NamedTuple):
@@ -44,15 +47,19 @@ def mean_correlation_coefficient(first: np.ndarray, second: np.ndarray, correlat
     Source: Khemakhem et al. 2020, section 5.
 
     Args:
-        first: [N, L].
-        second: [N, L'], the same samples in the same order.
+        first: [N, L], an array or a DataFrame.
+        second: [N, L'], the same samples: by row name if both are DataFrames with names, else in the same order.
         correlation: ``"pearson"`` or ``"spearman"``.
 
     Raises:
-        InputError: other numbers of samples, fewer than 3, or values that are not finite.
+        InputError: other numbers of samples, fewer than 3, other samples, or values that are not finite numbers.
     """
     check_choice("correlation", correlation, CORRELATIONS)
-    pair = [np.asarray(z, np.float64) for z in (first, second)]
+    ordered = (
+        in_order(first, "the first embedding"),
+        in_order(second, "the second embedding", samples=row_names(first)),
+    )
+    pair = [numeric(z, "an embedding").astype(np.float64) for z in ordered]
     if any(z.ndim != 2 for z in pair) or len(pair[0]) != len(pair[1]) or len(pair[0]) < 3:
         raise InputError(
             f"the embeddings have shapes {pair[0].shape} and {pair[1].shape}; they must be [N, L] of the same samples, at least 3"
@@ -63,7 +70,11 @@ def mean_correlation_coefficient(first: np.ndarray, second: np.ndarray, correlat
         pair = [rankdata(z, axis=0) for z in pair]
     centred = [z - z.mean(0) for z in pair]
     lengths = [np.linalg.norm(z, axis=0) for z in centred]
-    one, two = (z / np.where(length > 0, length, 1) for z, length in zip(centred, lengths, strict=True))
+    least = [_ROUNDING * np.linalg.norm(z, axis=0) for z in pair]
+    one, two = (
+        np.where(length > rounding, z / np.where(length > rounding, length, 1), 0)
+        for z, length, rounding in zip(centred, lengths, least, strict=True)
+    )
     table = one.T @ two
     rows, columns = linear_sum_assignment(-np.abs(table))
     found = table[rows, columns]

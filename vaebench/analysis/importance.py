@@ -196,10 +196,13 @@ def _draws_over_cells(
     return _variances(fit, y, owner)[:, 0] - excess, sample - excess[:, None] - np.maximum(excess, 0)[:, None]
 
 
-def _check_options(factors: Sequence[str], level: float, draws: int) -> None:
+def check_options(factors: Sequence[str], level: float, draws: int = 2) -> None:
+    """Raise :class:`InputError` unless these are columns, a level of intervals, and a number of bootstrap samples."""
     if isinstance(factors, str) or not factors:
         raise InputError(f"factors={factors!r} must be a list of one or more columns of hyperparameters")
-    if not 0 < level < 1:
+    if twice := [name for name in factors if list(factors).count(name) > 1]:
+        raise InputError(f"factors names {twice[0]!r} more than once; name each hyperparameter once")
+    if isinstance(level, str) or not 0 < level < 1:
         raise InputError(f"level={level} must be above 0 and below 1")
     whole_number("draws", draws, 2, 1_000_000)
 
@@ -249,7 +252,7 @@ def importance(
     """
     from scipy.stats import rankdata
 
-    _check_options(factors, level, draws)
+    check_options(factors, level, draws)
     table = cell_table(rows, score, factors)
     every = {name: rows.loc[~is_baseline(rows), name].nunique() for name in factors}
     cells = math.prod(every.values())
