@@ -80,6 +80,15 @@ def test_names_match_as_those_of_an_annotation_do(tmp_path):
         np.testing.assert_allclose(read_embedding(path, barcodes), Z, rtol=1e-6)
 
 
+def test_a_line_of_a_patient_is_not_that_of_two_samples(tmp_path):
+    patients = [f"TCGA-A1-{1000 + i}" for i in range(N)]
+    path = written(tmp_path, "csv", patients)
+    barcodes = np.array([f"{name}-01A" for name in patients])
+    barcodes[1] = f"{patients[0]}-11A"  # normal tissue, whose z is not that of the tumour
+    with pytest.raises(InputError, match=r"'TCGA-A1-1000-01A' and 'TCGA-A1-1000-11A' are both 'TCGA-A1-1000' in .*csv"):
+        read_embedding(path, barcodes)
+
+
 def test_a_name_stands_for_one_file(tmp_path, tiny):
     evaluated_embedding(written(tmp_path, "csv"), tiny, ["leiden"], tmp_path / "out")
     with pytest.raises(InputError, match=r"an embedding 'z' from a file of other contents \(z\.csv\); .*--name"):

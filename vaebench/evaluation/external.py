@@ -39,7 +39,7 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
     names, so its rows must be in order.
 
     Raises:
-        InputError: the file cannot be read, samples are missing or there twice, or a column holds text.
+        InputError: the file cannot be read, samples are missing, there twice or in one line, or a column holds text.
     """
     file = user_path(path)
     if file.suffix.lower() == ".npy":
@@ -62,7 +62,19 @@ def read_embedding(path: str | Path, samples: np.ndarray) -> np.ndarray:
             f"{len(absent)} of {len(samples)} samples are missing from {file}: {beginning(absent)} (it has "
             f"{beginning(names.tolist())}); use the same names, or leave these samples out with where (--where)"
         )
+    _check_own_lines(wanted, rows, names, file)
     return _latents(table, first, names)[rows]
+
+
+def _check_own_lines(wanted: Sequence[str], rows: np.ndarray, names: np.ndarray, file: Path) -> None:
+    """Raise ``InputError`` where several samples match one line, as all samples of a patient do that of the patient."""
+    first = dict[int, str]()
+    for sample, row in zip(wanted, rows.tolist(), strict=True):
+        if first.setdefault(row, sample) != sample:
+            raise InputError(
+                f"{first[row]!r} and {sample!r} are both {str(names[row])!r} in {file}; each sample needs a line: use "
+                "longer names there, or keep one sample of each patient (one_per_patient, --one-per-patient)"
+            )
 
 
 def _latents(table: Table, first: set[str], names: np.ndarray) -> np.ndarray:
