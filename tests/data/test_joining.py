@@ -154,3 +154,47 @@ def test_samples_in_rows_with_an_annotation(tmp_path, kind):
     assert "1 of 9 samples have no line in model.csv and are left out" in data.notes
     summary = checked(path, **options)
     assert (summary.samples, summary.values.features, summary.labels) == (8, 5, {"a": 4, "b": 4})
+
+
+def turned_matrix(folder, names):
+    pd.DataFrame(X.T, names, GENES).to_csv(folder / "x.csv")
+    return folder / "x.csv"
+
+
+def test_samples_in_rows_are_matched_as_those_in_columns_are(tmp_path):
+    known, wanted = table(tmp_path, treatments()), ["BR", "LU"] * 5
+    plain, later = turned_matrix(tmp_path, [f"{p}-01A" for p in PATIENTS]), tmp_path / "later.csv"
+    pd.read_csv(plain).to_csv(later)  # row numbers first
+    lower, alike = tmp_path / "lower.csv", tmp_path / "alike.csv"
+    pd.DataFrame(X.T, [f"s_{i}" for i in range(10)], GENES).to_csv(lower)
+    pd.DataFrame({"id": [f"S{i}" for i in range(10)], "project": wanted}).to_csv(alike, index=False)
+    for path, about in ((plain, known), (later, known), (lower, alike)):
+        data = read_table(path, annotation=about, label="project")
+        assert [data.label_names[i] for i in data.labels] == wanted
+        assert checked(path, annotation=about, label="project").labels == {"BR": 5, "LU": 5}
+    with pytest.raises(
+        InputError, match=r"no column of x\.csv \(such as 'G0'\) and no row \(such as 'T0'\) is a sample of"
+    ):
+        read_table(turned_matrix(tmp_path, [f"T{i}" for i in range(10)]), annotation=known, label="project")
+
+
+def test_a_gene_that_an_annotation_has_too_stays_a_feature(tmp_path):
+    path = turned_matrix(tmp_path, PATIENTS)
+    columns = {"id": PATIENTS, "group": list("ab") * 5, "G1": [0, 1] * 5}  # whether the gene is mutated
+    data = read_table(path, annotation=table(tmp_path, columns), label="group")
+    assert data.features.tolist() == GENES
+    np.testing.assert_allclose(data.x, read_table(path).x)
+    assert "'G1' is in both x.csv and a.tsv: features are those of x.csv" in data.notes
+    named = read_table(path, annotation=table(tmp_path, columns), label="group", covariates=["G1"])
+    assert named.features.tolist() == [name for name in GENES if name != "G1"]
+    np.testing.assert_array_equal(named.covariates["G1"], [0, 1] * 5)
+
+
+def test_errors_name_the_file_that_a_column_is_of(tmp_path):
+    path = turned_matrix(tmp_path, PATIENTS)
+    columns = {"id": PATIENTS, "dead": [0, 7] * 5, "days": ["1", "soon"] * 5}
+    known = table(tmp_path, columns)
+    with pytest.raises(InputError, match=rf"column 'days' of a\.tsv holds the text 'soon' \(sample '{PATIENTS[1]}'\)"):
+        read_table(path, annotation=known, event="dead==7", time="days")
+    with pytest.raises(InputError, match=rf"column 'dead' of a\.tsv holds '7' \(sample '{PATIENTS[1]}'\)"):
+        read_table(path, annotation=table(tmp_path, columns | {"days": range(10)}), event="dead", time="days")

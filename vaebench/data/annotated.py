@@ -27,9 +27,10 @@ from vaebench.data.files.limits import refuse_oversized
 from vaebench.data.files.matrix import Layout, matrix_layout
 from vaebench.data.files.opening import refuse_unusable
 from vaebench.data.files.table import DUPLICATES, Table, table_from_file
-from vaebench.data.joining import annotated, join_notes, joined_lines, no_match
+from vaebench.data.joining import annotated, join_notes, joined_lines
 from vaebench.data.raw_features import FeatureBlock, RawFeatures
 from vaebench.data.survey import kept_bytes
+from vaebench.data.unmatched import no_match
 from vaebench.errors import InputError, check_choice
 from vaebench.types import Dataset
 

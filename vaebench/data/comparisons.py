@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 
-from vaebench.data.files.table import Table, present, texts
+from vaebench.data.files.table import Table, present, source_of, texts
 from vaebench.data.files.text import ABSENT, NEARLY, as_number
 from vaebench.data.wording import SHOWN, quoted, shown
 from vaebench.errors import InputError
@@ -77,17 +77,18 @@ def numbers(table: Table, option: str, column: str, samples: np.ndarray | None) 
         )
         out = plain or ("; --ignore leaves the column out" if option == "feature" else "")
         raise InputError(
-            f"{option} column {column!r} of {table.source} holds the text {quoted(values[position])} "
-            f"({place(table, position, samples)}); it must hold numbers only{more}{out}"
+            f"{option} column {column!r} of {source_of(table, column)} holds the text {quoted(values[position])} "
+            f"({place(table, position, samples, column)}); it must hold numbers only{more}{out}"
         )
     return np.array(found, dtype=np.float64)
 
 
-def place(table: Table, position: int, samples: np.ndarray | None) -> str:
-    """Returns line and sample of a position in a table, for messages."""
+def place(table: Table, position: int, samples: np.ndarray | None, column: str) -> str:
+    """Returns line and sample of a position in a column, for messages; the sample alone where the column is of another file."""
     kind = "line" if table.samples_in == "rows" else "column"
-    named = "" if samples is None else f", sample {str(samples[position])!r}"
-    return f"{kind} {table.lines[position]}{named}"
+    line = [] if column in table.sources else [f"{kind} {table.lines[position]}"]
+    named = [] if samples is None else [f"sample {str(samples[position])!r}"]
+    return ", ".join(line + named)
 
 
 def parsed(option: str, text: str) -> list[Comparison]:
@@ -137,8 +138,8 @@ def compared(table: Table, option: str, comparison: Comparison) -> tuple[np.ndar
     found = as_numbers(values)
     if found is None or number is None:
         raise InputError(
-            f"{option}={''.join(comparison)!r} is not allowed: column {column!r} of {table.source} holds text, such as "
-            f"{shown(not_numbers(values) or value_counts(values), 2)}, which has no order; use == or !="
+            f"{option}={''.join(comparison)!r} is not allowed: column {column!r} of {source_of(table, column)} holds text, such "
+            f"as {shown(not_numbers(values) or value_counts(values), 2)}, which has no order; use == or !="
         )
     return _OPERATORS[sign](found, number) & ~np.isnan(found), ~np.isnan(found)
 
@@ -156,7 +157,8 @@ def never_held(table: Table, comparison: Comparison) -> str:
     near = next((held for held in counts if held.lower() == value.lower()), None)
     hint = f" (did you mean {quoted(near)}?)" if near else ""
     return (
-        f"column {column!r} of {table.source} never holds {quoted(value)}{hint}; it holds {shown(counts) or 'no value'}"
+        f"column {column!r} of {source_of(table, column)} never holds {quoted(value)}{hint}; "
+        f"it holds {shown(counts) or 'no value'}"
     )
 
 

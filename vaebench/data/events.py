@@ -19,7 +19,7 @@ from vaebench.data.comparisons import (
     place,
     value_counts,
 )
-from vaebench.data.files.table import Table, texts
+from vaebench.data.files.table import Table, source_of, texts
 from vaebench.data.files.text import ABSENT, as_number
 from vaebench.data.wording import quoted, shown
 from vaebench.errors import InputError
@@ -111,8 +111,8 @@ def _zeros_and_ones(table: Table, event: str, samples: np.ndarray | None) -> np.
     )
     r = " (R codes 1 censored, 2 dead)" if set(counts) == {"1", "2"} else ""
     raise InputError(
-        f"event column {event!r} of {table.source} holds {quoted(texts(values[position : position + 1])[0])} "
-        f"({place(table, position, samples)}), not 0, 1, true, false; it holds {shown(counts, 4)}{r}{ask}"
+        f"event column {event!r} of {source_of(table, event)} holds {quoted(texts(values[position : position + 1])[0])} "
+        f"({place(table, position, samples, event)}), not 0, 1, true, false; it holds {shown(counts, 4)}{r}{ask}"
     )
 
 

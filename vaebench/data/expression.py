@@ -30,8 +30,9 @@ from vaebench.data.files.matrix import Block, is_parquet
 from vaebench.data.files.table import DUPLICATES, SAMPLES_IN, Table, restricted, stacked, table_from_file
 from vaebench.data.files.text import as_number, stem
 from vaebench.data.h5ad import anndata_dataset, anndata_option, is_anndata
-from vaebench.data.joining import TurnedError, join_notes, joined_table
+from vaebench.data.joining import join_notes, joined_table
 from vaebench.data.raw_features import array_features
+from vaebench.data.unmatched import TurnedError
 from vaebench.errors import InputError, check_choice, unknown_name, user_path
 from vaebench.types import Dataset, checked_dataset
 from vaebench.types.frames import is_anndata_object

@@ -20,8 +20,9 @@ from vaebench.data.files.opening import refusing_broken
 from vaebench.data.files.table import Table, column_from, restricted, unique_names
 from vaebench.data.files.text import stem
 from vaebench.data.files.writing import auxiliary_columns
-from vaebench.data.joining import annotation_table, join_notes, joined_lines, no_match
+from vaebench.data.joining import annotation_table, join_notes, joined_lines
 from vaebench.data.raw_features import array_features
+from vaebench.data.unmatched import no_match
 from vaebench.errors import InputError, shortened, unknown_name, user_path
 from vaebench.types import Dataset
 from vaebench.types.frames import in_order

@@ -11,9 +11,11 @@ import numpy as np
 
 from vaebench.data.barcodes import barcode, cleaned, sample_types, samples_across
 from vaebench.data.columns import Roles, named_columns, without_index
+from vaebench.data.features import is_clinical
 from vaebench.data.files.genes import short_samples
 from vaebench.data.files.matrix import Layout, row_names
 from vaebench.data.files.table import Table, present, restricted, table_from_file, texts
+from vaebench.data.unmatched import no_match
 from vaebench.data.wording import beginning, quoted
 from vaebench.errors import InputError, nearest
 
@@ -49,7 +51,8 @@ def annotated(
     used = named_columns(table.columns, roles)
     known, rows, counts, notes = joined_lines(layout.samples, table, column, fixed=sample is not None, used=used)
     if (rows < 0).all():
-        raise no_match(layout.file.name, layout.samples, row_names(layout, 100), known, table.source)
+        first, down = row_names(layout, 1), _rows_in(layout, table, column, fixed=sample is not None)
+        raise no_match(layout.file.name, layout.samples, down, known, table.source, first)
     joined = everyone[rows >= 0]
     counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
     given = "sample_type" in table.columns
@@ -93,18 +96,26 @@ def join_notes(counts: dict[str, int], source: str) -> list[str]:
     return [f"{left_out} of {read} samples have no line in {source} and are left out"] if left_out else []
 
 
+def _rows_in(layout: Layout, table: Table, column: str, *, fixed: bool) -> list[str]:
+    """Returns the rows of a matrix that are samples of a table, by the names in one of its first two columns."""
+    for lead in (0, 1):
+        names = row_names(layout, 100, lead)
+        found = joined_lines(names, table, column, fixed=fixed).rows >= 0 if names else np.zeros(0, bool)
+        if found.any():
+            return [name for name, there in zip(names, found, strict=True) if there]
+    return []
+
+
 def _shown(value: np.ndarray) -> str:
     return quoted(texts(value)[0]) if present(value)[0] else "nothing"
-
-
-class TurnedError(InputError):
-    """A matrix has its samples in rows: no column of it is a sample of the annotation, but rows are."""
 
 
 def joined_table(
     table: Table, annotation: Path, sample: str | None, roles: Roles
 ) -> tuple[Table, set[str], dict[str, int]]:
-    """Joins the samples of a table, in its rows, with the lines of an annotation; where both have a column, the latter's is used.
+    """Joins the samples of a table, in its rows, with the lines of an annotation.
+
+    Where both have a column, the annotation's is used if an option names it, or if it is no feature of the table.
 
     Args:
         table: one row per sample, its first column the sample names.
@@ -125,16 +136,29 @@ def joined_table(
     if (rows < 0).all():
         raise no_match(table.source, names, [], known, about.source)
     joined = np.flatnonzero(rows >= 0)
+    features = {name for name, held in table.columns.items() if held.dtype.kind == "f" and not is_clinical(name)}
+    shared = [name for name in about.columns if name in features and name not in (*used, *roles.ignore)]
     added = {
         name: values
         for name, values in restricted(about, rows[joined]).columns.items()
-        if name not in (column, table.first)
+        if name not in (column, table.first, *shared)
     }
     left = restricted(table, joined)
     values = None if left.values is None or set(added) & set(left.values.place) else left.values
-    left = left._replace(columns=left.columns | added, notes=(*left.notes, *about.notes, *notes), values=values)
+    notes = (*left.notes, *about.notes, *notes, *_shared_notes(shared, table.source, about.source))
+    sources = dict.fromkeys(added, about.source)
+    left = left._replace(columns=left.columns | added, notes=notes, values=values, sources=sources)
     counts |= {"samples_in_expression": len(rows), "samples_dropped_without_annotation": len(rows) - joined.size}
     return left, set(added), counts
+
+
+def _shared_notes(shared: Sequence[str], table: str, about: str) -> list[str]:
+    if not shared:
+        return []
+    subject = (
+        f"{len(shared)} columns of numbers ({beginning(shared)}) are" if len(shared) > 1 else f"{quoted(shared[0])} is"
+    )
+    return [f"{subject} in both {table} and {about}: features are those of {table}"]
 
 
 class Joined(NamedTuple):
@@ -286,31 +310,6 @@ def matched_rows(wanted: Sequence[str], known: Sequence[str]) -> tuple[np.ndarra
                 counts[f"samples_joined_by_{rule}"] += 1
                 break
     return rows, counts
-
-
-def no_match(
-    expression: str, samples: Sequence[str], rows: Sequence[str], known: Sequence[str], source: str
-) -> InputError:
-    """Returns the error for a matrix without any sample of the annotation ``source``.
-
-    The message says so if the matrix is transposed.
-
-    Args:
-        expression: name of the matrix.
-        samples: names of its columns.
-        rows: names of its first rows.
-        known: sample names in the annotation.
-        source: name of the annotation.
-    """
-    if (matched_rows(rows, known)[0] >= 0).any():
-        return TurnedError(
-            f"no column of {expression} is a sample of {source}, but its rows are (such as {rows[0]!r}): the table has "
-            f"samples in rows, and genes such as {samples[0]!r} in columns; genes must be in rows (transpose the table)"
-        )
-    return InputError(
-        f"no column of {expression} (such as {samples[0]!r}) is a sample of {source} (such as {known[0]!r}); "
-        "both files must use the same sample names"
-    )
 
 
 def names_in(table: Table, column: str) -> list[str]:

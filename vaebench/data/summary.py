@@ -40,11 +40,12 @@ from vaebench.data.files.matrix import Block, Layout, detected_layout, is_parque
 from vaebench.data.files.opening import refuse_cells
 from vaebench.data.files.table import SAMPLES_IN, Table, present, restricted, table_from_file, texts
 from vaebench.data.h5ad import anndata_option, is_anndata, observations, with_annotation
-from vaebench.data.joining import TurnedError, annotated, join_notes, joined_table
+from vaebench.data.joining import annotated, join_notes, joined_table
 from vaebench.data.public import TYPE
 from vaebench.data.role_notes import role_notes
 from vaebench.data.scale import Profile, profile_of, scale_notes, scale_text
 from vaebench.data.sources import found_files
+from vaebench.data.unmatched import TurnedError
 from vaebench.data.value_notes import table_notes
 from vaebench.errors import InputError, check_choice, user_path
 from vaebench.types.shown import one_line

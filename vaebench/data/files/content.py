@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ class Table(NamedTuple):
         texts: name -> [N], as written, of the other columns for which this was requested.
         notes: decisions that a user should know of, one sentence each.
         values: the array that holds the columns of numbers, which are views of it; ``None`` when there is none.
+        sources: column -> name of its file, where that is not ``source``.
     """
 
     source: str
@@ -53,6 +55,12 @@ class Table(NamedTuple):
     texts: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
     values: Values | None = None
+    sources: Mapping[str, str] = MappingProxyType({})
+
+
+def source_of(table: Table, column: str) -> str:
+    """Returns the name of the file that a column came from, for messages."""
+    return table.sources.get(column, table.source)
 
 
 def present(values: np.ndarray) -> np.ndarray:

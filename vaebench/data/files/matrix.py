@@ -140,11 +140,11 @@ def is_parquet(file: Path) -> bool:
         return starts_with(file, b"PAR1")
 
 
-def row_names(layout: Layout, count: int) -> list[str]:
-    """Reads the names of the first ``count`` rows, or of all rows when there are fewer."""
+def row_names(layout: Layout, count: int, lead: int = 0) -> list[str]:
+    """Reads the names of the first ``count`` rows in the column ``lead``, or of all rows when there are fewer."""
     names: list[str] = []
     with refusing_broken(layout.file, NEEDED):
-        for block in line_blocks(layout.text, [0]):
+        for block in line_blocks(layout.text, [lead]):
             names += [texts[0] for texts in block.texts]
             if len(names) >= count:
                 break
