@@ -226,3 +226,10 @@ def test_static_and_traced_split_a_point():
     assert hash(static_of(p, 9)) == hash(static_of(point(p, seed=3, beta=2), 9))
     assert traced_of(p).init == INITS.index("normal")
     assert traced_of(p).hyper.beta == 10.0
+
+
+def test_a_chain_takes_points_alone_or_in_lists():
+    one, two = point(latent=1), point(latent=2)
+    assert chain(one, [two, one], (p for p in (two,))) == [one, two]
+    with pytest.raises(InputError, match=r"unknown variant .*vae.*"):
+        point(variant=["vae"])

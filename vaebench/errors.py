@@ -137,6 +137,14 @@ def check_level(level: object) -> None:
         raise InputError(f"level={level!r} is not allowed; it must be a number above 0 and below 1")
 
 
+def as_tuple(option: str, value: Any) -> tuple[Any, ...]:
+    """Returns one text as a tuple of it, and other values that can be listed as a tuple; raises ``InputError`` for any other."""
+    try:
+        return (value,) if isinstance(value, str) else tuple(value)
+    except TypeError:
+        raise InputError(f"{option} is {value!r}; it must be a name or a list") from None
+
+
 def user_path(path: str | os.PathLike[str]) -> Path:
     """Returns the path with ``~`` at its start replaced by the user's home.
 

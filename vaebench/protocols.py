@@ -325,6 +325,6 @@ def protocol(name: str) -> Protocol:
     Raises:
         InputError: the name is unknown; the message suggests the closest one.
     """
-    if name not in PROTOCOLS:
+    if not isinstance(name, str) or name not in PROTOCOLS:
         raise unknown_name("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]

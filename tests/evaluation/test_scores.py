@@ -252,3 +252,18 @@ def test_a_score_asked_for_as_a_metric_names_its_metric(data):
             check_metrics((name,), data)
     with pytest.raises(InputError, match="unknown metric 'Leiden'; did you mean 'leiden'"):
         check_metrics(("Leiden",), data)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((None,), {}, "metrics is None; it must be a name or a list"),
+        (([3],), {}, "unknown metric '3'"),
+        ((["leiden"], None), {}, "given is a NoneType; it must be a Given"),
+        ((["leiden"], {}), {}, "given is a dict; it must be a Given"),
+        ((["leiden"],), {"options": ["leiden"]}, "options are a list; they must be a mapping"),
+    ],
+)
+def test_arguments_of_another_type(tiny, arguments, options, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(tiny.x[:, :2], tiny, *arguments, **options)

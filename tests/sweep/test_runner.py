@@ -164,6 +164,9 @@ def test_another_scaling_of_the_same_values_is_refused(tmp_path):
         (POINTS, {"lanes": 0}, "at least 1"),
         ([point(BASE, batch=64)], {}, "batch is 64"),
         ([3], {}, "'3' is no point"),
+        ([{"latent": 2}], {}, r"\{'latent': 2\}\W+ is no point"),
+        (None, {}, "points is None"),
+        (POINTS, {"metrics": None}, "metrics is None"),
     ],
 )
 def test_bad_input_leaves_nothing_behind(tmp_path, tiny, points, options, message):
@@ -186,7 +189,8 @@ def test_notes_are_kept_in_run_json_once_and_in_order(tmp_path, tiny, capsys):
     cox = "metric 'cox' is left out: it needs survival, and data set 'tiny' has none"
     assert capsys.readouterr().err.splitlines()[:3] == ["note: of the data", "note: first", f"note: {cox}"]
     run(POINTS[:1], bare, out=out, notes=["second", "first"], quiet=True)
-    assert read_run_json(out)["notes"] == ["of the data", "first", cox, "second"]
+    run(POINTS[:1], bare, out=out, notes="third", quiet=True)  # one note, not five letters
+    assert read_run_json(out)["notes"] == ["of the data", "first", cox, "second", "third"]
     assert read_run_json(out)["metrics"] == ["leiden"]
     assert capsys.readouterr().err == ""
     write_run_json({"embedding": {}, "digest": tiny.digest}, tmp_path / "evaluated")

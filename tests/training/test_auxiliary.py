@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -235,3 +236,16 @@ def test_a_table_without_the_variables_says_so(model, data, tmp_path):
         InputError, match="'batch' is missing; the model needs batch, age of every sample: give a table"
     ):
         model.embed_table(tmp_path / "genes.csv")
+
+
+@pytest.mark.parametrize(
+    ("key", "samples", "message"),
+    [
+        (0, 5, "key is 0; it must be a key such as"),
+        (jax.random.key(0), -1, "samples=-1"),
+        (jax.random.key(0), 2.5, "2.5"),
+    ],
+)
+def test_draws_that_cannot_be_made(model, data, key, samples, message):
+    with pytest.raises(InputError, match=message):
+        model.sample(key, samples, data.auxiliary)

@@ -27,7 +27,7 @@ from vaebench.data.preprocessing import with_source
 from vaebench.data.raw_features import RawFeatures
 from vaebench.data.role_notes import role_notes
 from vaebench.data.wording import beginning
-from vaebench.errors import InputError, nearest, unknown_name
+from vaebench.errors import InputError, as_tuple, nearest, unknown_name
 from vaebench.types import Dataset, Survival
 
 _SAMPLE_COLUMNS_NAMES = """
@@ -64,7 +64,7 @@ class Roles:
         # a string is one name, not a sequence of letters
         for name in ("covariates", "factors", "ignore", "features", "auxiliary"):
             given = getattr(self, name)
-            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+            object.__setattr__(self, name, () if given is None else as_tuple(name, given))
         if both := [name for name in self.features if name in self.ignore]:
             raise InputError(
                 f"column {both[0]!r} is named by features (--features) and by ignore (--ignore); name it in one"

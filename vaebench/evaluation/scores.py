@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vaebench.errors import InputError, unknown_name
+from vaebench.errors import InputError, as_tuple, unknown_name
 from vaebench.metrics import metric
 from vaebench.rows import score_columns
 from vaebench.types import Dataset, Given, Metric, Posterior, checked_dataset
@@ -78,6 +78,8 @@ def evaluate(
             warnings.warn(sentence, stacklevel=2)
     chosen = check_metrics(metrics, dataset, options)
     z = np.asarray(in_order(z, "the embedding", samples=dataset.samples))
+    if not isinstance(given, Given):
+        raise InputError(f"given is a {type(given).__name__}; it must be a Given of vaebench.types")
     given = _ordered(given, dataset)
     samples = len(dataset.samples)
     if z.dtype.kind not in "fiub":
@@ -166,7 +168,7 @@ def allowed_metrics(
     Raises:
         InputError: the data set allows none of the default metrics.
     """
-    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    names = as_tuple("metrics", metrics)
     if names != DEFAULT_METRICS:
         return names, ()
     # a need that is met for some of the samples only is an error of the table, which check_metrics reports
@@ -216,11 +218,11 @@ def check_installed(what: str, packages: Sequence[str], instead: str = "") -> No
 
 
 def _listed(metrics: Sequence[str | Metric]) -> tuple[str | Metric, ...]:
-    return (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    return (metrics,) if isinstance(metrics, Metric) else as_tuple("metrics", metrics)
 
 
 def _resolved(metrics: Sequence[str | Metric]) -> tuple[Metric, ...]:
-    chosen = tuple(metric(m) if isinstance(m, str) else m for m in _listed(metrics))
+    chosen = tuple(m if isinstance(m, Metric) else metric(m) for m in _listed(metrics))
     seen = [m.name for m in chosen]
     twice = sorted({name for name in seen if seen.count(name) > 1})
     if twice:
@@ -230,6 +232,8 @@ def _resolved(metrics: Sequence[str | Metric]) -> tuple[Metric, ...]:
 
 def _bound(chosen: Sequence[Metric], options: Mapping[str, Any]) -> tuple[Metric, ...]:
     """Bind options to their metrics; ``InputError`` for options of no metric or of a wrong type."""
+    if not isinstance(options, Mapping):
+        raise InputError(f"options are a {type(options).__name__}; they must be a mapping of metric names to options")
     for name, choice in options.items():
         found = next((m for m in chosen if m.name == name), None)
         if found is None:

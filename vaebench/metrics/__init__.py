@@ -66,7 +66,7 @@ def metric(name: str) -> Metric:
     Raises:
         InputError: there is no such metric; the nearest name is suggested, or the metric that has a score of this name.
     """
-    if name not in METRICS:
+    if not isinstance(name, str) or name not in METRICS:
         asked = str(name).casefold().replace("-", "_")
         asked = "concordance" if asked in ("c_index", "cindex") else asked  # the field's other name
         having = [found.name for found in METRICS.values() if asked in found.scores]

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
-from vaebench.errors import InputError
+from vaebench.errors import InputError, as_tuple
 from vaebench.space.parts import static_of
 from vaebench.space.points import Point, check_base, point, unknown_setting
 from vaebench.types import Static
@@ -79,9 +79,16 @@ def zipped(base: Point | None = None, **axes: Sequence[Any]) -> list[Point]:
     return [point(base, **dict(zip(axes, values, strict=True))) for values in zip(*axes.values(), strict=True)]
 
 
-def chain(*parts: Iterable[Point]) -> list[Point]:
-    """Return the points of all ``parts`` in order, duplicates removed."""
-    return list(dict.fromkeys(itertools.chain(*parts)))
+def chain(*parts: Point | Iterable[Point]) -> list[Point]:
+    """Return the points of all ``parts`` in order, duplicates removed.
+
+    Raises:
+        InputError: a part holds anything but points.
+    """
+    points = [p for part in parts for p in ([part] if isinstance(part, Point) else as_tuple("points", part))]
+    if odd := [p for p in points if not isinstance(p, Point)]:
+        raise InputError(f"{str(odd[0])[:60]!r} is no point; vb.space.product and vb.space.point make points")
+    return list(dict.fromkeys(points))
 
 
 def group_by_static(

@@ -19,7 +19,7 @@ import numpy as np
 
 from vaebench.atomic import sweep_unfinished
 from vaebench.data.covariates import run_notes
-from vaebench.errors import InputError, unknown_name, user_path
+from vaebench.errors import InputError, as_tuple, unknown_name, user_path
 from vaebench.evaluation.scores import DEFAULT_METRICS, allowed_metrics, check_installed, check_metrics
 from vaebench.metrics.leiden import LeidenOptions
 from vaebench.results import finished, joined_notes, read_run_json, write_cost, write_run_json
@@ -122,7 +122,7 @@ def run(
         rows.groupby("static/latent")["metric/leiden/ari"].mean()
     """
     checked_dataset(dataset)
-    points, own = chain([points] if isinstance(points, Point) else points), dict(metric_options or {})
+    points, more, own = chain(points), as_tuple("notes", notes), dict(metric_options or {})
     metrics, left_out = allowed_metrics(metrics, dataset, own)
     how = (lanes, workers, evaluators, shard, embedding, keep_models, checkpoint_minutes, matmul_precision)
     check_options(*how, silent_minutes)
@@ -132,7 +132,7 @@ def run(
         check_run_folder(folder)
         options = fixed_options(metrics, embedding, label_covariate, matmul_precision, own)
         record = _run_record(folder, dataset, options, lanes, points, command)
-        told = [*run_notes(dataset, metrics, own, label_covariate), *notes, *left_out, *prior_notes(points, metrics)]
+        told = [*run_notes(dataset, metrics, own, label_covariate), *more, *left_out, *prior_notes(points, metrics)]
         told += neighbours_notes(dataset, metrics, own)
         _tell(folder, record, told, quiet)
         several = executor is not None or workers not in (1, "auto")

@@ -18,7 +18,7 @@ from vaebench.atomic import replacing, write_json
 from vaebench.data.auxiliary import coding_of
 from vaebench.data.files.folders import check_folder
 from vaebench.data.preprocessing import Preprocessing, far_off, settings_of
-from vaebench.errors import InputError, user_path
+from vaebench.errors import InputError, user_path, whole_number
 from vaebench.nn.autoencoder import ACTIVATIONS, Gaussian
 from vaebench.space import Point, static_of
 from vaebench.training.checkpoint import DIGEST, digest_of, write_arrays
@@ -103,16 +103,15 @@ class Trained:
 
         Args:
             x: [N, D], scaled as the training data's ``Dataset.x``. The columns of a DataFrame are found by name.
-            auxiliary: for a variant whose encoder uses auxiliary variables, their values for these samples: ``data.auxiliary``, a
-                DataFrame, the path of a table, or name -> [N]; matched by sample name where ``x`` and they have names. Others do
-                without.
+            auxiliary: for a variant whose encoder uses auxiliary variables, their values: ``data.auxiliary``, a DataFrame, a
+                file, or name -> [N]; matched by sample name where both have names. Others do without.
 
         Returns:
             z [N, L], float32. A DataFrame if ``x`` is one: its row names, and columns ``z1, z2, ...``.
 
         Raises:
-            InputError: x has another number of features, missing or infinite values, or too few samples; or auxiliary variables
-                are missing or have values that the model does not know.
+            InputError: x has other features, missing or infinite values, or too few samples; or auxiliary variables are missing
+                or have values that the model does not know.
         """
         rows = self._rows(x, auxiliary)
         self._warn_of_raw(np.asarray(rows.x if isinstance(rows, AuxiliaryRows) else rows))
@@ -172,9 +171,7 @@ class Trained:
     def decode(self, z: Values, auxiliary: AuxiliaryValues | None = None) -> Values:
         """Return the decoder's output [N, D] for ``z`` [N, L], on the scale of ``Dataset.x``; a DataFrame if ``z`` is one.
 
-        Args:
-            z: [N, L].
-            auxiliary: for a variant whose decoder uses auxiliary variables, as in :meth:`embed`.
+        ``auxiliary`` is as in :meth:`embed`, for a variant whose decoder uses auxiliary variables.
 
         Raises:
             InputError: z has another number of columns, or auxiliary variables are missing.
@@ -190,10 +187,13 @@ class Trained:
         """Draw z from the prior and return the decoder's output [samples, D], on the scale of ``Dataset.x``.
 
         Args:
-            key: of the draws, such as ``jax.random.key(0)``.
+            key: such as ``jax.random.key(0)``.
             samples: number of draws.
             auxiliary: for a variant whose prior or decoder uses auxiliary variables, their values for the draws.
         """
+        whole_number("samples", samples, 0, None)
+        if not isinstance(key, jax.Array):
+            raise InputError(f"key is {key!r}; it must be a key such as jax.random.key(0)")
         model = self._model()
         if model.trained_prior is None:
             return self.decode(np.asarray(model.prior(key, samples)), auxiliary)

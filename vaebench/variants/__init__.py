@@ -49,7 +49,7 @@ def variant(name: str) -> Variant:
     Raises:
         InputError: the name is unknown; the message has the nearest one.
     """
-    if name not in VARIANTS:
+    if not isinstance(name, str) or name not in VARIANTS:
         raise unknown_name("variant", name, VARIANTS)
     return VARIANTS[name]
 

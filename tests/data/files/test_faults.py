@@ -232,6 +232,11 @@ def test_no_path_holds_a_nul(tmp_path):
     sentence(lambda: user_path("a\0b"), "NUL character")
 
 
+@pytest.mark.parametrize("path", [None, 3, b"cohort.csv"])
+def test_what_is_no_path(path):
+    sentence(lambda: user_path(path), "is no path; it must be the path of a file or folder")
+
+
 def test_names_of_files_that_cannot_be(tmp_path, capsys):
     long = tmp_path / ("x" * 300 + ".csv")
     sentence(lambda: table_from_file(long), "cannot be opened", "...")
