@@ -15,6 +15,7 @@ from vaebench.data.cache import cached
 from vaebench.data.digest import content_digest
 from vaebench.data.files.writing import KINDS, write_frame
 from vaebench.errors import InputError
+from vaebench.types import Survival
 
 
 def test_a_data_set_shows_its_sizes_not_its_arrays(tiny):
@@ -92,3 +93,45 @@ def test_many_differences_of_data_are_cut():
     said = data_difference(record, made)
     assert said.startswith("option0 0, now None; option1 1, now None; option2 2, now None; and ")
     assert said.endswith(" more")
+
+
+X = np.random.default_rng(0).normal(size=(4, 3))
+
+
+@pytest.mark.parametrize(
+    "ages",
+    [[63, None, 71.5, 50], pd.array([63, None, 71.5, 50], "Float64"), np.array([63, np.nan, 71.5, 50], object)],
+)
+def test_numbers_with_missing_ones_among_them_are_numbers(ages):
+    """In a list with ``None`` they were text, and each age a category of a Cox model."""
+    options = {"covariates": {"age": ages}, "factors": {"age": ages}, "auxiliary": {"age": ages}}
+    data = dataset_from_arrays(X, survival=Survival(ages, [1, 0, 0, 1]), **options)
+    for held in (data.covariates["age"], data.factors["age"], data.auxiliary.values["age"], data.survival.time):
+        np.testing.assert_array_equal(held, [63, np.nan, 71.5, 50])
+
+
+def test_missing_texts_of_any_kind():
+    for missing in (None, np.nan, pd.NA):
+        found = dataset_from_arrays(X, covariates={"site": np.array(["a", missing, "1", "b"], object)}).covariates
+        assert found["site"].tolist() == ["a", "", "1", "b"]
+        with pytest.raises(InputError, match="1 of 4 samples have no label"):
+            dataset_from_arrays(X, labels=["a", missing, "a", "a"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"labels": np.zeros((4, 2))}, r"labels of shape \(4, 2\) are given for 4 samples"),
+        ({"labels": "type!"}, r"labels of shape \(\) are given for 4 samples"),
+        ({"survival": (X[:, 0], [1, 0, 1, 0])}, r"survival is a tuple; it must be a Survival\(time, event\)"),
+        ({"survival": Survival(["soon"] * 4, [1, 0, 1, 0])}, "the survival time holds text"),
+        ({"covariates": [1, 2, 3, 4]}, "covariates are a list; they must be a mapping"),
+    ],
+)
+def test_parts_of_another_type(given, message):
+    with pytest.raises(InputError, match=message):
+        dataset_from_arrays(X, **given)
+
+
+def test_one_note_is_one():
+    assert dataset_from_arrays(X, notes="as it is").notes == ("as it is",)

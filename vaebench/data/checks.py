@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 from vaebench.data.raw_features import FeatureBlock, RawFeatures
 from vaebench.errors import InputError, shortened
 from vaebench.types import Counts, Survival
+from vaebench.types.frames import numeric
 
 _LARGEST_COUNT = 2**31 - 1  # of an int32
 
@@ -92,10 +94,11 @@ def label_positions(
     """
     if labels is None:
         return None, ()
-    if len(labels) != count:
-        raise InputError(f"{len(labels)} labels are given for {count} samples; there must be one for each")
-    # NaN is the only value that differs from itself
-    absent = sum(1 for label in labels if label is None or label != label or str(label) == "")
+    if np.ndim(np.asarray(labels, dtype=object)) != 1 or len(labels) != count:
+        raise InputError(
+            f"labels of shape {np.shape(labels)} are given for {count} samples; there must be one for each sample"
+        )
+    absent = sum(1 for label in labels if _is_missing(label) or str(label) == "")
     if absent:
         raise InputError(f"{absent} of {count} samples have no label; every sample must have one")
     found, positions, sizes = np.unique([str(v) for v in labels], return_inverse=True, return_counts=True)
@@ -111,10 +114,13 @@ def survival_of(survival: Survival, samples: np.ndarray) -> Survival:
     """Returns a copy with float64 times and boolean events [N]; an event without a time becomes false.
 
     Raises:
-        InputError: a time is negative or infinite, an event is not 0 or 1, or there is not one of each per sample.
+        InputError: a time is negative, infinite or text, an event is not 0 or 1, or there is not one of each per sample.
     """
-    time = np.array(survival.time, dtype=np.float64)
-    given = np.asarray(survival.event)
+    if not isinstance(survival, Survival):
+        raise InputError(
+            f"survival is a {type(survival).__name__}; it must be a Survival(time, event) of vaebench.types"
+        )
+    time, given = numeric(_plain(survival.time), "the survival time").astype(np.float64), _plain(survival.event)
     if time.shape != samples.shape or given.shape != samples.shape:
         raise InputError(
             f"survival has {time.size} times and {given.size} events for {samples.size} samples; "
@@ -139,17 +145,34 @@ def covariate(name: str, values: ArrayLike, count: int) -> np.ndarray:
     Raises:
         InputError: the shape is not [N], or a number is infinite.
     """
-    array = np.asarray(values)
+    array = _plain(values)
     if array.shape != (count,):
         raise InputError(f"covariate {name!r} has shape {array.shape}; it must be ({count},), one value per sample")
     if array.dtype.kind in "fiub":
         return _finite("covariate", name, array)
-    return np.array(["" if v is None or v != v else str(v) for v in array.tolist()])
+    return np.array(["" if _is_missing(v) else str(v) for v in array.tolist()])
+
+
+def _is_missing(value: object) -> bool:
+    """Returns true for ``None``, NaN and the like, which differ from themselves, and pandas' NA, which has no truth value."""
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)
+
+
+def _plain(values: ArrayLike) -> np.ndarray:
+    """Returns values as an array, a list of numbers with missing ones among them as float64."""
+    array = np.asarray(values)
+    if array.dtype.kind != "O" or array.ndim != 1:
+        return array
+    absent = [_is_missing(value) for value in array]
+    known = [value for value, missing in zip(array, absent, strict=True) if not missing]
+    if not known or not all(isinstance(value, numbers.Real) for value in known):
+        return array
+    return np.array([np.nan if missing else float(v) for v, missing in zip(array, absent, strict=True)])
 
 
 def factor(name: str, values: ArrayLike, count: int) -> np.ndarray:
     """Returns float64 [N]; raises ``InputError`` unless ``values`` are N numbers, finite or NaN."""
-    array = np.asarray(values)
+    array = _plain(values)
     if array.shape != (count,) or array.dtype.kind not in "fiub":
         raise InputError(f"factor {name!r} has shape {array.shape} and type {array.dtype}; it must be {count} numbers")
     return _finite("factor", name, array)

@@ -27,7 +27,7 @@ from vaebench.data.raw_features import RawFeatures, array_features
 from vaebench.data.repeats import empty_notes, twin_notes
 from vaebench.data.survey import Survey, scaled, selected_features, surveyed, transform_notes
 from vaebench.data.value_notes import count_notes, feature_notes, missing_notes, refuse_missing
-from vaebench.errors import unknown_name
+from vaebench.errors import InputError, as_tuple, unknown_name
 from vaebench.types import Dataset, Survival
 from vaebench.types.auxiliary import Auxiliary
 from vaebench.types.frames import converted, in_order, is_frame, is_series, with_row_names
@@ -152,7 +152,7 @@ def dataset_from_arrays(
         facts=facts,
         name=name,
         provenance=provenance or {},
-        notes=lambda scale: scale if notes is None else notes,
+        notes=lambda scale: scale if notes is None else as_tuple("notes", notes),
         profiled=notes is None and not counts,
     )
 
@@ -259,6 +259,9 @@ def _by_sample(
         unnamed = rows is samples and list(rows) == list(range(len(rows)))
         return values.to_numpy() if unnamed else in_order(values, what, samples=rows)
 
+    for kind, held in (("covariates", covariates), ("factors", factors), ("auxiliary", auxiliary)):
+        if held is not None and not hasattr(held, "items"):
+            raise InputError(f"{kind} are a {type(held).__name__}; they must be a mapping of names to values")
     if isinstance(survival, Survival):
         survival = Survival(ordered(survival.time, "the times"), ordered(survival.event, "the events"))
     named = [
