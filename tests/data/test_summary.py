@@ -25,6 +25,7 @@ from vaebench.data.files.writing import table_columns
 from vaebench.data.sources import SOURCES
 from vaebench.data.splits import unsplit_labels
 from vaebench.errors import InputError
+from vaebench.types import Survival
 
 N = 40
 
@@ -175,6 +176,33 @@ def test_written_table_reads_back(tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == [name]
     with pytest.raises(InputError, match="extension"):
         write_table(data, tmp_path / "c.xlsx")
+
+
+@pytest.mark.parametrize("name", ["c.csv", "c.parquet"])
+def test_columns_of_one_name_are_all_written(tmp_path, name):
+    """The mutation status of a gene beside its expression, and a covariate called as a column that is always written."""
+    rng = np.random.default_rng(0)
+    columns = {"G1": rng.integers(0, 2, 40).astype(float), "time": rng.random(40)}
+    data = dataset_from_arrays(
+        pd.DataFrame(rng.normal(size=(40, 3)), columns=["G1", "G2", "G3"]),
+        labels=["a", "b"] * 20,
+        survival=Survival(np.arange(40.0), np.ones(40, bool)),
+        covariates=columns,
+        factors={"G2": rng.random(40)},
+        auxiliary={"G1": columns["G1"], "G3": rng.random(40)},
+        scaling="none",
+    )
+    options = table_columns(data)
+    assert options["covariates"] == ["G1_covariate", "time_covariate"]
+    assert (options["factors"], options["auxiliary"]) == (["G2_factor"], ["G1_auxiliary", "G3_auxiliary"])
+    one = {key: next(iter(names), None) for key, names in options.items() if key in ("label", "event", "time")}
+    several = {key: options[key] for key in ("covariates", "factors", "auxiliary")}
+    again = read_table(write_table(data, tmp_path / name), scaling="none", **one, **several)
+    np.testing.assert_allclose(again.x, data.x, atol=1e-6)
+    np.testing.assert_array_equal(again.survival.time, data.survival.time)
+    np.testing.assert_allclose(list(again.covariates.values()), list(columns.values()))
+    with pytest.raises(InputError, match="the data are a str; they must be a Dataset"):
+        write_table("c.csv", tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["c.csv", "c.tsv.gz", "c.parquet", "c.h5ad"])

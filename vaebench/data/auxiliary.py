@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 
 from vaebench.data.checks import covariate
 from vaebench.data.digest import content_digest
-from vaebench.errors import InputError, shortened, unknown_name
-from vaebench.types import Dataset
+from vaebench.errors import InputError, as_tuple, shortened, unknown_name
+from vaebench.types import Dataset, checked_dataset
 from vaebench.types.auxiliary import Auxiliary, AuxiliaryVariable
 
 MOST_LEVELS = 200
@@ -195,11 +195,12 @@ def with_auxiliary(dataset: Dataset, names: Sequence[str] | str) -> Dataset:
         >>> vb.data.with_auxiliary(data, ["label", "age"]).auxiliary
         <Auxiliary: label (4 levels), age>
     """
+    dataset = checked_dataset(dataset)
     held: dict[str, np.ndarray] = {**dataset.factors, **dataset.covariates}
     if dataset.labels is not None:
         held = {"label": np.array(dataset.label_names)[dataset.labels]} | held
     given = {}
-    for name in [names] if isinstance(names, str) else names:
+    for name in as_tuple("names", names):
         column, category = split_kind(name, held)
         if column not in held:
             raise unknown_name("auxiliary variable (--auxiliary)", column, held)

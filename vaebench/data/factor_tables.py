@@ -13,8 +13,8 @@ from vaebench.data.comparisons import numbers
 from vaebench.data.digest import content_digest
 from vaebench.data.joining import annotation_table, joined_lines
 from vaebench.data.wording import beginning
-from vaebench.errors import InputError, nearest, shortened, user_path
-from vaebench.types import Dataset
+from vaebench.errors import InputError, as_tuple, nearest, shortened, user_path
+from vaebench.types import Dataset, checked_dataset
 
 _SHOWN = 12  # factors that the note counts by name
 
@@ -42,7 +42,7 @@ def with_factors(
         data = vb.data.with_factors(data, "exposures.csv", ["SBS1", "SBS5"])
         rows = vb.run(points, data, metrics=["dci", "rmig"])
     """
-    file, asked = user_path(path), [columns] if isinstance(columns, str) else list(columns)
+    file, asked, dataset = user_path(path), as_tuple("columns", columns), checked_dataset(dataset)
     table, column = annotation_table(file, sample_column)
     _check_columns(asked, [name for name in table.columns if name not in (column, "")], dataset, file.name)
     names = dataset.samples.astype(str).tolist()

@@ -24,7 +24,7 @@ from vaebench.data.joining import annotation_table, join_notes, joined_lines
 from vaebench.data.raw_features import array_features
 from vaebench.data.unmatched import no_match
 from vaebench.errors import InputError, shortened, unknown_name, user_path
-from vaebench.types import Dataset
+from vaebench.types import Dataset, checked_dataset
 from vaebench.types.frames import in_order
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def to_anndata(dataset: Dataset, embeddings: Mapping[str, np.ndarray] | None = N
         cells = vb.data.to_anndata(data, {"vae": model.embed(data.x)})
         scanpy.pp.neighbors(cells, use_rep="X_vae")
     """
-    package = _anndata()
+    package, dataset = _anndata(), checked_dataset(dataset)
     columns: dict[str, Any] = {}
     if dataset.labels is not None:
         columns["label"] = pd.Categorical.from_codes(dataset.labels.tolist(), categories=pd.Index(dataset.label_names))

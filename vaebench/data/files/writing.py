@@ -7,7 +7,7 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,7 +18,7 @@ import pandas as pd
 from vaebench.atomic import replacing
 from vaebench.data.auxiliary import as_category
 from vaebench.errors import InputError, user_path
-from vaebench.types import Dataset
+from vaebench.types import Dataset, checked_dataset
 
 KINDS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 """Extensions that can be written."""
@@ -42,25 +42,30 @@ def _about_samples(dataset: Dataset) -> tuple[dict[str, Any], dict[str, list[str
         columns["label"] = np.array(dataset.label_names)[dataset.labels]
     if dataset.survival is not None:
         columns |= {"event": dataset.survival.event.astype(int), "time": dataset.survival.time}
-    columns |= dict(dataset.covariates)
-    covariates = list(dataset.covariates)
-    factors = [f"{name}_factor" if name in covariates else name for name in dataset.factors]
-    columns |= dict(zip(factors, dataset.factors.values(), strict=True))
+    features, names = frozenset(dataset.features.tolist()), dict[str, list[str]]()
+    for kind, given in (("covariate", dataset.covariates), ("factor", dataset.factors)):
+        names[kind] = [f"{name}_{kind}" if name in columns or name in features else name for name in given]
+        columns |= dict(zip(names[kind], given.values(), strict=True))
     options = {option: [option] if option in columns else [] for option in ("label", "event", "time")}
-    options |= {"covariates": covariates, "factors": factors, "auxiliary": []}
-    for name, values in auxiliary_columns(dataset, columns).items():
+    options |= {"covariates": names["covariate"], "factors": names["factor"], "auxiliary": []}
+    for name, values in auxiliary_columns(dataset, columns, features).items():
         columns.setdefault(name, values)
         digits = values.dtype.kind != "f" and all(v == "" or _is_number(v) for v in values.tolist())
         options["auxiliary"].append(f"{name}:category" if digits else name)
     return columns, options
 
 
-def auxiliary_columns(dataset: Dataset, columns: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Returns the auxiliary variables [N] by column: that of ``columns`` where it holds the same, with a suffix where not."""
+def auxiliary_columns(
+    dataset: Dataset, columns: Mapping[str, Any], taken: Collection[str] = ()
+) -> dict[str, np.ndarray]:
+    """Returns the auxiliary variables [N] by column: that of ``columns`` where it holds the same, with a suffix where not.
+
+    A name that is ``taken`` gets the suffix too.
+    """
     found = {}
     for name, values in () if dataset.auxiliary is None else dataset.auxiliary.values.items():
         same = name not in columns or as_category(np.asarray(columns[name])).tolist() == as_category(values).tolist()
-        found[name if same else f"{name}_auxiliary"] = values
+        found[name if same and name not in taken else f"{name}_auxiliary"] = values
     return found
 
 
@@ -75,9 +80,10 @@ def write_table(dataset: Dataset, path: str | Path) -> Path:
     """Writes a data set as a table with one row per sample.
 
     The columns are ``sample``, ``label``, ``event`` (1 for a death), ``time`` (days), the covariates, the factors, the
-    auxiliary variables and the features, as far as the data set has them. Features are written as scaled. A factor with the
-    name of a covariate gets the suffix ``_factor``; an auxiliary variable with the name and other values than a column
-    before it, ``_auxiliary``. The file appears whole or not at all.
+    auxiliary variables and the features, as far as the data set has them. Features are written as scaled. A covariate or
+    factor with the name of a feature, or of a column before it, gets the suffix ``_covariate`` or ``_factor``; an auxiliary
+    variable with the name of a feature, or the name and other values than a column before it, ``_auxiliary``. The file appears
+    whole or not at all.
 
     Args:
         dataset: the data set.
@@ -88,14 +94,14 @@ def write_table(dataset: Dataset, path: str | Path) -> Path:
         The path.
 
     Raises:
-        InputError: the extension is not one of these.
+        InputError: the extension is not one of these, or ``dataset`` is none.
 
     Example::
 
         data, truth = vb.data.simulate_cohort(samples=240, types=4, scaling="none")
         vb.data.write_table(data, "cohort.csv.gz")
     """
-    columns, _ = _about_samples(dataset)
+    columns, _ = _about_samples(checked_dataset(dataset))
     values = pd.DataFrame(dataset.x, columns=pd.Index(dataset.features.tolist()))
     return write_frame(pd.concat([pd.DataFrame(columns), values], axis=1), path)
 
