@@ -317,6 +317,11 @@ def test_values_on_another_scale_are_said(tmp_path):
     wanted = preprocessed(table, known)  # without a warning, which tests take for an error
     with pytest.warns(UserWarning, match=r"lie far from .* raw values, of which the model takes log2\(x \+ 1\)"):
         preprocessed(1e6 * table, known)
+    logs = np.log2(table + 1)
+    with pytest.warns(UserWarning, match=r"look like logs, and the model takes log2\(x \+ 1\) of raw values"):
+        preprocessed(logs, known)
+    logged = read_table(tmp_path / "t.csv").preprocessing
+    preprocessed(table, logged)  # trained on values as they are
     with pytest.raises(InputError, match=r"values that the model needs are negative, and it takes log2"):
         preprocessed(table - table.max(), known)
     one = table.copy()

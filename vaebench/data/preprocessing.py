@@ -96,17 +96,21 @@ class Preprocessing:
         Raises:
             InputError: a value is infinite, or missing where the data set had none missing; or many are negative under log2.
         """
-        x, below = np.empty((len(raw.samples), len(self.features)), np.float32), 0
+        x, below, whole = np.empty((len(raw.samples), len(self.features)), np.float32), 0, True
         for column, name in enumerate(self.features.tolist()):
             found = raw.column(name).astype(self.precision)
             below += int((found < 0).sum()) if self.transform == "log2" else 0
+            whole = whole and bool(((found == np.rint(found)) | np.isnan(found)).all())
             filled = self._filled(transformed(found, self.transform), column, raw.samples)
             x[:, column] = (filled.astype(np.float64) - self.centre[column]) / self.scale[column]
-        self._check_scale(x, below)
+        self._check_scale(x, below, whole)
         return x
 
-    def _check_scale(self, x: np.ndarray, below: int) -> None:
-        """Warn of values far from those of the data set, and of ``below`` negative ones under log2; refuse many of these."""
+    def _check_scale(self, x: np.ndarray, below: int, whole: bool) -> None:
+        """Warn of values far from those of the data set, and of ``below`` negative ones under log2; refuse many of these.
+
+        Values that are all ``whole`` numbers are counts, and no logs.
+        """
         if below > FEW_NEGATIVE * x.size:
             raise InputError(
                 f"{below} of {x.size} values that the model needs are negative, and it takes log2(x + 1) of raw values: give "
@@ -121,6 +125,12 @@ class Preprocessing:
             warnings.warn(
                 f"the values lie far from those that the model was trained on: half of the features are {far:.1f} or more of "
                 f"their spreads away; are they {same}?",
+                stacklevel=4,
+            )
+        elif self.transform == "log2" and not whole and logged_twice(x, self.centre, self.scale):
+            warnings.warn(
+                "the values look like logs, and the model takes log2(x + 1) of raw values: give them on the scale of the table "
+                "that it was trained on",
                 stacklevel=4,
             )
 
@@ -154,6 +164,19 @@ def far_off(x: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> float | Non
         return None
     far = float(np.median(np.abs(np.median(x, axis=0))))
     return far if far > _FAR else None
+
+
+def logged_twice(x: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> bool:
+    """Return true if values are a spread away from those of the training data after log2(x + 1), and nearer by half before it.
+
+    The arguments are those of :func:`far_off`.
+    """
+    if not x.size or ((centre == 0).all() and (scale == 1).all()):
+        return False
+    middle = np.median(x, axis=0)
+    before = (np.exp2(middle * scale + centre) - 1 - centre) / scale
+    after, before = (float(np.median(np.abs(away))) for away in (middle, before))
+    return after > 1 and before < 0.5 * after
 
 
 def transformed(values: np.ndarray, transform: str) -> np.ndarray:
