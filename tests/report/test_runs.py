@@ -289,6 +289,24 @@ def test_a_run_of_one_other_metric_is_ranked_by_it(tmp_path, score, shown, highe
     assert printed.splitlines()[1].count(score.removeprefix("metric/")) == 1
 
 
+def test_a_score_that_no_row_has_ranks_nothing():
+    rows = make_rows(seeds=2)
+    assert analysis.ranking_score(rows) == analysis.ARI
+    rows["metric/leiden/status"] = "TOO_FEW_SAMPLES: 12 samples, at least 16 are needed"
+    assert analysis.ranking_score(rows) == analysis.AIC
+    rows["metric/cox/status"] = "TOO_FEW_EVENTS: 4"
+    assert analysis.ranking_score(rows) == analysis.LOSS
+    rows["status"] = "DIVERGED"
+    assert analysis.ranking_score(rows) == analysis.ARI
+
+
+def test_a_metric_without_a_usable_score_has_no_column():
+    rows = make_rows(seeds=2).assign(**{"metric/probe/linear_accuracy": np.nan, "metric/probe/chance": 0.5})
+    assert further_scores(rows) == ["metric/probe/chance"]
+    rows["metric/probe/status"] = "TOO_FEW_SAMPLES: 6 for 2 latents and 2 labels"
+    assert further_scores(rows) == []
+
+
 def test_a_report_of_an_interrupted_run_says_what_is_left(tmp_path):
     rows = make_rows(variants=("vae",), latents=(10,), rates=(1e-3,), seeds=2)
     info = {**INFO, "trained": True, "points": 3}

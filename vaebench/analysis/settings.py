@@ -139,10 +139,13 @@ def present_scores(rows: pd.DataFrame) -> list[str]:
 
 
 def ranking_score(rows: pd.DataFrame) -> str | None:
-    """Return the score by which rows are ranked: ARI, else AIC, else that of the first metric that they have, else the loss."""
+    """Return the score by which rows are ranked: ARI, else AIC, else that of the first metric that they have, else the loss.
+
+    A score that no row has, as the ARI of fewer samples than neighbours, ranks nothing; the next one does.
+    """
     loss = [LOSS] if LOSS in rows.columns else []
-    found = [*(s for s in present_scores(rows) if s != LOSS), *(c for c in rows.columns if c in _ELSE), *loss]
-    return str(found[0]) if found else None
+    found = [*(s for s in present_scores(rows) if s != LOSS), *(str(c) for c in rows.columns if c in _ELSE), *loss]
+    return next((score for score in found if usable(rows, score).notna().any()), found[0] if found else None)
 
 
 def settings_table(

@@ -100,7 +100,7 @@ def _fewer_components(rows: pd.DataFrame) -> str:
 
 
 def further_scores(rows: pd.DataFrame) -> list[str]:
-    """Return columns of the other metrics of a run, which have no headline: up to two scores of each, counts left out."""
+    """Return columns of the other metrics of a run, which have no headline: up to two usable scores of each, counts left out."""
     found = []
     for metric in dict.fromkeys(name.split("/")[1] for name in rows.columns if name.startswith("metric/")):
         if metric in ("leiden", "cox"):
@@ -113,7 +113,7 @@ def further_scores(rows: pd.DataFrame) -> list[str]:
         )
         skipped = {"status", "seconds", *(known.counts if known else ())}
         held = [f"metric/{metric}/{name}" for name in names if name not in skipped]
-        found += [name for name in held if name in rows and column(rows, name).notna().any()][:2]
+        found += [name for name in held if name in rows and analysis.usable(rows, name).notna().any()][:2]
     return found
 
 
