@@ -94,10 +94,10 @@ def label_positions(
     """
     if labels is None:
         return None, ()
-    if np.ndim(np.asarray(labels, dtype=object)) != 1 or len(labels) != count:
-        raise InputError(
-            f"labels of shape {np.shape(labels)} are given for {count} samples; there must be one for each sample"
-        )
+    shape = np.asarray(labels, dtype=object).shape
+    if shape != (count,):
+        given = f"{shape[0]} labels" if len(shape) == 1 else f"labels of shape {shape}"
+        raise InputError(f"{given} are given for {count} samples; there must be one for each")
     absent = sum(1 for label in labels if _is_missing(label) or str(label) == "")
     if absent:
         raise InputError(f"{absent} of {count} samples have no label; every sample must have one")
