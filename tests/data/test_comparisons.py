@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from vaebench.data import read_table
+from vaebench.data import checked, read_table
 from vaebench.data.comparisons import as_numbers, compared, not_numbers
 from vaebench.data.files.table import Table, column_from
 from vaebench.data.files.text import ABSENT
@@ -122,3 +122,37 @@ def test_labels_that_differ_in_case_are_said(tmp_path):
     assert [note for note in notes if note.startswith("label")] == [
         "label: 'LUAD' and 'Luad' of column 'type' differ in case or spacing only, and count as two"
     ]
+
+
+def test_a_quoted_value_may_hold_what_separates_comparisons(tmp_path):
+    site = ["Head & Neck", "Lung", "Ewing's & other"] * 4
+    path = written(tmp_path, site=site, depth=range(N))
+    for where, wanted in (
+        ("site=='Head & Neck' & depth>0", [3, 6, 9]),
+        ('depth>0 & site=="Ewing\'s & other"', [2, 5, 8, 11]),
+        ("site!='Head & Neck' & site!='Lung'", [2, 5, 8, 11]),
+    ):
+        assert read_table(path, where=where).samples.tolist() == [f"s{i}" for i in wanted]
+
+
+def test_samples_are_left_out_by_their_names(tmp_path):
+    """They lost their names where ``where`` compared these, and there was no way to compare those without a title."""
+    path = written(tmp_path, site=["a", "b"] * 6)
+    rest = [f"s{i}" for i in range(1, N) if i != 4]
+    frame = pd.read_csv(path, index_col=0)
+    frame.rename_axis(None).to_csv(tmp_path / "nameless.csv")
+    frame.T.to_csv(tmp_path / "turned.csv")
+    frame.drop(columns="site").T.to_csv(tmp_path / "genes.csv")
+    frame[["site"]].rename_axis("barcode").to_csv(tmp_path / "about.csv")
+    for file, options in (
+        (path, {}),
+        (tmp_path / "nameless.csv", {}),
+        (tmp_path / "turned.csv", {"samples_in": "columns"}),
+        (tmp_path / "genes.csv", {"annotation": tmp_path / "about.csv"}),
+    ):
+        options = {"label": "site", "where": "sample!=s0 & sample!=s4", **options}
+        assert read_table(file, **options).samples.tolist() == rest
+        assert checked(file, **options).samples == N - 2
+    # a column that is no name, though few samples are left of it
+    few = read_table(written(tmp_path, kind=["a", "b", "c"] * 4), where="kind==a")
+    assert few.samples.tolist() == ["s0", "s3", "s6", "s9"]

@@ -29,6 +29,7 @@ from vaebench.data.files.opening import refuse_unusable
 from vaebench.data.files.table import DUPLICATES, Table, table_from_file
 from vaebench.data.joining import annotated, join_notes, joined_lines
 from vaebench.data.raw_features import FeatureBlock, RawFeatures
+from vaebench.data.sample_columns import with_names
 from vaebench.data.survey import kept_bytes
 from vaebench.data.unmatched import no_match
 from vaebench.errors import InputError, check_choice
@@ -109,8 +110,10 @@ def _built(study: Study, records: list[dict[str, Any]], options: dict[str, Any])
     if study.names_from >= layout.leads:
         raise InputError(f"{study.expression} has one column of gene names; genes='symbol' needs a .gct file, with two")
     table, joined, counts = annotated(layout, study.annotation, study.sample, study.roles)
+    samples = [layout.samples[i] for i in joined]
+    table = with_names(table, study.roles, samples)
     role_columns(table, study.roles)
-    chosen = selected(table, study.roles, [layout.samples[i] for i in joined])
+    chosen = selected(table, study.roles, samples)
     table, columns = chosen.table, joined[chosen.positions]
     names = np.array(layout.samples)[columns]
     survival_of_roles(table, study.roles, names)  # to report its errors before the matrix is read, which takes long

@@ -21,6 +21,8 @@ _OPERATORS = {
     "<": operator.lt,
     ">": operator.gt,
 }
+_OPENED = re.compile(r"""[=<>]\s*(['"])(?!.*\1\s*$)""")
+"""A value in quotes that are not closed."""
 _PATTERN = re.compile(r"^\s*(.+?)\s*(==|!=|<=|>=|<|>)\s*(.+?)\s*$")
 
 # for missing values, in SPSS, SAS and registries
@@ -92,9 +94,17 @@ def place(table: Table, position: int, samples: np.ndarray | None, column: str) 
 
 
 def parsed(option: str, text: str) -> list[Comparison]:
-    """Parses comparisons separated by `` & `` into ``(column, operator, value)``; raises ``InputError`` for other text."""
-    comparisons = []
+    """Parses comparisons separated by `` & `` into ``(column, operator, value)``; raises ``InputError`` for other text.
+
+    A value in quotes may hold ``&``, as in ``type=='Head & Neck'``.
+    """
+    comparisons, parts = [], list[str]()
     for part in re.split(r"\s+&\s+", text.strip()):
+        if parts and _OPENED.search(parts[-1]):
+            parts[-1] += f" & {part}"
+        else:
+            parts.append(part)
+    for part in parts:
         found = _PATTERN.match(part)
         if not found or found.group(3).startswith("="):
             raise InputError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from vaebench.data.annotated import GENE_NAMES, Study, study_dataset
 from vaebench.data.cache import file_record
-from vaebench.data.columns import Roles, assembled, role_columns, sample_names, selected, without_index
+from vaebench.data.columns import Roles, assembled, role_columns, selected
 from vaebench.data.comparisons import numbers
 from vaebench.data.dataset import Treatment
 from vaebench.data.features import (
@@ -32,6 +32,7 @@ from vaebench.data.files.text import as_number, stem
 from vaebench.data.h5ad import anndata_dataset, anndata_option, is_anndata
 from vaebench.data.joining import join_notes, joined_table
 from vaebench.data.raw_features import array_features
+from vaebench.data.sample_columns import not_names, sample_names, with_names, without_index
 from vaebench.data.unmatched import TurnedError
 from vaebench.errors import InputError, check_choice, unknown_name, user_path
 from vaebench.types import Dataset, checked_dataset
@@ -104,8 +105,8 @@ def read_table(
         factors: columns of numbers that are known features of the samples.
         auxiliary: columns of known facts about the samples for the models that use them, such as batch, type, age or signature
             shares: numbers are quantities, text categories, and ``NAME:category`` takes numbers as codes.
-        where: samples to keep, such as ``"tumor==1 & age>=40"``; the columns in it are not features. An order is one of
-            numbers: text in such a column counts as missing.
+        where: samples to keep, such as ``"tumor==1 & age>=40"``; the columns in it are not features. ``sample`` is the name of
+            a sample, where no column is called so. An order is one of numbers: text in such a column counts as missing.
         ignore: columns to leave out.
         features: columns, or genes, to use as features although their names are clinical.
         tumours_only: leave out normal tissue and controls, by barcode or by a column such as ``sample_type``.
@@ -225,6 +226,7 @@ def _table_dataset(
     if annotation is not None:
         table, about, counts = joined_table(table, annotation, annotation_column, roles)
         notes += join_notes(counts, annotation.name)
+    table = with_names(table, roles, table.first_texts)
     taken = role_columns(table, roles) | about
     refuse_headless(table)
     refuse_long(table)
@@ -233,7 +235,7 @@ def _table_dataset(
     whole, table = table, without_features(table, taken | {table.first} | set(clinical_names(table.columns, ())))
     chosen = selected(table, roles, table.first_texts)
     table = chosen.table
-    samples, first = sample_names(table, taken)
+    samples, first = sample_names(table, not_names(whole, roles, taken))
     (features, values), annotations, out = feature_block(
         whole, taken | first, samples, refuse_mixed=True, rows=chosen.positions, asked=roles.features
     )

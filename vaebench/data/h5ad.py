@@ -22,6 +22,7 @@ from vaebench.data.files.text import stem
 from vaebench.data.files.writing import auxiliary_columns
 from vaebench.data.joining import annotation_table, join_notes, joined_lines
 from vaebench.data.raw_features import array_features
+from vaebench.data.sample_columns import with_names
 from vaebench.data.unmatched import no_match
 from vaebench.errors import InputError, shortened, unknown_name, user_path
 from vaebench.types import Dataset, checked_dataset
@@ -68,6 +69,7 @@ def anndata_dataset(
     """Reads the data set in an AnnData object or an ``.h5ad`` file; see :func:`vaebench.data.read_table`."""
     held = observations(source, layer)
     held, counts = (held, {}) if annotation is None else with_annotation(held, annotation, roles, annotation_column)
+    held = held._replace(table=with_names(held.table, roles, held.table.first_texts))
     role_columns(held.table, roles)
     chosen = selected(held.table, roles, held.table.first_texts)
     table, origin = chosen.table, held.table.source

@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from vaebench.data.barcodes import barcode, cleaned, sample_types, samples_across
-from vaebench.data.columns import Roles, named_columns, without_index
+from vaebench.data.columns import Roles, named_columns
 from vaebench.data.features import is_clinical
 from vaebench.data.files.genes import short_samples
 from vaebench.data.files.matrix import Layout, row_names
 from vaebench.data.files.table import Table, present, restricted, table_from_file, texts
+from vaebench.data.sample_columns import without_index
 from vaebench.data.unmatched import no_match
 from vaebench.data.wording import beginning, quoted
 from vaebench.errors import InputError, nearest

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from vaebench.data.auxiliary import coded
-from vaebench.data.columns import sample_names, without_index
 from vaebench.data.files.content import column_from
 from vaebench.data.files.opening import refusing_broken, starts_with
 from vaebench.data.files.table import table_from_file
 from vaebench.data.joining import matched_rows
 from vaebench.data.row_names import first_names
+from vaebench.data.sample_columns import sample_names, without_index
 from vaebench.errors import InputError, shortened, user_path
 from vaebench.types.auxiliary import Auxiliary, AuxiliaryVariable
 from vaebench.types.frames import converted, in_order, is_anndata_object, is_frame, is_numbered

@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from vaebench.data import checks
-from vaebench.data.columns import sample_names, without_index
 from vaebench.data.files.gene_matrix import matrix_from_file
 from vaebench.data.files.genes import describes_genes
 from vaebench.data.files.layout import text_layout
@@ -22,6 +21,7 @@ from vaebench.data.files.table import Table, column_from, table_from_file
 from vaebench.data.files.text import apart
 from vaebench.data.preprocessing import Preprocessing, RawTable
 from vaebench.data.row_names import first_names
+from vaebench.data.sample_columns import sample_names, without_index
 from vaebench.errors import InputError
 from vaebench.types.frames import converted, is_anndata_object, is_frame, is_series, listed
 

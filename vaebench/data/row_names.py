@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from vaebench.data.columns import INDEX_COLUMN, SAMPLE_COLUMNS
+from vaebench.data.sample_columns import INDEX_COLUMN, SAMPLE_COLUMNS
 from vaebench.types.frames import is_numbered
 
 

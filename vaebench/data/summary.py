@@ -18,10 +18,8 @@ from vaebench.data.columns import (
     auxiliary_columns,
     covariate_of,
     role_columns,
-    sample_names,
     selected,
     survival_of_roles,
-    without_index,
 )
 from vaebench.data.covariates import covariate_notes
 from vaebench.data.expression import feature_block, without_features
@@ -43,6 +41,7 @@ from vaebench.data.h5ad import anndata_option, is_anndata, observations, with_an
 from vaebench.data.joining import annotated, join_notes, joined_table
 from vaebench.data.public import TYPE
 from vaebench.data.role_notes import role_notes
+from vaebench.data.sample_columns import not_names, sample_names, with_names, without_index
 from vaebench.data.scale import Profile, profile_of, scale_notes, scale_text
 from vaebench.data.sources import found_files
 from vaebench.data.unmatched import TurnedError
@@ -152,7 +151,7 @@ def checked(
     else:
         known = None if annotation is None else user_path(annotation)
         contents = _contents(file, samples_in, known, annotation_sample_column, roles)
-    table = contents.table
+    table = with_names(contents.table, roles, contents.table.first_texts)
     taken = role_columns(table, roles) - {roles.label}
     text = {c: v for c, v in table.columns.items() if c and c not in taken and v.dtype.kind == "O"}
     chosen = selected(table, dataclasses.replace(roles, label=None), contents.names)
@@ -256,7 +255,9 @@ def _contents(file: Path, samples_in: str, annotation: Path | None, sample: str 
     if annotation is not None:
         table, about, counts = joined_table(table, annotation, sample, roles)
         notes += join_notes(counts, annotation.name)
-    names, first = sample_names(table, taken := role_columns(table, roles) | about)
+    table = with_names(table, roles, table.first_texts)
+    taken = role_columns(table, roles) | about
+    names, first = sample_names(table, not_names(table, roles, taken))
     rest = without_features(table, taken)
     (features, values), texts_only, out = feature_block(table, taken | first, refuse_mixed=False, asked=roles.features)
     rest = rest._replace(columns={c: v for c, v in rest.columns.items() if c not in first})

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vaebench.data.cache import file_record
-from vaebench.data.columns import sample_names, without_index
 from vaebench.data.comparisons import numbers
 from vaebench.data.covariates import run_notes
 from vaebench.data.digest import data_difference
@@ -18,6 +17,7 @@ from vaebench.data.features import clinical_names
 from vaebench.data.files.arrays import array_from_npy
 from vaebench.data.files.table import Table, table_from_file
 from vaebench.data.joining import matched_rows
+from vaebench.data.sample_columns import sample_names, without_index
 from vaebench.data.wording import beginning
 from vaebench.errors import InputError, user_path
 from vaebench.evaluation.baseline import pca_embedding
