@@ -108,6 +108,30 @@ def test_columns_stand_in_for_barcodes(tmp_path):
         usual_samples(cohort._replace(normal=everyone), everyone, True, False, "t")
 
 
+@pytest.mark.parametrize("codes", [[1, 11, 6, 1], ["01", "11", "06", "01"]])
+@pytest.mark.parametrize("title", ["sample_type", "sample_type_id"])
+def test_codes_of_sample_types(tmp_path, codes, title):
+    x = np.random.default_rng(0).normal(7, 2, (12, 3))
+    frame = pd.DataFrame(x, [f"s{i}" for i in range(12)], ["A1", "B2", "C3"]).assign(**{title: codes * 3})
+    frame.to_csv(tmp_path / "t.csv")
+    data = read_table(tmp_path / "t.csv", tumours_only=True, ignore=[title])
+    assert data.samples.tolist() == [f"s{i}" for i in range(12) if i % 4 != 1]
+
+
+def test_tumours_only_that_leaves_nothing_out_is_said(tmp_path):
+    x = np.random.default_rng(0).normal(7, 2, (12, 3))
+    frame = pd.DataFrame(x, [f"s{i}" for i in range(12)], ["A1", "B2", "C3"])
+    for types, said in (
+        (["A", "B"] * 6, True),
+        ([2, 12] * 6, True),
+        (["Primary Tumor", "Solid Tissue Normal"] * 6, False),
+    ):
+        frame.assign(sample_type=types).to_csv(tmp_path / "t.csv")
+        data = read_table(tmp_path / "t.csv", tumours_only=True, ignore=["sample_type"])
+        assert any("--tumours-only) leaves nothing out" in note for note in data.notes) == said
+        assert len(data.samples) == (12 if said else 6)
+
+
 def test_sample_names_are_found_in_a_later_column(files, tmp_path):
     path, options = files
     table = pd.read_csv(options["annotation"], sep="\t")

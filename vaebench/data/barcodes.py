@@ -24,6 +24,7 @@ _DONOR = re.compile(r"(?P<patient>GTEX-[A-Z0-9]{4,5})(-(?P<rest>.*))?")
 _TUMOURS = frozenset(
     (*(f"{number:02d}" for number in range(1, 10)), "40", "41", "42")
 )  # 40 to 42: recurrent leukaemias
+_NORMALS = frozenset(("10", "11", "12", "13", "14", "20"))
 _PATIENT_COLUMNS = (
     *(
         "patient",
@@ -40,6 +41,7 @@ _TYPE_COLUMNS = (
     *("sample_type", "sample_type_samples", "tissue_type", "tissue_type_samples", "shortlettercode", "definition"),
     *("sample_type_name", "tumor_normal", "tumour_normal"),
 )
+_CODE_COLUMNS = ("sample_type_id", "sample_type_code", "sample_type")
 _PAIRED = re.compile(
     r"(?P<patient>.*?[A-Za-z0-9])([._ -]?(?P<normal>NT|NAT|N|[Nn]ormal|NORMAL|[Aa]dj(acent)?)|"
     r"[._ -]?(T|TP|[Tt]umou?r|TUMOU?R|[Cc]ancer|[Pp]rimary))"
@@ -122,7 +124,8 @@ def cohort_of(names: Sequence[str], columns: dict[str, np.ndarray]) -> Cohort:
     parts = [barcode(name) for name in names]
     plain = {re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"): name for name in columns}
     patient = next((columns[plain[name]] for name in _PATIENT_COLUMNS if name in plain), np.full(len(names), None))
-    known = [columns[plain[name]] for name in _TYPE_COLUMNS if name in plain]
+    known = [_types_of(columns[plain[name]]) for name in _CODE_COLUMNS if name in plain]
+    known += [columns[plain[name]] for name in _TYPE_COLUMNS if name in plain]
     tissue = next((c for c in known if c.dtype.kind == "O" and any(map(_says_normal, c))), np.full(len(names), None))
     paired = _paired(names) if not any(parts) else {}
     patients = [p.patient if p else "" if v is None or v != v else str(v) for p, v in zip(parts, patient, strict=True)]
@@ -149,6 +152,20 @@ def _paired(names: Sequence[str]) -> dict[int, tuple[str, bool]]:
     if len(pairs) < 2:
         return {}
     return {place: (name, place == i) for i, tumour, name in pairs for place in (i, tumour)}
+
+
+def _types_of(column: np.ndarray) -> np.ndarray:
+    """Returns a column of TCGA's codes of sample types (1 or 01 for a primary tumour, 11 for normal tissue, ...) as words.
+
+    Any other column is returned as it is.
+    """
+    texts = [
+        "" if v is None or v != v else f"{v:g}" if isinstance(v, float) else str(v).strip() for v in column.tolist()
+    ]
+    codes = {text: text.zfill(2) for text in texts if text}
+    if not set(codes.values()) <= _TUMOURS | _NORMALS or not {"01"} < set(codes.values()):
+        return column
+    return np.array(["normal" if codes.get(text) in _NORMALS else "tumour" for text in texts], dtype=object)
 
 
 def _says_normal(tissue: object) -> bool:

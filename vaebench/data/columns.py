@@ -170,6 +170,10 @@ def selected(table: Table, roles: Roles, names: Sequence[str] | np.ndarray | Non
     )
     if unlabelled:
         notes.append(f"{unlabelled} of {read} samples have no label in {roles.label!r} and are left out")
+    if roles.tumours_only and not (labelled & cohort.normal).any():
+        notes.append(
+            "tumours_only (--tumours-only) leaves nothing out: no sample is normal tissue by its name or a column"
+        )
     positions = np.flatnonzero(kept)
     counts = {"samples_read": read, "samples_dropped_by_where": where, "samples_dropped_without_label": unlabelled}
     if others:
