@@ -152,7 +152,9 @@ def user_path(path: str | os.PathLike[str]) -> Path:
         InputError: it is no path, the home of no user, an address of the web, or holds a NUL character.
     """
     if not isinstance(path, str | os.PathLike):
-        raise InputError(f"{shortened(repr(path))} is no path; give the name of a file or folder as a text")
+        raise InputError(
+            f"{shortened(repr(path))} is no path; it must be the path of a file or folder, a text or a pathlib.Path"
+        )
     if "\0" in str(path):
         raise InputError(f"{shortened(str(path))!r} cannot be opened: it holds a NUL character")
     if str(path).startswith(("http://", "https://", "ftp://", "s3://", "gs://")):
