@@ -132,8 +132,7 @@ def check_class(option: str, value: object, wanted: type) -> None:
 
 def check_level(level: object) -> None:
     """Raises ``InputError`` unless ``level`` is a nominal coverage: a number above 0 and below 1."""
-    number = isinstance(level, numbers.Real) and not isinstance(level, bool)
-    if not number or not 0 < float(level) < 1:
+    if isinstance(level, bool) or not isinstance(level, numbers.Real) or not 0 < float(level) < 1:
         raise InputError(f"level={level!r} is not allowed; it must be a number above 0 and below 1")
 
 
