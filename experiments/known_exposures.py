@@ -1,4 +1,4 @@
-"""Table of what published exposures say of each signature in each tumour type: how often it is present, and its share.
+"""Tables of what published exposures say of each signature in each tumour type, and of which signatures occur together.
 
     python experiments/known_exposures.py --genomes published_exposures.csv --exomes tcga_factors.csv.gz \\
         --types pancan_eb.csv.gz metagsca.csv.gz porpoise.csv.gz --out runs/known_exposures
@@ -13,7 +13,9 @@ Expected: 37 types of genomes and 32 or 33 of exomes, about 1,000 rows; SBS1 in 
 
 Writes OUT/known_exposures.csv, which is the package's vaebench/signatures/known_exposures.csv: a row for each type and signature
 that was found in it, with the samples of the type, those with the signature, mean and standard deviation of ln(share) there, and
-of ln(size) relative to the tumour's burden (vaebench/signatures/sizes.py), which the prior is made of.
+of ln(size) relative to the tumour's burden (vaebench/signatures/sizes.py), which the prior is made of. And OUT/known_pairs.csv,
+the package's vaebench/signatures/known_pairs.csv: log odds ratios of pairs of signatures in genomes
+(vaebench/signatures/cooccurrence.py).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import pandas as pd
 from scripts import Parser, entry
 
 from vaebench.errors import InputError
+from vaebench.signatures.cooccurrence import pair_table
 from vaebench.signatures.published import growth_of
 from vaebench.signatures.sizes import relative_sizes
 
@@ -74,8 +77,8 @@ def site_types(tables: Sequence[Path]) -> pd.Series:
     return both.groupby("site")["type"].agg(lambda kinds: kinds.value_counts().index[0])
 
 
-def table(genomes: Path, exomes: Path, types: Sequence[Path]) -> pd.DataFrame:
-    """Facts of genomes and exomes."""
+def tables(genomes: Path, exomes: Path, types: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Facts of genomes and exomes, and pairs of signatures in genomes."""
     g, e = pd.read_csv(genomes), pd.read_csv(exomes)
     e = e[e["SBS1"].notna()]
     sites = site_types(types)
@@ -83,7 +86,8 @@ def table(genomes: Path, exomes: Path, types: Sequence[Path]) -> pd.DataFrame:
         facts(g.filter(regex=r"^SBS\d"), g["Cancer Types"], "genome"),
         facts(e.filter(regex=r"^SBS\d"), e["sample"].str[5:7].map(sites), "exome"),
     ]
-    return pd.concat(parts).assign(source=SOURCE)
+    pairs = pair_table(g.filter(regex=r"^SBS\d"), g["Cancer Types"])
+    return pd.concat(parts).assign(source=SOURCE), pairs.assign(source=SOURCE)
 
 
 def smoke(folder: Path) -> tuple[Path, Path, list[Path]]:
@@ -118,9 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 raise InputError(f"{path}: there is no such file")
     else:
         raise InputError("--genomes, --exomes and --types are needed; see the header of the script")
-    found = table(*paths)
+    found, pairs = tables(*paths)
     found.to_csv(folder / "known_exposures.csv", index=False, float_format="%.4g")
-    print(f"{found['type'].nunique()} types, {len(found)} rows")
+    pairs.to_csv(folder / "known_pairs.csv", index=False, float_format="%.3g")
+    print(f"{found['type'].nunique()} types, {len(found)} rows, {len(pairs)} pairs")
 
 
 if __name__ == "__main__":

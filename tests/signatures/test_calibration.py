@@ -145,9 +145,8 @@ def test_published_exposures_are_the_prior_of_signatures_that_are_cosmics():
     x, signatures = catalogue.to_numpy(), truth.signatures.set_axis(names)
     found = published_facts(x, signatures, "Lung-SCC")
     assert found is not None
-    cohort = truths.FittedCounts(
-        x, signatures.to_numpy(), x[None], None, truths.TruthOptions(), (list(found.types.values()), found.shares)
-    )
+    types = (list(found.types.values()), found.shares, found.within)
+    cohort = truths.FittedCounts(x, signatures.to_numpy(), x[None], None, truths.TruthOptions(), types)
     made, mean = SOURCES["prior"](cohort, 0, np.random.default_rng(0))
     np.testing.assert_allclose(made.sum(1), x.sum(1))
     np.testing.assert_allclose(mean, made @ signatures.to_numpy())
@@ -160,6 +159,22 @@ def test_published_exposures_are_the_prior_of_signatures_that_are_cosmics():
     assert np.mean(np.log(both[:, 1] / both[:, 2])) == pytest.approx(
         rows.loc["SBS4", "log_share_mean"] - rows.loc["SBS5", "log_share_mean"], abs=0.08
     )
+
+
+def test_tumours_of_the_prior_have_pairs_of_signatures_together():
+    names = ["SBS1", "SBS2", "SBS13", "SBS5"]
+    catalogue, truth = simulate_catalogue(2, tumours=1500, signatures=4, types=1)
+    x, signatures = catalogue.to_numpy(), truth.signatures.set_axis(names)
+    found = published_facts(x, signatures, "Bladder-TCC")
+    facts = [v._replace(presence=np.array([0.9, 0.4, 0.4, 0.9])) for v in found.types.values()]
+    both = {}
+    for pairs in (found.within, None):
+        cohort = truths.FittedCounts(x, signatures, x[None], None, truths.TruthOptions(), (facts, found.shares, pairs))
+        there = SOURCES["prior"](cohort, 0, np.random.default_rng(0))[0] > 0
+        np.testing.assert_allclose(there.mean(0), facts[0].presence, atol=0.05)
+        both[pairs is None] = np.mean(there[:, 1] & there[:, 2])
+    assert both[True] == pytest.approx(0.16, abs=0.03)
+    assert both[False] > 0.28  # at an odds ratio of 20
 
 
 @pytest.mark.usefixtures("blind")

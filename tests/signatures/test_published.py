@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -36,6 +37,13 @@ QUICK = SamplerOptions(learning=40, draws=400, chain=20, longest=1)
 def ground_of(x: np.ndarray, names: list[str], tissue: str | None = None) -> Ground | None:
     """The ground with flat spectra: counts then resemble no type more than another."""
     return published_ground(x, pd.DataFrame(1 / 96, pd.Index(names), list(CHANNELS)), tissue)[0]
+
+
+def same(one: Ground, other: Ground) -> None:
+    """Two grounds are equal in all their arrays."""
+    leaves, others = (jax.tree.leaves(v) for v in (one, other))
+    for a, b in zip(leaves, others, strict=True):
+        np.testing.assert_allclose(a, b)
 
 
 def test_the_table_holds_facts_of_genomes_and_exomes():
@@ -114,8 +122,7 @@ def test_shares_of_drawn_tumours_vary_as_the_published_ones_do():
 
 def test_split_signatures_inherit():
     old, new = ground_of(X, ["SBS40", "SBS22"]), ground_of(X, ["SBS40a", "SBS22b"])
-    for a, b in zip(old, new, strict=True):
-        np.testing.assert_allclose(a, b)
+    same(old, new)
     assert ground_of(X, ["SBS10c", "SBS1"]).presence[0] < 0.2
     # of three the first stands for what was published: it is not there three times
     three, one = ground_of(X, ["SBS40a", "SBS40b", "SBS40c"]), ground_of(X, ["SBS40"])
@@ -136,16 +143,15 @@ def test_names_that_nobody_published_have_the_weak_prior():
         ("Liver-HCC", "liver hcc"),
         ("Liver-HCC", "liver_HCC"),
     ):
-        for a, b in zip(ground_of(X, ["SBS1"], written), ground_of(X, ["SBS1"], kind), strict=True):
-            np.testing.assert_allclose(a, b)
+        same(ground_of(X, ["SBS1"], written), ground_of(X, ["SBS1"], kind))
 
 
 @pytest.mark.parametrize("written", ["{}_GRCh37", "{}_GRCh38_exome", "sbs{1}", "SBS {1}", "Signature {1}"])
 def test_names_as_people_write_them_have_the_published_prior(written):
     names = ["SBS4", "SBS1", "SBS7a"]
     other = [written.format(name, name.removeprefix("SBS")) for name in names]
-    for a, b in zip(ground_of(X, other, "Liver-HCC"), ground_of(X, names, "Liver-HCC"), strict=True):
-        np.testing.assert_allclose(a, b)
+    for x in (X, X[:1]):
+        same(ground_of(x, other, "Liver-HCC"), ground_of(x, names, "Liver-HCC"))
     assert without_heir(other) == without_heir(names)
     assert seen_in("Liver-HCC", other)[0] == set(other[:2])
     spectra = pd.DataFrame(np.random.default_rng(0).dirichlet(np.ones(96), 3), other, list(CHANNELS))

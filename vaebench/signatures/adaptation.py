@@ -31,9 +31,9 @@ from vaebench.errors import InputError, unknown_name, user_path
 from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.sampler.chains import BLOCK, chain_run, cohort_of
-from vaebench.signatures.sampler.gibbs import Problem
 from vaebench.signatures.sampler.options import SAMPLER
 from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.sampler.problem import Problem
 
 ADAPT = ("auto", "none")
 """Names of what a refit does about a cohort that deviates: adapts its signatures where that explains it, or leaves them."""

@@ -128,7 +128,7 @@ def calibrate(
     chains = {"groups": groups[some], "ground": ground, "level": level, "seed": seed, "options": sampler}
     posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
     cohort = FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
-    cohort = cohort._replace(types=None if facts is None else (facts.drawable(), facts.shares))
+    cohort = cohort._replace(types=None if facts is None else (facts.drawable(), facts.shares, facts.within))
     few = len(x) < ADAPTATION.samples and types is None and intervals == "spike_slab"
     few = few and noise == "poisson" and not found.rounding and isinstance(options, SamplerOptions | None)
     named = {"level": level, "tissue": tissue, "options": options}

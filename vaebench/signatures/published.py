@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 
 from vaebench.errors import InputError
+from vaebench.signatures.cooccurrence import log_odds_of, pairs_of
 from vaebench.signatures.names import checked_name, cosmic_names
 from vaebench.signatures.resemblance import Facts, averaged, resembled
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import BURDENS, Ground, burden_variance, weak_ground
+from vaebench.signatures.sampler.priors import BURDENS, Ground, burden_variance, presence_alone, weak_ground
 from vaebench.signatures.sizes import LEAST_VARIANCE
 
 ALL_TYPES = "all types"
@@ -81,12 +82,16 @@ class KnownTypes(NamedTuple):
         shares: of the samples that are of each type, [K].
         known: signatures [S] of which something is published.
         growth: [S] or scalar, how each signature grows with a tumour's mutations: 1 as these do.
+        within: [S, S], log odds of signatures that occur together in tumours of a type; ``None`` where they are independent.
+        over: [S, S], the same over all types.
     """
 
     types: dict[str, Facts]
     shares: np.ndarray
     known: np.ndarray
     growth: np.ndarray | float = 1.0
+    within: np.ndarray | None = None
+    over: np.ndarray | None = None
 
     def drawable(self) -> list[Facts]:
         """Return the facts of each type for tumours to be drawn, whose burdens make shares differ if signatures grow unlike."""
@@ -265,7 +270,11 @@ def ground_of_types(
     mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
     burden, loading = burden_variance(x), np.where(presence < _SELDOM, 0.0, found.growth)
     expected = (np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, facts.variance)
-    return Ground(*expected, *samples, burden=burden, loading=loading, wrong=_WRONG), weights
+    ground = Ground(*expected, *samples, burden=burden, loading=loading, wrong=_WRONG)
+    log_odds = found.over if unsure else found.within
+    if len(x) == 1 and log_odds is not None:  # a cohort learns P(present), which pairs would have to follow
+        ground = ground._replace(pairs=pairs_of(presence_alone(ground, len(presence), options), log_odds))
+    return ground, weights
 
 
 def published_facts(
@@ -284,19 +293,20 @@ def published_facts(
     start = (np.asarray(weak.presence), np.asarray(weak.log_mean) - burden, np.asarray(weak.variance))
     assay = table.loc[table["type"] == tissue, "assay"].iloc[0] if tissue else "genome"
     table = table[table["assay"] == assay]
-    known = np.any(_inherited(tuple(names)), axis=1, keepdims=True)[:, 0]
+    inherited, every_name = _inherited(tuple(names)), list(published_exposures()["signature"].unique())
+    known = inherited.any(1)
     if tissue is None and 2 * known.sum() < len(names):
         return None
     if not known.any():
         raise _says_nothing(str(tissue), names)
     every = _belief(table, names, Facts(*start), _BORROWED)
-    growth = growth_of(names)
+    more = (growth_of(names), *(log_odds_of(inherited, every_name, v) for v in ("within_types", "over_types")))
     if tissue is not None:
         own = table[table["type"] == tissue]
-        return KnownTypes({tissue: _belief(own, names, every, _BORROWED)}, np.ones(1), known, growth)
+        return KnownTypes({tissue: _belief(own, names, every, _BORROWED)}, np.ones(1), known, *more)
     types = {ALL_TYPES: every}  # a cohort may be of none of the types
     types |= {str(kind): _belief(rows, names, every, _BORROWED) for kind, rows in table.groupby("type", sort=True)}
-    found = KnownTypes(types, np.full(len(types), 1 / len(types)), known, growth)
+    found = KnownTypes(types, np.full(len(types), 1 / len(types)), known, *more)
     return found._replace(shares=resembled(x, signatures.to_numpy(), found.without_unknown()))
 
 

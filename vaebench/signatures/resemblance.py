@@ -19,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp, softmax
 
+from vaebench.signatures.cooccurrence import drawn_presence
+
 _TUMOURS = (
     400  # drawn for each type: then the mean likelihood of a sample of 80 mutations is known to a fifth of itself
 )
@@ -72,24 +74,38 @@ def _evidence(x: np.ndarray, signatures: np.ndarray, facts: Facts, rng: np.rando
     return logsumexp(x @ np.log(np.maximum(spectra, 1e-9)).T, axis=1) - np.log(_TUMOURS)
 
 
-def drawn_shares(facts: Facts, tumours: int, rng: np.random.Generator) -> np.ndarray:
+def drawn_shares(
+    facts: Facts, tumours: int, rng: np.random.Generator, log_odds: np.ndarray | None = None
+) -> np.ndarray:
     """Shares [tumours, S] of the mutations of tumours of a type, each row with a sum of 1.
 
-    A tumour of which nothing was drawn has even shares of all signatures.
+    ``log_odds`` [S, S] are of signatures that occur together; without them signatures are independent. A tumour of which nothing
+    was drawn has even shares of all signatures.
     """
     shape = (tumours, len(facts.presence))
     shares = np.exp(facts.log_mean + np.sqrt(facts.variance) * rng.standard_normal(shape))
-    shares = shares * (rng.random(shape) < facts.presence)
+    shares = shares * drawn_presence(facts.presence, tumours, rng, log_odds)
     shares[~shares.any(1)] = 1.0
     return shares / shares.sum(1, keepdims=True)
 
 
 def drawn_tumours(
-    facts: Sequence[Facts], weights: np.ndarray, totals: np.ndarray, rng: np.random.Generator
+    facts: Sequence[Facts],
+    weights: np.ndarray,
+    totals: np.ndarray,
+    rng: np.random.Generator,
+    log_odds: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Draw exposures [T, S] of tumours with ``totals`` [T] mutations, each of a type drawn by ``weights`` [K]."""
+    """Draw exposures [T, S] of tumours with ``totals`` [T] mutations, each of a type drawn by ``weights`` [K].
+
+    ``log_odds`` are those of :func:`drawn_shares`.
+    """
     kinds = rng.choice(len(weights), len(totals), p=weights)
-    return np.concatenate([drawn_shares(facts[kind], 1, rng) for kind in kinds]) * totals[:, None]
+    shares = np.empty((len(totals), len(facts[0].presence)))
+    for kind in np.unique(kinds):
+        own = kinds == kind
+        shares[own] = drawn_shares(facts[kind], int(own.sum()), rng, log_odds)
+    return shares * totals[:, None]
 
 
 def averaged(

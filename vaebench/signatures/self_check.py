@@ -72,7 +72,7 @@ def self_check(
     s, rng = signatures.to_numpy(), np.random.default_rng([seed, len(x), len(signatures)])
     cohorts = max(1, TUMOURS // len(x))
     totals = np.tile(x.sum(1), cohorts)
-    truth = drawn_tumours(found.drawable(), found.shares, totals, rng)
+    truth = drawn_tumours(found.drawable(), found.shares, totals, rng, found.within)
     counts = parametric_resample(rng, truth @ s, scatter)
     for t in np.flatnonzero(~counts.any(1)):  # a refit has no samples without mutations
         counts[t] = rng.multinomial(1, truth[t] @ s / truth[t].sum())

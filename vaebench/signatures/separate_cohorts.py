@@ -52,7 +52,7 @@ def separate_posteriors(
         scatters[0],
         dispersion=np.concatenate([v.dispersion_of(x) for v, x in zip(scatters, cohorts, strict=True)]),
         groups=np.repeat(np.eye(len(cohorts)), [len(x) for x in cohorts], 0),
-        ground=grounds[0] if alone else Ground(*(np.stack(part) for part in zip(*grounds, strict=True))),
+        ground=grounds[0] if alone else _stacked(grounds),
         separate=not alone,
         level=level,
         seed=seed,
@@ -78,4 +78,10 @@ def _grounds(
         own = [found._replace(shares=weights_of(part)) for part in rows]
         grounds = [ground_of_types(x, facts, unsure, options)[0] for x, facts in zip(cohorts, own, strict=True)]
     loading = np.ones(len(signatures))
-    return [Ground(*map(np.asarray, ground))._replace(loading=loading * ground.loading) for ground in grounds]
+    return [ground._replace(loading=loading * ground.loading) for ground in grounds]
+
+
+def _stacked(grounds: Sequence[Ground]) -> Ground:
+    """One ground of all cohorts, arrays [G, S]; pairs, which single samples have, are the same for all."""
+    parts = [np.stack([np.asarray(v) for v in part]) for part in zip(*(g[:-1] for g in grounds), strict=True)]
+    return Ground(*parts, pairs=grounds[0].pairs)

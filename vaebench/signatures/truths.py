@@ -45,14 +45,17 @@ TRUTHS = TruthOptions()
 
 
 class FittedCounts(NamedTuple):
-    """Fit that truths are drawn from: counts [T, M], signatures [S, M], posterior draws [n, T, S], noise, constants, types."""
+    """Fit that truths are drawn from: counts [T, M], signatures [S, M], posterior draws [n, T, S], noise, constants, types.
+
+    Types are their facts, their shares of the samples, and log odds [S, S] of signatures that occur together.
+    """
 
     counts: np.ndarray
     signatures: np.ndarray
     draws: np.ndarray
     noise: Scatter
     options: TruthOptions
-    types: tuple[Sequence[Facts], np.ndarray] | None = None
+    types: tuple[Sequence[Facts], np.ndarray, np.ndarray | None] | None = None
 
 
 Truth = tuple[np.ndarray, np.ndarray]
@@ -78,7 +81,8 @@ def _prior(cohort: FittedCounts, i: int, rng: np.random.Generator) -> Truth:
     samples, count = len(cohort.counts), len(cohort.signatures)
     totals = cohort.counts.sum(1, keepdims=True)
     if cohort.types is not None:
-        truth = drawn_tumours(*cohort.types, totals[:, 0], rng)
+        facts, shares, log_odds = cohort.types
+        truth = drawn_tumours(facts, shares, totals[:, 0], rng, log_odds)
         return truth, truth @ cohort.signatures
     there = rng.random((samples, count)) < min(0.5, cohort.options.active / count)
     none = np.flatnonzero(~there.any(1))

@@ -11,7 +11,7 @@ from scipy import stats
 from vaebench.signatures.joint.chain import JointState, indifferent, joint_chain, joint_sweep, known_of, state_of
 from vaebench.signatures.joint.moves import Known, Pairs, drawn_prior, log_det_gram, shear_pair
 from vaebench.signatures.joint.options import JOINT, JointOptions
-from vaebench.signatures.sampler.gibbs import Prior
+from vaebench.signatures.sampler.problem import Prior
 
 pytestmark = pytest.mark.long
 

@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from vaebench.signatures.likelihood import BACKGROUND
-from vaebench.signatures.sampler.gibbs import GibbsState, Prior, Problem, held, slabs_of, swept
+from vaebench.signatures.sampler.gibbs import swept
 from vaebench.signatures.sampler.priors import updated_prior
+from vaebench.signatures.sampler.problem import GibbsState, Prior, Problem, held, slabs_of
 from vaebench.signatures.sampler.proposals import single, slab_of
 
 

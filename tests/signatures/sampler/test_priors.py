@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from vaebench.signatures.dispersion import Scatter
+from vaebench.signatures.sampler.autologistic import Cooccurrence
 from vaebench.signatures.sampler.chains import chain_run, cohort_of
-from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.sampler.priors import (
@@ -21,6 +23,7 @@ from vaebench.signatures.sampler.priors import (
     shifts_of,
     weak_ground,
 )
+from vaebench.signatures.sampler.problem import Prior, Problem
 
 GROUND = Ground(*(np.array([v, v]) for v in (0.3, 2.0, 0.8, 1.5, 0.7, 3.0)))
 WIDE = SamplerOptions(least_sd=1e-4, largest_sd=1e4)
@@ -214,10 +217,19 @@ def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("burden", "fewer", "weight", "wrong"), [(0.0, 0.0, 4.0, 0.0), (2.0, 1.5, 100.0, 0.0), (0.0, 1.0, 20.0, 0.5)]
+    ("burden", "fewer", "weight", "wrong", "log_odds"),
+    [
+        (0.0, 0.0, 4.0, 0.0, None),
+        (2.0, 1.5, 100.0, 0.0, None),
+        (0.0, 1.0, 20.0, 0.5, None),
+        (1.0, 1.0, 20.0, 0.5, np.array([[0, 2.5, -1], [2.5, 0, 0], [-1, 0, 0]])),
+    ],
 )
-def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, wrong):
-    """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts of three samples, counts."""
+def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, wrong, log_odds):
+    """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts of three samples, counts.
+
+    With log odds cohorts are single samples, whose sets of signatures are drawn from all eight.
+    """
     rng = np.random.default_rng(5)
     signatures = rng.dirichlet(np.full(96, 0.3), 3)
     signatures[2] = 0.6 * signatures[1] + 0.4 * signatures[2]
@@ -231,10 +243,19 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, 
         np.array([1.0, 0.5, 1.0]),
     )
     ground = Ground(*expected, weights / 2, weights / 4, weights, burden, loading, wrong)
+    if log_odds is not None:
+        ground = ground._replace(pairs=Cooccurrence(log_odds, np.array([-1.0, -0.5, 0.3])))
     options = SamplerOptions()
-    sets, samples = 500, 3
+    sets, samples = (500, 3) if log_odds is None else (1500, 1)
     prior = drawn_prior(rng, log_sums(np.zeros((sets, 0, 3)), np.ones((0, 1))), ground, options)
     on = rng.random((sets, samples, 3)) < prior.presence
+    if log_odds is not None:
+        every = np.array(list(itertools.product([0, 1], repeat=3)))
+        chance = prior.presence[0, 0]
+        np.testing.assert_allclose(chance, [0.725, 0.3, 0.7])
+        pairs = 0.5 * np.einsum("nj,jk,nk->n", every, log_odds, every) + every @ ground.pairs.shifts
+        weights_of_sets = np.prod(np.where(every, chance, 1 - chance), 1) * np.exp(pairs)
+        on = every[rng.choice(8, (sets, 1), p=weights_of_sets / weights_of_sets.sum())] > 0
     shared = np.sqrt(burden) * rng.standard_normal((sets, samples, 1))
     truth = np.where(on, np.exp(prior.log_mean + loading * shared + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
     x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.options import SAMPLER
 from vaebench.signatures.sampler.posterior import ExposurePosterior, _with_limits
 from vaebench.signatures.sampler.priors import weak_ground
+from vaebench.signatures.sampler.problem import Prior, Problem
 from vaebench.signatures.sampler.sums import inseparable
 
 

@@ -10,6 +10,7 @@ import pytest
 from vaebench.data.mutations.simulate import simulate_catalogue
 from vaebench.signatures.kl_nmf import padded
 from vaebench.signatures.sampler import gibbs
+from vaebench.signatures.sampler import problem as problem_of
 from vaebench.signatures.sparse import sweeps
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.training import threads
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.long
 def problem():
     catalogue, truth = simulate_catalogue(2, tumours=12, signatures=4, types=1)
     x, s, e = (jnp.asarray(t.to_numpy(), jnp.float32) for t in (catalogue, truth.signatures, truth.exposures))
-    prior = gibbs.Prior(jnp.full(4, 0.5), jnp.full(4, 6.0), jnp.full(4, 1.0))
+    prior = problem_of.Prior(jnp.full(4, 0.5), jnp.full(4, 6.0), jnp.full(4, 1.0))
     return x, s, e, jnp.maximum(e @ s, 0.05), prior
 
 
@@ -34,7 +35,7 @@ def test_draws_are_those_of_the_general_sampler(problem):
     def ours(key, e):
         return sweeps.sparse_sweep(key, x, s, variance, e, prior, jnp.int32(4), OPTIONS)
 
-    held, slabs = gibbs.held(gibbs.Problem(x, s, variance)), gibbs.slabs_of(prior, np.dtype("float32"))
+    held, slabs = problem_of.held(problem_of.Problem(x, s, variance)), problem_of.slabs_of(prior, np.dtype("float32"))
 
     def theirs(key, e):
         return gibbs.swept(key, 0, e, held, slabs).exposures
@@ -62,7 +63,7 @@ def test_draws_are_those_of_the_general_sampler(problem):
 def test_padding_is_not_visited(problem):
     x, s, start, variance, prior = problem
     wide, exposures = padded(s, 8), jnp.pad(start, ((0, 0), (0, 4)))
-    longer = gibbs.Prior(*(jnp.pad(values, (0, 4), constant_values=0.5) for values in prior))
+    longer = problem_of.Prior(*(jnp.pad(values, (0, 4), constant_values=0.5) for values in prior))
     drawn = sweeps.sparse_sweep(jax.random.key(0), x, wide, variance, exposures, longer, jnp.int32(4), OPTIONS)
     assert np.isfinite(np.asarray(drawn)).all()
     assert not np.asarray(drawn)[:, 4:].any()

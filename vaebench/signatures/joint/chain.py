@@ -11,7 +11,8 @@ from jax.typing import ArrayLike
 
 from vaebench.signatures.joint.moves import Known, Pairs, Rows, drawn_prior, drawn_spreads, row_moved, shear_pair
 from vaebench.signatures.joint.options import JOINT, JointOptions
-from vaebench.signatures.sampler.gibbs import Prior, Problem, held, slabs_of, swept
+from vaebench.signatures.sampler.gibbs import swept
+from vaebench.signatures.sampler.problem import Prior, Problem, held, slabs_of
 from vaebench.signatures.tables import Array
 
 

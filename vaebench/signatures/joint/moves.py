@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from vaebench.signatures.joint.options import JOINT, JointOptions
-from vaebench.signatures.sampler.gibbs import Prior, poisson_gain
+from vaebench.signatures.sampler.gibbs import poisson_gain
+from vaebench.signatures.sampler.problem import Prior
 
 
 class Known(NamedTuple):

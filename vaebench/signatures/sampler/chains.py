@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.sampler.gibbs import Held, Prior, Problem, held
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import (
     Ground,
@@ -22,6 +21,7 @@ from vaebench.signatures.sampler.priors import (
     log_sums,
     shifts_of,
 )
+from vaebench.signatures.sampler.problem import Held, Prior, Problem, held
 from vaebench.signatures.sampler.proposals import Slab, slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
@@ -41,7 +41,7 @@ class ChainData(NamedTuple):
         rows: [blocks, rows] numbers of the rows; the last block is filled up with the first rows.
         groups: [T, G], cancer types as 0 and 1.
         ground: of the prior.
-        noise: a name in :data:`vaebench.signatures.sampler.gibbs.NOISES`.
+        noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
         seed: of the chains.
         similarity: [S, S], cosines of the signatures.
         tables: the visits of each block.
@@ -164,6 +164,7 @@ def chain_run(
     if burdens is None:
         burdens = first_burdens(exposures, cohort.groups, cohort.ground.burden)
 
+    pairs = cohort.ground.pairs
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
             prior, burdens = _prior(cohort, flat.reshape(exposures.shape), burdens, i, options)
@@ -176,7 +177,7 @@ def chain_run(
                 rows = cohort.rows[b]
                 mine = _shifted(Slab(*(v[own[rows]] for v in slabs)), shift[rows])
                 with jax.enable_x64(True):
-                    state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise)
+                    state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise, pairs)
                 return np.asarray(state.exposures), np.asarray(state.presence)
 
             found = list(pool.map(drawn, range(len(keys))) if len(keys) > 1 else [drawn(0)])

@@ -21,85 +21,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from vaebench.signatures.likelihood import BACKGROUND
-from vaebench.signatures.sampler.proposals import Proposal, Slab, prior_log_density, shared, single, slab_of, uniforms
-from vaebench.signatures.tables import Array
-
-NOISES = ("gaussian", "poisson", "negative_binomial")
-
-
-class Prior(NamedTuple):
-    """Prior of the exposures, arrays [S], [T, S] or (by cancer type) [G, S].
-
-    Attributes:
-        presence: probability that the exposure is above 0.
-        log_mean: mean of ln e given presence.
-        log_sd: standard deviation of ln e given presence.
-    """
-
-    presence: Array
-    log_mean: Array
-    log_sd: Array
-
-
-class Problem(NamedTuple):
-    """Data and noise of a chain.
-
-    Attributes:
-        x: [T, M] counts.
-        signatures: [S, M], rows sum to 1.
-        variance: [T, M] of x, positive; only shapes the proposals unless the noise is ``"gaussian"``.
-        dispersion: scalar or [T]; divides the log likelihood of noise ``"poisson"``.
-        size: scalar, of the negative binomial: its variance is mean + mean^2 / size.
-    """
-
-    x: Array
-    signatures: Array
-    variance: Array
-    dispersion: ArrayLike = 1.0
-    size: ArrayLike = 1.0
-
-
-class GibbsState(NamedTuple):
-    """State after a sweep.
-
-    Attributes:
-        exposures: [T, S].
-        presence: [T, S], probabilities of presence with which they were drawn.
-        accepted: [T], share of the moves of one exposure that were accepted.
-    """
-
-    exposures: jax.Array
-    presence: jax.Array
-    accepted: jax.Array
-
-
-class Held(NamedTuple):
-    """A :class:`Problem` in the layout of a sweep, made by :func:`held`: samples last, float32 where that is enough."""
-
-    x: jax.Array  # [M, T]
-    counts: jax.Array  # [M, T], x in float32
-    weight: jax.Array  # [M, T], 1 / variance
-    signatures: jax.Array  # [S, M]
-    information: jax.Array  # [S, T], of each exposure alone
-    similarity: jax.Array  # [S, S]
-    dispersion: jax.Array  # [1, 1] or [1, T]
-    size: ArrayLike
-
-
-class Walk(NamedTuple):
-    """State within a sweep.
-
-    Attributes:
-        exposures: [S, T].
-        rest: [M, T], x - mean.
-        presence: [S, T], probabilities of presence with which exposures were drawn.
-        accepted: [1, T], moves of one exposure that were accepted.
-    """
-
-    exposures: jax.Array
-    rest: jax.Array
-    presence: jax.Array
-    accepted: jax.Array
+from vaebench.signatures.sampler.autologistic import Cooccurrence, beside, both_present
+from vaebench.signatures.sampler.problem import GibbsState, Held, Walk
+from vaebench.signatures.sampler.proposals import Proposal, Slab, prior_log_density, shared, single, uniforms
 
 
 def _log_ratio(mean: jax.Array, change: jax.Array, offset: ArrayLike) -> jax.Array:
@@ -211,7 +135,9 @@ def _moved(walk: Walk, line: _Line, change: jax.Array) -> jax.Array:
     return walk.rest - line.spectrum * change.astype(walk.rest.dtype)
 
 
-def one(k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise: str) -> Walk:
+def one(
+    k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise: str, pairs: Cooccurrence | None = None
+) -> Walk:
     """Draw signature ``k`` given all others.
 
     Args:
@@ -220,9 +146,11 @@ def one(k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise
         u: uniforms [3, 1, T].
         problem: of :func:`held`.
         slab: of this signature, [1, T] or [1, 1].
-        noise: a name in :data:`NOISES`.
+        noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
+        pairs: signatures that occur together; ``None`` for independent ones.
     """
     old = _row(walk.exposures, k)
+    slab = beside(slab, k, walk.exposures, pairs)
     line = _line(walk, _spectrum(problem, k), old, _row(problem.information, k), problem)
     # above 0, where a channel that is this signature's alone would have no mean
     line = _refined(line, walk, old, jnp.maximum(line.centre, 0.3 * line.sd), problem, noise)
@@ -239,12 +167,22 @@ def one(k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise
 
 
 def two(
-    j: ArrayLike, k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, first: Slab, second: Slab, noise: str
+    j: ArrayLike,
+    k: ArrayLike,
+    walk: Walk,
+    u: jax.Array,
+    problem: Held,
+    first: Slab,
+    second: Slab,
+    noise: str,
+    pairs: Cooccurrence | None = None,
 ) -> Walk:
     """Draw the shares of signatures ``j`` and ``k`` given their sum and all others; other arguments as in :func:`one`."""
     old, other = _row(walk.exposures, j), _row(walk.exposures, k)
     some = old + other > 0
     total = jnp.where(some, old + other, 1.0)
+    first, second = beside(first, j, walk.exposures, pairs, k), beside(second, k, walk.exposures, pairs, j)
+    together = both_present(j, k, pairs)
     spectrum = _spectrum(problem, j) - _spectrum(problem, k)
     precision = jnp.sum(jnp.square(spectrum.astype(jnp.float32)) * problem.weight, 0, keepdims=True)
     line = _line(walk, spectrum, old, precision, problem)
@@ -254,6 +192,8 @@ def two(
     left = jnp.where(proposal.exposure >= total, 0.0, total - proposal.exposure)
     prior_gain = prior_log_density(proposal.exposure, first) + prior_log_density(left, second)
     prior_gain = prior_gain - prior_log_density(old, first) - prior_log_density(other, second)
+    new = proposal.exposure
+    prior_gain = prior_gain + together * ((new > 0) & (left > 0)) - together * ((old > 0) & (other > 0))
     taken = some & _accepted(walk, line, old, proposal, prior_gain, u[2], problem, noise)
     new, left = jnp.where(taken, proposal.exposure, old), jnp.where(taken, left, other)
     return walk._replace(exposures=_put(_put(walk.exposures, j, new), k, left), rest=_moved(walk, line, new - old))
@@ -269,7 +209,13 @@ def started(exposures: jax.Array, problem: Held) -> Walk:
 
 @functools.partial(jax.jit, static_argnames="noise")
 def swept(
-    key: jax.Array, i: ArrayLike, exposures: jax.Array, problem: Held, slabs: Slab, noise: str = "gaussian"
+    key: jax.Array,
+    i: ArrayLike,
+    exposures: jax.Array,
+    problem: Held,
+    slabs: Slab,
+    noise: str = "gaussian",
+    pairs: Cooccurrence | None = None,
 ) -> GibbsState:
     """State after sweep ``i``: every signature once, then as many random pairs, similar ones more often.
 
@@ -279,7 +225,7 @@ def swept(
         exposures: [T, S] before it.
         problem: of :func:`held`.
         slabs: of :func:`slabs_of`, [S, T] or [S, 1].
-        noise: a name in :data:`NOISES`.
+        noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
     """
     count, samples = len(problem.signatures), len(exposures)
     dtype = exposures.dtype
@@ -288,7 +234,7 @@ def swept(
     u, v = jax.vmap(lambda one: uniforms(one, (count, 3, 1, samples), dtype))(jnp.stack([singles, doubles]))
     of = lambda k: Slab(*(_row(v, k) for v in slabs))  # noqa: E731
     walk = jax.lax.fori_loop(
-        0, count, lambda k, walk: one(k, walk, u[k], problem, of(k), noise), started(exposures, problem)
+        0, count, lambda k, walk: one(k, walk, u[k], problem, of(k), noise, pairs), started(exposures, problem)
     )
     if count > 1:
         firsts, seconds = jnp.triu_indices(count, 1)
@@ -298,32 +244,7 @@ def swept(
 
         def pair(i: jax.Array, walk: Walk) -> Walk:
             j, k = firsts[picked[i]], seconds[picked[i]]
-            return two(j, k, walk, v[i], problem, of(j), of(k), noise)
+            return two(j, k, walk, v[i], problem, of(j), of(k), noise, pairs)
 
         walk = jax.lax.fori_loop(0, count, pair, walk)
     return GibbsState(walk.exposures.T, walk.presence.T, walk.accepted[0] / count)
-
-
-@jax.jit
-def held(problem: Problem) -> Held:
-    """Bring ``problem`` into the layout of sweeps."""
-    x, signatures, variance = (jnp.asarray(v) for v in problem[:3])
-    whitened = signatures / jnp.sqrt(jnp.mean(variance, 0))[None]
-    unit = whitened / jnp.linalg.norm(whitened, axis=1, keepdims=True)
-    weight = 1 / variance.T
-    return Held(
-        x=x.T,
-        counts=x.T.astype(jnp.float32),
-        weight=weight.astype(jnp.float32),
-        signatures=signatures,
-        information=jnp.square(signatures) @ weight,
-        similarity=unit @ unit.T,
-        dispersion=jnp.atleast_1d(jnp.asarray(problem.dispersion))[None],
-        size=problem.size,
-    )
-
-
-@functools.partial(jax.jit, static_argnames="dtype")
-def slabs_of(prior: Prior, dtype: np.dtype) -> Slab:
-    """Slabs [S, T] of ``prior`` [T, S], or [S, 1] of a prior [S] that all samples share."""
-    return slab_of(*(jnp.atleast_2d(jnp.asarray(v, dtype)).T for v in prior))

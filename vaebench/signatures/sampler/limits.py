@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaebench.signatures.likelihood import BACKGROUND
-from vaebench.signatures.sampler.gibbs import Prior, Problem
+from vaebench.signatures.sampler.problem import Prior, Problem
 
 _POINTS = 16  # of the grid on which the likelihood is computed
 _FINE = 16  # of each of its cells, on which its logarithm is linear
@@ -34,7 +34,7 @@ def upper_limits(
         prior: [T, S].
         level: nominal coverage.
         rows: the samples to compute.
-        noise: a name in :data:`vaebench.signatures.sampler.gibbs.NOISES`.
+        noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
     """
     x, signatures = np.asarray(problem.x, np.float64)[rows], np.asarray(problem.signatures, np.float64)
     variance, e = np.asarray(problem.variance, np.float64)[rows], mean[rows]

@@ -15,9 +15,9 @@ import numpy as np
 
 from vaebench.signatures.sampler.chains import BLOCK, ChainData, cohort_of, with_timetable
 from vaebench.signatures.sampler.draws import Draws
-from vaebench.signatures.sampler.gibbs import Problem
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Prior, drawn_burdens, log_sums, shifts_of
+from vaebench.signatures.sampler.problem import Problem
 
 if TYPE_CHECKING:
     from vaebench.signatures.sampler.posterior import ExposurePosterior

@@ -10,11 +10,11 @@ from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler.chains import BLOCK, ChainRun, chain_run, cohort_of, with_timetable
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.draws import Draws
-from vaebench.signatures.sampler.gibbs import Prior, Problem
 from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.mixing import Moving, has_mixed, narrowed, rows_to_continue, slow_samples
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, burden_moments, shifts_of, weak_ground
+from vaebench.signatures.sampler.problem import Prior, Problem
 from vaebench.signatures.sampler.sums import Sum, inseparable
 from vaebench.signatures.tables import SMALL, OnProgress, no_progress
 from vaebench.types.shown import one_line
@@ -75,7 +75,7 @@ def noise_and_problem(
         dispersion: [T] of Poisson counts; that of ``scatter`` unless given.
 
     Returns:
-        A name in :data:`vaebench.signatures.sampler.gibbs.NOISES`, and the problem.
+        A name in :data:`vaebench.signatures.sampler.problem.NOISES`, and the problem.
     """
     if scatter.rounding:
         variance = scatter.beyond * mean + scatter.rounding

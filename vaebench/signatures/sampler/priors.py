@@ -15,8 +15,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from scipy.special import betaln, expit, gammainc, gammaincc, gammainccinv, gammaincinv, logit
 
-from vaebench.signatures.sampler.gibbs import GibbsState, Prior
+from vaebench.signatures.sampler.autologistic import Cooccurrence
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
+from vaebench.signatures.sampler.problem import GibbsState, Prior
 
 BURDENS = 0.6
 """Variance of ln(mutations) within a tumour type: median of the 26 types of PCAWG with 20 genomes."""
@@ -83,6 +84,8 @@ class Ground(NamedTuple):
         burden: variance of ln(mutations) between samples, a scalar or [G].
         loading: how each signature grows with the burden, a scalar, [S] or [G, S]: 1 as the mutations do, 0 not at all.
         wrong: probability, a scalar or [G], that a signature is rarer than expected, as :func:`weak_presence` has it.
+        pairs: signatures that occur together, for samples that share nothing, each a group: P(present) is then as expected;
+            ``None`` where signatures are independent.
     """
 
     presence: ArrayLike
@@ -94,6 +97,7 @@ class Ground(NamedTuple):
     burden: ArrayLike = 0.0
     loading: ArrayLike = 1.0
     wrong: ArrayLike = 0.0
+    pairs: Cooccurrence | None = None
 
 
 def burden_variance(x: np.ndarray) -> float:
@@ -121,6 +125,13 @@ def weak_ground(x: np.ndarray, count: int, options: SamplerOptions = SAMPLER) ->
 def weak_presence(count: int, options: SamplerOptions = SAMPLER) -> float:
     """Return the expected P(present) of each of ``count`` signatures of which nothing is known."""
     return min(0.5, options.active / count)
+
+
+def presence_alone(ground: Ground, count: int, options: SamplerOptions = SAMPLER) -> np.ndarray:
+    """Return P(present) of each of ``count`` signatures in a sample from which nothing is learned."""
+    expected, least = np.asarray(ground.presence), weak_presence(count, options)
+    wrong = np.where(expected > least, np.asarray(ground.wrong)[..., None], 0.0)
+    return (1 - wrong) * expected + wrong * least
 
 
 class LogSums(NamedTuple):
@@ -260,6 +271,8 @@ def _drawn_presence(
     least = weak_presence(on.shape[-1], options)
     weak = options.presence_weight * least, options.presence_weight * (1 - least)
     wrong = np.where(expected > least, np.asarray(ground.wrong)[..., None], 0.0)
+    if ground.pairs is not None:  # one sample says nothing of the others, of which P(present) is
+        return np.broadcast_to(presence_alone(ground, on.shape[-1], options), on.shape)
     if not wrong.any():
         return rng.beta(on + usual[0], off + usual[1])
     evidence = [betaln(on + a, off + b) - betaln(a, b) for a, b in (usual, weak)]

@@ -5,7 +5,7 @@ sample has a timetable: signatures that may be present are visited in every swee
 made from the chains' own past and does not change while draws are kept. Each visit leaves the posterior as it is, whichever
 signature comes next, so draws by any fixed timetable are exact.
 
-Pairs are those of similar signatures of which one is often present: a pair of two that are absent has nothing to exchange.
+Cooccurrence are those of similar signatures of which one is often present: a pair of two that are absent has nothing to exchange.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from vaebench.signatures.sampler.gibbs import GibbsState, Held, Walk, one, started, two
+from vaebench.signatures.sampler.autologistic import Cooccurrence
+from vaebench.signatures.sampler.gibbs import one, started, two
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
+from vaebench.signatures.sampler.problem import GibbsState, Held, Walk
 from vaebench.signatures.sampler.proposals import Slab, uniforms
 from vaebench.signatures.tables import Array
 
@@ -101,7 +103,7 @@ def _spread(rates: np.ndarray, steps: int) -> np.ndarray:
 def _pairs(
     rng: np.random.Generator, presence: np.ndarray, similarity: np.ndarray, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs [16 steps, T] each, drawn by squared cosine and by the presence of either signature."""
+    """Cooccurrence [16 steps, T] each, drawn by squared cosine and by the presence of either signature."""
     samples, count = presence.shape
     length = _ROUND * steps
     first, second = np.triu_indices(count, 1)
@@ -127,7 +129,14 @@ def _pairs(
 
 @functools.partial(jax.jit, static_argnames="noise")
 def visited(
-    key: jax.Array, i: ArrayLike, exposures: jax.Array, problem: Held, slabs: Slab, table: Timetable, noise: str
+    key: jax.Array,
+    i: ArrayLike,
+    exposures: jax.Array,
+    problem: Held,
+    slabs: Slab,
+    table: Timetable,
+    noise: str,
+    pairs: Cooccurrence | None = None,
 ) -> GibbsState:
     """State after sweep ``i``: signatures and pairs in turn as the ``table`` of each sample has them.
 
@@ -135,10 +144,10 @@ def visited(
         key: of the chain.
         i: number of the sweep.
         exposures: [T, S] before it.
-        problem: of :func:`vaebench.signatures.sampler.gibbs.held`.
+        problem: of :func:`vaebench.signatures.sampler.problem.held`.
         slabs: [T, S].
         table: of the samples.
-        noise: a name in :data:`vaebench.signatures.sampler.gibbs.NOISES`.
+        noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
     """
     samples, count = exposures.shape
     key = jax.random.fold_in(key, i)
@@ -151,11 +160,11 @@ def visited(
     def step(m: jax.Array, walk: Walk) -> Walk:
         u = uniforms(jax.random.fold_in(key, m), (6, 1, samples), exposures.dtype)
         k = jnp.asarray(table.singles)[begin + m].astype(jnp.int32)
-        walk = one(k, walk, u[:3], problem, slab(k), noise)
+        walk = one(k, walk, u[:3], problem, slab(k), noise, pairs)
         if count == 1:
             return walk
         j, k = (jnp.asarray(v)[begin + m].astype(jnp.int32) for v in (table.firsts, table.seconds))
-        return two(j, k, walk, u[3:], problem, slab(j), slab(k), noise)
+        return two(j, k, walk, u[3:], problem, slab(j), slab(k), noise, pairs)
 
     steps = jnp.asarray(table.steps, jnp.int32)
     walk = jax.lax.fori_loop(jnp.int32(0), steps, step, started(exposures, problem))

@@ -20,8 +20,8 @@ from typing import NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
-from vaebench.signatures.sampler.gibbs import GibbsState, Prior
 from vaebench.signatures.sampler.priors import updated_prior
+from vaebench.signatures.sampler.problem import GibbsState, Prior
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.sweeps import pair_positions, pair_products, pair_sums, sparse_sweep
 from vaebench.training.compiled import compiled

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.signatures.kl_nmf import TINY
-from vaebench.signatures.sampler.gibbs import Prior
+from vaebench.signatures.sampler.problem import Prior
 from vaebench.signatures.sampler.proposals import (
     GridOptions,
     Proposal,

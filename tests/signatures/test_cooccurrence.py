@@ -1,0 +1,123 @@
+"""Log odds of signatures that occur together: known truth, enumeration, and what COSMIC's names inherit."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import root
+from scipy.special import logit, softmax
+
+from vaebench.signatures.cooccurrence import (
+    MOST,
+    drawn_presence,
+    fitted_log_odds,
+    known_pairs,
+    log_odds_of,
+    matched,
+    pair_table,
+    pairs_of,
+)
+from vaebench.signatures.published import published_ground
+from vaebench.signatures.sampler.priors import weak_ground
+
+CHANCE = np.array([0.4, 0.5, 0.3, 0.6])
+TRUE = np.zeros((4, 4))
+TRUE[0, 1] = TRUE[1, 0] = 2.0
+TRUE[2, 3] = TRUE[3, 2] = -1.5
+
+
+def sets_of(chance: np.ndarray, log_odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All sets of signatures as 0 and 1, and the probability of each: P(present) as it should be, by Newton's method."""
+    every = np.array(list(itertools.product([0, 1], repeat=len(chance))))
+    pairs = 0.5 * np.einsum("nj,jk,nk->n", every, log_odds, every)
+
+    def weights(fields: np.ndarray) -> np.ndarray:
+        return softmax(every @ fields + pairs)
+
+    found = root(lambda fields: weights(fields) @ every - chance, logit(chance) - log_odds @ chance)
+    assert found.success
+    return every, weights(found.x)
+
+
+@pytest.mark.parametrize("log_odds", [TRUE, None])
+def test_sets_are_drawn_as_often_as_enumeration_has_it(log_odds):
+    every, chance = sets_of(CHANCE, np.zeros((4, 4)) if log_odds is None else log_odds)
+    drawn = drawn_presence(CHANCE, 60_000, np.random.default_rng(0), log_odds)
+    found = np.bincount(drawn @ 2 ** np.arange(4), minlength=16) / len(drawn)
+    np.testing.assert_allclose(found[every @ 2 ** np.arange(4)], chance, atol=0.008)
+
+
+def test_rare_signatures_that_all_go_together_are_as_rare_as_expected():
+    """Four of SBS7's kind: taken as they are, the log odds of each of them would make all four common."""
+    chance, log_odds = np.full(4, 0.05), 2.0 * (1 - np.eye(4))
+    every, expected = sets_of(chance, log_odds)
+    pairs = pairs_of(chance, log_odds)
+    weights = softmax(every @ (logit(chance) + pairs.shifts) + 0.5 * np.einsum("nj,jk,nk->n", every, log_odds, every))
+    np.testing.assert_allclose(weights @ every, chance, rtol=0.15)
+    np.testing.assert_allclose(weights, expected, atol=0.01)
+    assert not matched(np.zeros(4), log_odds, 100, np.random.default_rng(0))[1].any()
+
+
+def test_log_odds_are_found_again_also_where_types_differ():
+    """Three types in which signatures are rare or common; over all of them rare ones would seem to go together."""
+    rng = np.random.default_rng(1)
+    types = np.repeat(["a", "b", "c"], 4000)
+    parts = [drawn_presence(CHANCE * scale, 4000, rng, TRUE) for scale in (1.0, 0.2, 1.5)]
+    found = fitted_log_odds(np.concatenate(parts), types)
+    np.testing.assert_allclose(found, TRUE, atol=0.3)
+    np.testing.assert_array_equal(found, found.T)
+    over = fitted_log_odds(np.concatenate(parts), np.zeros(12_000))
+    assert over[0, 2] > 0.3 > abs(found[0, 2])
+
+
+def test_few_tumours_say_little():
+    always = [np.tile([[1, 1, 0], [0, 0, 1], [1, 1, 1], [0, 0, 0]], (n, 1)) for n in (2, 500)]
+    few, many = (fitted_log_odds(there, np.zeros(len(there)))[0, 1] for there in always)
+    assert 1 < few < 2.5
+    assert many > 5
+
+
+def test_pairs_of_the_table_are_those_of_published_tumours():
+    table = known_pairs().set_index(["signature", "other"])
+    assert table.loc[("SBS2", "SBS13"), "within_types"] == table.loc[("SBS17a", "SBS17b"), "over_types"] == MOST
+    assert table.loc[("SBS10a", "SBS10b"), "within_types"] > 2
+    assert (table[["within_types", "over_types"]].abs().max(axis=1) <= MOST).all()
+
+
+def test_small_log_odds_are_left_out_of_a_table():
+    rng = np.random.default_rng(3)
+    there = drawn_presence(CHANCE, 3000, rng, TRUE)
+    exposures = pd.DataFrame(there * 50.0, columns=["SBS1", "SBS2", "SBS3", "SBS4"])
+    found = pair_table(exposures, pd.Series(["a"] * 3000))
+    assert list(zip(found["signature"], found["other"], strict=True)) == [("SBS1", "SBS2"), ("SBS3", "SBS4")]
+
+
+def test_signatures_that_were_split_inherit():
+    published = ["SBS1", "SBS4", "SBS29", "SBS40"]
+    inherited = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0.1], [0, 0, 0, 0]])
+    with pytest.MonkeyPatch.context() as patch:
+        pairs = known_pairs()
+        patch.setattr(
+            "vaebench.signatures.cooccurrence.known_pairs",
+            lambda: pairs[pairs["signature"].isin(published) & pairs["other"].isin(published)],
+        )
+        found = log_odds_of(inherited, published, "within_types")
+    assert found[0, 1] == found[1, 0] < -2
+    np.testing.assert_allclose(found[3], 0.1 * np.where(np.arange(5) == 2, 0, found[2]))
+    assert not found[4].any()
+    assert not found.diagonal().any()
+
+
+def test_one_sample_without_a_tissue_has_the_log_odds_over_all_types():
+    names = ["SBS2", "SBS13", "SBS4", "SBS29", "SBS7a", "SBS7b"]
+    signatures = pd.DataFrame(np.eye(6, 96) + 1e-3, names)
+    signatures = signatures.div(signatures.sum(1), axis=0)
+    x = np.random.default_rng(0).poisson(3, (50, 96)).astype(float)
+    table = known_pairs().set_index(["signature", "other"]).loc[("SBS7a", "SBS7b")]
+    one, named = (published_ground(x[:1], signatures, tissue)[0] for tissue in (None, "Skin-Melanoma"))
+    assert one.pairs.log_odds[4, 5] == table["over_types"] != named.pairs.log_odds[4, 5] == table["within_types"]
+    assert published_ground(x, signatures)[0].pairs is None
+    assert weak_ground(x, 6).pairs is None
