@@ -222,7 +222,8 @@ def published_ground(
     methods differ more than samples. Its exposures, where it is present, count as four times as many. Without a tissue the facts
     of all types of genomes are averaged by how much the counts resemble each type, and count the less the more these types
     differ (:mod:`vaebench.signatures.resemblance`). A cohort outweighs either as it grows. Signatures that the table does not
-    know keep the weak prior. Sizes become mutations by mean and variance of ln(mutations) of x.
+    know keep the weak prior. Sizes become mutations by mean and variance of ln(mutations) of x. A single sample is expected to
+    have signatures that occur together (:mod:`vaebench.signatures.cooccurrence`), a cohort independent ones.
 
     Args:
         x: counts.
