@@ -295,7 +295,7 @@ def published_facts(
     assay = table.loc[table["type"] == tissue, "assay"].iloc[0] if tissue else "genome"
     table = table[table["assay"] == assay]
     inherited, every_name = _inherited(tuple(names)), list(published_exposures()["signature"].unique())
-    known = inherited.any(1)
+    known = np.any(inherited, axis=1, keepdims=True)[:, 0]
     if tissue is None and 2 * known.sum() < len(names):
         return None
     if not known.any():
