@@ -15,7 +15,7 @@ Writes OUT/known_exposures.csv, which is the package's vaebench/signatures/known
 that was found in it, with the samples of the type, those with the signature, mean and standard deviation of ln(share) there, and
 of ln(size) relative to the tumour's burden (vaebench/signatures/sizes.py), which the prior is made of. And OUT/known_pairs.csv,
 the package's vaebench/signatures/known_pairs.csv: log odds ratios of pairs of signatures in genomes
-(vaebench/signatures/cooccurrence.py).
+(vaebench/signatures/cooccurrence.py). What these are worth on genomes that are held back is printed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import pandas as pd
 from scripts import Parser, entry
 
 from vaebench.errors import InputError
-from vaebench.signatures.cooccurrence import pair_table
+from vaebench.signatures.cooccurrence import fitted_log_odds, log_loss, pair_table, type_presence
 from vaebench.signatures.published import growth_of
 from vaebench.signatures.sizes import relative_sizes
 
@@ -90,6 +90,19 @@ def tables(genomes: Path, exomes: Path, types: Sequence[Path]) -> tuple[pd.DataF
     return pd.concat(parts).assign(source=SOURCE), pairs.assign(source=SOURCE)
 
 
+def held_back(exposures: pd.DataFrame, types: pd.Series, folds: int = 5) -> tuple[float, float]:
+    """Log loss of presence, of tumours held back in turn, with independent signatures and with log odds of pairs."""
+    present, kinds = exposures.to_numpy() > 0, types.to_numpy()
+    fold = np.random.default_rng(0).integers(0, folds, len(present))
+    losses = np.zeros(2)
+    for i in range(folds):
+        kept, own = fold != i, fold == i
+        chance = type_presence(present[kept], kinds[kept], kinds[own])
+        fitted = fitted_log_odds(present[kept], kinds[kept])
+        losses += [log_loss(present[own], chance, log_odds) for log_odds in (0 * fitted, fitted)]
+    return float(losses[0]), float(losses[1])
+
+
 def smoke(folder: Path) -> tuple[Path, Path, list[Path]]:
     """Small files of the same formats."""
     rng = np.random.default_rng(0)
@@ -126,6 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found.to_csv(folder / "known_exposures.csv", index=False, float_format="%.4g")
     pairs.to_csv(folder / "known_pairs.csv", index=False, float_format="%.3g")
     print(f"{found['type'].nunique()} types, {len(found)} rows, {len(pairs)} pairs")
+    genomes = pd.read_csv(paths[0])
+    alone, together = held_back(genomes.filter(regex=r"^SBS\d"), genomes["Cancer Types"])
+    print(f"log loss of presence in genomes held back: {alone:.0f} independent, {together:.0f} with pairs")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Tumours with SBS13 have SBS2, those with SBS17b have SBS17a, and a mismatch repair deficiency brings several. So one signature
 says something of another, which independent signatures leave out: on a fifth of PCAWG's tumours that was held back, five times,
-minus the log pseudo-likelihood of presence given the type is 6,580 with these log odds and 9,551 without.
+minus the log pseudo-likelihood of presence given the type is 6,611 with these log odds and 9,582 without.
 
 ``known_pairs.csv`` beside this file holds them for PCAWG's signatures (Alexandrov et al. 2020): within a tumour type, and over
 all types, where they also say which signatures belong to the same types. ``experiments/known_exposures.py`` makes it.
@@ -24,9 +24,8 @@ from vaebench.signatures.sampler.autologistic import Cooccurrence
 MOST = 3.0
 """Largest log odds ratio. PCAWG's attribution gives a tumour both or none of SBS2 and SBS13, and of SBS17a and SBS17b, by a rule.
 A tumour can have one of them alone, as SBS17b after a treatment with 5-fluorouracil."""
-_SPREAD = (
-    1.0  # standard deviation of the prior of a log odds ratio: of 0.25, 0.5, 1 and 2 the best on held-back tumours
-)
+# standard deviation of the prior of a log odds ratio: of 0.25, 0.5, 1 and 2 the best within types on tumours held back
+_SPREAD = 1.0
 _BORROWED = 3.0  # samples that all types count for in a type's P(present)
 _SWEEPS = 60  # of Gibbs sampling, in the first half of which shifts move freely
 _TUMOURS = 2000  # drawn for shifts: the share of them with a signature that one in twenty has is known to a tenth
@@ -52,10 +51,9 @@ def fitted_log_odds(present: np.ndarray, types: np.ndarray) -> np.ndarray:
     def loss(pairs: np.ndarray) -> tuple[float, np.ndarray]:
         log_odds = np.zeros((present.shape[1],) * 2)
         log_odds[rows, columns] = log_odds[columns, rows] = pairs
-        given = alone + apart @ log_odds
-        by_pair = apart.T @ (expit(given) - present)
+        by_pair = apart.T @ (expit(alone + apart @ log_odds) - present)
         slope = (by_pair + by_pair.T)[rows, columns] + pairs / _SPREAD**2
-        return np.sum(np.logaddexp(0, given) - present * given) + np.sum(pairs**2) / (2 * _SPREAD**2), slope
+        return log_loss(present, chance, log_odds) + np.sum(pairs**2) / (2 * _SPREAD**2), slope
 
     found = minimize(loss, np.zeros(len(rows)), jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x
     log_odds = np.zeros((present.shape[1],) * 2)
@@ -63,13 +61,26 @@ def fitted_log_odds(present: np.ndarray, types: np.ndarray) -> np.ndarray:
     return log_odds
 
 
-def type_presence(present: np.ndarray, types: np.ndarray) -> np.ndarray:
-    """P(present) [N, S] of each tumour's type: its frequency there, with that of all types as three more samples."""
+def log_loss(present: np.ndarray, chance: np.ndarray, log_odds: np.ndarray) -> float:
+    """Minus the log pseudo-likelihood of ``present`` [N, S], whose P(present) in their types are ``chance`` [N, S]."""
+    given = logit(chance) + (present - chance) @ log_odds
+    return float(np.sum(np.logaddexp(0, given) - present * given))
+
+
+def type_presence(present: np.ndarray, types: np.ndarray, wanted: np.ndarray | None = None) -> np.ndarray:
+    """P(present) [N, S] of each tumour's type: its frequency there, with that of all types as three more samples.
+
+    Args:
+        present: [N, S], 1 where a tumour has a signature.
+        types: [N], of the tumours.
+        wanted: [N'], types of other tumours, of which P(present) [N', S] is wanted in place of these.
+    """
     every = present.mean(0)
-    chance = np.empty(present.shape)
-    for kind in np.unique(types):
+    wanted = types if wanted is None else wanted
+    chance = np.empty((len(wanted), present.shape[1]))
+    for kind in np.unique(wanted):
         own = types == kind
-        chance[own] = (present[own].sum(0) + _BORROWED * every) / (own.sum() + _BORROWED)
+        chance[wanted == kind] = (present[own].sum(0) + _BORROWED * every) / (own.sum() + _BORROWED)
     return np.clip(chance, *_POSSIBLE)
 
 

@@ -226,6 +226,7 @@ def swept(
         problem: of :func:`held`.
         slabs: of :func:`slabs_of`, [S, T] or [S, 1].
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
+        pairs: signatures that occur together; ``None`` for independent ones.
     """
     count, samples = len(problem.signatures), len(exposures)
     dtype = exposures.dtype

@@ -5,7 +5,7 @@ sample has a timetable: signatures that may be present are visited in every swee
 made from the chains' own past and does not change while draws are kept. Each visit leaves the posterior as it is, whichever
 signature comes next, so draws by any fixed timetable are exact.
 
-Cooccurrence are those of similar signatures of which one is often present: a pair of two that are absent has nothing to exchange.
+Pairs are those of similar signatures of which one is often present: a pair of two that are absent has nothing to exchange.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _spread(rates: np.ndarray, steps: int) -> np.ndarray:
 def _pairs(
     rng: np.random.Generator, presence: np.ndarray, similarity: np.ndarray, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cooccurrence [16 steps, T] each, drawn by squared cosine and by the presence of either signature."""
+    """Pairs [16 steps, T] each, drawn by squared cosine and by the presence of either signature."""
     samples, count = presence.shape
     length = _ROUND * steps
     first, second = np.triu_indices(count, 1)
@@ -148,6 +148,7 @@ def visited(
         slabs: [T, S].
         table: of the samples.
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
+        pairs: signatures that occur together; ``None`` for independent ones.
     """
     samples, count = exposures.shape
     key = jax.random.fold_in(key, i)
