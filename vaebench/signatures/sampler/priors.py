@@ -266,13 +266,13 @@ def _drawn_presence(
     one expects less (a robust mixture prior, Schmidli et al. 2014). By Beta alone, a signature that most tumours have would be
     present in all samples of a cohort that lacks it, with next to no mutations.
     """
+    if ground.pairs is not None:  # one sample says nothing of the others, of which P(present) is
+        return np.broadcast_to(presence_alone(ground, on.shape[-1], options), on.shape)
     expected, weight = np.asarray(ground.presence), np.asarray(ground.presence_weight)
     usual = weight * expected, weight * (1 - expected)
     least = weak_presence(on.shape[-1], options)
     weak = options.presence_weight * least, options.presence_weight * (1 - least)
     wrong = np.where(expected > least, np.asarray(ground.wrong)[..., None], 0.0)
-    if ground.pairs is not None:  # one sample says nothing of the others, of which P(present) is
-        return np.broadcast_to(presence_alone(ground, on.shape[-1], options), on.shape)
     if not wrong.any():
         return rng.beta(on + usual[0], off + usual[1])
     evidence = [betaln(on + a, off + b) - betaln(a, b) for a, b in (usual, weak)]
