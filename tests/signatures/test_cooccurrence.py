@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import root
-from scipy.special import logit, softmax
+from scipy.special import expit, logit, softmax
 
 from vaebench.signatures.cooccurrence import (
     MOST,
@@ -16,11 +16,11 @@ from vaebench.signatures.cooccurrence import (
     fitted_log_odds,
     known_pairs,
     log_odds_of,
-    matched,
     pair_table,
     pairs_of,
 )
 from vaebench.signatures.published import published_ground
+from vaebench.signatures.sampler.autologistic import followed, matched
 from vaebench.signatures.sampler.priors import weak_ground
 
 CHANCE = np.array([0.4, 0.5, 0.3, 0.6])
@@ -54,11 +54,36 @@ def test_rare_signatures_that_all_go_together_are_as_rare_as_expected():
     """Four of SBS7's kind: taken as they are, the log odds of each of them would make all four common."""
     chance, log_odds = np.full(4, 0.05), 2.0 * (1 - np.eye(4))
     every, expected = sets_of(chance, log_odds)
-    pairs = pairs_of(chance, log_odds)
+    pairs = pairs_of(chance, log_odds, 1)
     weights = softmax(every @ (logit(chance) + pairs.shifts) + 0.5 * np.einsum("nj,jk,nk->n", every, log_odds, every))
     np.testing.assert_allclose(weights @ every, chance, rtol=0.15)
     np.testing.assert_allclose(weights, expected, atol=0.01)
-    assert not matched(np.zeros(4), log_odds, 100, np.random.default_rng(0))[1].any()
+    assert not matched(np.random.default_rng(0), np.zeros(4), log_odds, 100).there.any()
+
+
+@pytest.mark.parametrize("samples", [3, 50])
+def test_samples_that_show_nothing_keep_what_was_expected(samples):
+    """P(present) and presence drawn in turn, without counts: neither may drift (Geweke 2004). With steps of 0.1 they do."""
+    rng, weight, cohorts = np.random.default_rng(0), 10.0, 300
+    log_odds = np.array([[0, 2.5, -1.5], [2.5, 0, 0.8], [-1.5, 0.8, 0]])
+    expected = np.array([0.2, 0.1, 0.4])
+    a, b = weight * expected, weight * (1 - expected)
+    drawn = np.clip(rng.beta(a, b, (300, 3)), 1e-4, 1 - 1e-4)
+    every = sets_of(expected, log_odds)[0]
+    exact = np.mean([sets_of(p, log_odds)[1] for p in drawn], 0)
+    there = (rng.random((cohorts, samples, 3)) < expected).astype(float)
+    tumours, found = matched(rng, np.tile(expected, (cohorts, 1)), log_odds, 40), np.zeros(8)
+    for sweep in range(250):
+        on = there.sum(1)
+        chance = rng.beta(a + on, b + samples - on)
+        tumours = followed(rng, tumours, chance, log_odds)
+        alone = (logit(chance) + tumours.shifts)[:, None]
+        for k in range(3):
+            there[..., k] = rng.random(there.shape[:2]) < expit(alone[..., k] + there @ log_odds[k])
+        if sweep >= 50:
+            found += np.bincount((there @ [4, 2, 1]).astype(int).ravel(), minlength=8) / (200 * cohorts * samples)
+    np.testing.assert_allclose(found @ every, expected, atol=0.015)
+    np.testing.assert_allclose(found, exact, atol=0.02)
 
 
 def test_log_odds_are_found_again_also_where_types_differ():
@@ -111,7 +136,7 @@ def test_signatures_that_were_split_inherit():
     assert not found.diagonal().any()
 
 
-def test_one_sample_without_a_tissue_has_the_log_odds_over_all_types():
+def test_one_sample_has_the_log_odds_over_all_types_and_a_cohort_those_within_them():
     names = ["SBS2", "SBS13", "SBS4", "SBS29", "SBS7a", "SBS7b"]
     signatures = pd.DataFrame(np.eye(6, 96) + 1e-3, names)
     signatures = signatures.div(signatures.sum(1), axis=0)
@@ -119,5 +144,8 @@ def test_one_sample_without_a_tissue_has_the_log_odds_over_all_types():
     table = known_pairs().set_index(["signature", "other"]).loc[("SBS7a", "SBS7b")]
     one, named = (published_ground(x[:1], signatures, tissue)[0] for tissue in (None, "Skin-Melanoma"))
     assert one.pairs.log_odds[4, 5] == table["over_types"] != named.pairs.log_odds[4, 5] == table["within_types"]
-    assert published_ground(x, signatures)[0].pairs is None
+    many = published_ground(x, signatures)[0].pairs
+    mixed = 0.98 * table["within_types"] + 0.02 * table["over_types"]
+    assert many.shifts is None
+    assert many.log_odds[4, 5] == pytest.approx(mixed)
     assert weak_ground(x, 6).pairs is None

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from vaebench.signatures.sampler.autologistic import Cooccurrence
+from vaebench.signatures.sampler.autologistic import Cooccurrence, matched
 
 MOST = 3.0
 """Largest log odds ratio. PCAWG's attribution gives a tumour both or none of SBS2 and SBS13, and of SBS17a and SBS17b, by a rule.
@@ -27,7 +27,6 @@ A tumour can have one of them alone, as SBS17b after a treatment with 5-fluorour
 # standard deviation of the prior of a log odds ratio: of 0.25, 0.5, 1 and 2 the best within types on tumours held back
 _SPREAD = 1.0
 _BORROWED = 3.0  # samples that all types count for in a type's P(present)
-_SWEEPS = 60  # of Gibbs sampling, in the first half of which shifts move freely
 _TUMOURS = 2000  # drawn for shifts: the share of them with a signature that one in twenty has is known to a tenth
 _LEAST_TUMOURS = 300  # drawn where fewer are wanted
 _POSSIBLE = (1e-3, 1 - 1e-3)  # P(present) of a type, for few samples say no more
@@ -127,43 +126,22 @@ def log_odds_of(inherited: np.ndarray, signatures: Sequence[str], column: str) -
     return found
 
 
-def matched(
-    chance: np.ndarray, log_odds: np.ndarray, tumours: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Shifts [S] of the log odds with which each signature is present as often as ``chance`` [S] says, and tumours with them.
-
-    By stochastic approximation (Robbins and Monro 1951) along Gibbs sampling of the tumours. Signatures that are always or
-    never there stay so.
-
-    Args:
-        chance: P(present) of each signature.
-        log_odds: [S, S], of pairs.
-        tumours: that are drawn; the shifts are as exact as these are many.
-        rng: of the draws.
-
-    Returns:
-        Shifts [S], and presence [tumours, S].
-    """
-    there = rng.random((tumours, len(chance))) < chance
-    alone = logit(np.clip(chance, 1e-9, 1 - 1e-9))
-    shifts = -log_odds @ chance
-    for sweep in range(_SWEEPS):
-        step = 1 / (1 + max(0, sweep - _SWEEPS // 2))
-        for k in np.flatnonzero(log_odds.any(1) & (chance > 0) & (chance < 1)):
-            given = expit(alone[k] + shifts[k] + there @ log_odds[k])
-            there[:, k] = rng.random(tumours) < given
-            shifts[k] += step * (alone[k] - logit(np.clip(given.mean(), 1e-9, 1 - 1e-9)))
-    return shifts, there
-
-
 @functools.lru_cache(16)
 def _shifts(chance: bytes, log_odds: bytes) -> np.ndarray:
     first = np.frombuffer(chance)
-    return matched(first, np.frombuffer(log_odds).reshape(len(first), -1), _TUMOURS, np.random.default_rng(0))[0]
+    return matched(np.random.default_rng(0), first, np.frombuffer(log_odds).reshape(len(first), -1), _TUMOURS).shifts
 
 
-def pairs_of(chance: np.ndarray, log_odds: np.ndarray) -> Cooccurrence:
-    """Prior of signatures that occur together, each present as often as ``chance`` [S] says, with ``log_odds`` [S, S]."""
+def pairs_of(chance: np.ndarray, log_odds: np.ndarray, samples: int) -> Cooccurrence:
+    """Prior of signatures that occur together, with ``log_odds`` [S, S].
+
+    Args:
+        chance: expected P(present) [S], as often as which each signature is present in a single sample.
+        log_odds: of pairs.
+        samples: of the cohort; more than one learn P(present).
+    """
+    if samples > 1:
+        return Cooccurrence(log_odds, None)
     values = (np.ascontiguousarray(v, np.float64).tobytes() for v in (chance, log_odds))
     return Cooccurrence(log_odds, _shifts(*values))
 
@@ -181,4 +159,4 @@ def drawn_presence(
     """
     if log_odds is None:
         return rng.random((tumours, len(chance))) < chance
-    return matched(chance, log_odds, max(tumours, _LEAST_TUMOURS), rng)[1][:tumours]
+    return matched(rng, chance, log_odds, max(tumours, _LEAST_TUMOURS)).there.T[:tumours] > 0

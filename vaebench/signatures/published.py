@@ -83,7 +83,7 @@ class KnownTypes(NamedTuple):
         known: signatures [S] of which something is published.
         growth: [S] or scalar, how each signature grows with a tumour's mutations: 1 as these do.
         within: [S, S], log odds of signatures that occur together in tumours of a type; ``None`` where they are independent.
-        over: [S, S], the same over all types.
+        over: [S, S], the same over all types, for a sample of unknown type: a cohort shows how often its type has each.
     """
 
     types: dict[str, Facts]
@@ -222,8 +222,8 @@ def published_ground(
     methods differ more than samples. Its exposures, where it is present, count as four times as many. Without a tissue the facts
     of all types of genomes are averaged by how much the counts resemble each type, and count the less the more these types
     differ (:mod:`vaebench.signatures.resemblance`). A cohort outweighs either as it grows. Signatures that the table does not
-    know keep the weak prior. Sizes become mutations by mean and variance of ln(mutations) of x. A single sample is expected to
-    have signatures that occur together (:mod:`vaebench.signatures.cooccurrence`), a cohort independent ones.
+    know keep the weak prior. Sizes become mutations by mean and variance of ln(mutations) of x. Signatures occur together
+    (:mod:`vaebench.signatures.cooccurrence`).
 
     Args:
         x: counts.
@@ -257,7 +257,7 @@ def ground_of_types(
     Args:
         x: counts.
         found: of :func:`published_facts`.
-        unsure: true if nobody named the tissue.
+        unsure: nobody named the tissue.
         options: constants of the sampler.
     """
     known, few = found.known, (options.few, options.few * _SIZES, options.few * _SIZES)
@@ -272,9 +272,9 @@ def ground_of_types(
     burden, loading = burden_variance(x), np.where(presence < _SELDOM, 0.0, found.growth)
     expected = (np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, facts.variance)
     ground = Ground(*expected, *samples, burden=burden, loading=loading, wrong=_WRONG)
-    log_odds = found.over if unsure else found.within
-    if len(x) == 1 and log_odds is not None:  # a cohort learns P(present), which pairs would have to follow
-        ground = ground._replace(pairs=pairs_of(presence_alone(ground, len(presence), options), log_odds))
+    if found.within is not None and found.over is not None:
+        log_odds = others * found.within + (1 - others) * found.over if unsure else found.within
+        ground = ground._replace(pairs=pairs_of(presence_alone(ground, len(presence), options), log_odds, len(x)))
     return ground, weights
 
 

@@ -80,12 +80,12 @@ def drawn_shares(
     """Shares [tumours, S] of the mutations of tumours of a type, each row with a sum of 1.
 
     ``log_odds`` [S, S] are of signatures that occur together; without them signatures are independent. A tumour of which nothing
-    was drawn has even shares of all signatures.
+    was drawn has the signature that is most often present.
     """
     shape = (tumours, len(facts.presence))
     shares = np.exp(facts.log_mean + np.sqrt(facts.variance) * rng.standard_normal(shape))
     shares = shares * drawn_presence(facts.presence, tumours, rng, log_odds)
-    shares[~shares.any(1)] = 1.0
+    shares[~shares.any(1), np.argmax(facts.presence)] = 1.0
     return shares / shares.sum(1, keepdims=True)
 
 

@@ -82,6 +82,8 @@ def _grounds(
 
 
 def _stacked(grounds: Sequence[Ground]) -> Ground:
-    """One ground of all cohorts, arrays [G, S]; pairs, which single samples have, are the same for all."""
+    """One ground of all cohorts, arrays [G, S]; their log odds of pairs differ by the numbers of samples alone."""
     parts = [np.stack([np.asarray(v) for v in part]) for part in zip(*(g[:-1] for g in grounds), strict=True)]
-    return Ground(*parts, pairs=grounds[0].pairs)
+    pairs = [ground.pairs for ground in grounds if ground.pairs is not None]
+    follow = [own for own in pairs if own.shifts is None]  # cohorts of several samples, if one is
+    return Ground(*parts, pairs=next(iter(follow or pairs), None))

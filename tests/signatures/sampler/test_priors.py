@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import root
+from scipy.special import logit, softmax
 
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler.autologistic import Cooccurrence
@@ -215,20 +217,40 @@ def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
         np.testing.assert_allclose(found, expected, atol=0.03)
 
 
+LOG_ODDS = np.array([[0, 2.5, -1], [2.5, 0, 0], [-1, 0, 0]])
+
+
+def _drawn_sets(
+    rng: np.random.Generator, chance: np.ndarray, log_odds: np.ndarray, shifts: np.ndarray | None, samples: int
+) -> np.ndarray:
+    """Presence [samples, 3] from all eight sets; ``None`` for the shifts at which each is present as often as ``chance``."""
+    every = np.array(list(itertools.product([0, 1], repeat=3)))
+    pairs = 0.5 * np.einsum("nj,jk,nk->n", every, log_odds, every)
+    weights = lambda fields: softmax(every @ fields + pairs)  # noqa: E731
+    if shifts is None:
+        found = root(lambda fields: weights(fields) @ every - chance, logit(chance) - log_odds @ chance)
+        assert found.success
+        fields = found.x
+    else:
+        fields = logit(chance) + shifts
+    return every[rng.choice(8, samples, p=weights(fields))] > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("burden", "fewer", "weight", "wrong", "log_odds"),
+    ("burden", "fewer", "weight", "wrong", "log_odds", "samples"),
     [
-        (0.0, 0.0, 4.0, 0.0, None),
-        (2.0, 1.5, 100.0, 0.0, None),
-        (0.0, 1.0, 20.0, 0.5, None),
-        (1.0, 1.0, 20.0, 0.5, np.array([[0, 2.5, -1], [2.5, 0, 0], [-1, 0, 0]])),
+        (0.0, 0.0, 4.0, 0.0, None, 3),
+        (2.0, 1.5, 100.0, 0.0, None, 3),
+        (0.0, 1.0, 20.0, 0.5, None, 3),
+        (1.0, 1.0, 20.0, 0.5, LOG_ODDS, 1),
+        (1.0, 1.5, 20.0, 0.0, LOG_ODDS, 3),
     ],
 )
-def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, wrong, log_odds):
-    """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts of three samples, counts.
+def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, wrong, log_odds, samples):
+    """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts, counts.
 
-    With log odds cohorts are single samples, whose sets of signatures are drawn from all eight.
+    With log odds the sets of signatures of a sample are drawn from all eight.
     """
     rng = np.random.default_rng(5)
     signatures = rng.dirichlet(np.full(96, 0.3), 3)
@@ -244,18 +266,17 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, 
     )
     ground = Ground(*expected, weights / 2, weights / 4, weights, burden, loading, wrong)
     if log_odds is not None:
-        ground = ground._replace(pairs=Cooccurrence(log_odds, np.array([-1.0, -0.5, 0.3])))
-    options = SamplerOptions()
-    sets, samples = (500, 3) if log_odds is None else (1500, 1)
+        shifts = np.array([-1.0, -0.5, 0.3]) if samples == 1 else None
+        ground = ground._replace(pairs=Cooccurrence(log_odds, shifts))
+    options, sets = SamplerOptions(), 1500 // samples
     prior = drawn_prior(rng, log_sums(np.zeros((sets, 0, 3)), np.ones((0, 1))), ground, options)
     on = rng.random((sets, samples, 3)) < prior.presence
     if log_odds is not None:
-        every = np.array(list(itertools.product([0, 1], repeat=3)))
-        chance = prior.presence[0, 0]
-        np.testing.assert_allclose(chance, [0.725, 0.3, 0.7])
-        pairs = 0.5 * np.einsum("nj,jk,nk->n", every, log_odds, every) + every @ ground.pairs.shifts
-        weights_of_sets = np.prod(np.where(every, chance, 1 - chance), 1) * np.exp(pairs)
-        on = every[rng.choice(8, (sets, 1), p=weights_of_sets / weights_of_sets.sum())] > 0
+        if samples == 1:
+            np.testing.assert_allclose(prior.presence[0, 0], [0.725, 0.3, 0.7])
+        on = np.stack(
+            [_drawn_sets(rng, chance, log_odds, ground.pairs.shifts, samples) for chance in prior.presence[:, 0]]
+        )
     shared = np.sqrt(burden) * rng.standard_normal((sets, samples, 1))
     truth = np.where(on, np.exp(prior.log_mean + loading * shared + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
     x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)
@@ -298,7 +319,8 @@ def test_the_same_seed_gives_the_same_draws_whatever_the_threads(monkeypatch):
     rng = np.random.default_rng(1)
     signatures = rng.dirichlet(np.ones(96), 2)
     x = rng.poisson(np.exp(rng.normal(4, 1, (40, 2))) @ signatures).astype(float)
-    cohort = cohort_of(problem(x, signatures), "poisson", np.ones((40, 1)), weak_ground(x, 2), 3, 2, 500)
+    ground = weak_ground(x, 2)._replace(pairs=Cooccurrence(np.array([[0.0, 1.0], [1.0, 0.0]]), None))
+    cohort = cohort_of(problem(x, signatures), "poisson", np.ones((40, 1)), ground, 3, 2, 500)
     start = np.full((2, 40, 2), 10.0)
     first = chain_run(cohort, start, 0, 20, 2)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
@@ -307,6 +329,6 @@ def test_the_same_seed_gives_the_same_draws_whatever_the_threads(monkeypatch):
     assert first.draws.shape == (2, 10, 40, 2)
     # in two stretches as in one
     half = chain_run(cohort, start, 0, 10, 0)
-    rest = chain_run(cohort, half.exposures, 10, 10, 10, burdens=half.burdens)
+    rest = chain_run(cohort, half.exposures, 10, 10, 10, burdens=half.burdens, tumours=half.tumours)
     np.testing.assert_array_equal(rest.draws[:, 0], first.draws[:, -1])
     np.testing.assert_array_equal(rest.burdens, first.burdens)

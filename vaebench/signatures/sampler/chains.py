@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vaebench.signatures.sampler.autologistic import Cooccurrence, Tumours, followed, matched
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import (
     Ground,
@@ -71,6 +72,7 @@ class ChainRun(NamedTuple):
         prior: [G, S], mean over chains and sweeps of the drawn priors.
         presence: [T, S], mean probability with which a visited exposure was drawn above 0; of stretches without draws.
         burdens: [C, T] at its end (:func:`vaebench.signatures.sampler.priors.burden_moments`).
+        tumours: without counts, [S, C, G, n] at its end; ``None`` for a prior that needs none.
     """
 
     exposures: np.ndarray
@@ -78,6 +80,7 @@ class ChainRun(NamedTuple):
     prior: Prior
     presence: np.ndarray
     burdens: np.ndarray
+    tumours: Tumours | None = None
 
 
 def cohort_of(
@@ -137,6 +140,7 @@ def chain_run(
     progress: Callable[[int], None] = lambda done: None,
     into: Callable[[int, np.ndarray], None] | None = None,
     burdens: np.ndarray | None = None,
+    tumours: Tumours | None = None,
 ) -> ChainRun:
     """Run ``n`` sweeps of all chains.
 
@@ -150,6 +154,7 @@ def chain_run(
         progress: called with the number of sweeps done.
         into: takes the number and the exposures [C, T, S] of each draw that is kept; ``None`` to return the draws.
         burdens: [C, T] at the start; ``None`` for those of the exposures.
+        tumours: without counts, at the start; ``None`` to draw them if the prior needs some.
     """
     chains, samples, count = exposures.shape
     flat = exposures.reshape(-1, count).astype(cohort.blocks[0].x.dtype)
@@ -164,11 +169,12 @@ def chain_run(
     if burdens is None:
         burdens = first_burdens(exposures, cohort.groups, cohort.ground.burden)
 
-    pairs = cohort.ground.pairs
+    pairs = _fixed(cohort.ground.pairs)
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
             prior, burdens = _prior(cohort, flat.reshape(exposures.shape), burdens, i, options)
-            slabs, shift = _slabs(prior, flat.dtype), shifts_of(burdens, cohort.groups, cohort.ground)
+            tumours = _followed(cohort, tumours, prior, i, options)
+            slabs, shift = _slabs(prior, flat.dtype, tumours), shifts_of(burdens, cohort.groups, cohort.ground)
             shift = shift.reshape(len(flat), -1).astype(flat.dtype)
 
             def drawn(
@@ -195,13 +201,37 @@ def chain_run(
                     into(place, kept)
             progress(i - first + 1)
     chances, visits = (v.reshape(exposures.shape).sum(0) for v in (chances, visits))
-    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), chances / np.maximum(visits, 1), burdens)
+    chances /= np.maximum(visits, 1)
+    return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), chances, burdens, tumours)
 
 
-def _slabs(prior: Prior, dtype: np.dtype) -> Slab:
-    """Slabs [C G, S] of a ``prior`` [C, G, S]; their logarithms are taken in float64."""
+def _fixed(pairs: Cooccurrence | None) -> Cooccurrence | None:
+    """``pairs`` without shifts where these are those of tumours, which slabs have."""
+    if pairs is None or pairs.shifts is not None:
+        return pairs
+    return pairs._replace(shifts=np.zeros(len(np.asarray(pairs.log_odds))))
+
+
+def _followed(
+    cohort: ChainData, tumours: Tumours | None, prior: Prior, sweep: int, options: SamplerOptions
+) -> Tumours | None:
+    """Tumours without counts of a sweep, whose shifts follow the ``prior`` [C, G, S]; ``None`` where it needs none."""
+    pairs = cohort.ground.pairs
+    if pairs is None or pairs.shifts is not None:
+        return None
+    rng, log_odds = np.random.default_rng([cohort.seed, sweep, 3]), np.asarray(pairs.log_odds)
+    if tumours is None:
+        number = max(options.tumours // prior.presence.shape[1], options.least_tumours)
+        tumours = matched(rng, np.asarray(prior.presence), log_odds, number)
+    return followed(rng, tumours, np.asarray(prior.presence), log_odds)
+
+
+def _slabs(prior: Prior, dtype: np.dtype, tumours: Tumours | None) -> Slab:
+    """Slabs [C G, S] of a ``prior`` [C, G, S] with the shifts of ``tumours``; their logarithms are taken in float64."""
     with jax.enable_x64(True):
         parts = _SLAB_OF(*(jnp.asarray(v) for v in prior))
+        if tumours is not None:
+            parts = parts._replace(log_present=parts.log_present + tumours.shifts)
     return Slab(*(np.asarray(v, dtype).reshape(-1, v.shape[-1]) for v in parts))  # type: ignore[arg-type]
 
 

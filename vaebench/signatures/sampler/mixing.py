@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from vaebench.signatures.sampler.autologistic import Tumours
 from vaebench.signatures.sampler.chains import BLOCK, ChainData, cohort_of, with_timetable
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
@@ -36,6 +37,7 @@ class Moving(NamedTuple):
         exposures: [C, t, S], their state.
         draws: those kept of them.
         burdens: [C, t], ``None`` at the start.
+        tumours: without counts, ``None`` at the start or where the prior needs none.
     """
 
     cohort: ChainData
@@ -43,6 +45,7 @@ class Moving(NamedTuple):
     exposures: np.ndarray
     draws: Draws
     burdens: np.ndarray | None = None
+    tumours: Tumours | None = None
 
 
 def mixing(
@@ -139,4 +142,4 @@ def narrowed(
     cohort = cohort._replace(separate=before.separate, others=others)
     own = np.searchsorted(moving.rows, rows)
     burdens = None if moving.burdens is None else moving.burdens[:, own]
-    return Moving(cohort, rows, moving.exposures[:, own], draws.of(rows), burdens)
+    return Moving(cohort, rows, moving.exposures[:, own], draws.of(rows), burdens, moving.tumours)

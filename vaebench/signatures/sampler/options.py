@@ -27,6 +27,9 @@ class SamplerOptions:
             the few draws above 0 say too little.
         scarce: draws above 0 below which they do not give an upper end: the counts alone do then.
         spread: mutations added to the variance that shapes proposals: few counts are far from Gaussian.
+        tumours: tumours without counts that are drawn beside a chain where signatures occur together, of all its cohorts or
+            cancer types: they show P(present) of a signature that one in fifty has to a tenth, anew in every sweep.
+        least_tumours: of each cohort or type.
         few: weight, in samples, of the whole cohort's prior in the prior of each cancer type.
         visits: visits of a signature per sweep, relative to P(present); one that is present in an eighth of the draws is visited
             in every sweep.
@@ -53,6 +56,8 @@ class SamplerOptions:
     considered: float = 0.005
     scarce: int = 40
     spread: float = 0.1
+    tumours: int = 200
+    least_tumours: int = 40
     few: float = 10.0
     visits: float = 8.0
     ignored: int = 10

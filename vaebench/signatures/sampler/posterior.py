@@ -160,20 +160,20 @@ def sampled(
     def run(moving: Moving, n: int, keep: int, place: int = 0) -> ChainRun:
         step = lambda i: progress("sampling", done + i, total)  # noqa: E731
         take = lambda i, e: moving.draws.put(place + i, e)  # noqa: E731
-        return chain_run(moving.cohort, moving.exposures, done, n, keep, options, step, take, moving.burdens)
+        return chain_run(moving.cohort, moving.exposures, done, n, keep, options, step, take, *moving[4:])
 
     # the timetable follows what the chains find, until draws are kept
     for end in sorted({min(v, options.learning) for v in (5, 10, 25, 60)} | {options.learning}):
         state = run(moving, end - done, 0)
         done = end
         cohort = with_timetable(moving.cohort, state.presence if end >= options.ignored else None, end, options)
-        moving = moving._replace(cohort=cohort, exposures=state.exposures, burdens=state.burdens)
+        moving = moving._replace(cohort=cohort, exposures=state.exposures, burdens=state.burdens, tumours=state.tumours)
     presence, state = state.presence, run(moving, length, 1)
     found, priors = _summary(draws, level, options), [state.prior]
     while 2 * thin <= options.longest and not has_mixed(found, options):
         done = options.learning + length * thin
         total = done + length * thin
-        moving = moving._replace(exposures=state.exposures, burdens=state.burdens)
+        moving = moving._replace(exposures=state.exposures, burdens=state.burdens, tumours=state.tumours)
         rows = rows_to_continue(found, slow_samples(found, groups, options), moving.rows, groups, options)
         if len(rows) < len(moving.rows):
             moving = narrowed(moving, rows, draws, problem, presence, groups, _mean_prior(priors), options)

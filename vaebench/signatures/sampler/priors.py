@@ -84,8 +84,8 @@ class Ground(NamedTuple):
         burden: variance of ln(mutations) between samples, a scalar or [G].
         loading: how each signature grows with the burden, a scalar, [S] or [G, S]: 1 as the mutations do, 0 not at all.
         wrong: probability, a scalar or [G], that a signature is rarer than expected, as :func:`weak_presence` has it.
-        pairs: signatures that occur together, for samples that share nothing, each a group: P(present) is then as expected;
-            ``None`` where signatures are independent.
+        pairs: signatures that occur together; with shifts for single samples, whose P(present) is as expected. ``None`` where
+            signatures are independent.
     """
 
     presence: ArrayLike
@@ -266,7 +266,9 @@ def _drawn_presence(
     one expects less (a robust mixture prior, Schmidli et al. 2014). By Beta alone, a signature that most tumours have would be
     present in all samples of a cohort that lacks it, with next to no mutations.
     """
-    if ground.pairs is not None:  # one sample says nothing of the others, of which P(present) is
+    if (
+        ground.pairs is not None and ground.pairs.shifts is not None
+    ):  # one sample says nothing of the others, of which P(present) is
         return np.broadcast_to(presence_alone(ground, on.shape[-1], options), on.shape)
     expected, weight = np.asarray(ground.presence), np.asarray(ground.presence_weight)
     usual = weight * expected, weight * (1 - expected)
