@@ -14,7 +14,8 @@ A regime is ASSAY_SAMPLES_OFFERED or ASSAY_SAMPLES_OFFERED_NOISE.
 ASSAY: `genome`; `exome`, `few` and `panel`, scaled so that the median tumour of the type has 80, 50 and 8 mutations in the
 catalogue's counts. SAMPLES: tumours that are refitted together. OFFERED: `true`, the signatures of the cohort; `tissue`, those
 published in its cancer type, filled up to 25 with the most frequent ones; `all` of COSMIC. NOISE: `nb`, counts negative binomial
-of size 20 in each channel; `vary`, the spectrum of each signature in each tumour is Dirichlet with concentration 1,000.
+of size 20 in each channel; `vary`, the spectrum of each signature in each tumour is Dirichlet with concentration 1,000; `shift`,
+the spectra of all signatures are multiplied by factors of the channels, log-normal with 0.2, alike in all tumours of a cohort.
 
 Cohorts of one tumour are drawn 10 times a draw, of five twice. The seed of a draw is its number; no constant was chosen by it.
 Machine: 1 CPU core. Ten single genomes with all 86 signatures took 140 seconds while other work shared the core; the whole table
@@ -58,8 +59,8 @@ KEYS = ["regime", "type", "draw"]
 MEDIANS = {"genome": None, "exome": 80, "few": 50, "panel": 8}
 """Mutations of the median tumour in an assay; genomes stay as they are."""
 OFFERED = ("true", "tissue", "all")
-NOISES = ("poisson", "nb", "vary")
-SIZE, CONCENTRATION = 20.0, 1000.0
+NOISES = ("poisson", "nb", "vary", "shift")
+SIZE, CONCENTRATION, SHIFT = 20.0, 1000.0, 0.2
 TISSUE = 25
 """Signatures offered for a tissue."""
 REGIMES = (
@@ -179,6 +180,9 @@ def drawn(field: Field, regime: str, kind: str, rng: np.random.Generator) -> Dra
     wanted = MEDIANS[assay]
     scale = 1.0 if wanted is None else wanted / float(np.median(field.mutations[own]))
     spectra = field.signatures.loc[field.exposures.columns].to_numpy()
+    if noise == "shift":
+        spectra = spectra * rng.lognormal(0.0, SHIFT, spectra.shape[1])
+        spectra = spectra / spectra.sum(1, keepdims=True)
     truth, counts = [], []
     while len(counts) < samples:
         exposures = scale * field.exposures.to_numpy()[rng.choice(own)]

@@ -88,7 +88,7 @@ def test_a_refit_of_such_a_cohort_is_nearer_to_the_truth_and_says_so(tmp_path):
     assert changed.dispersion < 1.3 < 3 < plain.dispersion
     assert plain.channel_factors is None
     assert not any("adapted" in note for note in plain.notes)
-    assert [note for note in changed.notes if "same channels in all samples" in note and note.endswith(KNOWN)]
+    assert [note for note in changed.notes if "same channels in all samples" in note and KNOWN not in note]
     changed.save(tmp_path / "refit")
     gain = json.loads((tmp_path / "refit" / "fit.json").read_text())["adaptation_gain"]
     assert gain == changed.adaptation_gain > 0.5

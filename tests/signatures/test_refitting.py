@@ -20,7 +20,7 @@ from vaebench.signatures.refit_tables import found_signatures
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler import posterior as sampling
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.posterior import read_off
+from vaebench.signatures.sampler.summary import read_off
 from vaebench.signatures.sampler.visits import visited
 
 FAST = [name for name, method in METHODS.items() if "gislum" not in method.reference and name != "conformal"]

@@ -14,7 +14,8 @@ with one factor f_c a channel for all samples and signatures.
 
 Factors are used only if those of one half of the samples explain the counts of the other half. They do not where spectra vary
 from tumour to tumour, where counts are overdispersed, or where the signatures are right. Few samples cannot tell; they can be
-given the factors of an earlier cohort that was sequenced and called alike.
+given the factors of an earlier cohort that was sequenced and called alike. Intervals allow for the errors of a cohort's own
+factors (:mod:`vaebench.signatures.sampler.shared_factors`), not for those of an earlier one's.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from vaebench.signatures.sampler.chains import BLOCK, chain_run, cohort_of
 from vaebench.signatures.sampler.options import SAMPLER
 from vaebench.signatures.sampler.priors import Ground
 from vaebench.signatures.sampler.problem import Problem
+from vaebench.signatures.sampler.shared_factors import LearnedFactors
 
 ADAPT = ("auto", "none")
 """Names of what a refit does about a cohort that deviates: adapts its signatures where that explains it, or leaves them."""
@@ -46,7 +48,7 @@ EARLIER = " The factors of an earlier cohort of the same laboratory can be given
 """Advice in notes, for callers that have such an option and write that file."""
 
 KNOWN = " Intervals take the factors as known, and are too narrow where samples have thousands of mutations."
-"""What factors do to intervals: docs/explanation/intervals.md has measurements."""
+"""What factors of another cohort do to intervals: docs/explanation/intervals.md has measurements."""
 
 _NEVER = 1_000_000  # sweeps after which the chain would learn its prior
 
@@ -109,6 +111,12 @@ class Adapted(NamedTuple):
     notes: Sequence[str] = ()
     gain: float | None = None
 
+    def learned(self) -> LearnedFactors | None:
+        """Return the factors whose errors intervals allow for: those of the cohort itself."""
+        if self.factors is None or self.gain is None:
+            return None
+        return LearnedFactors(np.log(self.factors.to_numpy()), ADAPTATION.sd)
+
 
 def adapted(
     x: np.ndarray, signatures: pd.DataFrame, ground: Ground | None, adapt: str | pd.Series = "auto", seed: int = 0
@@ -145,7 +153,6 @@ def adapted(
         f"The counts deviate from these signatures in the same channels in all samples, from {factors[low]:.2g} times in {low} "
         f"to {factors[high]:.2g} times in {high}. The signatures were adapted{LEAVES}: "
         f"learned from half of the samples, this explains {found.gain:.0%} of the other half's scatter beyond chance."
-        + KNOWN
     )
     return Adapted(changed, factors, (note,), found.gain)
 

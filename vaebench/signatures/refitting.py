@@ -262,13 +262,13 @@ def refit(
     x, seen_in, estimates = counts.to_numpy(), None if isinstance(prior, pd.DataFrame) else tissue, None
     known, left_out, yields, said = offered_at(counts, known, include, exclude, seen_in, opportunities)
     ground, alike = prior_ground(x[some], known, intervals, tissue, prior)
-    known, factors, changes, gain = adapted(x[some], known, ground, adapt, seed)
+    known, factors, changes, gain = own = adapted(x[some], known, ground, adapt, seed)
     s, exposures = known.to_numpy(), np.zeros((len(x), len(known)))
     fitted = fitted_noise(x[some], s, noise)
     exposures[some], found = fitted.fit.exposures, fitted.found
     if intervals is not None:
         given = (x[some], s, fitted.fit, found, groups[some], level, seed, settings or {}, chosen)
-        estimates = METHODS[intervals].compute(FittedCohort(*given, progress or no_progress, ground=ground))
+        estimates = METHODS[intervals].compute(FittedCohort(*given, progress or no_progress, ground, own.learned()))
         exposures[some] = estimates.exposures
     samples = samples_table(counts, exposures @ s, found, some, checks)
     notes = [*said, *changes, *needs_added(samples, x[some], known, left_out, factors, fitted, checks)]

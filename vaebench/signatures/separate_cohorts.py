@@ -12,8 +12,9 @@ from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.published import KnownTypes, ground_of_types
 from vaebench.signatures.resemblance import evidence, weights_of
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.posterior import ExposurePosterior, sampled
+from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.sampler.priors import Ground, weak_ground
+from vaebench.signatures.sampler.summary import ExposurePosterior
 from vaebench.signatures.tables import OnProgress, no_progress
 
 

@@ -14,9 +14,10 @@ from vaebench.signatures.sampler.chains import chain_run, cohort_of
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.mixing import Moving, narrowed, rows_to_continue, slow_samples
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.posterior import ExposurePosterior, sampled
+from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.sampler.priors import Prior, weak_ground
 from vaebench.signatures.sampler.problem import Problem
+from vaebench.signatures.sampler.summary import ExposurePosterior
 
 OPTIONS = SamplerOptions(independent=10)
 

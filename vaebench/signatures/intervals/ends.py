@@ -1,6 +1,6 @@
 """Ends of intervals by profile likelihood, by parametric bootstrap, and from draws of a posterior. Arrays only.
 
-Those of the exposure sampler are read off in :mod:`vaebench.signatures.sampler.posterior`.
+Those of the exposure sampler are read off in :mod:`vaebench.signatures.sampler.summary`.
 """
 
 from __future__ import annotations

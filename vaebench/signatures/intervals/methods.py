@@ -22,6 +22,7 @@ from vaebench.signatures.intervals.options import BootstrapOptions, EncoderOptio
 from vaebench.signatures.likelihood import Maximum
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.sampler.shared_factors import LearnedFactors
 from vaebench.signatures.sampler.sums import inseparable
 from vaebench.signatures.tables import Estimates, OnProgress
 
@@ -47,6 +48,7 @@ class FittedCohort(NamedTuple):
         options: constants of the method.
         progress: see :data:`vaebench.signatures.tables.OnProgress`.
         ground: of the prior, for a method that has one; ``None`` for a weak one.
+        factors: by which the cohort's signatures were multiplied; ``None`` for signatures as given.
     """
 
     x: np.ndarray
@@ -60,6 +62,7 @@ class FittedCohort(NamedTuple):
     options: Any  # of the class that the method has in the registry
     progress: OnProgress
     ground: Ground | None = None
+    factors: LearnedFactors | None = None
 
 
 class IntervalMethod(NamedTuple):
@@ -96,6 +99,7 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
         seed=cohort.seed,
         options=options,
         progress=cohort.progress,
+        factors=cohort.factors,
     )
     judged = found.presence >= options.judged
     worst, effective = mixing(found, options)

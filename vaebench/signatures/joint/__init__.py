@@ -18,7 +18,7 @@ with w_k^2 ~ scaled inverse chi-squared. The product is multiplied by det(S S')^
                    c. (p, m, s) given the exposures (moves.drawn_prior)
                    d. exposures given the rest: one sweep of the exposure sampler (sampler.gibbs.swept)
                    e. signatures one by one, all channels side by side (moves.row_moved)
-    3. intervals   quantiles of the draws (sampler.posterior.read_off)
+    3. intervals   quantiles of the draws (sampler.summary.read_off)
     4. widening    simulate cohorts from one draw each, repeat 2 and 3 on them from the same start, and widen all intervals by the
                    smallest factor with which the simulated ones reach the nominal coverage (intervals.calibrated)
     5. checks      correlations of the exposures within classes, R-hat and effective sample size, notes

@@ -25,7 +25,7 @@ from vaebench.signatures.kept import DRAWS, PRIOR, write_draws
 from vaebench.signatures.learned import learned_prior
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
-from vaebench.signatures.sampler.posterior import read_off
+from vaebench.signatures.sampler.summary import read_off
 from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress, size_masks
 from vaebench.types.shown import one_line, tables_page
 

@@ -15,6 +15,8 @@ a tumour of many mutations has more of most signatures; l_k is 1 for those that 
                    a. the prior (p, m, s) of each signature and cancer type, drawn given all exposures of the chain
                       (priors.drawn_prior): a few samples or a few mutations leave it uncertain, and so the intervals;
                       then the burden of each sample (priors.drawn_burdens)
+                      and, where signatures occur together, tumours without counts, which show what P(present) asks of the
+                      log odds (autologistic.followed)
                    b. the signatures in turn, those surely absent from a sample in every 16th sweep only (visits.timetable):
                       draw e_tk given the others, from an atom at 0 and a grid (proposals.single)
                    c. after each, one pair of signatures, similar ones more often: draw their shares given the sum of their
@@ -22,7 +24,9 @@ a tumour of many mutations has more of most signatures; l_k is 1 for those that 
     4. checks      split R-hat and effective sample size of every exposure (diagnostics); until the worst hundredth of those
                    with P(present) above ``judged`` is good, as many sweeps again of the samples that are not (mixing), of whom
                    every second draw is kept, up to ``longest`` times as many
-    5. intervals   quantiles of the draws; the upper end is at least that of the exposure given that it is present
-                   (posterior.read_off), and what the counts allow where it is likely absent (limits.upper_limits)
-    6. sums        intervals of the sums of signatures that the counts of a sample cannot tell apart (sums.inseparable)
+    5. factors     where signatures were adapted to the cohort, each draw moves as a draw of the factors' errors has it
+                   (shared_factors)
+    6. intervals   quantiles of the draws; the upper end is at least that of the exposure given that it is present
+                   (summary.read_off), and what the counts allow where it is likely absent (limits.upper_limits)
+    7. sums        intervals of the sums of signatures that the counts of a sample cannot tell apart (sums.inseparable)
 """

@@ -9,7 +9,7 @@ have ended are drawn again, given the exposures and the mean of the priors so fa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,9 +19,7 @@ from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Prior, drawn_burdens, log_sums, shifts_of
 from vaebench.signatures.sampler.problem import Problem
-
-if TYPE_CHECKING:
-    from vaebench.signatures.sampler.posterior import ExposurePosterior
+from vaebench.signatures.sampler.summary import ExposurePosterior
 
 _LEAST = 32  # samples that go on: fewer take as long
 _SURE = 2.0  # times the effective draws of the worst hundredth that each exposure has when its sample ends
