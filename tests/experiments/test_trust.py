@@ -49,6 +49,19 @@ def test_spectra_vary_around_the_published_ones():
     assert ((x - mean) ** 2).sum() / expected.sum() == pytest.approx(1, abs=0.03)
 
 
+def test_channels_shift_alike_in_all_tumours_of_a_cohort():
+    cohorts = [draws("genome_2000_true_shift", seed) for seed in (0, 1)]
+    ratios = []
+    for cohort in cohorts:
+        x, e = cohort.counts.to_numpy(), cohort.truth.to_numpy()
+        mean = e @ FIELD.signatures.to_numpy()
+        halves = [np.log(x[i::2].sum(0) / mean[i::2].sum(0)) for i in (0, 1)]
+        assert np.corrcoef(*halves)[0, 1] > 0.99
+        ratios.append(halves[0])
+    assert np.std(ratios) == pytest.approx(trust.SHIFT, rel=0.2)
+    assert abs(np.corrcoef(*ratios)[0, 1]) < 0.3
+
+
 def test_offered_signatures():
     true, every = draws("genome_1_true"), draws("genome_1_all")
     assert set(true.offered.index) == set(true.truth.columns[(true.truth > 0).any()])
