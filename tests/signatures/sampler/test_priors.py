@@ -320,7 +320,8 @@ def test_the_same_seed_gives_the_same_draws_whatever_the_threads(monkeypatch):
     signatures = rng.dirichlet(np.ones(96), 2)
     x = rng.poisson(np.exp(rng.normal(4, 1, (40, 2))) @ signatures).astype(float)
     ground = weak_ground(x, 2)._replace(pairs=Cooccurrence(np.array([[0.0, 1.0], [1.0, 0.0]]), None))
-    cohort = cohort_of(problem(x, signatures), "poisson", np.ones((40, 1)), ground, 3, 2, 500)
+    types = np.eye(3)[np.arange(40) % 3]
+    cohort = cohort_of(problem(x, signatures), "poisson", types, ground, 3, 2, 500)
     start = np.full((2, 40, 2), 10.0)
     first = chain_run(cohort, start, 0, 20, 2)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
@@ -332,3 +333,6 @@ def test_the_same_seed_gives_the_same_draws_whatever_the_threads(monkeypatch):
     rest = chain_run(cohort, half.exposures, 10, 10, 10, burdens=half.burdens, tumours=half.tumours)
     np.testing.assert_array_equal(rest.draws[:, 0], first.draws[:, -1])
     np.testing.assert_array_equal(rest.burdens, first.burdens)
+    np.testing.assert_array_equal(rest.tumours.shifts, first.tumours.shifts)
+    assert rest.tumours.there.shape == (2, 2, 3, 66)
+    assert first.tumours.shifts.shape == (2, 3, 2)
