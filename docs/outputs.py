@@ -161,7 +161,16 @@ OUTPUTS: dict[str, tuple[File, ...]] = {
         File(
             "channel_factors.csv",
             "by how much the counts of all samples deviate from the signatures; where these were adapted",
-            (("channel", "", "of the mutation"), ("factor", "ratio", "by which each signature was multiplied there")),
+            (
+                ("channel", "", "of the mutation"),
+                ("factor", "ratio", "by which each signature was multiplied there"),
+                ("shift", "", "to be added to its logarithm, on average; where intervals allow for its error"),
+                (
+                    "error_1",
+                    "",
+                    "and up: standard deviations to be added, each times a normal number that all channels share",
+                ),
+            ),
         ),
         File("exposures_genome.csv", "mutations in the whole genome; with `--opportunities`", _EXPOSURES),
         _PER_MUTATION,

@@ -36,7 +36,7 @@ from trust import RENAMED, UNCHECKED, add_files, given_files
 
 from vaebench.data.mutations.tables import read_catalogue, read_signatures
 from vaebench.errors import InputError
-from vaebench.signatures.adaptation import read_channel_factors
+from vaebench.signatures.channel_factors import read_channel_factors
 from vaebench.signatures.refitting import RefitResult, refit
 
 TYPES = ("Liver-HCC", "Breast-AdenoCA", "Lung-AdenoCA", "Kidney-RCC", "Panc-AdenoCA")

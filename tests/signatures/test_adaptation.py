@@ -11,12 +11,14 @@ import pytest
 
 from vaebench.data.mutations.channels import CHANNELS
 from vaebench.errors import InputError
-from vaebench.signatures.adaptation import ADAPTATION, KNOWN, adaptation_of, adapted, read_channel_factors, with_factors
+from vaebench.signatures.adaptation import ADAPTATION, KNOWN, adaptation_of, adapted
+from vaebench.signatures.channel_factors import factors_table, given_factors, read_channel_factors, with_factors
 from vaebench.signatures.dispersion import scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.published import published_ground
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
+from vaebench.signatures.sampler.shared_factors import FactorErrors
 
 NAMES = ["SBS1", "SBS2", "SBS5", "SBS12", "SBS18", "SBS21", "SBS28", "SBS40a"]
 PRESENT = ("SBS1", "SBS5", "SBS40a")
@@ -96,7 +98,9 @@ def test_a_refit_of_such_a_cohort_is_nearer_to_the_truth_and_says_so(tmp_path):
     assert changed.channel_factors is not None
     assert changed.signatures is not None
     table = pd.read_csv(tmp_path / "refit" / "channel_factors.csv", index_col="channel")
-    pd.testing.assert_series_equal(table["factor"], changed.channel_factors, check_names=False)
+    pd.testing.assert_frame_equal(table, changed.channel_factors, check_names=False)
+    spread = np.sqrt(np.square(table.filter(like="error_")).sum(1))
+    assert spread.between(0.001, ADAPTATION.sd).all()
     np.testing.assert_allclose(
         changed.signatures, with_factors(SIGNATURES, pd.Series(table["factor"].to_numpy(), list(CHANNELS)))
     )
@@ -124,7 +128,7 @@ def test_a_sample_can_be_given_the_factors_of_an_earlier_cohort(tmp_path):
     counts, truth = cohort("shared", 5)
     plain, given = (refit(counts, SIGNATURES, adapt=adapt) for adapt in ("none", TRUE[::-1]))
     np.testing.assert_allclose(given.signatures, with_factors(SIGNATURES, TRUE))
-    pd.testing.assert_series_equal(given.channel_factors, TRUE)
+    pd.testing.assert_frame_equal(given.channel_factors, TRUE.to_frame())
     assert given.adaptation_gain is None
     errors = [(fit.exposures - truth).abs().to_numpy().sum() for fit in (plain, given)]
     assert errors[1] < 0.5 * errors[0]
@@ -136,7 +140,34 @@ def test_a_sample_can_be_given_the_factors_of_an_earlier_cohort(tmp_path):
     assert any("leave the factors out (adapt none)" in note and KNOWN in note for note in other.notes)
     given.save(tmp_path / "refit")
     for path in (tmp_path / "refit", tmp_path / "refit" / "channel_factors.csv"):
-        pd.testing.assert_series_equal(read_channel_factors(path), TRUE.rename_axis("channel"))
+        pd.testing.assert_frame_equal(read_channel_factors(path), TRUE.rename_axis("channel").to_frame())
+
+
+def test_a_sample_is_given_the_factors_with_their_errors():
+    """Errors that make one signature look more like another leave open how much there is of each."""
+    errors = FactorErrors(np.full(96, 0.02), np.random.default_rng(0).normal(0, 0.02, (96, 40)))
+    table = factors_table(TRUE, errors)
+    factors, found = given_factors(table.iloc[::-1].astype(str), TRUE.index)
+    pd.testing.assert_series_equal(factors, TRUE, check_names=False)
+    np.testing.assert_allclose(found.mean, errors.mean)
+    np.testing.assert_allclose(found.root, errors.root)
+    small = errors._replace(root=errors.root * np.where(np.arange(40) < 30, 1, 1e-4))
+    assert list(factors_table(TRUE, small)) == ["factor", "shift", *(f"error_{k + 1}" for k in range(30))]
+    counts, _ = cohort("shared", 3)
+    alike = np.log(SIGNATURES.loc["SBS1"] / SIGNATURES.loc["SBS5"]).to_numpy()
+    tilted = factors_table(TRUE, FactorErrors(np.zeros(96), 0.1 * alike[:, None] / alike.std()))
+    known, open_ = (
+        refit(counts, SIGNATURES, intervals="spike_slab", options=QUICK, adapt=given) for given in (TRUE, tilted)
+    )
+    widths = [
+        (fit.intervals["upper"] - fit.intervals["lower"])[fit.intervals["presence"] > 0.9] for fit in (known, open_)
+    ]
+    assert widths[1].median() > 1.2 * widths[0].median()
+    assert sum(KNOWN in note for note in known.notes) == 1 + sum(KNOWN in note for note in open_.notes)
+    with pytest.raises(InputError, match=re.escape("errors that are no numbers for channel 'A[C>A]A'")):
+        refit(counts, SIGNATURES, adapt=table.assign(error_3=np.where(np.arange(96) == 0, np.nan, 1.0)))
+    with pytest.raises(InputError, match="have no column 'factor'"):
+        refit(counts, SIGNATURES, adapt=table.drop(columns="factor"))
 
 
 @pytest.mark.parametrize(

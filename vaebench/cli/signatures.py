@@ -216,9 +216,10 @@ def refit_exposures(options: RefitOptions, command: str) -> dict[str, Any]:
     return fit.summary() | {"samples": len(catalogue), "notes": notes, "report": str(page)}
 
 
-def _adaptation(text: str) -> str | pd.Series:
+def _adaptation(text: str) -> str | pd.DataFrame:
     """A name of :data:`vaebench.signatures.adaptation.ADAPT`, or the factors in the file or folder of that name."""
-    from vaebench.signatures.adaptation import ADAPT, read_channel_factors
+    from vaebench.signatures.adaptation import ADAPT
+    from vaebench.signatures.channel_factors import read_channel_factors
 
     if text in ADAPT:
         return text

@@ -33,7 +33,7 @@ _NAMES = {
     "per_mutation": "vaebench.signatures.attribution",
     "power": "vaebench.signatures.detection",
     "published_exposures": "vaebench.signatures.published",
-    "read_channel_factors": "vaebench.signatures.adaptation",
+    "read_channel_factors": "vaebench.signatures.channel_factors",
     "read_extraction": "vaebench.signatures.kept",
     "recovery": "vaebench.signatures.matching",
     "refit": "vaebench.signatures.refitting",
@@ -45,11 +45,11 @@ _NAMES = {
 }
 
 if TYPE_CHECKING:
-    from vaebench.signatures.adaptation import read_channel_factors
     from vaebench.signatures.anchoring import anchored, anchored_intervals
     from vaebench.signatures.attribution import per_mutation
     from vaebench.signatures.autoencoders.muse import muse_refit
     from vaebench.signatures.calibration import calibrate, save_calibration
+    from vaebench.signatures.channel_factors import read_channel_factors
     from vaebench.signatures.cosmic_groups import subgroups
     from vaebench.signatures.coverage import coverage_summary, coverage_table
     from vaebench.signatures.decomposition import DecompositionOptions, decompose

@@ -14,41 +14,38 @@ with one factor f_c a channel for all samples and signatures.
 
 Factors are used only if those of one half of the samples explain the counts of the other half. They do not where spectra vary
 from tumour to tumour, where counts are overdispersed, or where the signatures are right. Few samples cannot tell; they can be
-given the factors of an earlier cohort that was sequenced and called alike. Intervals allow for the errors of a cohort's own
-factors (:mod:`vaebench.signatures.sampler.shared_factors`), not for those of an earlier one's.
+given the factors of an earlier cohort that was sequenced and called alike. Intervals allow for the errors of the factors
+(:mod:`vaebench.signatures.sampler.shared_factors`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from vaebench.errors import InputError, unknown_name, user_path
+from vaebench.errors import unknown_name
+from vaebench.signatures.channel_factors import given_factors, times_factors, with_factors
 from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.sampler.chains import BLOCK, chain_run, cohort_of
 from vaebench.signatures.sampler.options import SAMPLER
 from vaebench.signatures.sampler.priors import Ground
 from vaebench.signatures.sampler.problem import Problem
-from vaebench.signatures.sampler.shared_factors import LearnedFactors
+from vaebench.signatures.sampler.shared_factors import FactorErrors
 
 ADAPT = ("auto", "none")
 """Names of what a refit does about a cohort that deviates: adapts its signatures where that explains it, or leaves them."""
-
-FACTORS = "channel_factors.csv"
-"""File of a refit's folder with the factors of its cohort."""
 
 LEAVES = " (channel_factors.csv; adapt none leaves them)"
 EARLIER = " The factors of an earlier cohort of the same laboratory can be given (adapt)."
 """Advice in notes, for callers that have such an option and write that file."""
 
 KNOWN = " Intervals take the factors as known, and are too narrow where samples have thousands of mutations."
-"""What factors of another cohort do to intervals: docs/explanation/intervals.md has measurements."""
+"""What factors without their errors do to intervals: docs/explanation/intervals.md has measurements."""
 
 _NEVER = 1_000_000  # sweeps after which the chain would learn its prior
 
@@ -104,22 +101,22 @@ class Adapted(NamedTuple):
         factors: [M] by channel; ``None`` where the signatures are those that were given.
         notes: a sentence where they are not, or where the samples are too few to tell.
         gain: that of :class:`Adaptation`; ``None`` where the factors are not the cohort's own.
+        errors: of the logarithms of the factors before the counts are seen; ``None`` where they are taken as known.
     """
 
     signatures: pd.DataFrame
     factors: pd.Series | None = None
     notes: Sequence[str] = ()
     gain: float | None = None
-
-    def learned(self) -> LearnedFactors | None:
-        """Return the factors whose errors intervals allow for: those of the cohort itself."""
-        if self.factors is None or self.gain is None:
-            return None
-        return LearnedFactors(np.log(self.factors.to_numpy()), ADAPTATION.sd)
+    errors: FactorErrors | None = None
 
 
 def adapted(
-    x: np.ndarray, signatures: pd.DataFrame, ground: Ground | None, adapt: str | pd.Series = "auto", seed: int = 0
+    x: np.ndarray,
+    signatures: pd.DataFrame,
+    ground: Ground | None,
+    adapt: str | pd.Series | pd.DataFrame = "auto",
+    seed: int = 0,
 ) -> Adapted:
     """``signatures`` [S, M] as the cohort with counts x [T, M] has them.
 
@@ -127,13 +124,14 @@ def adapted(
         x: counts.
         signatures: rows sum to 1.
         ground: of the prior of the exposures; without one nothing is adapted.
-        adapt: a name in :data:`ADAPT`, or the factors of another cohort by channel (:func:`read_channel_factors`).
+        adapt: a name in :data:`ADAPT`, or the factors of another cohort by channel, with their errors
+            (:func:`vaebench.signatures.channel_factors.read_channel_factors`) or without.
         seed: of the chains.
 
     Raises:
         InputError: for an unknown ``adapt``, or factors that are not positive numbers of the same channels.
     """
-    if isinstance(adapt, pd.Series):
+    if isinstance(adapt, pd.Series | pd.DataFrame):
         return _with_given(x, signatures, adapt)
     if adapt not in ADAPT:
         raise unknown_name("adapt", adapt, ADAPT)
@@ -154,25 +152,18 @@ def adapted(
         f"to {factors[high]:.2g} times in {high}. The signatures were adapted{LEAVES}: "
         f"learned from half of the samples, this explains {found.gain:.0%} of the other half's scatter beyond chance."
     )
-    return Adapted(changed, factors, (note,), found.gain)
+    errors = FactorErrors(-np.log(found.factors), ADAPTATION.sd * np.eye(len(factors)))
+    return Adapted(changed, factors, (note,), found.gain, errors)
 
 
-def _with_given(x: np.ndarray, signatures: pd.DataFrame, given: pd.Series) -> Adapted:
+def _with_given(x: np.ndarray, signatures: pd.DataFrame, given: pd.Series | pd.DataFrame) -> Adapted:
     """``signatures`` times the factors of another cohort, and a sentence on how they fit the counts x [T, M]."""
-    if given.index.has_duplicates:
-        raise InputError(f"the channel factors have channel {str(given.index[given.index.duplicated()][0])!r} twice")
-    factors = pd.to_numeric(given.reindex(signatures.columns), errors="coerce").astype(np.float64).rename("factor")
-    wrong = factors.index[~((factors > 0) & np.isfinite(factors))]
-    if len(wrong):
-        raise InputError(
-            f"the channel factors have no positive number for channel {str(wrong[0])!r}; they must be of the channels of the "
-            "counts, as channel_factors.csv of a refit is"
-        )
+    factors, errors = given_factors(given, signatures.columns)
     changed = with_factors(signatures, factors)
     low, high = factors.idxmin(), factors.idxmax()
     note = (
         f"The signatures were multiplied by the factors of another cohort, from {factors[low]:.2g} times in {low} to "
-        f"{factors[high]:.2g} times in {high}." + KNOWN
+        f"{factors[high]:.2g} times in {high}." + ("" if errors else KNOWN)
     )
     before, after = (
         scatter(x, s, maximum_likelihood(x, s).exposures) for s in (signatures.to_numpy(), changed.to_numpy())
@@ -181,36 +172,7 @@ def _with_given(x: np.ndarray, signatures: pd.DataFrame, given: pd.Series) -> Ad
         note += f" With them the dispersion of the counts is {after.dispersion:.2f}, without {before.dispersion:.2f}."
         if after.dispersion > before.dispersion:
             note += " So these samples do not deviate as that cohort does: leave the factors out (adapt none)."
-    return Adapted(changed, factors, (note,))
-
-
-def read_channel_factors(path: str | Path) -> pd.Series:
-    """Read the factors [M] by channel from ``channel_factors.csv``, or from the folder of the refit that wrote it.
-
-    Raises:
-        InputError: there is no such file, or it has no columns ``channel`` and ``factor``.
-
-    Example::
-
-        factors = vb.signatures.read_channel_factors("results/cohort")
-        fit = vb.signatures.refit(one_patient, cosmic, intervals="spike_slab", adapt=factors)
-    """
-    place = user_path(path)
-    if place.is_dir():
-        if not (place / FACTORS).is_file():
-            raise InputError(
-                f"{place} has no {FACTORS}: the signatures of its refit were not adapted, or it is no refit"
-            )
-        place = place / FACTORS
-    try:
-        table = pd.read_csv(place)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)[:60]
-        raise InputError(f"{place} cannot be read as channel factors ({reason})") from None
-    missing = [name for name in ("channel", "factor") if name not in table.columns]
-    if missing:
-        raise InputError(f"{place} has no column {missing[0]!r}; channel factors have the columns channel and factor")
-    return table.set_index(table["channel"].astype(str))["factor"]
+    return Adapted(changed, factors, (note,), errors=errors)
 
 
 def _few_notes(samples: int, poisson: Scatter) -> tuple[str, ...]:
@@ -222,17 +184,6 @@ def _few_notes(samples: int, poisson: Scatter) -> tuple[str, ...]:
         f"are {samples}: a signature that most samples have, but that is known of other tumour types, may be a misfit."
         + EARLIER,
     )
-
-
-def with_factors(signatures: pd.DataFrame, factors: pd.Series) -> pd.DataFrame:
-    """Signatures [S, M] times ``factors`` [M] by channel, rows summing to 1."""
-    changed = _times(signatures.to_numpy(), factors.reindex(signatures.columns).to_numpy())
-    return pd.DataFrame(changed, signatures.index, signatures.columns)
-
-
-def _times(signatures: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    changed = signatures * factors
-    return changed / changed.sum(1, keepdims=True)
 
 
 def adaptation_of(
@@ -282,7 +233,7 @@ def channel_factors(
     weights = np.minimum(1, np.median(total) / np.maximum(total, 1.0))[:, None]
     factors = np.ones(x.shape[1])
     for i in range(options.rounds):
-        changed = _times(signatures, factors)
+        changed = times_factors(signatures, factors)
         mean = exposures[0] @ changed
         variance = mean + mean**2 / options.size + SAMPLER.spread
         problem = Problem(x, changed, variance, 1.0, options.size)
@@ -323,6 +274,7 @@ def _explained(
     """Share of the scatter beyond Poisson's of x [T, M] about the frequent signatures that ``factors`` explain."""
     frequent = signatures[_core(ground, options)]
     before, after = (
-        scatter(x, s, maximum_likelihood(x, s).exposures).dispersion for s in (frequent, _times(frequent, factors))
+        scatter(x, s, maximum_likelihood(x, s).exposures).dispersion
+        for s in (frequent, times_factors(frequent, factors))
     )
     return (before - after) / (before - 1) if before > 1 else 0.0

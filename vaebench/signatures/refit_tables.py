@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from vaebench.signatures.adaptation import with_factors
 from vaebench.signatures.attribution import probability_table
+from vaebench.signatures.channel_factors import with_factors
 from vaebench.signatures.dispersion import NoiseFit, Scatter
 from vaebench.signatures.matching import fit_cosines
 from vaebench.signatures.offered import missed, missed_note

@@ -17,8 +17,9 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
 from vaebench.errors import InputError, check_class, user_path
 from vaebench.signatures import plots
-from vaebench.signatures.adaptation import FACTORS, adapted
+from vaebench.signatures.adaptation import adapted
 from vaebench.signatures.attribution import DRAWS
+from vaebench.signatures.channel_factors import FACTORS, factors_table
 from vaebench.signatures.dispersion import NoiseFit, fitted_noise
 from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions, checked_options
 from vaebench.signatures.learned import prior_ground
@@ -80,7 +81,7 @@ class RefitResult(NamedTuple):
         yields: [S] of a refit with opportunities: mutations in the target for one in the genome; ``None`` without.
         signatures: those that were fitted [S, M]; ``None`` for a result of an earlier version.
         catalogue: the counts [T, M] that were fitted; ``None`` likewise.
-        channel_factors: [M], by which the signatures were multiplied; ``None`` where they were not.
+        channel_factors: :func:`vaebench.signatures.channel_factors.factors_table`; ``None`` for signatures as given.
         adaptation_gain: share of the scatter beyond Poisson's that the factors of one half of the samples explain in the other
             half; ``None`` where the factors are not the cohort's own.
     """
@@ -112,7 +113,7 @@ class RefitResult(NamedTuple):
     yields: pd.Series | None = None
     signatures: pd.DataFrame | None = None
     catalogue: pd.DataFrame | None = None
-    channel_factors: pd.Series | None = None
+    channel_factors: pd.DataFrame | None = None
     adaptation_gain: float | None = None
 
     @property
@@ -203,7 +204,7 @@ def refit(
     options: MethodOptions | None = None,
     checks: RefitChecks = CHECKS,
     per_mutation: bool = False,
-    adapt: str | pd.Series = "auto",
+    adapt: str | pd.Series | pd.DataFrame = "auto",
     progress: OnProgress | None = None,
 ) -> RefitResult:
     """Exposures of every sample of ``catalogue`` to ``signatures``, in mutations, with intervals by any method.
@@ -243,7 +244,7 @@ def refit(
             where the method draws exposures.
         adapt: ``"auto"`` adapts the signatures to a cohort whose counts deviate from them in the same channels in all samples
             (:mod:`vaebench.signatures.adaptation`), where the method has a prior; ``"none"`` leaves them as they are. For few
-            samples, the factors of an earlier cohort (:func:`vaebench.signatures.adaptation.read_channel_factors`).
+            samples, the factors of an earlier cohort (:func:`vaebench.signatures.channel_factors.read_channel_factors`).
         progress: called with what is being done, the steps done, and the steps in all.
 
     Raises:
@@ -262,13 +263,13 @@ def refit(
     x, seen_in, estimates = counts.to_numpy(), None if isinstance(prior, pd.DataFrame) else tissue, None
     known, left_out, yields, said = offered_at(counts, known, include, exclude, seen_in, opportunities)
     ground, alike = prior_ground(x[some], known, intervals, tissue, prior)
-    known, factors, changes, gain = own = adapted(x[some], known, ground, adapt, seed)
+    known, factors, changes, gain, errors = adapted(x[some], known, ground, adapt, seed)
     s, exposures = known.to_numpy(), np.zeros((len(x), len(known)))
     fitted = fitted_noise(x[some], s, noise)
     exposures[some], found = fitted.fit.exposures, fitted.found
     if intervals is not None:
         given = (x[some], s, fitted.fit, found, groups[some], level, seed, settings or {}, chosen)
-        estimates = METHODS[intervals].compute(FittedCohort(*given, progress or no_progress, ground, own.learned()))
+        estimates = METHODS[intervals].compute(FittedCohort(*given, progress or no_progress, ground, errors))
         exposures[some] = estimates.exposures
     samples = samples_table(counts, exposures @ s, found, some, checks)
     notes = [*said, *changes, *needs_added(samples, x[some], known, left_out, factors, fitted, checks)]
@@ -287,7 +288,7 @@ def refit(
         samples=samples,
         notes=(*notes, *draw_notes(intervals, level, chosen), *probability_notes(per_mutation, intervals, estimates)),
         **_settings_of(fitted, intervals, level, diagnostics, left_out),
-        channel_factors=factors,
+        channel_factors=None if factors is None else factors_table(factors, estimates and estimates.factor_errors),
         adaptation_gain=gain,
         sums=sums_table(known.index, counts.index[some], estimates),
         per_mutation=probabilities_of(counts, frame, known, some, estimates, level) if per_mutation else None,

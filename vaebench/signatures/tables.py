@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,6 +12,9 @@ import pandas as pd
 from vaebench.data.mutations.channels import checked_catalogue, checked_signatures, refuse_other_context, refuse_shares
 from vaebench.data.mutations.tables import UNKNOWN_TYPE
 from vaebench.errors import InputError
+
+if TYPE_CHECKING:
+    from vaebench.signatures.sampler.shared_factors import FactorErrors
 
 Array = jax.Array | np.ndarray
 """An array on the device or on the host, where a function takes both."""
@@ -123,6 +126,7 @@ class Estimates(NamedTuple):
         sums: of signatures that the counts of a sample cannot tell apart: ``(sample, members, exposure, lower, upper)``;
             ``None`` for a method without draws.
         draws: [n, T, S], some draws of the exposures; ``None`` for a method without.
+        factor_errors: what the counts leave open of channel factors; ``None`` for a method that takes them as known.
     """
 
     exposures: np.ndarray
@@ -132,6 +136,7 @@ class Estimates(NamedTuple):
     diagnostics: dict[str, Any]
     sums: Sequence[tuple[int, tuple[int, ...], float, float, float]] | None = None
     draws: np.ndarray | None = None
+    factor_errors: FactorErrors | None = None
 
 
 def long_table(exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, level: float) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import pytest
 
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.problem import Problem
-from vaebench.signatures.sampler.shared_factors import LearnedFactors, factor_law, moved
+from vaebench.signatures.sampler.shared_factors import FactorErrors, factor_law, moved
 
 CHANNELS, SAMPLES, COUNT = 7, 4, 3
 SD = 0.3
@@ -25,7 +25,13 @@ def cohort():
     return Problem(x, signatures, exposures @ signatures + 1.0), exposures, spread, np.array([2.0, 5.0, 9.0])
 
 
-def in_full(cohort) -> tuple[np.ndarray, np.ndarray]:
+LEARNED = FactorErrors(np.linspace(0.2, -0.2, CHANNELS), SD * np.eye(CHANNELS))
+"""Of factors learned from the counts: ln f from -0.2 to 0.2, expected about 0."""
+EARLIER = FactorErrors(np.full(CHANNELS, 0.05), np.random.default_rng(2).normal(0, 0.1, (CHANNELS, CHANNELS)))
+"""What an earlier cohort may leave open."""
+
+
+def in_full(cohort, before: FactorErrors) -> tuple[np.ndarray, np.ndarray]:
     """Precision and linear term of (d, a, b of each sample), from the derivatives of the mean taken numerically."""
     problem, exposures, spread, weight = cohort
     size = CHANNELS + COUNT + SAMPLES * COUNT
@@ -38,43 +44,46 @@ def in_full(cohort) -> tuple[np.ndarray, np.ndarray]:
 
     steps = 1e-5 * np.eye(size)
     slopes = np.stack([(mean(h) - mean(-h)) / 2e-5 for h in steps], 1)
-    prior = np.concatenate([np.full(CHANNELS, SD**-2), weight / spread[0] ** 2, spread.ravel() ** -2])
+    prior = np.diag(np.concatenate([np.zeros(CHANNELS), weight / spread[0] ** 2, spread.ravel() ** -2]))
+    prior[:CHANNELS, :CHANNELS] = np.linalg.inv(before.root @ before.root.T)
     noise = 1 / problem.variance.ravel()
-    logs = np.linspace(-0.2, 0.2, CHANNELS)
     linear = np.zeros(size)
     # exposures are taken for the likeliest ones, which have no slope
-    linear[:CHANNELS] = slopes[:, :CHANNELS].T @ (noise * (problem.x.ravel() - mean(np.zeros(size)))) - logs / SD**2
-    return slopes.T @ (noise[:, None] * slopes) + np.diag(prior), linear
+    linear[:CHANNELS] = slopes[:, :CHANNELS].T @ (noise * (problem.x.ravel() - mean(np.zeros(size))))
+    linear[:CHANNELS] += prior[:CHANNELS, :CHANNELS] @ before.mean
+    return slopes.T @ (noise[:, None] * slopes) + prior, linear
 
 
-def law_of(cohort):
+def law_of(cohort, before: FactorErrors = LEARNED):
     problem, exposures, spread, weight = cohort
-    factors = LearnedFactors(np.linspace(-0.2, 0.2, CHANNELS), SD)
-    return factor_law(problem, exposures, exposures > 0, spread, weight, factors)
+    return factor_law(problem, exposures, exposures > 0, spread, weight, before)
 
 
-def test_errors_of_factors_have_the_posterior_of_all_that_may_change(cohort):
-    precision, linear = in_full(cohort)
+@pytest.mark.parametrize("before", [LEARNED, EARLIER], ids=["learned", "earlier"])
+def test_errors_of_factors_have_the_posterior_of_all_that_may_change(cohort, before):
+    precision, linear = in_full(cohort, before)
     covariance = np.linalg.inv(precision)
-    law = law_of(cohort)
-    np.testing.assert_allclose(law.root @ law.root.T, covariance[:CHANNELS, :CHANNELS], rtol=1e-5, atol=1e-8)
-    np.testing.assert_allclose(law.mean, (covariance @ linear)[:CHANNELS], rtol=1e-5, atol=1e-8)
-    error = np.linspace(0.1, -0.2, CHANNELS)
-    # a given d: the least of the quadratic form in all the rest
-    rest = -np.linalg.solve(precision[CHANNELS:, CHANNELS:], precision[CHANNELS:, :CHANNELS] @ error)
-    np.testing.assert_allclose(law.common @ error, rest[:COUNT], rtol=1e-5)
+    law, rows = law_of(cohort, before), CHANNELS + COUNT
+    root = np.vstack([law.errors.root, law.common_root])
+    expected = covariance[:rows, :CHANNELS]
+    np.testing.assert_allclose(root @ law.errors.root.T, expected, rtol=1e-5, atol=1e-8)
+    mean = np.concatenate([law.errors.mean, law.common_mean])
+    np.testing.assert_allclose(mean, (covariance @ linear)[:rows], rtol=1e-5, atol=1e-8)
 
 
-def test_exposures_go_where_the_counts_then_are(cohort):
+@pytest.mark.parametrize("before", [LEARNED, EARLIER], ids=["learned", "earlier"])
+def test_exposures_go_where_the_counts_then_are(cohort, before):
     problem, exposures, spread, _ = cohort
-    precision, linear = in_full(cohort)
-    law = law_of(cohort)
+    precision, linear = in_full(cohort, before)
+    law = law_of(cohort, before)
     error = (np.linalg.inv(precision) @ linear)[:CHANNELS]
     rest = -np.linalg.solve(precision[CHANNELS:, CHANNELS:], precision[CHANNELS:, :CHANNELS] @ error)
     expected = np.maximum(exposures * (1 + rest[:COUNT] + rest[COUNT:].reshape(SAMPLES, COUNT)), 0)
     draws = Draws(2, 1, SAMPLES, COUNT)
     draws.put(0, np.stack([exposures, exposures]))
-    still = law._replace(root=np.zeros_like(law.root))
+    still = law._replace(
+        errors=law.errors._replace(root=0 * law.errors.root), common_root=np.zeros_like(law.common_root)
+    )
     found = moved(np.random.default_rng(0), draws, still, problem, spread).at(0)
     np.testing.assert_allclose(found, np.stack([expected, expected]), rtol=1e-4)
     assert found[0, 0, 1] == 0
@@ -87,7 +96,7 @@ def test_exposures_do_not_fall_below_0(cohort):
     law = law_of(cohort)
     draws = Draws(1, 1, SAMPLES, COUNT)
     draws.put(0, exposures[None])
-    far = law._replace(root=50 * law.root)
+    far = law._replace(errors=law.errors._replace(root=50 * law.errors.root))
     found = np.stack([moved(np.random.default_rng(i), draws, far, problem, spread).at(0)[0] for i in range(20)])
     assert found.min() == 0
     assert np.isfinite(found).all()
@@ -95,9 +104,8 @@ def test_exposures_do_not_fall_below_0(cohort):
 
 def test_signatures_that_are_hardly_present_stay(cohort):
     problem, exposures, spread, weight = cohort
-    factors = LearnedFactors(np.linspace(-0.2, 0.2, CHANNELS), SD)
     presence = np.tile([0.9, 0.04, 1.0], (SAMPLES, 1))
-    law = factor_law(problem, exposures, presence, spread, weight, factors)
+    law = factor_law(problem, exposures, presence, spread, weight, LEARNED)
     np.testing.assert_array_equal(law.used, [0, 2])
     draws = Draws(1, 1, SAMPLES, COUNT)
     draws.put(0, exposures[None])

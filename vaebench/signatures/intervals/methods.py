@@ -22,7 +22,7 @@ from vaebench.signatures.intervals.options import BootstrapOptions, EncoderOptio
 from vaebench.signatures.likelihood import Maximum
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.priors import Ground
-from vaebench.signatures.sampler.shared_factors import LearnedFactors
+from vaebench.signatures.sampler.shared_factors import FactorErrors
 from vaebench.signatures.sampler.sums import inseparable
 from vaebench.signatures.tables import Estimates, OnProgress
 
@@ -48,7 +48,7 @@ class FittedCohort(NamedTuple):
         options: constants of the method.
         progress: see :data:`vaebench.signatures.tables.OnProgress`.
         ground: of the prior, for a method that has one; ``None`` for a weak one.
-        factors: by which the cohort's signatures were multiplied; ``None`` for signatures as given.
+        factor_errors: of the factors by which the signatures were multiplied; ``None`` for signatures as given.
     """
 
     x: np.ndarray
@@ -62,7 +62,7 @@ class FittedCohort(NamedTuple):
     options: Any  # of the class that the method has in the registry
     progress: OnProgress
     ground: Ground | None = None
-    factors: LearnedFactors | None = None
+    factor_errors: FactorErrors | None = None
 
 
 class IntervalMethod(NamedTuple):
@@ -99,7 +99,7 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
         seed=cohort.seed,
         options=options,
         progress=cohort.progress,
-        factors=cohort.factors,
+        factor_errors=cohort.factor_errors,
     )
     judged = found.presence >= options.judged
     worst, effective = mixing(found, options)
@@ -113,7 +113,8 @@ def _spike_slab(cohort: FittedCohort) -> Estimates:
         "effective_draws_min": float(np.min(found.effective[judged], initial=found.draws)),
         "prior": {name: np.asarray(v).tolist() for name, v in found.prior._asdict().items()},
     }
-    return Estimates(found.mean, found.lower, found.upper, found.presence, diagnostics, found.sums, found.kept)
+    ends = (found.mean, found.lower, found.upper, found.presence)
+    return Estimates(*ends, diagnostics, found.sums, found.kept, found.factor_errors)
 
 
 def _by_ends(cohort: FittedCohort, ends: Ends, **diagnostics: object) -> Estimates:

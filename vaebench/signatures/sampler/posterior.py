@@ -12,7 +12,7 @@ from vaebench.signatures.sampler.mixing import Moving, has_mixed, narrowed, rows
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, burden_moments, shifts_of, weak_ground
 from vaebench.signatures.sampler.problem import Prior, Problem
-from vaebench.signatures.sampler.shared_factors import LearnedFactors, factor_law, moved
+from vaebench.signatures.sampler.shared_factors import FactorErrors, factor_law, moved
 from vaebench.signatures.sampler.summary import SUMMARISED, ExposurePosterior, joined, summary, with_rows
 from vaebench.signatures.sampler.sums import inseparable
 from vaebench.signatures.tables import SMALL, OnProgress, no_progress
@@ -63,7 +63,7 @@ def sampled(
     seed: int = 0,
     options: SamplerOptions = SAMPLER,
     progress: OnProgress = no_progress,
-    factors: LearnedFactors | None = None,
+    factor_errors: FactorErrors | None = None,
 ) -> ExposurePosterior:
     """Draw the exposures of x [T, M] from their posterior; the steps are those of :mod:`vaebench.signatures.sampler`.
 
@@ -80,7 +80,7 @@ def sampled(
         seed: of the chains.
         options: constants of the sampler.
         progress: see :data:`vaebench.signatures.tables.OnProgress`.
-        factors: by which the signatures were multiplied, if intervals are to allow for their error.
+        factor_errors: of the factors by which the signatures were multiplied; ``None`` for signatures as given.
     """
     noise, problem = noise_and_problem(x, signatures, start @ signatures, scatter, options, dispersion)
     groups = np.ones((len(x), 1)) if groups is None else groups
@@ -116,9 +116,9 @@ def sampled(
         found = with_rows(found, summary(moving.draws, level, options), moving.rows)
         draws.replace(moving.rows, moving.draws)
         thin *= 2
-    if factors is not None:
+    if factor_errors is not None:
         log_sd = groups @ _mean_prior(priors).log_sd
-        draws, found = _with_errors(draws, found, problem, log_sd, ground, factors, level, seed, options)
+        draws, found = _with_errors(draws, found, problem, log_sd, ground, factor_errors, level, seed, options)
     found = found._replace(
         kept=draws.every(max(chains * length // options.kept, 1), options.kept),
         prior=_mean_prior(priors),
@@ -146,16 +146,17 @@ def _with_errors(
     problem: Problem,
     log_sd: np.ndarray,
     ground: Ground,
-    factors: LearnedFactors,
+    before: FactorErrors,
     level: float,
     seed: int,
     options: SamplerOptions,
 ) -> tuple[Draws, ExposurePosterior]:
-    """``draws`` with the errors of ``factors``, and what is found then; ``log_sd`` [T, S] is that of the prior of each sample."""
+    """``draws`` with the errors of factors, and what is found then; ``log_sd`` [T, S] is that of the prior of each sample."""
     weight = np.broadcast_to(np.asarray(ground.mean_weight), log_sd.shape[1])
-    law = factor_law(problem, found.mean, found.presence, log_sd, weight, factors)
+    law = factor_law(problem, found.mean, found.presence, log_sd, weight, before)
     draws = moved(np.random.default_rng([seed, 4]), draws, law, problem, log_sd)
-    return draws, summary(draws, level, options)._replace(r_hat=found.r_hat, effective=found.effective)
+    mixed = {"r_hat": found.r_hat, "effective": found.effective}
+    return draws, summary(draws, level, options)._replace(**mixed, factor_errors=law.errors)
 
 
 def _mean_prior(priors: list[Prior]) -> Prior:

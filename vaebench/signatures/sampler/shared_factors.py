@@ -1,6 +1,6 @@
 """Exposures under channel factors that are known up to an error, the same one for all samples.
 
-A refit multiplies signatures by factors f_c that it learned from its cohort (:mod:`vaebench.signatures.adaptation`), and its
+A refit multiplies signatures by factors f_c of its cohort or of an earlier one (:mod:`vaebench.signatures.adaptation`), and its
 chains take them as known. Let d_c be the error of ln f_c, e the exposures of sample t and s_k the signatures as adapted. The mean
 of its counts is off by
 
@@ -14,7 +14,7 @@ error of the factors and a common change of exposures can look alike. To first o
 with the prior's variance v_k of ln e, and n_k the samples that its expected mean counts for: a change that the whole cohort
 shares costs little, since the mean of the prior is learned from the same counts.
 
-  1. :func:`factor_law`  the Gaussian posterior of d, and a given d; every b_t is summed out
+  1. :func:`factor_law`  the Gaussian posterior of d, and of a; every b_t is summed out
   2. :func:`moved`       each draw of the exposures is given a draw of d, and changes to what the counts then say
 """
 
@@ -30,31 +30,31 @@ from vaebench.signatures.sampler.problem import Problem
 _USED = 0.05  # P(present) in some sample from which a signature moves
 
 
-class LearnedFactors(NamedTuple):
-    """Channel factors that a cohort's signatures were multiplied by.
-
-    Attributes:
-        logs: ln f [M].
-        sd: w, standard deviation of ln f before counts are seen.
-    """
-
-    logs: np.ndarray
-    sd: float
-
-
-class FactorLaw(NamedTuple):
-    """Gaussian posterior of the errors d of the logarithms of factors.
+class FactorErrors(NamedTuple):
+    """Distribution of the errors d of ln f: ``mean + root @ n`` with standard normal n.
 
     Attributes:
         mean: [M].
-        root: [M, M], whose products with standard normal numbers scatter about the mean as d does.
-        common: [S', M], whose product with d is a.
-        used: [S'], the signatures that move.
+        root: [M, r].
     """
 
     mean: np.ndarray
     root: np.ndarray
-    common: np.ndarray
+
+
+class FactorLaw(NamedTuple):
+    """Gaussian posterior of the errors d and of what they change in all samples, by the same standard normal n [r].
+
+    Attributes:
+        errors: d.
+        common_mean: [S'], mean of a.
+        common_root: [S', r].
+        used: [S'], the signatures that move.
+    """
+
+    errors: FactorErrors
+    common_mean: np.ndarray
+    common_root: np.ndarray
     used: np.ndarray
 
 
@@ -64,9 +64,9 @@ def factor_law(
     presence: np.ndarray,
     log_sd: np.ndarray,
     weight: np.ndarray,
-    factors: LearnedFactors,
+    before: FactorErrors,
 ) -> FactorLaw:
-    """Posterior of the errors of ``factors``.
+    """Posterior of the errors of factors.
 
     Args:
         problem: of the cohort, with signatures as adapted.
@@ -74,26 +74,31 @@ def factor_law(
         presence: [T, S], P(present).
         log_sd: [T, S], standard deviation of ln e in the prior of each sample.
         weight: n [S].
-        factors: as learned.
+        before: errors before the counts: of factors learned from these counts ``FactorErrors(-ln f, w I)``, or those that an
+            earlier cohort left.
     """
     used = np.flatnonzero(presence.max(0) > _USED)
-    signatures, channels = np.asarray(problem.signatures)[used], len(factors.logs)
+    signatures, rank = np.asarray(problem.signatures)[used], before.root.shape[1]
     variances = np.mean(np.square(log_sd[:, used]), 0)
-    precision = np.diag(np.concatenate([np.full(channels, factors.sd**-2), weight[used] / variances]))
-    slope = -factors.logs / factors.sd**2
+    precision = np.diag(np.concatenate([np.ones(rank), weight[used] / variances]))
+    slope = np.zeros(len(precision))
     parts = (np.asarray(problem.x), exposures[:, used], log_sd[:, used], np.asarray(problem.variance))
     for x, e, spread, variance in zip(*parts, strict=True):
         by_signature = signatures.T * e
         by_factor = np.diag(by_signature.sum(1)) - by_signature @ signatures
-        moves, scaled = np.hstack([by_factor, by_signature]), by_signature * spread
-        precision += moves.T @ np.linalg.solve(np.diag(variance) + scaled @ scaled.T, moves)
-        # the exposures are the likeliest ones, so that they add nothing to the slope
-        slope = slope + by_factor.T @ ((x - by_signature.sum(1)) / variance)
+        moves, scaled = np.hstack([by_factor @ before.root, by_signature]), by_signature * spread
+        weighted = np.linalg.solve(np.diag(variance) + scaled @ scaled.T, moves)
+        precision += moves.T @ weighted
+        # the exposures are the likeliest ones, so that what the counts are off by has no slope in them
+        slope[:rank] += moves[:, :rank].T @ ((x - by_signature.sum(1)) / variance)
+        slope -= weighted.T @ (by_factor @ before.mean)
     both = np.linalg.inv(precision)
-    errors = both[:channels, :channels]
-    values, vectors = np.linalg.eigh(0.5 * (errors + errors.T))
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return FactorLaw(errors @ slope, root, np.linalg.solve(errors, both[:channels, channels:]).T, used)
+    mean = both @ slope
+    values, vectors = np.linalg.eigh(0.5 * (both[:rank, :rank] + both[:rank, :rank].T))
+    scatter = vectors * np.sqrt(np.maximum(values, 0.0))
+    given = np.linalg.solve(both[:rank, :rank], both[:rank, rank:]).T
+    errors = FactorErrors(before.mean + before.root @ mean[:rank], before.root @ scatter)
+    return FactorLaw(errors, mean[rank:], given @ scatter, used)
 
 
 def moved(rng: np.random.Generator, draws: Draws, law: FactorLaw, problem: Problem, log_sd: np.ndarray) -> Draws:
@@ -105,9 +110,10 @@ def moved(rng: np.random.Generator, draws: Draws, law: FactorLaw, problem: Probl
     for place in range(draws.shape[1]):
         exposures = draws.at(place).astype(np.float64)
         for own in exposures:
-            error = law.mean + law.root @ rng.standard_normal(len(law.root))
+            normal = rng.standard_normal(law.common_root.shape[1])
+            error = law.errors.mean + law.errors.root @ normal
             e = own[:, used]
-            change = e * (law.common @ error)
+            change = e * (law.common_mean + law.common_root @ normal)
             away = e @ (signatures * error) + (change - e * (signatures @ error)) @ signatures
             # b is the ridge regression of what the counts are off by, in units of its prior's spread
             scale = e * spread

@@ -10,6 +10,7 @@ from vaebench.signatures.sampler.diagnostics import effective_size, r_hat
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.problem import Prior
+from vaebench.signatures.sampler.shared_factors import FactorErrors
 from vaebench.signatures.sampler.sums import Sum
 from vaebench.types.shown import one_line
 
@@ -33,6 +34,7 @@ class ExposurePosterior(NamedTuple):
         sweeps: of each chain, those before the first draw included.
         sums: of signatures that the counts of a sample cannot tell apart.
         limit: the most sweeps of each chain.
+        factor_errors: what the counts leave open of channel factors; ``None`` for signatures as given.
     """
 
     __repr__ = one_line
@@ -49,6 +51,7 @@ class ExposurePosterior(NamedTuple):
     sweeps: int
     sums: list[Sum]
     limit: int = 0
+    factor_errors: FactorErrors | None = None
 
 
 def read_off(
