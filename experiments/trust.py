@@ -15,7 +15,8 @@ ASSAY: `genome`; `exome`, `few` and `panel`, scaled so that the median tumour of
 catalogue's counts. SAMPLES: tumours that are refitted together. OFFERED: `true`, the signatures of the cohort; `tissue`, those
 published in its cancer type, filled up to 25 with the most frequent ones; `all` of COSMIC. NOISE: `nb`, counts negative binomial
 of size 20 in each channel; `vary`, the spectrum of each signature in each tumour is Dirichlet with concentration 1,000; `shift`,
-the spectra of all signatures are multiplied by factors of the channels, log-normal with 0.2, alike in all tumours of a cohort.
+the spectra of all signatures are multiplied by factors of the channels, log-normal with 0.2, alike in all tumours of a cohort;
+`earlier`, as `shift`, and single tumours are given the channel factors that were learned from 24 others of their cohort.
 
 Cohorts of one tumour are drawn 10 times a draw, of five twice. The seed of a draw is its number; no constant was chosen by it.
 Machine: 1 CPU core. Ten single genomes with all 86 signatures took 140 seconds while other work shared the core; the whole table
@@ -40,7 +41,7 @@ import fnmatch
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,8 +60,10 @@ KEYS = ["regime", "type", "draw"]
 MEDIANS = {"genome": None, "exome": 80, "few": 50, "panel": 8}
 """Mutations of the median tumour in an assay; genomes stay as they are."""
 OFFERED = ("true", "tissue", "all")
-NOISES = ("poisson", "nb", "vary", "shift")
+NOISES = ("poisson", "nb", "vary", "shift", "earlier")
 SIZE, CONCENTRATION, SHIFT = 20.0, 1000.0, 0.2
+EARLIER = 24
+"""Tumours that factors were learned from."""
 TISSUE = 25
 """Signatures offered for a tissue."""
 REGIMES = (
@@ -180,7 +183,7 @@ def drawn(field: Field, regime: str, kind: str, rng: np.random.Generator) -> Dra
     wanted = MEDIANS[assay]
     scale = 1.0 if wanted is None else wanted / float(np.median(field.mutations[own]))
     spectra = field.signatures.loc[field.exposures.columns].to_numpy()
-    if noise == "shift":
+    if noise in ("shift", "earlier"):
         spectra = spectra * rng.lognormal(0.0, SHIFT, spectra.shape[1])
         spectra = spectra / spectra.sum(1, keepdims=True)
     truth, counts = [], []
@@ -223,17 +226,31 @@ class Scored(NamedTuple):
     notes: pd.DataFrame
 
 
-def measured(field: Field, regime: str, kind: str, draw: int, settings: dict[str, str]) -> Scored:
-    """Draw the cohorts of a row, refit them, and score what was said of them."""
-    _, samples, _, _ = parts_of(regime)
+def cohorts_of(
+    field: Field, regime: str, kind: str, draw: int, settings: dict[str, str]
+) -> Iterator[tuple[Drawn, dict[str, Any]]]:
+    """Yields the cohorts of a row, and the options of their refits."""
+    assay, samples, offered, noise = parts_of(regime)
     # the name's bytes make regimes independent of each other and of their order
     rng = np.random.default_rng([draw, *f"{regime} {kind}".encode()])
-    cohorts = 10 if samples == 1 else max(1, 10 // samples)
+    named: dict[str, Any] = {name: value.replace("TYPE", kind) for name, value in settings.items()}
+    number = 10 if samples == 1 else max(1, 10 // samples)
+    if noise != "earlier":
+        yield from ((drawn(field, regime, kind, rng), named) for _ in range(number))
+        return
+    every = drawn(field, f"{assay}_{EARLIER + samples * number}_{offered}_{noise}", kind, rng)
+    parts = [slice(0, EARLIER), *(slice(i, i + samples) for i in range(EARLIER, len(every.counts), samples))]
+    first, *others = (every._replace(counts=every.counts[part], truth=every.truth[part]) for part in parts)
+    learned = refit(first.counts, first.offered, intervals="spike_slab", seed=draw, checks=UNCHECKED, **named)
+    adapt = {} if learned.channel_factors is None else {"adapt": learned.channel_factors}
+    yield from ((cohort, adapt | named) for cohort in others)
+
+
+def measured(field: Field, regime: str, kind: str, draw: int, settings: dict[str, str]) -> Scored:
+    """Draw the cohorts of a row, refit them, and score what was said of them."""
     entries, notes, given, seconds, rivals, ratios = [], [], 0, 0.0, np.zeros(2), []
-    for i in range(cohorts):
-        cohort = drawn(field, regime, kind, rng)
+    for i, (cohort, named) in enumerate(cohorts_of(field, regime, kind, draw, settings)):
         started = time.perf_counter()
-        named: dict[str, Any] = {name: value.replace("TYPE", kind) for name, value in settings.items()}
         fit = refit(cohort.counts, cohort.offered, intervals="spike_slab", seed=draw, checks=UNCHECKED, **named)
         seconds += time.perf_counter() - started
         assert fit.intervals is not None
@@ -245,7 +262,7 @@ def measured(field: Field, regime: str, kind: str, draw: int, settings: dict[str
         ratios.append(float((totals / cohort.counts.sum(axis=1)).max()))
     table = pd.concat(entries, ignore_index=True)
     key = {"regime": regime, "type": kind, "draw": draw}
-    row: dict[str, Any] = {**key, "cohorts": cohorts, **counted(table), "largest_sum": max(ratios)}
+    row: dict[str, Any] = {**key, "cohorts": len(entries), **counted(table), "largest_sum": max(ratios)}
     row |= {"nnls_absent": rivals[0], "nnls_estimate": rivals[1], "cohorts_with_notes": given}
     row |= {"seconds": round(seconds, 1)}
     listed = pd.DataFrame({"note": notes}).value_counts().reset_index(name="times") if notes else pd.DataFrame()

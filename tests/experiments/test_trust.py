@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,6 +62,24 @@ def test_channels_shift_alike_in_all_tumours_of_a_cohort():
         ratios.append(halves[0])
     assert np.std(ratios) == pytest.approx(trust.SHIFT, rel=0.2)
     assert abs(np.corrcoef(*ratios)[0, 1]) < 0.3
+
+
+def test_single_tumours_are_given_the_factors_of_others_of_their_cohort(monkeypatch):
+    asked = []
+
+    def refitted(counts, offered, **options):
+        asked.append((len(counts), options))
+        return SimpleNamespace(channel_factors=pd.Series([1.0]))
+
+    monkeypatch.setattr(trust, "refit", refitted)
+    found = list(trust.cohorts_of(FIELD, "genome_1_true_earlier", "Liver-HCC", 3, {"tissue": "TYPE"}))
+    assert [count for count, _ in asked] == [trust.EARLIER]
+    assert asked[0][1]["tissue"] == "Liver-HCC"
+    assert len(found) == 10
+    assert len({name for cohort, _ in found for name in cohort.counts.index}) == 10
+    assert all(len(cohort.counts) == 1 and "adapt" in options for cohort, options in found)
+    plain = list(trust.cohorts_of(FIELD, "genome_5_true", "Liver-HCC", 3, {}))
+    assert [(len(cohort.counts), options) for cohort, options in plain] == [(5, {})] * 2
 
 
 def test_offered_signatures():
