@@ -54,10 +54,12 @@ def given_factors(given: pd.Series | pd.DataFrame, channels: pd.Index) -> tuple[
     if "shift" not in table:
         return factors, None
     errors = table[["shift", *(name for name in table if str(name).startswith("error_"))]]
-    wrong = errors.index[~np.isfinite(errors).all(axis=1)]
-    if len(wrong):
-        raise InputError(f"the channel factors have errors that are no numbers for channel {str(wrong[0])!r}")
-    values = errors.to_numpy()
+    values = errors.to_numpy(np.float64)
+    lacking = np.flatnonzero(~np.isfinite(values).all(1))
+    if len(lacking):
+        raise InputError(
+            f"the channel factors have errors that are no numbers for channel {str(channels[lacking[0]])!r}"
+        )
     return factors, FactorErrors(values[:, 0], values[:, 1:])
 
 
