@@ -223,9 +223,8 @@ def channel_factors(
     """Factors [M] of the counts x [T, M]; the arguments are those of :func:`adaptation_of`."""
     chain = dataclasses.replace(SAMPLER, ignored=_NEVER)
     groups, core = np.ones((len(x), 1)), _core(ground, options)
-    ground = ground._replace(
-        pairs=None
-    )  # the prior stays as expected, and most mutations are of signatures that are surely there
+    # the prior stays as expected, and most mutations are of signatures that are surely there
+    ground = ground._replace(pairs=None)
     exposures = np.zeros((1, len(x), len(signatures)))
     exposures[0][:, core] = maximum_likelihood(x, signatures[core]).exposures
     total = x.sum(1)

@@ -106,7 +106,7 @@ def moved(rng: np.random.Generator, draws: Draws, law: FactorLaw, problem: Probl
     found, used = Draws(*draws.shape), law.used
     signatures, spread = np.asarray(problem.signatures)[used], log_sd[:, used]
     weighted = signatures / np.asarray(problem.variance)[:, None]  # [T, S', M]
-    information = weighted @ signatures.T
+    information, rows = weighted @ signatures.T, np.arange(len(spread))[:, None, None]
     for place in range(draws.shape[1]):
         exposures = draws.at(place).astype(np.float64)
         for own in exposures:
@@ -115,11 +115,13 @@ def moved(rng: np.random.Generator, draws: Draws, law: FactorLaw, problem: Probl
             e = own[:, used]
             change = e * (law.common_mean + law.common_root @ normal)
             away = e @ (signatures * error) + (change - e * (signatures @ error)) @ signatures
-            # b is the ridge regression of what the counts are off by, in units of its prior's spread
-            scale = e * spread
-            system = np.eye(len(used)) + scale[:, :, None] * information * scale[:, None]
-            pull = scale * np.einsum("tkm,tm->tk", weighted, away)
-            change -= scale * np.linalg.solve(system, pull[..., None])[..., 0]
+            # b is the ridge regression of what the counts are off by, in units of its prior's spread; absent signatures stay
+            there = np.argsort(e == 0, axis=1, kind="stable")[:, : max(int((e > 0).sum(1).max()), 1)]
+            scale = np.take_along_axis(e * spread, there, 1)
+            system = information[rows, there[:, :, None], there[:, None, :]] * scale[:, :, None] * scale[:, None]
+            pull = scale * np.take_along_axis(np.matmul(weighted, away[..., None])[..., 0], there, 1)
+            answer = np.linalg.solve(system + np.eye(there.shape[1]), pull[..., None])[..., 0]
+            np.put_along_axis(change, there, np.take_along_axis(change, there, 1) - scale * answer, 1)
             own[:, used] = np.maximum(e + change, 0.0)
         found.put(place, exposures)
     return found
