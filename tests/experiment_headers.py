@@ -28,6 +28,7 @@ OLDER = (
     "real_extraction",
     "trust_extraction",
     "trust_calibration",
+    "trust_best",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""
 
