@@ -9,7 +9,7 @@ Data, simulator, regimes and draws: those of experiments/trust.py, single sample
 tumour, scaled; so the true prior of a sample is the set of all real tumours (tissue not named) or those of its type (named).
 The tumour itself is left out, for no prior knows it. Each of the others is weighed by the multinomial likelihood of the sample's
 counts under its mixture of signatures, and the weighted mean of their shares, times the sample's mutations, is the estimate;
-P(present) is the weight of those that have a signature. No method that does not know more than these tumours is better on average.
+P(present) is the weight of those that have a signature. No method that knows no more than these tumours is better on average.
 
 Machine: 1 CPU core, a minute.
 Measured: results/trust/README.md.
