@@ -19,6 +19,7 @@ from vaebench.signatures.intervals.options import BootstrapOptions
 from vaebench.signatures.refit_tables import found_signatures
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler import posterior as sampling
+from vaebench.signatures.sampler import summary
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.summary import read_off
 from vaebench.signatures.sampler.visits import visited
@@ -83,7 +84,7 @@ def test_blocks_of_a_larger_cohort_are_its_own_rows(monkeypatch):
 @pytest.mark.slow
 def test_chains_that_stand_apart_are_noted(cohort, monkeypatch):
     catalogue, truth = cohort
-    monkeypatch.setattr(sampling, "r_hat", lambda draws: np.full(draws.shape[2:], np.inf))
+    monkeypatch.setattr(summary, "r_hat", lambda draws: np.full(draws.shape[2:], np.inf))
     once = dataclasses.replace(SHORT, longest=1)
     fit = refit(catalogue, truth.signatures, intervals="spike_slab", types=truth.types, options=once)
     assert fit.diagnostics["r_hat_99"] == np.inf
@@ -328,8 +329,8 @@ def test_chains_grow_until_they_have_mixed_or_to_the_limit(cohort, monkeypatch):
     options = SamplerOptions(learning=20, draws=40, chain=10, longest=4)
     given = {"intervals": "spike_slab", "options": options}
     worst = iter([2.0, 1.0, 2.0, 2.0, 2.0])
-    monkeypatch.setattr(sampling, "r_hat", lambda draws: np.full(draws.shape[2:], next(worst)))
-    monkeypatch.setattr(sampling, "effective_size", lambda draws: np.full(draws.shape[2:], 99.0))
+    monkeypatch.setattr(summary, "r_hat", lambda draws: np.full(draws.shape[2:], next(worst)))
+    monkeypatch.setattr(summary, "effective_size", lambda draws: np.full(draws.shape[2:], 99.0))
     sweeps = []
     fit = refit(few, truth.signatures, progress=lambda what, done, total: sweeps.append((done, total)), **given)
     assert fit.diagnostics["sweeps"] == 20 + 2 * 20  # of two chains; with the second stretch they had mixed
