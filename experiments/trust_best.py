@@ -29,12 +29,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scripts import Parser, comma, entry, keep
-from trust import BINS, Drawn, Field, add_files, counted, drawn, made_up_field, parts_of, real_field
+from trust import BINS, Drawn, Field, add_files, cohorts_of, counted, made_up_field, parts_of, real_field
 
 from vaebench.errors import InputError
 
 REGIMES = ("few_1_all", "exome_1_tissue", "exome_1_all", "panel_1_tissue")
-SAMPLES = 10  # of a draw, as in experiments/trust.py
+PRIORS = ("all tumours", "its type")
 LEAST = 1e-6  # probability of a channel that no signature of a tumour has
 
 
@@ -61,9 +61,7 @@ def best(field: Field, regime: str, kind: str, draws: Sequence[int], named: bool
     shares, tables = _shares(field), []
     allowed = (field.exposures.to_numpy().sum(1) > 0) & ((field.types == kind) | (not named))
     for draw in draws:
-        rng = np.random.default_rng([draw, *f"{regime} {kind}".encode()])
-        for _ in range(SAMPLES):
-            cohort = drawn(field, regime, kind, rng)
+        for cohort, _ in cohorts_of(field, regime, kind, draw, {}):
             weights = weights_of(field, cohort, allowed)
             total = float(cohort.counts.to_numpy().sum())
             estimate = {"exposure": weights @ shares * total, "presence": weights @ (shares > 0)}
@@ -119,9 +117,6 @@ def table_of(options: argparse.Namespace, field: Field) -> pd.DataFrame:
                 rows.append(key | {"prior": "refit"} | scores(own.drop(columns=["regime", "type"]).sum()))
     keep(pd.DataFrame(rows), options.out / "rows.csv")
     return pd.DataFrame(rows)
-
-
-PRIORS = ("all tumours", "its type")
 
 
 if __name__ == "__main__":

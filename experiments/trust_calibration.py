@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scripts import Parser, comma, entry, keep
-from trust import Field, add_files, drawn, made_up_field, parts_of, real_field
+from trust import Field, add_files, cohorts_of, made_up_field, parts_of, real_field
 
 from vaebench.errors import InputError
 from vaebench.signatures.calibration import SOURCES, calibrate
@@ -39,13 +39,10 @@ REGIMES = ("genome_1_tissue", "exome_1_tissue", "panel_1_tissue", "few_1_all", "
 
 def predicted(field: Field, regime: str, kind: str, draws: int | None) -> dict[str, Any]:
     """Coverage of exposures above 0 that `calibrate` predicts, by source, over the cohorts of draw 0 of trust.py."""
-    samples = parts_of(regime)[1]
-    rng = np.random.default_rng([0, *f"{regime} {kind}".encode()])
     started, found = time.process_time(), []
-    cohorts = 10 if samples == 1 else max(1, 10 // samples)
-    draws = draws or max(2, -(-TUMOURS // (samples * cohorts)))
-    for i in range(cohorts):
-        cohort = drawn(field, regime, kind, rng)
+    cohorts = [cohort for cohort, _ in cohorts_of(field, regime, kind, 0, {})]
+    draws = draws or max(2, -(-TUMOURS // (parts_of(regime)[1] * len(cohorts))))
+    for i, cohort in enumerate(cohorts):
         table = calibrate(cohort.counts, cohort.offered, draws=draws, seed=i)
         found.append(table.loc[table["group"] == "non-zero", [f"coverage_{name}" for name in SOURCES]].iloc[0])
     mean = pd.DataFrame(found).mean()

@@ -28,7 +28,7 @@ class SamplerOptions:
         scarce: draws above 0 below which they do not give an upper end: the counts alone do then.
         spread: mutations added to the variance that shapes proposals: few counts are far from Gaussian.
         tumours: tumours without counts that are drawn beside a chain where signatures occur together, of all its cohorts or
-            cancer types: they show P(present) of a signature that one in fifty has to a tenth, anew in every sweep.
+            cancer types: they show anew in every sweep how often each signature is present.
         least_tumours: of each cohort or type.
         few: weight, in samples, of the whole cohort's prior in the prior of each cancer type.
         visits: visits of a signature per sweep, relative to P(present); one that is present in an eighth of the draws is visited
