@@ -130,6 +130,17 @@ def test_another_schema_is_refused_with_the_way_out(tmp_path):
         write_rows([row("a", schema=7)], tmp_path)
 
 
+def test_trainings_of_an_earlier_version_have_the_defaults_of_later_settings(tmp_path):
+    trained = {"static/recipe": "textbook"}
+    write_rows([row("a", **trained), row("pca")], tmp_path)
+    assert "static/likelihood" not in read_rows(tmp_path)
+    write_rows([row("b", **trained, **{"static/likelihood": "negative_binomial", "traced/kl_warmup": 5})], tmp_path)
+    rows = read_rows(tmp_path).set_index("point")
+    assert list(rows.loc[["a", "b"], "static/likelihood"]) == ["own", "negative_binomial"]
+    assert list(rows.loc[["a", "b"], "traced/kl_warmup"]) == [0, 5]
+    assert rows.loc["pca", ["static/likelihood", "traced/kl_warmup"]].isna().all()
+
+
 def test_compaction_keeps_rows_order_and_types(tmp_path):
     parts = [write_rows([row(p, n=i, history=[float(i)])], tmp_path) for i, p in enumerate("abcd")]
     write_rows([row("e")], tmp_path)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from vaebench.atomic import create, read_json, replacing
 from vaebench.errors import InputError, shortened, user_path
-from vaebench.types import SCHEMA
+from vaebench.types import LATER, SCHEMA
 from vaebench.types.flat import arrow_type, flat_value
 from vaebench.types.row_parts import check_data, joined_parts, read_part
 
@@ -104,7 +104,17 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
     held = [
         name for name in table.column_names if name.startswith("metric/") or table[name].null_count < table.num_rows
     ]
-    return table.select(held).to_pandas()
+    return _completed(table.select(held).to_pandas())
+
+
+def _completed(rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` whose trainings have a value of each setting that any of them has: those of an earlier version had its default."""
+    trained = rows.get("static/recipe")
+    for name in ("static/likelihood", "traced/kl_warmup"):
+        if trained is not None and name in rows:
+            earlier = trained.notna() & rows[name].isna()
+            rows[name] = rows[name].mask(earlier, LATER[name.partition("/")[2]])
+    return rows
 
 
 def tidy(rows: pd.DataFrame) -> pd.DataFrame:

@@ -10,10 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vaebench.space.points import Point
-from vaebench.types import SCHEMA
-
-_LATER = {"likelihood": "own", "kl_warmup": 0}
-"""Settings that identities name only where they differ from these defaults, since they were added later."""
+from vaebench.types import LATER, SCHEMA
 
 
 def point_id(point: Point, digest: str) -> str:
@@ -32,6 +29,6 @@ def earlier_ids(point: Point, digest: str) -> Iterator[str]:
 
 def _hashed(fields: Mapping[str, Any], digest: str) -> str:
     # points without these settings keep the identity that they had before there were any
-    fields = {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
+    fields = {name: value for name, value in fields.items() if name not in LATER or value != LATER[name]}
     content = json.dumps([SCHEMA, fields, digest], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()[:16]
