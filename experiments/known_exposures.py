@@ -14,7 +14,7 @@ Expected: 37 types of genomes and 32 or 33 of exomes, about 1,000 rows; SBS1 in 
 Writes OUT/known_exposures.csv, which is the package's vaebench/signatures/known_exposures.csv: a row for each type and signature
 that was found in it, with the samples of the type, those with the signature, mean and standard deviation of ln(share) there, and
 of ln(size) relative to the tumour's burden (vaebench/signatures/sizes.py), which the prior is made of. And OUT/known_pairs.csv,
-the package's vaebench/signatures/known_pairs.csv: log odds ratios of pairs of signatures in genomes
+the package's vaebench/signatures/known_pairs.csv: log odds ratios of pairs of signatures in genomes, correlations of their sizes
 (vaebench/signatures/cooccurrence.py). What these are worth on genomes that are held back is printed.
 """
 
@@ -86,7 +86,8 @@ def tables(genomes: Path, exomes: Path, types: Sequence[Path]) -> tuple[pd.DataF
         facts(g.filter(regex=r"^SBS\d"), g["Cancer Types"], "genome"),
         facts(e.filter(regex=r"^SBS\d"), e["sample"].str[5:7].map(sites), "exome"),
     ]
-    pairs = pair_table(g.filter(regex=r"^SBS\d"), g["Cancer Types"])
+    genome_exposures = g.filter(regex=r"^SBS\d")
+    pairs = pair_table(genome_exposures, g["Cancer Types"], growth_of(list(genome_exposures.columns)))
     return pd.concat(parts).assign(source=SOURCE), pairs.assign(source=SOURCE)
 
 

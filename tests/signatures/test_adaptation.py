@@ -15,10 +15,10 @@ from vaebench.signatures.adaptation import ADAPTATION, KNOWN, adaptation_of, ada
 from vaebench.signatures.channel_factors import factors_table, given_factors, read_channel_factors, with_factors
 from vaebench.signatures.dispersion import scatter
 from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.published import published_ground
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.shared_factors import FactorErrors
+from vaebench.signatures.type_grounds import published_ground
 
 NAMES = ["SBS1", "SBS2", "SBS5", "SBS12", "SBS18", "SBS21", "SBS28", "SBS40a"]
 PRESENT = ("SBS1", "SBS5", "SBS40a")

@@ -12,17 +12,23 @@ from scipy.special import expit, logit, softmax
 
 from vaebench.signatures.cooccurrence import (
     MOST,
+    Together,
     drawn_presence,
+    drawn_sizes,
     fitted_log_odds,
     known_pairs,
     log_odds_of,
     pair_table,
     pairs_of,
+    shared_sizes,
 )
-from vaebench.signatures.published import published_ground
 from vaebench.signatures.sampler.autologistic import followed, matched
 from vaebench.signatures.sampler.priors import weak_ground
+from vaebench.signatures.sizes import size_correlation
+from vaebench.signatures.type_grounds import published_ground
 
+ALONE = np.zeros((0, 4))
+"""Loadings of no process."""
 CHANCE = np.array([0.4, 0.5, 0.3, 0.6])
 TRUE = np.zeros((4, 4))
 TRUE[0, 1] = TRUE[1, 0] = 2.0
@@ -45,7 +51,9 @@ def sets_of(chance: np.ndarray, log_odds: np.ndarray) -> tuple[np.ndarray, np.nd
 @pytest.mark.parametrize("log_odds", [TRUE, None])
 def test_sets_are_drawn_as_often_as_enumeration_has_it(log_odds):
     every, chance = sets_of(CHANCE, np.zeros((4, 4)) if log_odds is None else log_odds)
-    drawn = drawn_presence(CHANCE, 60_000, np.random.default_rng(0), log_odds)
+    drawn = drawn_presence(
+        CHANCE, 60_000, np.random.default_rng(0), log_odds if log_odds is None else Together(log_odds, ALONE)
+    )
     found = np.bincount(drawn @ 2 ** np.arange(4), minlength=16) / len(drawn)
     np.testing.assert_allclose(found[every @ 2 ** np.arange(4)], chance, atol=0.008)
 
@@ -90,7 +98,7 @@ def test_log_odds_are_found_again_also_where_types_differ():
     """Three types in which signatures are rare or common; over all of them rare ones would seem to go together."""
     rng = np.random.default_rng(1)
     types = np.repeat(["a", "b", "c"], 4000)
-    parts = [drawn_presence(CHANCE * scale, 4000, rng, TRUE) for scale in (1.0, 0.2, 1.5)]
+    parts = [drawn_presence(CHANCE * scale, 4000, rng, Together(TRUE, ALONE)) for scale in (1.0, 0.2, 1.5)]
     found = fitted_log_odds(np.concatenate(parts), types)
     np.testing.assert_allclose(found, TRUE, atol=0.3)
     np.testing.assert_array_equal(found, found.T)
@@ -107,17 +115,47 @@ def test_few_tumours_say_little():
 
 def test_pairs_of_the_table_are_those_of_published_tumours():
     table = known_pairs().set_index(["signature", "other"])
-    assert table.loc[("SBS2", "SBS13"), "within_types"] == table.loc[("SBS17a", "SBS17b"), "over_types"] == MOST
+    assert table.loc[("SBS2", "SBS13"), "within_types"] == table.loc[("SBS17a", "SBS17b"), "within_types"] == MOST
     assert table.loc[("SBS10a", "SBS10b"), "within_types"] > 2
-    assert (table[["within_types", "over_types"]].abs().max(axis=1) <= MOST).all()
+    assert (table["within_types"].abs() <= MOST).all()
 
 
 def test_small_log_odds_are_left_out_of_a_table():
     rng = np.random.default_rng(3)
-    there = drawn_presence(CHANCE, 3000, rng, TRUE)
+    there = drawn_presence(CHANCE, 3000, rng, Together(TRUE, ALONE))
     exposures = pd.DataFrame(there * 50.0, columns=["SBS1", "SBS2", "SBS3", "SBS4"])
-    found = pair_table(exposures, pd.Series(["a"] * 3000))
+    found = pair_table(exposures, pd.Series(["a"] * 3000), np.ones(4))
     assert list(zip(found["signature"], found["other"], strict=True)) == [("SBS1", "SBS2"), ("SBS3", "SBS4")]
+
+
+def test_sizes_of_a_process_correlate_as_their_table_says():
+    """Exposures of two types with a burden; the correlation that is found again is beyond what the burden explains."""
+    rng = np.random.default_rng(4)
+    together = Together(np.zeros((10, 10)), np.sqrt(0.6) * (np.arange(10) < 2)[None])
+    parts = []
+    for mean in (5.0, 3.0):
+        sizes = drawn_sizes(10, 1500, rng, together)
+        np.testing.assert_allclose(np.corrcoef(sizes.T)[0, :3], [1, 0.6, 0], atol=0.06)
+        np.testing.assert_allclose(sizes.std(0), 1, atol=0.05)
+        logs = mean + 0.8 * sizes + rng.normal(0, 0.7, (1500, 1)) + np.arange(10) % 3
+        there = rng.random((1500, 10)) < np.array([0.5, 0.5, 1.0, *[0.7] * 7])
+        there[:, 1] |= there[:, 0]
+        parts.append(np.exp(logs) * there)
+    exposures, types = np.concatenate(parts), np.repeat(["a", "b"], 1500)
+    assert size_correlation(exposures, types, (0, 1)) == pytest.approx(0.6, abs=0.07)
+    assert size_correlation(exposures, types, (1, 2)) == pytest.approx(0.0, abs=0.07)
+    table = pair_table(pd.DataFrame(exposures, columns=list("ABCDEFGHIJ")), pd.Series(types), np.ones(10))
+    assert list(table["signature"][table["size_correlation"].notna()]) == ["A"]
+
+
+def test_published_processes_are_known_by_name():
+    published = ["SBS2", "SBS13", "SBS17a", "SBS17b", "SBS7a", "SBS7b"]
+    sizes = shared_sizes(np.eye(6), published)
+    np.testing.assert_array_equal(sizes > 0, [[1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 0, 0]])
+    assert sizes[0, 0] ** 2 == pytest.approx(0.55, abs=0.05)
+    # SBS7 of an older table is neither of its parts, and one of two signatures shares nothing
+    assert shared_sizes(np.eye(6)[:1], published).shape == (0, 1)
+    assert not len(shared_sizes(0.5 * (np.eye(6)[4:5] + np.eye(6)[5:]), published))
 
 
 def test_signatures_that_were_split_inherit():
@@ -129,23 +167,24 @@ def test_signatures_that_were_split_inherit():
             "vaebench.signatures.cooccurrence.known_pairs",
             lambda: pairs[pairs["signature"].isin(published) & pairs["other"].isin(published)],
         )
-        found = log_odds_of(inherited, published, "within_types")
+        found = log_odds_of(inherited, published)
     assert found[0, 1] == found[1, 0] < -2
     np.testing.assert_allclose(found[3], 0.1 * np.where(np.arange(5) == 2, 0, found[2]))
     assert not found[4].any()
     assert not found.diagonal().any()
 
 
-def test_one_sample_has_the_log_odds_over_all_types_and_a_cohort_those_within_them():
+def test_single_samples_and_cohorts_have_the_log_odds_within_types():
     names = ["SBS2", "SBS13", "SBS4", "SBS29", "SBS7a", "SBS7b"]
     signatures = pd.DataFrame(np.eye(6, 96) + 1e-3, names)
     signatures = signatures.div(signatures.sum(1), axis=0)
     x = np.random.default_rng(0).poisson(3, (50, 96)).astype(float)
     table = known_pairs().set_index(["signature", "other"]).loc[("SBS7a", "SBS7b")]
     one, named = (published_ground(x[:1], signatures, tissue)[0] for tissue in (None, "Skin-Melanoma"))
-    assert one.pairs.log_odds[4, 5] == table["over_types"] != named.pairs.log_odds[4, 5] == table["within_types"]
-    many = published_ground(x, signatures)[0].pairs
-    mixed = 0.98 * table["within_types"] + 0.02 * table["over_types"]
-    assert many.shifts is None
-    assert many.log_odds[4, 5] == pytest.approx(mixed)
+    many = published_ground(x, signatures)[0]
+    for pairs in (one.mixture.ground.pairs, named.pairs, many.pairs):
+        assert pairs.log_odds[4, 5] == table["within_types"]
+    assert one.mixture.ground.pairs.shifts.shape == (len(one.mixture.weights), 6)
+    assert many.pairs.shifts is None
+    assert many.mixture is None
     assert weak_ground(x, 6).pairs is None

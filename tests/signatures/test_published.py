@@ -12,11 +12,9 @@ from vaebench.errors import InputError
 from vaebench.signatures.offered import offered
 from vaebench.signatures.published import (
     ALL_TYPES,
-    burden_variance,
     disagreements,
     published_exposures,
     published_facts,
-    published_ground,
     seen_in,
     tissues,
     usual,
@@ -26,8 +24,9 @@ from vaebench.signatures.refit_notes import CHECKS, prior_notes, repeat_notes, u
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.resemblance import drawn_shares
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, weak_ground
+from vaebench.signatures.sampler.priors import Ground, burden_variance, weak_ground
 from vaebench.signatures.tables import Estimates
+from vaebench.signatures.type_grounds import published_ground
 
 X = np.full((4, 96), 20.0)
 QUICK = SamplerOptions(learning=40, draws=400, chain=20, longest=1)
@@ -259,15 +258,21 @@ def test_without_a_tissue_the_types_that_the_counts_resemble_are_the_prior_and_a
         assert (np.asarray(ground.presence_weight) > np.asarray(flat.presence_weight))[differ].all()
     notes = prior_notes(ground, signatures.index, None, Estimates(*(np.ones((30, 4)),) * 4, {}), "published", alike)
     assert "these counts resemble (Liver-HCC" in notes[0]
-    # a sample's counts are no prior of themselves
+    # a single sample has a mixture of the priors of the types that it may be of, each as if it were named
     one, weights = published_ground(x[:1], signatures)
     assert one is not None
-    assert weights[ALL_TYPES] == 1
-    assert [one.presence_weight[0], one.mean_weight[0], one.variance_weight[0]] == [1, 1, 4]
-    assert (
-        "exposures of all tumour types"
-        in prior_notes(one, signatures.index, None, Estimates(*(np.ones((1, 4)),) * 4, {}), "published", weights)[0]
-    )
+    assert next(iter(weights)) == "Liver-HCC"
+    mixture = one.mixture
+    assert mixture is not None
+    assert mixture.weights.sum() == pytest.approx(1)
+    alone, _ = published_ground(x[:1], signatures, "Liver-HCC")
+    np.testing.assert_array_equal(mixture.ground.presence[0], alone.presence)
+    np.testing.assert_array_equal(mixture.ground.log_mean[0], alone.log_mean)
+    said = prior_notes(one, signatures.index, None, Estimates(*(np.ones((1, 4)),) * 4, {}), "published", weights)
+    assert "these counts resemble (Liver-HCC" in said[0]
+    weights = {ALL_TYPES: 0.7, "Liver-HCC": 0.3}
+    said = prior_notes(one, signatures.index, None, Estimates(*(np.ones((1, 4)),) * 4, {}), "published", weights)
+    assert "exposures of all tumour types" in said[0]
 
 
 def test_wrong_priors_are_refused_in_a_sentence():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from scipy.special import gammaln, softmax
 
-from vaebench.signatures.resemblance import Facts, averaged, resembled
+from vaebench.signatures.cooccurrence import Together
+from vaebench.signatures.resemblance import Facts, averaged, chances_of, evidence, looked_at, weights_of
 
 SPECTRA = np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]])
 FIRST = Facts(np.array([1.0, 0.0]), np.array([-0.1, -1.0]), np.array([0.05, 0.05]))
@@ -13,9 +17,15 @@ SECOND = Facts(np.array([0.0, 1.0]), np.array([-1.0, -0.1]), np.array([0.05, 0.0
 BOTH = Facts(np.array([1.0, 1.0]), np.array([-0.7, -0.7]), np.array([0.5, 0.5]))
 
 
+def weights(x, signatures, facts, together=None):
+    """Weights of types that are equally common."""
+    common = np.full(len(facts), 1 / len(facts))
+    return weights_of(evidence(looked_at(x), signatures, facts, together), common)
+
+
 def test_one_sample_has_the_odds_of_an_integral_over_shares():
     x = np.array([[8.0, 4.0, 8.0]])
-    weights = resembled(x, SPECTRA, [FIRST, BOTH])
+    shares_of = weights(x, SPECTRA, [FIRST, BOTH])
     # BOTH: share of the first signature is logistic of a normal of variance 1
     grid = np.linspace(-6, 6, 4001)
     shares = 1 / (1 + np.exp(-grid))
@@ -23,23 +33,70 @@ def test_one_sample_has_the_odds_of_an_integral_over_shares():
     both = np.trapezoid(np.exp(np.log(q) @ x[0] - 0.5 * grid**2) / np.sqrt(2 * np.pi), grid)
     odds = both / np.exp(np.log(SPECTRA[0]) @ x[0])
     # one pseudo-sample of each type: w = (share + 1) / 3 at the fixed point
-    found = weights[1] / weights[0]
-    assert found == pytest.approx(odds * (weights[1] + 1) / (weights[0] + 1), rel=0.2)  # 400 tumours are drawn
+    found = shares_of[1] / shares_of[0]
+    assert found == pytest.approx(odds * (shares_of[1] + 1) / (shares_of[0] + 1), rel=0.2)  # 400 tumours are drawn
     assert found > 3
 
 
 def test_a_mixed_cohort_has_the_shares_of_its_parts():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.multinomial(60, SPECTRA[0], 150), rng.multinomial(60, SPECTRA[1], 50)]).astype(float)
-    weights = resembled(x, SPECTRA, [FIRST, SECOND, BOTH])
-    np.testing.assert_allclose(weights, [0.75, 0.25, 0], atol=0.05)
-    np.testing.assert_allclose(resembled(100 * x, 7 * SPECTRA, [FIRST, SECOND, BOTH]), weights, atol=0.05)
+    found = weights(x, SPECTRA, [FIRST, SECOND, BOTH])
+    np.testing.assert_allclose(found, [0.75, 0.25, 0], atol=0.05)
+    np.testing.assert_allclose(weights(100 * x, 7 * SPECTRA, [FIRST, SECOND, BOTH]), found, atol=0.05)
+
+
+def test_what_is_common_decides_where_counts_say_nothing_and_pairs_tell_types_apart():
+    common = np.array([0.05, 0.9, 0.05])
+    none = evidence(np.zeros((1, 3)), SPECTRA, [FIRST, SECOND, BOTH])
+    np.testing.assert_allclose(weights_of(none, common), common)
+    # both signatures in a half of the tumours: seen together, they are of the type in which they go together
+    half = Facts(np.array([0.5, 0.5]), np.array([-0.7, -0.7]), np.array([0.05, 0.05]))
+    x, apart = np.array([[40.0, 20.0, 40.0]]), np.array([[0.0, 3.0], [3.0, 0.0]])
+    found = [evidence(x, SPECTRA, [half], v and Together(v * apart, np.zeros((0, 2))))[0, 0] for v in (0, 1, -1)]
+    # P(both) is 1 / 4 if independent, e^1.5 / (2 + 2 e^1.5) with log odds of 3, and e^-1.5 / (2 + 2 e^-1.5) with -3
+    both = [0.25, *(np.exp(v) / (2 + 2 * np.exp(v)) for v in (1.5, -1.5))]
+    np.testing.assert_allclose(np.exp(found - found[0]), np.array(both) / 0.25, rtol=0.15)
+
+
+def summed(evidence, common):
+    """P(type) of each sample, by a sum over the types of all samples, whose shares have a Dirichlet prior."""
+    samples, types = evidence.shape
+    total = np.zeros((samples, types))
+    for kinds in itertools.product(range(types), repeat=samples):
+        counts = np.bincount(kinds, minlength=types)
+        logs = np.sum(gammaln(counts + common) - gammaln(common)) + evidence[np.arange(samples), kinds].sum()
+        total[np.arange(samples), kinds] += np.exp(logs)
+    return total / total.sum(1, keepdims=True)
+
+
+def test_few_samples_tell_one_another_of_what_type_they_are():
+    common = np.array([0.7, 0.2, 0.1])
+    logs = np.log(np.array([[0.1, 0.6, 0.3], [0.2, 0.5, 0.3], [0.3, 0.4, 0.3]]))
+    np.testing.assert_allclose(chances_of(logs[:1], common)[0], [0.07 / 0.22, 0.12 / 0.22, 0.03 / 0.22])
+    found = chances_of(logs, common)
+    np.testing.assert_allclose(found.sum(1), 1)
+    alone = np.array([chances_of(row[None], common)[0] for row in logs])
+    assert (found[:, 1] > alone[:, 1] + 0.1).all()  # all three look like the second type
+    errors = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        own, random = rng.dirichlet(np.full(3, 2.0)), rng.normal(0, 1.5, (4, 3)) + 1.5 * (np.arange(3) == seed % 3)
+        exact = summed(random, own)
+        alone = softmax(random + np.log(own), axis=1)
+        errors.append([np.abs(v - exact).mean() for v in (chances_of(random, own), alone)])
+    near, far = np.mean(errors, 0)
+    assert near < 0.04
+    assert far > 2 * near
+    # a sample that the others are unlike keeps its own type
+    apart = np.log(np.array([[1e-6, 1.0, 1e-6], [1.0, 1e-6, 1e-6], [1.0, 1e-6, 1e-6]]))
+    assert chances_of(apart, common)[0, 1] > 0.99
 
 
 def test_many_samples_are_thinned_and_empty_ones_say_nothing():
     x = np.tile([40.0, 12.0, 6.0], (2000, 1))
-    assert resembled(x, SPECTRA, [FIRST, SECOND])[0] > 0.99
-    np.testing.assert_allclose(resembled(np.zeros((3, 3)), SPECTRA, [FIRST, SECOND]), [0.5, 0.5])
+    assert weights(x, SPECTRA, [FIRST, SECOND])[0] > 0.99
+    np.testing.assert_allclose(weights(np.zeros((3, 3)), SPECTRA, [FIRST, SECOND]), [0.5, 0.5])
 
 
 def test_averages_are_the_moments_of_a_mixture_of_types():

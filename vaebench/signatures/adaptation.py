@@ -33,7 +33,7 @@ from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.sampler.chains import BLOCK, chain_run, cohort_of
 from vaebench.signatures.sampler.options import SAMPLER
-from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.sampler.priors import Ground, independent
 from vaebench.signatures.sampler.problem import Problem
 from vaebench.signatures.sampler.shared_factors import FactorErrors
 
@@ -224,7 +224,7 @@ def channel_factors(
     chain = dataclasses.replace(SAMPLER, ignored=_NEVER)
     groups, core = np.ones((len(x), 1)), _core(ground, options)
     # the prior stays as expected, and most mutations are of signatures that are surely there
-    ground = ground._replace(pairs=None)
+    ground = independent(ground)
     exposures = np.zeros((1, len(x), len(signatures)))
     exposures[0][:, core] = maximum_likelihood(x, signatures[core]).exposures
     total = x.sum(1)

@@ -1,11 +1,15 @@
-"""Signatures that tumours have together, or hardly ever: log odds ratios, fitted to published exposures.
+"""Signatures that tumours have together, or hardly ever, and sizes that grow together, as published exposures have them.
 
 Tumours with SBS13 have SBS2, those with SBS17b have SBS17a, and a mismatch repair deficiency brings several. So one signature
 says something of another, which independent signatures leave out: on a fifth of PCAWG's tumours that was held back, five times,
 minus the log pseudo-likelihood of presence given the type is 6,611 with these log odds and 9,582 without.
 
-``known_pairs.csv`` beside this file holds them for PCAWG's signatures (Alexandrov et al. 2020): within a tumour type, and over
-all types, where they also say which signatures belong to the same types. ``experiments/known_exposures.py`` makes it.
+Much of SBS2 comes with much of SBS13, beyond what a tumour's burden explains. Were their sizes independent, little of both
+would count twice against them.
+
+``known_pairs.csv`` beside this file holds both for PCAWG's signatures (Alexandrov et al. 2020): log odds ratios within a tumour
+type, and correlations of ln(size) of signatures of one process, given that both are present. ``experiments/known_exposures.py``
+makes it.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,16 +25,32 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from vaebench.signatures.sampler.autologistic import Cooccurrence, matched
+from vaebench.signatures.sizes import size_correlation
 
 MOST = 3.0
 """Largest log odds ratio. PCAWG's attribution gives a tumour both or none of SBS2 and SBS13, and of SBS17a and SBS17b, by a rule.
 A tumour can have one of them alone, as SBS17b after a treatment with 5-fluorouracil."""
 # standard deviation of the prior of a log odds ratio: of 0.25, 0.5, 1 and 2 the best within types on tumours held back
 _SPREAD = 1.0
+# log odds ratio within types from which two signatures may be of one process, tumours with both that tell how their sizes
+# correlate, and the least correlation that is kept
+_PROCESS, _BOTH, _CORRELATED = 2.0, 50, 0.3
 _BORROWED = 3.0  # samples that all types count for in a type's P(present)
 _TUMOURS = 2000  # drawn for shifts: the share of them with a signature that one in twenty has is known to a tenth
 _LEAST_TUMOURS = 300  # drawn where fewer are wanted
 _POSSIBLE = (1e-3, 1 - 1e-3)  # P(present) of a type, for few samples say no more
+
+
+class Together(NamedTuple):
+    """Signatures, S of them, that go together in tumours of a type.
+
+    Attributes:
+        log_odds: [S, S], symmetric, zeros on the diagonal, of being present.
+        sizes: [P, S], loadings of ln(size), in standard deviations, on what the signatures of each of P processes share.
+    """
+
+    log_odds: np.ndarray
+    sizes: np.ndarray
 
 
 def fitted_log_odds(present: np.ndarray, types: np.ndarray) -> np.ndarray:
@@ -40,7 +61,7 @@ def fitted_log_odds(present: np.ndarray, types: np.ndarray) -> np.ndarray:
 
     Args:
         present: [N, S], 1 where a tumour has a signature.
-        types: [N], of the tumours; all the same for log odds over all types.
+        types: [N], of the tumours.
     """
     present = np.asarray(present, np.float64)
     chance = type_presence(present, types)
@@ -83,50 +104,85 @@ def type_presence(present: np.ndarray, types: np.ndarray, wanted: np.ndarray | N
     return np.clip(chance, *_POSSIBLE)
 
 
-def pair_table(exposures: pd.DataFrame, types: pd.Series, least: float = 0.3) -> pd.DataFrame:
-    """Return the rows of ``known_pairs.csv``: log odds ratios of at least ``least``, within a type or over all types.
+def pair_table(exposures: pd.DataFrame, types: pd.Series, loading: np.ndarray, least: float = 0.3) -> pd.DataFrame:
+    """Return the rows of ``known_pairs.csv``: log odds ratios of at least ``least`` within types.
+
+    And correlations of ln(size) of signatures of one process: of those that occur together and grow together.
 
     Args:
         exposures: [N, S] in mutations.
         types: [N], of the tumours.
+        loading: [S], how each signature grows with the burden.
         least: smaller ones change a probability by less than a tenth and are left out.
     """
     present = exposures.to_numpy() > 0
     names = np.array(exposures.columns)
     kinds = types.to_numpy()
-    within, over = (np.clip(fitted_log_odds(present, v), -MOST, MOST) for v in (kinds, np.zeros(len(kinds))))
+    within = np.clip(fitted_log_odds(present, kinds), -MOST, MOST)
     rows, columns = np.triu_indices(len(names), 1)
     values = {"signature": names[rows], "other": names[columns]}
-    table = pd.DataFrame(values | {"within_types": within[rows, columns], "over_types": over[rows, columns]})
-    return table[table[["within_types", "over_types"]].abs().max(axis=1) >= least].reset_index(drop=True)
+    table = pd.DataFrame(values | {"within_types": within[rows, columns]})
+    table = table[table["within_types"].abs() >= least].reset_index(drop=True)
+    return table.assign(size_correlation=_correlations(exposures, kinds, table, loading))
 
 
-@functools.cache
+def _correlations(exposures: pd.DataFrame, types: np.ndarray, table: pd.DataFrame, loading: np.ndarray) -> np.ndarray:
+    """Correlation of ln(size) of each pair of ``table`` that may be of one process, else NaN; a signature is in one pair."""
+    amounts, names = exposures.to_numpy(np.float64), list(map(str, exposures.columns))
+    found = np.full(len(table), np.nan)
+    pairs = [
+        (names.index(str(a)), names.index(str(b))) for a, b in zip(table["signature"], table["other"], strict=True)
+    ]
+    for i in np.flatnonzero(table["within_types"] >= _PROCESS):
+        if (amounts[:, pairs[i]] > 0).all(1).sum() >= _BOTH:
+            found[i] = size_correlation(amounts, types, pairs[i], loading)
+    taken: set[int] = set()
+    for i in np.argsort(-found):
+        if taken.intersection(pairs[i]) or not found[i] >= _CORRELATED:
+            found[i] = np.nan
+        else:
+            taken.update(pairs[i])
+    return found
+
+
 def known_pairs() -> pd.DataFrame:
-    """The table: ``signature``, ``other``, and log odds ratios ``within_types`` and ``over_types``."""
+    """The table: ``signature``, ``other``, log odds ratios ``within_types``, and ``size_correlation``."""
     with files("vaebench.signatures").joinpath("known_pairs.csv").open() as stream:
         return pd.read_csv(stream)
 
 
-def log_odds_of(inherited: np.ndarray, signatures: Sequence[str], column: str) -> np.ndarray:
+def log_odds_of(inherited: np.ndarray, signatures: Sequence[str]) -> np.ndarray:
     """Log odds ratios [S, S] of signatures that inherit from published ones, zeros on the diagonal.
 
     Args:
         inherited: [S, P], the share of each that comes from each published signature.
         signatures: names of the P published ones.
-        column: of the table, ``"within_types"`` or ``"over_types"``.
     """
     table = known_pairs()
     place = {name: i for i, name in enumerate(signatures)}
     rows, columns = (np.array([place[name] for name in table[v]]) for v in ("signature", "other"))
     log_odds = np.zeros((len(signatures),) * 2)
-    log_odds[rows, columns] = log_odds[columns, rows] = table[column]
+    log_odds[rows, columns] = log_odds[columns, rows] = table["within_types"]
     found = inherited @ log_odds @ inherited.T
     np.fill_diagonal(found, 0.0)
     return found
 
 
-@functools.lru_cache(16)
+def shared_sizes(inherited: np.ndarray, signatures: Sequence[str]) -> np.ndarray:
+    """Loadings [P, S] of :class:`Together` of signatures that inherit from published ones, P of them; arguments as above.
+
+    Two signatures with correlation r have loadings sqrt(r); those that inherit from one and other parts share nothing.
+    """
+    table = known_pairs().dropna(subset="size_correlation")
+    heirs, both = np.where(np.isclose(inherited, 1.0), 1.0, 0.0), []
+    for first, second, r in table[["signature", "other", "size_correlation"]].itertuples(index=False):
+        pair = heirs[:, [list(signatures).index(first), list(signatures).index(second)]]
+        if pair.any(0).all():
+            both.append(np.sqrt(r) * pair.sum(1))
+    return np.array(both).reshape(-1, len(inherited))
+
+
+@functools.lru_cache(64)
 def _shifts(chance: bytes, log_odds: bytes) -> np.ndarray:
     first = np.frombuffer(chance)
     return matched(np.random.default_rng(0), first, np.frombuffer(log_odds).reshape(len(first), -1), _TUMOURS).shifts
@@ -147,7 +203,7 @@ def pairs_of(chance: np.ndarray, log_odds: np.ndarray, samples: int) -> Cooccurr
 
 
 def drawn_presence(
-    chance: np.ndarray, tumours: int, rng: np.random.Generator, log_odds: np.ndarray | None = None
+    chance: np.ndarray, tumours: int, rng: np.random.Generator, together: Together | None = None
 ) -> np.ndarray:
     """Draw presence [tumours, S] of signatures with P(present) ``chance`` [S].
 
@@ -155,8 +211,17 @@ def drawn_presence(
         chance: of each signature.
         tumours: to draw.
         rng: of the draws.
-        log_odds: [S, S], of signatures that occur together; ``None`` for independent ones.
+        together: which of them occur together; ``None`` for independent ones.
     """
-    if log_odds is None:
+    if together is None:
         return rng.random((tumours, len(chance))) < chance
-    return matched(rng, chance, log_odds, max(tumours, _LEAST_TUMOURS)).there.T[:tumours] > 0
+    return matched(rng, chance, together.log_odds, max(tumours, _LEAST_TUMOURS)).there.T[:tumours] > 0
+
+
+def drawn_sizes(count: int, tumours: int, rng: np.random.Generator, together: Together | None = None) -> np.ndarray:
+    """Draw ln(size) [tumours, S] of ``count`` signatures, in standard deviations from its mean; arguments as above."""
+    own = rng.standard_normal((tumours, count))
+    if together is None or not len(together.sizes):
+        return own
+    shared = rng.standard_normal((tumours, len(together.sizes))) @ together.sizes
+    return np.sqrt(1 - np.square(together.sizes).sum(0)) * own + shared

@@ -15,11 +15,12 @@ import pandas as pd
 
 from vaebench.errors import InputError, unknown_name
 from vaebench.signatures.names import checked_name
-from vaebench.signatures.published import PRIORS, published_ground
+from vaebench.signatures.published import PRIORS
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, weak_ground
 from vaebench.signatures.sizes import relative_sizes
 from vaebench.signatures.tables import types_of
+from vaebench.signatures.type_grounds import published_ground
 
 ALL = "all"
 """Type of the rows that hold for all samples."""

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from vaebench.errors import InputError
-from vaebench.signatures.cooccurrence import log_odds_of, pairs_of
+from vaebench.signatures.cooccurrence import Together, log_odds_of, shared_sizes
 from vaebench.signatures.names import checked_name, cosmic_names
-from vaebench.signatures.resemblance import Facts, averaged, resembled
+from vaebench.signatures.resemblance import Facts, evidence, looked_at, weights_of
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import BURDENS, Ground, burden_variance, presence_alone, weak_ground
+from vaebench.signatures.sampler.priors import BURDENS, Ground, weak_ground
 from vaebench.signatures.sizes import LEAST_VARIANCE
 
 ALL_TYPES = "all types"
@@ -60,17 +60,11 @@ _SAME: dict[str, str] = {
     "Uterus-AdenoCA": "UCEC",
 }  # type of PCAWG -> types of TCGA of the same tissue
 
-_FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's counts must be able to say so
-_UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been
 # of SBS40 that SBS40b and c inherit beside SBS40a, the one of the three that tumours of most types have (Senkin et al. 2024)
 _LATER = 0.1
-_SIZES = 4.0  # what a type's sizes count for beside its frequencies: few mutations of a cohort hardly show them
-_LEAST = (1.0, 1.0, 4.0)  # samples that presence, mean and variance count for where types differ
 # slopes of ln(exposure) on ln(mutations) in PCAWG's types with 20 genomes: medians of 0.53 and 0.82, of the others 0.9 to 1.3
 _GROWTH = {"SBS1": 0.5, "SBS5": 0.8}
-# expected P(present) below which nothing is known of a size: a misfit of all tumours would pass for one that all have
-_SELDOM = 0.05
-_WRONG = 0.05  # of the signatures that a cohort should have it lacks so many, or has them in few samples only
+_OTHER = 0.05  # of samples that are of no published type
 _BORROWED = 3.0  # samples that all types count for in a type's facts, so that a type of ten samples rules nothing out
 
 
@@ -80,18 +74,20 @@ class KnownTypes(NamedTuple):
     Attributes:
         types: facts of each, arrays [S], sizes relative to the burden.
         shares: of the samples that are of each type, [K].
+        common: how common each type is, [K]: as among the published genomes.
         known: signatures [S] of which something is published.
         growth: [S] or scalar, how each signature grows with a tumour's mutations: 1 as these do.
-        within: [S, S], log odds of signatures that occur together in tumours of a type; ``None`` where they are independent.
-        over: [S, S], the same over all types, for a sample of unknown type: a cohort shows how often its type has each.
+        within: how signatures go together in tumours of a type; ``None`` where they are independent.
+        evidence: log likelihood [T, K] of each sample under each type; ``None`` for a named tissue.
     """
 
     types: dict[str, Facts]
     shares: np.ndarray
+    common: np.ndarray
     known: np.ndarray
     growth: np.ndarray | float = 1.0
-    within: np.ndarray | None = None
-    over: np.ndarray | None = None
+    within: Together | None = None
+    evidence: np.ndarray | None = None
 
     def drawable(self) -> list[Facts]:
         """Return the facts of each type for tumours to be drawn, whose burdens make shares differ if signatures grow unlike."""
@@ -213,78 +209,13 @@ def _belief(rows: pd.DataFrame, names: list[str], ground: Facts, few: float) -> 
     return Facts(*(np.where(inherited.any(1), new, old) for new, old in zip(updated, ground, strict=True)))
 
 
-def published_ground(
-    x: np.ndarray, signatures: pd.DataFrame, tissue: str | None = None, options: SamplerOptions = SAMPLER
-) -> tuple[Ground | None, dict[str, float]]:
-    """Ground of the prior of ``signatures`` in samples with counts x [T, M], from published exposures.
-
-    How often a signature is found in ``tissue`` counts as ``options.few`` samples, however many it comes from: laboratories and
-    methods differ more than samples. Its exposures, where it is present, count as four times as many. Without a tissue the facts
-    of all types of genomes are averaged by how much the counts resemble each type, and count the less the more these types
-    differ (:mod:`vaebench.signatures.resemblance`). A cohort outweighs either as it grows. Signatures that the table does not
-    know keep the weak prior. Sizes become mutations by mean and variance of ln(mutations) of x. Signatures occur together
-    (:mod:`vaebench.signatures.cooccurrence`).
-
-    Args:
-        x: counts.
-        signatures: [S, M], a row for each.
-        tissue: a tumour type of :func:`tissues`; ``None`` for those that the counts resemble.
-        options: constants of the sampler.
-
-    Returns:
-        The ground of the prior, arrays [S], ``None`` if fewer than half of the names are known and there is no tissue; and the
-        types that the prior is of, each with its weight, largest first.
-
-    Raises:
-        InputError: for a tissue that the table does not have, or for names that it does not know beside a tissue.
-    """
-    found = published_facts(x, signatures, tissue, options)
-    if found is None:
-        return None, {}
-    ground, weights = ground_of_types(x, found, tissue is None, options)
-    order = np.argsort(-weights, kind="stable")
-    return ground, {list(found.types)[k]: float(weights[k]) for k in order}
-
-
-def ground_of_types(
-    x: np.ndarray, found: KnownTypes, unsure: bool, options: SamplerOptions = SAMPLER
-) -> tuple[Ground, np.ndarray]:
-    """Ground of the prior of samples with counts x [T, M] from the facts of their types, and the weights [K] of these.
-
-    A sample's counts are no prior of the same counts. So the weights are those that the other samples would give it, of which
-    there are T - 1, and one that may be of any type: all types together for one sample, those that a cohort resembles for many.
-
-    Args:
-        x: counts.
-        found: of :func:`published_facts`.
-        unsure: nobody named the tissue.
-        options: constants of the sampler.
-    """
-    known, few = found.known, (options.few, options.few * _SIZES, options.few * _SIZES)
-    others, least = (len(x) - 1) / len(x), np.array(_LEAST)[:, None]
-    weights = others * found.shares
-    weights[0] += 1 - others  # all types together; or the tissue, which is alone
-    facts, samples = averaged(list(found.types.values()), weights, few, _LEAST)
-    if unsure:
-        samples = np.where(known, least + others * (samples - least), least)
-    presence = np.where(known, np.maximum(facts.presence, _FLOOR), np.minimum(facts.presence, _UNSEEN))
-    mean_burden = float(np.log(np.maximum(x.sum(1), 1.0)).mean())
-    burden, loading = burden_variance(x), np.where(presence < _SELDOM, 0.0, found.growth)
-    expected = (np.minimum(presence, 1 - _FLOOR), facts.log_mean + mean_burden, facts.variance)
-    ground = Ground(*expected, *samples, burden=burden, loading=loading, wrong=_WRONG)
-    if found.within is not None and found.over is not None:
-        log_odds = others * found.within + (1 - others) * found.over if unsure else found.within
-        ground = ground._replace(pairs=pairs_of(presence_alone(ground, len(presence), options), log_odds, len(x)))
-    return ground, weights
-
-
 def published_facts(
     x: np.ndarray, signatures: pd.DataFrame, tissue: str | None = None, options: SamplerOptions = SAMPLER
 ) -> KnownTypes | None:
     """Facts of the tumour types that samples with counts x [T, M] may be of, from published exposures.
 
     ``None`` if fewer than half of the names are known and there is no tissue. Arguments and errors are those of
-    :func:`published_ground`.
+    :func:`vaebench.signatures.type_grounds.published_ground`.
     """
     table, names = published_exposures(), cosmic_names(signatures.index)
     if tissue is not None:
@@ -301,14 +232,18 @@ def published_facts(
     if not known.any():
         raise _says_nothing(str(tissue), names)
     every = _belief(table, names, Facts(*start), _BORROWED)
-    more = (growth_of(names), *(log_odds_of(inherited, every_name, v) for v in ("within_types", "over_types")))
+    together = Together(log_odds_of(inherited, every_name), shared_sizes(inherited, every_name))
+    more = (growth_of(names), together)
     if tissue is not None:
         own = table[table["type"] == tissue]
-        return KnownTypes({tissue: _belief(own, names, every, _BORROWED)}, np.ones(1), known, *more)
+        return KnownTypes({tissue: _belief(own, names, every, _BORROWED)}, np.ones(1), np.ones(1), known, *more)
     types = {ALL_TYPES: every}  # a cohort may be of none of the types
     types |= {str(kind): _belief(rows, names, every, _BORROWED) for kind, rows in table.groupby("type", sort=True)}
-    found = KnownTypes(types, np.full(len(types), 1 / len(types)), known, *more)
-    return found._replace(shares=resembled(x, signatures.to_numpy(), found.without_unknown()))
+    samples = table.groupby("type", sort=True)["samples"].first().to_numpy(np.float64)
+    common = np.append(_OTHER, (1 - _OTHER) * samples / samples.sum())
+    found = KnownTypes(types, common, common, known, *more)
+    seen = evidence(looked_at(x), signatures.to_numpy(), found.without_unknown(), found.within)
+    return found._replace(shares=weights_of(seen, common), evidence=seen)
 
 
 def disagreements(ground: Ground, names: list[str], presence: np.ndarray) -> list[tuple[str, float, float]]:

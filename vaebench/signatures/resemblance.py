@@ -3,23 +3,26 @@
 All published types together are a poor prior of any one cohort: most signatures are in few types, and often there. But the
 counts say which types a cohort resembles:
 
-  1. tumours     of each type are drawn from its published facts (presence, and log-normal sizes given presence)
+  1. tumours     of each type are drawn from its published facts (presence, log-normal sizes, and which go together)
   2. evidence    of a type for a sample: mean multinomial likelihood of the sample's counts over the type's tumours
   3. weights     of the types in the cohort by expectation-maximisation of the mixture
   4. ground      of the prior: the types' facts averaged by these weights; it counts for as many samples as agreement allows
+
+Few samples have a mixture of the types' priors in place of 4 (:func:`vaebench.signatures.type_grounds.mixture_of`).
 
 Many mutations fit no drawn tumour exactly, so the likelihood of a sample is that of :data:`_MUTATIONS` of its mutations.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp, softmax
 
-from vaebench.signatures.cooccurrence import drawn_presence
+from vaebench.signatures.cooccurrence import Together, drawn_presence, drawn_sizes
 
 _TUMOURS = (
     400  # drawn for each type: then the mean likelihood of a sample of 80 mutations is known to a fifth of itself
@@ -37,54 +40,79 @@ class Facts(NamedTuple):
     variance: np.ndarray
 
 
-def resembled(x: np.ndarray, signatures: np.ndarray, facts: Sequence[Facts], seed: int = 0) -> np.ndarray:
-    """Weights [K] of K tumour types in a cohort, which sum to 1: the expected share of its samples that are of each type.
+def weights_of(evidence: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """Weights [K] of K tumour types in a cohort of the samples with :func:`evidence` [T, K], which sum to 1.
+
+    They are the expected share of its samples that are of each type; of one sample, the probabilities of its type. Before the
+    counts types are as ``common`` [K] as that, which counts for a sample of each type.
+    """
+    samples, types = evidence.shape
+    weights = shares = common
+    for _ in range(_STEPS):
+        shares = softmax(evidence + np.log(weights), axis=1).mean(0)
+        weights = (samples * shares + types * common) / (samples + types)
+    return shares
+
+
+def chances_of(evidence: np.ndarray, common: np.ndarray) -> np.ndarray:
+    """P(type) [T, K] of each sample of a small cohort with :func:`evidence` [T, K], given the types that the others look like.
+
+    Before the counts types are as ``common`` [K] as that, which counts as one sample: few samples are mostly of one type.
+    """
+    found = []
+    for t in range(len(evidence)):
+        others, weights = np.delete(evidence, t, 0), common
+        for _ in range(_STEPS if len(others) else 0):
+            shares = softmax(others + np.log(weights), axis=1).mean(0)
+            weights = (len(others) * shares + common) / (len(others) + 1)
+        found.append(softmax(evidence[t] + np.log(weights)))
+    return np.array(found)
+
+
+def looked_at(x: np.ndarray) -> np.ndarray:
+    """Those samples of counts x [T, M] that are looked at for the weights of a cohort."""
+    return x[np.linspace(0, len(x) - 1, min(len(x), _SAMPLES)).astype(int)]
+
+
+def evidence(
+    x: np.ndarray, signatures: np.ndarray, facts: Sequence[Facts], together: Together | None = None, seed: int = 0
+) -> np.ndarray:
+    """Log likelihood [T, K] of each sample under each of K tumour types.
 
     Args:
         x: counts [T, M].
         signatures: [S, M], of any scale.
         facts: of each type.
+        together: how signatures go together in tumours of a type.
         seed: of the tumours that are drawn.
     """
-    x = x[np.linspace(0, len(x) - 1, min(len(x), _SAMPLES)).astype(int)]
-    return weights_of(evidence(x, signatures, facts, seed))
-
-
-def weights_of(evidence: np.ndarray) -> np.ndarray:
-    """Weights [K] of the types in a cohort of the samples with :func:`evidence` [T, K]."""
-    samples, types = evidence.shape
-    weights = shares = np.full(types, 1 / types)
-    for _ in range(_STEPS):
-        shares = softmax(evidence + np.log(weights), axis=1).mean(0)
-        weights = (samples * shares + 1) / (samples + types)  # one pseudo-sample of each type
-    return shares
-
-
-def evidence(x: np.ndarray, signatures: np.ndarray, facts: Sequence[Facts], seed: int = 0) -> np.ndarray:
-    """Log likelihood [T, K] of each sample under each type; arguments as in :func:`resembled`."""
     tempered = x * np.minimum(1.0, _MUTATIONS / np.maximum(x.sum(1, keepdims=True), 1.0))
-    rng = np.random.default_rng(seed)
-    return np.stack([_evidence(tempered, signatures, one, rng) for one in facts], 1)
+    arrays = [signatures, *(np.stack(part) for part in zip(*facts, strict=True)), *(together or ())]
+    given = [(np.ascontiguousarray(v, np.float64).tobytes(), v.shape) for v in map(np.asarray, arrays)]
+    spectra = _log_spectra(tuple(given), seed)
+    return np.stack([logsumexp(tempered @ own, axis=1) for own in spectra], 1) - np.log(_TUMOURS)
 
 
-def _evidence(x: np.ndarray, signatures: np.ndarray, facts: Facts, rng: np.random.Generator) -> np.ndarray:
-    """Log of the mean multinomial likelihood [T] of x over tumours of a type, without the coefficient that all types share."""
-    spectra = drawn_shares(facts, _TUMOURS, rng) @ signatures
-    spectra = spectra / spectra.sum(1, keepdims=True)
-    return logsumexp(x @ np.log(np.maximum(spectra, 1e-9)).T, axis=1) - np.log(_TUMOURS)
+@functools.lru_cache(4)
+def _log_spectra(given: tuple[tuple[bytes, tuple[int, ...]], ...], seed: int) -> np.ndarray:
+    """Logarithms [K, M, n] of the spectra of tumours of each type, from the bytes and shapes of arrays."""
+    signatures, presence, log_mean, variance, *more = (np.frombuffer(v).reshape(shape) for v, shape in given)
+    together, rng = Together(*more) if more else None, np.random.default_rng(seed)
+    found = []
+    for facts in map(Facts, presence, log_mean, variance):
+        spectra = drawn_shares(facts, _TUMOURS, rng, together) @ signatures
+        found.append(np.log(np.maximum(spectra / spectra.sum(1, keepdims=True), 1e-9)).T)
+    return np.stack(found)
 
 
-def drawn_shares(
-    facts: Facts, tumours: int, rng: np.random.Generator, log_odds: np.ndarray | None = None
-) -> np.ndarray:
+def drawn_shares(facts: Facts, tumours: int, rng: np.random.Generator, together: Together | None = None) -> np.ndarray:
     """Shares [tumours, S] of the mutations of tumours of a type, each row with a sum of 1.
 
-    ``log_odds`` [S, S] are of signatures that occur together; without them signatures are independent. A tumour of which nothing
-    was drawn has the signature that is most often present.
+    Signatures are independent unless the type says which go ``together``. A tumour of which nothing was drawn has the signature
+    that is most often present.
     """
-    shape = (tumours, len(facts.presence))
-    shares = np.exp(facts.log_mean + np.sqrt(facts.variance) * rng.standard_normal(shape))
-    shares = shares * drawn_presence(facts.presence, tumours, rng, log_odds)
+    shares = np.exp(facts.log_mean + np.sqrt(facts.variance) * drawn_sizes(len(facts.presence), tumours, rng, together))
+    shares = shares * drawn_presence(facts.presence, tumours, rng, together)
     shares[~shares.any(1), np.argmax(facts.presence)] = 1.0
     return shares / shares.sum(1, keepdims=True)
 
@@ -94,17 +122,17 @@ def drawn_tumours(
     weights: np.ndarray,
     totals: np.ndarray,
     rng: np.random.Generator,
-    log_odds: np.ndarray | None = None,
+    together: Together | None = None,
 ) -> np.ndarray:
     """Draw exposures [T, S] of tumours with ``totals`` [T] mutations, each of a type drawn by ``weights`` [K].
 
-    ``log_odds`` are those of :func:`drawn_shares`.
+    Signatures go ``together`` as in :func:`drawn_shares`.
     """
     kinds = rng.choice(len(weights), len(totals), p=weights)
     shares = np.empty((len(totals), len(facts[0].presence)))
     for kind in np.unique(kinds):
         own = kinds == kind
-        shares[own] = drawn_shares(facts[kind], int(own.sum()), rng, log_odds)
+        shares[own] = drawn_shares(facts[kind], int(own.sum()), rng, together)
     return shares * totals[:, None]
 
 

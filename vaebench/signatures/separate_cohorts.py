@@ -9,13 +9,14 @@ import pandas as pd
 
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.likelihood import maximum_likelihood
-from vaebench.signatures.published import KnownTypes, ground_of_types
+from vaebench.signatures.published import KnownTypes
 from vaebench.signatures.resemblance import evidence, weights_of
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
-from vaebench.signatures.sampler.priors import Ground, weak_ground
+from vaebench.signatures.sampler.priors import Ground, TypeMixture, stacked, unstacked, weak_ground
 from vaebench.signatures.sampler.summary import ExposurePosterior
 from vaebench.signatures.tables import OnProgress, no_progress
+from vaebench.signatures.type_grounds import ground_of_types
 
 
 def separate_posteriors(
@@ -44,8 +45,10 @@ def separate_posteriors(
         progress: see :data:`vaebench.signatures.tables.OnProgress`.
     """
     counts, s = np.concatenate(cohorts), signatures.to_numpy()
-    grounds = _grounds(cohorts, s, found, unsure, options)
-    alone = len(cohorts) == 1
+    ground, alone = (
+        _ground_of(_grounds(cohorts, s, found, unsure, options), [len(x) for x in cohorts]),
+        len(cohorts) == 1,
+    )
     return sampled(
         counts,
         s,
@@ -53,7 +56,7 @@ def separate_posteriors(
         scatters[0],
         dispersion=np.concatenate([v.dispersion_of(x) for v, x in zip(scatters, cohorts, strict=True)]),
         groups=np.repeat(np.eye(len(cohorts)), [len(x) for x in cohorts], 0),
-        ground=grounds[0] if alone else _stacked(grounds),
+        ground=ground,
         separate=not alone,
         level=level,
         seed=seed,
@@ -74,17 +77,30 @@ def _grounds(
         grounds = [weak_ground(x, len(signatures), options) for x in cohorts]
     else:
         counts = np.concatenate(cohorts)
-        clear = evidence(counts, signatures, found.without_unknown()) if unsure else np.zeros((len(counts), 1))
+        clear = np.zeros((len(counts), 1))
+        if unsure:
+            clear = evidence(counts, signatures, found.without_unknown(), found.within)
         rows = np.split(clear, np.cumsum([len(x) for x in cohorts])[:-1])
-        own = [found._replace(shares=weights_of(part)) for part in rows]
+        own = [found._replace(shares=weights_of(part, found.common), evidence=part) for part in rows]
         grounds = [ground_of_types(x, facts, unsure, options)[0] for x, facts in zip(cohorts, own, strict=True)]
-    loading = np.ones(len(signatures))
-    return [ground._replace(loading=loading * ground.loading) for ground in grounds]
+    return grounds
 
 
-def _stacked(grounds: Sequence[Ground]) -> Ground:
-    """One ground of all cohorts, arrays [G, S]; their log odds of pairs differ by the numbers of samples alone."""
-    parts = [np.stack([np.asarray(v) for v in part]) for part in zip(*(g[:-1] for g in grounds), strict=True)]
-    pairs = [ground.pairs for ground in grounds if ground.pairs is not None]
-    follow = [own for own in pairs if own.shifts is None]  # cohorts of several samples, if one is
-    return Ground(*parts, pairs=next(iter(follow or pairs), None))
+def _ground_of(grounds: Sequence[Ground], sizes: Sequence[int]) -> Ground:
+    """One ground of cohorts of ``sizes`` samples: arrays [G, S], or one mixture of the types of all their samples."""
+    if len(grounds) == 1:
+        return grounds[0]
+    if not any(ground.mixture for ground in grounds):
+        return stacked(grounds)
+    rows, weights, groups, each, first = [], [], [], [], 0
+    for ground, size in zip(grounds, sizes, strict=True):
+        own = np.arange(first, first + size)
+        if ground.mixture is None:
+            parts, number, chance = [ground], np.zeros(size, int), np.ones(size)
+        else:
+            parts, number, chance = unstacked(ground.mixture.ground), ground.mixture.groups, ground.mixture.weights
+            own = first + ground.mixture.rows
+        rows, weights, groups = [*rows, own], [*weights, chance], [*groups, len(each) + number]
+        each, first = [*each, *parts], first + size
+    parts = (np.concatenate(v) for v in (rows, weights, groups))
+    return grounds[0]._replace(mixture=TypeMixture(*parts, ground=stacked(each)))

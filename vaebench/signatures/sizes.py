@@ -9,10 +9,12 @@ and m, s, v are weighted means of what is left.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import minimize_scalar
 
 from vaebench.signatures.sampler.priors import BURDENS
 
@@ -73,3 +75,43 @@ def relative_sizes(
         spread = between / (1 + between * (weight @ slope))
         mean = spread * np.sum(weight * (logs - log_mean), axis=1)
     return Sizes(np.where(count > 0, log_mean - mean_total, 0.0), variance, between)
+
+
+def size_correlation(exposures: np.ndarray, types: np.ndarray, pair: Sequence[int], loading: ArrayLike = 1.0) -> float:
+    """Correlation of ln(size) of two signatures in tumours that have both, beyond what their burden explains.
+
+    Of highest likelihood: the logarithms of a tumour's exposures are jointly normal with the sizes of its type and burdens, and
+    with this covariance of the two.
+
+    Args:
+        exposures: [T, S] in mutations.
+        types: [T], of the tumours.
+        pair: the two signatures.
+        loading: as for :func:`relative_sizes`.
+
+    Deviates: the sizes are fitted as if signatures were independent, so that burdens take up a part of what the two share, the
+    larger the fewer other signatures there are.
+    """
+    terms, slope = [], np.broadcast_to(np.asarray(loading, np.float64), exposures.shape[1])
+    for kind in np.unique(types):
+        own = exposures[(types == kind) & (exposures.sum(1) > 0)]
+        if not (own[:, pair] > 0).all(1).any():
+            continue
+        sizes, mean = relative_sizes(own, loading=slope), np.log(own.sum(1)).mean()
+        for row in own[(own[:, pair] > 0).all(1)]:
+            on = row > 0
+            left = np.where(on, np.log(np.where(on, row, 1.0)) - sizes.log_mean - mean, 0.0)
+            covariance = np.diag(sizes.variance[on]) + sizes.burden * np.outer(slope[on], slope[on])
+            i, j = (int(on[:k].sum()) for k in pair)
+            terms.append((covariance, left[on], i, j, float(np.sqrt(np.prod(sizes.variance[list(pair)])))))
+
+    def loss(r: float) -> float:
+        total = 0.0
+        for covariance, left, i, j, scale in terms:
+            changed = covariance.copy()
+            changed[[i, j], [j, i]] += r * scale
+            total += np.linalg.slogdet(changed)[1] + left @ np.linalg.solve(changed, left)
+        return 0.5 * total
+
+    found: Any = minimize_scalar(loss, bounds=(-0.95, 0.95), method="bounded", options={"xatol": 1e-3})
+    return float(found.x)

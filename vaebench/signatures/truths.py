@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vaebench.signatures.cooccurrence import Together
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.resemblance import Facts, drawn_tumours
@@ -47,7 +48,7 @@ TRUTHS = TruthOptions()
 class FittedCounts(NamedTuple):
     """Fit that truths are drawn from: counts [T, M], signatures [S, M], posterior draws [n, T, S], noise, constants, types.
 
-    Types are their facts, their shares of the samples, and log odds [S, S] of signatures that occur together.
+    Types are their facts, their shares of the samples, and how signatures go together.
     """
 
     counts: np.ndarray
@@ -55,7 +56,7 @@ class FittedCounts(NamedTuple):
     draws: np.ndarray
     noise: Scatter
     options: TruthOptions
-    types: tuple[Sequence[Facts], np.ndarray, np.ndarray | None] | None = None
+    types: tuple[Sequence[Facts], np.ndarray, Together | None] | None = None
 
 
 Truth = tuple[np.ndarray, np.ndarray]
@@ -81,8 +82,8 @@ def _prior(cohort: FittedCounts, i: int, rng: np.random.Generator) -> Truth:
     samples, count = len(cohort.counts), len(cohort.signatures)
     totals = cohort.counts.sum(1, keepdims=True)
     if cohort.types is not None:
-        facts, shares, log_odds = cohort.types
-        truth = drawn_tumours(facts, shares, totals[:, 0], rng, log_odds)
+        facts, shares, together = cohort.types
+        truth = drawn_tumours(facts, shares, totals[:, 0], rng, together)
         return truth, truth @ cohort.signatures
     there = rng.random((samples, count)) < min(0.5, cohort.options.active / count)
     none = np.flatnonzero(~there.any(1))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vaebench.signatures.sampler.autologistic import Cooccurrence
 from vaebench.signatures.sampler.gibbs import swept
 from vaebench.signatures.sampler.problem import Prior, Problem, held, slabs_of
 from vaebench.signatures.sampler.proposals import slab_of
@@ -50,7 +49,7 @@ def summed(x: np.ndarray, log_odds: np.ndarray, shifts: np.ndarray) -> tuple[np.
 @pytest.mark.parametrize("by_timetable", [False, True])
 @pytest.mark.parametrize("together", [True, False])
 def test_sets_of_signatures_have_the_posterior_that_is_summed_on_a_grid(together, by_timetable):
-    pairs = Cooccurrence(LOG_ODDS, SHIFTS) if together else None
+    log_odds = LOG_ODDS if together else None
     x = np.tile(COUNTS, (COPIES, 1))
     rows = 2 * COPIES
     singles = np.tile(np.arange(48, dtype=np.uint8)[:, None] % 3, (1, rows))
@@ -59,18 +58,21 @@ def test_sets_of_signatures_have_the_posterior_that_is_summed_on_a_grid(together
     with jax.enable_x64(True):
         known = held(Problem(*(jnp.asarray(v) for v in (x, SIGNATURES, x.mean(1, keepdims=True) * np.ones(5) + 0.1))))
         shared, own = slabs_of(PRIOR, np.dtype("float64")), slab_of(*(jnp.tile(v, (rows, 1)) for v in PRIOR))
+        if together:
+            shared = shared._replace(log_present=shared.log_present + SHIFTS[:, None])
+            own = own._replace(log_present=own.log_present + SHIFTS[None])
         state = jnp.full((rows, 3), 2.0)
         for i in range(90):
             if by_timetable:
-                state = visited(jax.random.key(1), i, state, known, own, table, "poisson", pairs).exposures
+                state = visited(jax.random.key(1), i, state, known, own, table, "poisson", log_odds).exposures
             else:
-                state = swept(jax.random.key(1), i, state, known, shared, "poisson", pairs).exposures
+                state = swept(jax.random.key(1), i, state, known, shared, "poisson", log_odds).exposures
             if i >= 30 and i % 3 == 0:
                 kept.append(np.asarray(state).reshape(COPIES, 2, 3))
     draws = np.concatenate(kept)
     edges = np.concatenate([[0.0], np.geomspace(0.05, 120, 70)])
     for t, counts in enumerate(COUNTS):
-        sets, masses = summed(counts, *(pairs or Cooccurrence(np.zeros((3, 3)), np.zeros(3))))
+        sets, masses = summed(counts, *((LOG_ODDS, SHIFTS) if together else (np.zeros((3, 3)), np.zeros(3))))
         there = draws[:, t] > 0
         found = np.bincount(there @ [4, 2, 1], minlength=8) / len(draws)
         np.testing.assert_allclose(found, sets, atol=0.012)

@@ -84,7 +84,7 @@ def test_the_prior_of_those_that_go_on_is_drawn_as_from_all_samples(cohort, monk
     for place in range(2):
         draws.put(place, np.stack([exposures * (1 + place), exposures * (3 + place)]))
     start = np.stack([exposures, exposures])
-    burdens = np.random.default_rng(7).normal(0, 1, (2, 80))
+    burdens = np.random.default_rng(7).normal(0, 1, (2, 80, 1))
     moving = Moving(whole, np.arange(80), start, draws, burdens)
     rows, ended = np.arange(10, 42), np.setdiff1d(np.arange(80), np.arange(10, 42))
     monkeypatch.setattr("vaebench.signatures.sampler.mixing.drawn_burdens", lambda *arguments: burdens[:, ended])
@@ -99,7 +99,7 @@ def test_the_prior_of_those_that_go_on_is_drawn_as_from_all_samples(cohort, monk
     for g in range(2):
         mine = held[:, groups[:, g] > 0]
         np.testing.assert_array_equal(seen[0].present[:, g], (mine > 0).sum(1))
-        relative = mine * np.exp(-burdens[:, groups[:, g] > 0, None])
+        relative = mine * np.exp(-burdens[:, groups[:, g] > 0])
         logs = np.where(mine > 0, np.log(np.where(mine > 0, relative, 1)), 0)
         np.testing.assert_allclose(seen[0].logs[:, g], logs.sum(1), rtol=1e-6)
         np.testing.assert_allclose(seen[0].squares[:, g], (logs**2).sum(1), rtol=1e-6)

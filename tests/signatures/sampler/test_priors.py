@@ -12,19 +12,17 @@ from scipy.special import logit, softmax
 
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler.autologistic import Cooccurrence
+from vaebench.signatures.sampler.burdens import (
+    burden_moments,
+    drawn_burdens,
+    first_burdens,
+    shift_variances,
+    shifts_of,
+)
 from vaebench.signatures.sampler.chains import chain_run, cohort_of
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
-from vaebench.signatures.sampler.priors import (
-    Ground,
-    burden_moments,
-    drawn_burdens,
-    drawn_prior,
-    first_burdens,
-    log_sums,
-    shifts_of,
-    weak_ground,
-)
+from vaebench.signatures.sampler.priors import Ground, drawn_prior, independent, log_sums, weak_ground
 from vaebench.signatures.sampler.problem import Prior, Problem
 
 GROUND = Ground(*(np.array([v, v]) for v in (0.3, 2.0, 0.8, 1.5, 0.7, 3.0)))
@@ -66,7 +64,7 @@ def test_standard_deviations_are_cut_and_not_piled_up():
 
 
 @pytest.mark.parametrize(("sd", "end"), [(5.0, 3.0), (0.02, 0.1)])
-@pytest.mark.parametrize("n", [200, 2000, 20_000])
+@pytest.mark.parametrize("n", [1000, 4000, 20_000])
 def test_standard_deviations_far_beyond_their_range_lie_at_its_end(n, sd, end):
     rng = np.random.default_rng(n)
     exposures = np.exp(2 + sd * rng.standard_normal((n, 2)))
@@ -127,46 +125,65 @@ def test_a_small_group_leans_on_the_cohort_and_a_large_one_on_itself():
 
 
 def test_burdens_follow_the_joint_normal_distribution():
-    """Mean and variance given the logarithms, by the covariance matrix of burden and logarithms, type by type."""
+    """Mean and covariance given the logarithms, by the covariance matrix of burdens and logarithms, type by type."""
     rng = np.random.default_rng(8)
     prior = Prior(np.full((1, 2, 3), 0.5), rng.normal(3, 1, (1, 2, 3)), rng.uniform(0.2, 1.5, (1, 2, 3)))
     groups = np.eye(2)[[0, 1, 1]]
     ground = GROUND._replace(burden=np.array([0.4, 1.3]), loading=np.array([1.0, 0.5, 0.8]))
+    shared = np.array([[[0.0, 0.6, 0.9]], [[0.0, 0.3, 0.2]]])
     there, logs = np.array([[1.0, 1, 1], [0, 1, 1], [0, 0, 0]]), rng.normal(3, 1, (3, 3))
-    mean, spread = burden_moments(there[None], logs[None], prior, groups, ground)
-    for t, g in enumerate([0, 1, 1]):
-        on = there[t] > 0
-        own, variance = ground.loading[on], ground.burden[g]
-        covariance = np.diag(prior.log_sd[0, g, on] ** 2) + variance * np.outer(own, own)
-        gain = np.linalg.solve(covariance, variance * own)
-        assert mean[0, t] == pytest.approx(gain @ (logs[t] - prior.log_mean[0, g])[on], abs=1e-12)
-        assert spread[0, t] == pytest.approx(variance - gain @ own * variance)
     exposures = np.repeat(np.where(there, np.exp(logs), 0.0)[None], 40_000, 0)
-    drawn = drawn_burdens(rng, exposures, prior, groups, ground)
-    np.testing.assert_allclose(drawn.mean(0), mean[0], atol=0.02)
-    np.testing.assert_allclose(drawn.var(0), spread[0], rtol=0.03)
+    for given in (ground, ground._replace(shared=shared)):
+        mean, spread = burden_moments(there[None], logs[None], prior, groups, given)
+        for t, g in enumerate([0, 1, 1]):
+            on = there[t] > 0
+            own = np.stack([ground.loading, *shared[g]])[: mean.shape[-1], on]
+            before = np.diag([ground.burden[g], 1.0])[: len(own), : len(own)]
+            covariance = np.diag(prior.log_sd[0, g, on] ** 2) + own.T @ before @ own
+            gain = np.linalg.solve(covariance, own.T @ before).T
+            np.testing.assert_allclose(mean[0, t], gain @ (logs[t] - prior.log_mean[0, g])[on], atol=1e-12)
+            np.testing.assert_allclose(spread[0, t], before - gain @ own.T @ before, atol=1e-12)
+        drawn = drawn_burdens(rng, exposures, prior, groups, given)
+        np.testing.assert_allclose(drawn.mean(0), mean[0], atol=0.02)
+        for t in range(3):
+            found = np.cov(drawn[:, t].T).reshape(spread[0, t].shape)
+            np.testing.assert_allclose(found, spread[0, t], rtol=0.03, atol=0.01)
     assert not drawn_burdens(rng, exposures[:1], prior, groups, GROUND).any()
+
+
+def test_what_burdens_add_has_their_covariance():
+    rng = np.random.default_rng(9)
+    ground = GROUND._replace(loading=np.array([1.0, 0.5, 0.8]), shared=np.array([[0.0, 0.6, 0.9]]))
+    root = rng.normal(0, 1, (2, 2))
+    burdens = rng.standard_normal((100_000, 1, 2)) @ root.T
+    found = shift_variances((root @ root.T)[None, None], np.ones((1, 1)), ground)
+    np.testing.assert_allclose(shifts_of(burdens, np.ones((1, 1)), ground).var(0), found[0], rtol=0.03)
+    alone = independent(ground._replace(variance=1.0))
+    np.testing.assert_allclose(alone.variance, [1, 1.36, 1.81])
+    assert alone.shared == 0.0
 
 
 def test_sums_are_those_without_the_burdens():
     rng = np.random.default_rng(9)
     exposures = np.where(rng.random((2, 5, 3)) < 0.6, rng.gamma(3, 10, (2, 5, 3)), 0.0)
-    burdens, groups = rng.normal(0, 1, (2, 5)), np.eye(2)[[0, 0, 1, 1, 1]]
+    burdens, groups = rng.normal(0, 1, (2, 5, 1)), np.eye(2)[[0, 0, 1, 1, 1]]
     loading = np.array([[1.0, 0.5, 0.0], [0.2, 1.0, 0.7]])
     found = log_sums(exposures, groups, shifts_of(burdens, groups, GROUND._replace(loading=loading)))
-    alone = log_sums(exposures * np.exp(-burdens[..., None] * loading[[0, 0, 1, 1, 1]]), groups)
+    alone = log_sums(exposures * np.exp(-burdens * loading[[0, 0, 1, 1, 1]]), groups)
     for a, b in zip(found, alone, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-9)
-    np.testing.assert_array_equal(shifts_of(burdens, groups, GROUND), burdens[..., None])  # every signature alike
+    np.testing.assert_array_equal(shifts_of(burdens, groups, GROUND), burdens)  # every signature alike
 
 
 def test_chains_begin_with_the_burdens_of_their_exposures():
     exposures = np.array([[[10.0, 0], [20, 20], [100, 100]]])
-    groups = np.eye(2)[[0, 0, 1]]
-    np.testing.assert_allclose(first_burdens(exposures, groups, 0.5)[0], [-np.log(2), np.log(2), 0])
-    assert not first_burdens(exposures, groups, 0.0).any()
+    groups, ground = np.eye(2)[[0, 0, 1]], GROUND._replace(burden=0.5)
+    np.testing.assert_allclose(first_burdens(exposures, groups, ground)[0, :, 0], [-np.log(2), np.log(2), 0])
+    assert not first_burdens(exposures, groups, GROUND).any()
     empty = np.concatenate([groups, np.zeros((3, 1))], 1)  # a type of which no sample has mutations
-    np.testing.assert_array_equal(first_burdens(exposures, empty, 0.5), first_burdens(exposures, groups, 0.5))
+    np.testing.assert_array_equal(first_burdens(exposures, empty, ground), first_burdens(exposures, groups, ground))
+    both = first_burdens(exposures, groups, ground._replace(shared=np.ones((2, 2))))
+    np.testing.assert_array_equal(both[..., 1:], 0.0)
 
 
 def test_a_signature_is_expected_less_often_where_more_are_offered():
@@ -238,19 +255,20 @@ def _drawn_sets(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("burden", "fewer", "weight", "wrong", "log_odds", "samples"),
+    ("burden", "fewer", "weight", "wrong", "log_odds", "samples", "process"),
     [
-        (0.0, 0.0, 4.0, 0.0, None, 3),
-        (2.0, 1.5, 100.0, 0.0, None, 3),
-        (0.0, 1.0, 20.0, 0.5, None, 3),
-        (1.0, 1.0, 20.0, 0.5, LOG_ODDS, 1),
-        (1.0, 1.5, 20.0, 0.0, LOG_ODDS, 3),
+        (0.0, 0.0, 4.0, 0.0, None, 3, 0.0),
+        (2.0, 1.5, 100.0, 0.0, None, 3, 0.0),
+        (0.0, 1.0, 20.0, 0.5, None, 3, 0.0),
+        (1.0, 1.0, 20.0, 0.5, LOG_ODDS, 1, 1.0),
+        (1.0, 1.5, 20.0, 0.0, LOG_ODDS, 3, 0.0),
+        (1.0, 0.5, 20.0, 0.0, None, 3, 1.5),
     ],
 )
-def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, wrong, log_odds, samples):
+def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, wrong, log_odds, samples, process):
     """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts, counts.
 
-    With log odds the sets of signatures of a sample are drawn from all eight.
+    With log odds the sets of signatures of a sample are drawn from all eight. Two signatures share a ``process``.
     """
     rng = np.random.default_rng(5)
     signatures = rng.dirichlet(np.full(96, 0.3), 3)
@@ -264,7 +282,8 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, 
         ),
         np.array([1.0, 0.5, 1.0]),
     )
-    ground = Ground(*expected, weights / 2, weights / 4, weights, burden, loading, wrong)
+    parts = np.array([[process, 0.0, process]])
+    ground = Ground(*expected, weights / 2, weights / 4, weights, burden, loading, wrong, parts if process else 0.0)
     if log_odds is not None:
         shifts = np.array([-1.0, -0.5, 0.3]) if samples == 1 else None
         ground = ground._replace(pairs=Cooccurrence(log_odds, shifts))
@@ -277,8 +296,9 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, 
         on = np.stack(
             [_drawn_sets(rng, chance, log_odds, ground.pairs.shifts, samples) for chance in prior.presence[:, 0]]
         )
-    shared = np.sqrt(burden) * rng.standard_normal((sets, samples, 1))
-    truth = np.where(on, np.exp(prior.log_mean + loading * shared + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
+    shared = np.sqrt(burden) * rng.standard_normal((sets, samples, 1)) * loading
+    shared = shared + rng.standard_normal((sets, samples, 1)) * parts
+    truth = np.where(on, np.exp(prior.log_mean + shared + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
     x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)
     known = problem(x, signatures, (truth @ signatures).reshape(-1, 96))
     cohort = cohort_of(known, "poisson", np.ones((samples, 1)), ground, 0, 1, 750)

@@ -2,7 +2,9 @@
 
 Model: counts x_t have mean (E S)_t and Poisson, negative binomial or (for rounded means) Gaussian noise. An exposure is 0 with
 probability 1 - p_k, else ln e_tk ~ N(m_k + l_k b_t, s_k^2). Each cancer type has its own (p, m, s), each sample a burden b_t, for
-a tumour of many mutations has more of most signatures; l_k is 1 for those that grow as the mutations do.
+a tumour of many mutations has more of most signatures; l_k is 1 for those that grow as the mutations do. Those of one process
+share a burden of their own (:mod:`vaebench.signatures.sampler.burdens`). Few samples that may be of several types are drawn
+with the prior of each (:mod:`vaebench.signatures.sampler.mixture`).
 
 :func:`vaebench.signatures.sampler.posterior.sampled` runs, with the constants of
 :class:`vaebench.signatures.sampler.options.SamplerOptions`::
@@ -14,7 +16,7 @@ a tumour of many mutations has more of most signatures; l_k is 1 for those that 
                    (chains.chain_run). A sweep is
                    a. the prior (p, m, s) of each signature and cancer type, drawn given all exposures of the chain
                       (priors.drawn_prior): a few samples or a few mutations leave it uncertain, and so the intervals;
-                      then the burden of each sample (priors.drawn_burdens)
+                      then the burden of each sample (burdens.drawn_burdens)
                       and, where signatures occur together, tumours without counts, which show what P(present) asks of the
                       log odds (autologistic.followed)
                    b. the signatures in turn, those surely absent from a sample in every 16th sweep only (visits.timetable):

@@ -31,7 +31,7 @@ class Cooccurrence(NamedTuple):
 
     Attributes:
         log_odds: w [S, S], symmetric, zeros on the diagonal.
-        shifts: a [S] less the log odds of P(present), which slabs hold; ``None`` where they follow P(present).
+        shifts: a [S], or [G, S] of each cohort, less the log odds of P(present); ``None`` where they follow P(present).
     """
 
     log_odds: ArrayLike
@@ -51,6 +51,8 @@ class Tumours(NamedTuple):
 
 
 _SWEEPS = 60  # of Gibbs sampling until tumours are as they should be; in the first half shifts move freely
+# P(present) below which a signature hardly tells of the others, and is drawn in every sixth sweep only
+_RARE, _SELDOM = 0.01, 6
 _POSSIBLE = (1e-9, 1 - 1e-9)  # P(present) with a logarithm
 
 
@@ -62,13 +64,22 @@ def matched(rng: np.random.Generator, chance: np.ndarray, log_odds: np.ndarray, 
     """
     first = rng.random((chance.shape[-1], *chance.shape[:-1], n)) < np.moveaxis(chance, -1, 0)[..., None]
     tumours = Tumours(first.astype(np.float32), -chance @ log_odds)
+    every, common = log_odds.any(1), (chance > _RARE).reshape(-1, chance.shape[-1]).any(0)
     for sweep in range(_SWEEPS):
-        tumours = followed(rng, tumours, chance, log_odds, 1 / (1 + max(0, sweep - _SWEEPS // 2)))
+        own = every if sweep % _SELDOM == 0 else every & common
+        step = 1 / (1 + max(0, sweep - _SWEEPS // 2))
+        steps = np.where(common, step, min(1.0, _SELDOM * step))
+        tumours = followed(rng, tumours, chance, log_odds, steps, np.flatnonzero(own))
     return tumours
 
 
 def followed(
-    rng: np.random.Generator, tumours: Tumours, chance: np.ndarray, log_odds: np.ndarray, step: float = 1.0
+    rng: np.random.Generator,
+    tumours: Tumours,
+    chance: np.ndarray,
+    log_odds: np.ndarray,
+    steps: ArrayLike = 1.0,
+    drawn: np.ndarray | None = None,
 ) -> Tumours:
     """Tumours after one sweep, and their shifts after a step towards those with which P(present) is ``chance`` [..., S].
 
@@ -80,44 +91,45 @@ def followed(
         tumours: before.
         chance: P(present) [..., S] as it is drawn now.
         log_odds: [S, S], of pairs.
-        step: 1 for Newton's.
+        steps: scalar or [S], 1 for Newton's.
+        drawn: numbers of the signatures that are drawn; ``None`` for all that occur together with others.
     """
     there, shifts = tumours.there.copy(), tumours.shifts.copy()
     possible, u = np.clip(chance, *_POSSIBLE), rng.random(there.shape, np.float32)
     alone, weights = logit(possible), log_odds.astype(np.float32)
-    for k in np.flatnonzero(log_odds.any(1)):
+    steps = np.broadcast_to(np.asarray(steps), len(log_odds))
+    for k in np.flatnonzero(log_odds.any(1)) if drawn is None else drawn:
         given = expit((alone + shifts)[..., k, None].astype(np.float32) + np.tensordot(weights[k], there, 1))
         moves = ((chance > 0) & (chance < 1))[..., k, None]
         there[k] = np.where(moves, u[k] < given, there[k])
         # of the mean of ``given`` and not of its logarithm, in which the noise of few tumours would have a bias
         short = (possible[..., k] - given.mean(-1, dtype=np.float64)) / (possible[..., k] * (1 - possible[..., k]))
-        shifts[..., k] += step * np.clip(short, -1, 1)
+        shifts[..., k] += steps[k] * np.clip(short, -1, 1)
     return Tumours(there, shifts)
 
 
 def beside(
-    slab: Slab, k: ArrayLike, exposures: jax.Array, pairs: Cooccurrence | None, absent: ArrayLike | None = None
+    slab: Slab, k: ArrayLike, exposures: jax.Array, log_odds: ArrayLike | None, absent: ArrayLike | None = None
 ) -> Slab:
     """``slab`` of a signature given which of the others are present.
 
     Args:
-        slab: [1, T] or [1, 1], of the signature alone.
+        slab: [1, T] or [1, 1], of the signature, with the log odds a of its presence beside none of the others.
         k: the signature, a scalar, or [T] for one of each sample's own.
         exposures: [S, T].
-        pairs: ``None`` for independent signatures.
+        log_odds: w [S, S]; ``None`` for independent signatures.
         absent: a signature that counts as absent whatever its exposure, as ``k``.
     """
-    if pairs is None:
+    if log_odds is None:
         return slab
     dtype, k = exposures.dtype, jnp.atleast_1d(k)
-    weights = jnp.asarray(pairs.log_odds, dtype)[:, k]  # [S, 1] or [S, T]
+    weights = jnp.asarray(log_odds, dtype)[:, k]  # [S, 1] or [S, T]
     there = exposures > 0
     if absent is not None:
         there = there & (jnp.arange(len(exposures))[:, None] != jnp.atleast_1d(absent)[None])
-    shift = jnp.asarray(pairs.shifts, dtype)[k][None] + jnp.sum(weights * there, 0, keepdims=True)
-    return slab._replace(log_present=slab.log_present + shift)
+    return slab._replace(log_present=slab.log_present + jnp.sum(weights * there, 0, keepdims=True))
 
 
-def both_present(j: ArrayLike, k: ArrayLike, pairs: Cooccurrence | None) -> ArrayLike:
+def both_present(j: ArrayLike, k: ArrayLike, log_odds: ArrayLike | None) -> ArrayLike:
     """Log prior of two signatures that are both present beyond that of each :func:`beside` the absent other, [1, 1] or [1, T]."""
-    return 0.0 if pairs is None else jnp.asarray(pairs.log_odds)[jnp.atleast_1d(j), jnp.atleast_1d(k)][None]
+    return 0.0 if log_odds is None else jnp.asarray(log_odds)[jnp.atleast_1d(j), jnp.atleast_1d(k)][None]

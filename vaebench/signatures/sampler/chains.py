@@ -12,16 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from vaebench.signatures.sampler.autologistic import Cooccurrence, Tumours, followed, matched
+from vaebench.signatures.sampler.burdens import drawn_burdens, first_burdens, shifts_of
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import (
-    Ground,
-    LogSums,
-    drawn_burdens,
-    drawn_prior,
-    first_burdens,
-    log_sums,
-    shifts_of,
-)
+from vaebench.signatures.sampler.priors import Ground, LogSums, drawn_prior, log_sums
 from vaebench.signatures.sampler.problem import Held, Prior, Problem, held
 from vaebench.signatures.sampler.proposals import Slab, slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
@@ -71,7 +64,7 @@ class ChainRun(NamedTuple):
         draws: [C, n, T, S] in float32, those kept and not taken elsewhere.
         prior: [G, S], mean over chains and sweeps of the drawn priors.
         presence: [T, S], mean probability with which a visited exposure was drawn above 0; of stretches without draws.
-        burdens: [C, T] at its end (:func:`vaebench.signatures.sampler.priors.burden_moments`).
+        burdens: [C, T, B] at its end (:func:`vaebench.signatures.sampler.burdens.burden_moments`).
         tumours: without counts, [S, C, G, n] at its end; ``None`` for a prior that needs none.
     """
 
@@ -153,7 +146,7 @@ def chain_run(
         options: constants of the sampler.
         progress: called with the number of sweeps done.
         into: takes the number and the exposures [C, T, S] of each draw that is kept; ``None`` to return the draws.
-        burdens: [C, T] at the start; ``None`` for those of the exposures.
+        burdens: [C, T, B] at the start; ``None`` for those of the exposures.
         tumours: without counts, at the start; ``None`` to draw them if the prior needs some.
     """
     chains, samples, count = exposures.shape
@@ -167,14 +160,15 @@ def chain_run(
     chances, visits = np.zeros((2, *flat.shape), np.float32)
 
     if burdens is None:
-        burdens = first_burdens(exposures, cohort.groups, cohort.ground.burden)
+        burdens = first_burdens(exposures, cohort.groups, cohort.ground)
 
-    pairs = _fixed(cohort.ground.pairs)
+    pairs = cohort.ground.pairs
+    log_odds = None if pairs is None else np.asarray(pairs.log_odds)
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
             prior, burdens = _prior(cohort, flat.reshape(exposures.shape), burdens, i, options)
             tumours = _followed(cohort, tumours, prior, i, options)
-            slabs, shift = _slabs(prior, flat.dtype, tumours), shifts_of(burdens, cohort.groups, cohort.ground)
+            slabs, shift = _slabs(prior, flat.dtype, tumours or pairs), shifts_of(burdens, cohort.groups, cohort.ground)
             shift = shift.reshape(len(flat), -1).astype(flat.dtype)
 
             def drawn(
@@ -183,7 +177,7 @@ def chain_run(
                 rows = cohort.rows[b]
                 mine = _shifted(Slab(*(v[own[rows]] for v in slabs)), shift[rows])
                 with jax.enable_x64(True):
-                    state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise, pairs)
+                    state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise, log_odds)
                 return np.asarray(state.exposures), np.asarray(state.presence)
 
             found = list(pool.map(drawn, range(len(keys))) if len(keys) > 1 else [drawn(0)])
@@ -205,13 +199,6 @@ def chain_run(
     return ChainRun(flat.reshape(exposures.shape), draws, Prior(*sums), chances, burdens, tumours)
 
 
-def _fixed(pairs: Cooccurrence | None) -> Cooccurrence | None:
-    """``pairs`` without shifts where these are those of tumours, which slabs have."""
-    if pairs is None or pairs.shifts is not None:
-        return pairs
-    return pairs._replace(shifts=np.zeros(len(np.asarray(pairs.log_odds))))
-
-
 def _followed(
     cohort: ChainData, tumours: Tumours | None, prior: Prior, sweep: int, options: SamplerOptions
 ) -> Tumours | None:
@@ -226,12 +213,13 @@ def _followed(
     return followed(rng, tumours, np.asarray(prior.presence), log_odds)
 
 
-def _slabs(prior: Prior, dtype: np.dtype, tumours: Tumours | None) -> Slab:
-    """Slabs [C G, S] of a ``prior`` [C, G, S] with the shifts of ``tumours``; their logarithms are taken in float64."""
+def _slabs(prior: Prior, dtype: np.dtype, pairs: Tumours | Cooccurrence | None) -> Slab:
+    """Slabs [C G, S] of a ``prior`` [C, G, S] with the shifts of ``pairs``; their logarithms are taken in float64."""
     with jax.enable_x64(True):
         parts = _SLAB_OF(*(jnp.asarray(v) for v in prior))
-        if tumours is not None:
-            parts = parts._replace(log_present=parts.log_present + tumours.shifts)
+        if pairs is not None:
+            shifts = np.broadcast_to(np.asarray(pairs.shifts), parts.log_present.shape)
+            parts = parts._replace(log_present=parts.log_present + shifts)
     return Slab(*(np.asarray(v, dtype).reshape(-1, v.shape[-1]) for v in parts))  # type: ignore[arg-type]
 
 
@@ -244,7 +232,7 @@ def _shifted(slab: Slab, shift: np.ndarray) -> Slab:
 def _prior(
     cohort: ChainData, exposures: np.ndarray, burdens: np.ndarray, sweep: int, options: SamplerOptions
 ) -> tuple[Prior, np.ndarray]:
-    """The prior [C, G, S] and the burdens [C, T] of a sweep: at first as expected, then drawn given the exposures [C, T, S]."""
+    """The prior [C, G, S] and burdens [C, T, B] of a sweep: at first as expected, then drawn given the exposures [C, T, S]."""
     if sweep >= options.ignored:
         rng = np.random.default_rng([cohort.seed, sweep])
         sums = log_sums(exposures, cohort.groups, shifts_of(burdens, cohort.groups, cohort.ground))

@@ -21,7 +21,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from vaebench.signatures.likelihood import BACKGROUND
-from vaebench.signatures.sampler.autologistic import Cooccurrence, beside, both_present
+from vaebench.signatures.sampler.autologistic import beside, both_present
 from vaebench.signatures.sampler.problem import GibbsState, Held, Walk
 from vaebench.signatures.sampler.proposals import Proposal, Slab, prior_log_density, shared, single, uniforms
 
@@ -136,7 +136,7 @@ def _moved(walk: Walk, line: _Line, change: jax.Array) -> jax.Array:
 
 
 def one(
-    k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise: str, pairs: Cooccurrence | None = None
+    k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise: str, log_odds: ArrayLike | None = None
 ) -> Walk:
     """Draw signature ``k`` given all others.
 
@@ -147,10 +147,10 @@ def one(
         problem: of :func:`held`.
         slab: of this signature, [1, T] or [1, 1].
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
-        pairs: signatures that occur together; ``None`` for independent ones.
+        log_odds: [S, S], of signatures that occur together; ``None`` for independent ones.
     """
     old = _row(walk.exposures, k)
-    slab = beside(slab, k, walk.exposures, pairs)
+    slab = beside(slab, k, walk.exposures, log_odds)
     line = _line(walk, _spectrum(problem, k), old, _row(problem.information, k), problem)
     # above 0, where a channel that is this signature's alone would have no mean
     line = _refined(line, walk, old, jnp.maximum(line.centre, 0.3 * line.sd), problem, noise)
@@ -175,14 +175,14 @@ def two(
     first: Slab,
     second: Slab,
     noise: str,
-    pairs: Cooccurrence | None = None,
+    log_odds: ArrayLike | None = None,
 ) -> Walk:
     """Draw the shares of signatures ``j`` and ``k`` given their sum and all others; other arguments as in :func:`one`."""
     old, other = _row(walk.exposures, j), _row(walk.exposures, k)
     some = old + other > 0
     total = jnp.where(some, old + other, 1.0)
-    first, second = beside(first, j, walk.exposures, pairs, k), beside(second, k, walk.exposures, pairs, j)
-    together = both_present(j, k, pairs)
+    first, second = beside(first, j, walk.exposures, log_odds, k), beside(second, k, walk.exposures, log_odds, j)
+    together = both_present(j, k, log_odds)
     spectrum = _spectrum(problem, j) - _spectrum(problem, k)
     precision = jnp.sum(jnp.square(spectrum.astype(jnp.float32)) * problem.weight, 0, keepdims=True)
     line = _line(walk, spectrum, old, precision, problem)
@@ -215,7 +215,7 @@ def swept(
     problem: Held,
     slabs: Slab,
     noise: str = "gaussian",
-    pairs: Cooccurrence | None = None,
+    log_odds: ArrayLike | None = None,
 ) -> GibbsState:
     """State after sweep ``i``: every signature once, then as many random pairs, similar ones more often.
 
@@ -226,7 +226,7 @@ def swept(
         problem: of :func:`held`.
         slabs: of :func:`slabs_of`, [S, T] or [S, 1].
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
-        pairs: signatures that occur together; ``None`` for independent ones.
+        log_odds: [S, S], of signatures that occur together; ``None`` for independent ones.
     """
     count, samples = len(problem.signatures), len(exposures)
     dtype = exposures.dtype
@@ -235,7 +235,7 @@ def swept(
     u, v = jax.vmap(lambda one: uniforms(one, (count, 3, 1, samples), dtype))(jnp.stack([singles, doubles]))
     of = lambda k: Slab(*(_row(v, k) for v in slabs))  # noqa: E731
     walk = jax.lax.fori_loop(
-        0, count, lambda k, walk: one(k, walk, u[k], problem, of(k), noise, pairs), started(exposures, problem)
+        0, count, lambda k, walk: one(k, walk, u[k], problem, of(k), noise, log_odds), started(exposures, problem)
     )
     if count > 1:
         firsts, seconds = jnp.triu_indices(count, 1)
@@ -245,7 +245,7 @@ def swept(
 
         def pair(i: jax.Array, walk: Walk) -> Walk:
             j, k = firsts[picked[i]], seconds[picked[i]]
-            return two(j, k, walk, v[i], problem, of(j), of(k), noise, pairs)
+            return two(j, k, walk, v[i], problem, of(j), of(k), noise, log_odds)
 
         walk = jax.lax.fori_loop(0, count, pair, walk)
     return GibbsState(walk.exposures.T, walk.presence.T, walk.accepted[0] / count)

@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from vaebench.signatures.sampler.autologistic import Tumours
+from vaebench.signatures.sampler.burdens import drawn_burdens, shifts_of
 from vaebench.signatures.sampler.chains import BLOCK, ChainData, cohort_of, with_timetable
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Prior, drawn_burdens, log_sums, shifts_of
+from vaebench.signatures.sampler.priors import Prior, log_sums
 from vaebench.signatures.sampler.problem import Problem
 from vaebench.signatures.sampler.summary import ExposurePosterior
 
@@ -34,7 +35,7 @@ class Moving(NamedTuple):
         rows: [t], their samples, in increasing order.
         exposures: [C, t, S], their state.
         draws: those kept of them.
-        burdens: [C, t], ``None`` at the start.
+        burdens: [C, t, B], ``None`` at the start.
         tumours: without counts, ``None`` at the start or where the prior needs none.
     """
 

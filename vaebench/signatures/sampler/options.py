@@ -30,6 +30,8 @@ class SamplerOptions:
         tumours: tumours without counts that are drawn beside a chain where signatures occur together, of all its cohorts or
             cancer types: they show anew in every sweep how often each signature is present.
         least_tumours: of each cohort or type.
+        kinds: most tumour types whose priors are mixed for each of few samples of unknown tissue.
+        kinds_left: probability of the types that are left out, at most.
         few: weight, in samples, of the whole cohort's prior in the prior of each cancer type.
         visits: visits of a signature per sweep, relative to P(present); one that is present in an eighth of the draws is visited
             in every sweep.
@@ -58,6 +60,8 @@ class SamplerOptions:
     spread: float = 0.1
     tumours: int = 200
     least_tumours: int = 40
+    kinds: int = 12
+    kinds_left: float = 0.03
     few: float = 10.0
     visits: float = 8.0
     ignored: int = 10

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from vaebench.signatures.dispersion import Scatter
+from vaebench.signatures.sampler.burdens import burden_moments, shift_variances, shifts_of
 from vaebench.signatures.sampler.chains import BLOCK, ChainRun, chain_run, cohort_of, with_timetable
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.mixing import Moving, has_mixed, narrowed, rows_to_continue, slow_samples
+from vaebench.signatures.sampler.mixture import copied, likeliest, merged, merged_prior, weighed
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, burden_moments, shifts_of, weak_ground
+from vaebench.signatures.sampler.priors import Ground, TypeMixture, weak_ground
 from vaebench.signatures.sampler.problem import Prior, Problem
 from vaebench.signatures.sampler.shared_factors import FactorErrors, factor_law, moved
 from vaebench.signatures.sampler.summary import SUMMARISED, ExposurePosterior, joined, summary, with_rows
@@ -75,7 +77,8 @@ def sampled(
         dispersion: [T] of Poisson counts; that of ``scatter`` unless given.
         groups: [T, G], the samples' cancer types as 0 and 1; ``None`` for one prior.
         ground: of the prior, arrays [S]; ``None`` for a weak one.
-        separate: the groups are cohorts that share nothing, and arrays of the ground are [G, S].
+        separate: the groups are cohorts that share nothing, and arrays of the ground are [G, S]. A ground with a mixture has
+            groups of its own.
         level: nominal coverage of the intervals.
         seed: of the chains.
         options: constants of the sampler.
@@ -84,8 +87,48 @@ def sampled(
     """
     noise, problem = noise_and_problem(x, signatures, start @ signatures, scatter, options, dispersion)
     groups = np.ones((len(x), 1)) if groups is None else groups
-    chains, length = _chains(len(x), options)
     ground = weak_ground(x, len(signatures), options) if ground is None else ground
+    # samples of given types learn from those of their own
+    mixture, whole = ground.mixture if separate or groups.shape[1] == 1 else None, problem
+    if mixture is not None:  # a copy of each sample for each type that it may be of
+        x, start, problem = x[mixture.rows], start[mixture.rows], copied(problem, mixture.rows)
+        groups, ground, separate = np.eye(mixture.groups[-1] + 1)[mixture.groups], mixture.ground, True
+    draws, found, prior, sweeps = _chained(
+        problem, noise, groups, ground, separate, start, mixture, level, seed, options, progress
+    )
+    if mixture is not None:
+        draws, found = merged(draws, found, mixture, level, options)
+        groups, ground, problem, prior = np.eye(len(whole.x)), likeliest(mixture), whole, merged_prior(prior, mixture)
+    if factor_errors is not None:
+        log_sd = groups @ prior.log_sd
+        draws, found = _with_errors(draws, found, problem, log_sd, ground, factor_errors, level, seed, options)
+    chains, length = draws.shape[:2]
+    found = found._replace(
+        kept=draws.every(max(chains * length // options.kept, 1), options.kept),
+        prior=prior,
+        sweeps=sweeps,
+        sums=[s for first, own in draws.blocks() for s in inseparable(joined(own), level, first)],
+        limit=options.learning + length * 2 ** int(np.log2(max(options.longest, 1))),
+    )
+    return found._replace(upper=_with_limits(found, problem, groups, ground, level, options, noise))
+
+
+def _chained(
+    problem: Problem,
+    noise: str,
+    groups: np.ndarray,
+    ground: Ground,
+    separate: bool,
+    start: np.ndarray,
+    mixture: TypeMixture | None,
+    level: float,
+    seed: int,
+    options: SamplerOptions,
+    progress: OnProgress,
+) -> tuple[Draws, ExposurePosterior, Prior, int]:
+    """Draws of chains that go on until they have mixed, what they say, the mean of their priors, and their sweeps."""
+    x = np.asarray(problem.x)
+    chains, length = _chains(len(x), options)
     cohort = cohort_of(problem, noise, groups, ground, seed, chains, BLOCK)._replace(separate=separate)
     done, total, thin = 0, options.learning + length, 1
     draws = Draws(chains, length, *start.shape)
@@ -103,9 +146,9 @@ def sampled(
         moving = _at(state, moving)._replace(cohort=cohort)
     presence, state = state.presence, run(moving, length, 1)
     found, priors = summary(draws, level, options), [state.prior]
-    while 2 * thin <= options.longest and not has_mixed(found, options):
+    while 2 * thin <= options.longest and not has_mixed(judged := weighed(found, mixture), options):
         done, total = options.learning + length * thin, options.learning + 2 * length * thin
-        rows = rows_to_continue(found, slow_samples(found, groups, options), moving.rows, groups, options)
+        rows = rows_to_continue(judged, slow_samples(judged, groups, options), moving.rows, groups, options)
         moving = _at(state, moving)
         if len(rows) < len(moving.rows):
             moving = narrowed(moving, rows, draws, problem, presence, groups, _mean_prior(priors), options)
@@ -116,17 +159,7 @@ def sampled(
         found = with_rows(found, summary(moving.draws, level, options), moving.rows)
         draws.replace(moving.rows, moving.draws)
         thin *= 2
-    if factor_errors is not None:
-        log_sd = groups @ _mean_prior(priors).log_sd
-        draws, found = _with_errors(draws, found, problem, log_sd, ground, factor_errors, level, seed, options)
-    found = found._replace(
-        kept=draws.every(max(chains * length // options.kept, 1), options.kept),
-        prior=_mean_prior(priors),
-        sweeps=options.learning + length * thin,
-        sums=[s for first, own in draws.blocks() for s in inseparable(joined(own), level, first)],
-        limit=options.learning + length * 2 ** int(np.log2(max(options.longest, 1))),
-    )
-    return found._replace(upper=_with_limits(found, problem, groups, ground, level, options, noise))
+    return draws, found, _mean_prior(priors), options.learning + length * thin
 
 
 def _chains(samples: int, options: SamplerOptions) -> tuple[int, int]:
@@ -152,7 +185,7 @@ def _with_errors(
     options: SamplerOptions,
 ) -> tuple[Draws, ExposurePosterior]:
     """``draws`` with the errors of factors, and what is found then; ``log_sd`` [T, S] is that of the prior of each sample."""
-    weight = np.broadcast_to(np.asarray(ground.mean_weight), log_sd.shape[1])
+    weight = np.broadcast_to(np.asarray(ground.mean_weight), log_sd.shape).mean(0)
     law = factor_law(problem, found.mean, found.presence, log_sd, weight, before)
     draws = moved(np.random.default_rng([seed, 4]), draws, law, problem, log_sd)
     mixed = {"r_hat": found.r_hat, "effective": found.effective}
@@ -179,10 +212,10 @@ def _with_limits(
     there = np.maximum(found.presence, 1e-12)
     logs = np.log(np.maximum(found.mean, 1e-12) / there)
     every = Prior(*(v[None] for v in found.prior))
-    burden, spread = burden_moments(found.presence[None], logs[None], every, groups, ground)
+    burdens, covariance = burden_moments(found.presence[None], logs[None], every, groups, ground)
     presence, log_mean, log_sd = (groups @ v for v in found.prior)
-    log_sd = np.sqrt(np.square(log_sd) + np.square(shifts_of(np.sqrt(spread), groups, ground)[0]))
-    prior = Prior(presence, log_mean + shifts_of(burden, groups, ground)[0], log_sd)
+    log_sd = np.sqrt(np.square(log_sd) + shift_variances(covariance, groups, ground)[0])
+    prior = Prior(presence, log_mean + shifts_of(burdens, groups, ground)[0], log_sd)
     scarce = found.presence * found.draws < options.scarce
     upper = found.upper.copy()
     for rows in (slice(i, i + SUMMARISED) for i in range(0, len(upper), SUMMARISED)):

@@ -72,7 +72,8 @@ class Ground(NamedTuple):
     """Prior of the prior of each signature: its expectation, and how many samples each part of it counts for.
 
     P(present) ~ Beta(n p, n (1 - p)) with expectation p; s^2 ~ scaled inverse chi-squared about ``variance``;
-    m ~ N(log_mean, s^2 / n). Arrays [S] or [G, S]. Exposures e are relative to the sample's burden (:func:`burden_moments`).
+    m ~ N(log_mean, s^2 / n). Arrays [S] or [G, S]. Exposures e are
+    relative to the sample's burdens (:mod:`vaebench.signatures.sampler.burdens`).
 
     Attributes:
         presence: expected P(present), between 0 and 1.
@@ -83,9 +84,12 @@ class Ground(NamedTuple):
         variance_weight: samples with the signature that ``variance`` counts for.
         burden: variance of ln(mutations) between samples, a scalar or [G].
         loading: how each signature grows with the burden, a scalar, [S] or [G, S]: 1 as the mutations do, 0 not at all.
+        shared: loadings [P, S] or [G, P, S] of burdens N(0, 1) that some signatures share beyond that of all, as those of one
+            process do, on top of ``variance``; a scalar where none do.
         wrong: probability, a scalar or [G], that a signature is rarer than expected, as :func:`weak_presence` has it.
         pairs: signatures that occur together; with shifts for single samples, whose P(present) is as expected. ``None`` where
             signatures are independent.
+        mixture: of single samples that may be of several types, the grounds that this one stands for; ``None`` for others.
     """
 
     presence: ArrayLike
@@ -97,7 +101,25 @@ class Ground(NamedTuple):
     burden: ArrayLike = 0.0
     loading: ArrayLike = 1.0
     wrong: ArrayLike = 0.0
+    shared: ArrayLike = 0.0
     pairs: Cooccurrence | None = None
+    mixture: TypeMixture | None = None
+
+
+class TypeMixture(NamedTuple):
+    """Grounds of samples that may be of several types: a copy of a sample for each type.
+
+    Attributes:
+        rows: [T'], the sample of each copy, in increasing order.
+        weights: [T'], probabilities of the types, which sum to 1 for each sample.
+        groups: [T'], number of the ground of each copy; those of one cohort of several samples have the same.
+        ground: arrays [G, S].
+    """
+
+    rows: np.ndarray
+    weights: np.ndarray
+    groups: np.ndarray
+    ground: Ground
 
 
 def burden_variance(x: np.ndarray) -> float:
@@ -158,53 +180,34 @@ def log_sums(exposures: np.ndarray, groups: np.ndarray, shifts: ArrayLike = 0.0)
     return LogSums(*sums, samples=groups.sum(0))
 
 
-def shifts_of(burdens: np.ndarray, groups: np.ndarray, ground: Ground) -> np.ndarray:
-    """Return what ``burdens`` [C, T] add to the mean of ln e, [C, T, S]; scalars of the ground give [C, T, 1]."""
-    loading = np.atleast_1d(np.asarray(ground.loading, np.float64))
-    return burdens[..., None] * np.broadcast_to(loading, (groups.shape[1], loading.shape[-1]))[groups.argmax(1)]
+def stacked(grounds: Sequence[Ground]) -> Ground:
+    """One ground, arrays [G, S], of cohorts that share nothing; their log odds of pairs differ by numbers of samples alone."""
+    parts = [[np.asarray(v) for v in part] for part in zip(*(g[:-2] for g in grounds), strict=True)]
+    size = len(np.asarray(grounds[0].presence))
+    parts[Ground._fields.index("loading")] = [np.broadcast_to(ground.loading, size) for ground in grounds]
+    pairs = [ground.pairs for ground in grounds if ground.pairs is not None]
+    if not pairs:
+        return Ground(*map(np.stack, parts), pairs=None, mixture=None)
+    follow = next((own for own in pairs if own.shifts is None), None)  # cohorts of several samples, if one is
+    shifts = None if follow else np.stack([np.broadcast_to(np.asarray(own.shifts), size) for own in pairs])
+    return Ground(*map(np.stack, parts), pairs=Cooccurrence((follow or pairs[0]).log_odds, shifts), mixture=None)
 
 
-def burden_moments(
-    there: np.ndarray, logs: np.ndarray, prior: Prior, groups: np.ndarray, ground: Ground
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance [C, T] of the burden of each sample given the logarithms of its exposures.
-
-    A burden b_t ~ N(0, v) is shared by all signatures of a sample, ln e_tk ~ N(m_k + l_k b_t, s_k^2), as a tumour of many
-    mutations has more of most. So sizes relative to the burden, which vary less than exposures, say what to expect of a sample.
-
-    Args:
-        there: [C, T, S], 1 for a signature that is present, or its probability.
-        logs: [C, T, S], ln e of those that are.
-        prior: [C, G, S].
-        groups: [T, G] of 0 and 1.
-        ground: for v and l, its burden and loading.
-    """
-    weight = np.asarray(ground.loading) / np.square(prior.log_sd)
-    parts = (weight * ground.loading, weight, weight * prior.log_mean)
-    precision, turned, centred = (np.swapaxes(v, -1, -2) for v in parts)
-    own = np.eye(groups.shape[1])[groups.argmax(1)]
-    information = np.sum(np.matmul(there, precision) * own, -1)
-    pull = np.sum((np.matmul(there * logs, turned) - np.matmul(there, centred)) * own, -1)
-    between = own @ np.broadcast_to(np.asarray(ground.burden, np.float64), groups.shape[1])
-    spread = between / (1 + between * information)
-    return spread * pull, spread
+def unstacked(ground: Ground) -> list[Ground]:
+    """The grounds [S] of the cohorts of a :func:`stacked` one whose single samples have pairs with shifts, or none."""
+    every = zip(*(np.asarray(v) for v in ground[:-2]), strict=True)
+    parts = [Ground(*own, pairs=None, mixture=None) for own in every]
+    if ground.pairs is None:
+        return parts
+    log_odds, shifts = ground.pairs.log_odds, np.asarray(ground.pairs.shifts)
+    return [own._replace(pairs=Cooccurrence(log_odds, v)) for own, v in zip(parts, shifts, strict=True)]
 
 
-def drawn_burdens(
-    rng: np.random.Generator, exposures: np.ndarray, prior: Prior, groups: np.ndarray, ground: Ground
-) -> np.ndarray:
-    """Draw the burdens [C, T] given exposures [C, T, S]; the other arguments are those of :func:`burden_moments`."""
-    there = exposures > 0
-    logs = np.log(np.where(there, exposures, 1.0))
-    mean, spread = burden_moments(there.astype(np.float64), logs, prior, groups, ground)
-    return mean + np.sqrt(spread) * rng.standard_normal(spread.shape)
-
-
-def first_burdens(exposures: np.ndarray, groups: np.ndarray, variance: ArrayLike) -> np.ndarray:
-    """Burdens [C, T] with which chains begin at exposures [C, T, S]: by the sums of the exposures; 0 where all burdens are."""
-    logs = np.log(np.maximum(exposures.sum(-1), 1.0))
-    mean = (logs @ groups / np.maximum(groups.sum(0), 1)) @ groups.T  # a type may have samples without mutations only
-    return (logs - mean) * (groups @ (np.broadcast_to(np.asarray(variance), groups.shape[1]) > 0))
+def independent(ground: Ground) -> Ground:
+    """Return ``ground`` with each signature on its own: no pairs, and what signatures share is part of their variances."""
+    shared = np.asarray(ground.shared)
+    more = np.square(shared).sum(-2) if shared.ndim > 1 else 0.0
+    return ground._replace(variance=np.asarray(ground.variance) + more, shared=0.0, pairs=None)
 
 
 def drawn_prior(
@@ -288,17 +291,21 @@ def _drawn_presence(
 def _cut_sd(rng: np.random.Generator, degrees: np.ndarray, spread: np.ndarray, options: SamplerOptions) -> np.ndarray:
     """Draw s where spread / s^2 is chi-squared with ``degrees``, cut where s leaves its range.
 
-    By the inverse of the distribution function, from the tail in which the range lies: the other one would round to 1. A range so
-    far out that this tail rounds to 0 too holds its mass at its end.
+    What leaves the range is drawn again within it: by the inverse of the distribution function, from the tail in which the range
+    lies, for the other one would round to 1. A range so far out that this tail rounds to 0 too holds its mass at its end.
     """
-    shape, halves = 0.5 * degrees, [0.5 * spread / end**2 for end in (options.largest_sd, options.least_sd)]
-    u = rng.random(np.shape(spread))
+    with np.errstate(divide="ignore", over="ignore"):  # few degrees of freedom give 0 now and then
+        found = np.sqrt(spread / rng.chisquare(degrees))
+    out = (found < options.least_sd) | (found > options.largest_sd)
+    shape, spread = 0.5 * degrees[out], spread[out]
+    halves = [0.5 * spread / end**2 for end in (options.largest_sd, options.least_sd)]
     above, below = ([tail(shape, half) for half in halves] for tail in (gammaincc, gammainc))
     far = halves[0] > shape
     low, high = (np.where(far, *pair) for pair in zip(above, below, strict=True))
-    place = low + (high - low) * u
+    place = low + (high - low) * rng.random(len(shape))
     half = np.where(far, gammainccinv(shape, place), gammaincinv(shape, place))
     end = np.where(far, options.largest_sd, options.least_sd)
     with np.errstate(divide="ignore"):
         inside = np.clip(np.sqrt(0.5 * spread / half), options.least_sd, options.largest_sd)
-    return np.where(low == high, end, inside)
+    found[out] = np.where(low == high, end, inside)
+    return found

@@ -18,7 +18,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from vaebench.signatures.sampler.autologistic import Cooccurrence
 from vaebench.signatures.sampler.gibbs import one, started, two
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.problem import GibbsState, Held, Walk
@@ -136,7 +135,7 @@ def visited(
     slabs: Slab,
     table: Timetable,
     noise: str,
-    pairs: Cooccurrence | None = None,
+    log_odds: ArrayLike | None = None,
 ) -> GibbsState:
     """State after sweep ``i``: signatures and pairs in turn as the ``table`` of each sample has them.
 
@@ -148,7 +147,7 @@ def visited(
         slabs: [T, S].
         table: of the samples.
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
-        pairs: signatures that occur together; ``None`` for independent ones.
+        log_odds: [S, S], of signatures that occur together; ``None`` for independent ones.
     """
     samples, count = exposures.shape
     key = jax.random.fold_in(key, i)
@@ -161,11 +160,11 @@ def visited(
     def step(m: jax.Array, walk: Walk) -> Walk:
         u = uniforms(jax.random.fold_in(key, m), (6, 1, samples), exposures.dtype)
         k = jnp.asarray(table.singles)[begin + m].astype(jnp.int32)
-        walk = one(k, walk, u[:3], problem, slab(k), noise, pairs)
+        walk = one(k, walk, u[:3], problem, slab(k), noise, log_odds)
         if count == 1:
             return walk
         j, k = (jnp.asarray(v)[begin + m].astype(jnp.int32) for v in (table.firsts, table.seconds))
-        return two(j, k, walk, u[3:], problem, slab(j), slab(k), noise, pairs)
+        return two(j, k, walk, u[3:], problem, slab(j), slab(k), noise, log_odds)
 
     steps = jnp.asarray(table.steps, jnp.int32)
     walk = jax.lax.fori_loop(jnp.int32(0), steps, step, started(exposures, problem))
