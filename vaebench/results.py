@@ -110,10 +110,9 @@ def read_rows(folder: str | Path) -> pd.DataFrame:
 def _completed(rows: pd.DataFrame) -> pd.DataFrame:
     """``rows`` whose trainings have a value of each setting that any of them has: those of an earlier version had its default."""
     trained = rows.get("static/recipe")
-    for name in ("static/likelihood", "traced/kl_warmup"):
+    for name, value in LATER.items():
         if trained is not None and name in rows:
-            earlier = trained.notna() & rows[name].isna()
-            rows[name] = rows[name].mask(earlier, LATER[name.partition("/")[2]])
+            rows[name] = rows[name].mask(trained.notna() & rows[name].isna(), value)
     return rows
 
 

@@ -145,6 +145,7 @@ def _correlations(exposures: pd.DataFrame, types: np.ndarray, table: pd.DataFram
     return found
 
 
+@functools.cache
 def known_pairs() -> pd.DataFrame:
     """The table: ``signature``, ``other``, log odds ratios ``within_types``, and ``size_correlation``."""
     with files("vaebench.signatures").joinpath("known_pairs.csv").open() as stream:

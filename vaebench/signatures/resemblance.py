@@ -46,12 +46,16 @@ def weights_of(evidence: np.ndarray, common: np.ndarray) -> np.ndarray:
     They are the expected share of its samples that are of each type; of one sample, the probabilities of its type. Before the
     counts types are as ``common`` [K] as that, which counts for a sample of each type.
     """
-    samples, types = evidence.shape
+    return _mixing(evidence, common, len(common))[0]
+
+
+def _mixing(evidence: np.ndarray, common: np.ndarray, count: float) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of the types among samples, and weights of the mixture, for which ``common`` counts as ``count`` samples."""
     weights = shares = common
-    for _ in range(_STEPS):
+    for _ in range(_STEPS if len(evidence) else 0):
         shares = softmax(evidence + np.log(weights), axis=1).mean(0)
-        weights = (samples * shares + types * common) / (samples + types)
-    return shares
+        weights = (len(evidence) * shares + count * common) / (len(evidence) + count)
+    return shares, weights
 
 
 def chances_of(evidence: np.ndarray, common: np.ndarray) -> np.ndarray:
@@ -59,14 +63,9 @@ def chances_of(evidence: np.ndarray, common: np.ndarray) -> np.ndarray:
 
     Before the counts types are as ``common`` [K] as that, which counts as one sample: few samples are mostly of one type.
     """
-    found = []
-    for t in range(len(evidence)):
-        others, weights = np.delete(evidence, t, 0), common
-        for _ in range(_STEPS if len(others) else 0):
-            shares = softmax(others + np.log(weights), axis=1).mean(0)
-            weights = (len(others) * shares + common) / (len(others) + 1)
-        found.append(softmax(evidence[t] + np.log(weights)))
-    return np.array(found)
+    others = (np.delete(evidence, t, 0) for t in range(len(evidence)))
+    weights = np.array([_mixing(own, common, 1.0)[1] for own in others])
+    return softmax(evidence + np.log(weights), axis=1)
 
 
 def looked_at(x: np.ndarray) -> np.ndarray:

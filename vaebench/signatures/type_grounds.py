@@ -70,8 +70,8 @@ def ground_of_types(
         unsure: nobody named the tissue.
         options: constants of the sampler.
     """
-    few = (options.few, options.few * _SIZES, options.few * _SIZES)
-    others, least = (len(x) - 1) / len(x), np.array(_LEAST)[:, None]
+    few, others = _few(options), (len(x) - 1) / len(x)
+    least = np.array(_LEAST)[:, None]
     weights = others * found.shares
     weights[0] += 1 - others  # all types together; or the tissue, which is alone
     facts, samples = averaged(list(found.types.values()), weights, few, _LEAST)
@@ -92,7 +92,7 @@ def mixture_of(x: np.ndarray, found: KnownTypes, chances: np.ndarray, options: S
     They are the likeliest that have 1 - ``options.kinds_left`` of the probability, ``options.kinds`` at most. If more are needed,
     two thirds of these are the likeliest, and the others stand for all that are left, of whom they are drawn evenly.
     """
-    few = np.array([options.few, options.few * _SIZES, options.few * _SIZES])[:, None]
+    few = np.array(_few(options))[:, None]
     rows, weights, grounds, types = [], [], [], list(found.types.values())
     for t, own in enumerate(chances):
         chosen, shares = _chosen(own, options)
@@ -101,6 +101,11 @@ def mixture_of(x: np.ndarray, found: KnownTypes, chances: np.ndarray, options: S
             ground = _ground(x[[t]], found, types[k], np.broadcast_to(few, (3, len(found.known))))
             grounds.append(ground if found.within is None else _with_pairs(ground, found.within.log_odds, 1, options))
     return TypeMixture(np.array(rows), np.array(weights), np.arange(len(rows)), stacked(grounds))
+
+
+def _few(options: SamplerOptions) -> tuple[float, float, float]:
+    """Samples that presence, mean and variance of one type count for."""
+    return options.few, options.few * _SIZES, options.few * _SIZES
 
 
 def _chosen(shares: np.ndarray, options: SamplerOptions) -> tuple[np.ndarray, np.ndarray]:

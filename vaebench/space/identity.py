@@ -12,6 +12,8 @@ from typing import Any
 from vaebench.space.points import Point
 from vaebench.types import LATER, SCHEMA
 
+_LATER = {column.partition("/")[2]: value for column, value in LATER.items()}
+
 
 def point_id(point: Point, digest: str) -> str:
     """Return the identity of a row: 16 hex digits of a hash of schema, point and data digest, equal on every machine."""
@@ -29,6 +31,6 @@ def earlier_ids(point: Point, digest: str) -> Iterator[str]:
 
 def _hashed(fields: Mapping[str, Any], digest: str) -> str:
     # points without these settings keep the identity that they had before there were any
-    fields = {name: value for name, value in fields.items() if name not in LATER or value != LATER[name]}
+    fields = {name: value for name, value in fields.items() if name not in _LATER or value != _LATER[name]}
     content = json.dumps([SCHEMA, fields, digest], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -65,8 +65,8 @@ Tree = Any
 SCHEMA = 1
 """Version of the results row; increased whenever a column changes its meaning."""
 
-LATER = {"likelihood": "own", "kl_warmup": 0}
-"""Settings of a training that were added later: rows of earlier versions have these values, and identities do not name them."""
+LATER = {"static/likelihood": "own", "traced/kl_warmup": 0}
+"""Columns of settings that were added later: rows of earlier versions have these values, and identities do not name them."""
 
 BASELINE = "pca"
 """``static/variant`` of the rows of the baseline, the principal components of all samples, which is not trained."""

@@ -37,11 +37,10 @@ def merged(
     R-hat is the mean over a sample's copies, and effective draws are those of the weighted mean of their estimates.
     """
     chains, length, _, count = draws.shape
-    rows, total = mixture.rows, chains * length
-    samples = int(rows[-1]) + 1
+    rows, total, firsts = mixture.rows, chains * length, _firsts(mixture)
+    samples = len(firsts)
     together = np.zeros((total, samples, count), np.float32)
     places = [_places(mixture.weights[rows == t], total) for t in range(samples)]
-    firsts = np.searchsorted(rows, np.arange(samples))
     for start, block in draws.blocks():
         flat = block.reshape(total, block.shape[2], count)
         for row in range(start, start + block.shape[2]):
@@ -57,6 +56,11 @@ def merged(
     return new, summary(new, level, options)._replace(r_hat=r_hat, effective=effective)
 
 
+def _firsts(mixture: TypeMixture) -> np.ndarray:
+    """The first copy [T] of each sample."""
+    return np.unique(mixture.rows, return_index=True)[1]
+
+
 def _places(weights: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
     """The copy that each of ``total`` draws is of, and its place among the draws of that copy, which lie evenly."""
     ends = np.rint(np.cumsum(weights) * total).astype(int)
@@ -70,15 +74,16 @@ def merged_prior(prior: Prior, mixture: TypeMixture) -> Prior:
     presence, log_mean, log_sd = (v[mixture.groups] for v in prior)
     by = mixture.weights[:, None] * presence
     parts = (by, by * log_mean, by * (np.square(log_sd) + np.square(log_mean)))
-    firsts = np.unique(mixture.rows, return_index=True)[1]
-    presence, total, squares = (np.add.reduceat(v, firsts) for v in parts)
+    presence, total, squares = (np.add.reduceat(v, _firsts(mixture)) for v in parts)
     log_mean, squares = total / np.maximum(presence, 1e-300), squares / np.maximum(presence, 1e-300)
     return Prior(presence, log_mean, np.sqrt(np.maximum(squares - np.square(log_mean), 0.0)))
 
 
 def likeliest(mixture: TypeMixture) -> Ground:
     """Ground of the type that each sample is most likely of, arrays [T, S]."""
-    samples = np.arange(int(mixture.rows[-1]) + 1)
-    best = [int(np.argmax(np.where(mixture.rows == t, mixture.weights, -1.0))) for t in samples]
+    firsts = _firsts(mixture)
+    best = [
+        first + int(np.argmax(own)) for first, own in zip(firsts, np.split(mixture.weights, firsts[1:]), strict=True)
+    ]
     own = mixture.groups[best]
     return Ground(*(np.asarray(v)[own] for v in mixture.ground[:-2]), pairs=None, mixture=None)

@@ -72,8 +72,8 @@ class Ground(NamedTuple):
     """Prior of the prior of each signature: its expectation, and how many samples each part of it counts for.
 
     P(present) ~ Beta(n p, n (1 - p)) with expectation p; s^2 ~ scaled inverse chi-squared about ``variance``;
-    m ~ N(log_mean, s^2 / n). Arrays [S] or [G, S]. Exposures e are
-    relative to the sample's burdens (:mod:`vaebench.signatures.sampler.burdens`).
+    m ~ N(log_mean, s^2 / n). Arrays [S] or [G, S]. Exposures e are relative to the sample's burdens
+    (:mod:`vaebench.signatures.sampler.burdens`).
 
     Attributes:
         presence: expected P(present), between 0 and 1.
@@ -89,7 +89,7 @@ class Ground(NamedTuple):
         wrong: probability, a scalar or [G], that a signature is rarer than expected, as :func:`weak_presence` has it.
         pairs: signatures that occur together; with shifts for single samples, whose P(present) is as expected. ``None`` where
             signatures are independent.
-        mixture: of single samples that may be of several types, the grounds that this one stands for; ``None`` for others.
+        mixture: of few samples that may be of several types, the grounds that this one stands for; ``None`` for others.
     """
 
     presence: ArrayLike
@@ -181,7 +181,7 @@ def log_sums(exposures: np.ndarray, groups: np.ndarray, shifts: ArrayLike = 0.0)
 
 
 def stacked(grounds: Sequence[Ground]) -> Ground:
-    """One ground, arrays [G, S], of cohorts that share nothing; their log odds of pairs differ by numbers of samples alone."""
+    """One ground, arrays [G, S], of cohorts that share nothing, and have the same log odds of pairs."""
     parts = [[np.asarray(v) for v in part] for part in zip(*(g[:-2] for g in grounds), strict=True)]
     size = len(np.asarray(grounds[0].presence))
     parts[Ground._fields.index("loading")] = [np.broadcast_to(ground.loading, size) for ground in grounds]
