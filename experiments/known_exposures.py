@@ -13,9 +13,10 @@ Expected: 37 types of genomes and 32 or 33 of exomes, about 1,000 rows; SBS1 in 
 
 Writes OUT/known_exposures.csv, which is the package's vaebench/signatures/known_exposures.csv: a row for each type and signature
 that was found in it, with the samples of the type, those with the signature, mean and standard deviation of ln(share) there, and
-of ln(size) relative to the tumour's burden (vaebench/signatures/sizes.py), which the prior is made of. And OUT/known_pairs.csv,
+of ln(size) relative to the tumour's burden (vaebench/signatures/sizes.py), which the prior is made of. OUT/known_pairs.csv,
 the package's vaebench/signatures/known_pairs.csv: log odds ratios of pairs of signatures in genomes, correlations of their sizes
-(vaebench/signatures/cooccurrence.py). What these are worth on genomes that are held back is printed.
+(vaebench/signatures/cooccurrence.py). And OUT/known_changes.csv, the package's vaebench/signatures/known_changes.csv: signatures
+of genomes that are smaller where another is present. What pairs are worth on genomes that are held back is printed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from scripts import Parser, entry
 from vaebench.errors import InputError
 from vaebench.signatures.cooccurrence import fitted_log_odds, log_loss, pair_table, type_presence
 from vaebench.signatures.published import growth_of
-from vaebench.signatures.sizes import relative_sizes
+from vaebench.signatures.sizes import relative_sizes, size_changes
 
 SOURCE = "Alexandrov et al. 2020"
 JOINED = ("COADREAD", "GBMLGG")
@@ -40,8 +41,19 @@ LEAST = 5
 """Samples that a type must have."""
 
 
-def facts(exposures: pd.DataFrame, types: pd.Series, assay: str) -> pd.DataFrame:
-    """One row for each type and each signature in it, from ``exposures`` [samples, signatures] in mutations."""
+def change_table(exposures: pd.DataFrame, types: pd.Series) -> pd.DataFrame:
+    """One row for each signature whose ln(size) the presence of another changes, from ``exposures`` in mutations."""
+    names = list(exposures.columns)
+    found = size_changes(exposures.to_numpy(float), types.to_numpy(), growth_of(names))
+    rows = [(names[v.of], names[v.by], v.change, v.gain) for v in found]
+    return pd.DataFrame(rows, columns=["signature", "other", "change", "log_likelihood_gain"])
+
+
+def facts(exposures: pd.DataFrame, types: pd.Series, assay: str, changed: pd.DataFrame) -> pd.DataFrame:
+    """One row for each type and each signature in it, from ``exposures`` [samples, signatures] in mutations.
+
+    Sizes are beside none of the signatures that change them, which ``changed`` says (:func:`change_table`).
+    """
     rows = []
     for kind, own in exposures.groupby(types):
         own = own[own.sum(axis=1) > 0]
@@ -49,7 +61,13 @@ def facts(exposures: pd.DataFrame, types: pd.Series, assay: str) -> pd.DataFrame
             continue
         own = own.loc[:, (own > 0).any()]
         shares = own.div(own.sum(axis=1), axis=0)
-        sizes = relative_sizes(own.to_numpy(float), loading=growth_of(list(own.columns)))
+        changes = pd.DataFrame(0.0, own.columns, own.columns)
+        for name, other, change in changed[["signature", "other", "change"]].itertuples(index=False):
+            if {name, other} <= set(own.columns):
+                changes.loc[name, other] = change
+        sizes = relative_sizes(
+            own.to_numpy(float), loading=growth_of(list(own.columns)), changes=changes.to_numpy(float)
+        )
         for k, name in enumerate(own.columns):
             logs = np.log(shares[name][shares[name] > 0])
             sd = float(logs.std(ddof=1)) if len(logs) > 1 else np.nan
@@ -77,18 +95,20 @@ def site_types(tables: Sequence[Path]) -> pd.Series:
     return both.groupby("site")["type"].agg(lambda kinds: kinds.value_counts().index[0])
 
 
-def tables(genomes: Path, exomes: Path, types: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Facts of genomes and exomes, and pairs of signatures in genomes."""
+def tables(genomes: Path, exomes: Path, types: Sequence[Path]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Facts of genomes and exomes, pairs of signatures in genomes, and signatures that change the sizes of others there."""
     g, e = pd.read_csv(genomes), pd.read_csv(exomes)
     e = e[e["SBS1"].notna()]
     sites = site_types(types)
+    amounts = g.filter(regex=r"^SBS\d")
+    changed = change_table(amounts, g["Cancer Types"])
     parts = [
-        facts(g.filter(regex=r"^SBS\d"), g["Cancer Types"], "genome"),
-        facts(e.filter(regex=r"^SBS\d"), e["sample"].str[5:7].map(sites), "exome"),
+        facts(amounts, g["Cancer Types"], "genome", changed),
+        facts(e.filter(regex=r"^SBS\d"), e["sample"].str[5:7].map(sites), "exome", changed),
     ]
-    genome_exposures = g.filter(regex=r"^SBS\d")
-    pairs = pair_table(genome_exposures, g["Cancer Types"], growth_of(list(genome_exposures.columns)))
-    return pd.concat(parts).assign(source=SOURCE), pairs.assign(source=SOURCE)
+    pairs = pair_table(amounts, g["Cancer Types"], growth_of(list(amounts.columns)))
+    found, pairs, changed = (table.assign(source=SOURCE) for table in (pd.concat(parts), pairs, changed))
+    return found, pairs, changed
 
 
 def held_back(exposures: pd.DataFrame, types: pd.Series, folds: int = 5) -> tuple[float, float]:
@@ -136,10 +156,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 raise InputError(f"{path}: there is no such file")
     else:
         raise InputError("--genomes, --exomes and --types are needed; see the header of the script")
-    found, pairs = tables(*paths)
+    found, pairs, changed = tables(*paths)
     found.to_csv(folder / "known_exposures.csv", index=False, float_format="%.4g")
     pairs.to_csv(folder / "known_pairs.csv", index=False, float_format="%.3g")
-    print(f"{found['type'].nunique()} types, {len(found)} rows, {len(pairs)} pairs")
+    changed.to_csv(folder / "known_changes.csv", index=False, float_format="%.3g")
+    print(f"{found['type'].nunique()} types, {len(found)} rows, {len(pairs)} pairs, {len(changed)} changes of sizes")
     genomes = pd.read_csv(paths[0])
     alone, together = held_back(genomes.filter(regex=r"^SBS\d"), genomes["Cancer Types"])
     print(f"log loss of presence in genomes held back: {alone:.0f} independent, {together:.0f} with pairs")

@@ -9,9 +9,10 @@ from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
 from vaebench.data.mutations.channels import CHANNELS
+from vaebench.signatures.cooccurrence import Together
 from vaebench.signatures.published import published_exposures, published_facts
-from vaebench.signatures.resemblance import drawn_shares
-from vaebench.signatures.sizes import relative_sizes
+from vaebench.signatures.resemblance import Facts, drawn_shares
+from vaebench.signatures.sizes import relative_sizes, size_changes
 
 
 def tumours(seed: int, count: int, presence, log_mean, sd, burden: float, loading=1.0) -> np.ndarray:
@@ -81,16 +82,69 @@ def test_presence_weighs_and_a_signature_that_none_has_is_nothing():
     np.testing.assert_allclose(half.log_mean[0], alone.log_mean[0], atol=1e-6)
 
 
+def with_changes(rng, count: int, mean: float, change: float, presence) -> np.ndarray:
+    """Exposures [count, 3] with a burden; the second is larger by e^change where the first is present."""
+    there = rng.random((count, 3)) < presence
+    there[~there.any(1), 2] = True
+    logs = rng.normal(0, 0.7, (count, 1)) + mean + np.array([0.0, 1.0, -1.0]) + 0.4 * rng.standard_normal((count, 3))
+    logs[:, 1] += change * there[:, 0]
+    return np.exp(logs) * there
+
+
+def test_changes_of_sizes_are_found_again_and_taken_out():
+    """Two types in which the changing signature is rare or common; the change is alike in both."""
+    rng = np.random.default_rng(0)
+    parts = [
+        with_changes(rng, 800, mean, -0.8, p) for mean, p in ((5.0, np.array([0.2, 0.9, 0.7])), (4.0, [0.7, 0.9, 0.7]))
+    ]
+    types = np.repeat(["a", "b"], 800)
+    (found,) = size_changes(np.concatenate(parts), types)
+    assert (found.of, found.by) == (1, 0)
+    assert found.change == pytest.approx(-0.8, abs=0.08)
+    assert found.gain > 50
+    changes = np.zeros((3, 3))
+    changes[1, 0] = -0.8
+    plain, clean = relative_sizes(parts[1]), relative_sizes(parts[1], changes=changes)
+    np.testing.assert_allclose(np.diff(clean.log_mean), [1, -2], atol=0.08)
+    np.testing.assert_allclose(np.sqrt(clean.variance), 0.4, atol=0.05)
+    assert plain.variance[1] > clean.variance[1] + 0.05
+    assert plain.log_mean[1] < clean.log_mean[1] - 0.3
+
+
+def test_sizes_that_nothing_changes_or_by_little_are_left_alone():
+    rng = np.random.default_rng(1)
+    for change in (0.0, -0.25):
+        exposures = with_changes(rng, 2000, 5.0, change, [0.5, 0.9, 0.7])
+        assert size_changes(exposures, np.zeros(2000)) == []
+
+
+def test_tumours_are_drawn_with_the_changes_of_sizes():
+    changes = np.array([[0.0, 0, 0], [-1.0, 0, 0], [0, 0, 0]])
+    together = Together(np.zeros((3, 3)), np.zeros((0, 3)), changes)
+    facts = Facts(np.array([0.5, 1.0, 1.0]), np.array([-5.0, -1.0, 0.0]), np.full(3, 0.04))
+    shares = drawn_shares(facts, 20_000, np.random.default_rng(0), together)
+    ratios, beside = np.log(shares[:, 1] / shares[:, 2]), shares[:, 0] > 0
+    assert ratios[~beside].mean() == pytest.approx(-1.0, abs=0.01)
+    assert ratios[beside].mean() == pytest.approx(-2.0, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("Liver-HCC", "SBS40"), ("Breast-AdenoCA", "SBS3"), ("Panc-AdenoCA", "SBS3"), ("Liver-HCC", "SBS5")],
+    [
+        ("Liver-HCC", "SBS40"),
+        ("Breast-AdenoCA", "SBS3"),
+        ("Panc-AdenoCA", "SBS3"),
+        ("Liver-HCC", "SBS5"),
+        ("Prost-AdenoCA", "SBS5"),
+    ],
 )
 def test_tumours_of_a_type_have_the_shares_that_were_published(kind, name):
     table = published_exposures().query("type == @kind").set_index("signature")
     spectra = pd.DataFrame(1 / 96, table.index, list(CHANNELS))
     found = published_facts(np.full((4, 96), 20.0), spectra, kind)
     assert found is not None
-    shares = drawn_shares(found.drawable()[0], 20_000, np.random.default_rng(0))[:, table.index.get_loc(name)]
+    shares = drawn_shares(found.drawable()[0], 20_000, np.random.default_rng(0), found.within)
+    shares = shares[:, table.index.get_loc(name)]
     there = shares > 0
     assert there.mean() == pytest.approx(table.loc[name, "present"] / table.loc[name, "samples"], abs=0.03)
     assert np.log(shares[there]).mean() == pytest.approx(table.loc[name, "log_share_mean"], abs=0.17)

@@ -47,10 +47,12 @@ class Together(NamedTuple):
     Attributes:
         log_odds: [S, S], symmetric, zeros on the diagonal, of being present.
         sizes: [P, S], loadings of ln(size), in standard deviations, on what the signatures of each of P processes share.
+        changes: [S, S], what the presence of the second signature adds to the mean of ln(size) of the first.
     """
 
     log_odds: np.ndarray
     sizes: np.ndarray
+    changes: np.ndarray
 
 
 def fitted_log_odds(present: np.ndarray, types: np.ndarray) -> np.ndarray:
@@ -183,24 +185,40 @@ def shared_sizes(inherited: np.ndarray, signatures: Sequence[str]) -> np.ndarray
     return np.array(both).reshape(-1, len(inherited))
 
 
+@functools.cache
+def known_changes() -> pd.DataFrame:
+    """The table: ``signature``, the ``other`` whose presence changes its ln(size), and the ``change``."""
+    with files("vaebench.signatures").joinpath("known_changes.csv").open() as stream:
+        return pd.read_csv(stream)
+
+
+def changes_of(inherited: np.ndarray, signatures: Sequence[str]) -> np.ndarray:
+    """Changes [S, S] of :class:`Together` of signatures that are published ones or their first heirs; arguments as above."""
+    heirs, table = np.isclose(inherited, 1.0).astype(np.float64), known_changes()
+    place, changes = {name: i for i, name in enumerate(signatures)}, np.zeros((len(signatures),) * 2)
+    for name, other, change in table[["signature", "other", "change"]].itertuples(index=False):
+        changes[place[name], place[other]] = change
+    return heirs @ changes @ heirs.T
+
+
 @functools.lru_cache(64)
 def _shifts(chance: bytes, log_odds: bytes) -> np.ndarray:
     first = np.frombuffer(chance)
     return matched(np.random.default_rng(0), first, np.frombuffer(log_odds).reshape(len(first), -1), _TUMOURS).shifts
 
 
-def pairs_of(chance: np.ndarray, log_odds: np.ndarray, samples: int) -> Cooccurrence:
-    """Prior of signatures that occur together, with ``log_odds`` [S, S].
+def pairs_of(chance: np.ndarray, together: Together, samples: int) -> Cooccurrence:
+    """Prior of signatures that occur ``together``.
 
     Args:
         chance: expected P(present) [S], as often as which each signature is present in a single sample.
-        log_odds: of pairs.
+        together: which of them, and how their sizes change.
         samples: of the cohort; more than one learn P(present).
     """
     if samples > 1:
-        return Cooccurrence(log_odds, None)
-    values = (np.ascontiguousarray(v, np.float64).tobytes() for v in (chance, log_odds))
-    return Cooccurrence(log_odds, _shifts(*values))
+        return Cooccurrence(together.log_odds, None, together.changes)
+    values = (np.ascontiguousarray(v, np.float64).tobytes() for v in (chance, together.log_odds))
+    return Cooccurrence(together.log_odds, _shifts(*values), together.changes)
 
 
 def drawn_presence(

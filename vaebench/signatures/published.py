@@ -1,9 +1,10 @@
 """Prior of exposures from what was published: a tumour type, or those that the counts resemble -> all types -> weak.
 
 ``known_exposures.csv`` beside this file holds, for each tumour type and signature, how many samples were analysed, how many had
-the signature, and in these mean and standard deviation of ln(share of the sample's mutations), and of ln(size) relative to the
-sample's burden (:mod:`vaebench.signatures.sizes`), which the prior is made of. The facts are those of PCAWG's genomes (types like
-``Liver-HCC``) and TCGA's exomes (types like ``LIHC``), Alexandrov et al. 2020. ``experiments/known_exposures.py`` makes it.
+the signature, and in these mean and standard deviation of ln(share of the sample's mutations), and of ln(size), of which the
+prior is made: relative to the sample's burden, beside none of the signatures that change it (:mod:`vaebench.signatures.sizes`).
+The facts are those of PCAWG's genomes (types like ``Liver-HCC``) and TCGA's exomes (types like ``LIHC``), Alexandrov et al. 2020.
+``experiments/known_exposures.py`` makes it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from vaebench.errors import InputError
-from vaebench.signatures.cooccurrence import Together, log_odds_of, shared_sizes
+from vaebench.signatures.cooccurrence import Together, changes_of, log_odds_of, shared_sizes
 from vaebench.signatures.names import checked_name, cosmic_names
 from vaebench.signatures.resemblance import Facts, evidence, looked_at, weights_of
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
@@ -232,7 +233,7 @@ def published_facts(
     if not known.any():
         raise _says_nothing(str(tissue), names)
     every = _belief(table, names, Facts(*start), _BORROWED)
-    together = Together(log_odds_of(inherited, every_name), shared_sizes(inherited, every_name))
+    together = Together(*(of(inherited, every_name) for of in (log_odds_of, shared_sizes, changes_of)))
     more = (growth_of(names), together)
     if tissue is not None:
         own = table[table["type"] == tissue]

@@ -110,8 +110,11 @@ def drawn_shares(facts: Facts, tumours: int, rng: np.random.Generator, together:
     Signatures are independent unless the type says which go ``together``. A tumour of which nothing was drawn has the signature
     that is most often present.
     """
-    shares = np.exp(facts.log_mean + np.sqrt(facts.variance) * drawn_sizes(len(facts.presence), tumours, rng, together))
-    shares = shares * drawn_presence(facts.presence, tumours, rng, together)
+    logs = facts.log_mean + np.sqrt(facts.variance) * drawn_sizes(len(facts.presence), tumours, rng, together)
+    there = drawn_presence(facts.presence, tumours, rng, together)
+    if together is not None:
+        logs = logs + there @ together.changes.T
+    shares = np.exp(logs) * there
     shares[~shares.any(1), np.argmax(facts.presence)] = 1.0
     return shares / shares.sum(1, keepdims=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from vaebench.signatures.cooccurrence import pairs_of
+from vaebench.signatures.cooccurrence import Together, pairs_of
 from vaebench.signatures.published import KnownTypes, published_facts
 from vaebench.signatures.resemblance import Facts, averaged, chances_of
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
@@ -79,7 +79,7 @@ def ground_of_types(
         samples = np.where(found.known, least + others * (samples - least), least)
     ground = _ground(x, found, facts, samples)
     if found.within is not None:
-        ground = _with_pairs(ground, found.within.log_odds, len(x), options)
+        ground = _with_pairs(ground, found.within, len(x), options)
     if not unsure or found.evidence is None or len(x) > _FEW:
         return ground, weights
     chances = chances_of(found.evidence, found.common)
@@ -99,7 +99,7 @@ def mixture_of(x: np.ndarray, found: KnownTypes, chances: np.ndarray, options: S
         rows, weights = [*rows, *[t] * len(chosen)], [*weights, *shares]
         for k in chosen:
             ground = _ground(x[[t]], found, types[k], np.broadcast_to(few, (3, len(found.known))))
-            grounds.append(ground if found.within is None else _with_pairs(ground, found.within.log_odds, 1, options))
+            grounds.append(ground if found.within is None else _with_pairs(ground, found.within, 1, options))
     return TypeMixture(np.array(rows), np.array(weights), np.arange(len(rows)), stacked(grounds))
 
 
@@ -135,6 +135,6 @@ def _ground(x: np.ndarray, found: KnownTypes, facts: Facts, samples: np.ndarray)
     return Ground(*expected, *samples, burden=burden, loading=loading, wrong=_WRONG, shared=shared)
 
 
-def _with_pairs(ground: Ground, log_odds: np.ndarray, samples: int, options: SamplerOptions) -> Ground:
-    chance = presence_alone(ground, len(log_odds), options)
-    return ground._replace(pairs=pairs_of(chance, log_odds, samples))
+def _with_pairs(ground: Ground, together: Together, samples: int, options: SamplerOptions) -> Ground:
+    chance = presence_alone(ground, len(together.log_odds), options)
+    return ground._replace(pairs=pairs_of(chance, together, samples))

@@ -133,7 +133,9 @@ def test_burdens_follow_the_joint_normal_distribution():
     shared = np.array([[[0.0, 0.6, 0.9]], [[0.0, 0.3, 0.2]]])
     there, logs = np.array([[1.0, 1, 1], [0, 1, 1], [0, 0, 0]]), rng.normal(3, 1, (3, 3))
     exposures = np.repeat(np.where(there, np.exp(logs), 0.0)[None], 40_000, 0)
-    for given in (ground, ground._replace(shared=shared)):
+    pairs = Cooccurrence(np.zeros((3, 3)), None, CHANGES)
+    for given in (ground, ground._replace(shared=shared), ground._replace(pairs=pairs)):
+        changed = there @ CHANGES.T if given.pairs else 0 * there
         mean, spread = burden_moments(there[None], logs[None], prior, groups, given)
         for t, g in enumerate([0, 1, 1]):
             on = there[t] > 0
@@ -141,7 +143,7 @@ def test_burdens_follow_the_joint_normal_distribution():
             before = np.diag([ground.burden[g], 1.0])[: len(own), : len(own)]
             covariance = np.diag(prior.log_sd[0, g, on] ** 2) + own.T @ before @ own
             gain = np.linalg.solve(covariance, own.T @ before).T
-            np.testing.assert_allclose(mean[0, t], gain @ (logs[t] - prior.log_mean[0, g])[on], atol=1e-12)
+            np.testing.assert_allclose(mean[0, t], gain @ (logs[t] - changed[t] - prior.log_mean[0, g])[on], atol=1e-12)
             np.testing.assert_allclose(spread[0, t], before - gain @ own.T @ before, atol=1e-12)
         drawn = drawn_burdens(rng, exposures, prior, groups, given)
         np.testing.assert_allclose(drawn.mean(0), mean[0], atol=0.02)
@@ -161,6 +163,20 @@ def test_what_burdens_add_has_their_covariance():
     alone = independent(ground._replace(variance=1.0))
     np.testing.assert_allclose(alone.variance, [1, 1.36, 1.81])
     assert alone.shared == 0.0
+
+
+def test_a_signature_alone_is_as_large_as_beside_what_changes_it():
+    """Moments of ln e of drawn tumours, whatever else is present in them."""
+    rng = np.random.default_rng(10)
+    parts = (np.array([0.3, 0.6, 0.8]), np.array([2.0, 1.0, 3.0]), np.full(3, 0.5))
+    ground = Ground(*parts, *np.ones((3, 3)), pairs=Cooccurrence(np.zeros((3, 3)), None, CHANGES))
+    there = rng.random((200_000, 3)) < parts[0]
+    logs = parts[1] + np.sqrt(0.5) * rng.standard_normal(there.shape) + there @ CHANGES.T
+    alone = independent(ground)
+    assert alone.pairs is None
+    for k in range(3):
+        assert logs[there[:, k], k].mean() == pytest.approx(alone.log_mean[k], abs=0.01)
+        assert logs[there[:, k], k].var() == pytest.approx(alone.variance[k], rel=0.02)
 
 
 def test_sums_are_those_without_the_burdens():
@@ -235,6 +251,7 @@ def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
 
 
 LOG_ODDS = np.array([[0, 2.5, -1], [2.5, 0, 0], [-1, 0, 0]])
+CHANGES = np.array([[0.0, -0.8, 0.0], [0.0, 0.0, -1.0], [0.0, -0.5, 0.0]])
 
 
 def _drawn_sets(
@@ -255,20 +272,25 @@ def _drawn_sets(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("burden", "fewer", "weight", "wrong", "log_odds", "samples", "process"),
+    ("burden", "fewer", "weight", "wrong", "log_odds", "samples", "process", "changes"),
     [
-        (0.0, 0.0, 4.0, 0.0, None, 3, 0.0),
-        (2.0, 1.5, 100.0, 0.0, None, 3, 0.0),
-        (0.0, 1.0, 20.0, 0.5, None, 3, 0.0),
-        (1.0, 1.0, 20.0, 0.5, LOG_ODDS, 1, 1.0),
-        (1.0, 1.5, 20.0, 0.0, LOG_ODDS, 3, 0.0),
-        (1.0, 0.5, 20.0, 0.0, None, 3, 1.5),
+        (0.0, 0.0, 4.0, 0.0, None, 3, 0.0, None),
+        (2.0, 1.5, 100.0, 0.0, None, 3, 0.0, None),
+        (0.0, 1.0, 20.0, 0.5, None, 3, 0.0, None),
+        (1.0, 1.0, 20.0, 0.5, LOG_ODDS, 1, 1.0, None),
+        (1.0, 1.5, 20.0, 0.0, LOG_ODDS, 3, 0.0, None),
+        (1.0, 0.5, 20.0, 0.0, None, 3, 1.5, None),
+        (1.0, 1.0, 20.0, 0.0, LOG_ODDS, 1, 0.0, CHANGES),
+        (1.0, 0.5, 20.0, 0.0, LOG_ODDS, 3, 0.0, CHANGES),
     ],
 )
-def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, wrong, log_odds, samples, process):
+def test_ranks_of_exposures_of_small_cohorts_are_uniform(
+    burden, fewer, weight, wrong, log_odds, samples, process, changes
+):
     """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts, counts.
 
-    With log odds the sets of signatures of a sample are drawn from all eight. Two signatures share a ``process``.
+    With log odds the sets of signatures of a sample are drawn from all eight. Two signatures share a ``process``. The presence
+    of one ``changes`` the sizes of others.
     """
     rng = np.random.default_rng(5)
     signatures = rng.dirichlet(np.full(96, 0.3), 3)
@@ -286,7 +308,7 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, 
     ground = Ground(*expected, weights / 2, weights / 4, weights, burden, loading, wrong, parts if process else 0.0)
     if log_odds is not None:
         shifts = np.array([-1.0, -0.5, 0.3]) if samples == 1 else None
-        ground = ground._replace(pairs=Cooccurrence(log_odds, shifts))
+        ground = ground._replace(pairs=Cooccurrence(log_odds, shifts, 0.0 if changes is None else changes))
     options, sets = SamplerOptions(), 1500 // samples
     prior = drawn_prior(rng, log_sums(np.zeros((sets, 0, 3)), np.ones((0, 1))), ground, options)
     on = rng.random((sets, samples, 3)) < prior.presence
@@ -298,6 +320,8 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform(burden, fewer, weight, 
         )
     shared = np.sqrt(burden) * rng.standard_normal((sets, samples, 1)) * loading
     shared = shared + rng.standard_normal((sets, samples, 1)) * parts
+    if changes is not None:
+        shared = shared + np.einsum("ctj,kj->ctk", on, changes)
     truth = np.where(on, np.exp(prior.log_mean + shared + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
     x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)
     known = problem(x, signatures, (truth @ signatures).reshape(-1, 96))

@@ -17,13 +17,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from scipy.special import expit, logit
-
-from vaebench.signatures.sampler.proposals import Slab
 
 
 class Cooccurrence(NamedTuple):
@@ -32,10 +28,13 @@ class Cooccurrence(NamedTuple):
     Attributes:
         log_odds: w [S, S], symmetric, zeros on the diagonal.
         shifts: a [S], or [G, S] of each cohort, less the log odds of P(present); ``None`` where they follow P(present).
+        changes: d [S, S], what the presence of the second signature adds to the mean of ln e of the first
+            (:mod:`vaebench.signatures.sampler.companions`); a scalar where sizes do not depend on what else is present.
     """
 
     log_odds: ArrayLike
     shifts: ArrayLike | None
+    changes: ArrayLike = 0.0
 
 
 class Tumours(NamedTuple):
@@ -54,6 +53,13 @@ _SWEEPS = 60  # of Gibbs sampling until tumours are as they should be; in the fi
 # P(present) below which a signature hardly tells of the others, and is drawn in every sixth sweep only
 _RARE, _SELDOM = 0.01, 6
 _POSSIBLE = (1e-9, 1 - 1e-9)  # P(present) with a logarithm
+
+
+def changed_sizes(there: np.ndarray, pairs: Cooccurrence | None) -> np.ndarray | float:
+    """Return what the presence of others, ``there`` [..., S] of 0 and 1 or its probability, adds to the mean of each ln e."""
+    changes = np.asarray(0.0 if pairs is None else pairs.changes)
+    own = np.flatnonzero(changes.any(0)) if changes.ndim else []
+    return there[..., own] @ changes[:, own].T if len(own) else 0.0
 
 
 def matched(rng: np.random.Generator, chance: np.ndarray, log_odds: np.ndarray, n: int) -> Tumours:
@@ -106,30 +112,3 @@ def followed(
         short = (possible[..., k] - given.mean(-1, dtype=np.float64)) / (possible[..., k] * (1 - possible[..., k]))
         shifts[..., k] += steps[k] * np.clip(short, -1, 1)
     return Tumours(there, shifts)
-
-
-def beside(
-    slab: Slab, k: ArrayLike, exposures: jax.Array, log_odds: ArrayLike | None, absent: ArrayLike | None = None
-) -> Slab:
-    """``slab`` of a signature given which of the others are present.
-
-    Args:
-        slab: [1, T] or [1, 1], of the signature, with the log odds a of its presence beside none of the others.
-        k: the signature, a scalar, or [T] for one of each sample's own.
-        exposures: [S, T].
-        log_odds: w [S, S]; ``None`` for independent signatures.
-        absent: a signature that counts as absent whatever its exposure, as ``k``.
-    """
-    if log_odds is None:
-        return slab
-    dtype, k = exposures.dtype, jnp.atleast_1d(k)
-    weights = jnp.asarray(log_odds, dtype)[:, k]  # [S, 1] or [S, T]
-    there = exposures > 0
-    if absent is not None:
-        there = there & (jnp.arange(len(exposures))[:, None] != jnp.atleast_1d(absent)[None])
-    return slab._replace(log_present=slab.log_present + jnp.sum(weights * there, 0, keepdims=True))
-
-
-def both_present(j: ArrayLike, k: ArrayLike, log_odds: ArrayLike | None) -> ArrayLike:
-    """Log prior of two signatures that are both present beyond that of each :func:`beside` the absent other, [1, 1] or [1, T]."""
-    return 0.0 if log_odds is None else jnp.asarray(log_odds)[jnp.atleast_1d(j), jnp.atleast_1d(k)][None]

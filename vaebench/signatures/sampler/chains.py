@@ -11,12 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.sampler.autologistic import Cooccurrence, Tumours, followed, matched
+from vaebench.signatures.sampler.autologistic import Cooccurrence, Tumours, changed_sizes, followed, matched
 from vaebench.signatures.sampler.burdens import drawn_burdens, first_burdens, shifts_of
+from vaebench.signatures.sampler.companions import companions_of
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, LogSums, drawn_prior, log_sums
 from vaebench.signatures.sampler.problem import Held, Prior, Problem, held
-from vaebench.signatures.sampler.proposals import Slab, slab_of
+from vaebench.signatures.sampler.proposals import Slab, shifted, slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
 _SLAB_OF = jax.jit(slab_of)
@@ -163,7 +164,7 @@ def chain_run(
         burdens = first_burdens(exposures, cohort.groups, cohort.ground)
 
     pairs = cohort.ground.pairs
-    log_odds = None if pairs is None else np.asarray(pairs.log_odds)
+    companions = companions_of(pairs)
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
             prior, burdens = _prior(cohort, flat.reshape(exposures.shape), burdens, i, options)
@@ -175,9 +176,9 @@ def chain_run(
                 b: int, i: int = i, flat: np.ndarray = flat, slabs: Slab = slabs, shift: np.ndarray = shift
             ) -> tuple[np.ndarray, np.ndarray]:
                 rows = cohort.rows[b]
-                mine = _shifted(Slab(*(v[own[rows]] for v in slabs)), shift[rows])
                 with jax.enable_x64(True):
-                    state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise, log_odds)
+                    mine = shifted(Slab(*(v[own[rows]] for v in slabs)), shift[rows])
+                    state = visited(keys[b], i, flat[rows], cohort.blocks[b], mine, tables[b], cohort.noise, companions)
                 return np.asarray(state.exposures), np.asarray(state.presence)
 
             found = list(pool.map(drawn, range(len(keys))) if len(keys) > 1 else [drawn(0)])
@@ -223,19 +224,14 @@ def _slabs(prior: Prior, dtype: np.dtype, pairs: Tumours | Cooccurrence | None) 
     return Slab(*(np.asarray(v, dtype).reshape(-1, v.shape[-1]) for v in parts))  # type: ignore[arg-type]
 
 
-def _shifted(slab: Slab, shift: np.ndarray) -> Slab:
-    """``slab`` [rows, S] with ``shift`` [rows, S] or [rows, 1] added to the mean of ln e."""
-    factor = np.exp(shift)
-    return slab._replace(log_mean=slab.log_mean + shift, low=slab.low * factor, high=slab.high * factor)
-
-
 def _prior(
     cohort: ChainData, exposures: np.ndarray, burdens: np.ndarray, sweep: int, options: SamplerOptions
 ) -> tuple[Prior, np.ndarray]:
     """The prior [C, G, S] and burdens [C, T, B] of a sweep: at first as expected, then drawn given the exposures [C, T, S]."""
     if sweep >= options.ignored:
         rng = np.random.default_rng([cohort.seed, sweep])
-        sums = log_sums(exposures, cohort.groups, shifts_of(burdens, cohort.groups, cohort.ground))
+        shifts = shifts_of(burdens, cohort.groups, cohort.ground) + changed_sizes(exposures > 0, cohort.ground.pairs)
+        sums = log_sums(exposures, cohort.groups, shifts)
         if cohort.others:
             ended = cohort.others[sweep % len(cohort.others)]
             sums = LogSums(*(moving + still for moving, still in zip(sums, ended, strict=True)))

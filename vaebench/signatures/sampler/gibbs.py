@@ -21,9 +21,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from vaebench.signatures.likelihood import BACKGROUND
-from vaebench.signatures.sampler.autologistic import beside, both_present
+from vaebench.signatures.sampler.companions import Companions, beside, both_present, with_sizes
 from vaebench.signatures.sampler.problem import GibbsState, Held, Walk
-from vaebench.signatures.sampler.proposals import Proposal, Slab, prior_log_density, shared, single, uniforms
+from vaebench.signatures.sampler.proposals import Proposal, Slab, prior_log_density, shared, shifted, single, uniforms
 
 
 def _log_ratio(mean: jax.Array, change: jax.Array, offset: ArrayLike) -> jax.Array:
@@ -136,7 +136,7 @@ def _moved(walk: Walk, line: _Line, change: jax.Array) -> jax.Array:
 
 
 def one(
-    k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise: str, log_odds: ArrayLike | None = None
+    k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise: str, companions: Companions | None = None
 ) -> Walk:
     """Draw signature ``k`` given all others.
 
@@ -147,10 +147,10 @@ def one(
         problem: of :func:`held`.
         slab: of this signature, [1, T] or [1, 1].
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
-        log_odds: [S, S], of signatures that occur together; ``None`` for independent ones.
+        companions: what signatures say of one another; ``None`` for independent ones.
     """
     old = _row(walk.exposures, k)
-    slab = beside(slab, k, walk.exposures, log_odds)
+    slab = beside(slab, k, walk.exposures, companions)
     line = _line(walk, _spectrum(problem, k), old, _row(problem.information, k), problem)
     # above 0, where a channel that is this signature's alone would have no mean
     line = _refined(line, walk, old, jnp.maximum(line.centre, 0.3 * line.sd), problem, noise)
@@ -175,25 +175,31 @@ def two(
     first: Slab,
     second: Slab,
     noise: str,
-    log_odds: ArrayLike | None = None,
+    companions: Companions | None = None,
 ) -> Walk:
     """Draw the shares of signatures ``j`` and ``k`` given their sum and all others; other arguments as in :func:`one`."""
     old, other = _row(walk.exposures, j), _row(walk.exposures, k)
     some = old + other > 0
     total = jnp.where(some, old + other, 1.0)
-    first, second = beside(first, j, walk.exposures, log_odds, k), beside(second, k, walk.exposures, log_odds, j)
-    together = both_present(j, k, log_odds)
+    alone = (
+        beside(first, j, walk.exposures, companions, k),
+        beside(second, k, walk.exposures, companions, j),
+    )
+    together, more_first, more_second = both_present(j, k, walk.exposures, companions)
     spectrum = _spectrum(problem, j) - _spectrum(problem, k)
     precision = jnp.sum(jnp.square(spectrum.astype(jnp.float32)) * problem.weight, 0, keepdims=True)
     line = _line(walk, spectrum, old, precision, problem)
     line = _refined(line, walk, old, jnp.clip(line.centre, 0.05 * total, 0.95 * total), problem, noise)
     steepest = _steepest(problem, noise)
-    proposal = shared(u[:2], old, total, line.centre, line.sd, first, second, steepest=steepest)
+    both = (shifted(alone[0], more_first), shifted(alone[1], more_second))
+    proposal = shared(u[:2], old, total, line.centre, line.sd, *both, steepest=steepest, alone=alone)
     left = jnp.where(proposal.exposure >= total, 0.0, total - proposal.exposure)
-    prior_gain = prior_log_density(proposal.exposure, first) + prior_log_density(left, second)
-    prior_gain = prior_gain - prior_log_density(old, first) - prior_log_density(other, second)
-    new = proposal.exposure
-    prior_gain = prior_gain + together * ((new > 0) & (left > 0)) - together * ((old > 0) & (other > 0))
+
+    def log_prior(a: jax.Array, b: jax.Array) -> jax.Array:
+        each = [prior_log_density(a, own[0]) + prior_log_density(b, own[1]) for own in (both, alone)]
+        return jnp.where((a > 0) & (b > 0), each[0] + together, each[1])
+
+    prior_gain = log_prior(proposal.exposure, left) - log_prior(old, other)
     taken = some & _accepted(walk, line, old, proposal, prior_gain, u[2], problem, noise)
     new, left = jnp.where(taken, proposal.exposure, old), jnp.where(taken, left, other)
     return walk._replace(exposures=_put(_put(walk.exposures, j, new), k, left), rest=_moved(walk, line, new - old))
@@ -215,7 +221,7 @@ def swept(
     problem: Held,
     slabs: Slab,
     noise: str = "gaussian",
-    log_odds: ArrayLike | None = None,
+    companions: Companions | None = None,
 ) -> GibbsState:
     """State after sweep ``i``: every signature once, then as many random pairs, similar ones more often.
 
@@ -226,7 +232,7 @@ def swept(
         problem: of :func:`held`.
         slabs: of :func:`slabs_of`, [S, T] or [S, 1].
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
-        log_odds: [S, S], of signatures that occur together; ``None`` for independent ones.
+        companions: what signatures say of one another; ``None`` for independent ones.
     """
     count, samples = len(problem.signatures), len(exposures)
     dtype = exposures.dtype
@@ -234,8 +240,9 @@ def swept(
     # one call for both: the generator takes half a second to compile
     u, v = jax.vmap(lambda one: uniforms(one, (count, 3, 1, samples), dtype))(jnp.stack([singles, doubles]))
     of = lambda k: Slab(*(_row(v, k) for v in slabs))  # noqa: E731
+    companions = with_sizes(companions, slabs.log_mean, slabs.log_sd)
     walk = jax.lax.fori_loop(
-        0, count, lambda k, walk: one(k, walk, u[k], problem, of(k), noise, log_odds), started(exposures, problem)
+        0, count, lambda k, walk: one(k, walk, u[k], problem, of(k), noise, companions), started(exposures, problem)
     )
     if count > 1:
         firsts, seconds = jnp.triu_indices(count, 1)
@@ -245,7 +252,7 @@ def swept(
 
         def pair(i: jax.Array, walk: Walk) -> Walk:
             j, k = firsts[picked[i]], seconds[picked[i]]
-            return two(j, k, walk, v[i], problem, of(j), of(k), noise, log_odds)
+            return two(j, k, walk, v[i], problem, of(j), of(k), noise, companions)
 
         walk = jax.lax.fori_loop(0, count, pair, walk)
     return GibbsState(walk.exposures.T, walk.presence.T, walk.accepted[0] / count)

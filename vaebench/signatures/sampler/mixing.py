@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.signatures.sampler.autologistic import Tumours
+from vaebench.signatures.sampler.autologistic import Tumours, changed_sizes
 from vaebench.signatures.sampler.burdens import drawn_burdens, shifts_of
 from vaebench.signatures.sampler.chains import BLOCK, ChainData, cohort_of, with_timetable
 from vaebench.signatures.sampler.draws import Draws
@@ -136,7 +136,8 @@ def narrowed(
     for place in range(draws.shape[1]):
         still = draws.at(place)[:, ended].astype(np.float64)
         burdens = drawn_burdens(rng, still, each, groups[ended], before.ground)
-        others.append(log_sums(still, groups[ended], shifts_of(burdens, groups[ended], before.ground)))
+        shifts = shifts_of(burdens, groups[ended], before.ground) + changed_sizes(still > 0, before.ground.pairs)
+        others.append(log_sums(still, groups[ended], shifts))
     cohort = with_timetable(cohort, presence[rows], options.learning, options)
     cohort = cohort._replace(separate=before.separate, others=others)
     own = np.searchsorted(moving.rows, rows)

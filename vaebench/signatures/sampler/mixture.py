@@ -86,4 +86,4 @@ def likeliest(mixture: TypeMixture) -> Ground:
         first + int(np.argmax(own)) for first, own in zip(firsts, np.split(mixture.weights, firsts[1:]), strict=True)
     ]
     own = mixture.groups[best]
-    return Ground(*(np.asarray(v)[own] for v in mixture.ground[:-2]), pairs=None, mixture=None)
+    return Ground(*(np.asarray(v)[own] for v in mixture.ground[:-2]), pairs=mixture.ground.pairs, mixture=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vaebench.signatures.dispersion import Scatter
+from vaebench.signatures.sampler.autologistic import changed_sizes
 from vaebench.signatures.sampler.burdens import burden_moments, shift_variances, shifts_of
 from vaebench.signatures.sampler.chains import BLOCK, ChainRun, chain_run, cohort_of, with_timetable
 from vaebench.signatures.sampler.draws import Draws
@@ -215,7 +216,8 @@ def _with_limits(
     burdens, covariance = burden_moments(found.presence[None], logs[None], every, groups, ground)
     presence, log_mean, log_sd = (groups @ v for v in found.prior)
     log_sd = np.sqrt(np.square(log_sd) + shift_variances(covariance, groups, ground)[0])
-    prior = Prior(presence, log_mean + shifts_of(burdens, groups, ground)[0], log_sd)
+    shift = shifts_of(burdens, groups, ground)[0] + changed_sizes(found.presence, ground.pairs)
+    prior = Prior(presence, log_mean + shift, log_sd)
     scarce = found.presence * found.draws < options.scarce
     upper = found.upper.copy()
     for rows in (slice(i, i + SUMMARISED) for i in range(0, len(upper), SUMMARISED)):

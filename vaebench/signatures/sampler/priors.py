@@ -15,7 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from scipy.special import betaln, expit, gammainc, gammaincc, gammainccinv, gammaincinv, logit
 
-from vaebench.signatures.sampler.autologistic import Cooccurrence
+from vaebench.signatures.sampler.autologistic import Cooccurrence, changed_sizes
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.problem import GibbsState, Prior
 
@@ -190,7 +190,7 @@ def stacked(grounds: Sequence[Ground]) -> Ground:
         return Ground(*map(np.stack, parts), pairs=None, mixture=None)
     follow = next((own for own in pairs if own.shifts is None), None)  # cohorts of several samples, if one is
     shifts = None if follow else np.stack([np.broadcast_to(np.asarray(own.shifts), size) for own in pairs])
-    return Ground(*map(np.stack, parts), pairs=Cooccurrence((follow or pairs[0]).log_odds, shifts), mixture=None)
+    return Ground(*map(np.stack, parts), pairs=(follow or pairs[0])._replace(shifts=shifts), mixture=None)
 
 
 def unstacked(ground: Ground) -> list[Ground]:
@@ -199,15 +199,18 @@ def unstacked(ground: Ground) -> list[Ground]:
     parts = [Ground(*own, pairs=None, mixture=None) for own in every]
     if ground.pairs is None:
         return parts
-    log_odds, shifts = ground.pairs.log_odds, np.asarray(ground.pairs.shifts)
-    return [own._replace(pairs=Cooccurrence(log_odds, v)) for own, v in zip(parts, shifts, strict=True)]
+    pairs, shifts = ground.pairs, np.asarray(ground.pairs.shifts)
+    return [own._replace(pairs=pairs._replace(shifts=v)) for own, v in zip(parts, shifts, strict=True)]
 
 
 def independent(ground: Ground) -> Ground:
-    """Return ``ground`` with each signature on its own: no pairs, and what signatures share is part of their variances."""
-    shared = np.asarray(ground.shared)
+    """Return ``ground`` with each signature on its own: no pairs, and sizes as they are whatever else is present."""
+    shared, p = np.asarray(ground.shared), np.asarray(ground.presence)
     more = np.square(shared).sum(-2) if shared.ndim > 1 else 0.0
-    return ground._replace(variance=np.asarray(ground.variance) + more, shared=0.0, pairs=None)
+    if ground.pairs is not None and np.ndim(ground.pairs.changes):
+        more = more + (p * (1 - p)) @ np.square(np.asarray(ground.pairs.changes)).T
+    log_mean = np.asarray(ground.log_mean) + changed_sizes(p, ground.pairs)
+    return ground._replace(log_mean=log_mean, variance=np.asarray(ground.variance) + more, shared=0.0, pairs=None)
 
 
 def drawn_prior(

@@ -75,6 +75,12 @@ def slab_of(presence: jax.Array, log_mean: jax.Array, log_sd: jax.Array) -> Slab
     return Slab(log_mean, log_sd, scale, jnp.log1p(-presence), *ends)
 
 
+def shifted(slab: Slab, shift: ArrayLike) -> Slab:
+    """``slab`` with ``shift`` added to the mean of ln(exposure)."""
+    factor = jnp.exp(shift)
+    return slab._replace(log_mean=slab.log_mean + shift, low=slab.low * factor, high=slab.high * factor)
+
+
 class Proposal(NamedTuple):
     """A proposed move, arrays [1, T] each.
 
@@ -228,6 +234,7 @@ def shared(
     second: Slab,
     grid: GridOptions = GRID,
     steepest: ArrayLike = np.inf,
+    alone: tuple[Slab, Slab] | None = None,
 ) -> Proposal:
     """Propose the first of two exposures that keep their sum: atoms at 0 and at ``total``, a grid in between.
 
@@ -243,6 +250,7 @@ def shared(
         second: prior of the second exposure.
         grid: constants of the grid.
         steepest: as in :func:`single`, on either side.
+        alone: priors of the first and of the second where the other one is 0; ``None`` if they are the same.
     """
     bend = sd * steepest
     low = jnp.maximum(total - _upper_end(total - centre, sd, bend, grid), 0)
@@ -256,6 +264,7 @@ def shared(
     places = (jnp.arange(grid.cells, dtype=small) + 0.5)[:, None]
     low_, step_, total_ = (v.astype(small) for v in (low, step, total))
     one, two = narrowed(first), narrowed(second)
+    one_alone, two_alone = (one, two) if alone is None else (narrowed(v) for v in alone)
     values = low_ + step_ * places
     least = total_ * 1e-7
 
@@ -265,9 +274,9 @@ def shared(
     cells = fit(((low - centre) / sd).astype(small) + (step / sd).astype(small) * places)
     log_weights = cells + slab_log_density(jnp.maximum(values, least), one) + jnp.log(step_)
     log_weights = log_weights + slab_log_density(jnp.maximum(total_ - values, least), two)
-    log_none = fit(centre / sd) + one.log_absent + slab_log_density(total_, two)
+    log_none = fit(centre / sd) + one.log_absent + slab_log_density(total_, two_alone)
     log_all = fit((total - centre) / sd) + two.log_absent
-    log_all = log_all + slab_log_density(total_, one)
+    log_all = log_all + slab_log_density(total_, one_alone)
     top = jnp.maximum(jnp.max(log_weights, 0, keepdims=True), jnp.maximum(log_none, log_all))
     log_weights, log_none, log_all = log_weights - top, log_none - top, log_all - top
 

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from vaebench.signatures.sampler.companions import Companions, with_sizes
 from vaebench.signatures.sampler.gibbs import one, started, two
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.problem import GibbsState, Held, Walk
@@ -135,7 +136,7 @@ def visited(
     slabs: Slab,
     table: Timetable,
     noise: str,
-    log_odds: ArrayLike | None = None,
+    companions: Companions | None = None,
 ) -> GibbsState:
     """State after sweep ``i``: signatures and pairs in turn as the ``table`` of each sample has them.
 
@@ -147,11 +148,12 @@ def visited(
         slabs: [T, S].
         table: of the samples.
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
-        log_odds: [S, S], of signatures that occur together; ``None`` for independent ones.
+        companions: what signatures say of one another; ``None`` for independent ones.
     """
     samples, count = exposures.shape
     key = jax.random.fold_in(key, i)
-    parts = tuple(jnp.asarray(v).T for v in slabs)
+    parts = Slab(*(jnp.asarray(v).T for v in slabs))
+    companions = with_sizes(companions, parts.log_mean, parts.log_sd)
     begin = (jnp.asarray(i, jnp.int32) % _ROUND) * jnp.asarray(table.steps, jnp.int32)
 
     def slab(k: jax.Array) -> Slab:
@@ -160,11 +162,11 @@ def visited(
     def step(m: jax.Array, walk: Walk) -> Walk:
         u = uniforms(jax.random.fold_in(key, m), (6, 1, samples), exposures.dtype)
         k = jnp.asarray(table.singles)[begin + m].astype(jnp.int32)
-        walk = one(k, walk, u[:3], problem, slab(k), noise, log_odds)
+        walk = one(k, walk, u[:3], problem, slab(k), noise, companions)
         if count == 1:
             return walk
         j, k = (jnp.asarray(v)[begin + m].astype(jnp.int32) for v in (table.firsts, table.seconds))
-        return two(j, k, walk, u[3:], problem, slab(j), slab(k), noise, log_odds)
+        return two(j, k, walk, u[3:], problem, slab(j), slab(k), noise, companions)
 
     steps = jnp.asarray(table.steps, jnp.int32)
     walk = jax.lax.fori_loop(jnp.int32(0), steps, step, started(exposures, problem))
