@@ -104,7 +104,7 @@ def blind(monkeypatch):
 
     Posterior.kept[:, :, 0] = 100.0
     monkeypatch.setattr(calibration, "refit", refitted)
-    monkeypatch.setattr(calibration, "sampled", lambda *_, **__: Posterior)
+    monkeypatch.setattr(truths, "sampled", lambda *_, **__: Posterior)
 
 
 @pytest.mark.usefixtures("blind")
@@ -137,6 +137,50 @@ def test_truths_are_what_the_sources_say():
     np.testing.assert_array_equal(e, truth.exposures)
     expected = (e**2) @ (s * (1 - s)) / 51
     assert ((mean - e @ s) ** 2).sum() / expected.sum() == pytest.approx(1, abs=0.1)
+
+
+def test_samples_of_few_mutations_have_no_neighbours():
+    catalogue, truth = simulate_catalogue(2, tumours=10, signatures=3, types=1)
+    x, s = catalogue.to_numpy(), truth.signatures.to_numpy()
+    x[:2] = np.random.default_rng(0).multinomial(9, x[:2] / x[:2].sum(1, keepdims=True))
+    draws = np.where(truth.exposures.to_numpy() > 0, 3.25, 0.0)[None]
+    cohort = truths.FittedCounts(x, s, draws, None, truths.TruthOptions())
+    made, mean = SOURCES["neighbours"](cohort, 0, np.random.default_rng(0))
+    np.testing.assert_array_equal((made == draws[0]).all(1), np.arange(10) < 2)
+    np.testing.assert_allclose(mean, made @ s)
+    assert all(truths.told_by(source, cohort) for source in SOURCES)
+    few = cohort._replace(counts=x[:2])
+    assert [source for source in SOURCES if not truths.told_by(source, few)] == ["neighbours"]
+
+
+@pytest.mark.usefixtures("blind")
+def test_a_source_that_says_nothing_is_said():
+    catalogue, truth = simulate_catalogue(1, tumours=40, signatures=3, types=1)
+    few = catalogue.clip(upper=1).where(catalogue.cumsum(axis=1) > 0, 0)
+    few.iloc[:, 19:] = 0
+    table = calibrate(few, truth.signatures, draws=2)
+    assert table["coverage_neighbours"].isna().all()
+    row = table.set_index("group").loc["non-zero"]
+    assert row["worst"] == row[["coverage_fit", "coverage_prior", "coverage_spectra"]].min()
+    assert "No sample has 20 mutations" in table.attrs["notes"][-1]
+    with pytest.raises(InputError, match="'neighbours' is not possible here"):
+        calibrate(few, truth.signatures, draws=2, sources="neighbours")
+
+
+def test_simulated_cohorts_deviate_as_the_cohort_does():
+    rng = np.random.default_rng(3)
+    catalogue, truth = simulate_catalogue(3, tumours=30, signatures=3, types=1)
+    signatures = truth.signatures.set_axis(["SBS1", "SBS5", "SBS18"])
+    changed = signatures * np.exp(rng.normal(0, 0.25, 96))
+    changed = changed.div(changed.sum(axis=1), axis=0)
+    given = (np.ones((30, 1)), "spike_slab", "auto", None, 0.95, 0, SamplerOptions(draws=200, learning=50))
+    for true, said in ((signatures, 0), (changed, 1)):
+        x = pd.DataFrame(rng.poisson(truth.exposures.to_numpy() @ true.to_numpy()), catalogue.index, catalogue.columns)
+        cohort, _, _, notes = truths.fitted_counts(x, signatures, *given, truths.TRUTHS)
+        assert len(notes) == said
+        far, near = (np.abs(cohort.signatures - v.to_numpy()).sum() for v in (signatures, changed))
+        assert (near < 0.5 * far) if said else far == 0
+    assert truths.fitted_counts(x, signatures, given[0], "bootstrap", *given[2:], truths.TRUTHS)[3] == ()
 
 
 def test_published_exposures_are_the_prior_of_signatures_that_are_cosmics():

@@ -26,17 +26,15 @@ from vaebench.signatures.coverage import coverage_table
 from vaebench.signatures.dispersion import fitted_noise
 from vaebench.signatures.intervals.ends import parametric_resample
 from vaebench.signatures.intervals.methods import MethodOptions, checked_options
-from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.offered import KEEP
 from vaebench.signatures.opportunities import Given, offered_at
-from vaebench.signatures.published import KnownTypes, published_facts
+from vaebench.signatures.published import KnownTypes
 from vaebench.signatures.refit_notes import CHECKS
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.separate_cohorts import separate_posteriors
 from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress, types_of
-from vaebench.signatures.truths import SOURCES, TRUTHS, FittedCounts, TruthOptions
+from vaebench.signatures.truths import SOURCES, TRUTHS, FittedCounts, TruthOptions, fitted_counts, told_by
 
 COHORTS, TUMOURS, MOST = 5, 100, 200
 """Cohorts that are simulated from each source at least; tumours in all; most cohorts that may be asked for."""
@@ -118,22 +116,26 @@ def calibrate(
         None if types is None else types_of(types, counts.index)
     )  # a list is one for all samples, also for empty ones
     known, _, yields, said = offered_at(counts, known, None, None, tissue, opportunities)
-    x, s = counts[some], known.to_numpy()
+    x = counts[some]
     draws = draws or max(COHORTS, -(-TUMOURS // len(x)))
     # more kept draws change no draw, unless more are asked for than there would be
     sampler = dataclasses.replace(sampler, kept=max(sampler.kept, draws), draws=max(sampler.draws, draws))
-    noise, fit, _, found = fitted_noise(x.to_numpy(), s, noise)
-    ground, _ = prior_ground(x.to_numpy(), known, "spike_slab", tissue, "published")
-    facts = published_facts(x.to_numpy(), known, tissue)
-    chains = {"groups": groups[some], "ground": ground, "level": level, "seed": seed, "options": sampler}
-    posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
-    cohort = FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
-    cohort = cohort._replace(types=None if facts is None else (facts.drawable(), facts.shares, facts.within))
+    cohort, noise, facts, changes = fitted_counts(
+        x, known, groups[some], intervals, noise, tissue, level, seed, sampler, truths
+    )
+    silent = [source for source in sources if not told_by(source, cohort)]
+    alone = [
+        f"No sample has {truths.enough} mutations, so there are no truths from {v}: any exposures fit so few."
+        for v in silent
+    ]
+    if len(silent) == len(sources):
+        raise InputError(f"sources={','.join(sources)!r} is not possible here. {alone[0]}")
+    found = cohort.noise
     few = len(x) < ADAPTATION.samples and types is None and intervals == "spike_slab"
     few = few and noise == "poisson" and not found.rounding and isinstance(options, SamplerOptions | None)
     named = {"level": level, "tissue": tissue, "options": options}
     tables, progress = [], progress or no_progress
-    for place, source in enumerate(sources):
+    for place, source in enumerate(sources := [v for v in sources if v not in silent]):
         made = [_simulated(cohort, source, i, seed, x) for i in range(draws)]
         tell = functools.partial(_told, progress, place * draws, draws, len(sources) * draws)
         if few:
@@ -144,8 +146,11 @@ def calibrate(
         tables.append(coverage_table(*_numbered(frames, [truth for _, truth in made], known), yields))
     progress("simulating and refitting", len(sources) * draws, len(sources) * draws)
     table = _compared(tables, sources, truths)
+    for source in silent:
+        table.insert(list(table.columns).index("worst"), f"coverage_{source}", np.nan)
     # ON_TARGET says what the scales are here, and a calibration has no include
-    table.attrs["notes"] = [note.removesuffix(KEEP) for note in said if not note.endswith("(exposures_genome.csv).")]
+    said = [note.removesuffix(KEEP) for note in said if not note.endswith("(exposures_genome.csv).")]
+    table.attrs["notes"] = [*said, *changes, *alone]
     return table
 
 

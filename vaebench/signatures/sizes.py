@@ -82,7 +82,7 @@ def relative_sizes(
 
 
 class SizeChange(NamedTuple):
-    """A change of the mean of ln(size) of signature ``of`` by the presence of signature ``by``, and the gain in log likelihood."""
+    """A change of the mean of ln(size) of signature ``of`` by the presence of ``by``, and the gain in log likelihood."""
 
     of: int
     by: int

@@ -2,7 +2,8 @@
 
 fit         posterior draws of the exposures, given the catalogue
 neighbours  exposures by maximum likelihood of a Poisson resample of the catalogue, of the signatures of a posterior draw: they
-            fit as well, and no prior has had a say in how large they are
+            fit as well, and no prior has had a say in how large they are; not of samples with so few mutations that any
+            exposures fit them
 prior       tumours of the tissue, or of the types that the counts resemble, drawn from published exposures
             (:mod:`vaebench.signatures.resemblance`); of signatures that are not COSMIC's a few at random in each tumour
 spectra     posterior draws, but in each tumour the spectrum of each signature is drawn about the given one
@@ -15,11 +16,17 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from vaebench.signatures.adaptation import adapted
 from vaebench.signatures.cooccurrence import Together
-from vaebench.signatures.dispersion import Scatter
+from vaebench.signatures.dispersion import Scatter, fitted_noise
+from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.likelihood import maximum_likelihood
+from vaebench.signatures.published import KnownTypes, published_facts
 from vaebench.signatures.resemblance import Facts, drawn_tumours
+from vaebench.signatures.sampler.options import SamplerOptions
+from vaebench.signatures.sampler.posterior import sampled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,12 +39,15 @@ class TruthOptions:
         concentration: of the Dirichlet distribution of a spectrum in a tumour, from the source ``spectra``: at 1,000 a tumour of
             10,000 mutations scatters about 4 times as much as Poisson counts, as PCAWG's do about their published fit.
         present: mutations from which an exposure of a neighbour counts as present: half a mutation rounds to one.
+        enough: mutations of a sample that has neighbours. A few mutations again and again give tumours of every kind, most of
+            them rare: 82% of their exposures are held in panels (8 mutations) where 95% of real ones are.
         judged: exposures above 0 from which a group counts in the worst: the coverage of fewer is mostly chance.
     """
 
     active: float = 5.0
     concentration: float = 1000.0
     present: float = 0.5
+    enough: int = 20
     judged: int = 30
 
 
@@ -59,6 +69,40 @@ class FittedCounts(NamedTuple):
     types: tuple[Sequence[Facts], np.ndarray, Together | None] | None = None
 
 
+DEVIATES = (
+    "The counts deviate from these signatures in the same channels in all samples. Those of the simulated cohorts do too, and "
+    "their refits adapt the signatures again."
+)
+"""Sentence on a cohort that a refit adapts the signatures to."""
+
+
+def fitted_counts(
+    x: pd.DataFrame,
+    known: pd.DataFrame,
+    groups: np.ndarray,
+    intervals: str,
+    noise: str,
+    tissue: str | None,
+    level: float,
+    seed: int,
+    sampler: SamplerOptions,
+    truths: TruthOptions,
+) -> tuple[FittedCounts, str, KnownTypes | None, Sequence[str]]:
+    """The fit that truths are drawn from, of the signatures as a refit adapts them, name of its noise, types, and a sentence.
+
+    Simulated counts deviate from the signatures that are given as the cohort's do, and a refit of them must find this again.
+    """
+    ground, _ = prior_ground(x.to_numpy(), known, "spike_slab", tissue, "published")
+    own = adapted(x.to_numpy(), known, ground if intervals == "spike_slab" else None, seed=seed)
+    s, changes = own.signatures.to_numpy(), () if own.factors is None else (DEVIATES,)
+    noise, fit, _, found = fitted_noise(x.to_numpy(), s, noise)
+    facts = published_facts(x.to_numpy(), known, tissue)
+    chains = {"groups": groups, "ground": ground, "level": level, "seed": seed, "options": sampler}
+    posterior = sampled(x.to_numpy(), s, fit.exposures, found, **chains)
+    cohort = FittedCounts(x.to_numpy(), s, np.asarray(posterior.kept), found, truths)
+    return cohort._replace(types=facts and (facts.drawable(), facts.shares, facts.within)), noise, facts, changes
+
+
 Truth = tuple[np.ndarray, np.ndarray]
 """True exposures [T, S] and the mean [T, M] of the counts."""
 
@@ -75,6 +119,8 @@ def _neighbours(cohort: FittedCounts, i: int, rng: np.random.Generator) -> Truth
     start = np.where(there, again.sum(1, keepdims=True) / np.maximum(there.sum(1, keepdims=True), 1), 0.0)
     truth = maximum_likelihood(again, cohort.signatures, start=start, free=there).exposures
     truth = np.where(truth < cohort.options.present, 0.0, truth)
+    enough = cohort.counts.sum(1, keepdims=True) >= cohort.options.enough
+    truth = np.where(enough, truth, cohort.draws[i])
     return truth, truth @ cohort.signatures
 
 
@@ -109,3 +155,8 @@ SOURCES: dict[str, Callable[[FittedCounts, int, np.random.Generator], Truth]] = 
     "spectra": _spectra,
 }
 """Sources of the simulated truths, described in the docstring of the module."""
+
+
+def told_by(source: str, cohort: FittedCounts) -> bool:
+    """Return whether a source has anything of its own to say: neighbours have not where all samples have few mutations."""
+    return source != "neighbours" or bool((cohort.counts.sum(1) >= cohort.options.enough).any())

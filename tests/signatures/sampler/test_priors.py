@@ -280,7 +280,7 @@ def _drawn_sets(
         (1.0, 1.0, 20.0, 0.5, LOG_ODDS, 1, 1.0, None),
         (1.0, 1.5, 20.0, 0.0, LOG_ODDS, 3, 0.0, None),
         (1.0, 0.5, 20.0, 0.0, None, 3, 1.5, None),
-        (1.0, 1.0, 20.0, 0.0, LOG_ODDS, 1, 0.0, CHANGES),
+        (1.0, 1.0, 20.0, 0.5, LOG_ODDS, 1, 0.0, CHANGES),
         (1.0, 0.5, 20.0, 0.0, LOG_ODDS, 3, 0.0, CHANGES),
     ],
 )
