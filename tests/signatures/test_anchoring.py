@@ -70,10 +70,10 @@ def test_a_stricter_cosine_keeps_more_and_files_hold_both_tables(case, tmp_path)
 
 @pytest.mark.slow
 def test_halves_of_a_signature_become_one_and_take_no_other(case):
-    """Two extracted ones are near R1, one of them also near R2, which no tumour has."""
+    """Two extracted ones are near R1, one of them also a little near R2, which no tumour has."""
     catalogue, _, known, truth = case
     first, second = known.to_numpy()[:2]
-    rows = {"A": 0.97 * first + 0.03 / 96, "B": 0.7 * first + 0.3 * second, "C": truth.signatures.to_numpy()[2]}
+    rows = {"A": 0.97 * first + 0.03 / 96, "B": 0.97 * first + 0.03 * second, "C": truth.signatures.to_numpy()[2]}
     split = pd.DataFrame(list(rows.values()), list(rows), known.columns)
     used = anchored(split, known, least=0.8)
     assert list(used.index) == ["R1", "C"]
@@ -82,6 +82,31 @@ def test_halves_of_a_signature_become_one_and_take_no_other(case):
     assert found.kept == ("C",)
     assert set(found.intervals["signature"]) == {"R1", "C"}
     assert "A, B as R1" in found.notes[0]
+
+
+def test_a_blend_becomes_what_it_blends_once(case):
+    """Signatures that occur together are extracted as one: each half would be held in no sample if it became the nearer one."""
+    _, _, known, truth = case
+    rng = np.random.default_rng(0)
+    first, second, _ = known.to_numpy()
+    third = truth.signatures.to_numpy()[2]
+    noisy = rng.dirichlet(2000 * (0.7 * first + 0.3 * second))
+    extracted = pd.DataFrame([noisy, first, third], ["A", "B", "C"], known.columns)
+    used = anchored(extracted, known)
+    assert list(used.index) == ["R1", "R2", "C"]
+    np.testing.assert_allclose(used, np.stack([first, second, third]), atol=1e-12)
+    # no blend of them is so near, and neither is the nearest
+    assert list(anchored(extracted, known, least=0.999).index) == ["A", "R1", "C"]
+
+
+def test_a_blend_is_said(monkeypatch, case):
+    catalogue, extracted, known, _ = case
+    blend = pd.DataFrame([0.6 * known.iloc[0] + 0.4 * known.iloc[1]], ["A"], known.columns)
+    fit = refit(catalogue, extracted)
+    monkeypatch.setattr("vaebench.signatures.anchoring.refit", lambda *_, **__: fit._replace(intervals=pd.DataFrame()))
+    found = anchored_intervals(catalogue, blend, known)
+    assert "A as R1, R2" in found.notes[0]
+    assert found.kept == ()
 
 
 def test_a_name_that_two_signatures_would_have_is_said(case):

@@ -1,7 +1,8 @@
-"""Replace extracted signatures by the nearest reference signatures, and give intervals of the exposures to those."""
+"""Replace extracted signatures by the reference signatures that they are, or blend, and give intervals of their exposures."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import checked_catalogue, checked_signatures, write_signatures
 from vaebench.errors import InputError, user_path
 from vaebench.signatures.adaptation import EARLIER, LEAVES
-from vaebench.signatures.matching import matches
+from vaebench.signatures.combinations import DECOMPOSITION, CombinationSearch
 from vaebench.signatures.opportunities import Given, at_genome, at_target, known_opportunities
 from vaebench.signatures.refit_notes import NAME_TISSUE
 from vaebench.signatures.refitting import refit
@@ -59,22 +60,25 @@ class AnchoredIntervals(NamedTuple):
 
 
 def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = 0.85) -> pd.DataFrame:
-    """Replace extracted signatures by the reference signatures nearest to them.
+    """Replace extracted signatures by the reference signatures that they are, or blend.
 
-    A signature whose nearest reference signature has a cosine of ``least`` or more becomes that one, with its name. Several
-    that have the same nearest one, such as the halves of a signature that the extraction has split, become one. The others
-    stay as extracted, with their own names.
+    Signatures that occur together, such as SBS2 and SBS13, are often extracted as one. So each becomes the few reference
+    signatures that explain it (:func:`vaebench.signatures.decompose`), or the nearest one if its cosine is ``least`` or more,
+    with their names. A reference signature that several contain, such as one that the extraction has split, is there once. The
+    others stay as extracted, with their own names.
 
     One-to-one matches (:func:`vaebench.signatures.matching.matches`) would give the second half to another reference signature
-    that no tumour has, or, where none is near, keep it as extracted beside the whole one.
+    that no tumour has, or, where none is near, keep it as extracted beside the whole one. A signature too many does little
+    harm: the prior of the intervals lets it be absent.
 
     Args:
         extracted: signatures [S, M].
         reference: signatures [S', M].
-        least: cosine from which an extracted signature is identified with the reference signature nearest to it.
+        least: cosine from which an extracted signature is identified with the reference signature nearest to it. A blend needs
+            0.9, or ``least`` if that is more.
 
     Returns:
-        The signatures [S'', M] to refit with, at most S, in the order of ``extracted``.
+        The signatures [S'', M] to refit with, in the order of ``extracted``.
 
     Raises:
         InputError: for a table that does not hold signatures, a ``least`` outside of 0 to 1, or an extracted signature that
@@ -82,33 +86,34 @@ def anchored(extracted: pd.DataFrame, reference: pd.DataFrame, least: float = 0.
     """
     known = checked_signatures(reference, source="the reference")
     found = checked_signatures(extracted, source="the table of extracted signatures")
-    return _replaced(found, known, _nearest(found, known, least))
+    return _replaced(found, known, _parts(found, known, least))
 
 
-def _replaced(found: pd.DataFrame, known: pd.DataFrame, nearest: pd.Series) -> pd.DataFrame:
-    """The signatures to refit with, given what :func:`_nearest` returned."""
-    used = set(map(str, nearest.dropna()))
-    twice = [own for own in nearest.index[nearest.isna()] if str(own) in used]
+def _replaced(found: pd.DataFrame, known: pd.DataFrame, parts: pd.Series) -> pd.DataFrame:
+    """The signatures to refit with, given what :func:`_parts` returned."""
+    used = {name for own in parts for name in own}
+    twice = [own for own in parts.index[parts.map(len) == 0] if str(own) in used]
     if twice:
         raise InputError(f"two signatures would be named {str(twice[0])!r}; rename the extracted one")
-    rows = {
-        str(own if target is None else target): found.loc[own] if target is None else known.loc[target]
-        for own, target in zip(found.index, nearest, strict=True)
-    }
+    rows: dict[str, pd.Series] = {}
+    for place, (own, names) in enumerate(parts.items()):
+        rows |= {name: known.loc[name] for name in names} or {str(own): found.iloc[place]}
     return pd.DataFrame(np.array(list(rows.values()), np.float64), list(rows), found.columns)
 
 
-def _nearest(found: pd.DataFrame, known: pd.DataFrame, least: float) -> pd.Series:
-    """Name of the reference signature that replaces each extracted one [S]; ``None`` for one that stays."""
+def _parts(found: pd.DataFrame, known: pd.DataFrame, least: float) -> pd.Series:
+    """Names of the reference signatures that replace each extracted one [S]; none for one that stays."""
     if not 0 <= least <= 1:
         raise InputError(f"least={least!r} is not allowed; it must be a cosine from 0 to 1")
-    table = matches(found, known)
-    sure = table["nearest_cosine"] >= least
-    return pd.Series(
-        [name if is_sure else None for name, is_sure in zip(table["nearest"], sure, strict=True)],
-        found.index,
-        dtype=object,
-    )
+    names = known.index.to_numpy()
+    options = dataclasses.replace(DECOMPOSITION, cosine=max(least, DECOMPOSITION.cosine))
+    search = CombinationSearch(known.to_numpy(), 1.0, options)
+    parts = []
+    for s in found.to_numpy():
+        single = search.singles(s)
+        members = search.fewest(s).members or ((int(single.argmax()),) if single.max() >= least else ())
+        parts.append([names[k] for k in members])
+    return pd.Series(parts, found.index, dtype=object)
 
 
 def anchored_intervals(
@@ -125,7 +130,7 @@ def anchored_intervals(
     options: SamplerOptions | None = None,
     progress: OnProgress | None = None,
 ) -> AnchoredIntervals:
-    """Intervals of exposures to extracted signatures, after replacing them by the reference signatures nearest to them.
+    """Intervals of exposures to extracted signatures, after replacing them by the reference signatures that they are, or blend.
 
     Reference signatures are known better than extracted ones, so intervals that take them as known (``spike_slab``) can be
     right. They are too narrow for signatures that stay as extracted; a note names these.
@@ -157,9 +162,9 @@ def anchored_intervals(
     known = checked_signatures(reference, source="the reference")
     target = known_opportunities(opportunities, checked_catalogue(catalogue, fractions=fractions))
     known = known if target is None else at_target(known, target).signatures
-    nearest = _nearest(found, known, least)
-    used = _replaced(found, known, nearest)
-    kept = tuple(map(str, nearest.index[nearest.isna()]))
+    parts = _parts(found, known, least)
+    used = _replaced(found, known, parts)
+    kept = tuple(map(str, parts.index[parts.map(len) == 0]))
     fit = refit(
         catalogue,
         used if target is None else at_genome(used, target).signatures,
@@ -174,7 +179,7 @@ def anchored_intervals(
     )
     assert fit.intervals is not None
     return AnchoredIntervals(
-        fit.intervals, used, kept, fit.dispersion, level, (_note(nearest, kept, least), *map(_of_extraction, fit.notes))
+        fit.intervals, used, kept, fit.dispersion, level, (_note(parts, kept, least), *map(_of_extraction, fit.notes))
     )
 
 
@@ -185,13 +190,15 @@ def _of_extraction(note: str) -> str:
     return note
 
 
-def _note(nearest: pd.Series, kept: tuple[str, ...], least: float) -> str:
-    """Sentences about what was replaced, merged and kept."""
-    note = (
-        f"{len(nearest) - len(kept)} of {len(nearest)} signatures were replaced by the reference's for the intervals "
-    )
+def _note(parts: pd.Series, kept: tuple[str, ...], least: float) -> str:
+    """Sentences about what was replaced, taken apart, merged and kept."""
+    note = f"{len(parts) - len(kept)} of {len(parts)} signatures were replaced by the reference's for the intervals "
     note += f"(cosine of {least} or more). intervals.csv has the exposures of these, exposures.csv of those extracted."
-    groups = nearest.dropna().groupby(nearest.dropna(), sort=False).groups
+    blends = [f"{own} as {', '.join(map(str, names))}" for own, names in parts.items() if len(names) > 1]
+    if blends:
+        note += f" Some were blends and count as several: {'; '.join(blends)}."
+    single = parts[parts.map(len) == 1].map(lambda names: str(names[0]))
+    groups = single.groupby(single, sort=False).groups
     merged = [f"{', '.join(map(str, own))} as {target}" for target, own in groups.items() if len(own) > 1]
     if merged:
         note += f" Some were nearest to the same one and count as one: {'; '.join(merged)}."
