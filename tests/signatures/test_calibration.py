@@ -148,9 +148,9 @@ def test_samples_of_few_mutations_have_no_neighbours():
     made, mean = SOURCES["neighbours"](cohort, 0, np.random.default_rng(0))
     np.testing.assert_array_equal((made == draws[0]).all(1), np.arange(10) < 2)
     np.testing.assert_allclose(mean, made @ s)
-    assert all(truths.told_by(source, cohort) for source in SOURCES)
+    assert truths.speaking(list(SOURCES), cohort) == (list(SOURCES), [])
     few = cohort._replace(counts=x[:2])
-    assert [source for source in SOURCES if not truths.told_by(source, few)] == ["neighbours"]
+    assert truths.speaking(list(SOURCES), few)[0] == ["fit", "prior", "spectra"]
 
 
 @pytest.mark.usefixtures("blind")

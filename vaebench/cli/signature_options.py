@@ -49,8 +49,9 @@ class Extract(Seeded, Compiled):
     """Number of samples that each signature of --reference is worth as the prior of an extracted one near it, so that known
     signatures are found as themselves and new ones stand out. 0 for no prior; 100 is a good choice. Of "sparse" only."""
     intervals: str = "none"
-    """Intervals of the exposures, in intervals.csv: "none", "anchored" (signatures that are reference ones or blends of
-    them are replaced by these, then refitted; recommended with --reference), or "joint" (including the uncertainty of the signatures; for 300 samples or more)."""
+    """Intervals of the exposures, in intervals.csv: "none", "anchored" (signatures that are reference ones, or blends of these,
+    are replaced by them, then refitted; recommended with --reference), or "joint" (including the uncertainty of the signatures;
+    for 300 samples or more)."""
     level: float = 0.95
     """Nominal coverage of the intervals."""
     types: Path | None = None

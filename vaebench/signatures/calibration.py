@@ -34,7 +34,7 @@ from vaebench.signatures.refitting import refit
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.separate_cohorts import separate_posteriors
 from vaebench.signatures.tables import Estimates, OnProgress, checked_tables, long_table, no_progress, types_of
-from vaebench.signatures.truths import SOURCES, TRUTHS, FittedCounts, TruthOptions, fitted_counts, told_by
+from vaebench.signatures.truths import SOURCES, TRUTHS, FittedCounts, TruthOptions, fitted_counts, speaking
 
 COHORTS, TUMOURS, MOST = 5, 100, 200
 """Cohorts that are simulated from each source at least; tumours in all; most cohorts that may be asked for."""
@@ -112,9 +112,8 @@ def calibrate(
         )
     sources = _checked_sources(sources, sampler, truths)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
-    types = (
-        None if types is None else types_of(types, counts.index)
-    )  # a list is one for all samples, also for empty ones
+    # a list is one for all samples, also for empty ones
+    types = None if types is None else types_of(types, counts.index)
     known, _, yields, said = offered_at(counts, known, None, None, tissue, opportunities)
     x = counts[some]
     draws = draws or max(COHORTS, -(-TUMOURS // len(x)))
@@ -123,30 +122,23 @@ def calibrate(
     cohort, noise, facts, changes = fitted_counts(
         x, known, groups[some], intervals, noise, tissue, level, seed, sampler, truths
     )
-    silent = [source for source in sources if not told_by(source, cohort)]
-    alone = [
-        f"No sample has {truths.enough} mutations, so there are no truths from {v}: any exposures fit so few."
-        for v in silent
-    ]
-    if len(silent) == len(sources):
-        raise InputError(f"sources={','.join(sources)!r} is not possible here. {alone[0]}")
-    found = cohort.noise
+    asked, (sources, alone) = sources, speaking(sources, cohort)
     few = len(x) < ADAPTATION.samples and types is None and intervals == "spike_slab"
-    few = few and noise == "poisson" and not found.rounding and isinstance(options, SamplerOptions | None)
-    named = {"level": level, "tissue": tissue, "options": options}
+    few = few and noise == "poisson" and not cohort.noise.rounding and isinstance(options, SamplerOptions | None)
+    named: dict[str, Any] = {"level": level, "tissue": tissue, "options": options}
+    more = {"intervals": intervals, "noise": noise, "types": types}
+    refits = functools.partial(_one_by_one, known=known, seed=seed, named=named | more)
+    if few:
+        refits = functools.partial(_side_by_side, known=known, facts=facts, seed=seed, **named)
     tables, progress = [], progress or no_progress
-    for place, source in enumerate(sources := [v for v in sources if v not in silent]):
+    for place, source in enumerate(sources):
         made = [_simulated(cohort, source, i, seed, x) for i in range(draws)]
         tell = functools.partial(_told, progress, place * draws, draws, len(sources) * draws)
-        if few:
-            frames = _side_by_side([counts for counts, _ in made], known, facts, seed, tell, **named)
-        else:
-            more = {"intervals": intervals, "noise": noise, "types": types}
-            frames = _one_by_one([counts for counts, _ in made], known, seed, tell, named | more)
+        frames = refits([counts for counts, _ in made], tell=tell)
         tables.append(coverage_table(*_numbered(frames, [truth for _, truth in made], known), yields))
     progress("simulating and refitting", len(sources) * draws, len(sources) * draws)
     table = _compared(tables, sources, truths)
-    for source in silent:
+    for source in set(asked) - set(sources):
         table.insert(list(table.columns).index("worst"), f"coverage_{source}", np.nan)
     # ON_TARGET says what the scales are here, and a calibration has no include
     said = [note.removesuffix(KEEP) for note in said if not note.endswith("(exposures_genome.csv).")]

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from vaebench.errors import InputError
 from vaebench.signatures.adaptation import adapted
 from vaebench.signatures.cooccurrence import Together
 from vaebench.signatures.dispersion import Scatter, fitted_noise
@@ -157,6 +158,16 @@ SOURCES: dict[str, Callable[[FittedCounts, int, np.random.Generator], Truth]] = 
 """Sources of the simulated truths, described in the docstring of the module."""
 
 
-def told_by(source: str, cohort: FittedCounts) -> bool:
-    """Return whether a source has anything of its own to say: neighbours have not where all samples have few mutations."""
-    return source != "neighbours" or bool((cohort.counts.sum(1) >= cohort.options.enough).any())
+def speaking(sources: Sequence[str], cohort: FittedCounts) -> tuple[list[str], list[str]]:
+    """Return those of ``sources`` that have something of their own to say of a cohort, and a sentence on each other one.
+
+    Neighbours have not where all samples have few mutations.
+
+    Raises:
+        InputError: if none has.
+    """
+    silent = [v for v in sources if v == "neighbours" and (cohort.counts.sum(1) < cohort.options.enough).all()]
+    few = f"No sample has {cohort.options.enough} mutations, so there are no truths from neighbours: any exposures fit so few."
+    if len(silent) == len(sources):
+        raise InputError(f"sources={','.join(sources)!r} is not possible here. {few}")
+    return [v for v in sources if v not in silent], [few] * len(silent)
