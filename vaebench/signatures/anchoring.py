@@ -196,7 +196,8 @@ def _note(parts: pd.Series, kept: tuple[str, ...], least: float) -> str:
     note += f"(cosine of {least} or more). intervals.csv has the exposures of these, exposures.csv of those extracted."
     blends = [f"{own} as {', '.join(map(str, names))}" for own, names in parts.items() if len(names) > 1]
     if blends:
-        note += f" Some were blends and count as several: {'; '.join(blends)}."
+        enough = max(least, DECOMPOSITION.cosine)
+        note += f" Some were blends (cosine of {enough} or more) and count as several: {'; '.join(blends)}."
     single = parts[parts.map(len) == 1].map(lambda names: str(names[0]))
     groups = single.groupby(single, sort=False).groups
     merged = [f"{', '.join(map(str, own))} as {target}" for target, own in groups.items() if len(own) > 1]
