@@ -142,7 +142,8 @@ def test_truths_are_what_the_sources_say():
 def test_samples_of_few_mutations_have_no_neighbours():
     catalogue, truth = simulate_catalogue(2, tumours=10, signatures=3, types=1)
     x, s = catalogue.to_numpy(), truth.signatures.to_numpy()
-    x[:2] = np.random.default_rng(0).multinomial(9, x[:2] / x[:2].sum(1, keepdims=True))
+    assert (x.sum(1) >= 200).all()
+    x[:2] = np.random.default_rng(0).multinomial(199, x[:2] / x[:2].sum(1, keepdims=True))
     draws = np.where(truth.exposures.to_numpy() > 0, 3.25, 0.0)[None]
     cohort = truths.FittedCounts(x, s, draws, None, truths.TruthOptions())
     made, mean = SOURCES["neighbours"](cohort, 0, np.random.default_rng(0))
@@ -162,7 +163,7 @@ def test_a_source_that_says_nothing_is_said():
     assert table["coverage_neighbours"].isna().all()
     row = table.set_index("group").loc["non-zero"]
     assert row["worst"] == row[["coverage_fit", "coverage_prior", "coverage_spectra"]].min()
-    assert "No sample has 20 mutations" in table.attrs["notes"][-1]
+    assert "No sample has 200 mutations" in table.attrs["notes"][-1]
     with pytest.raises(InputError, match="'neighbours' is not possible here"):
         calibrate(few, truth.signatures, draws=2, sources="neighbours")
 
