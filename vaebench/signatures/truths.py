@@ -168,7 +168,7 @@ def speaking(sources: Sequence[str], cohort: FittedCounts) -> tuple[list[str], l
         InputError: if none has.
     """
     silent = [v for v in sources if v == "neighbours" and (cohort.counts.sum(1) < cohort.options.enough).all()]
-    few = f"No sample has {cohort.options.enough} mutations, so there are no truths from neighbours: so few leave much to the prior."
+    few = f"No sample has {cohort.options.enough} mutations, so there are no truths from neighbours: the prior decides too much."
     if len(silent) == len(sources):
         raise InputError(f"sources={','.join(sources)!r} is not possible here. {few}")
     return [v for v in sources if v not in silent], [few] * len(silent)
