@@ -260,6 +260,9 @@ def test_pages_are_whole_and_offline(cohort, tmp_path):
     assert text.count("<tr>") > len(truth.exposures)
     coverage = pd.DataFrame({"group": ["all"], "coverage": [0.94], "count": [100]})
     assert "nominal 95%" in calibration_page(tmp_path, coverage, 0.95, {}).read_text(encoding="utf-8")
+    coverage = coverage.assign(coverage_fit=0.94, coverage_neighbours=np.nan)
+    text = calibration_page(tmp_path, coverage, 0.95, {}).read_text(encoding="utf-8")
+    assert "True exposures come from the fit of this catalogue. Small" in text
 
 
 def test_table_sorts_by_number_and_escapes_text():

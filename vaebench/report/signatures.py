@@ -298,7 +298,8 @@ def calibration_page(
     """
     drawn = figure_html(folder, "coverage", coverage_bars(coverage, level), "Expected coverage by signature and size.")
     sections = {"Coverage": drawn + table(coverage), "Provenance": definitions(info)}
-    named = [_SOURCES[n] for c in coverage.columns if (n := str(c).removeprefix("coverage_")) in _SOURCES and n != c]
+    told = [str(c) for c in coverage.columns if coverage[c].notna().any()]
+    named = [_SOURCES[n] for c in told if (n := c.removeprefix("coverage_")) in _SOURCES and n != c]
     own = ", each in a column of its own" if len(named) > 1 else ""
     whence = f" True exposures come from {'; '.join(named)}{own}." if named else ""
     text = (
