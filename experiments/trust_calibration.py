@@ -8,7 +8,8 @@
 Data, simulator and regimes: those of experiments/trust.py. `vb.signatures.calibrate` gets the counts of the cohorts of draw 0
 of a regime (ten if a cohort is one tumour) and simulates --draws cohorts like each from each of its sources: as many as have
 100 tumours in all. `measured` is what the rows of trust.py in --measured say of the regime: the share of the non-zero exposures
-held, all draws together. Predictions are averages over the cohorts. `worst` is the least of the sources' averages.
+held, all draws together. Predictions are averages over the cohorts. `worst` is the least of the sources' averages; samples of few
+mutations have no neighbours.
 
 Machine: 1 CPU core, one to five minutes a regime of up to 20 tumours, longer for 200.
 Measured: results/trust/README.md.
@@ -47,7 +48,11 @@ def predicted(field: Field, regime: str, kind: str, draws: int | None) -> dict[s
         found.append(table.loc[table["group"] == "non-zero", [f"coverage_{name}" for name in SOURCES]].iloc[0])
     mean = pd.DataFrame(found).mean()
     row: dict[str, Any] = {name: float(mean[f"coverage_{name}"]) for name in SOURCES}
-    return row | {"worst": min(row.values()), "cohorts": len(found), "cpu_seconds": time.process_time() - started}
+    return row | {
+        "worst": float(np.nanmin(list(row.values()))),
+        "cohorts": len(found),
+        "cpu_seconds": time.process_time() - started,
+    }
 
 
 def coverage_of(rows: pd.DataFrame, regime: str, kind: str) -> float:
