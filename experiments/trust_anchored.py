@@ -29,17 +29,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scripts import Parser, comma, entry, keep
-from trust import Drawn, Field, add_files, made_up_field, paired, real_field
-from trust_extraction import METHODS, cohort_of, found_by
+from scripts import entry
+from trust import Drawn, Field, paired
+from trust_extraction import METHODS, Key, cohort_of, command, found_by, rows_of
 
-from vaebench.errors import InputError
 from vaebench.signatures.anchoring import anchored_intervals
 
 COHORTS = ("genome_30", "genome_100", "genome_300")
 TYPES = ("flat", "Breast-AdenoCA", "Liver-HCC", "Skin-Melanoma")
 FLAT = ("SBS3", "SBS5", "SBS8", "SBS40a")
-KEYS = ["cohort", "type", "method", "draw"]
 
 
 def flat_cohort(field: Field, samples: int, draw: int) -> Drawn:
@@ -85,44 +83,24 @@ def measured(cohort: Drawn, method: str, options: argparse.Namespace, draw: int)
 
 
 def run(options: argparse.Namespace, field: Field) -> pd.DataFrame:
-    """A row a cohort, type, method and draw; rows of OUT/rows.csv are not made again."""
-    out = options.out / "rows.csv"
-    rows: list[dict[Any, Any]] = pd.read_csv(out).to_dict("records") if out.exists() else []
-    done = {tuple(row[key] for key in KEYS) for row in rows}
-    for draw in range(options.first_draw, options.first_draw + options.draws):
-        for key in ((c, t, m, draw) for c in options.cohorts for t in options.types for m in options.methods):
-            if key in done:
-                continue
-            name, kind, method, _ = key
-            samples = int(name.split("_")[1]) if kind == "flat" else 0
-            cohort = flat_cohort(field, samples, draw) if samples else cohort_of(field, name, [kind], draw)
-            rows.append(dict(zip(KEYS, key, strict=True)) | measured(cohort, method, options, draw))
-            keep(pd.DataFrame(rows), out)
-            print({k: v for k, v in rows[-1].items() if k != "notes"}, file=sys.stderr, flush=True)
-    return pd.DataFrame(rows)
+    """A row a cohort, type, method and draw."""
+    draws = range(options.first_draw, options.first_draw + options.draws)
+    planned = [(c, t, m, d) for d in draws for c in options.cohorts for t in options.types for m in options.methods]
+
+    def measure(key: Key) -> dict[str, Any]:
+        name, kind, method, draw = key
+        flat = kind == "flat"
+        cohort = flat_cohort(field, int(name.split("_")[1]), draw) if flat else cohort_of(field, name, [kind], draw)
+        return measured(cohort, method, options, draw)
+
+    return rows_of(options.out / "rows.csv", planned, measure)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = Parser(__doc__, "runs/trust_anchored")
-    add_files(parser)
-    parser.add_argument("--cohorts", type=comma(), default=list(COHORTS), help="genome_SAMPLES")
-    parser.add_argument("--types", type=comma(), default=list(TYPES), help="cancer types of PCAWG, or flat")
-    parser.add_argument("--methods", type=comma(), default=["sparse", "sparse_known"], help="sparse, sparse_known, nmf")
-    parser.add_argument("--draws", type=int, default=1)
-    parser.add_argument("--first-draw", type=int, default=0)
-    parser.add_argument("--k-max", type=int, default=15, help="largest number of signatures")
-    parser.add_argument("--restarts", type=int, default=3, help="random starts for each number")
-    options = parser.parse_args(arguments)
-    wrong = [name for name in options.methods if name not in METHODS or name == "refit"]
-    if wrong:
-        raise InputError(f"--methods {wrong[0][:60]!r} is unknown; allowed: sparse, sparse_known, nmf")
-    options.out.mkdir(parents=True, exist_ok=True)
-    smoke = options.preset == "smoke"
-    if smoke:
-        options.cohorts, options.types, options.k_max, options.restarts = ["genome_20"], ["Breast-AdenoCA"], 3, 1
-    rows = run(options, made_up_field() if smoke else real_field(options))
-    print(rows.drop(columns="notes").to_string())
+    defaults, methods = (COHORTS, TYPES, ("sparse", "sparse_known")), [name for name in METHODS if name != "refit"]
+    options, field = command(__doc__, "runs/trust_anchored", defaults, methods, arguments)
+    print(run(options, field).drop(columns="notes").to_string())
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ METHODS: dict[str, dict[str, Any]] = {
 SHOWN = 10.0
 """Log likelihood that a signature has to add, in nats."""
 KEYS = ["cohort", "type", "method", "draw"]
+Key = tuple[str, str, str, int]
 
 
 def cohort_of(field: Field, name: str, kinds: Sequence[str], draw: int) -> Drawn:
@@ -111,50 +113,68 @@ def measured(cohort: Drawn, method: str, options: argparse.Namespace, draw: int)
     }
 
 
-def run(options: argparse.Namespace, field: Field) -> pd.DataFrame:
-    """A row a cohort, type, method and draw; rows of OUT/rows.csv are not made again."""
-    out = options.out / "rows.csv"
+def rows_of(out: Path, planned: Iterable[Key], measure: Callable[[Key], dict[str, Any]]) -> pd.DataFrame:
+    """A row a (cohort, type, method, draw) of ``planned``, kept in ``out`` when it is measured; rows there are not made again."""
     rows: list[dict[Any, Any]] = pd.read_csv(out).to_dict("records") if out.exists() else []
     done = {tuple(row[key] for key in KEYS) for row in rows}
+    for key in planned:
+        if key not in done:
+            rows.append(dict(zip(KEYS, key, strict=True)) | measure(key))
+            keep(pd.DataFrame(rows), out)
+            print({name: v for name, v in rows[-1].items() if name != "notes"}, file=sys.stderr, flush=True)
+    return pd.DataFrame(rows)
+
+
+def run(options: argparse.Namespace, field: Field) -> pd.DataFrame:
+    """A row a cohort, type, method and draw."""
     planned = [
-        (name, kinds, method, draw)
+        (name, "+".join(kinds), method, draw)
         for draw in range(options.first_draw, options.first_draw + options.draws)
         for name in options.cohorts
         for kinds in ([options.types] if name.endswith("mixed") else [[kind] for kind in options.types])
         for method in options.methods
     ]
-    for name, kinds, method, draw in planned:
-        key = (name, "+".join(kinds), method, draw)
-        if key in done:
-            continue
-        row = measured(cohort_of(field, name, kinds, draw), method, options, draw)
-        rows.append(dict(zip(KEYS, key, strict=True)) | row)
-        keep(pd.DataFrame(rows), out)
-        print(rows[-1], file=sys.stderr, flush=True)
-    return pd.DataFrame(rows)
+
+    def measure(key: Key) -> dict[str, Any]:
+        name, kinds, method, draw = key
+        return measured(cohort_of(field, name, kinds.split("+"), draw), method, options, draw)
+
+    return rows_of(options.out / "rows.csv", planned, measure)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
-    parser = Parser(__doc__, "runs/trust_extraction")
+def command(
+    doc: str | None,
+    out: str,
+    defaults: tuple[Sequence[str], Sequence[str], Sequence[str]],
+    allowed: Sequence[str],
+    arguments: Sequence[str] | None = None,
+) -> tuple[argparse.Namespace, Field]:
+    """Options of a script that extracts, with its ``defaults`` of cohorts, types and methods, and the field to draw from."""
+    cohorts, types, methods = defaults
+    parser = Parser(doc, out)
     add_files(parser)
-    parser.add_argument("--cohorts", type=comma(), default=list(COHORTS), help="ASSAY_SAMPLES or ASSAY_SAMPLES_mixed")
-    parser.add_argument("--types", type=comma(), default=list(TYPES), help="cancer types of PCAWG")
-    parser.add_argument("--methods", type=comma(), default=["sparse", "sparse_known"], help=", ".join(METHODS))
+    parser.add_argument("--cohorts", type=comma(), default=list(cohorts), help="see above")
+    parser.add_argument("--types", type=comma(), default=list(types), help="cancer types of PCAWG; see above")
+    parser.add_argument("--methods", type=comma(), default=list(methods), help=", ".join(allowed))
     parser.add_argument("--draws", type=int, default=1)
     parser.add_argument("--first-draw", type=int, default=0)
     parser.add_argument("--k-max", type=int, default=15, help="largest number of signatures")
     parser.add_argument("--restarts", type=int, default=3, help="random starts for each number")
     options = parser.parse_args(arguments)
-    wrong = [name for name in options.methods if name not in METHODS]
+    wrong = [name for name in options.methods if name not in allowed]
     if wrong:
-        raise InputError(f"--methods {wrong[0][:60]!r} is unknown; allowed: {', '.join(METHODS)}")
+        raise InputError(f"--methods {wrong[0][:60]!r} is unknown; allowed: {', '.join(allowed)}")
     options.out.mkdir(parents=True, exist_ok=True)
-    smoke = options.preset == "smoke"
-    if smoke:
+    if options.preset == "smoke":
         options.cohorts, options.types, options.k_max, options.restarts = ["genome_20"], ["Breast-AdenoCA"], 3, 1
-    rows = run(options, made_up_field() if smoke else real_field(options))
-    print(rows.to_string())
+        return options, made_up_field()
+    return options, real_field(options)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    defaults = (COHORTS, TYPES, ("sparse", "sparse_known"))
+    print(run(*command(__doc__, "runs/trust_extraction", defaults, list(METHODS), arguments)).to_string())
 
 
 if __name__ == "__main__":

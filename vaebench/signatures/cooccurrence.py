@@ -5,11 +5,11 @@ says something of another, which independent signatures leave out: on a fifth of
 minus the log pseudo-likelihood of presence given the type is 6,611 with these log odds and 9,582 without.
 
 Much of SBS2 comes with much of SBS13, beyond what a tumour's burden explains. Were their sizes independent, little of both
-would count twice against them.
+would count twice against them. And where SBS40 is present, SBS5 is half as large: flat signatures explain the same mutations.
 
-``known_pairs.csv`` beside this file holds both for PCAWG's signatures (Alexandrov et al. 2020): log odds ratios within a tumour
-type, and correlations of ln(size) of signatures of one process, given that both are present. ``experiments/known_exposures.py``
-makes it.
+``known_pairs.csv`` and ``known_changes.csv`` beside this file hold this for PCAWG's signatures (Alexandrov et al. 2020): log odds
+ratios within a tumour type, correlations of ln(size) of signatures of one process, given that both are present, and what the
+presence of one signature adds to the mean of ln(size) of another. ``experiments/known_exposures.py`` makes them.
 """
 
 from __future__ import annotations
