@@ -306,8 +306,9 @@ def updated_exposures(
 
 def even_exposures(x: jax.Array, signatures: jax.Array) -> jax.Array:
     """Exposures [T, S] to start from: each sample's mutations in equal shares for all signatures that are not padding."""
-    there = (signatures.sum(1) > 0).astype(jnp.float32)
-    return jnp.outer(x.sum(1), there / there.sum())
+    # in numpy: four programs for each size would take longer to compile than to run
+    there = np.asarray(signatures).any(1).astype(np.float32)
+    return jnp.asarray(np.outer(np.asarray(x).sum(1), there / there.sum()))
 
 
 def padded(signatures: Array, count: int | None = None, multiple: int = _PADDING) -> jax.Array:

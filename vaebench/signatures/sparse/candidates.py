@@ -64,7 +64,8 @@ def _update_candidates(
     """Candidates [J, M] and exposures [J, H, S + 1] of x [H, M] after updates in which the known signatures are fixed."""
     total = x.sum(1, keepdims=True)
     shape = jnp.ones(len(signatures) + 1).at[-1].set(options.candidate_shape)[None, :]
-    share = options.spread_share / len(signatures) * (signatures.sum(1) > 0)
+    there = signatures.sum(1) > 0
+    share = options.spread_share / jnp.maximum(there.sum(), 1) * there
     known_share = 1 - options.candidate_share
     start = jnp.concatenate([known_share * exposures + total * share[None, :], options.candidate_share * total], 1)
 

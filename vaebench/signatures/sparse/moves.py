@@ -83,11 +83,12 @@ def fit_signatures(
         known: prior on the spectra; the signatures to start from decide which known one each is drawn to.
     """
     x, weight = data
-    start = padded(signatures, multiple=options.padding)
-    if exposures is None:
-        start, active = anneal(x, start, options, weight)
-    else:
-        active = padded_columns(exposures, len(start))
+    size = len(padded(signatures, multiple=options.padding))
+    start, active = signatures, exposures
+    if active is None:
+        annealed = anneal(x, padded(signatures, multiple=options.quick_padding), options, weight)
+        start, active = (np.asarray(each) for each in annealed)
+    start, active = padded_columns(start.T, size).T, padded_columns(active, size)
     prior = None
     if known is not None:
         wanted = targets(np.asarray(start, np.float64), known, options)
@@ -153,7 +154,7 @@ def add_signature(
 
     It may have no more signatures than before, since the candidate may die out.
     """
-    spectra = padded(fit.signatures, multiple=options.padding)
+    spectra = padded(fit.signatures, multiple=options.quick_padding)
     candidate = best_candidate(data.x, spectra, padded_columns(fit.score.exposures, len(spectra)), options, data.weight)
     exposures = candidate.exposures[:, [*range(len(fit.signatures)), -1]]  # without those of padding
     more = [(candidate.signature, exposures)]

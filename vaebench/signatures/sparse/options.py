@@ -71,6 +71,8 @@ class SparseOptions:
     padding: int = 16
     """Signatures are padded to a multiple of this: compilation takes longer than the fits of small numbers, and one program
     serves all of them."""
+    quick_padding: int = 8
+    """Padding of annealing and of candidates, whose programs compile quickly."""
 
     # annealing from a start
     shapes: tuple[float, ...] = (1.0, 0.75, 0.5)

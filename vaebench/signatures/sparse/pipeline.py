@@ -160,7 +160,7 @@ def _sparse_path(
                 for k in numbers
                 if k != few[0].shape[1]
             ),
-            ahead=2,
+            ahead=1,
         )
         data = weighted(counts, *excess_of_start(counts, _best_start(*few), options))
         ready()  # what comes before needs no draws, and is compiled beside them

@@ -108,10 +108,8 @@ def sparse_sweep(
     pairs = pair_sums(signatures, weight, count)  # each pair once: an einsum over all of them takes five times as long
     pull = signatures @ ((x - exposures @ signatures).T * weight)
     slabs = slab_of(*(jnp.asarray(values)[:, None] for values in prior))
-    # one call for all: the generator takes half a second to compile
-    moves = 6 * len(signatures) * len(x)
-    random = uniforms(key, (moves + len(signatures),), x.dtype)
-    u, v = random[:moves].reshape(2, len(signatures), 3, 1, len(x))
+    random = _random(key, len(signatures), 6 * len(x) + 1, count)
+    u, v = random[:, :-1].reshape(-1, 2, 3, 1, len(x)).swapaxes(0, 1)
     walk = _Walk(exposures.T, pull)
     walk = jax.lax.fori_loop(0, count, lambda k, walk: _one(k, walk, u[k], pairs[place[k]], _of(slabs, k), grid), walk)
 
@@ -120,7 +118,7 @@ def sparse_sweep(
     unit = whitened / jnp.maximum(jnp.linalg.norm(whitened, axis=1, keepdims=True), TINY)
     chance = jnp.square((unit @ unit.T)[firsts, seconds]) + options.pair_floor
     sums = jnp.cumsum(jnp.where((firsts < seconds) & (seconds < count), chance, 0.0))
-    picked = jnp.searchsorted(sums, random[moves:] * sums[-1], side="right")
+    picked = jnp.searchsorted(sums, random[:, -1] * sums[-1], side="right")
 
     def two(i: jax.Array, walk: _Walk) -> _Walk:
         j, k = firsts[picked[i]], seconds[picked[i]]
@@ -128,6 +126,19 @@ def sparse_sweep(
 
     walk = jax.lax.fori_loop(0, jnp.where(count > 1, count, 0), two, walk)
     return walk.exposures.T
+
+
+def _random(key: jax.Array, rows: int, size: int, count: jax.Array) -> jax.Array:
+    """Random numbers [rows, size] between 0 and 1, and zeros from row ``count`` on.
+
+    A loop, since numbers for padding would take as long as all else of a sweep's start, and since the generator takes half a
+    second to compile wherever it is called.
+    """
+
+    def one(k: jax.Array, random: jax.Array) -> jax.Array:
+        return random.at[k].set(uniforms(jax.random.fold_in(key, k), (size,), random.dtype))
+
+    return jax.lax.fori_loop(0, count, one, jnp.zeros((rows, size), jnp.float32))
 
 
 def _of(slabs: Slab, k: jax.Array) -> Slab:

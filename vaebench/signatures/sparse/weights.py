@@ -102,6 +102,7 @@ def _likelihoods(x: np.ndarray, mean: np.ndarray, total: np.ndarray, excess: Exc
 
 def excess_of_start(counts: np.ndarray, signatures: np.ndarray, options: SparseOptions) -> tuple[Excess, np.ndarray]:
     """:func:`excess_of` after ``signatures`` [S, M] of a random start were annealed to all ``counts`` [T, M], and the mean."""
-    spectra, exposures = anneal(jnp.asarray(counts, jnp.float32), padded(signatures, multiple=options.padding), options)
+    x, start = jnp.asarray(counts, jnp.float32), padded(signatures, multiple=options.quick_padding)
+    spectra, exposures = anneal(x, start, options, jnp.ones_like(x))
     both = np.asarray(spectra, np.float64), np.asarray(exposures, np.float64)
     return excess_of(counts, *both, options), both[1] @ both[0]
