@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.special import gammaln, softmax
 
+from vaebench.signatures import resemblance
 from vaebench.signatures.cooccurrence import Together
-from vaebench.signatures.resemblance import Facts, averaged, chances_of, evidence, looked_at, weights_of
+from vaebench.signatures.resemblance import Facts, averaged, chances_of, evidence, looked_at, speaking, weights_of
 
 SPECTRA = np.array([[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]])
 FIRST = Facts(np.array([1.0, 0.0]), np.array([-0.1, -1.0]), np.array([0.05, 0.05]))
@@ -20,7 +21,8 @@ BOTH = Facts(np.array([1.0, 1.0]), np.array([-0.7, -0.7]), np.array([0.5, 0.5]))
 def weights(x, signatures, facts, together=None):
     """Weights of types that are equally common."""
     common = np.full(len(facts), 1 / len(facts))
-    return weights_of(evidence(looked_at(x), signatures, facts, together), common)
+    seen = looked_at(x)
+    return weights_of(evidence(seen, signatures, facts, together), common, speaking(seen))
 
 
 def test_one_sample_has_the_odds_of_an_integral_over_shares():
@@ -32,9 +34,8 @@ def test_one_sample_has_the_odds_of_an_integral_over_shares():
     q = shares[:, None] * SPECTRA[0] + (1 - shares)[:, None] * SPECTRA[1]
     both = np.trapezoid(np.exp(np.log(q) @ x[0] - 0.5 * grid**2) / np.sqrt(2 * np.pi), grid)
     odds = both / np.exp(np.log(SPECTRA[0]) @ x[0])
-    # one pseudo-sample of each type: w = (share + 1) / 3 at the fixed point
     found = shares_of[1] / shares_of[0]
-    assert found == pytest.approx(odds * (shares_of[1] + 1) / (shares_of[0] + 1), rel=0.2)  # 400 tumours are drawn
+    assert found == pytest.approx(odds, rel=0.2)  # 400 tumours are drawn
     assert found > 3
 
 
@@ -49,7 +50,7 @@ def test_a_mixed_cohort_has_the_shares_of_its_parts():
 def test_what_is_common_decides_where_counts_say_nothing_and_pairs_tell_types_apart():
     common = np.array([0.05, 0.9, 0.05])
     none = evidence(np.zeros((1, 3)), SPECTRA, [FIRST, SECOND, BOTH])
-    np.testing.assert_allclose(weights_of(none, common), common)
+    np.testing.assert_allclose(weights_of(none, common, 0.0), common)
     # both signatures in a half of the tumours: seen together, they are of the type in which they go together
     half = Facts(np.array([0.5, 0.5]), np.array([-0.7, -0.7]), np.array([0.05, 0.05]))
     x, apart = np.array([[40.0, 20.0, 40.0]]), np.array([[0.0, 3.0], [3.0, 0.0]])
@@ -60,6 +61,28 @@ def test_what_is_common_decides_where_counts_say_nothing_and_pairs_tell_types_ap
     # P(both) is 1 / 4 if independent, e^1.5 / (2 + 2 e^1.5) with log odds of 3, and e^-1.5 / (2 + 2 e^-1.5) with -3
     both = [0.25, *(np.exp(v) / (2 + 2 * np.exp(v)) for v in (1.5, -1.5))]
     np.testing.assert_allclose(np.exp(found - found[0]), np.array(both) / 0.25, rtol=0.15)
+
+
+def test_a_cohort_of_one_type_is_known_as_such_though_each_of_its_samples_may_be_of_another():
+    rng = np.random.default_rng(0)
+    half = Facts(np.array([1.0, 1.0]), np.array([-0.7, -0.7]), np.array([0.05, 0.05]))
+    x = rng.multinomial(3, SPECTRA.mean(0), 100).astype(float)
+    alone = np.mean([weights(row[None], SPECTRA, [FIRST, SECOND, half]) for row in x], axis=0)
+    assert alone[2] < 0.45
+    assert weights(x, SPECTRA, [FIRST, SECOND, half])[2] > 0.9
+
+
+def test_samples_of_several_types_are_predicted_from_those_before():
+    """Against the sum over the types of all samples; with more than two the types before count by their probabilities."""
+    rng = np.random.default_rng(0)
+    for samples, off in ((1, 1e-9), (2, 1e-9), (5, 0.1)):
+        logs, common = rng.normal(0, 1.5, (samples, 3)), np.array([0.5, 0.3, 0.2])
+        total = 0.0
+        for kinds in itertools.product(range(3), repeat=samples):
+            counts, own = np.bincount(kinds, minlength=3), 2 * common
+            ways = np.sum(gammaln(counts + own) - gammaln(own)) - gammaln(samples + 2) + gammaln(2)
+            total += np.exp(ways + logs[np.arange(samples), kinds].sum())
+        assert resemblance._log_several(logs, common) == pytest.approx(np.log(total), abs=off)
 
 
 def summed(evidence, common):

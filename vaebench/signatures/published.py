@@ -21,7 +21,7 @@ import pandas as pd
 from vaebench.errors import InputError
 from vaebench.signatures.cooccurrence import Together, changes_of, log_odds_of, shared_sizes
 from vaebench.signatures.names import checked_name, cosmic_names
-from vaebench.signatures.resemblance import Facts, evidence, looked_at, weights_of
+from vaebench.signatures.resemblance import Facts, evidence, looked_at, speaking, weights_of
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import BURDENS, Ground, weak_ground
 from vaebench.signatures.sizes import LEAST_VARIANCE
@@ -243,8 +243,9 @@ def published_facts(
     samples = table.groupby("type", sort=True)["samples"].first().to_numpy(np.float64)
     common = np.append(_OTHER, (1 - _OTHER) * samples / samples.sum())
     found = KnownTypes(types, common, common, known, *more)
-    seen = evidence(looked_at(x), signatures.to_numpy(), found.without_unknown(), found.within)
-    return found._replace(shares=weights_of(seen, common), evidence=seen)
+    counts = looked_at(x)
+    seen = evidence(counts, signatures.to_numpy(), found.without_unknown(), found.within)
+    return found._replace(shares=weights_of(seen, common, speaking(counts)), evidence=seen)
 
 
 def disagreements(ground: Ground, names: list[str], presence: np.ndarray) -> list[tuple[str, float, float]]:

@@ -5,7 +5,8 @@ counts say which types a cohort resembles:
 
   1. tumours     of each type are drawn from its published facts (presence, log-normal sizes, and which go together)
   2. evidence    of a type for a sample: mean multinomial likelihood of the sample's counts over the type's tumours
-  3. weights     of the types in the cohort by expectation-maximisation of the mixture
+  3. weights     of the types in the cohort, which is of one type, by the evidence of all its samples together, or of several, by
+                 expectation-maximisation of their mixture
   4. ground      of the prior: the types' facts averaged by these weights; it counts for as many samples as agreement allows
 
 Few samples have a mixture of the types' priors in place of 4 (:func:`vaebench.signatures.type_grounds.mixture_of`).
@@ -20,7 +21,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp, softmax
+from scipy.special import expit, logit, logsumexp, softmax
 
 from vaebench.signatures.cooccurrence import Together, drawn_presence, drawn_sizes
 
@@ -28,6 +29,9 @@ _TUMOURS = (
     400  # drawn for each type: then the mean likelihood of a sample of 80 mutations is known to a fifth of itself
 )
 _MUTATIONS = 100.0  # of a sample that speak for a type
+_COHORT = 300.0  # of all samples together that speak for the types of a cohort
+_ALIKE = 0.9  # probability that a cohort is of one type
+_DRAWN = 2.0  # samples that count before the first in the shares of several types
 _SAMPLES = 500  # that are looked at; more would not change the weights
 _STEPS = 30  # of expectation-maximisation
 
@@ -40,13 +44,35 @@ class Facts(NamedTuple):
     variance: np.ndarray
 
 
-def weights_of(evidence: np.ndarray, common: np.ndarray) -> np.ndarray:
+def weights_of(evidence: np.ndarray, common: np.ndarray, mutations: float) -> np.ndarray:
     """Weights [K] of K tumour types in a cohort of the samples with :func:`evidence` [T, K], which sum to 1.
 
-    They are the expected share of its samples that are of each type; of one sample, the probabilities of its type. Before the
-    counts types are as ``common`` [K] as that, which counts for a sample of each type.
+    They are the expected share of its samples that are of each type; of one sample, the probabilities of its type. A cohort is of
+    one type, as most are, or of several. Sample by sample types look alike that all samples of one type together tell apart.
+
+    Args:
+        evidence: of the samples.
+        common: [K], how common the types are before the counts; among several they count for a sample of each type.
+        mutations: of all samples, that the evidence is of (:func:`speaking`).
     """
-    return _mixing(evidence, common, len(common))[0]
+    # what the facts get wrong all samples share, so that more of them do not say more
+    share = min(1.0, _COHORT / max(mutations, 1.0))
+    together, before = evidence.sum(0), np.log(common)
+    odds = logit(_ALIKE) + share * (float(logsumexp(before + together)) - _log_several(evidence, common))
+    one, several = softmax(before + share * together), _mixing(evidence, common, len(common))[0]
+    return several + expit(odds) * (one - several)
+
+
+def _log_several(evidence: np.ndarray, common: np.ndarray) -> float:
+    """Log likelihood of samples of several types, whose shares are Dirichlet: each sample is predicted from those before it.
+
+    Deviates: these count for each type by its probability, which is exact for two samples.
+    """
+    counts, total = _DRAWN * common, 0.0
+    for own in evidence:
+        logs = own + np.log(counts / counts.sum())
+        total, counts = total + float(logsumexp(logs)), counts + softmax(logs)
+    return total
 
 
 def _mixing(evidence: np.ndarray, common: np.ndarray, count: float) -> tuple[np.ndarray, np.ndarray]:
@@ -71,6 +97,11 @@ def chances_of(evidence: np.ndarray, common: np.ndarray) -> np.ndarray:
 def looked_at(x: np.ndarray) -> np.ndarray:
     """Those samples of counts x [T, M] that are looked at for the weights of a cohort."""
     return x[np.linspace(0, len(x) - 1, min(len(x), _SAMPLES)).astype(int)]
+
+
+def speaking(x: np.ndarray) -> float:
+    """Return how many of the mutations of samples with counts x [T, M] their :func:`evidence` is of."""
+    return float(np.minimum(x.sum(1), _MUTATIONS).sum())
 
 
 def evidence(

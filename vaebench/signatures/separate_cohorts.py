@@ -10,7 +10,7 @@ import pandas as pd
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.published import KnownTypes
-from vaebench.signatures.resemblance import evidence, weights_of
+from vaebench.signatures.resemblance import evidence, speaking, weights_of
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
 from vaebench.signatures.sampler.priors import Ground, TypeMixture, stacked, unstacked, weak_ground
@@ -81,7 +81,8 @@ def _grounds(
         if unsure:
             clear = evidence(counts, signatures, found.without_unknown(), found.within)
         rows = np.split(clear, np.cumsum([len(x) for x in cohorts])[:-1])
-        own = [found._replace(shares=weights_of(part, found.common), evidence=part) for part in rows]
+        each = zip(rows, cohorts, strict=True)
+        own = [found._replace(shares=weights_of(part, found.common, speaking(x)), evidence=part) for part, x in each]
         grounds = [ground_of_types(x, facts, unsure, options)[0] for x, facts in zip(cohorts, own, strict=True)]
     return grounds
 
