@@ -33,7 +33,9 @@ def main() -> None:
             calls.append((time.perf_counter() - wall, time.process_time() - cpu))
             print(f"{len(found.signatures)} signatures, {calls[-1][0]:.2f} s, {calls[-1][1]:.2f} CPU s", flush=True)
     first, (wall, cpu) = calls[0], np.mean(calls[1:], axis=0)
-    print(f"first call {first[0]:.1f} s ({first[1]:.1f} CPU s); {len(calls) - 1} later ones {wall:.2f} s ({cpu:.2f} CPU s)")
+    print(
+        f"first call {first[0]:.1f} s ({first[1]:.1f} CPU s); {len(calls) - 1} later ones {wall:.2f} s ({cpu:.2f} CPU s)"
+    )
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def test_a_mixed_cohort_has_the_shares_of_its_parts():
 def test_what_is_common_decides_where_counts_say_nothing_and_pairs_tell_types_apart():
     common = np.array([0.05, 0.9, 0.05])
     none = evidence(np.zeros((1, 3)), SPECTRA, [FIRST, SECOND, BOTH])
-    np.testing.assert_allclose(weights_of(none, common, 0.0), common)
+    np.testing.assert_allclose(weights_of(none, common, np.zeros(1)), common)
     # both signatures in a half of the tumours: seen together, they are of the type in which they go together
     half = Facts(np.array([0.5, 0.5]), np.array([-0.7, -0.7]), np.array([0.05, 0.05]))
     x, apart = np.array([[40.0, 20.0, 40.0]]), np.array([[0.0, 3.0], [3.0, 0.0]])
@@ -85,24 +85,41 @@ def test_samples_of_several_types_are_predicted_from_those_before():
         assert resemblance._log_several(logs, common) == pytest.approx(np.log(total), abs=off)
 
 
-def summed(evidence, common):
-    """P(type) of each sample, by a sum over the types of all samples, whose shares have a Dirichlet prior."""
+def sequences(evidence, common, count):
+    """Numbers of each type in every sequence of types of all samples, and their log likelihoods.
+
+    Shares of the types are Dirichlet with mean ``common``, which counts for ``count`` samples.
+    """
     samples, types = evidence.shape
-    total = np.zeros((samples, types))
-    for kinds in itertools.product(range(types), repeat=samples):
-        counts = np.bincount(kinds, minlength=types)
-        logs = np.sum(gammaln(counts + common) - gammaln(common)) + evidence[np.arange(samples), kinds].sum()
-        total[np.arange(samples), kinds] += np.exp(logs)
-    return total / total.sum(1, keepdims=True)
+    kinds = np.array(list(itertools.product(range(types), repeat=samples)), int).reshape(types**samples, samples)
+    counts, before = (kinds[..., None] == np.arange(types)).sum(1), count * common
+    prior = np.sum(gammaln(counts + before) - gammaln(before), 1) - gammaln(samples + count) + gammaln(count)
+    return counts, prior + evidence[np.arange(samples), kinds].sum(1)
+
+
+def summed(evidence, common):
+    """P(type) of each sample: the others are of one type, nine times in ten, or of several, by sums over all their types."""
+    found = []
+    for t, own in enumerate(evidence):
+        others = np.delete(evidence, t, 0)
+        one = common * np.exp(others.sum(0))
+        several = np.exp(sequences(others, common, 2.0)[1]).sum()
+        alike = 0.9 * one.sum() / (0.9 * one.sum() + 0.1 * several)
+        counts, logs = sequences(others, common, 1.0)
+        shares = softmax(logs) @ (counts + common) / len(evidence)
+        first = ((len(evidence) - 1) * one / one.sum() + common) / len(evidence)
+        weight = (alike * first + (1 - alike) * shares) * np.exp(own)
+        found.append(weight / weight.sum())
+    return np.array(found)
 
 
 def test_few_samples_tell_one_another_of_what_type_they_are():
-    common = np.array([0.7, 0.2, 0.1])
+    common, few = np.array([0.7, 0.2, 0.1]), np.full(3, 20.0)
     logs = np.log(np.array([[0.1, 0.6, 0.3], [0.2, 0.5, 0.3], [0.3, 0.4, 0.3]]))
-    np.testing.assert_allclose(chances_of(logs[:1], common)[0], [0.07 / 0.22, 0.12 / 0.22, 0.03 / 0.22])
-    found = chances_of(logs, common)
+    np.testing.assert_allclose(chances_of(logs[:1], common, few[:1])[0], [0.07 / 0.22, 0.12 / 0.22, 0.03 / 0.22])
+    found = chances_of(logs, common, few)
     np.testing.assert_allclose(found.sum(1), 1)
-    alone = np.array([chances_of(row[None], common)[0] for row in logs])
+    alone = np.array([chances_of(row[None], common, few[:1])[0] for row in logs])
     assert (found[:, 1] > alone[:, 1] + 0.1).all()  # all three look like the second type
     errors = []
     for seed in range(20):
@@ -110,13 +127,21 @@ def test_few_samples_tell_one_another_of_what_type_they_are():
         own, random = rng.dirichlet(np.full(3, 2.0)), rng.normal(0, 1.5, (4, 3)) + 1.5 * (np.arange(3) == seed % 3)
         exact = summed(random, own)
         alone = softmax(random + np.log(own), axis=1)
-        errors.append([np.abs(v - exact).mean() for v in (chances_of(random, own), alone)])
+        errors.append([np.abs(v - exact).mean() for v in (chances_of(random, own, np.full(4, 20.0)), alone)])
     near, far = np.mean(errors, 0)
-    assert near < 0.04
-    assert far > 2 * near
+    assert near < 0.01
+    assert far > 5 * near
     # a sample that the others are unlike keeps its own type
     apart = np.log(np.array([[1e-6, 1.0, 1e-6], [1.0, 1e-6, 1e-6], [1.0, 1e-6, 1e-6]]))
-    assert chances_of(apart, common)[0, 1] > 0.99
+    assert chances_of(apart, common, few)[0, 1] > 0.99
+
+
+def test_the_evidence_of_a_cohort_is_that_of_300_mutations():
+    """What the facts of a type get wrong all samples share, so that more of them do not say more."""
+    logs, common = np.tile([0.0, -1.0], (60, 1)), np.array([0.5, 0.5])
+    few, many = weights_of(logs[:3], common, np.full(3, 100.0)), weights_of(logs, common, np.full(60, 100.0))
+    assert few[1] == pytest.approx(1 / (1 + np.exp(3)), abs=0.03)
+    assert many[1] == pytest.approx(few[1], abs=0.03)
 
 
 def test_many_samples_are_thinned_and_empty_ones_say_nothing():

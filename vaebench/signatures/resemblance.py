@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit, logsumexp, softmax
 
 from vaebench.signatures.cooccurrence import Together, drawn_presence, drawn_sizes
@@ -44,7 +45,7 @@ class Facts(NamedTuple):
     variance: np.ndarray
 
 
-def weights_of(evidence: np.ndarray, common: np.ndarray, mutations: float) -> np.ndarray:
+def weights_of(evidence: np.ndarray, common: np.ndarray, mutations: ArrayLike) -> np.ndarray:
     """Weights [K] of K tumour types in a cohort of the samples with :func:`evidence` [T, K], which sum to 1.
 
     They are the expected share of its samples that are of each type; of one sample, the probabilities of its type. A cohort is of
@@ -53,14 +54,34 @@ def weights_of(evidence: np.ndarray, common: np.ndarray, mutations: float) -> np
     Args:
         evidence: of the samples.
         common: [K], how common the types are before the counts; among several they count for a sample of each type.
-        mutations: of all samples, that the evidence is of (:func:`speaking`).
+        mutations: [T], of each sample, that its evidence is of (:func:`speaking`).
     """
+    one, alike = _of_one_type(evidence, common, mutations)
+    return alike * one + (1 - alike) * _mixing(evidence, common, len(common))[0]
+
+
+def chances_of(evidence: np.ndarray, common: np.ndarray, mutations: ArrayLike) -> np.ndarray:
+    """P(type) [T, K] of each sample of a small cohort, given the types that the others look like.
+
+    Before the counts types are as ``common`` as that, which counts as one sample: few samples are mostly of one type. Arguments
+    are those of :func:`weights_of`.
+    """
+    weights, count = [], len(evidence)
+    for t in range(count):
+        others = np.delete(evidence, t, 0)
+        one, alike = _of_one_type(others, common, np.delete(mutations, t))
+        one = ((count - 1) * one + common) / count
+        weights.append(alike * one + (1 - alike) * _mixing(others, common, 1.0)[1])
+    return softmax(evidence + np.log(weights), axis=1)
+
+
+def _of_one_type(evidence: np.ndarray, common: np.ndarray, mutations: ArrayLike) -> tuple[np.ndarray, float]:
+    """Probabilities [K] of the types if all samples are of one, and the probability that they are."""
     # what the facts get wrong all samples share, so that more of them do not say more
-    share = min(1.0, _COHORT / max(mutations, 1.0))
-    together, before = evidence.sum(0), np.log(common)
-    odds = logit(_ALIKE) + share * (float(logsumexp(before + together)) - _log_several(evidence, common))
-    one, several = softmax(before + share * together), _mixing(evidence, common, len(common))[0]
-    return several + expit(odds) * (one - several)
+    share = min(1.0, _COHORT / max(float(np.sum(mutations)), 1.0))
+    before, together = np.log(common), evidence.sum(0)
+    odds = logit(_ALIKE) + share * (np.logaddexp.reduce(before + together) - _log_several(evidence, common))
+    return softmax(before + share * together), float(expit(odds))
 
 
 def _log_several(evidence: np.ndarray, common: np.ndarray) -> float:
@@ -71,7 +92,7 @@ def _log_several(evidence: np.ndarray, common: np.ndarray) -> float:
     counts, total = _DRAWN * common, 0.0
     for own in evidence:
         logs = own + np.log(counts / counts.sum())
-        total, counts = total + float(logsumexp(logs)), counts + softmax(logs)
+        total, counts = total + float(np.logaddexp.reduce(logs)), counts + softmax(logs)
     return total
 
 
@@ -84,24 +105,14 @@ def _mixing(evidence: np.ndarray, common: np.ndarray, count: float) -> tuple[np.
     return shares, weights
 
 
-def chances_of(evidence: np.ndarray, common: np.ndarray) -> np.ndarray:
-    """P(type) [T, K] of each sample of a small cohort with :func:`evidence` [T, K], given the types that the others look like.
-
-    Before the counts types are as ``common`` [K] as that, which counts as one sample: few samples are mostly of one type.
-    """
-    others = (np.delete(evidence, t, 0) for t in range(len(evidence)))
-    weights = np.array([_mixing(own, common, 1.0)[1] for own in others])
-    return softmax(evidence + np.log(weights), axis=1)
-
-
 def looked_at(x: np.ndarray) -> np.ndarray:
     """Those samples of counts x [T, M] that are looked at for the weights of a cohort."""
     return x[np.linspace(0, len(x) - 1, min(len(x), _SAMPLES)).astype(int)]
 
 
-def speaking(x: np.ndarray) -> float:
-    """Return how many of the mutations of samples with counts x [T, M] their :func:`evidence` is of."""
-    return float(np.minimum(x.sum(1), _MUTATIONS).sum())
+def speaking(x: np.ndarray) -> np.ndarray:
+    """Return how many of the mutations [T] of samples with counts x [T, M] their :func:`evidence` is of."""
+    return np.minimum(x.sum(1), _MUTATIONS)
 
 
 def evidence(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from vaebench.signatures.cooccurrence import Together, pairs_of
 from vaebench.signatures.published import KnownTypes, published_facts
-from vaebench.signatures.resemblance import Facts, averaged, chances_of
+from vaebench.signatures.resemblance import Facts, averaged, chances_of, speaking
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.priors import Ground, TypeMixture, burden_variance, presence_alone, stacked
 
@@ -82,7 +82,7 @@ def ground_of_types(
         ground = _with_pairs(ground, found.within, len(x), options)
     if not unsure or found.evidence is None or len(x) > _FEW:
         return ground, weights
-    chances = chances_of(found.evidence, found.common)
+    chances = chances_of(found.evidence, found.common, speaking(x))
     return ground._replace(mixture=mixture_of(x, found, chances, options)), chances.mean(0)
 
 
