@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from real_tumours import asked_for
+from real_tumours import made_up
 from scripts import Parser, comma, entry, keep
-from trust import add_files
+from trust import add_files, given_files
 
 from vaebench.data.mutations.tables import read_catalogue, read_signatures
 from vaebench.signatures.type_grounds import published_ground
@@ -52,7 +52,8 @@ def weighed(counts: np.ndarray, signatures: pd.DataFrame, kind: str) -> dict[str
 
 def measured(options: argparse.Namespace) -> pd.DataFrame:
     """Rows of all cohorts."""
-    paths, _ = asked_for(options)
+    options.out.mkdir(parents=True, exist_ok=True)
+    paths = made_up(options.out) if options.preset == "smoke" else given_files(options)
     catalogue, signatures = read_catalogue(paths["catalogue"]), read_signatures(paths["cosmic"])
     types = catalogue.index.str.split("::").str[0]
     kinds = types.value_counts()
