@@ -29,6 +29,7 @@ OLDER = (
     "trust_extraction",
     "trust_calibration",
     "trust_best",
+    "cohort_types",
 )
 """Scripts with a smoke preset of their own: see test_experiments_signatures.py."""
 
