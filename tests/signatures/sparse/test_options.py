@@ -151,7 +151,7 @@ def test_a_hopeless_trial_is_not_finished(monkeypatch, key, slack, draws):
         return fit_with(150.0)
 
     monkeypatch.setattr(moves, "fit_signatures", fitted)
-    data = moves.Observed(jnp.ones((3, 96)))
+    data = moves.Observed(jnp.ones((3, 96)), jnp.ones((3, 96)))
     options = SparseOptions(trial_slack=slack)
     fit = moves.without_signature(data, fit_with(90.0, 3), 1, key, options, bar=100.0)
     assert fit.score.criterion == 150
@@ -173,7 +173,7 @@ def test_a_start_of_a_number_that_is_hopeless_is_not_finished(monkeypatch, key, 
     for module in (moves, one_number):
         monkeypatch.setattr(module, "fit_signatures", fitted)
     start = np.full((3, 96), 1 / 96)
-    data = moves.Observed(jnp.ones((3, 96)))
+    data = moves.Observed(jnp.ones((3, 96)), jnp.ones((3, 96)))
     fit = one_number.best_fit(data, start, fit_with(grown, 3), key, SparseOptions(), None)
     assert made == draws
     assert fit.score.criterion == least
@@ -192,7 +192,7 @@ def test_a_swap_must_gain_enough(monkeypatch, key, options, swaps):
 
     monkeypatch.setattr(moves, "without_signature", refitted)
     fit, larger, made = moves.swap_signatures(
-        moves.Observed(jnp.ones((3, 96))), fit_with(100.0), key, SparseOptions(**options)
+        moves.Observed(jnp.ones((3, 96)), jnp.ones((3, 96))), fit_with(100.0), key, SparseOptions(**options)
     )
     assert made == swaps
     assert fit.score.criterion == 100 - 10 * swaps

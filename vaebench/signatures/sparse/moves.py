@@ -40,11 +40,11 @@ class Observed(NamedTuple):
 
     Attributes:
         x: [T, M], float32, each sample times its weight.
-        weight: [T, M], of each count beside its sample's weight; ``None`` where all are 1.
+        weight: [T, M], of each count beside its sample's weight.
     """
 
     x: jax.Array
-    weight: jax.Array | None = None
+    weight: jax.Array
 
 
 class SparseFit(NamedTuple):
@@ -83,19 +83,16 @@ def fit_signatures(
         known: prior on the spectra; the signatures to start from decide which known one each is drawn to.
     """
     x, weight = data
-    size = len(padded(signatures, multiple=options.padding))
     start, active = signatures, exposures
     if active is None:
-        annealed = anneal(x, padded(signatures, multiple=options.quick_padding), options, weight)
-        start, active = (np.asarray(each) for each in annealed)
-    start, active = padded_columns(start.T, size).T, padded_columns(active, size)
+        start, active = anneal(x, padded(signatures, multiple=options.quick_padding), options, weight)
+    start = padded(start, multiple=options.padding)
+    active = padded_columns(active, len(start))
     prior = None
     if known is not None:
         wanted = targets(np.asarray(start, np.float64), known, options)
         prior = SpectrumPrior(jnp.asarray(wanted, jnp.float32), known.weight)
-    # ones in place of none: the program takes longer to compile than the products by one
-    each = jnp.ones_like(x) if weight is None else weight
-    fit = refine(key, x, start, active, options.draws if draws is None else draws, options, each, prior)
+    fit = refine(key, x, start, active, options.draws if draws is None else draws, options, weight, prior)
     # Two supports are scored. Signatures that are likely one by one may not be so together: of two similar ones each may
     # have a probability below a half although one of them is needed; the last draw has one of them.
     likely = jnp.where(fit.presence > options.likely, fit.exposures, 0.0)
@@ -105,7 +102,7 @@ def fit_signatures(
     return SparseFit(found[there], np.asarray(fit.presence)[:, there], score)
 
 
-def padded_columns(exposures: np.ndarray, size: int) -> jax.Array:
+def padded_columns(exposures: Array, size: int) -> jax.Array:
     """``exposures`` [T, S] in float32, with columns of zeros up to ``size``."""
     return jnp.asarray(np.pad(np.asarray(exposures, np.float32), ((0, 0), (0, size - exposures.shape[1]))))
 

@@ -251,7 +251,7 @@ def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:
 
 
 def _resolved(
-    fit: SparseFit, weight: jax.Array | None, options: SparseOptions, known: KnownSignatures | None
+    fit: SparseFit, weight: jax.Array, options: SparseOptions, known: KnownSignatures | None
 ) -> tuple[SparseFit, tuple[Reassignment, ...]]:
     """The fit after :func:`resolve_ambiguity`, with nearly the same mean, and the reassignments that were made.
 
@@ -259,7 +259,7 @@ def _resolved(
     """
     fixed = None if known is None else nearest_known(fit.signatures, known, options) >= 0
     signatures, exposures, made = resolve_ambiguity(
-        fit.signatures, fit.score.exposures, options, fixed, None if weight is None else np.asarray(weight)
+        fit.signatures, fit.score.exposures, options, fixed, np.asarray(weight)
     )
     presence = fit.presence.copy()
     for move in made:
