@@ -24,7 +24,7 @@ from vaebench.signatures.cooccurrence import (
     shared_sizes,
 )
 from vaebench.signatures.sampler.autologistic import followed, matched
-from vaebench.signatures.sampler.priors import weak_ground
+from vaebench.signatures.sampler.grounds import weak_ground
 from vaebench.signatures.sizes import size_correlation
 from vaebench.signatures.type_grounds import published_ground
 
@@ -53,7 +53,10 @@ def sets_of(chance: np.ndarray, log_odds: np.ndarray) -> tuple[np.ndarray, np.nd
 def test_sets_are_drawn_as_often_as_enumeration_has_it(log_odds):
     every, chance = sets_of(CHANCE, np.zeros((4, 4)) if log_odds is None else log_odds)
     drawn = drawn_presence(
-        CHANCE, 60_000, np.random.default_rng(0), log_odds if log_odds is None else Together(log_odds, ALONE, SAME)
+        CHANCE,
+        60_000,
+        np.random.default_rng(0),
+        log_odds if log_odds is None else Together(log_odds, ALONE, SAME, SAME),
     )
     found = np.bincount(drawn @ 2 ** np.arange(4), minlength=16) / len(drawn)
     np.testing.assert_allclose(found[every @ 2 ** np.arange(4)], chance, atol=0.008)
@@ -63,7 +66,7 @@ def test_rare_signatures_that_all_go_together_are_as_rare_as_expected():
     """Four of SBS7's kind: taken as they are, the log odds of each of them would make all four common."""
     chance, log_odds = np.full(4, 0.05), 2.0 * (1 - np.eye(4))
     every, expected = sets_of(chance, log_odds)
-    pairs = pairs_of(chance, Together(log_odds, ALONE, SAME), 1)
+    pairs = pairs_of(chance, Together(log_odds, ALONE, SAME, SAME), 1)
     weights = softmax(every @ (logit(chance) + pairs.shifts) + 0.5 * np.einsum("nj,jk,nk->n", every, log_odds, every))
     np.testing.assert_allclose(weights @ every, chance, rtol=0.15)
     np.testing.assert_allclose(weights, expected, atol=0.01)
@@ -99,7 +102,7 @@ def test_log_odds_are_found_again_also_where_types_differ():
     """Three types in which signatures are rare or common; over all of them rare ones would seem to go together."""
     rng = np.random.default_rng(1)
     types = np.repeat(["a", "b", "c"], 4000)
-    parts = [drawn_presence(CHANCE * scale, 4000, rng, Together(TRUE, ALONE, SAME)) for scale in (1.0, 0.2, 1.5)]
+    parts = [drawn_presence(CHANCE * scale, 4000, rng, Together(TRUE, ALONE, SAME, SAME)) for scale in (1.0, 0.2, 1.5)]
     found = fitted_log_odds(np.concatenate(parts), types)
     np.testing.assert_allclose(found, TRUE, atol=0.3)
     np.testing.assert_array_equal(found, found.T)
@@ -123,7 +126,7 @@ def test_pairs_of_the_table_are_those_of_published_tumours():
 
 def test_small_log_odds_are_left_out_of_a_table():
     rng = np.random.default_rng(3)
-    there = drawn_presence(CHANCE, 3000, rng, Together(TRUE, ALONE, SAME))
+    there = drawn_presence(CHANCE, 3000, rng, Together(TRUE, ALONE, SAME, SAME))
     exposures = pd.DataFrame(there * 50.0, columns=["SBS1", "SBS2", "SBS3", "SBS4"])
     found = pair_table(exposures, pd.Series(["a"] * 3000), np.ones(4))
     assert list(zip(found["signature"], found["other"], strict=True)) == [("SBS1", "SBS2"), ("SBS3", "SBS4")]
@@ -132,7 +135,7 @@ def test_small_log_odds_are_left_out_of_a_table():
 def test_sizes_of_a_process_correlate_as_their_table_says():
     """Exposures of two types with a burden; the correlation that is found again is beyond what the burden explains."""
     rng = np.random.default_rng(4)
-    together = Together(np.zeros((10, 10)), np.sqrt(0.6) * (np.arange(10) < 2)[None], np.zeros((10, 10)))
+    together = Together(np.zeros((10, 10)), np.sqrt(0.6) * (np.arange(10) < 2)[None], *np.zeros((2, 10, 10)))
     parts = []
     for mean in (5.0, 3.0):
         sizes = drawn_sizes(10, 1500, rng, together)
@@ -163,10 +166,11 @@ def test_published_changes_of_sizes_are_those_of_flat_signatures_by_name():
     published = ["SBS1", "SBS3", "SBS5", "SBS40"]
     # SBS40a is the heir of SBS40, and SBS40b, which few tumours have, is none
     inherited = np.array([[0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0.1], [0, 0, 0, 0], [0, 1, 0, 0]])
-    found = changes_of(inherited, published)
-    assert -0.9 < found[0, 1] < -0.6
-    assert -0.5 < found[0, 4] < -0.3
-    assert np.count_nonzero(found) == 2
+    changes, spreads = changes_of(inherited, published)
+    assert -0.9 < changes[0, 1] < -0.6
+    assert -0.5 < changes[0, 4] < -0.3
+    assert 0.4 < spreads[0, 4] < spreads[0, 1] < 0.6
+    assert np.count_nonzero(changes) == np.count_nonzero(spreads) == 2
 
 
 def test_signatures_that_were_split_inherit():

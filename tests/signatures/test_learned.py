@@ -13,8 +13,8 @@ from vaebench.signatures.extraction import Extraction
 from vaebench.signatures.kept import read_extraction, write_draws
 from vaebench.signatures.learned import learned_ground, learned_prior
 from vaebench.signatures.refitting import refit
+from vaebench.signatures.sampler.grounds import weak_ground
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.priors import weak_ground
 from vaebench.signatures.sizes import relative_sizes
 
 QUICK = SamplerOptions(learning=30, draws=160, chain=10, longest=1)

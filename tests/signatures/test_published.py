@@ -23,8 +23,8 @@ from vaebench.signatures.published import (
 from vaebench.signatures.refit_notes import CHECKS, prior_notes, repeat_notes, usual_notes
 from vaebench.signatures.refitting import refit
 from vaebench.signatures.resemblance import drawn_shares
+from vaebench.signatures.sampler.grounds import Ground, burden_variance, weak_ground
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, burden_variance, weak_ground
 from vaebench.signatures.tables import Estimates
 from vaebench.signatures.type_grounds import published_ground
 

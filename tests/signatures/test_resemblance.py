@@ -55,7 +55,7 @@ def test_what_is_common_decides_where_counts_say_nothing_and_pairs_tell_types_ap
     half = Facts(np.array([0.5, 0.5]), np.array([-0.7, -0.7]), np.array([0.05, 0.05]))
     x, apart = np.array([[40.0, 20.0, 40.0]]), np.array([[0.0, 3.0], [3.0, 0.0]])
     found = [
-        evidence(x, SPECTRA, [half], v and Together(v * apart, np.zeros((0, 2)), np.zeros((2, 2))))[0, 0]
+        evidence(x, SPECTRA, [half], v and Together(v * apart, np.zeros((0, 2)), *np.zeros((2, 2, 2))))[0, 0]
         for v in (0, 1, -1)
     ]
     # P(both) is 1 / 4 if independent, e^1.5 / (2 + 2 e^1.5) with log odds of 3, and e^-1.5 / (2 + 2 e^-1.5) with -3

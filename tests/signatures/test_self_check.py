@@ -14,8 +14,9 @@ from vaebench.signatures.dispersion import scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.refit_notes import RefitChecks
 from vaebench.signatures.refitting import refit
+from vaebench.signatures.sampler.grounds import Ground
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, drawn_prior, log_sums
+from vaebench.signatures.sampler.priors import drawn_prior, log_sums
 from vaebench.signatures.self_check import SelfCheck, self_check, self_check_notes
 
 QUICK = SamplerOptions(learning=40, draws=400, chain=20, longest=1)

@@ -82,29 +82,34 @@ def test_presence_weighs_and_a_signature_that_none_has_is_nothing():
     np.testing.assert_allclose(half.log_mean[0], alone.log_mean[0], atol=1e-6)
 
 
-def with_changes(rng, count: int, mean: float, change: float, presence) -> np.ndarray:
-    """Exposures [count, 3] with a burden; the second is larger by e^change where the first is present."""
+def with_changes(rng, count: int, mean: float, change: float, presence, spread: float = 0.0) -> np.ndarray:
+    """Exposures [count, 3] with a burden; the second is larger by e^change, and varies more, where the first is present."""
     there = rng.random((count, 3)) < presence
     there[~there.any(1), 2] = True
-    logs = rng.normal(0, 0.7, (count, 1)) + mean + np.array([0.0, 1.0, -1.0]) + 0.4 * rng.standard_normal((count, 3))
+    apart = 0.4 * rng.standard_normal((count, 3))
+    apart[:, 1] *= np.exp(spread * there[:, 0])
+    logs = rng.normal(0, 0.7, (count, 1)) + mean + np.array([0.0, 1.0, -1.0]) + apart
     logs[:, 1] += change * there[:, 0]
     return np.exp(logs) * there
 
 
-def test_changes_of_sizes_are_found_again_and_taken_out():
+@pytest.mark.parametrize("spread", [0.0, 0.6])
+def test_changes_of_sizes_are_found_again_and_taken_out(spread):
     """Two types in which the changing signature is rare or common; the change is alike in both."""
     rng = np.random.default_rng(0)
     parts = [
-        with_changes(rng, 800, mean, -0.8, p) for mean, p in ((5.0, np.array([0.2, 0.9, 0.7])), (4.0, [0.7, 0.9, 0.7]))
+        with_changes(rng, 800, mean, -0.8, p, spread)
+        for mean, p in ((5.0, np.array([0.2, 0.9, 0.7])), (4.0, [0.7, 0.9, 0.7]))
     ]
     types = np.repeat(["a", "b"], 800)
     (found,) = size_changes(np.concatenate(parts), types)
     assert (found.of, found.by) == (1, 0)
-    assert found.change == pytest.approx(-0.8, abs=0.08)
+    assert found.change == pytest.approx(-0.8, abs=0.15)  # three standard errors
     assert found.gain > 50
-    changes = np.zeros((3, 3))
-    changes[1, 0] = -0.8
-    plain, clean = relative_sizes(parts[1]), relative_sizes(parts[1], changes=changes)
+    assert found.spread == pytest.approx(spread, abs=0.15)
+    changes, spreads = np.zeros((2, 3, 3))
+    changes[1, 0], spreads[1, 0] = -0.8, spread
+    plain, clean = relative_sizes(parts[1]), relative_sizes(parts[1], changes=changes, spreads=spreads)
     np.testing.assert_allclose(np.diff(clean.log_mean), [1, -2], atol=0.08)
     np.testing.assert_allclose(np.sqrt(clean.variance), 0.4, atol=0.05)
     assert plain.variance[1] > clean.variance[1] + 0.05
@@ -120,12 +125,14 @@ def test_sizes_that_nothing_changes_or_by_little_are_left_alone():
 
 def test_tumours_are_drawn_with_the_changes_of_sizes():
     changes = np.array([[0.0, 0, 0], [-1.0, 0, 0], [0, 0, 0]])
-    together = Together(np.zeros((3, 3)), np.zeros((0, 3)), changes)
+    together = Together(np.zeros((3, 3)), np.zeros((0, 3)), changes, -0.5 * changes)
     facts = Facts(np.array([0.5, 1.0, 1.0]), np.array([-5.0, -1.0, 0.0]), np.full(3, 0.04))
     shares = drawn_shares(facts, 20_000, np.random.default_rng(0), together)
     ratios, beside = np.log(shares[:, 1] / shares[:, 2]), shares[:, 0] > 0
     assert ratios[~beside].mean() == pytest.approx(-1.0, abs=0.01)
     assert ratios[beside].mean() == pytest.approx(-2.0, abs=0.01)
+    assert ratios[~beside].var() == pytest.approx(0.08, rel=0.05)
+    assert ratios[beside].var() == pytest.approx(0.04 + 0.04 * np.e, rel=0.05)
 
 
 @pytest.mark.parametrize(

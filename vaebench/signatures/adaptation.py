@@ -32,10 +32,11 @@ from vaebench.signatures.channel_factors import given_factors, times_factors, wi
 from vaebench.signatures.dispersion import Scatter, scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.sampler.chains import BLOCK, chain_run, cohort_of
+from vaebench.signatures.sampler.grounds import Ground
 from vaebench.signatures.sampler.options import SAMPLER
-from vaebench.signatures.sampler.priors import Ground, independent
 from vaebench.signatures.sampler.problem import Problem
 from vaebench.signatures.sampler.shared_factors import FactorErrors
+from vaebench.signatures.sampler.versions import independent
 
 ADAPT = ("auto", "none")
 """Names of what a refit does about a cohort that deviates: adapts its signatures where that explains it, or leaves them."""

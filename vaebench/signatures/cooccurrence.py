@@ -9,7 +9,8 @@ would count twice against them. And where SBS40 is present, SBS5 is half as larg
 
 ``known_pairs.csv`` and ``known_changes.csv`` beside this file hold this for PCAWG's signatures (Alexandrov et al. 2020): log odds
 ratios within a tumour type, correlations of ln(size) of signatures of one process, given that both are present, and what the
-presence of one signature adds to the mean of ln(size) of another. ``experiments/known_exposures.py`` makes them.
+presence of one signature adds to the mean of ln(size) of another, and to the logarithm of its standard deviation.
+``experiments/known_exposures.py`` makes them.
 """
 
 from __future__ import annotations
@@ -48,11 +49,13 @@ class Together(NamedTuple):
         log_odds: [S, S], symmetric, zeros on the diagonal, of being present.
         sizes: [P, S], loadings of ln(size), in standard deviations, on what the signatures of each of P processes share.
         changes: [S, S], what the presence of the second signature adds to the mean of ln(size) of the first.
+        spreads: [S, S], what it adds to the logarithm of its standard deviation.
     """
 
     log_odds: np.ndarray
     sizes: np.ndarray
     changes: np.ndarray
+    spreads: np.ndarray
 
 
 def fitted_log_odds(present: np.ndarray, types: np.ndarray) -> np.ndarray:
@@ -187,18 +190,19 @@ def shared_sizes(inherited: np.ndarray, signatures: Sequence[str]) -> np.ndarray
 
 @functools.cache
 def known_changes() -> pd.DataFrame:
-    """The table: ``signature``, the ``other`` whose presence changes its ln(size), and the ``change``."""
+    """The table: ``signature``, the ``other`` whose presence changes its ln(size), the ``change``, and that of the ``spread``."""
     with files("vaebench.signatures").joinpath("known_changes.csv").open() as stream:
         return pd.read_csv(stream)
 
 
-def changes_of(inherited: np.ndarray, signatures: Sequence[str]) -> np.ndarray:
-    """Changes [S, S] of :class:`Together` of signatures that are published ones or their first heirs; arguments as above."""
+def changes_of(inherited: np.ndarray, signatures: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Changes and spreads of :class:`Together` of signatures that are published or first heirs; arguments as above."""
     heirs, table = np.isclose(inherited, 1.0).astype(np.float64), known_changes()
-    place, changes = {name: i for i, name in enumerate(signatures)}, np.zeros((len(signatures),) * 2)
-    for name, other, change in table[["signature", "other", "change"]].itertuples(index=False):
-        changes[place[name], place[other]] = change
-    return heirs @ changes @ heirs.T
+    place, both = {name: i for i, name in enumerate(signatures)}, np.zeros((2, len(signatures), len(signatures)))
+    for name, other, *change in table[["signature", "other", "change", "spread"]].itertuples(index=False):
+        both[:, place[name], place[other]] = change
+    changes, spreads = heirs @ both @ heirs.T
+    return changes, spreads
 
 
 @functools.lru_cache(64)
@@ -216,9 +220,9 @@ def pairs_of(chance: np.ndarray, together: Together, samples: int) -> Cooccurren
         samples: of the cohort; more than one learn P(present).
     """
     if samples > 1:
-        return Cooccurrence(together.log_odds, None, together.changes)
+        return Cooccurrence(together.log_odds, None, together.changes, together.spreads)
     values = (np.ascontiguousarray(v, np.float64).tobytes() for v in (chance, together.log_odds))
-    return Cooccurrence(together.log_odds, _shifts(*values), together.changes)
+    return Cooccurrence(together.log_odds, _shifts(*values), together.changes, together.spreads)
 
 
 def drawn_presence(

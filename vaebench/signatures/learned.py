@@ -2,7 +2,7 @@
 
 An extraction keeps ``prior.csv``: for all of its samples, and for each cancer type, how many have each signature, and mean and
 standard deviation of ln(size) relative to the sample's burden in these (:mod:`vaebench.signatures.sizes`). A refit of new samples
-takes it as the ground of its own prior (:class:`vaebench.signatures.sampler.priors.Ground`), with the weight of the samples that
+takes it as the ground of its own prior (:class:`vaebench.signatures.sampler.grounds.Ground`), with the weight of the samples that
 it was learned from.
 """
 
@@ -16,8 +16,8 @@ import pandas as pd
 from vaebench.errors import InputError, unknown_name
 from vaebench.signatures.names import checked_name
 from vaebench.signatures.published import PRIORS
+from vaebench.signatures.sampler.grounds import Ground, weak_ground
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, weak_ground
 from vaebench.signatures.sizes import relative_sizes
 from vaebench.signatures.tables import types_of
 from vaebench.signatures.type_grounds import published_ground

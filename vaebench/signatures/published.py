@@ -22,8 +22,8 @@ from vaebench.errors import InputError
 from vaebench.signatures.cooccurrence import Together, changes_of, log_odds_of, shared_sizes
 from vaebench.signatures.names import checked_name, cosmic_names
 from vaebench.signatures.resemblance import Facts, evidence, looked_at, speaking, weights_of
+from vaebench.signatures.sampler.grounds import BURDENS, Ground, weak_ground
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import BURDENS, Ground, weak_ground
 from vaebench.signatures.sizes import LEAST_VARIANCE
 
 ALL_TYPES = "all types"
@@ -233,7 +233,8 @@ def published_facts(
     if not known.any():
         raise _says_nothing(str(tissue), names)
     every = _belief(table, names, Facts(*start), _BORROWED)
-    together = Together(*(of(inherited, every_name) for of in (log_odds_of, shared_sizes, changes_of)))
+    pairs, sizes = (of(inherited, every_name) for of in (log_odds_of, shared_sizes))
+    together = Together(pairs, sizes, *changes_of(inherited, every_name))
     more = (growth_of(names), together)
     if tissue is not None:
         own = table[table["type"] == tissue]

@@ -15,7 +15,7 @@ from vaebench.data.wording import per_cent
 from vaebench.signatures.dispersion import NoiseFit
 from vaebench.signatures.learned import learned_sentence
 from vaebench.signatures.published import ALL_TYPES, disagreements, usual, without_heir
-from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.sampler.grounds import Ground
 from vaebench.signatures.tables import Estimates
 
 

@@ -152,11 +152,11 @@ def drawn_shares(facts: Facts, tumours: int, rng: np.random.Generator, together:
     Signatures are independent unless the type says which go ``together``. A tumour of which nothing was drawn has the signature
     that is most often present.
     """
-    logs = facts.log_mean + np.sqrt(facts.variance) * drawn_sizes(len(facts.presence), tumours, rng, together)
+    apart = np.sqrt(facts.variance) * drawn_sizes(len(facts.presence), tumours, rng, together)
     there = drawn_presence(facts.presence, tumours, rng, together)
     if together is not None:
-        logs = logs + there @ together.changes.T
-    shares = np.exp(logs) * there
+        apart = there @ together.changes.T + apart * np.exp(there @ together.spreads.T)
+    shares = np.exp(facts.log_mean + apart) * there
     shares[~shares.any(1), np.argmax(facts.presence)] = 1.0
     return shares / shares.sum(1, keepdims=True)
 

@@ -11,9 +11,9 @@ from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.likelihood import maximum_likelihood
 from vaebench.signatures.published import KnownTypes
 from vaebench.signatures.resemblance import evidence, speaking, weights_of
+from vaebench.signatures.sampler.grounds import Ground, TypeMixture, stacked, unstacked, weak_ground
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
-from vaebench.signatures.sampler.priors import Ground, TypeMixture, stacked, unstacked, weak_ground
 from vaebench.signatures.sampler.summary import ExposurePosterior
 from vaebench.signatures.tables import OnProgress, no_progress
 from vaebench.signatures.type_grounds import ground_of_types

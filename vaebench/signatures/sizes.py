@@ -4,19 +4,20 @@ Shares are no sizes. A signature that takes half of the mutations where it is pr
 of independent shares would draw tumours in which it has less: their sum is more than 1. So sizes are those of the sampler's own
 model (:mod:`vaebench.signatures.sampler`), fitted to exposures: ln e_tk ~ N(m_k + l_k b_t, s_k^2) where signature k is present,
 with the burden b_t ~ N(0, v) of tumour t. By expectation-maximisation (Dempster et al. 1977): burdens are normal given the rest,
-and m, s, v are weighted means of what is left. Where one signature makes another smaller, m_k is that beside none of these.
+and m, s, v are weighted means of what is left. Where one signature makes another smaller, m_k and s_k are those beside none of
+these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 
-from vaebench.signatures.sampler.priors import BURDENS
+from vaebench.signatures.sampler.grounds import BURDENS
 
 LEAST_VARIANCE = 0.05
 """Of ln(size): tumours that agree by chance, or with the burden that they define, say no less."""
@@ -44,6 +45,7 @@ def relative_sizes(
     loading: ArrayLike = 1.0,
     mutations: np.ndarray | None = None,
     changes: np.ndarray | None = None,
+    spreads: np.ndarray | None = None,
 ) -> Sizes:
     """Fit sizes to ``exposures`` [T, S], in mutations.
 
@@ -53,6 +55,7 @@ def relative_sizes(
         loading: scalar or [S], how each signature grows with the burden: 1 as the mutations do.
         mutations: [T], of each tumour, above 0; the sums of its exposures unless given.
         changes: [S, S], what the presence of the second signature adds to ln(size) of the first; 0 unless given.
+        spreads: [S, S], what it adds to the logarithm of the standard deviation of ln(size); 0 unless given.
     """
     if not len(exposures):
         nothing = np.zeros(exposures.shape[1])
@@ -61,6 +64,7 @@ def relative_sizes(
     logs = np.log(np.where(exposures > 0, exposures, 1.0))
     if changes is not None:
         logs = logs - there @ changes.T
+    precise = there * (1.0 if spreads is None else np.exp(-2 * there @ spreads.T))
     total = np.log(exposures.sum(1) if mutations is None else mutations)
     slope = np.broadcast_to(np.asarray(loading, np.float64), exposures.shape[1])
     count = there.sum(0)
@@ -71,23 +75,30 @@ def relative_sizes(
     log_mean = np.zeros(len(slope))
     for _ in range(_STEPS):
         left = logs - slope * mean[:, None]
-        log_mean = (there * left).sum(0) / np.maximum(count, 1e-12)
+        log_mean = (precise * left).sum(0) / np.maximum(precise.sum(0), 1e-12)
         squares = np.square(left - log_mean) + np.square(slope) * spread[:, None]
-        variance = np.maximum(((there * squares).sum(0) + _TYPICAL) / (count + 1), LEAST_VARIANCE)
+        variance = np.maximum(((precise * squares).sum(0) + _TYPICAL) / (count + 1), LEAST_VARIANCE)
         between = float((np.sum(np.square(mean) + spread) + BURDENS) / (len(total) + 1))
-        weight = there * slope / variance
+        weight = precise * slope / variance
         spread = between / (1 + between * (weight @ slope))
         mean = spread * np.sum(weight * (logs - log_mean), axis=1)
     return Sizes(np.where(count > 0, log_mean - mean_total, 0.0), variance, between)
 
 
 class SizeChange(NamedTuple):
-    """A change of the mean of ln(size) of signature ``of`` by the presence of ``by``, and the gain in log likelihood."""
+    """A change of ln(size) of signature ``of`` by the presence of ``by``.
+
+    Attributes:
+        change: of the mean.
+        gain: in log likelihood, by this change.
+        spread: of the logarithm of the standard deviation.
+    """
 
     of: int
     by: int
     change: float
     gain: float
+    spread: float = 0.0
 
 
 def size_changes(
@@ -96,7 +107,7 @@ def size_changes(
     """Find signatures that are smaller, or larger, where another is present, in tumours whose types are known.
 
     By forward selection: the pair with the largest score statistic (Rao 1948) is given the change of highest likelihood, alike in
-    all types, until none gains enough.
+    all types, until none gains enough. The sizes that change then have a standard deviation of their own, of highest likelihood.
 
     Args:
         exposures: [T, S] in mutations.
@@ -107,21 +118,21 @@ def size_changes(
     """
     slope = np.broadcast_to(np.asarray(loading, np.float64), exposures.shape[1])
     parts = [exposures[(types == kind) & (exposures.sum(1) > 0)] for kind in np.unique(types)]
-    parts, changes = [own for own in parts if len(own)], np.zeros((len(slope),) * 2)
+    parts, none = [own for own in parts if len(own)], np.zeros((len(slope),) * 2)
+    changes = none
     found: list[SizeChange] = []
     small: set[tuple[int, int]] = set()
     while True:
-        before, scores = _size_likelihood(parts, slope, changes)
+        before, scores = _size_likelihood(parts, slope, changes, none)
         for pair in [*small, *((v.of, v.by) for v in found)]:
             scores[pair] = -1.0
         of, by = np.unravel_index(np.argmax(scores), scores.shape)
         if scores[of, by] < 0.5 * least_gain:  # the statistic is a local guess of the gain
-            return found
+            return _with_spreads(found, parts, slope)
         one = np.zeros_like(changes)
         one[of, by] = 1.0
-        loss = lambda c: -_size_likelihood(parts, slope, changes + c * one)[0]  # noqa: B023, E731
-        best: Any = minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-3})
-        change = SizeChange(int(of), int(by), float(best.x), float(-best.fun - before))
+        best, likelihood = _likeliest(lambda c: _size_likelihood(parts, slope, changes + c * one, none)[0])  # noqa: B023
+        change = SizeChange(int(of), int(by), best, likelihood - before)
         if change.gain < least_gain or abs(change.change) < least:
             small.add((change.of, change.by))
         else:
@@ -129,19 +140,48 @@ def size_changes(
             changes = changes + change.change * one
 
 
-def _size_likelihood(parts: Sequence[np.ndarray], slope: np.ndarray, changes: np.ndarray) -> tuple[float, np.ndarray]:
+def _likeliest(log_likelihood: Callable[[float], float]) -> tuple[float, float]:
+    """Number between -3 and 3 with the highest ``log_likelihood``, and that."""
+    found: Any = minimize_scalar(
+        lambda v: -log_likelihood(v), bounds=(-3, 3), method="bounded", options={"xatol": 1e-3}
+    )
+    return float(found.x), float(-found.fun)
+
+
+def _with_spreads(found: list[SizeChange], parts: Sequence[np.ndarray], slope: np.ndarray) -> list[SizeChange]:
+    """``found`` with the changes and spreads of highest likelihood, one number after the other, twice."""
+    both = np.zeros((2, len(slope), len(slope)))
+    for own in found:
+        both[0, own.of, own.by] = own.change
+    for _ in range(2):
+        for own in found:
+            for kind in (1, 0):
+                one = np.zeros_like(both)
+                one[kind, own.of, own.by] = 1.0
+                without = both * (1 - one)
+                best, _ = _likeliest(lambda v: _size_likelihood(parts, slope, *(without + v * one))[0])  # noqa: B023
+                both = without + best * one
+    return [own._replace(change=float(both[0, own.of, own.by]), spread=float(both[1, own.of, own.by])) for own in found]
+
+
+def _size_likelihood(
+    parts: Sequence[np.ndarray], slope: np.ndarray, changes: np.ndarray, spreads: np.ndarray
+) -> tuple[float, np.ndarray]:
     """Log likelihood of the sizes of tumours of each type, and score statistics [S, S] of further changes of one by one."""
     total, score, information = 0.0, np.zeros_like(changes), np.zeros_like(changes)
     for own in parts:
-        sizes = relative_sizes(own, loading=slope, changes=changes)
+        sizes = relative_sizes(own, loading=slope, changes=changes, spreads=spreads)
         there = (own > 0).astype(np.float64)
         mean = np.log(own.sum(1)).mean() + sizes.log_mean + there @ changes.T
         left = there * (np.log(np.where(own > 0, own, 1.0)) - mean)
-        weight = there / sizes.variance
+        wider = there @ spreads.T
+        weight = there * np.exp(-2 * wider) / sizes.variance
         shared = sizes.burden / (1 + sizes.burden * (weight @ np.square(slope)))
         # (D + v l l')^-1 r, by Sherman and Morrison
         pull = weight * (left - slope * (shared * ((weight * left) @ slope))[:, None])
-        logs = (there * np.log(sizes.variance)).sum(1) + np.log1p(sizes.burden * (weight @ np.square(slope)))
+        logs = (there * (np.log(sizes.variance) + 2 * wider)).sum(1) + np.log1p(
+            sizes.burden * (weight @ np.square(slope))
+        )
         total -= 0.5 * float((left * pull).sum() + logs.sum())
         precise = weight - shared[:, None] * np.square(weight * slope)
         beside = (precise.T @ there) / np.maximum(precise.sum(0), 1e-12)[:, None]  # share of those with k that have j

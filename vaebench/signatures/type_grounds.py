@@ -8,8 +8,8 @@ import pandas as pd
 from vaebench.signatures.cooccurrence import Together, pairs_of
 from vaebench.signatures.published import KnownTypes, published_facts
 from vaebench.signatures.resemblance import Facts, averaged, chances_of, speaking
+from vaebench.signatures.sampler.grounds import Ground, TypeMixture, burden_variance, presence_alone, stacked
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, TypeMixture, burden_variance, presence_alone, stacked
 
 _FLOOR = 1e-3  # least expected P(present): published tables err, and a sample's counts must be able to say so
 _UNSEEN = 0.01  # of a signature that was not known when the table was made: rare, or it would have been

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vaebench.signatures.sampler.autologistic import Cooccurrence, changed_sizes
+from vaebench.signatures.sampler.autologistic import Cooccurrence
 from vaebench.signatures.sampler.companions import companions_of
 from vaebench.signatures.sampler.gibbs import swept
 from vaebench.signatures.sampler.problem import Prior, Problem, held, slabs_of
@@ -24,11 +24,16 @@ SHIFTS = np.array([0.4, -0.3, -1.0])
 COUNTS = np.array([[4.0, 3.0, 1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0, 0.0]])
 # the first signature is smaller beside the second and larger beside the third, and makes the third smaller
 CHANGES = np.array([[0.0, -1.2, 0.8], [0.0, 0.0, 0.0], [-0.9, 0.0, 0.0]])
+# mean and standard deviation of ln e beside the second, the third, and both; and of the third beside the first
+VERSIONS = {(0, (1,)): (1.3, 1.1), (0, (2,)): (3.2, 0.4), (0, (1, 2)): (2.0, 0.9), (2, (0,)): (0.9, 0.5)}
 COPIES = 1500
 
 
 def summed(
-    x: np.ndarray, log_odds: np.ndarray, shifts: np.ndarray, changes: np.ndarray
+    x: np.ndarray,
+    log_odds: np.ndarray,
+    shifts: np.ndarray,
+    versions: dict[tuple[int, tuple[int, ...]], tuple[float, float]],
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """P(present) of each of the eight sets of signatures, and edges and masses of each exposure, from a grid."""
     edges = np.concatenate([[0.0], np.geomspace(0.05, 120, 110)])
@@ -38,7 +43,9 @@ def summed(
     for on in itertools.product([False, True], repeat=3):
         masses = []
         for k, (p, m, s) in enumerate(zip(*PRIOR, strict=True)):
-            cells = np.diff(stats.lognorm(s, scale=np.exp(m + changes[k] @ np.array(on, float))).cdf(edges))
+            others = tuple(j for j in range(3) if on[j] and CHANGES[k, j])
+            m, s = versions.get((k, others), (m, s))
+            cells = np.diff(stats.lognorm(s, scale=np.exp(m)).cdf(edges))
             masses.append(np.append(0.0, p * np.exp(shifts[k]) * cells) if on[k] else np.eye(len(points))[0] * (1 - p))
         odds = sum(log_odds[j, k] for j, k in ((0, 1), (0, 2), (1, 2)) if on[j] and on[k])
         joint += np.exp(odds) * np.einsum("i,j,k->ijk", *masses)
@@ -57,7 +64,10 @@ def summed(
 @pytest.mark.parametrize("together", ["not", "presence", "sizes"])
 def test_sets_of_signatures_have_the_posterior_that_is_summed_on_a_grid(together, by_timetable):
     log_odds, shifts = (np.zeros((3, 3)), np.zeros(3)) if together == "not" else (LOG_ODDS, SHIFTS)
-    changes = CHANGES if together == "sizes" else np.zeros((3, 3))
+    changes, versions = (CHANGES, VERSIONS) if together == "sizes" else (np.zeros((3, 3)), {})
+    columns = [0, 1, 2, *(of for of, _ in versions)]
+    more = [np.array([v[i] for v in versions.values()]) for i in (0, 1)]
+    prior = Prior(PRIOR.presence[columns], *(np.append(own, v) for own, v in zip(PRIOR[1:], more, strict=True)))
     companions = None if together == "not" else companions_of(Cooccurrence(log_odds, shifts, changes))
     x = np.tile(COUNTS, (COPIES, 1))
     rows = 2 * COPIES
@@ -66,9 +76,9 @@ def test_sets_of_signatures_have_the_posterior_that_is_summed_on_a_grid(together
     kept = []
     with jax.enable_x64(True):
         known = held(Problem(*(jnp.asarray(v) for v in (x, SIGNATURES, x + 0.5))))
-        shared, own = slabs_of(PRIOR, np.dtype("float64")), slab_of(*(jnp.tile(v, (rows, 1)) for v in PRIOR))
-        shared = shared._replace(log_present=shared.log_present + shifts[:, None])
-        own = own._replace(log_present=own.log_present + shifts[None])
+        shared, own = slabs_of(prior, np.dtype("float64")), slab_of(*(jnp.tile(v, (rows, 1)) for v in prior))
+        shared = shared._replace(log_present=shared.log_present + shifts[columns, None])
+        own = own._replace(log_present=own.log_present + shifts[None, columns])
         state = jnp.full((rows, 3), 2.0)
         for i in range(150):  # the third signature, which one count is of alone, moves in every fourteenth sweep
             if by_timetable:
@@ -80,19 +90,10 @@ def test_sets_of_signatures_have_the_posterior_that_is_summed_on_a_grid(together
     draws = np.concatenate(kept)
     edges = np.concatenate([[0.0], np.geomspace(0.05, 120, 110)])
     for t, counts in enumerate(COUNTS):
-        sets, masses = summed(counts, log_odds, shifts, changes)
+        sets, masses = summed(counts, log_odds, shifts, versions)
         there = draws[:, t] > 0
         found = np.bincount(there @ [4, 2, 1], minlength=8) / len(draws)
         np.testing.assert_allclose(found, sets, atol=0.012)
         for k in range(3):
             below = np.searchsorted(np.sort(draws[:, t, k]), edges, side="right") / len(draws)
             np.testing.assert_allclose(below, masses[k], atol=0.015)
-
-
-def test_what_signatures_change_is_the_sum_over_those_that_are_present():
-    there = np.array([[1.0, 1, 0], [0, 1, 1], [1, 0.5, 0]])
-    expected = [[-1.2, 0, -0.9], [-0.4, 0, 0], [-0.6, 0, -0.9]]
-    pairs = Cooccurrence(LOG_ODDS, None, CHANGES)
-    np.testing.assert_allclose(changed_sizes(there, pairs), expected)
-    np.testing.assert_allclose(changed_sizes(there[None, 0] > 0, pairs), [expected[0]])
-    assert changed_sizes(there, None) == changed_sizes(there, Cooccurrence(LOG_ODDS, None)) == 0.0

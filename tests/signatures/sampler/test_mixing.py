@@ -12,11 +12,11 @@ from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler import posterior
 from vaebench.signatures.sampler.chains import chain_run, cohort_of
 from vaebench.signatures.sampler.draws import Draws
+from vaebench.signatures.sampler.grounds import weak_ground
 from vaebench.signatures.sampler.mixing import Moving, narrowed, rows_to_continue, slow_samples
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
-from vaebench.signatures.sampler.priors import Prior, weak_ground
-from vaebench.signatures.sampler.problem import Problem
+from vaebench.signatures.sampler.problem import Prior, Problem
 from vaebench.signatures.sampler.summary import ExposurePosterior
 
 OPTIONS = SamplerOptions(independent=10)

@@ -9,10 +9,10 @@ from scipy.special import gammaln
 
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler.draws import Draws
+from vaebench.signatures.sampler.grounds import Ground, TypeMixture, stacked, unstacked
 from vaebench.signatures.sampler.mixture import likeliest, merged, merged_prior, weighed
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
-from vaebench.signatures.sampler.priors import Ground, TypeMixture, stacked, unstacked
 from vaebench.signatures.sampler.problem import Prior
 from vaebench.signatures.sampler.summary import summary
 

@@ -20,10 +20,12 @@ from vaebench.signatures.sampler.burdens import (
     shifts_of,
 )
 from vaebench.signatures.sampler.chains import chain_run, cohort_of
+from vaebench.signatures.sampler.grounds import Ground, weak_ground
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
-from vaebench.signatures.sampler.priors import Ground, drawn_prior, independent, log_sums, weak_ground
+from vaebench.signatures.sampler.priors import drawn_prior, log_sums
 from vaebench.signatures.sampler.problem import Prior, Problem
+from vaebench.signatures.sampler.versions import independent, with_versions
 
 GROUND = Ground(*(np.array([v, v]) for v in (0.3, 2.0, 0.8, 1.5, 0.7, 3.0)))
 WIDE = SamplerOptions(least_sd=1e-4, largest_sd=1e4)
@@ -133,9 +135,7 @@ def test_burdens_follow_the_joint_normal_distribution():
     shared = np.array([[[0.0, 0.6, 0.9]], [[0.0, 0.3, 0.2]]])
     there, logs = np.array([[1.0, 1, 1], [0, 1, 1], [0, 0, 0]]), rng.normal(3, 1, (3, 3))
     exposures = np.repeat(np.where(there, np.exp(logs), 0.0)[None], 40_000, 0)
-    pairs = Cooccurrence(np.zeros((3, 3)), None, CHANGES)
-    for given in (ground, ground._replace(shared=shared), ground._replace(pairs=pairs)):
-        changed = there @ CHANGES.T if given.pairs else 0 * there
+    for given in (ground, ground._replace(shared=shared)):
         mean, spread = burden_moments(there[None], logs[None], prior, groups, given)
         for t, g in enumerate([0, 1, 1]):
             on = there[t] > 0
@@ -143,7 +143,7 @@ def test_burdens_follow_the_joint_normal_distribution():
             before = np.diag([ground.burden[g], 1.0])[: len(own), : len(own)]
             covariance = np.diag(prior.log_sd[0, g, on] ** 2) + own.T @ before @ own
             gain = np.linalg.solve(covariance, own.T @ before).T
-            np.testing.assert_allclose(mean[0, t], gain @ (logs[t] - changed[t] - prior.log_mean[0, g])[on], atol=1e-12)
+            np.testing.assert_allclose(mean[0, t], gain @ (logs[t] - prior.log_mean[0, g])[on], atol=1e-12)
             np.testing.assert_allclose(spread[0, t], before - gain @ own.T @ before, atol=1e-12)
         drawn = drawn_burdens(rng, exposures, prior, groups, given)
         np.testing.assert_allclose(drawn.mean(0), mean[0], atol=0.02)
@@ -169,9 +169,10 @@ def test_a_signature_alone_is_as_large_as_beside_what_changes_it():
     """Moments of ln e of drawn tumours, whatever else is present in them."""
     rng = np.random.default_rng(10)
     parts = (np.array([0.3, 0.6, 0.8]), np.array([2.0, 1.0, 3.0]), np.full(3, 0.5))
-    ground = Ground(*parts, *np.ones((3, 3)), pairs=Cooccurrence(np.zeros((3, 3)), None, CHANGES))
+    ground = Ground(*parts, *np.ones((3, 3)), pairs=Cooccurrence(np.zeros((3, 3)), None, CHANGES, SPREADS))
     there = rng.random((200_000, 3)) < parts[0]
-    logs = parts[1] + np.sqrt(0.5) * rng.standard_normal(there.shape) + there @ CHANGES.T
+    apart = np.sqrt(0.5) * rng.standard_normal(there.shape) * np.exp(there @ SPREADS.T)
+    logs = parts[1] + apart + there @ CHANGES.T
     alone = independent(ground)
     assert alone.pairs is None
     for k in range(3):
@@ -251,7 +252,8 @@ def test_posterior_of_few_mutations_is_that_summed_over_exposures_and_priors():
 
 
 LOG_ODDS = np.array([[0, 2.5, -1], [2.5, 0, 0], [-1, 0, 0]])
-CHANGES = np.array([[0.0, -0.8, 0.0], [0.0, 0.0, -1.0], [0.0, -0.5, 0.0]])
+CHANGES = np.array([[0.0, -0.8, 0.0], [0.5, 0.0, -1.0], [0.0, -0.5, 0.0]])
+SPREADS = np.array([[0.0, 0.6, 0.0], [0.2, 0.0, -0.4], [0.0, 0.4, 0.0]])
 
 
 def _drawn_sets(
@@ -290,7 +292,7 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform(
     """Simulation-based calibration (Talts et al. 2018) of the whole hierarchy: priors, cohorts, counts.
 
     With log odds the sets of signatures of a sample are drawn from all eight. Two signatures share a ``process``. The presence
-    of one ``changes`` the sizes of others.
+    of one ``changes`` the sizes of others, which then have a mean and a standard deviation of their own.
     """
     rng = np.random.default_rng(5)
     signatures = rng.dirichlet(np.full(96, 0.3), 3)
@@ -308,9 +310,13 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform(
     ground = Ground(*expected, weights / 2, weights / 4, weights, burden, loading, wrong, parts if process else 0.0)
     if log_odds is not None:
         shifts = np.array([-1.0, -0.5, 0.3]) if samples == 1 else None
-        ground = ground._replace(pairs=Cooccurrence(log_odds, shifts, 0.0 if changes is None else changes))
-    options, sets = SamplerOptions(), 1500 // samples
-    prior = drawn_prior(rng, log_sums(np.zeros((sets, 0, 3)), np.ones((0, 1))), ground, options)
+        ground = ground._replace(
+            pairs=Cooccurrence(log_odds, shifts, *((0.0,) if changes is None else (changes, SPREADS)))
+        )
+    options, sets, columns = SamplerOptions(), 1500 // samples, 3 if changes is None else 8
+    empty = log_sums(np.zeros((sets, 0, columns)), np.ones((0, 1)))
+    prior = drawn_prior(rng, empty, with_versions(ground), options)
+    prior = prior._replace(presence=prior.presence[..., :3])
     on = rng.random((sets, samples, 3)) < prior.presence
     if log_odds is not None:
         if samples == 1:
@@ -320,9 +326,16 @@ def test_ranks_of_exposures_of_small_cohorts_are_uniform(
         )
     shared = np.sqrt(burden) * rng.standard_normal((sets, samples, 1)) * loading
     shared = shared + rng.standard_normal((sets, samples, 1)) * parts
-    if changes is not None:
-        shared = shared + np.einsum("ctj,kj->ctk", on, changes)
-    truth = np.where(on, np.exp(prior.log_mean + shared + prior.log_sd * rng.standard_normal(on.shape)), 0.0)
+    log_mean, log_sd = (np.broadcast_to(v[..., :3], on.shape).copy() for v in prior[1:])
+    # columns of versions: the first beside the second; the second beside first, third, both; the third beside the second
+    for column, k, with_, without in (
+        (3, 0, [1], []), (4, 1, [0], [2]), (5, 1, [2], [0]), (6, 1, [0, 2], []), (7, 2, [1], [])
+    ):  # fmt: skip
+        if changes is not None:
+            own = on[..., with_].all(-1) & ~on[..., without].any(-1)
+            for values, drawn in zip((log_mean, log_sd), prior[1:], strict=True):
+                values[..., k] = np.where(own, drawn[..., column], values[..., k])
+    truth = np.where(on, np.exp(log_mean + shared + log_sd * rng.standard_normal(on.shape)), 0.0)
     x = rng.poisson(truth @ signatures).astype(float).reshape(-1, 96)
     known = problem(x, signatures, (truth @ signatures).reshape(-1, 96))
     cohort = cohort_of(known, "poisson", np.ones((samples, 1)), ground, 0, 1, 750)

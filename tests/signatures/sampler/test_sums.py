@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vaebench.signatures.sampler.grounds import weak_ground
 from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.options import SAMPLER
 from vaebench.signatures.sampler.posterior import _with_limits
-from vaebench.signatures.sampler.priors import weak_ground
 from vaebench.signatures.sampler.problem import Prior, Problem
 from vaebench.signatures.sampler.summary import ExposurePosterior
 from vaebench.signatures.sampler.sums import inseparable

@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from vaebench.signatures.sampler.chains import chain_run, cohort_of, with_timetable
+from vaebench.signatures.sampler.grounds import Ground, weak_ground
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, drawn_prior, log_sums, weak_ground
+from vaebench.signatures.sampler.priors import drawn_prior, log_sums
 from vaebench.signatures.sampler.problem import Prior, Problem, held
 from vaebench.signatures.sampler.proposals import slab_of
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited

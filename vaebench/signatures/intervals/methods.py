@@ -20,8 +20,8 @@ from vaebench.signatures.intervals.ends import (
 )
 from vaebench.signatures.intervals.options import BootstrapOptions, EncoderOptions, ProfileOptions
 from vaebench.signatures.likelihood import Maximum
+from vaebench.signatures.sampler.grounds import Ground
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.priors import Ground
 from vaebench.signatures.sampler.shared_factors import FactorErrors
 from vaebench.signatures.sampler.sums import inseparable
 from vaebench.signatures.tables import Estimates, OnProgress

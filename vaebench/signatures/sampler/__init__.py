@@ -11,7 +11,7 @@ with the prior of each (:mod:`vaebench.signatures.sampler.mixture`).
 :class:`vaebench.signatures.sampler.options.SamplerOptions`::
 
     1. noise       choose the likelihood from the scatter of the counts (posterior.noise_and_problem)
-    2. ground      what is believed of (p, m, s) before the counts: the same of every signature (priors.weak_ground), or what was
+    2. ground      what is believed of (p, m, s) before the counts: the same of every signature (grounds.weak_ground), or what was
                    published of it (signatures.published)
     3. chains      two or more per sample, from the maximum likelihood; ``learning`` sweeps, then ``draws`` in all
                    (chains.chain_run). A sweep is

@@ -28,13 +28,15 @@ class Cooccurrence(NamedTuple):
     Attributes:
         log_odds: w [S, S], symmetric, zeros on the diagonal.
         shifts: a [S], or [G, S] of each cohort, less the log odds of P(present); ``None`` where they follow P(present).
-        changes: d [S, S], what the presence of the second signature adds to the mean of ln e of the first
-            (:mod:`vaebench.signatures.sampler.companions`); a scalar where sizes do not depend on what else is present.
+        changes: [S, S], what the presence of the second signature is expected to add to the mean of ln e of the first
+            (:mod:`vaebench.signatures.sampler.versions`); a scalar where sizes do not depend on what else is present.
+        spreads: [S, S], what it is expected to add to ln of its standard deviation, where it changes the mean.
     """
 
     log_odds: ArrayLike
     shifts: ArrayLike | None
     changes: ArrayLike = 0.0
+    spreads: ArrayLike = 0.0
 
 
 class Tumours(NamedTuple):
@@ -53,13 +55,6 @@ _SWEEPS = 60  # of Gibbs sampling until tumours are as they should be; in the fi
 # P(present) below which a signature hardly tells of the others, and is drawn in every sixth sweep only
 _RARE, _SELDOM = 0.01, 6
 _POSSIBLE = (1e-9, 1 - 1e-9)  # P(present) with a logarithm
-
-
-def changed_sizes(there: np.ndarray, pairs: Cooccurrence | None) -> np.ndarray | float:
-    """Return what the presence of others, ``there`` [..., S] of 0 and 1 or its probability, adds to the mean of each ln e."""
-    changes = np.asarray(0.0 if pairs is None else pairs.changes)
-    own = np.flatnonzero(changes.any(0)) if changes.ndim else []
-    return there[..., own] @ changes[:, own].T if len(own) else 0.0
 
 
 def matched(rng: np.random.Generator, chance: np.ndarray, log_odds: np.ndarray, n: int) -> Tumours:

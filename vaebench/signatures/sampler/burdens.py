@@ -5,16 +5,15 @@ c_tp ~ N(0, 1), are shared by the signatures of one process: much of SBS2 comes 
 
     ln e_tk ~ N(m_k + l_k b_t + sum_p a_pk c_tp, s_k^2)
 
-less what other signatures change (:mod:`vaebench.signatures.sampler.companions`). So sizes relative to burdens, which vary less
-than exposures, say what to expect of a tumour.
+So sizes relative to burdens, which vary less than exposures, say what to expect of a tumour. The columns S are those of the
+prior, with versions of signatures among them (:mod:`vaebench.signatures.sampler.versions`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from vaebench.signatures.sampler.autologistic import changed_sizes
-from vaebench.signatures.sampler.priors import Ground
+from vaebench.signatures.sampler.grounds import Ground
 from vaebench.signatures.sampler.problem import Prior
 
 
@@ -70,7 +69,7 @@ def _burden_parts(
     weight = (there / np.square(prior.log_sd[:, own]))[..., None, :] * loadings
     full = np.broadcast_to(loadings, (*loadings.shape[:2], there.shape[-1]))
     information = np.matmul(weight, np.swapaxes(full, -1, -2))
-    apart = logs - prior.log_mean[:, own] - changed_sizes(there, ground.pairs)
+    apart = logs - prior.log_mean[:, own]
     pull = np.matmul(weight, apart[..., None])[..., 0]
     matrix = np.eye(loadings.shape[1]) + root[:, :, None] * information * root[:, None]
     return root, matrix, np.linalg.inv(matrix), pull

@@ -11,13 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vaebench.signatures.sampler.autologistic import Cooccurrence, Tumours, changed_sizes, followed, matched
+from vaebench.signatures.sampler.autologistic import Cooccurrence, Tumours, followed, matched
 from vaebench.signatures.sampler.burdens import drawn_burdens, first_burdens, shifts_of
 from vaebench.signatures.sampler.companions import companions_of
+from vaebench.signatures.sampler.grounds import Ground
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, LogSums, drawn_prior, log_sums
+from vaebench.signatures.sampler.priors import LogSums, drawn_prior, log_sums
 from vaebench.signatures.sampler.problem import Held, Prior, Problem, held
 from vaebench.signatures.sampler.proposals import Slab, shifted, slab_of
+from vaebench.signatures.sampler.versions import columns_of, split, versions_of, with_versions
 from vaebench.signatures.sampler.visits import Timetable, timetable, visited
 
 _SLAB_OF = jax.jit(slab_of)
@@ -35,7 +37,7 @@ class ChainData(NamedTuple):
         blocks: the data of each block, as many rows each.
         rows: [blocks, rows] numbers of the rows; the last block is filled up with the first rows.
         groups: [T, G], cancer types as 0 and 1.
-        ground: of the prior.
+        ground: of the prior, with columns for versions of signatures (:mod:`vaebench.signatures.sampler.versions`).
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
         seed: of the chains.
         similarity: [S, S], cosines of the signatures.
@@ -63,7 +65,7 @@ class ChainRun(NamedTuple):
     Attributes:
         exposures: [C, T, S] at its end.
         draws: [C, n, T, S] in float32, those kept and not taken elsewhere.
-        prior: [G, S], mean over chains and sweeps of the drawn priors.
+        prior: [G, S + V], mean over chains and sweeps of the drawn priors.
         presence: [T, S], mean probability with which a visited exposure was drawn above 0; of stretches without draws.
         burdens: [C, T, B] at its end (:func:`vaebench.signatures.sampler.burdens.burden_moments`).
         tumours: without counts, [S, C, G, n] at its end; ``None`` for a prior that needs none.
@@ -107,7 +109,7 @@ def cohort_of(
             blocks = [jax.tree.map(lambda v: v.astype(jnp.float32), block) for block in blocks]
     whitened = np.asarray(problem.signatures) / np.sqrt(np.mean(problem.variance, 0))
     unit = whitened / np.linalg.norm(whitened, axis=1, keepdims=True)
-    cohort = ChainData(blocks, rows, groups, ground, noise, seed, unit @ unit.T, [])
+    cohort = ChainData(blocks, rows, groups, with_versions(ground), noise, seed, unit @ unit.T, [])
     return with_timetable(cohort, None, 0)
 
 
@@ -157,19 +159,20 @@ def chain_run(
     types = cohort.groups.argmax(1)
     own = (np.arange(chains)[:, None] * cohort.groups.shape[1] + types).ravel()  # each row's prior
     tables = [jax.tree.map(jnp.asarray, table) for table in cohort.tables]
-    sums = [np.zeros((cohort.groups.shape[1], count)) for _ in Prior._fields]
+    sums = [np.zeros(()) for _ in Prior._fields]
     chances, visits = np.zeros((2, *flat.shape), np.float32)
 
     if burdens is None:
         burdens = first_burdens(exposures, cohort.groups, cohort.ground)
 
     pairs = cohort.ground.pairs
-    companions = companions_of(pairs)
+    companions, columns = companions_of(pairs), columns_of(versions_of(pairs), count)
     with ThreadPoolExecutor(max(1, min(len(keys), os.cpu_count() or 1))) as pool:
         for i in range(first, first + n):
             prior, burdens = _prior(cohort, flat.reshape(exposures.shape), burdens, i, options)
             tumours = _followed(cohort, tumours, prior, i, options)
-            slabs, shift = _slabs(prior, flat.dtype, tumours or pairs), shifts_of(burdens, cohort.groups, cohort.ground)
+            slabs = _slabs(prior, flat.dtype, tumours or pairs, columns)
+            shift = shifts_of(burdens, cohort.groups, cohort.ground)
             shift = shift.reshape(len(flat), -1).astype(flat.dtype)
 
             def drawn(
@@ -186,8 +189,7 @@ def chain_run(
             if not keep:
                 chances += chance
                 visits += chance > 0
-            for total, part in zip(sums, prior, strict=True):
-                total += part.mean(0) / n
+            sums = [total + part.mean(0) / n for total, part in zip(sums, prior, strict=True)]
             if keep and (i - first + 1) % keep == 0:
                 place, kept = (i - first) // keep, flat.reshape(exposures.shape)
                 if into is None:
@@ -208,18 +210,20 @@ def _followed(
     if pairs is None or pairs.shifts is not None:
         return None
     rng, log_odds = np.random.default_rng([cohort.seed, sweep, 3]), np.asarray(pairs.log_odds)
+    chance = np.asarray(prior.presence)[..., : len(log_odds)]
     if tumours is None:
-        number = max(options.tumours // prior.presence.shape[1], options.least_tumours)
-        tumours = matched(rng, np.asarray(prior.presence), log_odds, number)
-    return followed(rng, tumours, np.asarray(prior.presence), log_odds)
+        tumours = matched(rng, chance, log_odds, max(options.tumours // chance.shape[1], options.least_tumours))
+    return followed(rng, tumours, chance, log_odds)
 
 
-def _slabs(prior: Prior, dtype: np.dtype, pairs: Tumours | Cooccurrence | None) -> Slab:
-    """Slabs [C G, S] of a ``prior`` [C, G, S] with the shifts of ``pairs``; their logarithms are taken in float64."""
+def _slabs(prior: Prior, dtype: np.dtype, pairs: Tumours | Cooccurrence | None, columns: np.ndarray) -> Slab:
+    """Slabs [C G, S + V] of a ``prior`` [C, G, S + V] with the shifts of ``pairs``; their logarithms are taken in float64."""
     with jax.enable_x64(True):
         parts = _SLAB_OF(*(jnp.asarray(v) for v in prior))
         if pairs is not None:
-            shifts = np.broadcast_to(np.asarray(pairs.shifts), parts.log_present.shape)
+            shifts = np.asarray(pairs.shifts)
+            shifts = shifts[..., columns] if shifts.ndim else shifts
+            shifts = np.broadcast_to(shifts, parts.log_present.shape)
             parts = parts._replace(log_present=parts.log_present + shifts)
     return Slab(*(np.asarray(v, dtype).reshape(-1, v.shape[-1]) for v in parts))  # type: ignore[arg-type]
 
@@ -227,11 +231,11 @@ def _slabs(prior: Prior, dtype: np.dtype, pairs: Tumours | Cooccurrence | None) 
 def _prior(
     cohort: ChainData, exposures: np.ndarray, burdens: np.ndarray, sweep: int, options: SamplerOptions
 ) -> tuple[Prior, np.ndarray]:
-    """The prior [C, G, S] and burdens [C, T, B] of a sweep: at first as expected, then drawn given the exposures [C, T, S]."""
+    """The prior [C, G, S + V] and burdens [C, T, B] of a sweep: at first as expected, then drawn given exposures [C, T, S]."""
+    exposures = split(exposures, versions_of(cohort.ground.pairs))
     if sweep >= options.ignored:
         rng = np.random.default_rng([cohort.seed, sweep])
-        shifts = shifts_of(burdens, cohort.groups, cohort.ground) + changed_sizes(exposures > 0, cohort.ground.pairs)
-        sums = log_sums(exposures, cohort.groups, shifts)
+        sums = log_sums(exposures, cohort.groups, shifts_of(burdens, cohort.groups, cohort.ground))
         if cohort.others:
             ended = cohort.others[sweep % len(cohort.others)]
             sums = LogSums(*(moving + still for moving, still in zip(sums, ended, strict=True)))

@@ -1,16 +1,13 @@
 """The prior of one exposure of a sample given its other signatures: how likely it is present, and how large it then is.
 
-Presence is that of :mod:`vaebench.signatures.sampler.autologistic`. Sizes depend on it: flat signatures explain the same
-mutations, and where SBS40 is present, SBS5 is about half as large. The presence of signature i adds d_ki to the mean of ln e_k:
-
-    ln e_k ~ N(m_k + sum_i d_ki z_i, s_k^2)
-
-So the log odds of z_i given all else have, beyond a_i + sum_j w_ij z_j, the log ratio of the two densities of each e_k that is
-above 0.
+Presence is that of :mod:`vaebench.signatures.sampler.autologistic`, sizes those of versions
+(:mod:`vaebench.signatures.sampler.versions`). So the log odds of z_k given all else have, beyond a_k + sum_j w_jk z_j, the log
+ratio of the two densities of each exposure above 0 whose version is another one where k is present.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -19,25 +16,11 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from vaebench.signatures.sampler.autologistic import Cooccurrence
-from vaebench.signatures.sampler.proposals import Slab, shifted
+from vaebench.signatures.sampler.proposals import Slab, slab_log_density
+from vaebench.signatures.sampler.versions import Changed, versions_of
 
-
-class SizeChanges(NamedTuple):
-    """Changes of sizes, P of them.
-
-    Attributes:
-        of: [P], signatures whose size changes.
-        by: [P], signatures whose presence changes it.
-        change: [P], of the mean of ln e.
-        log_mean: [P, T] or [P, 1], of the changed ones beside none of the others.
-        log_sd: [P, T] or [P, 1].
-    """
-
-    of: ArrayLike
-    by: ArrayLike
-    change: ArrayLike
-    log_mean: ArrayLike
-    log_sd: ArrayLike
+Given = tuple[ArrayLike, bool]
+"""A signature, a scalar or [T] for one of each sample's own, and whether it counts as present whatever its exposure."""
 
 
 class Companions(NamedTuple):
@@ -45,111 +28,115 @@ class Companions(NamedTuple):
 
     Attributes:
         log_odds: w [S, S], of their presence.
-        changes: of their sizes; ``None`` where sizes do not depend on what else is present.
+        versions: signatures whose sizes depend on what else is present.
     """
 
     log_odds: ArrayLike
-    changes: SizeChanges | None = None
+    versions: tuple[Changed, ...] = ()
 
 
 def companions_of(pairs: Cooccurrence | None) -> Companions | None:
-    """Return what sweeps need of ``pairs``, but for the prior of the sizes that change (:func:`with_sizes`)."""
-    if pairs is None:
-        return None
-    matrix = np.asarray(pairs.changes)
-    if not matrix.any():
-        return Companions(np.asarray(pairs.log_odds))
-    of, by = np.nonzero(matrix)
-    nothing = np.zeros((len(of), 1))
-    return Companions(np.asarray(pairs.log_odds), SizeChanges(of, by, matrix[of, by], nothing, nothing))
-
-
-def with_sizes(companions: Companions | None, log_mean: jax.Array, log_sd: jax.Array) -> Companions | None:
-    """``companions`` with the mean and standard deviation of ln e, [S, T] or [S, 1], of signatures beside none of the others."""
-    if companions is None or companions.changes is None:
-        return companions
-    of = jnp.asarray(companions.changes.of)
-    return companions._replace(changes=companions.changes._replace(log_mean=log_mean[of], log_sd=log_sd[of]))
+    """Return what sweeps need of ``pairs``."""
+    return None if pairs is None else Companions(np.asarray(pairs.log_odds), versions_of(pairs))
 
 
 def beside(
-    slab: Slab, k: ArrayLike, exposures: jax.Array, companions: Companions | None, absent: ArrayLike | None = None
+    slabs: Slab, k: ArrayLike, exposures: jax.Array, companions: Companions | None, absent: ArrayLike | None = None
 ) -> Slab:
-    """``slab`` of a signature given which of the others are present, and how large they are.
+    """Slab [1, T] or [1, 1] of a signature given which of the others are present, and how large they are.
 
     Args:
-        slab: [1, T] or [1, 1], of the signature, with the log odds a of its presence beside none of the others.
+        slabs: [S + V, T] or [S + V, 1], of all versions, with the log odds a of presence beside none of the others.
         k: the signature, a scalar, or [T] for one of each sample's own.
         exposures: [S, T].
         companions: of the signatures; ``None`` for independent ones.
         absent: a signature that counts as absent whatever its exposure, as ``k``.
     """
     if companions is None:
-        return slab
-    there = exposures > 0
-    if absent is not None:
-        there = there & _others(absent, there)
-    slab = slab._replace(log_present=slab.log_present + _pairs(k, there, companions, exposures.dtype))
-    if companions.changes is None:
-        return slab
-    of, by, change = _columns(companions.changes, exposures.dtype)
-    k, there = jnp.atleast_1d(k)[None], there & _others(k, there)
-    changes = change * there[companions.changes.by]  # [P, T]
-    ratios = change * (_deviations(changes, companions.changes, exposures) - 0.5 * change)
-    ratios = ratios / jnp.square(companions.changes.log_sd)
-    evidence = jnp.where((by == k) & there[companions.changes.of], ratios, 0.0)
-    slab = slab._replace(log_present=slab.log_present + jnp.sum(evidence, 0, keepdims=True))
-    return shifted(slab, jnp.sum(jnp.where(of == k, changes, 0.0), 0, keepdims=True))
+        return _taken(slabs, k)
+    given = () if absent is None else ((absent, False),)
+    own = _taken(slabs, _version(k, exposures > 0, companions, given))
+    return own._replace(log_present=own.log_present + _log_odds(slabs, k, exposures, companions, given))
 
 
 def both_present(
-    j: ArrayLike, k: ArrayLike, exposures: jax.Array, companions: Companions | None
-) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
-    """Return what the presence of both of two signatures adds to what each has :func:`beside` the absent other.
+    slabs: Slab, j: ArrayLike, k: ArrayLike, exposures: jax.Array, companions: Companions | None
+) -> tuple[Slab, Slab, ArrayLike]:
+    """Return the slabs of two signatures where both are present, and what this adds to the log prior.
 
-    Returns:
-        What is added to the log prior, to the mean of ln e of ``j``, and to that of ``k``, [1, 1] or [1, T] each.
+    The slabs have the log odds that each has :func:`beside` the absent other.
     """
     if companions is None:
-        return 0.0, 0.0, 0.0
-    j, k = jnp.atleast_1d(j), jnp.atleast_1d(k)
-    together = jnp.asarray(companions.log_odds, exposures.dtype)[j, k][None]
-    if companions.changes is None:
-        return together, 0.0, 0.0
-    of, by, change = _columns(companions.changes, exposures.dtype)
-    by_j, by_k = (jnp.where(by == v[None], change, 0.0) for v in (j, k))  # [P, T]
-    to_j, to_k = (jnp.sum(jnp.where(of == v[None], w, 0.0), 0, keepdims=True) for v, w in ((j, by_k), (k, by_j)))
+        return _taken(slabs, j), _taken(slabs, k), 0.0
+    there, both = exposures > 0, []
+    for own, other in ((j, k), (k, j)):
+        slab = _taken(slabs, _version(own, there, companions, [(other, True)]))
+        odds = _log_odds(slabs, own, exposures, companions, [(other, False)])
+        both.append(slab._replace(log_present=slab.log_present + odds))
+    together = jnp.asarray(companions.log_odds, exposures.dtype)[jnp.atleast_1d(j), jnp.atleast_1d(k)][None]
     # of a third signature that both change: the ratio of its densities is not the product of the two of each
-    crossed = by_j * (_same(companions.changes) @ by_k) / jnp.square(companions.changes.log_sd)
-    third = exposures[companions.changes.of] > 0
-    return together - jnp.sum(jnp.where(third, crossed, 0.0), 0, keepdims=True), to_j, to_k
+    for sign, at_j, at_k in ((1, True, True), (1, False, False), (-1, True, False), (-1, False, True)):
+        together = together + sign * _log_sizes(slabs, exposures, companions, [(j, at_j), (k, at_k)])
+    return both[0], both[1], together
 
 
-def _others(k: ArrayLike, there: jax.Array) -> jax.Array:
-    """True in all rows of ``there`` [S, T] but ``k``, or each sample's own ``k`` [T]."""
-    return jnp.arange(len(there))[:, None] != jnp.atleast_1d(k)[None]
+def _taken(slabs: Slab, row: ArrayLike) -> Slab:
+    """Slab [1, T] or [1, 1] in ``row`` of ``slabs``, a scalar, or [T] for each sample's own."""
+
+    def of(rows: jax.Array) -> jax.Array:
+        if jnp.ndim(row) == 0:
+            return jax.lax.dynamic_slice_in_dim(rows, row, 1)
+        place = jnp.asarray(row)[None]
+        return jnp.take_along_axis(rows, place, axis=0) if rows.shape[1] > 1 else rows[:, 0][place]
+
+    return Slab(*(of(v) for v in slabs))
 
 
-def _pairs(k: ArrayLike, there: jax.Array, companions: Companions, dtype: np.dtype) -> jax.Array:
-    """Log odds [1, T] that the signatures that are ``there`` [S, T] add to the presence of ``k``."""
-    weights = jnp.asarray(companions.log_odds, dtype)[:, jnp.atleast_1d(k)]  # [S, 1] or [S, T]
-    return jnp.sum(weights * there, 0, keepdims=True)
+def _present(own: ArrayLike, there: jax.Array, given: Sequence[Given]) -> jax.Array:
+    """Return which of the signatures ``own`` [B] are ``there`` [S, T], or as ``given``: [B, T]."""
+    own = jnp.asarray(own)
+    found = there[own]
+    for k, present in given:
+        found = jnp.where(own[:, None] == jnp.atleast_1d(k)[None], present, found)
+    return found
 
 
-def _columns(changes: SizeChanges, dtype: np.dtype) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Numbers of the signatures that change and that change them, and the changes, [P, 1] each."""
-    of, by = (jnp.asarray(v)[:, None] for v in (changes.of, changes.by))
-    return of, by, jnp.asarray(changes.change, dtype)[:, None]
+def _version_of(changed: Changed, there: jax.Array, given: Sequence[Given]) -> jax.Array:
+    """Column [T] of the version of a signature that others change."""
+    bits = 1 << jnp.arange(changed.by.shape[0])[:, None]
+    which = jnp.sum(_present(changed.by, there, given) * bits, 0)
+    return jnp.where(which > 0, changed.first + which - 1, changed.of)
 
 
-def _same(changes: SizeChanges) -> jax.Array:
-    """[P, P], 1 for two changes of the same signature."""
-    of = jnp.asarray(changes.of)
-    return (of[:, None] == of[None]).astype(jnp.float32)
+def _version(k: ArrayLike, there: jax.Array, companions: Companions, given: Sequence[Given]) -> ArrayLike:
+    """Column of the version of signature ``k``: as ``k``, or [T] where signatures have versions."""
+    for changed in companions.versions:
+        k = jnp.where(k == changed.of, _version_of(changed, there, given), k)
+    return k
 
 
-def _deviations(changed: jax.Array, changes: SizeChanges, exposures: jax.Array) -> jax.Array:
-    """ln e [P, T] of the signatures that change, less its mean with what is ``changed`` [P, T]; of absent ones any number."""
-    amounts = exposures[jnp.asarray(changes.of)]
-    logs = jnp.log(jnp.where(amounts > 0, amounts, 1.0))
-    return logs - changes.log_mean - _same(changes).astype(changed.dtype) @ changed
+def _log_odds(
+    slabs: Slab, k: ArrayLike, exposures: jax.Array, companions: Companions, given: Sequence[Given]
+) -> jax.Array:
+    """Log odds [1, T] that the others add to the presence of ``k``."""
+    there = exposures > 0
+    for other, present in given:
+        there = jnp.where(jnp.arange(len(there))[:, None] == jnp.atleast_1d(other)[None], present, there)
+    weights = jnp.asarray(companions.log_odds, exposures.dtype)[:, jnp.atleast_1d(k)]  # [S, 1] or [S, T]
+    odds = jnp.sum(weights * there, 0, keepdims=True)
+    if not companions.versions:
+        return odds
+    sizes = [_log_sizes(slabs, exposures, companions, [*given, (k, present)]) for present in (True, False)]
+    return odds + sizes[0] - sizes[1]
+
+
+def _log_sizes(slabs: Slab, exposures: jax.Array, companions: Companions, given: Sequence[Given]) -> jax.Array:
+    """Sum [1, T] of the log densities of the exposures above 0 that have versions, but for those of what is ``given``."""
+    there, total = exposures > 0, jnp.zeros((1, exposures.shape[1]), exposures.dtype)
+    for changed in companions.versions:
+        amount, apart = exposures[changed.of][None], there[changed.of][None]
+        for k, _ in given:
+            apart = apart & (changed.of != jnp.atleast_1d(k)[None])
+        own = _taken(slabs, _version_of(changed, there, given))
+        total = total + jnp.where(apart, slab_log_density(jnp.where(amount > 0, amount, 1.0), own), 0.0)
+    return total

@@ -21,9 +21,9 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from vaebench.signatures.likelihood import BACKGROUND
-from vaebench.signatures.sampler.companions import Companions, beside, both_present, with_sizes
+from vaebench.signatures.sampler.companions import Companions, beside, both_present
 from vaebench.signatures.sampler.problem import GibbsState, Held, Walk
-from vaebench.signatures.sampler.proposals import Proposal, Slab, prior_log_density, shared, shifted, single, uniforms
+from vaebench.signatures.sampler.proposals import Proposal, Slab, prior_log_density, shared, single, uniforms
 
 
 def _log_ratio(mean: jax.Array, change: jax.Array, offset: ArrayLike) -> jax.Array:
@@ -136,7 +136,7 @@ def _moved(walk: Walk, line: _Line, change: jax.Array) -> jax.Array:
 
 
 def one(
-    k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slab: Slab, noise: str, companions: Companions | None = None
+    k: ArrayLike, walk: Walk, u: jax.Array, problem: Held, slabs: Slab, noise: str, companions: Companions | None = None
 ) -> Walk:
     """Draw signature ``k`` given all others.
 
@@ -145,12 +145,12 @@ def one(
         walk: the state.
         u: uniforms [3, 1, T].
         problem: of :func:`held`.
-        slab: of this signature, [1, T] or [1, 1].
+        slabs: of all signatures and versions, [S + V, T] or [S + V, 1].
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
         companions: what signatures say of one another; ``None`` for independent ones.
     """
     old = _row(walk.exposures, k)
-    slab = beside(slab, k, walk.exposures, companions)
+    slab = beside(slabs, k, walk.exposures, companions)
     line = _line(walk, _spectrum(problem, k), old, _row(problem.information, k), problem)
     # above 0, where a channel that is this signature's alone would have no mean
     line = _refined(line, walk, old, jnp.maximum(line.centre, 0.3 * line.sd), problem, noise)
@@ -172,8 +172,7 @@ def two(
     walk: Walk,
     u: jax.Array,
     problem: Held,
-    first: Slab,
-    second: Slab,
+    slabs: Slab,
     noise: str,
     companions: Companions | None = None,
 ) -> Walk:
@@ -182,21 +181,20 @@ def two(
     some = old + other > 0
     total = jnp.where(some, old + other, 1.0)
     alone = (
-        beside(first, j, walk.exposures, companions, k),
-        beside(second, k, walk.exposures, companions, j),
+        beside(slabs, j, walk.exposures, companions, k),
+        beside(slabs, k, walk.exposures, companions, j),
     )
-    together, more_first, more_second = both_present(j, k, walk.exposures, companions)
+    first, second, together = both_present(slabs, j, k, walk.exposures, companions)
     spectrum = _spectrum(problem, j) - _spectrum(problem, k)
     precision = jnp.sum(jnp.square(spectrum.astype(jnp.float32)) * problem.weight, 0, keepdims=True)
     line = _line(walk, spectrum, old, precision, problem)
     line = _refined(line, walk, old, jnp.clip(line.centre, 0.05 * total, 0.95 * total), problem, noise)
     steepest = _steepest(problem, noise)
-    both = (shifted(alone[0], more_first), shifted(alone[1], more_second))
-    proposal = shared(u[:2], old, total, line.centre, line.sd, *both, steepest=steepest, alone=alone)
+    proposal = shared(u[:2], old, total, line.centre, line.sd, first, second, steepest=steepest, alone=alone)
     left = jnp.where(proposal.exposure >= total, 0.0, total - proposal.exposure)
 
     def log_prior(a: jax.Array, b: jax.Array) -> jax.Array:
-        each = [prior_log_density(a, own[0]) + prior_log_density(b, own[1]) for own in (both, alone)]
+        each = [prior_log_density(a, own[0]) + prior_log_density(b, own[1]) for own in ((first, second), alone)]
         return jnp.where((a > 0) & (b > 0), each[0] + together, each[1])
 
     prior_gain = log_prior(proposal.exposure, left) - log_prior(old, other)
@@ -230,7 +228,7 @@ def swept(
         i: number of the sweep.
         exposures: [T, S] before it.
         problem: of :func:`held`.
-        slabs: of :func:`slabs_of`, [S, T] or [S, 1].
+        slabs: of :func:`slabs_of`, [S + V, T] or [S + V, 1].
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
         companions: what signatures say of one another; ``None`` for independent ones.
     """
@@ -239,10 +237,8 @@ def swept(
     singles, doubles, which = jax.random.split(jax.random.fold_in(key, i), 3)
     # one call for both: the generator takes half a second to compile
     u, v = jax.vmap(lambda one: uniforms(one, (count, 3, 1, samples), dtype))(jnp.stack([singles, doubles]))
-    of = lambda k: Slab(*(_row(v, k) for v in slabs))  # noqa: E731
-    companions = with_sizes(companions, slabs.log_mean, slabs.log_sd)
     walk = jax.lax.fori_loop(
-        0, count, lambda k, walk: one(k, walk, u[k], problem, of(k), noise, companions), started(exposures, problem)
+        0, count, lambda k, walk: one(k, walk, u[k], problem, slabs, noise, companions), started(exposures, problem)
     )
     if count > 1:
         firsts, seconds = jnp.triu_indices(count, 1)
@@ -252,7 +248,7 @@ def swept(
 
         def pair(i: jax.Array, walk: Walk) -> Walk:
             j, k = firsts[picked[i]], seconds[picked[i]]
-            return two(j, k, walk, v[i], problem, of(j), of(k), noise, companions)
+            return two(j, k, walk, v[i], problem, slabs, noise, companions)
 
         walk = jax.lax.fori_loop(0, count, pair, walk)
     return GibbsState(walk.exposures.T, walk.presence.T, walk.accepted[0] / count)

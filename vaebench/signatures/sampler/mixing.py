@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaebench.signatures.sampler.autologistic import Tumours, changed_sizes
+from vaebench.signatures.sampler.autologistic import Tumours
 from vaebench.signatures.sampler.burdens import drawn_burdens, shifts_of
 from vaebench.signatures.sampler.chains import BLOCK, ChainData, cohort_of, with_timetable
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Prior, log_sums
-from vaebench.signatures.sampler.problem import Problem
+from vaebench.signatures.sampler.priors import log_sums
+from vaebench.signatures.sampler.problem import Prior, Problem
 from vaebench.signatures.sampler.summary import ExposurePosterior
+from vaebench.signatures.sampler.versions import split, versions_of
 
 _LEAST = 32  # samples that go on: fewer take as long
 _SURE = 2.0  # times the effective draws of the worst hundredth that each exposure has when its sample ends
@@ -123,7 +124,7 @@ def narrowed(
         problem: of all samples.
         presence: [T, S], P(present) from which the timetable is made.
         groups: [T, G], cancer types of all samples.
-        prior: [G, S], mean of those drawn so far, given which the burdens of the samples that have ended are drawn.
+        prior: [G, S + V], mean of those drawn so far, given which the burdens of the samples that have ended are drawn.
         options: constants of the sampler.
     """
     before, chains = moving.cohort, draws.shape[0]
@@ -134,10 +135,9 @@ def narrowed(
     rng, each = np.random.default_rng([before.seed, 2]), Prior(*(np.repeat(v[None], chains, 0) for v in prior))
     others = []
     for place in range(draws.shape[1]):
-        still = draws.at(place)[:, ended].astype(np.float64)
+        still = split(draws.at(place)[:, ended].astype(np.float64), versions_of(before.ground.pairs))
         burdens = drawn_burdens(rng, still, each, groups[ended], before.ground)
-        shifts = shifts_of(burdens, groups[ended], before.ground) + changed_sizes(still > 0, before.ground.pairs)
-        others.append(log_sums(still, groups[ended], shifts))
+        others.append(log_sums(still, groups[ended], shifts_of(burdens, groups[ended], before.ground)))
     cohort = with_timetable(cohort, presence[rows], options.learning, options)
     cohort = cohort._replace(separate=before.separate, others=others)
     own = np.searchsorted(moving.rows, rows)

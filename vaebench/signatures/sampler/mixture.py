@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from vaebench.signatures.sampler.draws import Draws
+from vaebench.signatures.sampler.grounds import Ground, TypeMixture
 from vaebench.signatures.sampler.options import SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, TypeMixture
 from vaebench.signatures.sampler.problem import Prior, Problem
 from vaebench.signatures.sampler.summary import ExposurePosterior, summary
 

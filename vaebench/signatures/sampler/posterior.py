@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from vaebench.signatures.dispersion import Scatter
-from vaebench.signatures.sampler.autologistic import changed_sizes
 from vaebench.signatures.sampler.burdens import burden_moments, shift_variances, shifts_of
 from vaebench.signatures.sampler.chains import BLOCK, ChainRun, chain_run, cohort_of, with_timetable
 from vaebench.signatures.sampler.draws import Draws
+from vaebench.signatures.sampler.grounds import Ground, TypeMixture, weak_ground
 from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.mixing import Moving, has_mixed, narrowed, rows_to_continue, slow_samples
 from vaebench.signatures.sampler.mixture import copied, likeliest, merged, merged_prior, weighed
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
-from vaebench.signatures.sampler.priors import Ground, TypeMixture, weak_ground
 from vaebench.signatures.sampler.problem import Prior, Problem
 from vaebench.signatures.sampler.shared_factors import FactorErrors, factor_law, moved
 from vaebench.signatures.sampler.summary import SUMMARISED, ExposurePosterior, joined, summary, with_rows
 from vaebench.signatures.sampler.sums import inseparable
+from vaebench.signatures.sampler.versions import columns_of, moments, shares_of, versions_of, with_versions
 from vaebench.signatures.tables import SMALL, OnProgress, no_progress
 
 
@@ -101,7 +101,8 @@ def sampled(
         draws, found = merged(draws, found, mixture, level, options)
         groups, ground, problem, prior = np.eye(len(whole.x)), likeliest(mixture), whole, merged_prior(prior, mixture)
     if factor_errors is not None:
-        log_sd = groups @ prior.log_sd
+        own = Prior(*(groups @ v for v in prior))
+        log_sd = moments(own, found.presence, versions_of(ground.pairs))[1]
         draws, found = _with_errors(draws, found, problem, log_sd, ground, factor_errors, level, seed, options)
     chains, length = draws.shape[:2]
     found = found._replace(
@@ -111,7 +112,8 @@ def sampled(
         sums=[s for first, own in draws.blocks() for s in inseparable(joined(own), level, first)],
         limit=options.learning + length * 2 ** int(np.log2(max(options.longest, 1))),
     )
-    return found._replace(upper=_with_limits(found, problem, groups, ground, level, options, noise))
+    upper = _with_limits(found, problem, groups, ground, level, options, noise)
+    return found._replace(upper=upper, prior=Prior(*(v[:, : len(signatures)] for v in prior)))
 
 
 def _chained(
@@ -208,16 +210,18 @@ def _with_limits(
 ) -> np.ndarray:
     """Upper ends [T, S], at least what the counts allow of signatures that are present in hardly any draw.
 
+    The prior that was ``found`` has the columns of versions.
     That a prior thinks a signature rare is no reason to say that it is 0: the prior may be wrong of this cohort.
     """
-    there = np.maximum(found.presence, 1e-12)
-    logs = np.log(np.maximum(found.mean, 1e-12) / there)
+    ground, versions, count = with_versions(ground), versions_of(ground.pairs), found.mean.shape[1]
+    logs = np.log(np.maximum(found.mean, 1e-12) / np.maximum(found.presence, 1e-12))
+    there, logs = shares_of(found.presence, versions), logs[:, columns_of(versions, count)]
     every = Prior(*(v[None] for v in found.prior))
-    burdens, covariance = burden_moments(found.presence[None], logs[None], every, groups, ground)
+    burdens, covariance = burden_moments(there[None], logs[None], every, groups, ground)
     presence, log_mean, log_sd = (groups @ v for v in found.prior)
     log_sd = np.sqrt(np.square(log_sd) + shift_variances(covariance, groups, ground)[0])
-    shift = shifts_of(burdens, groups, ground)[0] + changed_sizes(found.presence, ground.pairs)
-    prior = Prior(presence, log_mean + shift, log_sd)
+    own = Prior(presence, log_mean + shifts_of(burdens, groups, ground)[0], log_sd)
+    prior = Prior(presence[:, :count], *moments(own, found.presence, versions))
     scarce = found.presence * found.draws < options.scarce
     upper = found.upper.copy()
     for rows in (slice(i, i + SUMMARISED) for i in range(0, len(upper), SUMMARISED)):

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from vaebench.signatures.sampler.companions import Companions, with_sizes
+from vaebench.signatures.sampler.companions import Companions
 from vaebench.signatures.sampler.gibbs import one, started, two
 from vaebench.signatures.sampler.options import SAMPLER, SamplerOptions
 from vaebench.signatures.sampler.problem import GibbsState, Held, Walk
@@ -145,7 +145,7 @@ def visited(
         i: number of the sweep.
         exposures: [T, S] before it.
         problem: of :func:`vaebench.signatures.sampler.problem.held`.
-        slabs: [T, S].
+        slabs: [T, S + V].
         table: of the samples.
         noise: a name in :data:`vaebench.signatures.sampler.problem.NOISES`.
         companions: what signatures say of one another; ``None`` for independent ones.
@@ -153,20 +153,16 @@ def visited(
     samples, count = exposures.shape
     key = jax.random.fold_in(key, i)
     parts = Slab(*(jnp.asarray(v).T for v in slabs))
-    companions = with_sizes(companions, parts.log_mean, parts.log_sd)
     begin = (jnp.asarray(i, jnp.int32) % _ROUND) * jnp.asarray(table.steps, jnp.int32)
-
-    def slab(k: jax.Array) -> Slab:
-        return Slab(*(jnp.take_along_axis(v, k[None], axis=0) for v in parts))
 
     def step(m: jax.Array, walk: Walk) -> Walk:
         u = uniforms(jax.random.fold_in(key, m), (6, 1, samples), exposures.dtype)
         k = jnp.asarray(table.singles)[begin + m].astype(jnp.int32)
-        walk = one(k, walk, u[:3], problem, slab(k), noise, companions)
+        walk = one(k, walk, u[:3], problem, parts, noise, companions)
         if count == 1:
             return walk
         j, k = (jnp.asarray(v)[begin + m].astype(jnp.int32) for v in (table.firsts, table.seconds))
-        return two(j, k, walk, u[3:], problem, slab(j), slab(k), noise, companions)
+        return two(j, k, walk, u[3:], problem, parts, noise, companions)
 
     steps = jnp.asarray(table.steps, jnp.int32)
     walk = jax.lax.fori_loop(jnp.int32(0), steps, step, started(exposures, problem))
