@@ -1,6 +1,7 @@
 """Gibbs sweeps over the exposures of known signatures, with a Metropolis step for each draw.
 
-Model: x_tc has mean (E S)_tc, and is Gaussian with variance v_tc, Poisson (log likelihood divided by the dispersion) or
+Model: x_tc has mean (E S)_tc, and is Gaussian with variance v_tc, Poisson (log likelihood divided by the dispersion), Poisson
+with channels that scatter more while their sum does not (spectra that vary between tumours as a Dirichlet distribution), or
 negative binomial; e_tk = 0 with probability 1 - p_k, else ln e_tk ~ N(m_k, s_k^2); (p, m, s), each sample's own, come from
 :mod:`vaebench.signatures.sampler.priors`.
 
@@ -37,22 +38,36 @@ def poisson_gain(x: jax.Array, mean: jax.Array, change: jax.Array) -> jax.Array:
 
 
 def _gain(walk: Walk, change: jax.Array, problem: Held, noise: str) -> jax.Array:
-    """Increase of the log likelihood [1, T] when the mean moves by ``change`` [M, T]; Poisson or negative binomial.
+    """Increase of the log likelihood [1, T] when the mean moves by ``change`` [M, T], of any noise but Gaussian.
 
     float32 is enough for ln(1 + change / mean): its relative error of 1e-7 is that of each term.
     """
     mean = (problem.x - walk.rest).astype(jnp.float32)
     x = problem.counts
-    if noise == "poisson":
-        return jnp.sum(poisson_gain(x, mean, change), 0, keepdims=True) / problem.dispersion
+    if noise != "negative_binomial":
+        gain = jnp.sum(poisson_gain(x, mean, change), 0, keepdims=True) / problem.dispersion
+        if noise == "poisson":
+            return gain
+        total = poisson_gain(*(jnp.sum(v, 0, keepdims=True) for v in (x, mean, change)))
+        return gain + _of_totals(problem) * total
     size = jnp.asarray(problem.size, jnp.float32)
     spread = (x + size) * _log_ratio(mean, change, BACKGROUND + size)
     return jnp.sum(x * _log_ratio(mean, change, BACKGROUND) - spread, 0, keepdims=True)
 
 
-def _steepest(problem: Held, noise: str) -> ArrayLike:
-    """The most that the log likelihood falls in a mutation; a signature adds no more than one to the mean of all channels."""
-    return np.inf if noise == "gaussian" else 1 / problem.dispersion
+def _of_totals(problem: Held) -> jax.Array:
+    """How much the number of a sample's mutations says beyond what it says in its share of a divided log likelihood."""
+    return 1 - 1 / problem.dispersion
+
+
+def _steepest(problem: Held, noise: str, alone: bool = True) -> ArrayLike:
+    """The most that the log likelihood falls in a mutation; a signature adds no more than one to the mean of all channels.
+
+    Two signatures that keep their sum are not ``alone``.
+    """
+    if noise == "gaussian":
+        return np.inf
+    return jnp.ones_like(problem.dispersion) if noise == "dirichlet" and alone else 1 / problem.dispersion
 
 
 class _Line(NamedTuple):
@@ -81,12 +96,18 @@ def _refined(line: _Line, walk: Walk, old: jax.Array, near: jax.Array, problem: 
     small = line.spectrum.astype(jnp.float32)
     mean = (problem.x - walk.rest).astype(jnp.float32) + small * (near - old).astype(jnp.float32)
     mean, x, size = jnp.maximum(mean, 0.0), problem.counts, jnp.asarray(problem.size, jnp.float32)
-    above = 1.0 if noise == "poisson" else (x + size) / (mean + size)
+    counted = noise != "negative_binomial"
+    above = 1.0 if counted else (x + size) / (mean + size)
     by_mean = x / (mean + 1e-3) - above
     # a tenth of a mutation: a channel without counts has a slope and no curvature
-    curved = (x + 0.1) / jnp.square(mean + 0.1) * (1.0 if noise == "poisson" else size / (mean + size))
+    curved = (x + 0.1) / jnp.square(mean + 0.1) * (1.0 if counted else size / (mean + size))
     slope = jnp.sum(small * by_mean, 0, keepdims=True) / problem.dispersion
-    precision = jnp.maximum(jnp.sum(jnp.square(small) * curved, 0, keepdims=True) / problem.dispersion, 1e-30)
+    precision = jnp.sum(jnp.square(small) * curved, 0, keepdims=True) / problem.dispersion
+    if noise == "dirichlet":
+        along, number, expected = (jnp.sum(v, 0, keepdims=True) for v in (small, x, mean))
+        slope = slope + _of_totals(problem) * along * (number / (expected + 1e-3) - 1)
+        precision = precision + _of_totals(problem) * jnp.square(along) * (number + 0.1) / jnp.square(expected + 0.1)
+    precision = jnp.maximum(precision, 1e-30)
     return _Line(line.spectrum, near + slope / precision, jax.lax.rsqrt(precision))
 
 
@@ -189,7 +210,7 @@ def two(
     precision = jnp.sum(jnp.square(spectrum.astype(jnp.float32)) * problem.weight, 0, keepdims=True)
     line = _line(walk, spectrum, old, precision, problem)
     line = _refined(line, walk, old, jnp.clip(line.centre, 0.05 * total, 0.95 * total), problem, noise)
-    steepest = _steepest(problem, noise)
+    steepest = _steepest(problem, noise, alone=False)
     proposal = shared(u[:2], old, total, line.centre, line.sd, first, second, steepest=steepest, alone=alone)
     left = jnp.where(proposal.exposure >= total, 0.0, total - proposal.exposure)
 

@@ -53,6 +53,9 @@ def upper_limits(
         change = (part * high - e).astype(kind)[..., None]
         moved = change * spectra - np.minimum(change, free) * away
         log[i] = _gain(x, e @ signatures, moved, variance, problem, noise) / dispersion
+        if noise == "dirichlet":
+            totals = (x.sum(1, keepdims=True), e.sum(1, keepdims=True), moved.sum(2, keepdims=True))
+            log[i] += (1 - 1 / dispersion) * _gain(*totals, totals[0], problem, "poisson")
     at = np.linspace(0, _POINTS - 1, (_POINTS - 1) * _FINE + 1)[1:]
     left = np.minimum(at.astype(int), _POINTS - 2)
     inner = (at - left)[:, None, None]
@@ -111,7 +114,7 @@ def _gain(
     if noise == "gaussian":
         return np.sum(change * (2 * (x - mean) - change) / (2 * variance), 2)
     ratio = x * np.log1p(np.maximum(change / (mean + BACKGROUND), -1 + 1e-7))
-    if noise == "poisson":
+    if noise != "negative_binomial":
         return np.sum(ratio - change, 2)
     size = change.dtype.type(problem.size)
     return np.sum(ratio - (x + size) * np.log1p(np.maximum(change / (mean + size), -1 + 1e-7)), 2)

@@ -29,7 +29,7 @@ def noise_and_problem(
     options: SamplerOptions = SAMPLER,
     dispersion: np.ndarray | None = None,
 ) -> tuple[str, Problem]:
-    """Choose the likelihood of the sampler: Gaussian for rounded means, else Poisson or negative binomial.
+    """Choose the likelihood of the sampler: Gaussian for rounded means, else that of the scatter.
 
     Args:
         x: counts [T, M].
@@ -47,7 +47,8 @@ def noise_and_problem(
         return "gaussian", Problem(x, signatures, variance)
     if np.isinf(scatter.size):
         dispersion = scatter.dispersion_of(x) if dispersion is None else dispersion
-        return "poisson", Problem(x, signatures, dispersion[:, None] * (mean + options.spread), dispersion, 1.0)
+        noise = "dirichlet" if scatter.growth else "poisson"
+        return noise, Problem(x, signatures, dispersion[:, None] * (mean + options.spread), dispersion, 1.0)
     variance = mean + mean**2 / scatter.size + options.spread
     return "negative_binomial", Problem(x, signatures, variance, 1.0, scatter.size)
 

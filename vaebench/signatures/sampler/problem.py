@@ -13,7 +13,8 @@ from jax.typing import ArrayLike
 from vaebench.signatures.sampler.proposals import Slab, slab_of
 from vaebench.signatures.tables import Array
 
-NOISES = ("gaussian", "poisson", "negative_binomial")
+NOISES = ("gaussian", "poisson", "dirichlet", "negative_binomial")
+"""Noise of counts; ``"dirichlet"`` divides by the dispersion what the mutations' channels say, and not what their number says."""
 
 
 class Prior(NamedTuple):
@@ -37,7 +38,7 @@ class Problem(NamedTuple):
         x: [T, M] counts.
         signatures: [S, M], rows sum to 1.
         variance: [T, M] of x, positive; only shapes the proposals unless the noise is ``"gaussian"``.
-        dispersion: scalar or [T]; divides the log likelihood of noise ``"poisson"``.
+        dispersion: scalar or [T]; divides the log likelihood of noises ``"poisson"`` and ``"dirichlet"``.
         size: scalar, of the negative binomial: its variance is mean + mean^2 / size.
     """
 
