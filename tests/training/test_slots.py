@@ -14,7 +14,7 @@ from vaebench.errors import InputError
 from vaebench.space import Point, point, product
 from vaebench.training import machine
 from vaebench.training.ahead import compile_program
-from vaebench.training.compiled import compiler_options
+from vaebench.training.compiled import compiler_options, in_turn
 from vaebench.training.engine import DEFAULT, Engine
 from vaebench.training.machine import training_threads
 from vaebench.training.pool import trained_points
@@ -126,3 +126,16 @@ def test_a_level_of_the_user_comes_first(monkeypatch):
     monkeypatch.delenv("XLA_FLAGS")
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert compiler_options() is None
+
+
+def test_operations_run_in_turn_where_the_compiler_can_have_them_so(monkeypatch):
+    assert list(in_turn.__wrapped__()) == ["xla_cpu_scheduler_type"]
+
+    def refused(*_, **__):
+        raise jax.errors.JaxRuntimeError("No such compile option")
+
+    with monkeypatch.context() as other_version:
+        other_version.setattr(jax, "jit", refused)
+        assert in_turn.__wrapped__() == {}
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert in_turn.__wrapped__() == {}

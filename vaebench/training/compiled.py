@@ -25,8 +25,25 @@ def compiler_options() -> dict[str, int] | None:
     return {named: 1}
 
 
+@functools.cache
+def in_turn() -> dict[str, str]:
+    """Return the options that have a program's operations run one after the other on a CPU; none where XLA does not know them.
+
+    Otherwise XLA starts operations that do not depend on each other in several threads. For small ones that takes longer than
+    they do, and keeps cores busy that other threads could use. Large operations still use all cores.
+    """
+    options = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+    if jax.default_backend() != "cpu":
+        return {}
+    try:
+        jax.jit(lambda: 0, compiler_options=options).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return options
+
+
 class CompiledFunction(Generic[_P, _T]):
-    """``jax.jit`` of a function with :func:`compiler_options`, which are asked for at the first call, when a device is needed.
+    """``jax.jit`` of a function with :func:`compiler_options` and :func:`in_turn`, asked for at the first call.
 
     Only for calls from outside of other compiled functions: XLA has one set of options for a program.
     """
@@ -38,7 +55,8 @@ class CompiledFunction(Generic[_P, _T]):
     @functools.cached_property
     def program(self) -> jax.stages.Wrapped:
         """The function as ``jax.jit`` returns it."""
-        return jax.jit(self._function, static_argnames=self._static, compiler_options=compiler_options())
+        options = {**(compiler_options() or {}), **in_turn()}
+        return jax.jit(self._function, static_argnames=self._static, compiler_options=options or None)
 
     def __call__(self, *arguments: _P.args, **named: _P.kwargs) -> _T:
         """Run the compiled function."""
