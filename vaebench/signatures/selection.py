@@ -211,9 +211,11 @@ def _kmeans(unit: np.ndarray, seed: int) -> np.ndarray:
     """Unit centroids [K, M] by k-means over the rows of all restarts."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
     rows = unit.reshape(-1, unit.shape[2])
-    with warnings.catch_warnings():
+    # one thread: for so few rows, threads that wait for each other would take twenty times as long
+    with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
         # with fewer different rows than clusters two centroids are equal; the assignment still gives each its members
         warnings.simplefilter("ignore", ConvergenceWarning)
         starts: Any = _STARTS  # its type hints know only the text "auto"
