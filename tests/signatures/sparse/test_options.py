@@ -85,7 +85,7 @@ def test_patience_ends_the_search(monkeypatch, patience, fitted, chosen):
     values = {1: 5.0, 2: 6.0, 3: 7.0, 4: 4.0, 5: 9.0}
     monkeypatch.setattr(pipeline, "random_restarts", lambda x, k, *_: (np.full((1, k, 96), 1 / 96), np.zeros(1)))
     monkeypatch.setattr(pipeline, "excess_of_start", lambda *_: (Excess(1e-5), np.ones((3, 96))))
-    monkeypatch.setattr(pipeline, "reweighted", lambda data, fit, *_: (data, fit))
+    monkeypatch.setattr(pipeline, "reweighted", lambda data, *_: data)
     monkeypatch.setattr(pipeline, "rescored", lambda data, fit, *_: fit)
 
     def best_fit(data, start, *_):

@@ -35,8 +35,9 @@ Arrays: X [T, M] counts, S [K, M] signatures (rows sum to 1), E [T, K] exposures
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -47,13 +48,20 @@ from vaebench.signatures.sparse.ambiguity import Reassignment, resolve_ambiguity
 from vaebench.signatures.sparse.annealing import random_restarts
 from vaebench.signatures.sparse.keys import folded_key, split_key
 from vaebench.signatures.sparse.known import KnownSignatures, nearest_known
-from vaebench.signatures.sparse.moves import SparseFit, fit_signatures, least_useful, swap_signatures, without_signature
+from vaebench.signatures.sparse.moves import (
+    Observed,
+    SparseFit,
+    fit_signatures,
+    least_useful,
+    swap_signatures,
+    without_signature,
+)
 from vaebench.signatures.sparse.one_number import best_fit
 from vaebench.signatures.sparse.options import SparseOptions
 from vaebench.signatures.sparse.saem import compile_refine
-from vaebench.signatures.sparse.weighted import WeightedCounts, rescored, reweighted, unweighted, weighted
+from vaebench.signatures.sparse.weighted import WeightedCounts, refitted, rescored, reweighted, unweighted, weighted
 from vaebench.signatures.sparse.weights import excess_of_start
-from vaebench.training.threads import CompilerThread, in_order
+from vaebench.training.threads import CompilerThread, in_order, side_by_side, started
 
 
 class PathRow(NamedTuple):
@@ -150,48 +158,70 @@ def _sparse_path(
     few = random_restarts(scaled, min(numbers[0], options.grown_from), restarts, first, options)
     # a key for each number, not for each position, so that a number's fit does not depend on the largest one that is tried
     keys = {k: split_key(folded_key(base, k), 5) for k in numbers}
-    executor = ThreadPoolExecutor(1)
+    executor = ThreadPoolExecutor(2)
     try:
         # 2: meanwhile, and no further ahead: larger numbers may never be fitted
-        starts = in_order(
-            executor,
-            (
-                functools.partial(random_restarts, scaled, k, restarts, keys[k][0], options)
-                for k in numbers
-                if k != few[0].shape[1]
-            ),
-            ahead=1,
-        )
+        made = [few] if numbers[0] == few[0].shape[1] else []
+        more = numbers[len(made) :]
+        tasks = [functools.partial(random_restarts, scaled, k, restarts, keys[k][0], options) for k in more]
+        starts = itertools.chain(made, in_order(executor, tasks, ahead=1))
         data = weighted(counts, *excess_of_start(counts, _best_start(*few), options))
         ready()  # what comes before needs no draws, and is compiled beside them
         larger = None  # a fit of the previous number plus one, a start for this one
         if numbers[0] > options.grown_from:
             larger = fit_signatures(data.observed, _best_start(*few), second, options, known=known)
-        rows: list[PathRow] = []
-        least, worse = np.inf, 0
-        for k in numbers:
-            row = PathRow(k, np.zeros((0, k, counts.shape[1])), np.zeros(0), fit=None, swaps=0)
-            if worse < options.patience:
-                found = few if k == few[0].shape[1] else next(starts)
-                fit = best_fit(data.observed, _best_start(*found), larger, keys[k][1], options, known)  # 3
-                fit, larger, swaps = swap_signatures(data.observed, fit, keys[k][2], options, known)  # 4
-                worse = worse + 1 if fit.score.criterion >= least else 0  # 6
-                if worse == 0:
-                    old, (data, fit) = data, reweighted(data, fit, keys[k][3], options, known)  # 5
-                    larger = rescored(data, unweighted(larger, old.weights), options, known)
-                    if not rows and data.excess != old.excess and k > options.grown_from:
-                        # what was grown up to at the weights of a few signatures has not been swapped at its own
-                        fit, larger, more = swap_signatures(
-                            data.observed, fit, folded_key(keys[k][2], 1), options, known
-                        )
-                        swaps += more
-                    least = fit.score.criterion
-                row = PathRow(k, *found, fit=unweighted(fit, data.weights), swaps=swaps)
-            rows.append(row)
-            tell(_line(row, best_so_far=worse == 0), len(rows), steps)
+        data, rows = _all_numbers(
+            data, larger, starts, keys, executor, options, known, lambda line, done: tell(line, done, steps)
+        )
     finally:
         executor.shutdown(cancel_futures=True)
     return _chosen(data, rows, last, options, known, lambda line: tell(line, steps, steps))
+
+
+def _all_numbers(
+    data: WeightedCounts,
+    larger: SparseFit | None,
+    starts: Iterator[tuple[np.ndarray, np.ndarray]],
+    keys: Mapping[int, tuple[jax.Array, ...]],
+    executor: Executor,
+    options: SparseOptions,
+    known: KnownSignatures | None,
+    tell: Callable[[str, int], None],
+) -> tuple[WeightedCounts, list[PathRow]]:
+    """Counts at the last weights, and a row for each number, which are those of ``keys``: steps 3 to 6."""
+    rows: list[PathRow] = []
+    best: Callable[[], SparseFit] | None = None  # returns the fit of the lowest criterion so far
+    refitted_rows: dict[int, tuple[Callable[[], SparseFit], np.ndarray]] = {}
+    worse = 0
+    for k, key in keys.items():
+        row = PathRow(k, np.zeros((0, k, data.counts.shape[1])), np.zeros(0), fit=None, swaps=0)
+        if worse < options.patience:
+            found = next(starts)
+            fit = best_fit(data.observed, _best_start(*found), larger, key[1], options, known)  # 3
+            fit, larger, swaps = swap_signatures(data.observed, fit, key[2], options, known)  # 4
+            worse = worse + 1 if best is not None and fit.score.criterion >= best().score.criterion else 0  # 6
+            row = PathRow(k, *found, fit=unweighted(fit, data.weights), swaps=swaps)
+            if worse == 0:
+                old, data = data, reweighted(data, fit, options)  # 5
+                larger = rescored(data, unweighted(larger, old.weights), options, known)
+                # beside the fits of the next number, which need the new weights alone
+                refit = functools.partial(refitted, data, old, fit, key[3], options, known)
+                best = started(executor, refit).result
+                if not rows and data.excess != old.excess and k > options.grown_from:
+                    # what was grown up to at the weights of a few signatures has not been swapped at its own
+                    again = folded_key(key[2], 1)
+                    fit, larger, more = swap_signatures(data.observed, best(), again, options, known)
+                    row, best = row._replace(swaps=swaps + more), functools.partial(_same, fit)
+                refitted_rows[len(rows)] = best, data.weights
+        rows.append(row)
+        tell(_line(row, best_so_far=worse == 0), len(rows))
+    for i, (settled, weights) in refitted_rows.items():
+        rows[i] = rows[i]._replace(fit=unweighted(settled(), weights))
+    return data, rows
+
+
+def _same(fit: SparseFit) -> SparseFit:
+    return fit
 
 
 def _counts_of_starts(counts: np.ndarray, seed: int, options: SparseOptions) -> jax.Array:
@@ -217,19 +247,23 @@ def _chosen(
     fits = [rescored(data, fit, options, known) for fit in done]
     chosen = int(np.argmin([fit.score.criterion for fit in fits]))
     tried = folded_key(key, 0)
+
+    def last(fit: SparseFit) -> SparseFit:
+        start, draws = fit.score.exposures, options.final_draws
+        return fit_signatures(data.observed, fit.signatures, key, options, exposures=start, draws=draws, known=known)
+
+    final = None
     while chosen > 0 and len(fits[chosen - 1].signatures) == len(fits[chosen].signatures) - 1 > 0:
-        bar = fits[chosen].score.criterion
-        useless = least_useful(data.observed, fits[chosen], options)
-        fewer = without_signature(data.observed, fits[chosen], useless, tried, options, known, bar)
-        if fewer.score.criterion >= bar:
+        best = fits[chosen]
+        trial = functools.partial(_one_less, data.observed, best, tried, options, known)
+        # at the same time, since the trial is nearly always in vain
+        final, fewer = side_by_side(functools.partial(last, best), trial)
+        if fewer.score.criterion >= best.score.criterion:
             break
-        chosen, tried = chosen - 1, folded_key(tried, 0)
+        chosen, tried, final = chosen - 1, folded_key(tried, 0), None
         fits[chosen] = fewer
     best = fits[chosen]
-    start = best.score.exposures
-    final = fit_signatures(
-        data.observed, best.signatures, key, options, exposures=start, draws=options.final_draws, known=known
-    )
+    final = final or last(best)
     unresolved = final.signatures
     # 8
     final, made = _resolved(final, data.observed.weight, options, known)
@@ -243,6 +277,14 @@ def _chosen(
     ordered = [_ordered(unweighted(fit, data.weights), _order(fit, data.weights)) for fit in fits]
     rows = [row._replace(fit=fit) for row, fit in zip(rows, ordered, strict=False)] + rows[len(fits) :]
     return SparsePath(rows, chosen, tuple(named), unresolved[order], data.weights)
+
+
+def _one_less(
+    data: Observed, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None
+) -> SparseFit:
+    """The fit without its least useful signature; a trial if it is hopeless beside the whole fit."""
+    useless = least_useful(data, fit, options)
+    return without_signature(data, fit, useless, key, options, known, fit.score.criterion)
 
 
 def _best_start(restarts: np.ndarray, objectives: np.ndarray) -> np.ndarray:

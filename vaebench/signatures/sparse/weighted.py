@@ -34,19 +34,29 @@ def weighted(counts: np.ndarray, excess: Excess, mean: np.ndarray) -> WeightedCo
     return WeightedCounts(counts, excess, weights, Observed(x, each))
 
 
-def reweighted(
-    data: WeightedCounts, fit: SparseFit, key: jax.Array, options: SparseOptions, known: KnownSignatures | None
-) -> tuple[WeightedCounts, SparseFit]:
-    """Weights that follow ``fit``, and the better of it and of a new fit that starts from it, at these weights."""
-    whole = unweighted(fit, data.weights)
-    exposures = whole.score.exposures
+def reweighted(data: WeightedCounts, fit: SparseFit, options: SparseOptions) -> WeightedCounts:
+    """Weights that follow ``fit``; ``data`` itself where they hardly change."""
+    exposures = unweighted(fit, data.weights).score.exposures
     excess = excess_of(data.counts, fit.signatures, exposures, options)
     if excess.near(data.excess, options.weight_change):
-        return data, fit
-    new = weighted(data.counts, excess, exposures @ fit.signatures)
-    old = rescored(new, whole, options, known)
+        return data
+    return weighted(data.counts, excess, exposures @ fit.signatures)
+
+
+def refitted(
+    new: WeightedCounts,
+    data: WeightedCounts,
+    fit: SparseFit,
+    key: jax.Array,
+    options: SparseOptions,
+    known: KnownSignatures | None,
+) -> SparseFit:
+    """The better of ``fit``, which was made with ``data``, and of a new fit that starts from it, at the weights of ``new``."""
+    if new is data:
+        return fit
+    old = rescored(new, unweighted(fit, data.weights), options, known)
     again = fit_signatures(new.observed, old.signatures, key, options, exposures=old.score.exposures, known=known)
-    return new, min(old, again, key=lambda one: one.score.criterion)
+    return min(old, again, key=lambda one: one.score.criterion)
 
 
 def rescored(data: WeightedCounts, fit: SparseFit, options: SparseOptions, known: KnownSignatures | None) -> SparseFit:
