@@ -11,7 +11,7 @@ For each number K of signatures, the smallest first:
   4. swaps       add a signature, refit, drop the least useful one, refit; accept while the criterion decreases by at least
                  `options.swap_gain` (moves.swap_signatures)
   5. reweight    a fit with the lowest criterion so far gives new weights, and is fitted again with them; larger numbers have to
-                 lower the criterion at these weights (weighted.reweighted)
+                 lower the criterion at these weights (weighted.reweighted, weighted.refitted)
   6. stop        fit no larger numbers after `options.patience` in a row that do not lower the criterion
 Then:
   7. choose      the number with the lowest criterion at the last weights, or one less if its fit without the least useful
@@ -22,7 +22,7 @@ Then:
   9. unweight    exposures are in mutations again, signatures in decreasing order of theirs
 
 A fit begins as a trial with few draws, and is finished with all draws unless it is hopeless beside the fit that it has to beat
-(moves.finished).
+(moves.finished). Fits that need nothing of each other are made side by side.
 
 The weights follow the fit that explains most so far, so the choice does not depend on the largest number that is tried: the
 fit of a number that is too large has absorbed scatter between tumours, which would then count as evidence for it.
