@@ -5,7 +5,7 @@ says something of another, which independent signatures leave out: on a fifth of
 minus the log pseudo-likelihood of presence given the type is 6,611 with these log odds and 9,582 without.
 
 Much of SBS2 comes with much of SBS13, beyond what a tumour's burden explains. Were their sizes independent, little of both
-would count twice against them. And where SBS40 is present, SBS5 is half as large and varies more: flat signatures share mutations.
+would count twice against them. Where SBS40 is present, SBS5 is half as large, and varies more: flat signatures share mutations.
 
 ``known_pairs.csv`` and ``known_changes.csv`` beside this file hold this for PCAWG's signatures (Alexandrov et al. 2020): log odds
 ratios within a tumour type, correlations of ln(size) of signatures of one process, given that both are present, and what the
