@@ -56,7 +56,7 @@ def _gain(walk: Walk, change: jax.Array, problem: Held, noise: str) -> jax.Array
 
 
 def _of_totals(problem: Held) -> jax.Array:
-    """How much the number of a sample's mutations says beyond what it says in its share of a divided log likelihood."""
+    """Weight of the log likelihood of the number of mutations, on top of its part of the divided one, for it to be whole."""
     return 1 - 1 / problem.dispersion
 
 
