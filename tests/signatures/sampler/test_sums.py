@@ -10,7 +10,7 @@ from vaebench.signatures.sampler.grounds import weak_ground
 from vaebench.signatures.sampler.limits import upper_limits
 from vaebench.signatures.sampler.options import SAMPLER
 from vaebench.signatures.sampler.posterior import _with_limits
-from vaebench.signatures.sampler.problem import Prior, Problem
+from vaebench.signatures.sampler.problem import NOISES, Prior, Problem
 from vaebench.signatures.sampler.summary import ExposurePosterior
 from vaebench.signatures.sampler.sums import inseparable
 
@@ -55,18 +55,25 @@ def test_upper_limits_are_those_of_the_likelihood_and_the_slab():
     assert found == pytest.approx(exact, rel=0.2)
 
 
-@pytest.mark.parametrize("noise", ["poisson", "negative_binomial", "gaussian"])
+@pytest.mark.parametrize("noise", NOISES)
 def test_upper_limits_of_a_few_counts_are_those_of_the_likelihood_itself(noise):
     """No mutation in the channels of a signature: the quantile by quadrature, far from that of a Gaussian likelihood."""
     signatures = np.zeros((2, 96))
     signatures[0, :90], signatures[1, 90:] = 1 / 90, 1 / 6
     x = np.concatenate([np.full(90, 1.0), np.zeros(6)])[None]
     mean, presence = np.array([[90.0, 0.0]]), np.array([[1.0, 0.0]])
-    problem = Problem(x, signatures, mean @ signatures + 0.1, 1.0, 5.0)
+    dispersion = 2.0 if noise == "dirichlet" else 1.0
+    problem = Problem(x, signatures, dispersion * (mean @ signatures + 0.1), dispersion, 5.0)
     rare = Prior(np.full((1, 2), 1e-4), np.full((1, 2), np.log(3.0)), np.full((1, 2), 1.5))
     found = upper_limits(problem, mean, presence, rare, 0.95, slice(0, 1), noise)[0, 1]
     e = np.linspace(1e-4, 30, 30_000)
-    fit = {"poisson": -e, "negative_binomial": -30 * np.log1p(e / 30), "gaussian": -0.5 * e**2 / 0.6}[noise]
+    number = 90 * np.log1p(e / 90) - e  # of a Poisson number of mutations
+    fit = {
+        "poisson": -e,
+        "dirichlet": 0.5 * number - 0.5 * e,
+        "negative_binomial": -30 * np.log1p(e / 30),
+        "gaussian": -0.5 * e**2 / 0.6,
+    }[noise]
     mass = np.exp(fit) * stats.lognorm(1.5, scale=3.0).pdf(e)
     assert found == pytest.approx(e[np.argmax(np.cumsum(mass) / mass.sum() >= 0.975)], rel=0.05)
     # nor is a signature said to be 0 because the prior of the cohort has hardly any
