@@ -190,7 +190,7 @@ def shared_sizes(inherited: np.ndarray, signatures: Sequence[str]) -> np.ndarray
 
 @functools.cache
 def known_changes() -> pd.DataFrame:
-    """The table: ``signature``, the ``other`` whose presence changes its ln(size), the ``change``, and that of the ``spread``."""
+    """The table: ``signature``, the ``other`` whose presence changes its ln(size), and by how much: ``change`` and ``spread``."""
     with files("vaebench.signatures").joinpath("known_changes.csv").open() as stream:
         return pd.read_csv(stream)
 

@@ -1,11 +1,11 @@
 """Posterior of exposures to known signatures, by Gibbs sampling with a spike-and-slab prior.
 
-Model: counts x_t have mean (E S)_t and Poisson, negative binomial or (for rounded means) Gaussian noise. An exposure is 0 with
+Model: counts x_t have mean (E S)_t and the noise that :mod:`vaebench.signatures.sampler.gibbs` lists. An exposure is 0 with
 probability 1 - p_k, else ln e_tk ~ N(m_k + l_k b_t, s_k^2). Each cancer type has its own (p, m, s), each sample a burden b_t, for
 a tumour of many mutations has more of most signatures; l_k is 1 for those that grow as the mutations do. Those of one process
-share a burden of their own (:mod:`vaebench.signatures.sampler.burdens`), and m_k changes where another flat signature is present
-(:mod:`vaebench.signatures.sampler.companions`). Few samples that may be of several types are drawn
-with the prior of each (:mod:`vaebench.signatures.sampler.mixture`).
+share a burden of their own (:mod:`vaebench.signatures.sampler.burdens`), and m_k and s_k are others where another flat signature
+is present (:mod:`vaebench.signatures.sampler.versions`). Few samples that may be of several types are drawn with the prior of
+each (:mod:`vaebench.signatures.sampler.mixture`).
 
 :func:`vaebench.signatures.sampler.posterior.sampled` runs, with the constants of
 :class:`vaebench.signatures.sampler.options.SamplerOptions`::

@@ -92,19 +92,18 @@ def _taken(slabs: Slab, row: ArrayLike) -> Slab:
     return Slab(*(of(v) for v in slabs))
 
 
-def _present(own: ArrayLike, there: jax.Array, given: Sequence[Given]) -> jax.Array:
-    """Return which of the signatures ``own`` [B] are ``there`` [S, T], or as ``given``: [B, T]."""
-    own = jnp.asarray(own)
-    found = there[own]
+def _as_given(own: jax.Array, there: jax.Array, given: Sequence[Given]) -> jax.Array:
+    """Return which of the signatures ``own`` [B] are ``there`` [B, T], or as ``given``: [B, T]."""
     for k, present in given:
-        found = jnp.where(own[:, None] == jnp.atleast_1d(k)[None], present, found)
-    return found
+        there = jnp.where(own[:, None] == jnp.atleast_1d(k)[None], present, there)
+    return there
 
 
 def _version_of(changed: Changed, there: jax.Array, given: Sequence[Given]) -> jax.Array:
     """Column [T] of the version of a signature that others change."""
     bits = 1 << jnp.arange(changed.by.shape[0])[:, None]
-    which = jnp.sum(_present(changed.by, there, given) * bits, 0)
+    by = jnp.asarray(changed.by)
+    which = jnp.sum(_as_given(by, there[by], given) * bits, 0)
     return jnp.where(which > 0, changed.first + which - 1, changed.of)
 
 
@@ -119,9 +118,7 @@ def _log_odds(
     slabs: Slab, k: ArrayLike, exposures: jax.Array, companions: Companions, given: Sequence[Given]
 ) -> jax.Array:
     """Log odds [1, T] that the others add to the presence of ``k``."""
-    there = exposures > 0
-    for other, present in given:
-        there = jnp.where(jnp.arange(len(there))[:, None] == jnp.atleast_1d(other)[None], present, there)
+    there = _as_given(jnp.arange(len(exposures)), exposures > 0, given)
     weights = jnp.asarray(companions.log_odds, exposures.dtype)[:, jnp.atleast_1d(k)]  # [S, 1] or [S, T]
     odds = jnp.sum(weights * there, 0, keepdims=True)
     if not companions.versions:

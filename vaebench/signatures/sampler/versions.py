@@ -42,6 +42,11 @@ class Changed(NamedTuple):
     by: np.ndarray
     first: int
 
+    @property
+    def versions(self) -> int:
+        """Versions beside at least one of those that change it."""
+        return 2 ** len(self.by) - 1
+
 
 def versions_of(pairs: Cooccurrence | None) -> tuple[Changed, ...]:
     """Return which signatures have versions: those whose sizes ``pairs`` change."""
@@ -52,13 +57,13 @@ def versions_of(pairs: Cooccurrence | None) -> tuple[Changed, ...]:
     for of in np.flatnonzero(changes.any(1)):
         by = np.flatnonzero(changes[of])
         found.append(Changed(int(of), by, first))
-        first += 2 ** len(by) - 1
+        first += found[-1].versions
     return tuple(found)
 
 
 def columns_of(versions: Sequence[Changed], count: int) -> np.ndarray:
     """Return the signature of each column [S + V]: ``count`` = S signatures, then all versions."""
-    return np.concatenate([np.arange(count), *(np.full(2 ** len(own.by) - 1, own.of) for own in versions)])
+    return np.concatenate([np.arange(count), *(np.full(own.versions, own.of) for own in versions)])
 
 
 def _sets(own: Changed) -> list[np.ndarray]:
@@ -69,13 +74,13 @@ def _sets(own: Changed) -> list[np.ndarray]:
 def shares_of(there: np.ndarray, versions: Sequence[Changed]) -> np.ndarray:
     """Probability of each version, [..., S + V], where signatures are present with probabilities ``there`` [..., S]."""
     there = np.asarray(there, np.float64)
-    parts, whole = [there], there.copy()
+    whole, parts = there.copy(), []
     for own in versions:
         others = there[..., own.by]
         chances = [there[..., own.of] * np.prod(np.where(on, others, 1 - others), -1) for on in _sets(own)]
         whole[..., own.of] = chances[0]
         parts.append(np.stack(chances[1:], -1))
-    return np.concatenate([whole, *parts[1:]], -1)
+    return np.concatenate([whole, *parts], -1)
 
 
 def split(exposures: np.ndarray, versions: Sequence[Changed]) -> np.ndarray:
@@ -87,10 +92,10 @@ def split(exposures: np.ndarray, versions: Sequence[Changed]) -> np.ndarray:
 
 def summed(values: np.ndarray, versions: Sequence[Changed]) -> np.ndarray:
     """Return sums [..., S] of ``values`` [..., S + V] over the versions of each signature."""
-    count = values.shape[-1] - sum(2 ** len(own.by) - 1 for own in versions)
+    count = values.shape[-1] - sum(own.versions for own in versions)
     whole = values[..., :count].copy()
     for own in versions:
-        whole[..., own.of] += values[..., own.first : own.first + 2 ** len(own.by) - 1].sum(-1)
+        whole[..., own.of] += values[..., own.first : own.first + own.versions].sum(-1)
     return whole
 
 
@@ -124,8 +129,9 @@ def moments(prior: Prior, presence: np.ndarray, versions: Sequence[Changed]) -> 
     if not versions:
         return np.asarray(prior.log_mean), np.asarray(prior.log_sd)
     by = shares_of(np.maximum(presence, 1e-12), versions)
-    mean = summed(by * prior.log_mean, versions) / summed(by, versions)
-    squares = summed(by * (np.square(prior.log_sd) + np.square(prior.log_mean)), versions) / summed(by, versions)
+    total = summed(by, versions)
+    mean = summed(by * prior.log_mean, versions) / total
+    squares = summed(by * (np.square(prior.log_sd) + np.square(prior.log_mean)), versions) / total
     return mean, np.sqrt(np.maximum(squares - np.square(mean), 0.0))
 
 
