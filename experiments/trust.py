@@ -31,7 +31,7 @@ inside their 95% intervals, the least coverage of a signature with 30 exposures,
 (of those that are shown, P(present) above 0.5, and of non-negative least squares too), precision and recall of
 P(present) above 0.5, expected calibration error (ECE) and worst bin with 100 cases, the largest ratio of a sample's exposures to
 its mutations, the share of cohorts with a note, seconds. In brackets what chance alone does one time in twenty: the least
-signature where each is held in 95%, the worst bin where each P(present) is right.
+signature where each is held in 95%, the worst bin where P(present) is right, and as sure as the draws of a cohort say together.
 """
 
 from __future__ import annotations
@@ -53,9 +53,11 @@ from scripts import Parser, comma, entry, keep
 from vaebench.data.mutations.tables import read_catalogue, read_signatures
 from vaebench.errors import InputError
 from vaebench.signatures.refit_notes import RefitChecks
-from vaebench.signatures.refitting import refit
+from vaebench.signatures.refitting import RefitResult, refit
+from vaebench.signatures.sampler.options import SamplerOptions
 
 UNCHECKED = RefitChecks(checked=0)  # simulations of simulated cohorts would only take time
+DRAWN: dict[str, Any] = {"checks": UNCHECKED, "options": SamplerOptions(kept=250)}  # which changes no interval
 KEYS = ["regime", "type", "draw"]
 MEDIANS = {"genome": None, "exome": 80, "few": 50, "panel": 8}
 """Mutations of the median tumour in an assay; genomes stay as they are."""
@@ -248,13 +250,15 @@ def cohorts_of(
 
 def measured(field: Field, regime: str, kind: str, draw: int, settings: dict[str, str]) -> Scored:
     """Draw the cohorts of a row, refit them, and score what was said of them."""
-    entries, notes, given, seconds, rivals, ratios = [], [], 0, 0.0, np.zeros(2), []
+    entries, bins, notes, given, seconds, rivals, ratios = [], [], [], 0, 0.0, np.zeros(2), []
     for i, (cohort, named) in enumerate(cohorts_of(field, regime, kind, draw, settings)):
         started = time.perf_counter()
-        fit = refit(cohort.counts, cohort.offered, intervals="spike_slab", seed=draw, checks=UNCHECKED, **named)
+        fit = refit(cohort.counts, cohort.offered, intervals="spike_slab", seed=draw, **(DRAWN | named))
         seconds += time.perf_counter() - started
         assert fit.intervals is not None
+        assert fit.draws is not None
         entries.append(paired(fit.intervals, cohort.truth).assign(cohort=i))
+        bins.append(reliability(entries[-1], in_order(fit, entries[-1])))
         notes += [re.sub(r"\d[\d.,]*", "#", note) for note in fit.notes]
         given += bool(fit.notes)
         rivals += least_squares(cohort)
@@ -266,7 +270,8 @@ def measured(field: Field, regime: str, kind: str, draw: int, settings: dict[str
     row |= {"nnls_absent": rivals[0], "nnls_estimate": rivals[1], "cohorts_with_notes": given}
     row |= {"seconds": round(seconds, 1)}
     listed = pd.DataFrame({"note": notes}).value_counts().reset_index(name="times") if notes else pd.DataFrame()
-    return Scored(row, by_signature(table).assign(**key), reliability(table).assign(**key), listed.assign(**key))
+    summed = pd.concat(bins).groupby("bin").sum().reset_index()
+    return Scored(row, by_signature(table).assign(**key), summed.assign(**key), listed.assign(**key))
 
 
 def paired(intervals: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
@@ -311,12 +316,28 @@ def by_signature(table: pd.DataFrame) -> pd.DataFrame:
     return found.join(there.groupby("signature")[["true", "exposure"]].sum()).reset_index()
 
 
-def reliability(table: pd.DataFrame) -> pd.DataFrame:
-    """Sums of P(present) and of presence, and the number of exposures, in each bin of P(present)."""
-    place = np.minimum((table["presence"] * BINS).astype(int), BINS - 1)
+def in_order(fit: RefitResult, table: pd.DataFrame) -> np.ndarray:
+    """Draws [n, rows] of whether the exposures in ``table`` are above 0."""
+    assert fit.draws is not None
+    names = table["signature"].iloc[: len(table) // len(fit.exposures)]
+    places = fit.exposures.columns.get_indexer(pd.Index(names))
+    there = fit.draws[:, :, places] > 0
+    there[:, :, places < 0] = False
+    return there.reshape(len(there), -1)
+
+
+def reliability(table: pd.DataFrame, there: np.ndarray) -> pd.DataFrame:
+    """Sums of P(present) and of presence, and the number of exposures, in each bin of P(present) of a cohort.
+
+    ``variance`` is that of the sum of presence among the draws [n, rows] in ``there``: what all samples of a cohort share
+    makes it larger than that of as many independent exposures.
+    """
+    place = np.minimum((table["presence"].to_numpy() * BINS).astype(int), BINS - 1)
+    sums = np.array([there[:, place == i].sum(axis=1) for i in range(BINS)])
     frame = pd.DataFrame({"bin": place, "predicted": table["presence"], "observed": table["true"] > 0})
     found = frame.groupby("bin").agg(predicted=("predicted", "sum"), observed=("observed", "sum"))
-    return found.assign(count=frame.groupby("bin").size()).reset_index()
+    found = found.assign(count=frame.groupby("bin").size()).reset_index()
+    return found.assign(variance=sums.var(axis=1, ddof=1)[found["bin"]])
 
 
 def least_squares(cohort: Drawn) -> np.ndarray:
@@ -355,7 +376,7 @@ def pooled(rows: pd.DataFrame, signatures: pd.DataFrame, bins: pd.DataFrame) -> 
 
 def calibration(bins: pd.DataFrame) -> dict[str, float]:
     """Expected calibration error of P(present), and the largest error of a bin with 100 cases."""
-    sums = bins.groupby("bin")[["predicted", "observed", "count"]].sum()
+    sums = bins.groupby("bin")[["predicted", "observed", "count", "variance"]].sum()
     errors = (sums["predicted"] - sums["observed"]).abs() / sums["count"]
     many = sums["count"] >= 100
     return {
@@ -374,12 +395,12 @@ def least_by_chance(exposures: np.ndarray) -> float:
 
 
 def worst_by_chance(sums: pd.DataFrame) -> float:
-    """What the largest error of these bins exceeds one time in twenty, where every P(present) is right."""
+    """What the largest error of these bins exceeds one time in twenty, where all that is said of a cohort together is right."""
     if not len(sums):
         return np.nan
-    count, mean = sums["count"].to_numpy(int), (sums["predicted"] / sums["count"]).to_numpy(float)
-    observed = np.random.default_rng(0).binomial(count, mean, (SIMULATED, len(count)))
-    return float(np.quantile(np.abs(observed / count - mean).max(axis=1), 0.95))
+    deviations = (np.sqrt(sums["variance"]) / sums["count"]).to_numpy(float)
+    errors = np.random.default_rng(0).normal(size=(SIMULATED, len(sums))) * deviations
+    return float(np.quantile(np.abs(errors).max(axis=1), 0.95))
 
 
 def _share(part: float, whole: float) -> float:

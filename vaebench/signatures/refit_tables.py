@@ -34,6 +34,15 @@ def probabilities_of(
     return probability_table(counts[some], exposures[some], signatures, draws=draws, level=level)
 
 
+def draws_of(estimates: Estimates | None, some: np.ndarray) -> np.ndarray | None:
+    """Draws [n, T, S] of the exposures of all samples, 0 in those without mutations; ``None`` for a method without draws."""
+    if estimates is None or estimates.draws is None or some.all():
+        return None if estimates is None else estimates.draws
+    every = np.zeros((len(estimates.draws), len(some), estimates.draws.shape[2]), estimates.draws.dtype)
+    every[:, some] = estimates.draws
+    return every
+
+
 def shown_exposures(
     exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, checks: RefitChecks
 ) -> pd.DataFrame:

@@ -37,6 +37,7 @@ from vaebench.signatures.refit_notes import (
     usual_notes,
 )
 from vaebench.signatures.refit_tables import (
+    draws_of,
     found_signatures,
     needs_added,
     probabilities_of,
@@ -84,6 +85,9 @@ class RefitResult(NamedTuple):
         channel_factors: :func:`vaebench.signatures.channel_factors.factors_table`; ``None`` for signatures as given.
         adaptation_gain: share of the scatter beyond Poisson's that the factors of one half of the samples explain in the other
             half; ``None`` where the factors are not the cohort's own.
+        draws: [n, T, S] exposures that the method has drawn, all samples of a draw together, far apart for ``spike_slab``
+            (``options=SamplerOptions(kept=n)``): for intervals of whatever is computed from exposures. Not saved; ``None`` for
+            a method without.
     """
 
     __repr__ = one_line
@@ -115,6 +119,7 @@ class RefitResult(NamedTuple):
     catalogue: pd.DataFrame | None = None
     channel_factors: pd.DataFrame | None = None
     adaptation_gain: float | None = None
+    draws: np.ndarray | None = None
 
     @property
     def found(self) -> tuple[str, ...]:
@@ -295,6 +300,7 @@ def refit(
         yields=yields,
         signatures=known,
         catalogue=counts,
+        draws=draws_of(estimates, some),
     )
 
 
