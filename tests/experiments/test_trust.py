@@ -11,6 +11,8 @@ import scripts
 import trust
 from scipy import stats
 
+from vaebench.signatures.refitting import refit
+
 FIELD = trust.made_up_field()
 
 
@@ -106,25 +108,47 @@ def test_scores_are_counted_by_hand():
     assert (found["called"], found["called_right"]) == (2, 1)
     assert (found["shown"], found["shown_absent"]) == (12, 3)
     assert found["error"] == pytest.approx(1 + 1 + 3 + 3 + 1)
-    bins = trust.reliability(table).set_index("bin")
+    there = np.array([[1, 0, 0, 1, 1, 0]] * 9 + [[0, 0, 0, 0, 0, 0]], bool)  # exposures in the order of the table
+    bins = trust.reliability(table, there).set_index("bin")
     assert (bins.loc[9, "predicted"], bins.loc[9, "observed"], bins.loc[9, "count"]) == (0.9, 1, 1)
     # |predicted - observed| of the bins 0 (C twice), 2, 4, 7 and 9
     errors = [abs(0 - 1), 0.2, abs(0.4 - 1), 0.7, 0.1]
-    assert trust.calibration(trust.reliability(table))["ece"] == pytest.approx(sum(errors) / 6)
+    assert trust.calibration(bins.reset_index())["ece"] == pytest.approx(sum(errors) / 6)
 
 
-def test_what_chance_does_is_that_of_binomials():
+def test_what_chance_does_is_that_of_binomials_and_of_joint_draws():
     for exposures in (30, 37, 400):
         assert trust.least_by_chance(np.array([exposures])) == stats.binom.ppf(0.05, exposures, 0.95) / exposures
     both = trust.least_by_chance(np.array([30, 30]))  # the less of two falls below x where not both are above
     assert stats.binom.cdf(30 * both, 30, 0.95) >= 1 - 0.95**0.5 > stats.binom.cdf(30 * both - 1, 30, 0.95)
-    bins = pd.DataFrame({"predicted": [60.0], "observed": [0], "count": [120]})
-    errors = np.abs(np.arange(121) / 120 - 0.5)
-    order = np.argsort(errors)
-    reached = np.cumsum(stats.binom.pmf(order, 120, 0.5)) >= 0.95
-    assert trust.worst_by_chance(bins) == pytest.approx(errors[order][reached][0], abs=1e-9)
+    bins = pd.DataFrame({"count": [120, 120], "variance": [30.0, 30.0]})
+    deviation = 30**0.5 / 120
+    assert trust.worst_by_chance(bins[:1]) == pytest.approx(stats.norm.ppf(0.975) * deviation, rel=0.05)
+    assert trust.worst_by_chance(bins) == pytest.approx(stats.norm.ppf(0.5 + 0.95**0.5 / 2) * deviation, rel=0.05)
     assert np.isnan(trust.least_by_chance(np.array([])))
     assert np.isnan(trust.worst_by_chance(bins[:0]))
+
+
+def test_samples_that_share_what_is_learned_are_not_as_many_as_they_seem():
+    presence = np.full((4, 2), 0.5)
+    table = pd.DataFrame({"signature": ["A", "B"] * 4, "presence": presence.ravel(), "true": 0.0})
+    rng = np.random.default_rng(0)
+    alone = rng.random((4000, 8)) < 0.5
+    together = np.repeat(rng.random((4000, 1)) < 0.5, 8, axis=1)
+    assert trust.reliability(table, alone)["variance"].item() == pytest.approx(8 / 4, rel=0.1)
+    assert trust.reliability(table, together)["variance"].item() == pytest.approx(8**2 / 4, rel=0.1)
+
+
+def test_draws_are_put_in_the_order_of_the_table():
+    cohort = draws("panel_5_true")
+    fit = refit(cohort.counts, cohort.offered.iloc[::-1], intervals="spike_slab", seed=1, **trust.DRAWN)
+    truth = cohort.truth.assign(Z=1.0)  # a signature that was not offered
+    table = trust.paired(fit.intervals, truth)
+    there = trust.in_order(fit, table)
+    assert there.shape == (250, len(table))
+    assert not there[:, table["signature"] == "Z"].any()
+    assert np.abs(there.mean(0) - table["presence"]).max() < 0.15
+    assert table["presence"].between(0.2, 0.8).any()
 
 
 @pytest.mark.parametrize("regime", ["genome", "genome_x_all", "genome_5_some", "wgs_5_all", "genome_5_all_loud"])

@@ -158,6 +158,21 @@ def test_samples_without_mutations_are_kept_and_flagged(cohort):
     assert rows["lower"].eq(0).all()
     np.testing.assert_allclose(rows["upper"], -np.log(0.05))
     assert "has no mutations. Its exposures are 0" in fit.notes[-1]
+    assert fit.draws is None
+
+
+def test_draws_are_of_all_samples_together(cohort):
+    catalogue, truth = cohort
+    few = catalogue.iloc[::8].copy()
+    few.iloc[3] = 0.0
+    options = BootstrapOptions(replicates=60)
+    fit = refit(few, truth.signatures, intervals="bootstrap", options=options)
+    assert fit.draws.shape == (60, *fit.exposures.shape)
+    assert not fit.draws[:, 3].any()
+    ends = fit.intervals.pivot(index="sample", columns="signature")[["lower", "upper"]]
+    for name, share in (("lower", 0.025), ("upper", 0.975)):
+        wanted = ends[name].loc[few.index, truth.signatures.index].to_numpy()
+        np.testing.assert_allclose(np.delete(np.quantile(fit.draws, share, axis=0) - wanted, 3, axis=0), 0, atol=1)
 
 
 def test_a_missing_signature_is_flagged(cohort):
