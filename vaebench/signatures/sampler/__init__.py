@@ -13,8 +13,8 @@ each (:mod:`vaebench.signatures.sampler.mixture`).
     1. noise       choose the likelihood from the scatter of the counts (posterior.noise_and_problem)
     2. ground      what is believed of (p, m, s) before the counts: the same of every signature (grounds.weak_ground), or what was
                    published of it (signatures.published)
-    3. chains      two or more per sample, from the maximum likelihood; ``learning`` sweeps, then ``draws`` in all
-                   (chains.chain_run). A sweep is
+    3. chains      two or more per sample, from the maximum likelihood; ``learning`` sweeps, warm at first, with a divided log
+                   likelihood (``warm``), then ``draws`` in all (chains.chain_run). A sweep is
                    a. the prior (p, m, s) of each signature and cancer type, drawn given all exposures of the chain
                       (priors.drawn_prior): a few samples or a few mutations leave it uncertain, and so the intervals;
                       then the burden of each sample (burdens.drawn_burdens)

@@ -98,19 +98,27 @@ def cohort_of(
     total = chains * samples
     size = size or (total if total <= min(_ALONE, most) else min(most, -(-total // 2)))
     rows = np.resize(np.arange(total), (-(-total // size), size))
-    with jax.enable_x64(True):
-        given = Problem(*(jnp.asarray(v, jnp.float64) for v in problem))
-        dispersion = jnp.broadcast_to(jnp.asarray(given.dispersion), samples)
-        blocks = [
-            held(given._replace(x=given.x[i], variance=given.variance[i], dispersion=dispersion[i]))
-            for i in rows % samples
-        ]
-        if noise != "gaussian":  # float32 is exact to 1e-7 of the counts, which scatter by far more
-            blocks = [jax.tree.map(lambda v: v.astype(jnp.float32), block) for block in blocks]
+    blocks = blocks_of(problem, noise, rows)
     whitened = np.asarray(problem.signatures) / np.sqrt(np.mean(problem.variance, 0))
     unit = whitened / np.linalg.norm(whitened, axis=1, keepdims=True)
     cohort = ChainData(blocks, rows, groups, with_versions(ground), noise, seed, unit @ unit.T, [])
     return with_timetable(cohort, None, 0)
+
+
+def blocks_of(problem: Problem, noise: str, rows: np.ndarray, heat: float = 1.0) -> list[Held]:
+    """The data of each block of ``rows`` [blocks, rows], with log likelihoods divided by ``heat``."""
+    samples = len(problem.x)
+    with jax.enable_x64(True):
+        given = Problem(*(jnp.asarray(v, jnp.float64) for v in problem))
+        variance = heat * given.variance
+        dispersion = jnp.broadcast_to(heat * jnp.asarray(given.dispersion), samples)
+        blocks = [
+            held(given._replace(x=given.x[i], variance=variance[i], dispersion=dispersion[i])) for i in rows % samples
+        ]
+    if noise == "gaussian":
+        return blocks
+    with jax.enable_x64(True):  # float32 is exact to 1e-7 of the counts, which scatter by far more
+        return [jax.tree.map(lambda v: v.astype(jnp.float32), block) for block in blocks]
 
 
 def with_timetable(

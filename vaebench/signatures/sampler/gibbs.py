@@ -52,7 +52,7 @@ def _gain(walk: Walk, change: jax.Array, problem: Held, noise: str) -> jax.Array
         return gain + _of_totals(problem) * total
     size = jnp.asarray(problem.size, jnp.float32)
     spread = (x + size) * _log_ratio(mean, change, BACKGROUND + size)
-    return jnp.sum(x * _log_ratio(mean, change, BACKGROUND) - spread, 0, keepdims=True)
+    return jnp.sum(x * _log_ratio(mean, change, BACKGROUND) - spread, 0, keepdims=True) / problem.dispersion
 
 
 def _of_totals(problem: Held) -> jax.Array:

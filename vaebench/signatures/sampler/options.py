@@ -10,7 +10,11 @@ class SamplerOptions:
     """Constants of :func:`vaebench.signatures.sampler.posterior.sampled` and of the prior that it draws.
 
     Attributes:
-        learning: sweeps of each chain before its draws count. Chains start at the maximum likelihood, so few are needed.
+        learning: sweeps of each chain before its draws count.
+        warm: numbers by which log likelihoods are divided in these sweeps, each with its last sweep. The maximum likelihood has
+            a little of many signatures; chains that start there as they are may all stay with the same one of several
+            explanations of a sample, which R-hat cannot show. Warm ones find what the prior thinks likely, and add what the
+            counts ask for while they cool.
         draws: least number of draws of all chains together. A 2.5% quantile then has about 12 draws below it.
         longest: factor by which the chains may grow until they have mixed: each time they have not, as many sweeps follow as
             were kept from, of the samples that have not (:mod:`vaebench.signatures.sampler.mixing`), and every second, fourth,
@@ -46,6 +50,7 @@ class SamplerOptions:
     """
 
     learning: int = 150
+    warm: tuple[tuple[int, float], ...] = ((5, 64.0), (10, 16.0), (25, 4.0), (60, 2.0))
     draws: int = 500
     longest: int = 8
     r_hat: float = 1.1

@@ -6,7 +6,7 @@ import numpy as np
 
 from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler.burdens import burden_moments, shift_variances, shifts_of
-from vaebench.signatures.sampler.chains import BLOCK, ChainRun, chain_run, cohort_of, with_timetable
+from vaebench.signatures.sampler.chains import BLOCK, ChainRun, blocks_of, chain_run, cohort_of, with_timetable
 from vaebench.signatures.sampler.draws import Draws
 from vaebench.signatures.sampler.grounds import Ground, TypeMixture, weak_ground
 from vaebench.signatures.sampler.limits import upper_limits
@@ -144,8 +144,10 @@ def _chained(
         return chain_run(moving.cohort, moving.exposures, done, n, keep, options, step, take, *moving[4:])
 
     # the timetable follows what the chains find, until draws are kept
-    for end in sorted({min(v, options.learning) for v in (5, 10, 25, 60)} | {options.learning}):
-        state, done = run(moving, end - done, 0), end
+    warmth = {min(end, options.learning): heat for end, heat in options.warm}
+    for end, heat in sorted((warmth | {options.learning: 1.0}).items()):
+        blocks = blocks_of(problem, noise, moving.cohort.rows, heat) if heat > 1 else moving.cohort.blocks
+        state, done = run(moving._replace(cohort=moving.cohort._replace(blocks=blocks)), end - done, 0), end
         cohort = with_timetable(moving.cohort, state.presence if end >= options.ignored else None, end, options)
         moving = _at(state, moving)._replace(cohort=cohort)
     presence, state = state.presence, run(moving, length, 1)

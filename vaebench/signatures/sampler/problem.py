@@ -38,7 +38,8 @@ class Problem(NamedTuple):
         x: [T, M] counts.
         signatures: [S, M], rows sum to 1.
         variance: [T, M] of x, positive; only shapes the proposals unless the noise is ``"gaussian"``.
-        dispersion: scalar or [T]; divides the log likelihood of noises ``"poisson"`` and ``"dirichlet"``.
+        dispersion: scalar or [T]; divides the log likelihood of counts, or for ``"dirichlet"`` that of their channels. 1 for a
+            negative binomial, but where chains are warm.
         size: scalar, of the negative binomial: its variance is mean + mean^2 / size.
     """
 
