@@ -12,7 +12,7 @@ from vaebench.signatures.dispersion import Scatter
 from vaebench.signatures.sampler import posterior
 from vaebench.signatures.sampler.chains import chain_run, cohort_of
 from vaebench.signatures.sampler.draws import Draws
-from vaebench.signatures.sampler.grounds import weak_ground
+from vaebench.signatures.sampler.grounds import Ground, weak_ground
 from vaebench.signatures.sampler.mixing import Moving, narrowed, rows_to_continue, slow_samples
 from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.sampler.posterior import sampled
@@ -132,3 +132,27 @@ def test_samples_that_have_mixed_keep_their_draws_and_the_others_get_better(coho
     assert np.isfinite(then.upper).all()
     assert then.sweeps == 40 + 60 * 2 ** len(went_on)
     assert stats.spearmanr(then.mean.ravel(), first.mean.ravel()).statistic > 0.99
+
+
+def test_warm_chains_leave_an_unlikely_explanation():
+    """Two rare signatures are as good as a common one: chains that start there stay, and R-hat does not tell."""
+    common, first, second = np.zeros((3, 12))
+    first[:6], second[6:] = 1 / 6, 1 / 6
+    common[:] = 1 / 12
+    signatures = np.stack([common, first, second])
+    x = np.full((3, 12), 50.0)
+    start = np.tile([0.0, 300.0, 300.0], (3, 1))
+    size = np.log([600.0, 300.0, 300.0])
+    known = Ground(np.array([0.9, 0.05, 0.05]), size, np.full(3, 0.1), *(np.full(3, 1e4) for _ in range(3)))
+    common_odds = 0.9 * 0.95**2 / (0.1 * 0.05**2)  # ten times and more what sizes and widths of the two peaks can change
+    assert common_odds > 3000
+    quick = SamplerOptions(draws=200, longest=1)
+    scatter = Scatter(1.0, 0.0, np.inf, np.ones(3), np.full(3, 9))
+    found, cold = (
+        sampled(x, signatures, start, scatter, ground=known, options=dataclasses.replace(quick, warm=warm))
+        for warm in (quick.warm, ())
+    )
+    assert (found.presence[:, 0] > 0.95).all()
+    assert (found.presence[:, 1:] < 0.05).all()
+    assert cold.presence[:, 0].min() < 0.05
+    assert cold.r_hat.max() < 1.1
