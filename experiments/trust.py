@@ -398,7 +398,7 @@ def worst_by_chance(sums: pd.DataFrame) -> float:
     """What the largest error of these bins exceeds one time in twenty, where all that is said of a cohort together is right."""
     if not len(sums):
         return np.nan
-    deviations = (np.sqrt(sums["variance"]) / sums["count"]).to_numpy(float)
+    deviations = np.sqrt(sums["variance"].to_numpy(float)) / sums["count"].to_numpy(float)
     errors = np.random.default_rng(0).normal(size=(SIMULATED, len(sums))) * deviations
     return float(np.quantile(np.abs(errors).max(axis=1), 0.95))
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 _NAMES = {
     "Extraction": "vaebench.signatures.extraction",
+    "SamplerOptions": "vaebench.signatures.sampler.options",
     "SparseOptions": "vaebench.signatures.sparse.options",
     "anchored": "vaebench.signatures.anchoring",
     "anchored_intervals": "vaebench.signatures.anchoring",
@@ -61,12 +62,14 @@ if TYPE_CHECKING:
     from vaebench.signatures.matching import matches, recovery
     from vaebench.signatures.published import published_exposures, tissues
     from vaebench.signatures.refitting import refit
+    from vaebench.signatures.sampler.options import SamplerOptions
     from vaebench.signatures.sparse.options import SparseOptions
     from vaebench.signatures.variant_tables import annotate_vcf, variant_table
 
 __all__ = [
     "DecompositionOptions",
     "Extraction",
+    "SamplerOptions",
     "SparseOptions",
     "anchored",
     "anchored_intervals",

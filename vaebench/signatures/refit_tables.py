@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
@@ -34,15 +36,6 @@ def probabilities_of(
     return probability_table(counts[some], exposures[some], signatures, draws=draws, level=level)
 
 
-def draws_of(estimates: Estimates | None, some: np.ndarray) -> np.ndarray | None:
-    """Draws [n, T, S] of the exposures of all samples, 0 in those without mutations; ``None`` for a method without draws."""
-    if estimates is None or estimates.draws is None or some.all():
-        return None if estimates is None else estimates.draws
-    every = np.zeros((len(estimates.draws), len(some), estimates.draws.shape[2]), estimates.draws.dtype)
-    every[:, some] = estimates.draws
-    return every
-
-
 def shown_exposures(
     exposures: pd.DataFrame, estimates: Estimates, some: np.ndarray, checks: RefitChecks
 ) -> pd.DataFrame:
@@ -62,6 +55,16 @@ def found_signatures(exposures: pd.DataFrame, intervals: pd.DataFrame | None) ->
         presence = intervals.groupby(intervals["signature"].astype(str))["presence"].max()
         largest = pd.Series(presence.reindex(exposures.columns.astype(str)).to_numpy() >= FOUND, exposures.columns)
     return tuple(str(name) for name, value in largest.items() if value > 0)
+
+
+def parts_of_draws(names: pd.Index, samples: pd.Index, some: np.ndarray, estimates: Estimates | None) -> dict[str, Any]:
+    """The fields ``sums`` and ``draws`` of :class:`RefitResult`; draws of samples without mutations are 0."""
+    sums, drawn = sums_table(names, samples[some], estimates), None if estimates is None else estimates.draws
+    if drawn is None:
+        return {"sums": sums, "draws": None}
+    every = np.zeros((len(drawn), len(some), len(names)), drawn.dtype)
+    every[:, some] = drawn
+    return {"sums": sums, "draws": every}
 
 
 def sums_table(names: pd.Index, samples: pd.Index, estimates: Estimates | None) -> pd.DataFrame | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +14,13 @@ from vaebench.atomic import STRICT_JSON, write_json
 from vaebench.data.files.folders import whole_folder
 from vaebench.data.files.writing import write_frame
 from vaebench.data.mutations.tables import write_exposures, write_sigprofiler
-from vaebench.errors import InputError, check_class, user_path
+from vaebench.errors import check_class, user_path
 from vaebench.signatures import plots
 from vaebench.signatures.adaptation import adapted
 from vaebench.signatures.attribution import DRAWS
 from vaebench.signatures.channel_factors import FACTORS, factors_table
 from vaebench.signatures.dispersion import NoiseFit, fitted_noise
-from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions, checked_options
+from vaebench.signatures.intervals.methods import METHODS, FittedCohort, MethodOptions, checked_options, options_of
 from vaebench.signatures.learned import prior_ground
 from vaebench.signatures.opportunities import Given, both_scales, offered_at
 from vaebench.signatures.refit_notes import (
@@ -37,15 +36,13 @@ from vaebench.signatures.refit_notes import (
     usual_notes,
 )
 from vaebench.signatures.refit_tables import (
-    draws_of,
     found_signatures,
     needs_added,
+    parts_of_draws,
     probabilities_of,
     samples_table,
     shown_exposures,
-    sums_table,
 )
-from vaebench.signatures.sampler.options import SamplerOptions
 from vaebench.signatures.self_check import self_check_notes
 from vaebench.signatures.tables import OnProgress, checked_tables, long_table, no_progress, types_of
 from vaebench.types.shown import one_line, tables_page
@@ -263,7 +260,8 @@ def refit(
         ['sample', 'signature', 'exposure', 'lower', 'upper', 'presence']
     """
     intervals = checked_options(intervals, noise, level, seed)
-    chosen = _method_options(intervals, options, settings, per_mutation, checks)
+    check_class("checks", checks, RefitChecks)
+    chosen = options_of(intervals, options, settings, DRAWS if per_mutation else 0)
     counts, known, groups, some = checked_tables(catalogue, signatures, types, fractions)
     x, seen_in, estimates = counts.to_numpy(), None if isinstance(prior, pd.DataFrame) else tissue, None
     known, left_out, yields, said = offered_at(counts, known, include, exclude, seen_in, opportunities)
@@ -292,45 +290,27 @@ def refit(
         intervals=None if estimates is None else both_scales(long_table(frame, estimates, some, level), yields),
         samples=samples,
         notes=(*notes, *draw_notes(intervals, level, chosen), *probability_notes(per_mutation, intervals, estimates)),
-        **_settings_of(fitted, intervals, level, diagnostics, left_out),
+        **_settings_of(fitted, intervals, level, diagnostics, left_out, gain),
         channel_factors=None if factors is None else factors_table(factors, estimates and estimates.factor_errors),
-        adaptation_gain=gain,
-        sums=sums_table(known.index, counts.index[some], estimates),
         per_mutation=probabilities_of(counts, frame, known, some, estimates, level) if per_mutation else None,
         yields=yields,
         signatures=known,
         catalogue=counts,
-        draws=draws_of(estimates, some),
+        **parts_of_draws(known.index, counts.index, some, estimates),
     )
 
 
 def _settings_of(
-    fitted: NoiseFit, intervals: str | None, level: float, diagnostics: dict[str, Any], left_out: pd.DataFrame
+    fitted: NoiseFit,
+    intervals: str | None,
+    level: float,
+    diagnostics: dict[str, Any],
+    left_out: pd.DataFrame,
+    gain: float | None,
 ) -> dict[str, Any]:
-    """The fields of :class:`RefitResult` that describe method and noise, and the signatures that were left out."""
+    """The fields of :class:`RefitResult` that describe method, noise and adaptation, and the signatures that were left out."""
     poisson, found = fitted.poisson, fitted.found
     named = {"method": intervals or "", "level": float(level), "diagnostics": diagnostics, "noise": fitted.noise}
     named |= {"dispersion": poisson.dispersion, "psi": poisson.rounding, "size": found.size, "growth": found.growth}
+    named["adaptation_gain"] = gain
     return named | {"left_out": tuple(map(str, left_out.index))}
-
-
-def _method_options(
-    intervals: str | None, options: object, settings: object, per_mutation: bool, checks: object
-) -> MethodOptions | None:
-    """``options`` if they are those of the method, or its defaults; ``InputError`` for settings that it does not take."""
-    check_class("checks", checks, RefitChecks)
-    check_class("settings", settings or {}, Mapping)
-    if settings and not (intervals and METHODS[intervals].trains):
-        trained = ", ".join(name for name, method in METHODS.items() if method.trains)
-        raise InputError(f"settings={settings!r} is not allowed with intervals={intervals!r}; it is of {trained}")
-    wanted = None if intervals is None else METHODS[intervals].options
-    if options is None:
-        options = None if wanted is None else wanted()
-    elif wanted is None or not isinstance(options, wanted):
-        needed = "None" if wanted is None else wanted.__name__
-        raise InputError(
-            f"options of class {type(options).__name__} are not allowed with intervals={intervals!r}; give {needed}"
-        )
-    if per_mutation and isinstance(options, SamplerOptions):
-        return dataclasses.replace(options, kept=max(options.kept, DRAWS))  # which changes no draw
-    return options

@@ -144,7 +144,9 @@ def test_warm_chains_leave_an_unlikely_explanation():
     start = np.tile([0.0, 300.0, 300.0], (3, 1))
     size = np.log([600.0, 300.0, 300.0])
     known = Ground(np.array([0.9, 0.05, 0.05]), size, np.full(3, 0.1), *(np.full(3, 1e4) for _ in range(3)))
-    common_odds = 0.9 * 0.95**2 / (0.1 * 0.05**2)  # ten times and more what sizes and widths of the two peaks can change
+    common_odds = (
+        0.9 * 0.95**2 / (0.1 * 0.05**2)
+    )  # ten times and more what sizes and widths of the two peaks can change
     assert common_odds > 3000
     quick = SamplerOptions(draws=200, longest=1)
     scatter = Scatter(1.0, 0.0, np.inf, np.ones(3), np.full(3, 9))

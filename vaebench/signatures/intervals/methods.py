@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vaebench.errors import check_choice, check_level, checked_seed
+from vaebench.errors import InputError, check_choice, check_class, check_level, checked_seed
 from vaebench.signatures.dispersion import NOISES, Scatter
 from vaebench.signatures.intervals.ends import (
     Ends,
@@ -234,3 +235,28 @@ def checked_options(intervals: str | None, noise: str, level: float, seed: int) 
     check_level(level)
     checked_seed(seed)
     return intervals
+
+
+def options_of(
+    method: str | None, options: object, settings: Mapping[str, Any] | None, kept: int = 0
+) -> MethodOptions | None:
+    """Return ``options`` if they are those of the method, or its defaults; a sampler's keep ``kept`` draws at least.
+
+    Raises:
+        InputError: for options of another method, or settings of an autoencoder that the method does not train.
+    """
+    check_class("settings", settings or {}, Mapping)
+    if settings and not (method and METHODS[method].trains):
+        trained = ", ".join(name for name, own in METHODS.items() if own.trains)
+        raise InputError(f"settings={settings!r} is not allowed with intervals={method!r}; it is of {trained}")
+    wanted = None if method is None else METHODS[method].options
+    if options is None:
+        options = None if wanted is None else wanted()
+    elif wanted is None or not isinstance(options, wanted):
+        needed = "None" if wanted is None else wanted.__name__
+        raise InputError(
+            f"options of class {type(options).__name__} are not allowed with intervals={method!r}; give {needed}"
+        )
+    if isinstance(options, SamplerOptions):
+        return dataclasses.replace(options, kept=max(options.kept, kept))  # which changes no draw
+    return options
