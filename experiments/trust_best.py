@@ -16,7 +16,8 @@ Measured: results/trust/README.md.
 
 Writes OUT/rows.csv, a row for each regime and type, with and without the tissue, and for the refits of --measured: the shares of
 the mutations on absent signatures, of all estimates and of those shown (P(present) above 0.5), precision and recall of P(present)
-above 0.5, the sum of errors in shares of all mutations, and the expected calibration error of P(present).
+above 0.5, the sum of errors in shares of all mutations, and, not of refits, the expected calibration error of P(present) and the
+largest error of a tenth of its range with 100 cases.
 """
 
 from __future__ import annotations
@@ -68,8 +69,11 @@ def best(field: Field, regime: str, kind: str, draws: Sequence[int], named: bool
             tables.append(pd.DataFrame(estimate | {"true": cohort.truth.to_numpy()[0]}))
     table = pd.concat(tables).assign(held=True, upper=np.inf)
     bins = np.minimum((table["presence"] * BINS).astype(int), BINS - 1)
-    off = (table["presence"] - (table["true"] > 0)).groupby(bins.to_numpy()).sum().abs()
-    return scores(pd.Series(counted(table))) | {"ece": float(off.sum() / len(table))}
+    off = (table["presence"] - (table["true"] > 0)).groupby(bins.to_numpy()).agg(["sum", "size"])
+    many = off.loc[off["size"] >= 100]
+    calibrated = {"ece": float(off["sum"].abs().sum() / len(table))}
+    calibrated["worst_bin"] = float((many["sum"].abs() / many["size"]).max())
+    return scores(pd.Series(counted(table))) | calibrated
 
 
 def scores(sums: pd.Series) -> dict[str, float]:
