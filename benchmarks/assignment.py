@@ -15,6 +15,7 @@ Takes about ten minutes a step on one core.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -37,6 +38,8 @@ def draw(options: argparse.Namespace) -> None:
 
     from vaebench.signatures.refitting import refit
 
+    checks = dataclasses.replace(UNCHECKED, present=options.present)
+
     field = real_field(options)
     for regime in options.regimes.split(","):
         for kind in options.types.split(","):
@@ -46,7 +49,7 @@ def draw(options: argparse.Namespace) -> None:
             cohorts = [drawn(field, regime, kind, rng) for _ in range(ALONE if parts_of(regime)[1] == 1 else 1)]
             started, found = time.process_time(), []
             for cohort in cohorts:
-                found.append(refit(cohort.counts, cohort.offered, intervals="spike_slab", checks=UNCHECKED).exposures)
+                found.append(refit(cohort.counts, cohort.offered, intervals="spike_slab", checks=checks).exposures)
             seconds = time.process_time() - started
             labels = [f"{c}-{t}" for c, cohort in enumerate(cohorts) for t in range(len(cohort.counts))]
             tables = {
@@ -121,6 +124,7 @@ if __name__ == "__main__":
     parser.add_argument("--regimes", default=REGIMES)
     parser.add_argument("--types", default="Breast-AdenoCA,Liver-HCC")
     parser.add_argument("--seed", type=int, default=501)
+    parser.add_argument("--present", type=float, default=0.5, help="P(present) from which ours shows an exposure")
     for name in ("exposures", "catalogue", "cosmic"):
         parser.add_argument(f"--{name}", type=Path)
     given = parser.parse_args()

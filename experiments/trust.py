@@ -86,7 +86,8 @@ RENAMED = {"SBS40": "SBS40a", "SBS22": "SBS22a"}
 """Published names (2019) -> names of COSMIC v3.4 for what was divided since."""
 SIMULATED = 4000
 """Of what chance alone does."""
-BINS = 10
+BINS, CASES = 10, 100
+"""Of P(present); cases from which one counts as the worst."""
 MADE_UP = 8
 """Signatures of a made-up type."""
 
@@ -326,17 +327,26 @@ def in_order(fit: RefitResult, table: pd.DataFrame) -> np.ndarray:
     return there.reshape(len(there), -1)
 
 
-def reliability(table: pd.DataFrame, there: np.ndarray) -> pd.DataFrame:
-    """Sums of P(present) and of presence, and the number of exposures, in each bin of P(present) of a cohort.
+def binned(table: pd.DataFrame) -> pd.DataFrame:
+    """Sums of P(present) and of presence, and the number of exposures, in each bin of P(present)."""
+    frame = pd.DataFrame({"bin": places(table), "predicted": table["presence"], "observed": table["true"] > 0})
+    found = frame.groupby("bin").agg(predicted=("predicted", "sum"), observed=("observed", "sum"))
+    return found.assign(count=frame.groupby("bin").size()).reset_index()
 
-    ``variance`` is that of the sum of presence among the draws [n, rows] in ``there``: what all samples of a cohort share
+
+def places(table: pd.DataFrame) -> np.ndarray:
+    """Return the bin of each P(present)."""
+    return np.minimum((table["presence"].to_numpy() * BINS).astype(int), BINS - 1)
+
+
+def reliability(table: pd.DataFrame, there: np.ndarray) -> pd.DataFrame:
+    """Bins of a cohort, with a ``variance``.
+
+    It is that of the sum of presence among the draws [n, rows] in ``there``: what all samples of a cohort share
     makes it larger than that of as many independent exposures.
     """
-    place = np.minimum((table["presence"].to_numpy() * BINS).astype(int), BINS - 1)
-    sums = np.array([there[:, place == i].sum(axis=1) for i in range(BINS)])
-    frame = pd.DataFrame({"bin": place, "predicted": table["presence"], "observed": table["true"] > 0})
-    found = frame.groupby("bin").agg(predicted=("predicted", "sum"), observed=("observed", "sum"))
-    found = found.assign(count=frame.groupby("bin").size()).reset_index()
+    sums = np.array([there[:, places(table) == i].sum(axis=1) for i in range(BINS)])
+    found = binned(table)
     return found.assign(variance=sums.var(axis=1, ddof=1)[found["bin"]])
 
 
@@ -368,7 +378,9 @@ def pooled(rows: pd.DataFrame, signatures: pd.DataFrame, bins: pd.DataFrame) -> 
         line |= {"error": sums["error"] / sums["true"]}
         line |= {"precision": _share(sums["called_right"], sums["called"])}
         line |= {"recall": _share(sums["called_right"], sums["nonzero"])}
-        line |= calibration(bins[(bins["regime"] == key[0]) & (bins["type"] == key[1])])
+        mine_bins = bins[(bins["regime"] == key[0]) & (bins["type"] == key[1])]
+        summed = mine_bins.groupby("bin")[["count", "variance"]].sum()
+        line |= calibration(mine_bins) | {"worst_by_chance": worst_by_chance(summed[summed["count"] >= CASES])}
         line |= {"largest_sum": mine["largest_sum"].max(), "noted": sums["cohorts_with_notes"] / sums["cohorts"]}
         lines.append(line | {"seconds": mine["seconds"].mean()})
     return pd.DataFrame(lines)
@@ -376,13 +388,12 @@ def pooled(rows: pd.DataFrame, signatures: pd.DataFrame, bins: pd.DataFrame) -> 
 
 def calibration(bins: pd.DataFrame) -> dict[str, float]:
     """Expected calibration error of P(present), and the largest error of a bin with 100 cases."""
-    sums = bins.groupby("bin")[["predicted", "observed", "count", "variance"]].sum()
+    sums = bins.groupby("bin")[["predicted", "observed", "count"]].sum()
     errors = (sums["predicted"] - sums["observed"]).abs() / sums["count"]
-    many = sums["count"] >= 100
+    many = sums["count"] >= CASES
     return {
         "ece": float((errors * sums["count"]).sum() / sums["count"].sum()),
         "worst_bin": float(errors[many].max()) if many.any() else np.nan,
-        "worst_by_chance": worst_by_chance(sums[many]),
     }
 
 

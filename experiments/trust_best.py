@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scripts import Parser, comma, entry, keep
-from trust import BINS, Drawn, Field, add_files, cohorts_of, counted, made_up_field, parts_of, real_field
+from trust import Drawn, Field, add_files, binned, calibration, cohorts_of, counted, made_up_field, parts_of, real_field
 
 from vaebench.errors import InputError
 
@@ -68,12 +68,7 @@ def best(field: Field, regime: str, kind: str, draws: Sequence[int], named: bool
             estimate = {"exposure": weights @ shares * total, "presence": weights @ (shares > 0)}
             tables.append(pd.DataFrame(estimate | {"true": cohort.truth.to_numpy()[0]}))
     table = pd.concat(tables).assign(held=True, upper=np.inf)
-    bins = np.minimum((table["presence"] * BINS).astype(int), BINS - 1)
-    off = (table["presence"] - (table["true"] > 0)).groupby(bins.to_numpy()).agg(["sum", "size"])
-    many = off.loc[off["size"] >= 100]
-    calibrated = {"ece": float(off["sum"].abs().sum() / len(table))}
-    calibrated["worst_bin"] = float((many["sum"].abs() / many["size"]).max())
-    return scores(pd.Series(counted(table))) | calibrated
+    return scores(pd.Series(counted(table))) | calibration(binned(table))
 
 
 def scores(sums: pd.Series) -> dict[str, float]:
